@@ -1,0 +1,344 @@
+//! `generated/src/<table>.rs`: the key, the values, the operation and the definition of one table.
+
+use std::collections::BTreeSet;
+
+use proc_macro2::{Literal, TokenStream};
+use quote::quote;
+
+use super::{Files, header};
+use crate::model::{Column, ColumnType, Completeness, Compression, Encoding, Guards, Source, Table};
+use crate::names;
+
+pub(super) fn emit(tables: &[Table], files: &mut Files) {
+    for table in tables {
+        files.insert(format!("generated/src/{}.rs", table.module), module(table));
+    }
+}
+
+fn module(table: &Table) -> String {
+    let name = &table.name;
+    let docs = match &table.description {
+        Some(description) => doc_lines(description),
+        None => vec![format!("The table `{name}`.")],
+    };
+    let docs: String = docs.iter().map(|line| format!("//! {line}").trim_end().to_owned() + "\n").collect();
+    let imports: String = imports(table).into_iter().map(item).collect();
+    let items = [
+        structure("Key", &format!("Identifies one row of `{name}`."), table.key_columns(), true),
+        structure("Values", &format!("The columns of `{name}` outside its key."), table.value_columns(), false),
+        operation(table),
+        definition(table),
+    ];
+    let items = items.map(item).join("\n");
+    format!("// {}\n\n{docs}\n{imports}\n{items}", header(table))
+}
+
+/// One item as source text, formatted.
+fn item(tokens: TokenStream) -> String {
+    let item = syn::parse2(tokens).expect("an emitted item is Rust");
+    prettyplease::unparse(&syn::File { shebang: None, frontmatter: None, attrs: Vec::new(), items: vec![item] })
+}
+
+/// The `use` lines, naming what the module uses and nothing else.
+fn imports(table: &Table) -> Vec<TokenStream> {
+    let types: BTreeSet<&str> = table.columns.iter().filter_map(|column| runtime_type(&column.ty)).collect();
+    let mut contract = BTreeSet::from(["Column", "Guards", "Source", "Table", "Type"]);
+    let default = Source::default();
+    if table.source.compression != default.compression {
+        contract.insert("Compression");
+    }
+    if table.source.complete != default.complete {
+        contract.insert("Completeness");
+    }
+    if table.columns.iter().any(|column| matches!(column.ty, ColumnType::Binary(_))) {
+        contract.insert("Encoding");
+    }
+    let identifiers = |names: BTreeSet<&str>| names.into_iter().map(names::identifier).collect::<Vec<_>>();
+    let contract = identifiers(contract);
+    let mut imports = vec![quote! { use runtime::table::{#(#contract),*}; }];
+    if !types.is_empty() {
+        let types = identifiers(types);
+        imports.push(quote! { use runtime::{#(#types),*}; });
+    }
+    imports.push(quote! { use serde::{Deserialize, Serialize}; });
+    imports
+}
+
+fn structure<'a>(name: &str, doc: &str, columns: impl Iterator<Item = &'a Column>, is_key: bool) -> TokenStream {
+    let name = names::identifier(name);
+    let doc = doc_attributes(&[doc.to_owned()]);
+    let derives = if is_key {
+        quote! { Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize }
+    } else {
+        quote! { Debug, Clone, PartialEq, Serialize, Deserialize }
+    };
+    let fields = columns.map(field);
+    quote! {
+        #doc
+        #[derive(#derives)]
+        pub struct #name {
+            #(#fields)*
+        }
+    }
+}
+
+fn field(column: &Column) -> TokenStream {
+    let mut docs = column.description.as_deref().map(doc_lines).unwrap_or_default();
+    let ty = format!("`{}`", column.ty.name());
+    match docs.last_mut() {
+        Some(last) => {
+            let stop = if last.ends_with(|c: char| c.is_alphanumeric() || c == '`' || c == ')') { "." } else { "" };
+            *last = format!("{last}{stop} {ty}");
+        }
+        None => docs.push(ty),
+    }
+    let docs = doc_attributes(&docs);
+    let name = names::identifier(&column.field);
+    let mut serde = Vec::new();
+    if column.field != column.name {
+        let name = &column.name;
+        serde.push(quote! { rename = #name });
+    }
+    if column.ty.is_float() {
+        // Floats that are not finite stand as text in JSON.
+        serde.push(quote! { with = "runtime::float" });
+    }
+    let serde = (!serde.is_empty()).then(|| quote! { #[serde(#(#serde),*)] });
+    let ty = field_type(column);
+    quote! { #docs #serde pub #name: #ty, }
+}
+
+fn field_type(column: &Column) -> TokenStream {
+    let ty = match &column.ty {
+        ColumnType::Boolean { .. } => quote! { bool },
+        ColumnType::Tinyint => quote! { i8 },
+        ColumnType::Smallint => quote! { i16 },
+        ColumnType::Int => quote! { i32 },
+        ColumnType::Bigint => quote! { i64 },
+        ColumnType::Float => quote! { f32 },
+        ColumnType::Double => quote! { f64 },
+        ColumnType::Decimal { scale, .. } => {
+            let scale = Literal::u8_unsuffixed(*scale);
+            quote! { Decimal<#scale> }
+        }
+        ColumnType::Char(_) | ColumnType::Varchar(_) | ColumnType::String => quote! { String },
+        ColumnType::Binary(_) => quote! { Binary },
+        ColumnType::Date { .. } => quote! { Date },
+        ColumnType::Timestamp { .. } => quote! { Timestamp },
+        ColumnType::Timestamptz { .. } => quote! { Timestamptz },
+    };
+    if column.nullable {
+        quote! { Option<#ty> }
+    } else {
+        ty
+    }
+}
+
+/// The type of the runtime that a field needs, if any.
+fn runtime_type(ty: &ColumnType) -> Option<&'static str> {
+    match ty {
+        ColumnType::Decimal { .. } => Some("Decimal"),
+        ColumnType::Binary(_) => Some("Binary"),
+        ColumnType::Date { .. } => Some("Date"),
+        ColumnType::Timestamp { .. } => Some("Timestamp"),
+        ColumnType::Timestamptz { .. } => Some("Timestamptz"),
+        _ => None,
+    }
+}
+
+fn operation(table: &Table) -> TokenStream {
+    let doc = doc_attributes(&[format!("A change to one row of `{}`.", table.name)]);
+    quote! { #doc pub type Operation = runtime::Operation<Key, Values>; }
+}
+
+fn definition(table: &Table) -> TokenStream {
+    let Table { name, athena, before_image, .. } = table;
+    let doc = doc_attributes(&[format!("What the runtime knows about `{name}`.")]);
+    let schema = table.schema_hash();
+    let key = table.key_columns().map(|column| &column.name);
+    let columns = table.columns.iter().map(definition_of_column);
+    let source = definition_of_source(&table.source);
+    let guards = definition_of_guards(&table.guards);
+    quote! {
+        #doc
+        pub static TABLE: Table = Table {
+            name: #name,
+            schema: #schema,
+            primary_key: &[#(#key),*],
+            columns: &[#(#columns),*],
+            source: #source,
+            before_image: #before_image,
+            athena: #athena,
+            guards: #guards,
+        };
+    }
+}
+
+/// `Column::new("amount", Type::Double).nullable()`
+fn definition_of_column(column: &Column) -> TokenStream {
+    let name = &column.name;
+    let ty = definition_of_type(&column.ty);
+    let mut tokens = quote! { Column::new(#name, #ty) };
+    let mut switch = |is_on: bool, method: TokenStream| {
+        if is_on {
+            tokens.extend(method);
+        }
+    };
+    switch(column.nullable, quote! { .nullable() });
+    switch(!column.compare, quote! { .not_compared() });
+    switch(column.pii, quote! { .pii() });
+    switch(column.trim, quote! { .trim() });
+    if let Some(format) = column.ty.format() {
+        tokens.extend(quote! { .format(#format) });
+    }
+    if let Some(default) = &column.default {
+        tokens.extend(quote! { .default(#default) });
+    }
+    if let ColumnType::Boolean { words: Some(words) } = &column.ty {
+        let (yes, no) = (&words.true_values, &words.false_values);
+        tokens.extend(quote! { .words(&[#(#yes),*], &[#(#no),*]) });
+    }
+    tokens
+}
+
+fn definition_of_type(ty: &ColumnType) -> TokenStream {
+    match ty {
+        ColumnType::Boolean { .. } => quote! { Type::Boolean },
+        ColumnType::Tinyint => quote! { Type::Tinyint },
+        ColumnType::Smallint => quote! { Type::Smallint },
+        ColumnType::Int => quote! { Type::Int },
+        ColumnType::Bigint => quote! { Type::Bigint },
+        ColumnType::Float => quote! { Type::Float },
+        ColumnType::Double => quote! { Type::Double },
+        ColumnType::Decimal { precision, scale } => {
+            let (precision, scale) = (Literal::u8_unsuffixed(*precision), Literal::u8_unsuffixed(*scale));
+            quote! { Type::decimal(#precision, #scale) }
+        }
+        ColumnType::Char(length) => {
+            let length = Literal::u32_unsuffixed(*length);
+            quote! { Type::Char(#length) }
+        }
+        ColumnType::Varchar(length) => {
+            let length = Literal::u32_unsuffixed(*length);
+            quote! { Type::Varchar(#length) }
+        }
+        ColumnType::String => quote! { Type::String },
+        ColumnType::Binary(Encoding::Base64) => quote! { Type::Binary(Encoding::Base64) },
+        ColumnType::Binary(Encoding::Hex) => quote! { Type::Binary(Encoding::Hex) },
+        ColumnType::Date { .. } => quote! { Type::Date },
+        ColumnType::Timestamp { .. } => quote! { Type::Timestamp },
+        ColumnType::Timestamptz { .. } => quote! { Type::Timestamptz },
+    }
+}
+
+/// `Source::DEFAULT`, or what differs from it.
+fn definition_of_source(source: &Source) -> TokenStream {
+    let default = Source::default();
+    let Source { header, nulls, quoted_nulls, multiline, .. } = source;
+    let delimiter = Literal::byte_character(source.delimiter);
+    let quote = optional(source.quote.map(Literal::byte_character));
+    let compression = match source.compression {
+        Compression::Gzip => quote! { Compression::Gzip },
+        Compression::Zstd => quote! { Compression::Zstd },
+        Compression::None => quote! { Compression::None },
+    };
+    let complete = match &source.complete {
+        Completeness::Single => quote! { Completeness::Single },
+        Completeness::Marker(name) => quote! { Completeness::Marker(#name) },
+        Completeness::Manifest => quote! { Completeness::Manifest },
+        Completeness::Count(count) => {
+            let count = Literal::u32_unsuffixed(*count);
+            quote! { Completeness::Count(#count) }
+        }
+    };
+    let fields = [
+        (source.compression != default.compression, quote! { compression: #compression }),
+        (source.delimiter != default.delimiter, quote! { delimiter: #delimiter }),
+        (source.quote != default.quote, quote! { quote: #quote }),
+        (source.header != default.header, quote! { header: #header }),
+        (source.nulls != default.nulls, quote! { nulls: &[#(#nulls),*] }),
+        (source.quoted_nulls != default.quoted_nulls, quote! { quoted_nulls: #quoted_nulls }),
+        (source.multiline != default.multiline, quote! { multiline: #multiline }),
+        (source.complete != default.complete, quote! { complete: #complete }),
+    ];
+    deviating("Source", &fields)
+}
+
+/// `Guards::DEFAULT`, or what differs from it.
+fn definition_of_guards(guards: &Guards) -> TokenStream {
+    let default = Guards::default();
+    let ratio = |value: Option<f64>| optional(value.map(Literal::f64_unsuffixed));
+    let rows = |value: Option<u64>| optional(value.map(Literal::u64_unsuffixed));
+    let (delete, update) = (ratio(guards.max_delete_ratio), ratio(guards.max_update_ratio));
+    let insert = ratio(guards.max_insert_ratio);
+    let (deletes, updates, inserts) = (rows(guards.max_deletes), rows(guards.max_updates), rows(guards.max_inserts));
+    let min_rows = Literal::u64_unsuffixed(guards.min_rows);
+    let min_baseline_rows = Literal::u64_unsuffixed(guards.min_baseline_rows);
+    let fields = [
+        (guards.max_delete_ratio != default.max_delete_ratio, quote! { max_delete_ratio: #delete }),
+        (guards.max_update_ratio != default.max_update_ratio, quote! { max_update_ratio: #update }),
+        (guards.max_insert_ratio != default.max_insert_ratio, quote! { max_insert_ratio: #insert }),
+        (guards.max_deletes != default.max_deletes, quote! { max_deletes: #deletes }),
+        (guards.max_updates != default.max_updates, quote! { max_updates: #updates }),
+        (guards.max_inserts != default.max_inserts, quote! { max_inserts: #inserts }),
+        (guards.min_rows != default.min_rows, quote! { min_rows: #min_rows }),
+        (guards.min_baseline_rows != default.min_baseline_rows, quote! { min_baseline_rows: #min_baseline_rows }),
+    ];
+    deviating("Guards", &fields)
+}
+
+/// A struct with those fields that deviate from its default. Clippy minds a base of which nothing is left.
+fn deviating(name: &str, fields: &[(bool, TokenStream)]) -> TokenStream {
+    let name = names::identifier(name);
+    let kept: Vec<&TokenStream> = fields.iter().filter(|(deviates, _)| *deviates).map(|(_, field)| field).collect();
+    if kept.is_empty() {
+        quote! { #name::DEFAULT }
+    } else if kept.len() == fields.len() {
+        quote! { #name { #(#kept),* } }
+    } else {
+        quote! { #name { #(#kept,)* ..#name::DEFAULT } }
+    }
+}
+
+fn optional(value: Option<Literal>) -> TokenStream {
+    match value {
+        Some(value) => quote! { Some(#value) },
+        None => quote! { None },
+    }
+}
+
+fn doc_attributes(lines: &[String]) -> TokenStream {
+    let lines = lines.iter().map(|line| if line.is_empty() { String::new() } else { format!(" {line}") });
+    quote! { #(#[doc = #lines])* }
+}
+
+/// A description as the lines of a doc comment: each paragraph one line, and its text taken literally where rustdoc
+/// would see links, HTML or code that is compiled.
+fn doc_lines(description: &str) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for paragraph in description.replace("\r\n", "\n").split("\n\n") {
+        let words: Vec<String> = paragraph.split_whitespace().map(literal).collect();
+        if words.is_empty() {
+            continue;
+        }
+        if !lines.is_empty() {
+            lines.push(String::new());
+        }
+        lines.push(words.join(" "));
+    }
+    lines
+}
+
+fn literal(word: &str) -> String {
+    let mut text = String::with_capacity(word.len());
+    for current in word.chars() {
+        match current {
+            '[' | ']' | '<' | '>' | '\\' => text.extend(['\\', current]),
+            // Characters that turn the reading direction hide code from its reader; the compiler refuses them.
+            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {}
+            control if control.is_control() => {}
+            other => text.push(other),
+        }
+    }
+    text.replace("```", "\\`\\`\\`").replace("~~~", "\\~\\~\\~")
+}

@@ -1,0 +1,185 @@
+//! Whether a `default` is readable as its column's type. The grammars are those of the runtime, which reads the exports;
+//! a test holds the two against each other.
+
+use super::format::{self, Piece};
+use crate::model::{Column, ColumnType, Encoding};
+
+/// The widest offset from UTC, in minutes.
+const MAX_OFFSET_MINUTES: u32 = 14 * 60;
+
+/// Why the column cannot read this text, if so.
+pub(super) fn check(text: &str, column: &Column, nulls: &[String]) -> Result<(), String> {
+    let text = if column.trim { text.trim_matches([' ', '\t']) } else { text };
+    if nulls.iter().any(|null| null == text) {
+        // As in an export, the empty text of a text column outside the key is a value where NULL cannot be.
+        let is_value = column.nullable || text.is_empty() && column.ty.is_text();
+        return if is_value { Ok(()) } else { Err("this means NULL, and the column is not nullable".to_owned()) };
+    }
+    let is_readable = match &column.ty {
+        ColumnType::Boolean { words: None } => {
+            ["true", "t", "1", "false", "f", "0"].iter().any(|word| text.eq_ignore_ascii_case(word))
+        }
+        ColumnType::Boolean { words: Some(words) } => {
+            words.true_values.iter().chain(&words.false_values).any(|word| word == text)
+        }
+        ColumnType::Tinyint => is_integer(text, i8::MIN.into(), i8::MAX.into()),
+        ColumnType::Smallint => is_integer(text, i16::MIN.into(), i16::MAX.into()),
+        ColumnType::Int => is_integer(text, i32::MIN.into(), i32::MAX.into()),
+        ColumnType::Bigint => is_integer(text, i64::MIN.into(), i64::MAX.into()),
+        ColumnType::Float => is_float(text, |text| text.parse().is_ok_and(f32::is_finite)),
+        ColumnType::Double => is_float(text, |text| text.parse().is_ok_and(f64::is_finite)),
+        ColumnType::Decimal { precision, scale } => is_decimal(text, (*precision).into(), (*scale).into()),
+        ColumnType::Char(longest) | ColumnType::Varchar(longest) => text.chars().count() <= *longest as usize,
+        ColumnType::String => true,
+        ColumnType::Binary(Encoding::Base64) => is_base64(text.as_bytes()),
+        ColumnType::Binary(Encoding::Hex) => text.len() % 2 == 0 && text.bytes().all(|byte| byte.is_ascii_hexdigit()),
+        ColumnType::Date { .. } | ColumnType::Timestamp { .. } | ColumnType::Timestamptz { .. } => {
+            is_moment(text, &column.ty)
+        }
+    };
+    if is_readable { Ok(()) } else { Err(format!("not of type `{}`", described(&column.ty))) }
+}
+
+/// The type, with what decides whether a text is one.
+fn described(ty: &ColumnType) -> String {
+    match (ty, ty.format()) {
+        (_, Some(format)) => format!("{}` of the format `{format}", ty.name()),
+        (ColumnType::Binary(encoding), _) => format!("binary` in `{}", encoding.name()),
+        _ => ty.name(),
+    }
+}
+
+fn unsigned(text: &str) -> &str {
+    text.strip_prefix(['+', '-']).unwrap_or(text)
+}
+
+fn are_digits(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn is_integer(text: &str, least: i128, most: i128) -> bool {
+    let digits = unsigned(text);
+    let significant = digits.trim_start_matches('0');
+    if digits.is_empty() || !are_digits(digits) || significant.len() > 20 {
+        return false;
+    }
+    let value: i128 = significant.parse().unwrap_or(0);
+    (least..=most).contains(&if text.starts_with('-') { -value } else { value })
+}
+
+/// `[0-9]+(\.[0-9]*)?|\.[0-9]+`, split at its point.
+fn point(text: &str) -> Option<(&str, &str)> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let is_number = !(whole.is_empty() && fraction.is_empty()) && are_digits(whole) && are_digits(fraction);
+    is_number.then_some((whole, fraction))
+}
+
+fn is_decimal(text: &str, precision: usize, scale: usize) -> bool {
+    point(unsigned(text)).is_some_and(|(whole, fraction)| {
+        whole.trim_start_matches('0').len() <= precision - scale && fraction.trim_end_matches('0').len() <= scale
+    })
+}
+
+fn is_float(text: &str, is_finite: impl Fn(&str) -> bool) -> bool {
+    let digits = unsigned(text);
+    if ["nan", "inf", "infinity"].iter().any(|word| digits.eq_ignore_ascii_case(word)) {
+        return true;
+    }
+    let (mantissa, exponent) = digits.split_once(['e', 'E']).unwrap_or((digits, "0"));
+    let exponent = unsigned(exponent);
+    point(mantissa).is_some() && !exponent.is_empty() && are_digits(exponent) && is_finite(text)
+}
+
+/// RFC 4648, padded; the bits that the last character leaves over are zero.
+fn is_base64(text: &[u8]) -> bool {
+    let digits = text.strip_suffix(b"==").or_else(|| text.strip_suffix(b"=")).unwrap_or(text);
+    let value = |byte: &u8| match byte {
+        b'A'..=b'Z' => Some(byte - b'A'),
+        b'a'..=b'z' => Some(byte - b'a' + 26),
+        b'0'..=b'9' => Some(byte - b'0' + 52),
+        b'+' => Some(62),
+        b'/' => Some(63),
+        _ => None,
+    };
+    let left_over = match text.len() - digits.len() {
+        0 => 0,
+        1 => 0b11,
+        _ => 0b1111,
+    };
+    let last_is_clean = digits.last().is_none_or(|last| value(last).is_some_and(|value| value & left_over == 0));
+    text.len().is_multiple_of(4) && digits.iter().all(|byte| value(byte).is_some()) && last_is_clean
+}
+
+fn is_moment(text: &str, ty: &ColumnType) -> bool {
+    let formats: &[&str] = match (ty.format(), ty) {
+        (Some(format), _) => &[format],
+        (None, ColumnType::Date { .. }) => &["%Y-%m-%d"],
+        (None, ColumnType::Timestamp { .. }) => {
+            &["%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S.%f", "%Y-%m-%d %H:%M:%S.%f"]
+        }
+        (None, _) => {
+            &["%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%d %H:%M:%S%z", "%Y-%m-%dT%H:%M:%S.%f%z", "%Y-%m-%d %H:%M:%S.%f%z"]
+        }
+    };
+    formats.iter().any(|format| match format::pieces(format) {
+        Ok(pieces) => has_layout(text, &pieces).is_some(),
+        Err(_) => true, // the format is the mistake, and has been reported
+    })
+}
+
+/// Whether the text has this layout and names a moment that exists.
+fn has_layout(text: &str, pieces: &[Piece]) -> Option<()> {
+    let mut rest = text.as_bytes();
+    let (mut year, mut month, mut day) = (1, 1, 1);
+    for piece in pieces {
+        match piece {
+            Piece::Year => year = within(digits(&mut rest, 4)?, 1, 9999)?,
+            Piece::Month => month = within(digits(&mut rest, 2)?, 1, 12)?,
+            Piece::Day => day = within(digits(&mut rest, 2)?, 1, 31)?,
+            Piece::Hour => within(digits(&mut rest, 2)?, 0, 23).map(drop)?,
+            Piece::Minute | Piece::Second => within(digits(&mut rest, 2)?, 0, 59).map(drop)?,
+            Piece::Fraction => {
+                let width = rest.iter().take(6).take_while(|byte| byte.is_ascii_digit()).count();
+                digits(&mut rest, within(width as u32, 1, 6)? as usize)?;
+            }
+            Piece::Offset => offset(&mut rest)?,
+            Piece::Literal(byte) => rest = rest.strip_prefix(&[*byte])?,
+        }
+    }
+    (rest.is_empty() && day <= days_in(year, month)).then_some(())
+}
+
+fn within(value: u32, least: u32, most: u32) -> Option<u32> {
+    (least..=most).contains(&value).then_some(value)
+}
+
+fn digits(rest: &mut &[u8], width: usize) -> Option<u32> {
+    let (head, tail) = rest.split_at_checked(width)?;
+    *rest = tail;
+    std::str::from_utf8(head).ok().filter(|head| are_digits(head))?.parse().ok()
+}
+
+/// `Z`, `±HH`, `±HHMM` or `±HH:MM`.
+fn offset(rest: &mut &[u8]) -> Option<()> {
+    let (sign, tail) = rest.split_first()?;
+    *rest = tail;
+    if *sign == b'Z' {
+        return Some(());
+    }
+    let hours = digits(rest, 2)?;
+    let colon = rest.strip_prefix(b":");
+    *rest = colon.unwrap_or(rest);
+    let has_minutes = colon.is_some() || rest.first().is_some_and(u8::is_ascii_digit);
+    let minutes = if has_minutes { within(digits(rest, 2)?, 0, 59)? } else { 0 };
+    (matches!(sign, b'+' | b'-') && hours * 60 + minutes <= MAX_OFFSET_MINUTES).then_some(())
+}
+
+fn days_in(year: u32, month: u32) -> u32 {
+    let is_leap = year.is_multiple_of(4) && !year.is_multiple_of(100) || year.is_multiple_of(400);
+    match month {
+        2 if is_leap => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}

@@ -1,0 +1,273 @@
+//! Text to a tree of YAML nodes, each with its place. The only file that names the YAML crate.
+//!
+//! The schema is not deserialised into typed structs at once: that stops at the first value of the wrong type, and every
+//! mistake of a file is to be told in one run. The tree takes any value; [`crate::spec`] then looks at each.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_saphyr::{DuplicateKeyPolicy, Error, Location, NonFiniteFloatPolicy, Options, Spanned};
+
+use crate::diagnostic::{Code, Diagnostic, Span};
+use crate::source::Source;
+
+/// A node and where it stands.
+#[derive(Debug, Clone)]
+pub(crate) struct Node {
+    pub(crate) span: Span,
+    pub(crate) value: Value,
+}
+
+/// What a node is.
+#[derive(Debug, Clone)]
+pub(crate) enum Value {
+    Scalar {
+        kind: Scalar,
+        /// The text as it is written, without the quotes: `0.10` stays `0.10`.
+        text: String,
+    },
+    List(Vec<Node>),
+    /// In order, with every repetition of a key.
+    Map(Vec<(Node, Node)>),
+}
+
+/// What YAML takes a scalar for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scalar {
+    Null,
+    Bool(bool),
+    Number,
+    Text,
+}
+
+/// Reads the only document of a file.
+pub(crate) fn read(source: &Source) -> Result<Node, Diagnostic> {
+    if let Some(offset) = source.not_utf8 {
+        return Err(not_utf8(source, offset));
+    }
+    match serde_saphyr::from_multiple_with_options::<Spanned<Raw>>(&source.text, options()) {
+        Ok(documents) => match documents.as_slice() {
+            [] => Err(empty_schema()),
+            [only] => {
+                let node = settle(only, source);
+                if node.is_null() { Err(empty_schema()) } else { Ok(node) }
+            }
+            [_, second, ..] => Err(several_documents(&span_of(&second.referenced, source))),
+        },
+        Err(error) => Err(broken_yaml(source, &error)),
+    }
+}
+
+fn options() -> Options {
+    serde_saphyr::options! {
+        // `yes`, `no`, `on` and `off` are words, as in YAML 1.2.
+        strict_booleans: true,
+        duplicate_keys: DuplicateKeyPolicy::PassThrough,
+        non_finite_float_policy: NonFiniteFloatPolicy::PassThrough,
+        with_snippet: false,
+    }
+}
+
+fn not_utf8(source: &Source, offset: usize) -> Diagnostic {
+    let bad = offset..offset + char::REPLACEMENT_CHARACTER.len_utf8();
+    debug_assert!(bad.end <= source.text.len());
+    Diagnostic::new(Code::NotUtf8, &bad, "the file is not UTF-8")
+        .label("this byte is no part of a character")
+        .help("save the file as UTF-8")
+}
+
+fn empty_schema() -> Diagnostic {
+    Diagnostic::new(Code::EmptySchema, &(0..0), "the schema is empty")
+        .help("it needs at least `table`, `primary_key` and `columns`; to remove the table, delete the file")
+}
+
+fn several_documents(second: &Span) -> Diagnostic {
+    Diagnostic::new(Code::SeveralDocuments, second, "the file holds more than one YAML document")
+        .label("a second document starts here")
+        .help("one file describes one table: move the second to a file of its own and remove the `---`")
+}
+
+/// The parser knows where it gave up, and says so in words of grammar. What people usually did is seen better in the
+/// line itself.
+fn broken_yaml(source: &Source, error: &Error) -> Diagnostic {
+    let at = error.location().map_or(0, |location| span_of(&location, source).start);
+    let end = source.text[at..].chars().next().filter(|found| *found != '\n').map_or(at, |found| at + found.len_utf8());
+    let (label, help) = match error.without_snippet() {
+        Error::UnknownAnchor { .. } => {
+            ("no anchor of this name stands before it", "put a text that starts with `*` in quotes")
+        }
+        _ => usual_mistake(source.line_around(at)),
+    };
+    Diagnostic::new(Code::BrokenYaml, &(at..end), "the file cannot be read as YAML").label(label).help(help)
+}
+
+fn usual_mistake(line: &str) -> (&'static str, &'static str) {
+    let content = line.trim_start();
+    let indentation = &line[..line.len() - content.len()];
+    let is_open = |open: char, close: char| line.matches(open).count() > line.matches(close).count();
+    if indentation.contains('\t') {
+        ("a tab stands in the indentation of this line", "YAML is indented with blanks")
+    } else if line.matches('"').count() % 2 == 1 {
+        ("a double quote is open in this line", "close it, or write `\\\"` for a quote inside quotes")
+    } else if is_open('{', '}') {
+        ("a `{` of this line is not closed", "close it with `}`, and set `,` between its fields")
+    } else if is_open('[', ']') {
+        ("a `[` of this line is not closed", "close it with `]`, and set `,` between its items")
+    } else if !content.contains('{') && content.matches(": ").count() > 1 {
+        ("a second `: ` stands in this line", "put a text that holds `: ` in quotes")
+    } else {
+        (
+            "it makes no sense from here on",
+            "check the indentation of this line and the one before, and quote odd characters",
+        )
+    }
+}
+
+/// A value as serde meets it. The text of a scalar that is no string is taken from the source afterwards, because a
+/// number that was parsed no longer tells how it was written.
+enum Raw {
+    Scalar(Scalar, Option<String>),
+    List(Vec<Spanned<Raw>>),
+    Map(Vec<(Spanned<Raw>, Spanned<Raw>)>),
+}
+
+fn settle(raw: &Spanned<Raw>, source: &Source) -> Node {
+    let span = span_of(&raw.referenced, source);
+    let value = match &raw.value {
+        Raw::Scalar(kind, text) => {
+            let written = || source.text[span_of(&raw.defined, source)].to_owned();
+            Value::Scalar { kind: *kind, text: text.clone().unwrap_or_else(written) }
+        }
+        Raw::List(items) => Value::List(items.iter().map(|item| settle(item, source)).collect()),
+        Raw::Map(entries) => {
+            let settled = entries.iter().map(|(key, value)| (settle(key, source), settle(value, source)));
+            Value::Map(settled.collect())
+        }
+    };
+    Node { span: head(span, &value), value }
+}
+
+/// What to underline for a node: of a mapping or list in block style only its first key or item, which the parser does
+/// not tell from the whole.
+fn head(span: Span, value: &Value) -> Span {
+    let first = match value {
+        Value::Scalar { .. } => None,
+        Value::List(items) => items.first(),
+        Value::Map(entries) => entries.first().map(|(key, _)| key),
+    };
+    match first {
+        Some(first) if first.span.start == span.start => first.span.clone(),
+        _ => span,
+    }
+}
+
+/// The bytes of a location, always inside the text and on character boundaries.
+fn span_of(location: &Location, source: &Source) -> Span {
+    let text = &source.text;
+    let start = match location.span().byte_offset() {
+        Some(offset) => offset as usize,
+        None => offset_of(text, location.line() as usize, location.column() as usize),
+    };
+    let start = text.floor_char_boundary(start.min(text.len()));
+    let length = location.span().byte_len().unwrap_or(0) as usize;
+    let end = text.floor_char_boundary(start.saturating_add(length).min(text.len()));
+    start..start + text[start..end].trim_end().len()
+}
+
+/// A syntax error has a line and a column only.
+fn offset_of(text: &str, line: usize, column: usize) -> usize {
+    let start: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
+    let line = text[start..].lines().next().unwrap_or_default();
+    start + line.chars().take(column.saturating_sub(1)).map(char::len_utf8).sum::<usize>()
+}
+
+impl Node {
+    pub(crate) fn is_null(&self) -> bool {
+        matches!(self.value, Value::Scalar { kind: Scalar::Null, .. })
+    }
+
+    /// What the node is, in words that follow "found".
+    pub(crate) fn kind(&self) -> &'static str {
+        match &self.value {
+            Value::Scalar { kind: Scalar::Null, text } if text.is_empty() => "nothing",
+            Value::Scalar { kind: Scalar::Null, .. } => "YAML's null",
+            Value::Scalar { kind: Scalar::Bool(_), .. } => "true or false",
+            Value::Scalar { kind: Scalar::Number, .. } => "a number",
+            Value::Scalar { kind: Scalar::Text, .. } => "text",
+            Value::List(_) => "a list",
+            Value::Map(_) => "a mapping",
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Raw {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(RawVisitor)
+    }
+}
+
+struct RawVisitor;
+
+impl<'de> Visitor<'de> for RawVisitor {
+    type Value = Raw;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any YAML value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Raw, E> {
+        Ok(Raw::Scalar(Scalar::Null, None))
+    }
+
+    fn visit_none<E>(self) -> Result<Raw, E> {
+        Ok(Raw::Scalar(Scalar::Null, None))
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Raw, D::Error> {
+        Raw::deserialize(deserializer)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Raw, E> {
+        Ok(Raw::Scalar(Scalar::Bool(value), None))
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Raw, E> {
+        Ok(Raw::Scalar(Scalar::Number, None))
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Raw, E> {
+        Ok(Raw::Scalar(Scalar::Number, None))
+    }
+
+    fn visit_i128<E>(self, _: i128) -> Result<Raw, E> {
+        Ok(Raw::Scalar(Scalar::Number, None))
+    }
+
+    fn visit_u128<E>(self, _: u128) -> Result<Raw, E> {
+        Ok(Raw::Scalar(Scalar::Number, None))
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Raw, E> {
+        Ok(Raw::Scalar(Scalar::Number, None))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Raw, E> {
+        Ok(Raw::Scalar(Scalar::Text, Some(value.to_owned())))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Raw, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element()? {
+            list.push(item);
+        }
+        Ok(Raw::List(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Raw, A::Error> {
+        let mut map = Vec::new();
+        while let Some(entry) = entries.next_entry()? {
+            map.push(entry);
+        }
+        Ok(Raw::Map(map))
+    }
+}

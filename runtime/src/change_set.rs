@@ -1,0 +1,190 @@
+//! A change set: all operations from a baseline to a snapshot, durable before any of them is published.
+//!
+//! On disk it is a folder of gzip NDJSON parts, whose lines are the operations as they will be published but for their
+//! sequence, which is 0 until the version begins to be published. Its plan says what it leads from and to, and how
+//! much it does; the plan's hash names it.
+
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+
+use flate2::Compression;
+use flate2::bufread::MultiGzDecoder;
+use flate2::write::GzEncoder;
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::engine::Found;
+use crate::error::{IoContext as _, Result};
+use crate::operation::Head;
+use crate::row::write_text;
+use crate::table::Table;
+
+/// How many bytes of operations one part holds, inflated: small enough to publish and retry on its own.
+const PART_BYTES: u64 = 64 << 20;
+
+/// How many rows a delta saw, and what it found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Rows of the baseline, once per key.
+    pub baseline_rows: u64,
+    /// Rows of the snapshot, once per key.
+    pub rows: u64,
+    /// Keys that only the snapshot has.
+    pub inserted: u64,
+    /// Keys that both have, with different rows.
+    pub updated: u64,
+    /// Keys that only the baseline has.
+    pub deleted: u64,
+    /// Rows of the snapshot that repeat another row in every column.
+    pub duplicates: u64,
+}
+
+/// A change set in short.
+///
+/// Its hash is XXH3-128 over tenant, table, previous, version, reset, both fingerprints, the schema's hash, the counts
+/// (rows, inserted, updated, deleted) and the sum of the operations' ids, each as `length:text`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// What names the plan: equal plans publish equal operations. 32 hex digits.
+    pub hash: String,
+    /// The version it was compared with.
+    pub previous: Option<String>,
+    /// The schema's hash.
+    pub schema: String,
+    /// Sum of the baseline's row hashes.
+    #[serde(with = "crate::operation::as_text")]
+    pub baseline_fingerprint: i128,
+    /// Sum of the snapshot's row hashes.
+    #[serde(with = "crate::operation::as_text")]
+    pub fingerprint: i128,
+    /// Rows and operations.
+    pub counts: Counts,
+    /// In how many parts the operations stand.
+    pub parts: u32,
+}
+
+impl Plan {
+    /// The plan of what an engine found; its parts are not counted yet.
+    pub fn new(head: &Head, table: &Table, found: &Found) -> Self {
+        let counts = &found.counts;
+        let mut bytes = Vec::new();
+        for text in [
+            head.tenant.as_str(),
+            &head.table,
+            head.previous.as_deref().unwrap_or_default(),
+            &head.version,
+            "false",
+            &found.baseline_fingerprint.to_string(),
+            &found.fingerprint.to_string(),
+            table.schema,
+            &counts.rows.to_string(),
+            &counts.inserted.to_string(),
+            &counts.updated.to_string(),
+            &counts.deleted.to_string(),
+            &format!("{:032x}", found.sum_of_ids),
+        ] {
+            write_text(text.as_bytes(), &mut bytes);
+        }
+        Self {
+            hash: format!("{:032x}", xxh3_128(&bytes)),
+            previous: head.previous.clone(),
+            schema: table.schema.into(),
+            baseline_fingerprint: found.baseline_fingerprint,
+            fingerprint: found.fingerprint,
+            counts: *counts,
+            parts: 0,
+        }
+    }
+}
+
+/// Writes the parts of a change set into a folder.
+#[derive(Debug)]
+pub struct Writer {
+    folder: PathBuf,
+    part: Option<GzEncoder<BufWriter<File>>>,
+    written: u64,
+    parts: u32,
+}
+
+impl Writer {
+    /// A writer into a folder that is made anew; what an earlier attempt left there is removed.
+    pub fn create(folder: &Path) -> Result<Self> {
+        if folder.exists() {
+            fs::remove_dir_all(folder).at("cannot remove", folder)?;
+        }
+        fs::create_dir_all(folder).at("cannot create", folder)?;
+        Ok(Self { folder: folder.to_path_buf(), part: None, written: 0, parts: 0 })
+    }
+
+    /// Appends one operation's line, line feed included.
+    pub fn write(&mut self, line: &[u8]) -> Result<()> {
+        let path = part_path(&self.folder, self.parts.saturating_sub(1));
+        self.open()?.write_all(line).at("cannot write", &path)?;
+        self.written += line.len() as u64;
+        if self.written >= PART_BYTES {
+            self.close()?;
+        }
+        Ok(())
+    }
+
+    /// Makes everything durable, and says how many parts there are.
+    pub fn finish(mut self) -> Result<u32> {
+        self.close()?;
+        sync_folder(&self.folder)?;
+        Ok(self.parts)
+    }
+
+    fn open(&mut self) -> Result<&mut GzEncoder<BufWriter<File>>> {
+        if self.part.is_none() {
+            let path = part_path(&self.folder, self.parts);
+            let file = File::create(&path).at("cannot create", &path)?;
+            self.part = Some(GzEncoder::new(BufWriter::new(file), Compression::fast()));
+            self.parts += 1;
+            self.written = 0;
+        }
+        Ok(self.part.as_mut().expect("a part was just opened"))
+    }
+
+    fn close(&mut self) -> Result<()> {
+        let Some(part) = self.part.take() else { return Ok(()) };
+        let path = part_path(&self.folder, self.parts - 1);
+        finish_gzip(part).at("cannot write", &path)
+    }
+}
+
+/// Gives each line of a part to `each`, line feed included.
+pub fn read_part(folder: &Path, part: u32, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+    let path = part_path(folder, part);
+    let file = File::open(&path).at("cannot open", &path)?;
+    let mut lines = BufReader::with_capacity(256 << 10, MultiGzDecoder::new(BufReader::new(file)));
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        if lines.read_until(b'\n', &mut line).at("cannot read", &path)? == 0 {
+            return Ok(());
+        }
+        each(&line)?;
+    }
+}
+
+/// The name of a part, in a change set and where it is published.
+pub fn part_name(part: u32) -> String {
+    format!("part-{part:05}.ndjson.gz")
+}
+
+fn part_path(folder: &Path, part: u32) -> PathBuf {
+    folder.join(part_name(part))
+}
+
+/// Ends a gzip file and makes it durable.
+pub(crate) fn finish_gzip(encoder: GzEncoder<BufWriter<File>>) -> std::io::Result<()> {
+    let mut buffered = encoder.finish()?;
+    buffered.flush()?;
+    buffered.get_ref().sync_all()
+}
+
+/// Makes the names in a folder durable.
+pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
+    File::open(folder).and_then(|file| file.sync_all()).at("cannot sync", folder)
+}

@@ -1,0 +1,175 @@
+//! The command line. It knows the tables it was linked with and nothing about any of them in particular.
+
+mod delta;
+mod listings;
+mod run;
+mod show;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::error::{Error, Fault, Result};
+use crate::name::{NAME_RULE, is_name, near_or_known};
+use crate::store::TableKey;
+use crate::store::sqlite::Sqlite;
+use crate::table::Table;
+use crate::telemetry;
+
+/// Where the registry and the change sets lie unless `--state` says otherwise.
+const STATE: &str = ".tidemark";
+
+/// Where operations go unless `--out` says otherwise.
+const OUT: &str = "out";
+
+/// Full table exports in, typed changes out.
+///
+/// Exports lie at DIR/TENANT/TABLE/VERSION/FILE, each a whole table. `run` compares each new version with the last one
+/// that succeeded and publishes an INSERT, UPDATE or DELETE for every row that changed.
+#[derive(Debug, Parser)]
+#[command(
+    name = "tidemark",
+    bin_name = "tidemark",
+    version,
+    max_term_width = 110,
+    after_help = "\
+Start with:
+  cargo tidemark run samples/exports     publish what is new
+  cargo tidemark status                  see where every table stands
+  cargo tidemark history acme/orders     see what each version brought
+
+Exit status: 0 done, or nothing to do; 1 the input is at fault; 2 the tool or the machine failed."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Publish every pending export below a folder.
+    Run(run::RunArgs),
+    /// Print the operations between two exports; needs no registry and leaves no trace.
+    Delta(delta::DeltaArgs),
+    /// Show where every tenant's tables stand, and what needs attention.
+    Status(listings::StatusArgs),
+    /// Show every version of a tenant's table, with its counts.
+    History(listings::HistoryArgs),
+    /// Let a FAILED version be tried again by the next run, for when its schema was mended.
+    Retry(listings::RetryArgs),
+    /// List the tables that have a schema, or the columns of one.
+    Tables(listings::TablesArgs),
+}
+
+/// Where the registry is.
+#[derive(Debug, Args)]
+struct StateArgs {
+    /// The folder of the registry and of change sets.
+    #[arg(long, value_name = "DIR", default_value = STATE)]
+    state: PathBuf,
+}
+
+/// How output is written.
+#[derive(Debug, Args)]
+struct FormatArgs {
+    /// `text` for people, `json` for machines.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
+impl StateArgs {
+    fn registry_path(&self) -> PathBuf {
+        self.state.join("registry.sqlite")
+    }
+
+    /// The registry, which must be there: nothing but `run` makes one.
+    fn registry(&self) -> Result<Sqlite> {
+        let path = self.registry_path();
+        Sqlite::open_existing(&path)?.ok_or_else(|| {
+            Error::refused(path.display().to_string(), "there is no registry yet")
+                .help("run exports first (cargo tidemark run DIR), or name its folder with --state")
+        })
+    }
+}
+
+/// Runs the command line on the arguments of this process, for these tables.
+pub fn main(tables: &'static [&'static Table]) -> ExitCode {
+    telemetry::init_logs();
+    let cli = Cli::parse();
+    let (format, done) = match cli.command {
+        Command::Run(args) => (args.format.format, run::run(&args, tables)),
+        Command::Delta(args) => (args.format.format, delta::delta(&args, tables)),
+        Command::Status(args) => (args.format.format, listings::status(&args)),
+        Command::History(args) => (args.format.format, listings::history(&args, tables)),
+        Command::Retry(args) => (args.format.format, listings::retry(&args, tables)),
+        Command::Tables(args) => (args.format.format, listings::tables(&args, tables)),
+    };
+    match done {
+        Ok(fault) => exit_code(fault),
+        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            show::error(&error, format);
+            exit_code(Some(error.fault()))
+        }
+    }
+}
+
+fn exit_code(fault: Option<Fault>) -> ExitCode {
+    ExitCode::from(match fault {
+        None => 0,
+        Some(Fault::Input) => 1,
+        Some(Fault::Machine) => 2,
+    })
+}
+
+/// Whoever reads our output may have seen enough.
+fn is_closed_pipe(error: &Error) -> bool {
+    matches!(error, Error::Io(error) if error.source.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+/// The table of this name.
+fn find_table(tables: &[&'static Table], name: &str) -> Result<&'static Table> {
+    if let Some(table) = tables.iter().find(|table| table.name == name) {
+        return Ok(table);
+    }
+    let help = near_or_known(name, &tables.iter().map(|table| table.name).collect::<Vec<_>>());
+    Err(Error::refused("", format!("unknown table `{}`", name.escape_debug())).help(help))
+}
+
+/// A name from the command line, which must be one.
+fn checked_name(what: &str, name: &str) -> Result<String> {
+    if is_name(name) {
+        return Ok(name.into());
+    }
+    Err(Error::refused("", format!("`{}` is not a usable {what}", name.escape_debug()))
+        .help(format!("it takes {NAME_RULE}")))
+}
+
+/// `TENANT/TABLE`, of a table that is known.
+fn table_key(tables: &[&'static Table], text: &str) -> Result<TableKey> {
+    let (tenant, table) = text.split_once('/').ok_or_else(|| {
+        Error::refused("", format!("`{}` is not TENANT/TABLE", text.escape_debug())).help("write it like acme/orders")
+    })?;
+    Ok(TableKey { tenant: checked_name("tenant", tenant)?, table: find_table(tables, table)?.name.into() })
+}
+
+/// `TENANT/TABLE/VERSION`, of a table that is known.
+fn version_key(tables: &[&'static Table], text: &str) -> Result<(TableKey, String)> {
+    let (key, version) = text.rsplit_once('/').filter(|(key, _)| key.contains('/')).ok_or_else(|| {
+        Error::refused("", format!("`{}` is not TENANT/TABLE/VERSION", text.escape_debug()))
+            .help("write it like acme/orders/20260101_V0001")
+    })?;
+    Ok((table_key(tables, key)?, checked_name("version", version)?))
+}
+
+/// A path as a person would type it.
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}

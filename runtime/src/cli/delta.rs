@@ -1,0 +1,109 @@
+//! `tidemark delta`: the operations between two exports.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::show::{self, count};
+use super::{Format, FormatArgs, checked_name, find_table};
+use crate::change_set::Plan;
+use crate::delta::Delta;
+use crate::error::{Fault, IoContext as _, Result};
+use crate::table::Table;
+use crate::telemetry::{self, Progress, Watch};
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  cargo tidemark delta orders old.csv.gz new.csv.gz             operations of a single-file export
+  cargo tidemark delta ledger_entries V1/ V2/ -o ops.ndjson     of exports of several parts
+  cargo tidemark delta orders none new.csv.gz | head -1         every row an INSERT
+
+One JSON object a line, with sequence 0, in no particular order.
+Counts go to stderr; with -o FILE and --format json they go to stdout.")]
+pub(super) struct DeltaArgs {
+    /// The table both exports belong to.
+    table: String,
+    /// The older export: a file, a folder of parts, or `none`.
+    baseline: String,
+    /// The newer export: a file, or a folder of parts.
+    snapshot: PathBuf,
+    /// Where operations go: a file, which appears when it is whole, or `-` for stdout.
+    #[arg(short, long, value_name = "FILE", default_value = "-")]
+    output: String,
+    /// The tenant that operations name.
+    #[arg(long, default_value = "-")]
+    tenant: String,
+    /// The version that operations name.
+    #[arg(long, default_value = "snapshot")]
+    version: String,
+    /// The previous version that operations name.
+    #[arg(long, default_value = "baseline")]
+    previous: String,
+    #[command(flatten)]
+    pub(super) format: FormatArgs,
+}
+
+pub(super) fn delta(args: &DeltaArgs, tables: &'static [&'static Table]) -> Result<Option<Fault>> {
+    let table = find_table(tables, &args.table)?;
+    // `-` is what stands for a tenant when none is told.
+    let tenant = if args.tenant == "-" { args.tenant.clone() } else { checked_name("tenant", &args.tenant)? };
+    let delta = Delta {
+        table,
+        tenant,
+        version: checked_name("version", &args.version)?,
+        previous: checked_name("version", &args.previous)?,
+        baseline: (args.baseline != "none").then(|| PathBuf::from(&args.baseline)),
+        snapshot: args.snapshot.clone(),
+    };
+    telemetry::listen_for_ctrl_c();
+    let watch = Progress::new(args.output != "-").table("", table.name, 1);
+    let plan =
+        if args.output == "-" { to_stdout(&delta, &watch) } else { to_file(&delta, Path::new(&args.output), &watch) };
+    watch.finish();
+    summarise(args, &plan?)?;
+    Ok(None)
+}
+
+fn to_stdout(delta: &Delta, watch: &Watch) -> Result<Plan> {
+    let mut out = BufWriter::with_capacity(256 << 10, io::stdout().lock());
+    let plan = delta.run(&mut out, watch)?;
+    out.flush().at("cannot write to", Path::new("stdout"))?;
+    Ok(plan)
+}
+
+/// Writes aside, and renames when it is whole.
+fn to_file(delta: &Delta, path: &Path, watch: &Watch) -> Result<Plan> {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let aside = path.with_file_name(format!(".{name}.{}", std::process::id()));
+    let write = || {
+        let mut out = BufWriter::with_capacity(256 << 10, File::create(&aside).at("cannot create", path)?);
+        let plan = delta.run(&mut out, watch)?;
+        out.flush().at("cannot write", path)?;
+        fs::rename(&aside, path).at("cannot rename into", path)?;
+        Ok(plan)
+    };
+    write().inspect_err(|_| {
+        // The error that is on its way says more than one about the leftover would.
+        let _ = fs::remove_file(&aside);
+    })
+}
+
+fn summarise(args: &DeltaArgs, plan: &Plan) -> Result<()> {
+    let counts = &plan.counts;
+    match args.format.format {
+        Format::Json if args.output != "-" => show::print_json(plan),
+        Format::Json => {
+            eprintln!("{}", serde_json::to_string(plan).expect("a plan has string keys only"));
+            Ok(())
+        }
+        Format::Text => {
+            let [rows, inserted, updated, deleted] =
+                [counts.rows, counts.inserted, counts.updated, counts.deleted].map(count);
+            eprintln!("{rows} rows: {inserted} inserted, {updated} updated, {deleted} deleted");
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! The delta of two exports, without a registry.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use crate::change_set::Plan;
+use crate::engine::{Inputs, native};
+use crate::error::{Error, IoContext as _, Result};
+use crate::operation::Head;
+use crate::row::Layout;
+use crate::snapshot::{Export, local};
+use crate::table::Table;
+use crate::telemetry::Watch;
+
+/// What to compare, and under which names.
+#[derive(Debug, Clone)]
+pub struct Delta {
+    /// The table both exports belong to.
+    pub table: &'static Table,
+    /// The tenant that operations name.
+    pub tenant: String,
+    /// The version that operations name.
+    pub version: String,
+    /// The version they name as the previous one; not looked at without a baseline.
+    pub previous: String,
+    /// The older export: a part, or a folder of parts. `None` makes every row an INSERT.
+    pub baseline: Option<PathBuf>,
+    /// The newer export: a part, or a folder of parts.
+    pub snapshot: PathBuf,
+}
+
+impl Delta {
+    /// Writes the operations to `out`, one JSON object a line, with sequence 0 and in no particular order. What was
+    /// found is in the plan. When it fails, lines may already be written: whoever needs all or nothing writes to a
+    /// file first.
+    pub fn run(&self, out: &mut dyn Write, watch: &Watch) -> Result<Plan> {
+        let baseline = self.baseline.as_deref().map(export).transpose()?;
+        let snapshot = export(&self.snapshot)?;
+        let layout = Layout::new(self.table);
+        let head = Head {
+            tenant: self.tenant.clone(),
+            table: self.table.name.into(),
+            version: self.version.clone(),
+            previous: baseline.is_some().then(|| self.previous.clone()),
+            schema: self.table.schema_id(),
+        };
+        let inputs = Inputs { baseline: baseline.as_ref(), snapshot: &snapshot };
+        let mut write = |line: &[u8]| out.write_all(line).at("cannot write", Path::new("the operations"));
+        let found = native::delta(&layout, &head, inputs, &std::env::temp_dir(), watch, &mut write)?;
+        Ok(Plan::new(&head, self.table, &found))
+    }
+}
+
+/// A path as an export: a single part, or every part of a folder.
+fn export(path: &Path) -> Result<Export> {
+    let label = path.display().to_string();
+    let metadata = std::fs::metadata(path).map_err(|error| Error::of_named_path(error, "cannot open", path))?;
+    if metadata.is_dir() {
+        let listing = local::list(path)?;
+        if listing.parts.is_empty() {
+            return Err(Error::export(path, "the folder holds no part").help("name a file, or a folder of parts"));
+        }
+        return Ok(Export { label, folder: path.into(), parts: listing.parts });
+    }
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
+    Ok(Export { label, folder, parts: vec![local::look(path, name)?] })
+}

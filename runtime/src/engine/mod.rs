@@ -1,0 +1,59 @@
+//! What computes the delta of two exports.
+//!
+//! [`native`] does it in this process. Every engine gives the same operations, counts and fingerprints.
+
+pub mod native;
+
+use crate::change_set::Counts;
+use crate::error::Error;
+use crate::snapshot::{Export, Part};
+
+/// What a delta is computed from.
+#[derive(Debug, Clone, Copy)]
+pub struct Inputs<'a> {
+    /// The export of the newest version that succeeded; `None` without one.
+    pub baseline: Option<&'a Export>,
+    /// The export that is compared with it.
+    pub snapshot: &'a Export,
+}
+
+/// What a delta found, beside its operations.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Rows and operations.
+    pub counts: Counts,
+    /// Sum of the baseline's row hashes, once per key; 0 without one.
+    pub baseline_fingerprint: i128,
+    /// Sum of the snapshot's row hashes, once per key.
+    pub fingerprint: i128,
+    /// Sum of the operations' ids, modulo 2^128.
+    pub sum_of_ids: u128,
+    /// The baseline's parts, with their checksums as they were read.
+    pub baseline_parts: Vec<Part>,
+    /// The snapshot's parts, with their checksums as they were read.
+    pub snapshot_parts: Vec<Part>,
+}
+
+/// Which of the two exports an error is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// The older one.
+    Baseline,
+    /// The newer one.
+    Snapshot,
+}
+
+/// A delta that could not be computed.
+#[derive(Debug)]
+pub struct Failed {
+    /// The export at fault, if it is one's fault.
+    pub side: Side,
+    /// Why.
+    pub error: Error,
+}
+
+impl From<Failed> for Error {
+    fn from(failed: Failed) -> Self {
+        failed.error
+    }
+}

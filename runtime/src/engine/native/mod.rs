@@ -1,0 +1,88 @@
+//! The delta in this process: both exports are read once, and of each row two hashes stay in memory.
+//!
+//! The steps are files. [`scan`] inflates, splits and canonicalises; [`index`] keeps 32 bytes of each row (128 bits of
+//! its key's hash, its row hash, the hash of its image); [`changes`] puts the two sorted indexes side by side; [`emit`]
+//! takes a second look at the exports for the rows that changed, and only at an export that has any; [`images`] keeps the
+//! old rows of UPDATEs for it.
+//!
+//! Cost: 32 bytes a row of each export while they are matched, then 32 bytes an operation. Old images of UPDATEs wait
+//! in a temporary file beyond 64 MiB.
+
+mod changes;
+mod emit;
+mod images;
+mod index;
+mod scan;
+
+use std::path::Path;
+use std::thread;
+
+use crate::engine::{Failed, Found, Inputs, Side};
+use crate::error::{Error, Result};
+use crate::operation::Head;
+use crate::row::Layout;
+use crate::telemetry::Watch;
+use index::Index;
+
+/// Computes the delta and gives each operation's line to `write`, in no particular order. `work` is a folder for
+/// temporary files, which are gone afterwards whatever happens.
+pub fn delta(
+    layout: &Layout,
+    head: &Head,
+    inputs: Inputs<'_>,
+    work: &Path,
+    watch: &Watch,
+    write: &mut dyn FnMut(&[u8]) -> Result<()>,
+) -> Result<Found, Failed> {
+    let (baseline, snapshot) = read_both(layout, inputs, watch)?;
+    let changes = changes::between(&baseline.entries, &snapshot.entries);
+    let mut counts = changes::count(&changes);
+    counts.baseline_rows = baseline.entries.len() as u64;
+    counts.rows = snapshot.entries.len() as u64;
+    counts.duplicates = snapshot.duplicates;
+    let (baseline, snapshot) = (baseline.summary(), snapshot.summary());
+
+    let emitted = emit::emit(layout, head, inputs, changes, work, watch, write)?;
+    emitted.check_unchanged(Side::Baseline, &baseline.parts)?;
+    emitted.check_unchanged(Side::Snapshot, &snapshot.parts)?;
+    check_conserved(head, baseline.fingerprint, snapshot.fingerprint, emitted.difference)?;
+    Ok(Found {
+        counts,
+        baseline_fingerprint: baseline.fingerprint,
+        fingerprint: snapshot.fingerprint,
+        sum_of_ids: emitted.sum_of_ids,
+        baseline_parts: baseline.parts,
+        snapshot_parts: snapshot.parts,
+    })
+}
+
+/// Reads the two exports at the same time.
+fn read_both(layout: &Layout, inputs: Inputs<'_>, watch: &Watch) -> Result<(Index, Index), Failed> {
+    thread::scope(|scope| {
+        let baseline = inputs.baseline.map(|export| scope.spawn(move || Index::read(export, layout, watch)));
+        let snapshot = Index::read(inputs.snapshot, layout, watch);
+        let baseline = match baseline.map(thread::ScopedJoinHandle::join) {
+            None => Ok(Index::default()),
+            Some(Ok(read)) => read,
+            Some(Err(panic)) => std::panic::resume_unwind(panic),
+        };
+        let snapshot = snapshot.map_err(|error| Failed { side: Side::Snapshot, error })?;
+        let baseline = baseline.map_err(|error| Failed { side: Side::Baseline, error })?;
+        Ok((baseline, snapshot))
+    })
+}
+
+/// fp(new) = fp(old) + Σ hash − Σ previous_hash, whatever bug or broken memory stands between the two readings.
+fn check_conserved(head: &Head, before: i128, after: i128, difference: i128) -> Result<(), Failed> {
+    if before + difference == after {
+        return Ok(());
+    }
+    let subject = format!("{}/{} {}", head.tenant, head.table, head.version);
+    let problem = format!(
+        "the operations do not lead from the baseline (fingerprint {before}) to the snapshot ({after}), but to {}",
+        before + difference
+    );
+    let error = Error::not_conserved(subject, problem)
+        .help("nothing was published; run again, and report it as a bug if it comes back");
+    Err(Failed { side: Side::Snapshot, error })
+}

@@ -1,0 +1,194 @@
+//! One reading of an export: inflate, split, map columns, canonicalise.
+
+use std::path::Path;
+
+use crate::engine::native::scan::places::Places;
+use crate::error::{Error, IoContext as _, Result};
+use crate::reject::{Offender, Reason, Rejects, shown};
+use crate::row::{Layout, Row};
+use crate::snapshot::csv::{self, Dialect, Record};
+use crate::snapshot::part::{Inflated, name_fits, name_rule};
+use crate::snapshot::{Export, Part, local};
+use crate::table::Column;
+use crate::telemetry::Watch;
+use crate::value::a_type;
+
+mod places;
+
+/// After how many rows the progress is told and a wish to stop is heard.
+const BREATH: u64 = 4096;
+
+/// Where a row stands.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Origin<'a> {
+    /// The part's name.
+    pub(super) part: &'a str,
+    /// The line the row begins on, from 1.
+    pub(super) line: u64,
+}
+
+/// What a reading says of an export, beside its rows.
+#[derive(Debug, Default)]
+pub(super) struct Scanned {
+    /// The parts, with the checksums of what was read.
+    pub(super) parts: Vec<Part>,
+    /// Rows that cannot be used.
+    pub(super) rejects: Rejects,
+}
+
+/// Reads every part and gives each good row to `visit`.
+pub(super) fn scan(
+    export: &Export,
+    layout: &Layout,
+    watch: &Watch,
+    mut visit: impl FnMut(&Row, Origin<'_>) -> Result<()>,
+) -> Result<Scanned> {
+    let mut scanned = Scanned::default();
+    for part in &export.parts {
+        let seen = scan_part(export, part, layout, watch, &mut scanned.rejects, &mut visit)?;
+        scanned.parts.push(seen);
+    }
+    Ok(scanned)
+}
+
+fn scan_part(
+    export: &Export,
+    part: &Part,
+    layout: &Layout,
+    watch: &Watch,
+    rejects: &mut Rejects,
+    visit: &mut impl FnMut(&Row, Origin<'_>) -> Result<()>,
+) -> Result<Part> {
+    let source = &layout.table.source;
+    let path = export.path(part);
+    if !name_fits(&part.name, source.compression) {
+        let problem = format!("the name of a part of `{}` must {}", layout.table.name, name_rule(source.compression));
+        return Err(Error::export(&path, problem).help("rename it, or mend `source.compression` in the schema"));
+    }
+    let inflated = Inflated::new(local::open(&path)?, source.compression).at("cannot read", &path)?;
+    let mut reader = csv::Reader::new(inflated, Dialect::of(source));
+    let places = if source.header { header(&mut reader, &path, layout)? } else { Places::in_order(layout) };
+
+    let mut row = Row::default();
+    let mut rows = 0;
+    while let Some(record) = reader.next_record().map_err(|error| unreadable(error, &path))? {
+        rows += 1;
+        if rows % BREATH == 0 {
+            watch.breathe(BREATH)?;
+        }
+        match record {
+            Err(flaw) => rejects.add(flaw.reason, || Offender {
+                part: part.name.clone(),
+                line: flaw.line,
+                column: None,
+                reason: flaw.reason,
+                message: flaw.message.into(),
+            }),
+            Ok(record) => {
+                if read_row(layout, &places, &record, part, rejects, &mut row) {
+                    visit(&row, Origin { part: &part.name, line: record.line })?;
+                }
+            }
+        }
+    }
+    watch.breathe(rows % BREATH)?;
+    let seen = reader.into_inner().finish().map_err(|error| unreadable(error, &path))?;
+    check_rows(&path, part, rows)?;
+    check_size(&path, part, seen.size)?;
+    Ok(Part { checksum: Some(seen.checksum), ..part.clone() })
+}
+
+fn header<R: std::io::Read>(reader: &mut csv::Reader<R>, path: &Path, layout: &Layout) -> Result<Places> {
+    match reader.next_record().map_err(|error| unreadable(error, path))? {
+        None => Err(Error::export(path, "the part is empty, where the schema declares a header")
+            .help("deliver it again; a part without rows still needs its header")),
+        Some(Err(flaw)) => {
+            let problem = format!("the header cannot be read: {}", flaw.message);
+            Err(Error::export_line(path, flaw.line, problem).help("deliver it again"))
+        }
+        Some(Ok(record)) => Places::by_name(&record, path, layout),
+    }
+}
+
+/// Reads one record into `row`. A wrong number of fields is one reject, otherwise each bad field is one.
+fn read_row(
+    layout: &Layout,
+    places: &Places,
+    record: &Record<'_>,
+    part: &Part,
+    rejects: &mut Rejects,
+    row: &mut Row,
+) -> bool {
+    let expected = layout.table.columns.len();
+    if record.len() != expected {
+        rejects.add(Reason::FieldCount, || Offender {
+            part: part.name.clone(),
+            line: record.line,
+            column: None,
+            reason: Reason::FieldCount,
+            message: field_count(record.len(), expected, layout.table.source.header),
+        });
+        return false;
+    }
+    layout.read(
+        |column| record.field(places.field(column)),
+        row,
+        |column, field, reason| {
+            rejects.add(reason, || Offender {
+                part: part.name.clone(),
+                line: record.line,
+                column: Some(column.name.into()),
+                reason,
+                message: explain(column, field.text, reason),
+            });
+        },
+    )
+}
+
+fn field_count(found: usize, expected: usize, header: bool) -> String {
+    let noun = if found == 1 { "field" } else { "fields" };
+    let whose = if header { "the header has" } else { "the schema has" };
+    format!("{found} {noun} where {whose} {expected}")
+}
+
+fn explain(column: &Column, text: &[u8], reason: Reason) -> String {
+    match reason {
+        Reason::NullKey => "the key is NULL".into(),
+        Reason::NullValue => "NULL, where the column is not nullable".into(),
+        Reason::NotUtf8 => format!("{} is not UTF-8", shown(text, column.pii)),
+        _ => match column.format {
+            Some(format) => format!("{} is not {} like `{format}`", shown(text, column.pii), a_type(column.ty)),
+            None => format!("{} is not {}", shown(text, column.pii), a_type(column.ty)),
+        },
+    }
+}
+
+/// What the operating system refuses is the machine's fault; what the decoder refuses is the file's.
+fn unreadable(error: std::io::Error, path: &Path) -> Error {
+    if error.raw_os_error().is_some() {
+        return Err::<(), _>(error).at("cannot read", path).expect_err("it is an error");
+    }
+    let problem = match error.kind() {
+        std::io::ErrorKind::UnexpectedEof => format!("the file ends too early ({error})"),
+        _ => format!("the file is corrupt ({error})"),
+    };
+    Error::export(path, problem).help("deliver it again, whole; it is read again once its size or time changes")
+}
+
+fn check_rows(path: &Path, part: &Part, rows: u64) -> Result<()> {
+    match part.rows {
+        Some(promised) if promised != rows => {
+            Err(Error::export(path, format!("{rows} rows, where _manifest.json says {promised}"))
+                .help("deliver the part and its manifest again"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_size(path: &Path, part: &Part, size: u64) -> Result<()> {
+    if size == part.size {
+        return Ok(());
+    }
+    let problem = format!("it changed while it was read: {size} bytes, where it had {}", part.size);
+    Err(Error::refused(path.display().to_string(), problem).help("run again once it is written whole"))
+}

@@ -1,0 +1,53 @@
+//! Which field of a part holds which column.
+
+use std::path::Path;
+
+use crate::error::{Error, Result};
+use crate::name::nearest;
+use crate::row::Layout;
+use crate::snapshot::csv::Record;
+
+/// For each column of the schema, its field.
+#[derive(Debug)]
+pub(super) struct Places(Vec<usize>);
+
+impl Places {
+    /// Fields in the order of the schema.
+    pub(super) fn in_order(layout: &Layout) -> Self {
+        Self((0..layout.table.columns.len()).collect())
+    }
+
+    /// Fields by the names in a header, which must name every column once and nothing else.
+    pub(super) fn by_name(header: &Record<'_>, path: &Path, layout: &Layout) -> Result<Self> {
+        let columns = layout.table.columns;
+        let names: Vec<String> = header.iter().map(|field| String::from_utf8_lossy(field.text).into_owned()).collect();
+        let refuse = |problem: String, help: String| Err(Error::export_line(path, header.line, problem).help(help));
+        for (place, name) in names.iter().enumerate() {
+            if !columns.iter().any(|column| column.name == name) {
+                let help = match nearest(name, columns.iter().map(|column| column.name)) {
+                    Some(near) => format!("the schema has `{near}`; rename one of them"),
+                    None => "add it to the schema, or, if this line is a row, declare `header: false`".into(),
+                };
+                return refuse(format!("the header names an unknown column `{}`", name.escape_debug()), help);
+            }
+            if names[..place].contains(name) {
+                return refuse(format!("the header names `{name}` twice"), "deliver it again with one of them".into());
+            }
+        }
+        let place = |name: &str| names.iter().position(|found| found == name);
+        let missing: Vec<&str> = columns.iter().map(|c| c.name).filter(|name| place(name).is_none()).collect();
+        if !missing.is_empty() {
+            let list = missing.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+            return refuse(
+                format!("the header lacks {list}"),
+                "deliver it again with every column, or take the column out of the schema".into(),
+            );
+        }
+        Ok(Self(columns.iter().filter_map(|column| place(column.name)).collect()))
+    }
+
+    /// The field of the column at a place of the schema.
+    pub(super) fn field(&self, column: usize) -> usize {
+        self.0[column]
+    }
+}

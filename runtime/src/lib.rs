@@ -1,0 +1,30 @@
+//! Runs the Tidemark pipeline for any registered table: full exports in, typed INSERT, UPDATE and DELETE out.
+//!
+//! [`run`] holds the flow as one function. Around it stand the things it uses, each in a folder of its own:
+//! [`snapshot`] (where exports come from), [`engine`] (what computes the delta), [`store`] (the registry and its locks)
+//! and [`sink`] (where operations go). [`table`] is what the generator says about a table; [`operation`] and [`types`]
+//! are what a consumer of the operations meets.
+
+pub mod change_set;
+pub mod cli;
+mod clock;
+pub mod delta;
+pub mod engine;
+pub mod error;
+pub mod float;
+pub mod name;
+pub mod operation;
+pub mod reject;
+pub mod row;
+pub mod run;
+pub mod sink;
+pub mod snapshot;
+pub mod store;
+pub mod table;
+pub mod telemetry;
+pub mod types;
+pub mod value;
+
+pub use error::Error;
+pub use operation::{Change, Operation, Record};
+pub use types::{Binary, Date, Decimal, Timestamp, Timestamptz};

@@ -1,0 +1,266 @@
+//! The flow: register, await completeness, lock, plan, publish, record, unlock.
+//!
+//! [`Runner::run_table`] shows it for one tenant's table, [`Runner::run_version`] for one version. Everything else here
+//! is what a step needs.
+
+mod baseline;
+mod plan;
+mod register;
+mod report;
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError, mpsc};
+use std::thread;
+
+use crate::clock;
+use crate::error::{Error, Result};
+use crate::sink::file::Files;
+use crate::snapshot::local::Local;
+use crate::store::sqlite::{LEASE, Sqlite};
+use crate::store::{Lease, Status, TableKey, Version};
+use crate::table::Table;
+use crate::telemetry::{Progress, Watch, check_stop};
+pub use report::{Outcome, Report, Stray};
+
+/// What a run works with.
+#[derive(Debug)]
+pub struct Runner {
+    /// Every table that has a schema.
+    pub tables: &'static [&'static Table],
+    /// Where exports come from.
+    pub exports: Local,
+    /// Where versions and leases are kept.
+    pub store: Sqlite,
+    /// Where operations go.
+    pub sink: Files,
+    /// Where change sets and temporary files lie.
+    pub state: PathBuf,
+}
+
+/// The versions of one tenant's table that were found.
+#[derive(Debug)]
+struct Job {
+    key: TableKey,
+    table: &'static Table,
+    versions: Vec<String>,
+}
+
+/// What is to be done next for a table.
+enum Step {
+    Finish(Version),
+    Supersede(Version, String),
+    Run(Version),
+}
+
+impl Runner {
+    /// Processes every pending version: the versions of a table in order, tables in parallel. `wanted` says which
+    /// tenant and table. Fails only when nothing can be done at all; what fails for a table is in the report.
+    pub fn run(&self, wanted: impl Fn(&str, &str) -> bool, progress: &Progress) -> Result<Report> {
+        let (jobs, strays) = self.discover(wanted)?;
+        self.store.remember_root(&self.exports.root().to_string_lossy())?;
+        let queue = Mutex::new(VecDeque::from(jobs));
+        let outcomes = Mutex::new(Vec::new());
+        let work = || {
+            while let Some(job) = lock(&queue).pop_front() {
+                let watch = progress.table(&job.key.tenant, &job.key.table, job.versions.len() as u64);
+                let done = self.run_table(&job, &watch);
+                watch.finish();
+                lock(&outcomes).extend(done);
+            }
+        };
+        thread::scope(|scope| {
+            let workers = thread::available_parallelism().map_or(1, usize::from);
+            for _ in 1..workers.min(lock(&queue).len()) {
+                scope.spawn(work);
+            }
+            work();
+        });
+        let outcomes = outcomes.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Ok(Report::new(outcomes, strays))
+    }
+
+    /// The whole flow for one tenant's table.
+    fn run_table(&self, job: &Job, watch: &Watch) -> Vec<Outcome> {
+        let mut outcomes = Vec::new();
+        let done = self.register(job, &mut outcomes).and_then(|()| {
+            let Some(lease) = self.lock(&job.key)? else {
+                outcomes.push(self.locked(&job.key)?);
+                return Ok(());
+            };
+            self.keep_alive(&lease, || {
+                let drained = self.drain(&lease, job.table, watch, &mut outcomes);
+                if drained.is_err() {
+                    self.unlock(&lease, None)?;
+                }
+                drained
+            })
+        });
+        if let Err(error) = done {
+            outcomes.push(Outcome::of_table(&job.key, error));
+        }
+        outcomes
+    }
+
+    /// Does what there is to do for a table, until nothing is left and nothing has come meanwhile, then gives the lease
+    /// back. It stops at the first version that can neither be finished nor be blamed.
+    fn drain(&self, lease: &Lease, table: &'static Table, watch: &Watch, outcomes: &mut Vec<Outcome>) -> Result<()> {
+        loop {
+            let pending = self.store.pending(&lease.key)?;
+            let versions = self.store.versions(&lease.key)?;
+            let Some(step) = next_step(&versions) else {
+                if self.unlock(lease, Some(pending))? {
+                    return Ok(());
+                }
+                continue;
+            };
+            let version = step.version().clone();
+            match check_stop().and_then(|()| self.take(step, lease, table, watch)) {
+                Ok(outcome) => outcomes.extend(outcome),
+                Err(error) => {
+                    outcomes.push(self.stopped(&version, error));
+                    return self.unlock(lease, None).map(|_| ());
+                }
+            }
+            watch.version_done();
+        }
+    }
+
+    /// What stopped a version that is not at fault itself, and where the version stands.
+    fn stopped(&self, version: &Version, error: Error) -> Outcome {
+        let now = self.store.versions(&version.key).ok();
+        let now = now.and_then(|all| all.into_iter().find(|other| other.version == version.version));
+        Outcome::of_stopped(version, now.map_or(version.status, |now| now.status), error)
+    }
+
+    fn take(&self, step: Step, lease: &Lease, table: &'static Table, watch: &Watch) -> Result<Option<Outcome>> {
+        match step {
+            Step::Supersede(version, by) => self.supersede(lease, version, &by).map(Some),
+            Step::Finish(version) => {
+                let done = self.publish(lease, table, version)?;
+                Ok(Some(Outcome::of_version(&done)))
+            }
+            Step::Run(version) => self.run_version(lease, table, version, watch),
+        }
+    }
+
+    /// The flow of one version. `None` when its export is no longer what was registered: it was registered anew.
+    fn run_version(
+        &self,
+        lease: &Lease,
+        table: &'static Table,
+        version: Version,
+        watch: &Watch,
+    ) -> Result<Option<Outcome>> {
+        if !self.is_still_there(table, &version)? {
+            return Ok(None);
+        }
+        let planned = match self.plan(lease, table, version.clone(), watch) {
+            Ok(planned) => planned,
+            Err(error) if error.fails_the_version() => return self.fail(lease, version, error).map(Some),
+            Err(error) => return Err(error),
+        };
+        let publishing = self.store.begin_publishing(lease, &planned)?;
+        let done = self.publish(lease, table, publishing)?;
+        Ok(Some(Outcome::of_version(&done)))
+    }
+
+    /// Publishes what is planned, under the sequence it has, and records that it is done. Safe to repeat.
+    fn publish(&self, lease: &Lease, table: &'static Table, version: Version) -> Result<Version> {
+        self.sink.publish(table, &version, &self.change_set(&version))?;
+        let done = Version { status: Status::Succeeded, ..version };
+        self.store.advance(lease, Status::Publishing, &done)?;
+        tracing::info!(
+            tenant = done.key.tenant,
+            table = done.key.table,
+            version = done.version,
+            "Published the version."
+        );
+        Ok(done)
+    }
+
+    fn supersede(&self, lease: &Lease, version: Version, by: &str) -> Result<Outcome> {
+        let from = version.status;
+        let reason = Some(format!("{by} succeeded before it came"));
+        let superseded = Version { status: Status::Superseded, reason, plan: None, ..version };
+        self.store.advance(lease, from, &superseded)?;
+        Ok(Outcome::of_version(&superseded))
+    }
+
+    fn fail(&self, lease: &Lease, version: Version, error: Error) -> Result<Outcome> {
+        // Planning may have moved it back from PLANNED before its input turned out to be at fault.
+        let failed = Version { status: Status::Failed, reason: Some(error.to_string()), plan: None, ..version };
+        self.store.advance(lease, Status::Registered, &failed)?;
+        let baseline = self.store.versions(&failed.key)?.into_iter().rev().find(|v| v.status == Status::Succeeded);
+        Ok(Outcome::of_failure(&failed, error, baseline.map(|baseline| baseline.version)))
+    }
+
+    fn lock(&self, key: &TableKey) -> Result<Option<Lease>> {
+        let owner = format!("process {} since {}", std::process::id(), clock::now_ms());
+        self.store.acquire(key, &owner)
+    }
+
+    /// A run that finds the lock taken leaves at once: the holder does what this one registered.
+    fn locked(&self, key: &TableKey) -> Result<Outcome> {
+        let holder = self.store.holder(key)?.unwrap_or_else(|| "another run".into());
+        Ok(Outcome::of_locked(key, &holder))
+    }
+
+    /// Gives the lease back. With `pending`, only when nothing has become runnable since it was read.
+    fn unlock(&self, lease: &Lease, pending: Option<u64>) -> Result<bool> {
+        self.store.release(lease, pending)
+    }
+
+    /// Renews the lease while `work` runs. A renewal that fails is no harm by itself: every write checks the fence.
+    fn keep_alive<T>(&self, lease: &Lease, work: impl FnOnce() -> T) -> T {
+        let (done, is_done) = mpsc::channel::<()>();
+        thread::scope(|scope| {
+            scope.spawn(move || {
+                while is_done.recv_timeout(LEASE / 4) == Err(mpsc::RecvTimeoutError::Timeout) {
+                    if let Err(error) = self.store.renew(lease) {
+                        tracing::warn!(%error, table = %lease.key, "The lease could not be renewed.");
+                    }
+                }
+            });
+            let result = work();
+            drop(done);
+            result
+        })
+    }
+
+    /// The folder of a planned version's change set.
+    fn change_set(&self, version: &Version) -> PathBuf {
+        let plan = version.plan.as_ref().map_or("none", |plan| plan.hash.as_str());
+        self.changes_folder(version).join(plan)
+    }
+
+    fn changes_folder(&self, version: &Version) -> PathBuf {
+        self.state.join("changes").join(&version.key.tenant).join(&version.key.table).join(&version.version)
+    }
+}
+
+impl Step {
+    fn version(&self) -> &Version {
+        match self {
+            Step::Finish(version) | Step::Supersede(version, _) | Step::Run(version) => version,
+        }
+    }
+}
+
+/// What began to be published is finished first; then versions go in order, and one that is older than the newest that
+/// succeeded is superseded, never compared backwards.
+fn next_step(versions: &[Version]) -> Option<Step> {
+    if let Some(version) = versions.iter().find(|version| version.status == Status::Publishing) {
+        return Some(Step::Finish(version.clone()));
+    }
+    let newest = versions.iter().rposition(|version| version.status == Status::Succeeded);
+    let (place, version) = versions.iter().enumerate().find(|(_, version)| version.status.is_runnable())?;
+    Some(match newest {
+        Some(newest) if place < newest => Step::Supersede(version.clone(), versions[newest].version.clone()),
+        _ => Step::Run(version.clone()),
+    })
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

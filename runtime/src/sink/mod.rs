@@ -1,0 +1,3 @@
+//! Where operations are published.
+
+pub mod file;

@@ -1,0 +1,158 @@
+//! The registry: one record per version, with its status and counts, and one per table, with its lease.
+
+pub mod sqlite;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::change_set::Plan;
+use crate::snapshot::Part;
+
+/// Where a version stands. It moves only along the edges of [`Status::can_become`], by conditional writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Status {
+    /// Its export is not complete yet.
+    Waiting,
+    /// Its export is complete and can be compared.
+    Registered,
+    /// Its change set is durable.
+    Planned,
+    /// Its operations are on their way; it has a sequence, and will be finished before anything else of its table.
+    Publishing,
+    /// All its operations are published; the newest of these is the baseline.
+    Succeeded,
+    /// A newer version succeeded before it.
+    Superseded,
+    /// Its export is at fault.
+    Failed,
+}
+
+impl Status {
+    /// Every status, in the order of a version's life.
+    pub const ALL: [Status; 7] = [
+        Status::Waiting,
+        Status::Registered,
+        Status::Planned,
+        Status::Publishing,
+        Status::Succeeded,
+        Status::Superseded,
+        Status::Failed,
+    ];
+
+    /// The edges of the flow.
+    pub fn can_become(self, next: Status) -> bool {
+        use Status::{Failed, Planned, Publishing, Registered, Succeeded, Superseded, Waiting};
+        matches!(
+            (self, next),
+            (Waiting | Planned | Failed, Registered)
+                | (Registered | Planned | Failed, Waiting)
+                | (Registered, Registered | Planned | Superseded)
+                | (Planned, Publishing | Superseded)
+                | (Publishing, Succeeded)
+                | (Registered | Planned, Failed)
+        )
+    }
+
+    /// Whether the next run goes on with it.
+    pub fn is_runnable(self) -> bool {
+        matches!(self, Status::Registered | Status::Planned | Status::Publishing)
+    }
+
+    /// The word in a listing and in the registry.
+    pub fn name(self) -> &'static str {
+        match self {
+            Status::Waiting => "WAITING",
+            Status::Registered => "REGISTERED",
+            Status::Planned => "PLANNED",
+            Status::Publishing => "PUBLISHING",
+            Status::Succeeded => "SUCCEEDED",
+            Status::Superseded => "SUPERSEDED",
+            Status::Failed => "FAILED",
+        }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// One tenant's table.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct TableKey {
+    /// The tenant.
+    pub tenant: String,
+    /// The table.
+    pub table: String,
+}
+
+impl fmt::Display for TableKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.tenant, self.table)
+    }
+}
+
+/// What the registry knows of a version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Version {
+    /// Whose it is.
+    #[serde(flatten)]
+    pub key: TableKey,
+    /// The version as its folder spells it.
+    pub version: String,
+    /// Where it stands.
+    pub status: Status,
+    /// Why it stands there, where that needs a word.
+    pub reason: Option<String>,
+    /// Grows with every write that makes the version runnable.
+    pub attempt: u32,
+    /// The parts it was registered with, with checksums once they were read.
+    pub parts: Vec<Part>,
+    /// Other parts that came once its operations were on their way; refused.
+    pub refused_parts: Option<Vec<Part>>,
+    /// Its change set, once planned.
+    pub plan: Option<Plan>,
+    /// The columns of its export, in the schema's order at the time it was read.
+    pub columns: Vec<String>,
+    /// The key's columns at that time.
+    pub primary_key: Vec<String>,
+    /// Its number, once its operations are on their way.
+    pub sequence: Option<u64>,
+    /// When it was first seen, in milliseconds since 1970.
+    pub registered_at: i64,
+    /// When its record was last written, in milliseconds since 1970.
+    pub updated_at: i64,
+}
+
+/// The right to write for a tenant and table, until it expires. Every later write is conditional on its fence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    /// What it is for.
+    pub key: TableKey,
+    /// Who holds it.
+    pub owner: String,
+    /// Grows with each holder; a write under an older one changes nothing.
+    pub fence: u64,
+}
+
+/// What registering a version came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Registered {
+    /// It was not known.
+    New,
+    /// It is as it was.
+    Same,
+    /// Its parts changed before anything of it was published; it starts anew.
+    Changed,
+    /// Its parts changed too late. The version stays as it is. `first_time` tells a new revision from one that is
+    /// already recorded.
+    Refused {
+        /// Whether this revision was not refused before.
+        first_time: bool,
+    },
+    /// Another spelling of the same place is registered.
+    Twin(String),
+}

@@ -1,0 +1,453 @@
+//! The registry on one machine: an SQLite file that several processes may use at once.
+//!
+//! Every change of a status is one conditional write, as DynamoDB would have it: it names the status it comes from and
+//! the fence it is made under, and changes nothing when either is not so any more.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
+
+use super::{Lease, Registered, Status, TableKey, Version};
+use crate::clock;
+use crate::error::{Error, IoContext as _, Result};
+use crate::name::natural_place;
+use crate::snapshot::Part;
+
+/// How long a lease lasts without a heartbeat. A crashed run blocks its tables no longer than this.
+pub const LEASE: Duration = Duration::from_secs(120);
+
+/// How long a write waits for another process's write.
+const BUSY: Duration = Duration::from_secs(30);
+
+/// The layout of the file. A file of another layout is refused, not guessed at.
+const LAYOUT: i64 = 1;
+
+const CREATE: &str = "
+    CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+    CREATE TABLE tables (
+        tenant TEXT NOT NULL, name TEXT NOT NULL,
+        -- How many writes made a version runnable; the holder drains until it is unchanged.
+        pending INTEGER NOT NULL DEFAULT 0,
+        -- The last sequence that was assigned.
+        sequence INTEGER NOT NULL DEFAULT 0,
+        fence INTEGER NOT NULL DEFAULT 0, owner TEXT, expires_at INTEGER,
+        PRIMARY KEY (tenant, name)
+    ) STRICT;
+    CREATE TABLE versions (
+        tenant TEXT NOT NULL, name TEXT NOT NULL,
+        -- The version's place in natural order: two spellings of one place are one row.
+        place TEXT NOT NULL,
+        status TEXT NOT NULL,
+        record TEXT NOT NULL,
+        PRIMARY KEY (tenant, name, place)
+    ) STRICT;
+";
+
+/// An open registry.
+#[derive(Debug)]
+pub struct Sqlite {
+    path: PathBuf,
+    connection: Mutex<Connection>,
+}
+
+impl Sqlite {
+    /// Opens the registry, and makes it where there is none.
+    pub fn open(path: &Path) -> Result<Self> {
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).at("cannot create", folder)?;
+        }
+        Self::connect(path).map_err(|error| failed(path, error))?.checked()
+    }
+
+    /// Opens the registry if there is one.
+    pub fn open_existing(path: &Path) -> Result<Option<Self>> {
+        if path.exists() { Self::open(path).map(Some) } else { Ok(None) }
+    }
+
+    fn connect(path: &Path) -> rusqlite::Result<Self> {
+        let mut connection = Connection::open(path)?;
+        connection.busy_timeout(BUSY)?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if layout(&transaction)? == 0 {
+            transaction.execute_batch(CREATE)?;
+            transaction.pragma_update(None, "user_version", LAYOUT)?;
+        }
+        transaction.commit()?;
+        Ok(Self { path: path.to_path_buf(), connection: Mutex::new(connection) })
+    }
+
+    fn checked(self) -> Result<Self> {
+        let found = self.read(layout)?;
+        if found == LAYOUT {
+            return Ok(self);
+        }
+        let problem = format!("has layout {found}, and this program reads {LAYOUT}");
+        Err(Error::registry(&self.path, problem).help("use the program that wrote it, or another --state"))
+    }
+
+    /// Keeps the root of the exports, for the commands that are not told it.
+    pub fn remember_root(&self, root: &str) -> Result<()> {
+        self.write(|transaction| {
+            transaction
+                .execute("INSERT INTO settings VALUES ('exports', ?1) ON CONFLICT DO UPDATE SET value = ?1", [root])?;
+            Ok(())
+        })
+    }
+
+    /// The root of the exports that was last remembered.
+    pub fn root(&self) -> Result<Option<String>> {
+        self.read(|connection| {
+            connection.query_row("SELECT value FROM settings WHERE name = 'exports'", [], |row| row.get(0)).optional()
+        })
+    }
+
+    /// Every tenant and table that has a version.
+    pub fn tables(&self) -> Result<Vec<TableKey>> {
+        self.read(|connection| {
+            let mut statement =
+                connection.prepare("SELECT DISTINCT tenant, name FROM versions ORDER BY tenant, name")?;
+            statement.query_map([], |row| Ok(TableKey { tenant: row.get(0)?, table: row.get(1)? }))?.collect()
+        })
+    }
+
+    /// The versions of a tenant's table, in natural order.
+    pub fn versions(&self, key: &TableKey) -> Result<Vec<Version>> {
+        self.read(|connection| all_versions(connection, key))
+    }
+
+    /// Who holds the table's lease, unless it is free or expired.
+    pub fn holder(&self, key: &TableKey) -> Result<Option<String>> {
+        self.read(|connection| {
+            let sql =
+                "SELECT owner FROM tables WHERE tenant = ?1 AND name = ?2 AND expires_at > ?3 AND owner IS NOT NULL";
+            connection.query_row(sql, params![key.tenant, key.table, clock::now_ms()], |row| row.get(0)).optional()
+        })
+    }
+
+    /// Takes note of a version and of its parts, or of what it waits for. `same_bytes` tells whether parts that differ
+    /// in their identity alone are still the same, by their checksums.
+    pub fn register(
+        &self,
+        key: &TableKey,
+        version: &str,
+        parts: Result<Vec<Part>, (Vec<Part>, String)>,
+        same_bytes: impl Fn(&[Part], &[Part]) -> Result<bool>,
+    ) -> Result<Registered> {
+        let (parts, waits_for) = match parts {
+            Ok(parts) => (parts, None),
+            Err((parts, waits_for)) => (parts, Some(format!("waits for {waits_for}"))),
+        };
+        let known =
+            self.versions(key)?.into_iter().find(|known| natural_place(&known.version) == natural_place(version));
+        let Some(known) = known else { return self.insert(key, version, parts, waits_for) };
+        if known.version != version {
+            return Ok(Registered::Twin(known.version));
+        }
+        let is_out = matches!(known.status, Status::Succeeded | Status::Publishing);
+        // What a manifest says of rows no longer matters once they are out.
+        let same_rows = is_out || known.parts.iter().map(|part| part.rows).eq(parts.iter().map(|part| part.rows));
+        let is_same = if same_parts(&known.parts, &parts) {
+            same_rows
+        } else if same_rows && same_bytes(&known.parts, &parts)? {
+            self.keep_identities(&known, &parts)?;
+            true
+        } else {
+            false
+        };
+        match known.status {
+            Status::Waiting if is_same && known.reason == waits_for => Ok(Registered::Same),
+            Status::Waiting => self.start_anew(known, parts, waits_for),
+            _ if is_same => Ok(Registered::Same),
+            _ if is_out => self.refuse(known, parts),
+            Status::Superseded => Ok(Registered::Same),
+            _ => self.start_anew(known, parts, waits_for),
+        }
+    }
+
+    /// The same bytes were written again: their new identities spare the next run from reading them.
+    fn keep_identities(&self, known: &Version, parts: &[Part]) -> Result<()> {
+        let mut touched = known.clone();
+        for (part, found) in touched.parts.iter_mut().zip(parts) {
+            part.identity.clone_from(&found.identity);
+        }
+        self.write(|transaction| replace(transaction, &touched, known.status, known.attempt)).map(|_| ())
+    }
+
+    fn insert(&self, key: &TableKey, version: &str, parts: Vec<Part>, waits_for: Option<String>) -> Result<Registered> {
+        let now = clock::now_ms();
+        let status = if waits_for.is_some() { Status::Waiting } else { Status::Registered };
+        let record = Version {
+            key: key.clone(),
+            version: version.into(),
+            status,
+            reason: waits_for,
+            attempt: 1,
+            parts,
+            refused_parts: None,
+            plan: None,
+            columns: Vec::new(),
+            primary_key: Vec::new(),
+            sequence: None,
+            registered_at: now,
+            updated_at: now,
+        };
+        self.write(|transaction| {
+            transaction.execute(
+                "INSERT INTO tables (tenant, name) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+                params![key.tenant, key.table],
+            )?;
+            // Another process may have been quicker; then there is nothing left to do.
+            let inserted = transaction.execute(
+                "INSERT INTO versions VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING",
+                params![key.tenant, key.table, natural_place(version), status.name(), to_json(&record)],
+            )?;
+            if inserted > 0 && status.is_runnable() {
+                add_pending(transaction, key)?;
+            }
+            Ok(if inserted > 0 { Registered::New } else { Registered::Same })
+        })
+    }
+
+    fn start_anew(&self, known: Version, parts: Vec<Part>, waits_for: Option<String>) -> Result<Registered> {
+        let status = if waits_for.is_some() { Status::Waiting } else { Status::Registered };
+        let changed = Version {
+            status,
+            reason: waits_for,
+            attempt: known.attempt + 1,
+            parts,
+            plan: None,
+            updated_at: clock::now_ms(),
+            ..known.clone()
+        };
+        let done = self.write(|transaction| {
+            let done = replace(transaction, &changed, known.status, known.attempt)?;
+            if done && status.is_runnable() {
+                add_pending(transaction, &known.key)?;
+            }
+            Ok(done)
+        })?;
+        Ok(if done { Registered::Changed } else { Registered::Same })
+    }
+
+    fn refuse(&self, known: Version, parts: Vec<Part>) -> Result<Registered> {
+        let first_time = known.refused_parts.as_ref().is_none_or(|refused| !same_parts(refused, &parts));
+        if first_time {
+            let (status, attempt) = (known.status, known.attempt);
+            let changed = Version { refused_parts: Some(parts), updated_at: clock::now_ms(), ..known };
+            self.write(|transaction| replace(transaction, &changed, status, attempt))?;
+        }
+        Ok(Registered::Refused { first_time })
+    }
+
+    /// Makes a FAILED version runnable again. Whether it was FAILED is what is returned.
+    pub fn retry(&self, version: &Version) -> Result<bool> {
+        let again = Version {
+            status: Status::Registered,
+            reason: None,
+            attempt: version.attempt + 1,
+            updated_at: clock::now_ms(),
+            ..version.clone()
+        };
+        self.write(|transaction| {
+            let done = replace(transaction, &again, Status::Failed, version.attempt)?;
+            if done {
+                add_pending(transaction, &version.key)?;
+            }
+            Ok(done)
+        })
+    }
+
+    /// Takes the table's lease, if it is free or expired.
+    pub fn acquire(&self, key: &TableKey, owner: &str) -> Result<Option<Lease>> {
+        let now = clock::now_ms();
+        self.write(|transaction| {
+            let fence: Option<i64> = transaction
+                .query_row(
+                    "UPDATE tables SET owner = ?3, expires_at = ?4, fence = fence + 1
+                     WHERE tenant = ?1 AND name = ?2 AND (owner IS NULL OR expires_at <= ?5) RETURNING fence",
+                    params![key.tenant, key.table, owner, now + LEASE.as_millis() as i64, now],
+                    |row| row.get(0),
+                )
+                .optional()?;
+            Ok(fence.map(|fence| Lease { key: key.clone(), owner: owner.into(), fence: fence as u64 }))
+        })
+    }
+
+    /// Makes the lease last for another [`LEASE`]. False when somebody else has it now.
+    pub fn renew(&self, lease: &Lease) -> Result<bool> {
+        let expires_at = clock::now_ms() + LEASE.as_millis() as i64;
+        self.write(|transaction| {
+            let sql = "UPDATE tables SET expires_at = ?3 WHERE tenant = ?1 AND name = ?2 AND fence = ?4 AND owner = ?5";
+            let key = &lease.key;
+            Ok(transaction.execute(sql, params![key.tenant, key.table, expires_at, lease.fence as i64, lease.owner])?
+                == 1)
+        })
+    }
+
+    /// How many writes have made a version of the table runnable. It only grows.
+    pub fn pending(&self, key: &TableKey) -> Result<u64> {
+        self.read(|connection| {
+            let sql = "SELECT pending FROM tables WHERE tenant = ?1 AND name = ?2";
+            connection.query_row(sql, params![key.tenant, key.table], |row| row.get::<_, i64>(0)).map(|n| n as u64)
+        })
+    }
+
+    /// Gives the lease back. False when `pending` has grown: there is more to do.
+    pub fn release(&self, lease: &Lease, pending: Option<u64>) -> Result<bool> {
+        let key = &lease.key;
+        self.write(|transaction| {
+            let released = transaction.execute(
+                "UPDATE tables SET owner = NULL, expires_at = NULL
+                 WHERE tenant = ?1 AND name = ?2 AND fence = ?3 AND owner = ?4 AND (?5 IS NULL OR pending = ?5)",
+                params![key.tenant, key.table, lease.fence as i64, lease.owner, pending.map(|n| n as i64)],
+            )?;
+            // Somebody else's lease is not ours to give back, and what is pending is theirs to do.
+            Ok(released == 1 || !holds(transaction, lease)?)
+        })
+    }
+
+    /// Moves a version on: writes `version`, which must still stand at `from`, under the lease.
+    pub fn advance(&self, lease: &Lease, from: Status, version: &Version) -> Result<()> {
+        debug_assert!(from.can_become(version.status), "{from} cannot become {}", version.status);
+        let version = Version { updated_at: clock::now_ms(), ..version.clone() };
+        self.write(|transaction| {
+            if !holds(transaction, lease)? {
+                return Ok(Err(lost(lease, &version)));
+            }
+            let done = replace(transaction, &version, from, version.attempt)?;
+            Ok(if done { Ok(()) } else { Err(changed_meanwhile(&version)) })
+        })?
+    }
+
+    /// Moves a PLANNED version to PUBLISHING, and assigns it the table's next sequence.
+    pub fn begin_publishing(&self, lease: &Lease, version: &Version) -> Result<Version> {
+        let key = &lease.key;
+        let mut connection = self.connection();
+        let begin = |connection: &mut Connection| -> rusqlite::Result<Result<Version>> {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            if !holds(&transaction, lease)? {
+                return Ok(Err(lost(lease, version)));
+            }
+            let sequence: i64 = transaction.query_row(
+                "UPDATE tables SET sequence = sequence + 1 WHERE tenant = ?1 AND name = ?2 RETURNING sequence",
+                params![key.tenant, key.table],
+                |row| row.get(0),
+            )?;
+            let begun = Version {
+                status: Status::Publishing,
+                sequence: Some(sequence as u64),
+                updated_at: clock::now_ms(),
+                ..version.clone()
+            };
+            if !replace(&transaction, &begun, Status::Planned, version.attempt)? {
+                // Rolled back, the sequence with it.
+                return Ok(Err(changed_meanwhile(version)));
+            }
+            transaction.commit()?;
+            Ok(Ok(begun))
+        };
+        begin(&mut connection).map_err(|error| failed(&self.path, error))?
+    }
+
+    fn connection(&self) -> MutexGuard<'_, Connection> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn read<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+        read(&self.connection()).map_err(|error| failed(&self.path, error))
+    }
+
+    /// Runs `write` in a transaction of its own; a failure rolls it back.
+    fn write<T>(&self, write: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>) -> Result<T> {
+        let mut connection = self.connection();
+        let run = |connection: &mut Connection| {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let written = write(&transaction)?;
+            transaction.commit()?;
+            Ok(written)
+        };
+        run(&mut connection).map_err(|error| failed(&self.path, error))
+    }
+}
+
+/// Whether two lists name the same parts, by name, size and identity.
+pub fn same_parts(a: &[Part], b: &[Part]) -> bool {
+    let outside = |part: &Part| (part.name.clone(), part.size, part.identity.clone());
+    a.iter().map(outside).eq(b.iter().map(outside))
+}
+
+fn layout(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+fn all_versions(connection: &Connection, key: &TableKey) -> rusqlite::Result<Vec<Version>> {
+    let sql = "SELECT record FROM versions WHERE tenant = ?1 AND name = ?2 ORDER BY place";
+    connection
+        .prepare(sql)?
+        .query_map(params![key.tenant, key.table], |row| from_json(&row.get::<_, String>(0)?))?
+        .collect()
+}
+
+/// Writes a version over one of the status and attempt that are expected. Whether it did is what is returned.
+fn replace(transaction: &Transaction<'_>, version: &Version, from: Status, attempt: u32) -> rusqlite::Result<bool> {
+    let sql = "UPDATE versions SET status = ?4, record = ?5
+               WHERE tenant = ?1 AND name = ?2 AND place = ?3 AND status = ?6 AND record ->> 'attempt' = ?7";
+    let key = &version.key;
+    let place = natural_place(&version.version);
+    let values = params![key.tenant, key.table, place, version.status.name(), to_json(version), from.name(), attempt];
+    Ok(transaction.execute(sql, values)? == 1)
+}
+
+fn add_pending(transaction: &Transaction<'_>, key: &TableKey) -> rusqlite::Result<()> {
+    let sql = "UPDATE tables SET pending = pending + 1 WHERE tenant = ?1 AND name = ?2";
+    transaction.execute(sql, params![key.tenant, key.table]).map(|_| ())
+}
+
+fn holds(transaction: &Transaction<'_>, lease: &Lease) -> rusqlite::Result<bool> {
+    let sql = "SELECT count(*) FROM tables WHERE tenant = ?1 AND name = ?2 AND fence = ?3 AND owner = ?4";
+    let key = &lease.key;
+    let values = params![key.tenant, key.table, lease.fence as i64, lease.owner];
+    transaction.query_row(sql, values, |row| row.get::<_, i64>(0)).map(|count| count == 1)
+}
+
+fn to_json(version: &Version) -> String {
+    serde_json::to_string(version).expect("a record has string keys only")
+}
+
+fn from_json(text: &str) -> rusqlite::Result<Version> {
+    serde_json::from_str(text)
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(error)))
+}
+
+fn lost(lease: &Lease, version: &Version) -> Error {
+    let subject = format!("{} {}", version.key, version.version);
+    Error::lease_lost(subject, format!("another run took over from this one (fence {})", lease.fence))
+        .help("nothing more was written by this run; look at `status`")
+}
+
+fn changed_meanwhile(version: &Version) -> Error {
+    Error::refused(
+        format!("{} {}", version.key, version.version),
+        "its export was delivered again while it was compared",
+    )
+    .help("run again; the new delivery is registered")
+}
+
+fn failed(path: &Path, error: rusqlite::Error) -> Error {
+    use rusqlite::ErrorCode::{
+        CannotOpen, DatabaseBusy, DatabaseCorrupt, DiskFull, NotADatabase, PermissionDenied, ReadOnly,
+    };
+    let help = match error.sqlite_error_code() {
+        Some(DatabaseBusy) => "another run is writing; try again",
+        Some(DiskFull) => "free some space, then run again; nothing is lost",
+        Some(CannotOpen | PermissionDenied | ReadOnly) => "check the permissions, or name another folder with --state",
+        Some(DatabaseCorrupt | NotADatabase) => "restore it, or name another folder with --state and import anew",
+        _ => "run again; nothing is lost",
+    };
+    Error::registry(path, error).help(help)
+}

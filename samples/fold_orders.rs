@@ -1,0 +1,94 @@
+//! A consumer in a page: folds the published files of `orders` into a map and checks it against each END.
+//!
+//! ```text
+//! cargo tidemark run samples/exports
+//! cargo run --release -p tests --example fold_orders -- out/acme/orders
+//! ```
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+
+use flate2::bufread::MultiGzDecoder;
+use generated::orders::{Key, TABLE, Values};
+use runtime::operation::End;
+use runtime::row::Layout;
+use runtime::{Change, Operation, Record};
+
+/// The rows as they stand after the operations that were applied.
+#[derive(Default)]
+struct Orders {
+    rows: BTreeMap<Key, Values>,
+    /// The last sequence applied to each key; it outlives the row, so that a late repeat cannot bring it back.
+    sequences: BTreeMap<Key, u64>,
+}
+
+impl Orders {
+    /// Delivery is at least once: an operation counts only when it is newer than what its key has seen.
+    fn apply(&mut self, operation: Operation<Key, Values>) {
+        let last = self.sequences.entry(operation.key.clone()).or_default();
+        if operation.sequence <= *last {
+            return;
+        }
+        *last = operation.sequence;
+        match operation.change {
+            Change::Insert { after, .. } | Change::Update { after, .. } => self.rows.insert(operation.key, after),
+            Change::Delete { .. } => self.rows.remove(&operation.key),
+        };
+    }
+
+    /// Whether the rows are those of the export: the sum of their hashes, computed from the values, is its fingerprint.
+    fn check(&self, end: &End) -> Result<(), Box<dyn Error>> {
+        let layout = Layout::new(&TABLE);
+        let mut fingerprint = 0;
+        for (key, values) in &self.rows {
+            fingerprint += i128::from(layout.hash_of_typed(key, values)?);
+        }
+        if fingerprint != end.fingerprint || self.rows.len() as u64 != end.rows {
+            return Err(format!("{}: the rows are not those of the export", end.version).into());
+        }
+        println!("{:<16} {:>6} rows, fingerprint {fingerprint} as promised", end.version, self.rows.len());
+        Ok(())
+    }
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let folder = std::env::args().nth(1).ok_or("usage: fold_orders OUT/TENANT/orders")?;
+    let mut orders = Orders::default();
+    let mut records = Vec::new();
+    for version in sorted(Path::new(&folder))? {
+        records.push(read_version(&version)?);
+    }
+    // Versions are applied in the order of their sequence, whatever their names.
+    records.sort_by_key(|(sequence, _)| *sequence);
+    for record in records.into_iter().flat_map(|(_, records)| records) {
+        match record {
+            Record::Begin(_) => {}
+            Record::Operation(operation) => orders.apply(*operation),
+            Record::End(end) => orders.check(&end)?,
+        }
+    }
+    Ok(())
+}
+
+/// The records of a version, and its sequence.
+fn read_version(folder: &Path) -> Result<(u64, Vec<Record<Key, Values>>), Box<dyn Error>> {
+    let mut records = Vec::new();
+    for part in sorted(folder)? {
+        for line in BufReader::new(MultiGzDecoder::new(BufReader::new(File::open(&part)?))).lines() {
+            records.push(Record::from_json(&line?)?);
+        }
+    }
+    match (records.first(), records.last()) {
+        (Some(Record::Begin(begin)), Some(Record::End(_))) => Ok((begin.sequence, records)),
+        _ => Err(format!("{}: not whole yet", folder.display()).into()),
+    }
+}
+
+fn sorted(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut paths = fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<std::io::Result<Vec<_>>>()?;
+    paths.sort();
+    Ok(paths)
+}

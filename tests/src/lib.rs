@@ -1,0 +1,4 @@
+//! Tests that reach over several crates, and the makers of what they and the samples read.
+
+pub mod samples;
+pub mod table;

@@ -1,0 +1,111 @@
+//! Splits text into records: RFC 4180 with the declared delimiter and quote.
+
+use runtime::table::Source;
+
+/// One record of a part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// The physical line it begins on, from 1.
+    pub line: u64,
+    /// Its fields, or the reason why it has none.
+    pub fields: Result<Vec<Field>, &'static str>,
+}
+
+/// One field of a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Field {
+    /// Its bytes, without the quotes around them and with `""` as one quote.
+    pub bytes: Vec<u8>,
+    /// Whether quotes stood around it.
+    pub quoted: bool,
+}
+
+/// The records of a part. Blank lines are none.
+pub fn records(part: &[u8], source: &Source) -> Vec<Record> {
+    let text = part.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(part);
+    let mut records = Vec::new();
+    let mut pending: Option<(u64, Vec<u8>)> = None;
+    for (line, bytes) in (1..).zip(text.split_inclusive(|byte| *byte == b'\n')) {
+        let (begin, mut record) = pending.take().unwrap_or((line, Vec::new()));
+        record.extend_from_slice(bytes);
+        // An odd number of quotes so far means that the line end stands inside of them.
+        if source.multiline && is_open(&record, source) {
+            pending = Some((begin, record));
+        } else {
+            records.push((begin, record));
+        }
+    }
+    records.extend(pending);
+    records
+        .into_iter()
+        .map(|(line, record)| (line, without_line_end(&record).to_vec()))
+        .filter(|(_, record)| !record.is_empty())
+        .map(|(line, record)| Record { line, fields: fields(&record, source) })
+        .collect()
+}
+
+fn is_open(record: &[u8], source: &Source) -> bool {
+    record.iter().filter(|byte| Some(**byte) == source.quote).count() % 2 == 1
+}
+
+fn without_line_end(record: &[u8]) -> &[u8] {
+    match record.strip_suffix(b"\n") {
+        Some(line) => line.strip_suffix(b"\r").unwrap_or(line),
+        None => record,
+    }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum At {
+    /// Nothing of the field was read.
+    Start,
+    /// In a field without quotes.
+    Bare,
+    /// Behind the opening quote.
+    Quoted,
+    /// Behind what closes the field, unless another quote follows.
+    Closed,
+}
+
+fn fields(record: &[u8], source: &Source) -> Result<Vec<Field>, &'static str> {
+    if has_bad_character(record) {
+        return Err("bad-character");
+    }
+    let mut fields = vec![Field { bytes: Vec::new(), quoted: false }];
+    let mut at = At::Start;
+    for byte in record.iter().copied() {
+        let is_quote = Some(byte) == source.quote;
+        let is_delimiter = byte == source.delimiter;
+        at = match at {
+            At::Start | At::Bare | At::Closed if is_delimiter => {
+                fields.push(Field { bytes: Vec::new(), quoted: false });
+                At::Start
+            }
+            At::Start if is_quote => {
+                last(&mut fields).quoted = true;
+                At::Quoted
+            }
+            At::Quoted if is_quote => At::Closed,
+            At::Start | At::Bare if !is_quote => push(&mut fields, byte, At::Bare),
+            At::Quoted => push(&mut fields, byte, At::Quoted),
+            At::Closed if is_quote => push(&mut fields, byte, At::Quoted),
+            At::Start | At::Bare | At::Closed => return Err("bad-quoting"),
+        };
+    }
+    if at == At::Quoted { Err("bad-quoting") } else { Ok(fields) }
+}
+
+fn push(fields: &mut [Field], byte: u8, next: At) -> At {
+    last(fields).bytes.push(byte);
+    next
+}
+
+fn last(fields: &mut [Field]) -> &mut Field {
+    fields.last_mut().expect("there is one field from the beginning")
+}
+
+/// NUL, and a carriage return that no line feed follows.
+fn has_bad_character(record: &[u8]) -> bool {
+    let next = record.iter().skip(1).map(Some).chain([None]);
+    record.iter().zip(next).any(|(byte, next)| *byte == 0 || (*byte == b'\r' && next != Some(&b'\n')))
+}

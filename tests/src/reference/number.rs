@@ -1,0 +1,99 @@
+//! Numbers as text: sign, digits, point, exponent.
+
+use serde_json::Value as Json;
+
+use super::value::{Value, matches};
+
+const FLOAT: &str = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?";
+const SPECIAL_FLOAT: &str = r"[+-]?(?i-u:nan|inf|infinity)";
+
+/// An integer of at most `bits` bits, signed.
+pub fn integer(text: &str, bits: u32) -> Option<Value> {
+    if !matches(r"[+-]?[0-9]+", text) {
+        return None;
+    }
+    let (is_negative, digits) = sign(text);
+    let digits = digits.trim_start_matches('0');
+    if digits.len() > 19 {
+        return None;
+    }
+    let magnitude: i128 = if digits.is_empty() { 0 } else { digits.parse().ok()? };
+    let number = if is_negative { -magnitude } else { magnitude };
+    let limit = 1_i128 << (bits - 1);
+    let number = i64::try_from(number).ok().filter(|_| (-limit..limit).contains(&number))?;
+    Some(Value::new(number.to_string(), Json::from(number)))
+}
+
+/// A decimal of `precision` digits, `scale` of them behind the point. Nothing is rounded.
+pub fn decimal(text: &str, precision: u8, scale: u8) -> Option<Value> {
+    if !matches(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)", text) {
+        return None;
+    }
+    let (is_negative, digits) = sign(text);
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let (whole, fraction) = (whole.trim_start_matches('0'), fraction.trim_end_matches('0'));
+    if whole.len() > usize::from(precision - scale) || fraction.len() > usize::from(scale) {
+        return None;
+    }
+    let is_zero = whole.is_empty() && fraction.is_empty();
+    let sign = if is_negative && !is_zero { "-" } else { "" };
+    let whole = if whole.is_empty() { "0" } else { whole };
+    let point = if scale > 0 { "." } else { "" };
+    let text = format!("{sign}{whole}{point}{fraction:0<width$}", width = usize::from(scale));
+    Some(Value::new(text.clone(), Json::from(text)))
+}
+
+/// A 32-bit float: the nearest one to the text, then as a double.
+pub fn float(text: &str) -> Option<Value> {
+    let (number, is_named) = parse::<f32>(text)?;
+    if number.is_infinite() && !is_named {
+        return None;
+    }
+    // The shortest text that reads back as this float, not the digits of the double that equals it.
+    let shortest: f64 = number.to_string().parse().ok()?;
+    Some(Value::new(bits(f64::from(number)), json(shortest)))
+}
+
+/// A 64-bit float.
+pub fn double(text: &str) -> Option<Value> {
+    let (number, is_named) = parse::<f64>(text)?;
+    if number.is_infinite() && !is_named {
+        return None;
+    }
+    Some(Value::new(bits(number), json(number)))
+}
+
+fn parse<F: std::str::FromStr>(text: &str) -> Option<(F, bool)> {
+    let is_named = matches(SPECIAL_FLOAT, text);
+    if !is_named && !matches(FLOAT, text) {
+        return None;
+    }
+    Some((text.parse().ok()?, is_named))
+}
+
+/// One NaN, no negative zero.
+fn bits(number: f64) -> String {
+    let number = if number.is_nan() {
+        return "7ff8000000000000".into();
+    } else if number == 0.0 {
+        0.0
+    } else {
+        number
+    };
+    format!("{:016x}", number.to_bits())
+}
+
+fn json(number: f64) -> Json {
+    if number.is_nan() {
+        Json::from("NaN")
+    } else if number.is_infinite() {
+        Json::from(if number > 0.0 { "Infinity" } else { "-Infinity" })
+    } else {
+        // `0.0` for `-0.0`: they are equal, so they look the same.
+        Json::from(if number == 0.0 { 0.0 } else { number })
+    }
+}
+
+fn sign(text: &str) -> (bool, &str) {
+    (text.starts_with('-'), text.trim_start_matches(['+', '-']))
+}

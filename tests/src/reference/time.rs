@@ -1,0 +1,167 @@
+//! Dates, times of day and offsets, counted by hand.
+
+use serde_json::Value as Json;
+
+use super::value::{Value, captures};
+
+const DATE: &str = "%Y-%m-%d";
+const TIME_OF_DAY: &str = r"(?<H>[0-9]{2}):(?<M>[0-9]{2}):(?<S>[0-9]{2})(\.(?<f>[0-9]{1,6}))?";
+const OFFSET: &str = r"(?<z>Z|[+-][0-9]{2}(:?[0-9]{2})?)";
+const MINUTES_A_DAY: i64 = 24 * 60;
+
+/// What a text says, field by field.
+struct Read {
+    year: i64,
+    month: i64,
+    day: i64,
+    hour: i64,
+    minute: i64,
+    second: i64,
+    micros: String,
+    /// Minutes east of Greenwich.
+    offset: i64,
+}
+
+/// A date.
+pub fn date(text: &str, format: Option<&str>) -> Option<Value> {
+    let read = read(text, &pattern(format.unwrap_or(DATE)))?;
+    Some(value(read.date()))
+}
+
+/// A time stamp without a zone.
+pub fn timestamp(text: &str, format: Option<&str>) -> Option<Value> {
+    let iso = format!("{}[T ]{TIME_OF_DAY}", pattern(DATE));
+    let read = read(text, &format.map_or(iso, pattern))?;
+    Some(value(format!("{}T{}", read.date(), read.time())))
+}
+
+/// An instant, in UTC.
+pub fn timestamptz(text: &str, format: Option<&str>) -> Option<Value> {
+    let iso = format!("{}[T ]{TIME_OF_DAY}{OFFSET}", pattern(DATE));
+    let read = read(text, &format.map_or(iso, pattern))?.in_utc()?;
+    Some(value(format!("{}T{}Z", read.date(), read.time())))
+}
+
+fn value(text: String) -> Value {
+    Value::new(text.clone(), Json::from(text))
+}
+
+/// The regular expression of a `format`.
+fn pattern(format: &str) -> String {
+    let mut pattern = String::new();
+    let mut characters = format.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '%' => pattern.push_str(directive(characters.next())),
+            literal => pattern.push_str(&regex::escape(literal.encode_utf8(&mut [0; 4]))),
+        }
+    }
+    pattern
+}
+
+fn directive(letter: Option<char>) -> &'static str {
+    match letter {
+        Some('Y') => "(?<Y>[0-9]{4})",
+        Some('m') => "(?<m>[0-9]{2})",
+        Some('d') => "(?<d>[0-9]{2})",
+        Some('H') => "(?<H>[0-9]{2})",
+        Some('M') => "(?<M>[0-9]{2})",
+        Some('S') => "(?<S>[0-9]{2})",
+        Some('f') => "(?<f>[0-9]{1,6})",
+        Some('z') => OFFSET,
+        Some('%') => "%",
+        other => panic!("the generator refuses the directive {other:?}"),
+    }
+}
+
+fn read(text: &str, pattern: &str) -> Option<Read> {
+    let found = captures(pattern, text)?;
+    let number = |name: &str| found.get(name).map_or(Some(0), |digits| digits.parse().ok());
+    let read = Read {
+        year: number("Y")?,
+        month: number("m")?,
+        day: number("d")?,
+        hour: number("H")?,
+        minute: number("M")?,
+        second: number("S")?,
+        micros: format!("{:0<6}", found.get("f").map_or("", String::as_str)),
+        offset: found.get("z").map_or(Some(0), |text| offset(text))?,
+    };
+    read.exists().then_some(read)
+}
+
+/// `Z`, `+HH`, `+HHMM` or `+HH:MM`, at most 14 hours.
+fn offset(text: &str) -> Option<i64> {
+    if text == "Z" {
+        return Some(0);
+    }
+    let digits = text[1..].replace(':', "");
+    let hours: i64 = digits[..2].parse().ok()?;
+    let minutes: i64 = if digits.len() == 4 { digits[2..].parse().ok()? } else { 0 };
+    let total = hours * 60 + minutes;
+    let is_offset = minutes < 60 && total <= 14 * 60;
+    is_offset.then_some(if text.starts_with('-') { -total } else { total })
+}
+
+impl Read {
+    fn exists(&self) -> bool {
+        (1..=9999).contains(&self.year)
+            && (1..=12).contains(&self.month)
+            && (1..=days_in(self.year, self.month)).contains(&self.day)
+            && self.hour < 24
+            && self.minute < 60
+            && self.second < 60
+    }
+
+    fn date(&self) -> String {
+        format!("{:04}-{:02}-{:02}", self.year, self.month, self.day)
+    }
+
+    fn time(&self) -> String {
+        format!("{:02}:{:02}:{:02}.{}", self.hour, self.minute, self.second, self.micros)
+    }
+
+    /// Moves by the offset, which is less than a day; years 1 to 9999 only.
+    fn in_utc(mut self) -> Option<Self> {
+        let minutes = self.hour * 60 + self.minute - self.offset;
+        let wrapped = minutes.rem_euclid(MINUTES_A_DAY);
+        (self.hour, self.minute) = (wrapped / 60, wrapped % 60);
+        match minutes.div_euclid(MINUTES_A_DAY) {
+            -1 => self.step_back(),
+            1 => self.step_on(),
+            _ => {}
+        }
+        self.exists().then_some(self)
+    }
+
+    fn step_back(&mut self) {
+        self.day -= 1;
+        if self.day == 0 {
+            self.month -= 1;
+            if self.month == 0 {
+                (self.year, self.month) = (self.year - 1, 12);
+            }
+            self.day = days_in(self.year, self.month);
+        }
+    }
+
+    fn step_on(&mut self) {
+        self.day += 1;
+        if self.day > days_in(self.year, self.month) {
+            (self.month, self.day) = (self.month + 1, 1);
+            if self.month == 13 {
+                (self.year, self.month) = (self.year + 1, 1);
+            }
+        }
+    }
+}
+
+fn days_in(year: i64, month: i64) -> i64 {
+    let is_leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    match month {
+        2 if is_leap => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}

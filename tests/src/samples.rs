@@ -1,0 +1,146 @@
+//! The exports under `samples/`, and exports of millions of rows on request.
+//!
+//! Everything here follows from seeds and names: no clock, no thread order, no hash map. The same call writes the same
+//! bytes wherever it runs, as long as the compressors keep their versions.
+//!
+//! [`write()`] makes the committed samples, [`write_big`] a baseline and a snapshot of any size, and
+//! [`write_test_table`] the three exports of `test_table`. Each returns what a right delta must count.
+
+mod big;
+mod export;
+mod layout;
+mod model;
+mod random;
+mod scenario;
+mod tables;
+mod tree;
+
+pub use big::{Big, BigCounts, BigTable, write_big};
+pub use tables::test_table::write_three as write_test_table;
+
+use serde::Serialize;
+use std::fmt;
+use std::io;
+use std::path::Path;
+
+/// What a run over one export must count.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// The tenant's folder.
+    pub tenant: String,
+    /// The table's folder.
+    pub table: String,
+    /// The export's folder.
+    pub version: String,
+    /// Rows in the export.
+    pub rows: u64,
+    /// Keys that the version before lacks.
+    pub inserted: u64,
+    /// Keys of both versions with another value in a compared column.
+    pub updated: u64,
+    /// Keys that only the version before has.
+    pub deleted: u64,
+}
+
+impl fmt::Display for Counts {
+    /// One line of a Markdown table.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { tenant, table, version, rows, inserted, updated, deleted } = self;
+        write!(f, "| {tenant} | {table} | {version} | {rows} | {inserted} | {updated} | {deleted} |")
+    }
+}
+
+/// Writes `exports/` and `late/` under `root`, in place of what was there, and nothing else.
+///
+/// The counts are those of `exports/`, in the order of tenant and table, versions oldest first. The late export is not
+/// among them: it is superseded.
+pub fn write(root: &Path) -> io::Result<Vec<Counts>> {
+    let counts = tree::replace(&root.join("exports"), |exports| {
+        let mut counts = tables::test_table::write_small(exports)?;
+        for scenario in scenario::ALL {
+            counts.extend(scenario.write_all(exports)?);
+        }
+        counts.sort_by(|a, b| (&a.tenant, &a.table).cmp(&(&b.tenant, &b.table)));
+        Ok(counts)
+    })?;
+    tree::replace(&root.join("late"), |late| scenario::LATE.write_last(late))?;
+    Ok(counts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+    use std::fs;
+    use std::path::PathBuf;
+
+    fn committed() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples")
+    }
+
+    fn files(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+        let mut found = BTreeMap::new();
+        let mut folders = vec![root.to_path_buf()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                match path.is_dir() {
+                    true => folders.push(path),
+                    false => {
+                        let bytes = fs::read(&path).unwrap();
+                        found.insert(path.strip_prefix(root).unwrap().to_path_buf(), bytes);
+                    }
+                }
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn the_committed_samples_are_what_the_maker_writes() {
+        let fresh = tempfile::tempdir().unwrap();
+        write(fresh.path()).unwrap();
+        for tree in ["exports", "late"] {
+            let (made, kept) = (files(&fresh.path().join(tree)), files(&committed().join(tree)));
+            assert_eq!(made.keys().collect::<Vec<_>>(), kept.keys().collect::<Vec<_>>(), "files of {tree}/");
+            let stale: Vec<_> =
+                made.iter().filter(|(path, bytes)| kept[*path] != **bytes).map(|(path, _)| path).collect();
+            assert!(stale.is_empty(), "run `cargo run --release -p tests --bin make_samples`; stale: {stale:?}");
+        }
+    }
+
+    #[test]
+    fn the_readme_of_the_samples_lists_the_counts() {
+        let fresh = tempfile::tempdir().unwrap();
+        let counts = write(fresh.path()).unwrap();
+        let readme = fs::read_to_string(committed().join("README.md")).unwrap();
+        let listed: Vec<&str> =
+            readme.lines().filter(|line| line.starts_with("| acme") || line.starts_with("| globex")).collect();
+        let expected: Vec<String> = counts.iter().map(Counts::to_string).collect();
+        assert_eq!(listed, expected);
+    }
+
+    #[test]
+    fn a_big_pair_is_the_same_for_the_same_seed_and_another_for_another() {
+        let fresh = tempfile::tempdir().unwrap();
+        let mut big = Big { rows: 500, shuffle: true, ..Big::of(BigTable::LedgerEntries) };
+        let made = |name: &str, big: &Big| {
+            let out = fresh.path().join(name);
+            write_big(&out, big, &|_| ()).unwrap();
+            files(&out)
+        };
+        let first = made("first", &big);
+        assert!(first == made("again", &big));
+        big.seed += 1;
+        assert!(first != made("other", &big));
+    }
+
+    #[test]
+    fn a_big_pair_never_replaces_anything() {
+        let fresh = tempfile::tempdir().unwrap();
+        fs::write(fresh.path().join("precious"), "kept").unwrap();
+        let refused = write_big(fresh.path(), &Big { rows: 5, ..Big::of(BigTable::Orders) }, &|_| ()).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(files(fresh.path()).len(), 1);
+    }
+}

@@ -1,0 +1,114 @@
+//! A validated schema as the runtime's table, without compiling generated code: for tables that tests make up.
+
+use generator::diagnostic::{Look, human};
+use generator::model;
+use runtime::table::{Column, Completeness, Compression, Encoding, Guards, Source, Table, Type};
+
+/// The runtime's table for a model. It is never freed, as the runtime's tables are statics.
+pub fn table(model: &model::Table) -> &'static Table {
+    Box::leak(Box::new(Table {
+        name: text(&model.name),
+        schema: text(&model.schema_hash()),
+        primary_key: texts(model.key_columns().map(|column| &column.name)),
+        columns: Vec::leak(model.columns.iter().map(column).collect()),
+        source: source(&model.source),
+        before_image: model.before_image,
+        athena: model.athena,
+        guards: guards(&model.guards),
+    }))
+}
+
+/// The runtime's table for a schema.
+///
+/// # Errors
+/// The mistakes in it, as a person would see them.
+pub fn parse(yaml: &str) -> Result<&'static Table, String> {
+    generator::parse(yaml).map(|model| table(&model)).map_err(|diagnostics| {
+        let source = generator::source::Source::new("schema.yaml", yaml);
+        human(&diagnostics, &[source], Look::Plain)
+    })
+}
+
+fn column(column: &model::Column) -> Column {
+    let (true_values, false_values): (&'static [&'static str], &'static [&'static str]) = match &column.ty {
+        model::ColumnType::Boolean { words: Some(words) } => (texts(&words.true_values), texts(&words.false_values)),
+        _ => (&[], &[]),
+    };
+    Column {
+        name: text(&column.name),
+        ty: column_type(&column.ty),
+        nullable: column.nullable,
+        compare: column.compare,
+        pii: column.pii,
+        trim: column.trim,
+        format: column.ty.format().map(text),
+        default: column.default.as_deref().map(text),
+        true_values,
+        false_values,
+    }
+}
+
+fn column_type(ty: &model::ColumnType) -> Type {
+    use model::ColumnType as Model;
+    match ty {
+        Model::Boolean { .. } => Type::Boolean,
+        Model::Tinyint => Type::Tinyint,
+        Model::Smallint => Type::Smallint,
+        Model::Int => Type::Int,
+        Model::Bigint => Type::Bigint,
+        Model::Float => Type::Float,
+        Model::Double => Type::Double,
+        Model::Decimal { precision, scale } => Type::Decimal { precision: *precision, scale: *scale },
+        Model::Char(length) => Type::Char(*length),
+        Model::Varchar(length) => Type::Varchar(*length),
+        Model::String => Type::String,
+        Model::Binary(model::Encoding::Base64) => Type::Binary(Encoding::Base64),
+        Model::Binary(model::Encoding::Hex) => Type::Binary(Encoding::Hex),
+        Model::Date { .. } => Type::Date,
+        Model::Timestamp { .. } => Type::Timestamp,
+        Model::Timestamptz { .. } => Type::Timestamptz,
+    }
+}
+
+fn source(source: &model::Source) -> Source {
+    Source {
+        compression: match source.compression {
+            model::Compression::Gzip => Compression::Gzip,
+            model::Compression::Zstd => Compression::Zstd,
+            model::Compression::None => Compression::None,
+        },
+        delimiter: source.delimiter,
+        quote: source.quote,
+        header: source.header,
+        nulls: texts(&source.nulls),
+        quoted_nulls: source.quoted_nulls,
+        multiline: source.multiline,
+        complete: match &source.complete {
+            model::Completeness::Single => Completeness::Single,
+            model::Completeness::Marker(name) => Completeness::Marker(text(name)),
+            model::Completeness::Manifest => Completeness::Manifest,
+            model::Completeness::Count(count) => Completeness::Count(*count),
+        },
+    }
+}
+
+fn guards(guards: &model::Guards) -> Guards {
+    Guards {
+        max_delete_ratio: guards.max_delete_ratio,
+        max_update_ratio: guards.max_update_ratio,
+        max_insert_ratio: guards.max_insert_ratio,
+        max_deletes: guards.max_deletes,
+        max_updates: guards.max_updates,
+        max_inserts: guards.max_inserts,
+        min_rows: guards.min_rows,
+        min_baseline_rows: guards.min_baseline_rows,
+    }
+}
+
+fn text(text: &str) -> &'static str {
+    String::leak(text.to_owned())
+}
+
+fn texts<'a>(list: impl IntoIterator<Item = &'a String>) -> &'static [&'static str] {
+    Vec::leak(list.into_iter().map(|item| text(item)).collect())
+}

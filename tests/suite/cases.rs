@@ -1,0 +1,208 @@
+//! The case table: one folder a rule, run through every engine.
+//!
+//! A case is `cases/<name>/` with `schema.yaml`, the exports `before/` (absent for a first import) and `after/`, and what
+//! is expected of them in `expect/`. Exports stand there as plain text and are compressed as the schema says, unless a
+//! file already is. `UPDATE_EXPECT=1` writes `expect/` anew from the reference; read the difference before you keep it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use runtime::table::{Compression, Table};
+use serde_json::{Value as Json, json};
+use tests::reference::{Changes, Reject};
+
+use crate::engines::{ENGINES, FIELDS, Finding, Given, Parts, by_reference, difference};
+use crate::random::compress;
+
+struct Case {
+    name: String,
+    folder: PathBuf,
+    given: Given,
+}
+
+#[test]
+fn every_engine_gives_what_each_case_expects() {
+    let cases = cases();
+    let mut failures = Vec::new();
+    for case in &cases {
+        if std::env::var_os("UPDATE_EXPECT").is_some() {
+            case.update();
+        }
+        let Some((expected, mentions)) = case.expected() else {
+            failures.push(format!("{}: nothing is expected; write expect/, or set UPDATE_EXPECT=1", case.name));
+            continue;
+        };
+        for engine in ENGINES {
+            let found = (engine.delta)(&case.given);
+            let difference = difference(&expected, &found).or_else(|| missing(&mentions, &found, engine.name));
+            failures.extend(difference.map(|difference| format!("{}, {}: {difference}", case.name, engine.name)));
+        }
+    }
+    println!("{} cases, each through {} engines", cases.len(), ENGINES.len());
+    assert!(cases.len() >= 100, "the case table was not found");
+    assert!(failures.is_empty(), "{} failures\n\n{}", failures.len(), failures.join("\n\n"));
+}
+
+fn cases() -> Vec<Case> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases");
+    let mut folders: Vec<PathBuf> = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).collect();
+    folders.retain(|folder| folder.is_dir());
+    folders.sort();
+    folders.into_iter().map(Case::read).collect()
+}
+
+impl Case {
+    fn read(folder: PathBuf) -> Self {
+        let name = folder.file_name().unwrap().to_string_lossy().into_owned();
+        let yaml = fs::read_to_string(folder.join("schema.yaml")).unwrap();
+        let table = tests::table::parse(&yaml).unwrap_or_else(|mistakes| panic!("{name}:\n{mistakes}"));
+        // What is expected must not depend on how the schema is hashed.
+        let table = Box::leak(Box::new(Table { schema: "0123456789abcdef0123456789abcdef", ..table.clone() }));
+        let before = folder.join("before");
+        let given = Given {
+            table,
+            baseline: before.exists().then(|| parts(table, &before)),
+            snapshot: parts(table, &folder.join("after")),
+        };
+        Self { name, folder, given }
+    }
+
+    fn expect(&self, file: &str) -> PathBuf {
+        self.folder.join("expect").join(file)
+    }
+
+    /// What is expected, and what the message of an error must mention.
+    fn expected(&self) -> Option<(Finding, Vec<String>)> {
+        let read = |file: &str| fs::read_to_string(self.expect(file)).ok();
+        let json = |text: &str| -> Json { serde_json::from_str(text).unwrap() };
+        if let Some(text) = read("error.json") {
+            let error = json(&text);
+            let mentions = serde_json::from_value(error["mentions"].clone()).unwrap();
+            return Some((Finding::Stopped(error["stop"].as_str()?.into()), mentions));
+        }
+        if let Some(text) = read("rejects.json") {
+            let rejects = json(&text).as_array()?.iter().map(reject).collect();
+            return Some((Finding::rejected(rejects), Vec::new()));
+        }
+        let operations = read("operations.ndjson")?.lines().map(json).collect();
+        Some((Finding::Changes(changes(&json(&read("summary.json")?), operations)), Vec::new()))
+    }
+
+    fn update(&self) {
+        let mentions = self.expected().map(|(_, mentions)| mentions).unwrap_or_default();
+        let _ = fs::remove_dir_all(self.folder.join("expect"));
+        fs::create_dir(self.folder.join("expect")).unwrap();
+        let write = |file: &str, text: String| fs::write(self.expect(file), text).unwrap();
+        match by_reference(&self.given) {
+            Finding::Stopped(stop) => write("error.json", pretty(&json!({ "stop": stop, "mentions": mentions }))),
+            Finding::Rejected { shown, .. } => {
+                let lines: Vec<String> = shown.iter().map(|reject| format!("  {}", reject_line(reject))).collect();
+                write("rejects.json", format!("[\n{}\n]\n", lines.join(",\n")));
+            }
+            Finding::Changes(changes) => {
+                let lines = changes.operations.iter().map(|operation| line(self.given.table, operation) + "\n");
+                write("operations.ndjson", lines.collect());
+                write("summary.json", summary(&changes));
+            }
+        }
+    }
+}
+
+/// What an engine's message lacks of what it must mention. The reference only knows the kind of error.
+fn missing(mentions: &[String], found: &Finding, engine: &str) -> Option<String> {
+    let Finding::Stopped(message) = found else { return None };
+    let lacking: Vec<&String> = mentions.iter().filter(|mention| !message.contains(*mention)).collect();
+    (engine != "reference" && !lacking.is_empty()).then(|| format!("`{message}` does not mention {lacking:?}"))
+}
+
+/// The files of an export, compressed.
+fn parts(table: &Table, folder: &Path) -> Parts {
+    let mut parts: Parts = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let bytes = fs::read(&path).unwrap();
+        let extension = match table.source.compression {
+            Compression::Gzip => ".gz",
+            Compression::Zstd => ".zst",
+            Compression::None => "",
+        };
+        let as_it_is = name.starts_with(['_', '.']) || name.ends_with(".gz") || name.ends_with(".zst");
+        parts.push(match as_it_is {
+            true => (name, bytes),
+            false => (name + extension, compress(table.source.compression, &bytes)),
+        });
+    }
+    parts.sort();
+    parts
+}
+
+fn reject(json: &Json) -> Reject {
+    let text = |name: &str| json[name].as_str().map(String::from);
+    Reject {
+        part: text("part").unwrap(),
+        line: json["line"].as_u64().unwrap(),
+        column: text("column"),
+        reason: text("reason").unwrap(),
+    }
+}
+
+fn reject_line(reject: &Reject) -> String {
+    let Reject { part, line, column, reason } = reject;
+    let column = column.as_ref().map_or_else(String::new, |column| format!(r#", "column": {}"#, json!(column)));
+    format!(r#"{{ "part": {}, "line": {line}{column}, "reason": "{reason}" }}"#, json!(part))
+}
+
+fn changes(summary: &Json, operations: Vec<Json>) -> Changes {
+    let count = |name: &str| summary[name].as_u64().unwrap();
+    let fingerprint = |name: &str| summary[name].as_str().unwrap().parse().unwrap();
+    Changes {
+        operations,
+        rows: count("rows"),
+        inserted: count("inserted"),
+        updated: count("updated"),
+        deleted: count("deleted"),
+        duplicates: count("duplicates"),
+        baseline_fingerprint: fingerprint("baseline_fingerprint"),
+        fingerprint: fingerprint("fingerprint"),
+    }
+}
+
+fn summary(changes: &Changes) -> String {
+    let Changes { rows, inserted, updated, deleted, duplicates, baseline_fingerprint, fingerprint, .. } = changes;
+    format!(
+        r#"{{
+  "rows": {rows},
+  "inserted": {inserted},
+  "updated": {updated},
+  "deleted": {deleted},
+  "duplicates": {duplicates},
+  "baseline_fingerprint": "{baseline_fingerprint}",
+  "fingerprint": "{fingerprint}"
+}}
+"#
+    )
+}
+
+fn pretty(json: &Json) -> String {
+    serde_json::to_string_pretty(json).unwrap() + "\n"
+}
+
+/// An operation with its fields in the documented order.
+fn line(table: &Table, operation: &Json) -> String {
+    let columns = table.columns.iter().map(|column| column.name);
+    let field = |name: &str| match name {
+        "key" => object(&operation[name], table.primary_key.iter().copied()),
+        "before" | "after" => object(&operation[name], columns.clone()),
+        _ => operation[name].to_string(),
+    };
+    let present = FIELDS.iter().filter(|name| operation.get(**name).is_some());
+    let fields: Vec<String> = present.map(|name| format!("{}:{}", json!(name), field(name))).collect();
+    format!("{{{}}}", fields.join(","))
+}
+
+fn object<'a>(values: &Json, names: impl Iterator<Item = &'a str>) -> String {
+    let present = names.filter_map(|name| Some((name, values.get(name)?)));
+    let fields: Vec<String> = present.map(|(name, value)| format!("{}:{value}", json!(name))).collect();
+    format!("{{{}}}", fields.join(","))
+}

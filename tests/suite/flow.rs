@@ -1,0 +1,325 @@
+//! The flow over whole exports: what is published, what waits, what is superseded or refused.
+
+use serde_json::{Value, json};
+
+use crate::world::{World, gzip};
+
+const V1: &str = "PK1;1;a;x\nPK2;2;b;y\nPK3;3;c;z\n";
+const V2: &str = "PK1;1;a;x\nPK2;20;b;y\nPK4;4;d;\n";
+
+fn ops(records: &[Value]) -> Vec<(String, Value)> {
+    let is_operation = |record: &&Value| !matches!(record["op"].as_str(), Some("BEGIN" | "END"));
+    let mut ops: Vec<(String, Value)> = records
+        .iter()
+        .filter(is_operation)
+        .map(|record| (record["op"].as_str().unwrap().to_owned(), record["key"]["PK"].clone()))
+        .collect();
+    ops.sort_by_key(|(op, key)| (key.to_string(), op.clone()));
+    ops
+}
+
+fn counts(outcome: &Value) -> [i64; 3] {
+    ["inserted", "updated", "deleted"].map(|name| outcome["counts"][name].as_i64().unwrap())
+}
+
+#[test]
+fn three_versions_give_the_operations_that_a_hand_finds() {
+    let world = World::new();
+    world.export("acme/test_table/V1", V1);
+    world.export("acme/test_table/V2", V2);
+    let third: String = (0..100_000).map(|n| format!("PK{n};{n};c;z\n")).collect();
+    world.export("acme/test_table/V10", &third);
+
+    let (status, report) = world.run_json();
+    assert_eq!(status, 0, "{report:#}");
+    let outcomes = report["outcomes"].as_array().unwrap();
+    assert_eq!(outcomes.iter().map(counts).collect::<Vec<_>>(), [[3, 0, 0], [1, 1, 1], [99_997, 3, 0]]);
+
+    let second = world.published("acme/test_table/V2");
+    let expected = [("UPDATE", "PK2"), ("DELETE", "PK3"), ("INSERT", "PK4")];
+    assert_eq!(ops(&second), expected.map(|(op, key)| (op.to_owned(), json!(key))));
+    let update = second.iter().find(|record| record["op"] == "UPDATE").unwrap();
+    assert_eq!(update["after"], json!({"COL_1": 20, "COL_2": "b", "COL_3": "y"}));
+    assert_eq!(update["changed"], json!(["COL_1"]));
+    assert_eq!((&update["sequence"], &update["previous"]), (&json!(2), &json!("V1")));
+    let third = world.published("acme/test_table/V10");
+    assert_eq!(third.len(), 100_002);
+}
+
+#[test]
+fn ids_are_the_same_on_every_machine() {
+    let world = World::new();
+    world.export("acme/test_table/V1", V1);
+    world.export("acme/test_table/V2", V2);
+    world.run();
+    let mut ids: Vec<String> = ["V1", "V2"]
+        .iter()
+        .flat_map(|version| world.published(&format!("acme/test_table/{version}")))
+        .filter_map(|record| record["id"].as_str().map(str::to_owned))
+        .collect();
+    ids.sort();
+    insta::assert_snapshot!("ids", ids.join("\n"));
+}
+
+#[test]
+fn a_version_is_framed_and_its_fingerprints_chain() {
+    let world = World::new();
+    world.export("acme/test_table/V1", V1);
+    world.export("acme/test_table/V2", V2);
+    world.run();
+    let first = world.published("acme/test_table/V1");
+    let second = world.published("acme/test_table/V2");
+    let (begin, end) = (second.first().unwrap(), second.last().unwrap());
+    assert_eq!((&begin["op"], &end["op"]), (&json!("BEGIN"), &json!("END")));
+    assert_eq!(first.first().unwrap()["fingerprint"], "0");
+    assert_eq!(first.last().unwrap()["fingerprint"], begin["fingerprint"]);
+    assert_eq!(begin["reset"], json!(false));
+    assert_eq!([&end["rows"], &end["inserted"], &end["updated"], &end["deleted"]], [3, 1, 1, 1]);
+
+    let number = |value: &Value| value.as_str().map_or(0, |text| text.parse::<i128>().unwrap());
+    let difference: i128 = second[1..second.len() - 1]
+        .iter()
+        .map(|operation| number(&operation["hash"]) - number(&operation["previous_hash"]))
+        .sum();
+    assert_eq!(number(&begin["fingerprint"]) + difference, number(&end["fingerprint"]));
+}
+
+#[test]
+fn running_again_does_nothing_and_says_so() {
+    let world = World::new();
+    world.export("acme/test_table/V1", V1);
+    world.run();
+    let published = world.published("acme/test_table/V1");
+    insta::assert_snapshot!("run_again", world.run().transcript());
+    assert_eq!(world.published("acme/test_table/V1"), published);
+}
+
+#[test]
+fn a_run_as_its_user_sees_it() {
+    let world = World::new();
+    world.export("acme/test_table/V1", V1);
+    world.export("acme/test_table/V2", V2);
+    world.export("globex/test_table/V1", V1);
+    insta::assert_snapshot!("run", world.run().transcript());
+    insta::assert_snapshot!("status", world.tidemark(&["status"]).transcript());
+    insta::assert_snapshot!("history", world.tidemark(&["history", "acme/test_table"]).transcript());
+}
+
+#[test]
+fn an_empty_change_set_is_published_and_takes_a_sequence() {
+    let world = World::new();
+    world.export("acme/test_table/V1", V1);
+    world.export("acme/test_table/V2", V1);
+    world.export("acme/test_table/V3", V2);
+    world.run();
+    let empty = world.published("acme/test_table/V2");
+    assert_eq!(empty.iter().map(|record| record["op"].clone()).collect::<Vec<_>>(), ["BEGIN", "END"]);
+    assert_eq!(world.published("acme/test_table/V3")[0]["sequence"], json!(3));
+}
+
+#[test]
+fn an_older_version_that_comes_late_is_superseded() {
+    let world = World::new();
+    world.export("acme/test_table/V2", V2);
+    world.run();
+    world.export("acme/test_table/V1", V1);
+    let said = world.run();
+    insta::assert_snapshot!("late", said.transcript());
+    assert_eq!(world.statuses("acme/test_table")["V1"], "SUPERSEDED");
+    assert!(world.published("acme/test_table/V1").is_empty());
+    assert_eq!(world.run().stdout, "nothing to do: 2 versions known, none is new\n");
+}
+
+#[test]
+fn the_same_parts_written_again_are_no_revision() {
+    let world = World::new();
+    let path = world.export("acme/test_table/V1", V1);
+    world.run();
+    let bytes = std::fs::read(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    world.write("exports/acme/test_table/V1/part.csv.gz", &bytes);
+    assert_eq!(world.run().stdout, "nothing to do: 1 version known, none is new\n");
+    // As a baseline it is still good, too.
+    world.export("acme/test_table/V2", V2);
+    assert_eq!(world.run().status, 0);
+    assert_eq!(world.statuses("acme/test_table")["V2"], "SUCCEEDED");
+}
+
+#[test]
+fn other_parts_after_success_are_a_refused_revision() {
+    let world = World::new();
+    world.export("acme/test_table/V1", V1);
+    world.run();
+    let published = world.published("acme/test_table/V1");
+    world.export("acme/test_table/V1", V2);
+    insta::assert_snapshot!("revision", world.run().transcript());
+    assert_eq!(world.published("acme/test_table/V1"), published);
+    assert_eq!(world.statuses("acme/test_table")["V1"], "SUCCEEDED");
+    // It is told once, and remembered.
+    assert_eq!(world.run().status, 0);
+    assert!(world.tidemark(&["history", "acme/test_table"]).stdout.contains("a revision was refused"));
+}
+
+#[test]
+fn a_baseline_that_changed_stops_the_run() {
+    let world = World::new();
+    world.export("acme/test_table/V1", V1);
+    world.run();
+    world.export("acme/test_table/V1", V2);
+    world.run();
+    world.export("acme/test_table/V2", V2);
+    insta::assert_snapshot!("baseline_changed", world.run().transcript());
+    assert_eq!(world.statuses("acme/test_table")["V2"], "REGISTERED");
+    // Once it is back, the next run goes on.
+    world.export("acme/test_table/V1", V1);
+    assert_eq!(world.run().status, 0);
+    assert_eq!(world.statuses("acme/test_table")["V2"], "SUCCEEDED");
+}
+
+#[test]
+fn a_baseline_that_vanished_stops_the_run() {
+    let world = World::new();
+    let path = world.export("acme/test_table/V1", V1);
+    world.run();
+    std::fs::remove_file(path).unwrap();
+    world.export("acme/test_table/V2", V2);
+    let said = world.run();
+    assert_eq!(said.status, 1);
+    assert!(said.stderr.contains("part.csv.gz is gone"), "{}", said.stderr);
+}
+
+#[test]
+fn two_spellings_of_one_version_are_refused() {
+    let world = World::new();
+    world.export("acme/test_table/V1", V1);
+    world.export("acme/test_table/V01", V2);
+    let said = world.run();
+    insta::assert_snapshot!("twin", said.transcript());
+}
+
+#[test]
+fn single_waits_while_there_are_two_files() {
+    let world = World::new();
+    world.export("acme/test_table/V1", V1);
+    world.write("exports/acme/test_table/V2/a.csv.gz", &gzip(V2.as_bytes()));
+    world.write("exports/acme/test_table/V2/b.csv.gz", &gzip(b"PK9;9;;\n"));
+    insta::assert_snapshot!("single_waits", world.run().transcript());
+    // Waiting never blocks a newer version.
+    world.export("acme/test_table/V3", V2);
+    world.run();
+    assert_eq!(world.statuses("acme/test_table")["V3"], "SUCCEEDED");
+    std::fs::remove_file(world.path("exports/acme/test_table/V2/b.csv.gz")).unwrap();
+    world.run();
+    assert_eq!(world.statuses("acme/test_table")["V2"], "SUPERSEDED");
+}
+
+#[test]
+fn a_count_waits_for_every_part() {
+    const HEADER: &str = "sku,name,category,price,weight_kg,in_stock,tags,released_on,tax_class,note\n";
+    let world = World::new();
+    let part = |n: u32| format!("{HEADER}S{n},Chair,seats,1.50,,true,,,standard,\n");
+    world.write("exports/acme/products/V1/a.csv", part(1).as_bytes());
+    let said = world.run();
+    assert!(said.stdout.contains("WAITING  waits for 1 of 2 parts"), "{}", said.stdout);
+    assert_eq!(said.status, 0);
+    assert!(world.tidemark(&["status"]).stdout.contains("waits for 1 of 2 parts"));
+    world.write("exports/acme/products/V1/b.csv", part(2).as_bytes());
+    assert_eq!(world.run().status, 0);
+    assert_eq!(world.published("acme/products/V1").len(), 4);
+}
+
+#[test]
+fn a_manifest_waits_for_what_it_names() {
+    const HEADER: &str = "book,entry_id,posted_on,booked_at,account,counterparty,amount,currency,fx_rate,reversed,reference,batch_no\n";
+    let world = World::new();
+    let rows = |n: u32| format!("{HEADER}EU01,{n},2026-01-01,2026-01-01 00:00:00,0012,,1.00,EUR,,f,,1\n");
+    let (a, b) = (gzip(rows(1).as_bytes()), gzip(rows(2).as_bytes()));
+    let manifest = |rows_of_b: u32| {
+        json!({"parts": [
+            {"name": "a.csv.gz", "size": a.len(), "rows": 1},
+            {"name": "b.csv.gz", "size": b.len(), "rows": rows_of_b},
+        ]})
+    };
+    let folder = "exports/acme/ledger_entries/V1";
+    world.write(&format!("{folder}/a.csv.gz"), &a);
+    assert!(world.run().stdout.contains("waits for _manifest.json"));
+    world.write(&format!("{folder}/_manifest.json"), b"{\"parts\": [");
+    assert!(world.run().stdout.contains("waits for _manifest.json to be whole"));
+    world.write(&format!("{folder}/_manifest.json"), manifest(2).to_string().as_bytes());
+    assert!(world.run().stdout.contains("waits for b.csv.gz, which _manifest.json names"));
+    world.write(&format!("{folder}/b.csv.gz"), &b[..10]);
+    assert!(world.run().stdout.contains("waits for b.csv.gz to have"));
+    world.write(&format!("{folder}/b.csv.gz"), &b);
+    let said = world.run();
+    assert!(said.stderr.contains("1 rows, where _manifest.json says 2"), "{}", said.stderr);
+    assert_eq!(world.statuses("acme/ledger_entries")["V1"], "FAILED");
+    world.write(&format!("{folder}/_manifest.json"), manifest(1).to_string().as_bytes());
+    assert_eq!(world.run().status, 0);
+    assert_eq!(world.statuses("acme/ledger_entries")["V1"], "SUCCEEDED");
+}
+
+#[test]
+fn a_marker_alone_is_no_export() {
+    let world = World::new();
+    world.write("exports/acme/web_events/V1/_SUCCESS", b"");
+    let said = world.run();
+    assert!(said.stdout.contains("waits for its first part; only the marker is there"), "{}", said.stdout);
+    assert!(world.published("acme/web_events/V1").is_empty());
+}
+
+#[test]
+fn filters_leave_the_others_alone() {
+    let world = World::new();
+    for tenant in ["acme", "globex"] {
+        world.export(&format!("{tenant}/test_table/V1"), V1);
+    }
+    let said = world.tidemark(&["run", "exports", "--tenant", "globex", "--table", "test_table"]);
+    assert_eq!(said.status, 0);
+    assert!(world.published("acme/test_table/V1").is_empty());
+    assert!(!world.published("globex/test_table/V1").is_empty());
+}
+
+#[test]
+fn a_run_that_finds_the_lock_taken_leaves_at_once() {
+    let world = World::new();
+    world.export("acme/test_table/V1", V1);
+    world.run();
+    world.export("acme/test_table/V2", V2);
+    let registry = rusqlite::Connection::open(world.path(".tidemark/registry.sqlite")).unwrap();
+    let hold = "UPDATE tables SET owner = 'process 1', fence = fence + 1, expires_at = 4102444800000";
+    registry.execute(hold, []).unwrap();
+    let said = world.run();
+    assert_eq!(said.status, 0);
+    assert!(said.stdout.contains("process 1 is working on it"), "{}", said.stdout);
+    assert!(world.published("acme/test_table/V2").is_empty());
+    // A lease that nobody renews expires.
+    registry.execute("UPDATE tables SET expires_at = 1", []).unwrap();
+    assert_eq!(world.run().status, 0);
+    assert!(!world.published("acme/test_table/V2").is_empty());
+}
+
+#[test]
+fn what_began_to_be_published_is_finished_first_under_its_number() {
+    let world = World::new();
+    world.export("acme/test_table/V1", V1);
+    world.export("acme/test_table/V2", V2);
+    world.run();
+    let published = world.published("acme/test_table/V2");
+    // As a process leaves it that is killed between PUBLISHING and SUCCEEDED.
+    let registry = rusqlite::Connection::open(world.path(".tidemark/registry.sqlite")).unwrap();
+    let back = "UPDATE versions SET status = 'PUBLISHING',
+                record = replace(record, '\"SUCCEEDED\"', '\"PUBLISHING\"') WHERE record ->> 'version' = 'V2'";
+    assert_eq!(registry.execute(back, []).unwrap(), 1);
+    std::fs::remove_dir_all(world.path("out/acme/test_table/V2")).unwrap();
+    world.export("acme/test_table/V3", V1);
+    assert_eq!(world.run().status, 0);
+    assert_eq!(world.published("acme/test_table/V2"), published);
+    assert_eq!(world.published("acme/test_table/V3")[0]["sequence"], json!(3));
+}
+
+#[test]
+fn guards_are_said_not_to_be_enforced() {
+    let world = World::new();
+    world.export("acme/test_table/V1", V1);
+    assert!(world.run().stderr.contains("guards are not enforced yet"));
+}

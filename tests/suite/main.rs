@@ -1,0 +1,8 @@
+//! Every test that reaches over several crates, in one binary.
+
+mod commands;
+mod diagnostics;
+mod faults;
+mod flow;
+mod generator;
+mod world;
