@@ -88,7 +88,8 @@ fn read_version(folder: &Path) -> Result<(u64, Vec<Record<Key, Values>>), Box<dy
 }
 
 fn sorted(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
-    let mut paths = fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<std::io::Result<Vec<_>>>()?;
+    let mut paths =
+        fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<std::io::Result<Vec<_>>>()?;
     paths.sort();
     Ok(paths)
 }

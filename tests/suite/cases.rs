@@ -48,14 +48,17 @@ fn cases() -> Vec<Case> {
     let mut folders: Vec<PathBuf> = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).collect();
     folders.retain(|folder| folder.is_dir());
     folders.sort();
-    folders.into_iter().map(Case::read).collect()
+    let (cases, mistakes): (Vec<_>, Vec<_>) = folders.into_iter().map(Case::read).partition(Result::is_ok);
+    let mistakes: Vec<String> = mistakes.into_iter().filter_map(Result::err).collect();
+    assert!(mistakes.is_empty(), "{}", mistakes.join("\n"));
+    cases.into_iter().filter_map(Result::ok).collect()
 }
 
 impl Case {
-    fn read(folder: PathBuf) -> Self {
+    fn read(folder: PathBuf) -> Result<Self, String> {
         let name = folder.file_name().unwrap().to_string_lossy().into_owned();
         let yaml = fs::read_to_string(folder.join("schema.yaml")).unwrap();
-        let table = tests::table::parse(&yaml).unwrap_or_else(|mistakes| panic!("{name}:\n{mistakes}"));
+        let table = tests::table::parse(&yaml).map_err(|mistakes| format!("{name}:\n{mistakes}"))?;
         // What is expected must not depend on how the schema is hashed.
         let table = Box::leak(Box::new(Table { schema: "0123456789abcdef0123456789abcdef", ..table.clone() }));
         let before = folder.join("before");
@@ -64,7 +67,7 @@ impl Case {
             baseline: before.exists().then(|| parts(table, &before)),
             snapshot: parts(table, &folder.join("after")),
         };
-        Self { name, folder, given }
+        Ok(Self { name, folder, given })
     }
 
     fn expect(&self, file: &str) -> PathBuf {

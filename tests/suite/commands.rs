@@ -6,7 +6,12 @@ const HEADER: &str = "region,order_id,customer_email,status,amount,note,updated_
 
 fn world() -> World {
     let world = World::new();
-    world.write("old.csv.gz", &gzip(format!("{HEADER}eu,1,,open,1.5,,2026-01-01 00:00:00,a\neu,2,,paid,,,2026-01-01 00:00:00,a\n").as_bytes()));
+    world.write(
+        "old.csv.gz",
+        &gzip(
+            format!("{HEADER}eu,1,,open,1.5,,2026-01-01 00:00:00,a\neu,2,,paid,,,2026-01-01 00:00:00,a\n").as_bytes(),
+        ),
+    );
     world.write("new.csv.gz", &gzip(format!("{HEADER}eu,01,,open,1.50,,2026-01-01 00:00:00,b\neu,2,,sent,,,2026-01-01 00:00:00,b\neu,3,,open,,hi,2026-01-02 00:00:00,b\n").as_bytes()));
     world
 }
@@ -46,7 +51,20 @@ fn delta_without_a_baseline_inserts_every_row() {
 fn delta_takes_folders_and_names() {
     let world = world();
     world.write("old/a.csv.gz", &std::fs::read(world.path("old.csv.gz")).unwrap());
-    let arguments = ["delta", "orders", "old", "new.csv.gz", "--tenant", "acme", "--version", "V2", "--previous", "V1", "-o", "ops.ndjson"];
+    let arguments = [
+        "delta",
+        "orders",
+        "old",
+        "new.csv.gz",
+        "--tenant",
+        "acme",
+        "--version",
+        "V2",
+        "--previous",
+        "V1",
+        "-o",
+        "ops.ndjson",
+    ];
     let said = world.tidemark(&[&arguments[..], &["--format", "json"]].concat());
     assert_eq!(said.status, 0, "{}", said.stderr);
     let plan: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
@@ -98,7 +116,8 @@ fn listings_speak_json() {
     let world = World::new();
     world.export("acme/test_table/V1", "PK1;1;a;x\n");
     world.run();
-    let status: serde_json::Value = serde_json::from_str(&world.tidemark(&["status", "--format", "json"]).stdout).unwrap();
+    let status: serde_json::Value =
+        serde_json::from_str(&world.tidemark(&["status", "--format", "json"]).stdout).unwrap();
     assert_eq!(status[0]["baseline"], "V1");
     assert_eq!(status[0]["rows"], 1);
     let history = world.tidemark(&["history", "acme/test_table", "--format", "json"]).stdout;

@@ -102,7 +102,7 @@ fn json_names_every_field() {
 }
 
 /// Panics when a label could not be underlined.
-pub fn assert_spans_are_inside(diagnostics: &[Diagnostic], sources: &[Source]) {
+pub(crate) fn assert_spans_are_inside(diagnostics: &[Diagnostic], sources: &[Source]) {
     for diagnostic in diagnostics {
         for label in &diagnostic.labels {
             let source = sources.iter().find(|source| source.path == diagnostic.file).expect("its file is known");

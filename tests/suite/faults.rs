@@ -213,7 +213,11 @@ fn an_output_that_cannot_be_written_is_the_machines_fault_and_the_next_run_goes_
     world.write("out/acme", b"");
     let said = world.run();
     assert_eq!(said.status, 2, "{}", said.stderr);
-    assert!(said.stderr.contains("cannot create ~/out/acme") || said.stderr.contains("cannot create out/acme"), "{}", said.stderr);
+    assert!(
+        said.stderr.contains("cannot create ~/out/acme") || said.stderr.contains("cannot create out/acme"),
+        "{}",
+        said.stderr
+    );
     assert_eq!(world.statuses("acme/test_table")["V1"], "PUBLISHING");
     fs::remove_file(world.path("out/acme")).unwrap();
     assert_eq!(world.run().status, 0);
@@ -224,7 +228,8 @@ fn an_output_that_cannot_be_written_is_the_machines_fault_and_the_next_run_goes_
 fn a_full_disk_is_the_machines_fault_and_the_next_run_goes_on() {
     let world = World::new();
     // Random enough to be larger than the disk once it is compressed.
-    let rows: String = (0..20_000u64).map(|n| format!("{:016x};1;;\n", n.wrapping_mul(0x9e37_79b9_7f4a_7c15))).collect();
+    let rows: String =
+        (0..20_000u64).map(|n| format!("{:016x};1;;\n", n.wrapping_mul(0x9e37_79b9_7f4a_7c15))).collect();
     world.export("acme/test_table/V1", &rows);
     let Some(_disk) = SmallDisk::mount(&world) else { return };
     let said = world.tidemark(&["run", "exports", "--state", "disk/state", "--out", "disk/out"]);

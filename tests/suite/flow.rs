@@ -230,7 +230,8 @@ fn a_count_waits_for_every_part() {
 
 #[test]
 fn a_manifest_waits_for_what_it_names() {
-    const HEADER: &str = "book,entry_id,posted_on,booked_at,account,counterparty,amount,currency,fx_rate,reversed,reference,batch_no\n";
+    const HEADER: &str =
+        "book,entry_id,posted_on,booked_at,account,counterparty,amount,currency,fx_rate,reversed,reference,batch_no\n";
     let world = World::new();
     let rows = |n: u32| format!("{HEADER}EU01,{n},2026-01-01,2026-01-01 00:00:00,0012,,1.00,EUR,,f,,1\n");
     let (a, b) = (gzip(rows(1).as_bytes()), gzip(rows(2).as_bytes()));

@@ -5,4 +5,6 @@ mod diagnostics;
 mod faults;
 mod flow;
 mod generator;
+mod samples;
+mod scale;
 mod world;

@@ -74,7 +74,8 @@ impl World {
             .envs(environment.iter().copied())
             .output()
             .unwrap();
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap().replace(&*self.root.path().to_string_lossy(), "~");
+        let text =
+            |bytes: Vec<u8>| String::from_utf8(bytes).unwrap().replace(&*self.root.path().to_string_lossy(), "~");
         Said { status: output.status.code().unwrap_or(-1), stdout: text(output.stdout), stderr: text(output.stderr) }
     }
 

@@ -48,15 +48,11 @@ pub(super) fn changed(baseline: &Version, what: String) -> Error {
 fn check_schema(table: &Table, baseline: &Version) -> Result<()> {
     match &baseline.plan {
         Some(plan) if plan.schema != table.schema => {
-            let subject = format!("{} {}", baseline.key, baseline.version);
             let problem = format!(
-                "it was published with schema {}@{}, and the schema is now {}",
-                table.name,
-                &plan.schema[..8],
-                &table.schema_id()[..table.name.len() + 9]
+                "the schema changed: {} was published with {}, and it is now {}",
+                baseline.version, plan.schema, table.schema
             );
-            Err(Error::refused(subject, problem)
-                .help("put the schema back, or start anew with another --state and --out"))
+            Err(Error::refused("", problem).help("put the schema back, or start anew with another --state and --out"))
         }
         _ => Ok(()),
     }

@@ -1,0 +1,160 @@
+//! The main job on the samples: the counts that samples/README.md promises, and typed consumption.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use runtime::row::Layout;
+use runtime::{Change, Operation, Record};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::world::{World, gunzip};
+
+/// A machine that has run the samples.
+fn world() -> World {
+    let world = World::new();
+    fs::remove_dir(world.path("exports")).unwrap();
+    copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/exports"), &world.path("exports"));
+    world
+}
+
+fn copy(from: &Path, to: &Path) {
+    let copied = Command::new("cp").arg("-r").args([from, to]).status().unwrap();
+    assert!(copied.success());
+}
+
+/// `tenant/table/version -> rows, inserted, updated, deleted` of the table in samples/README.md.
+fn promised() -> BTreeMap<String, [u64; 4]> {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/README.md")).unwrap();
+    let cells = |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>();
+    readme
+        .lines()
+        .map(cells)
+        .filter(|cells| cells.len() == 7)
+        .filter_map(|cells| {
+            let numbers: Vec<u64> = cells[3..].iter().filter_map(|cell| cell.parse().ok()).collect();
+            Some((cells[..3].join("/"), numbers.try_into().ok()?))
+        })
+        .collect()
+}
+
+#[test]
+fn the_samples_give_the_counts_that_their_readme_promises() {
+    let world = world();
+    let (status, report) = world.run_json();
+    assert_eq!(status, 0, "{report:#}");
+    let found: BTreeMap<String, [u64; 4]> = report["outcomes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|outcome| {
+            let text = |name: &str| outcome[name].as_str().unwrap();
+            let count = |name: &str| outcome["counts"][name].as_u64().unwrap();
+            let name = format!("{}/{}/{}", text("tenant"), text("table"), text("version"));
+            (name, ["rows", "inserted", "updated", "deleted"].map(count))
+        })
+        .collect();
+    assert!(found.len() > 30);
+    assert_eq!(found, promised());
+}
+
+#[test]
+fn the_late_sample_is_superseded() {
+    let world = world();
+    world.run();
+    let late = Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/late/acme/orders/20260101_V0002");
+    copy(&late, &world.path("exports/acme/orders/"));
+    let said = world.run();
+    assert_eq!(said.status, 0);
+    assert_eq!(world.statuses("acme/orders")["20260101_V0002"], "SUPERSEDED", "{}", said.stdout);
+}
+
+#[test]
+fn every_published_version_folds_to_its_fingerprint_with_the_generated_types() {
+    let world = world();
+    world.run();
+    let folded = fold::<generated::ledger_entries::Key, generated::ledger_entries::Values>(
+        &world,
+        &generated::ledger_entries::TABLE,
+    ) + fold::<generated::orders::Key, generated::orders::Values>(&world, &generated::orders::TABLE)
+        + fold::<generated::products::Key, generated::products::Values>(&world, &generated::products::TABLE)
+        + fold::<generated::sensor_readings::Key, generated::sensor_readings::Values>(
+            &world,
+            &generated::sensor_readings::TABLE,
+        )
+        + fold::<generated::support_tickets::Key, generated::support_tickets::Values>(
+            &world,
+            &generated::support_tickets::TABLE,
+        )
+        + fold::<generated::test_table::Key, generated::test_table::Values>(&world, &generated::test_table::TABLE)
+        + fold::<generated::web_events::Key, generated::web_events::Values>(&world, &generated::web_events::TABLE);
+    assert_eq!(folded, promised().len());
+}
+
+/// Folds every tenant's versions of a table, and gives how many there were. Each line goes through the types and back.
+fn fold<K, V>(world: &World, table: &'static runtime::table::Table) -> usize
+where
+    K: Ord + Serialize + DeserializeOwned,
+    V: Serialize + DeserializeOwned,
+{
+    let layout = Layout::new(table);
+    let mut versions = 0;
+    for tenant in sorted(&world.path("out")) {
+        let mut rows: BTreeMap<K, V> = BTreeMap::new();
+        let mut folders = sorted(&tenant.join(table.name));
+        folders.sort_by(|a, b| runtime::name::natural_cmp(&a.to_string_lossy(), &b.to_string_lossy()));
+        for line in folders.iter().flat_map(|folder| sorted(folder)).flat_map(|part| lines(&part)) {
+            match Record::<K, V>::from_json(&line).unwrap() {
+                Record::Begin(begin) => assert_eq!(begin.fingerprint, fingerprint(&layout, &rows)),
+                Record::Operation(operation) => {
+                    assert_reads_back(&line, &operation);
+                    match operation.change {
+                        Change::Insert { after, .. } => assert!(rows.insert(operation.key, after).is_none()),
+                        Change::Update { after, .. } => assert!(rows.insert(operation.key, after).is_some()),
+                        Change::Delete { .. } => assert!(rows.remove(&operation.key).is_some()),
+                    }
+                }
+                Record::End(end) => {
+                    assert_eq!((end.fingerprint, end.rows), (fingerprint(&layout, &rows), rows.len() as u64));
+                    versions += 1;
+                }
+            }
+        }
+    }
+    versions
+}
+
+fn fingerprint<K: Serialize, V: Serialize>(layout: &Layout, rows: &BTreeMap<K, V>) -> i128 {
+    rows.iter().map(|(key, values)| i128::from(layout.hash_of_typed(key, values).unwrap())).sum()
+}
+
+/// What is written from the types is what was read.
+fn assert_reads_back<K: Serialize, V: Serialize>(line: &str, operation: &Operation<K, V>) {
+    let read: serde_json::Value = serde_json::from_str(line).unwrap();
+    let written = serde_json::to_value(operation).unwrap();
+    assert_eq!(numbers_as_floats(written), numbers_as_floats(read));
+}
+
+/// A `float` column's 32 bits stand in the JSON in their shortest text, and in a `Value` as a widened double.
+fn numbers_as_floats(value: serde_json::Value) -> serde_json::Value {
+    use serde_json::Value;
+    match value {
+        Value::Number(number) => Value::from(format!("{:.6e}", number.as_f64().unwrap())),
+        Value::Array(items) => items.into_iter().map(numbers_as_floats).collect(),
+        Value::Object(fields) => fields.into_iter().map(|(name, field)| (name, numbers_as_floats(field))).collect(),
+        other => other,
+    }
+}
+
+fn sorted(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    paths
+}
+
+fn lines(part: &Path) -> Vec<String> {
+    gunzip(part).lines().map(str::to_owned).collect()
+}

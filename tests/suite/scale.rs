@@ -1,0 +1,76 @@
+//! A million rows: the right operations, in little memory.
+
+use std::fs;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use serde_json::Value;
+use tests::samples::{Big, BigTable, write_big};
+
+use crate::world::{World, ndjson};
+
+/// What one delta of two large exports came to.
+struct Delta {
+    /// The largest resident set of the process, in bytes.
+    peak: u64,
+}
+
+#[test]
+fn a_million_rows_are_right_and_take_less_than_100_bytes_each() {
+    let small = delta(100_000, false);
+    for shuffle in [false, true] {
+        let large = delta(1_000_000, shuffle);
+        // The difference of two sizes leaves out what does not grow: buffers, the program itself.
+        let per_row = large.peak.saturating_sub(small.peak) as f64 / 900_000.0;
+        println!("shuffled: {shuffle}; peak {} KiB, {per_row:.1} bytes a row", large.peak / 1024);
+        assert!(per_row < 100.0, "{per_row:.1} bytes a row");
+    }
+}
+
+/// Makes two exports, compares them, and holds what was found against what was made.
+fn delta(rows: u64, shuffle: bool) -> Delta {
+    let world = World::new();
+    let big = Big { rows, shuffle, ..Big::of(BigTable::LedgerEntries) };
+    let made = write_big(&world.path("big"), &big, &|_| {}).unwrap();
+    let child = Command::new(env!("CARGO_BIN_EXE_tidemark-under-test"))
+        .args(["delta", "ledger_entries"])
+        .args([&made.baseline, &made.snapshot])
+        .args(["-o", "ops.ndjson", "--format", "json"])
+        .current_dir(world.path(""))
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (peak, stdout) = watch(child);
+    let plan: Value = serde_json::from_str(&stdout).unwrap();
+    let count = |name: &str| plan["counts"][name].as_u64().unwrap();
+    assert_eq!([count("baseline_rows"), count("rows")], [made.baseline_rows, made.rows]);
+    assert_eq!([count("inserted"), count("updated"), count("deleted")], [made.inserted, made.updated, made.deleted]);
+
+    let operations = ndjson(&fs::read_to_string(world.path("ops.ndjson")).unwrap());
+    let of = |op: &str| operations.iter().filter(|operation| operation["op"] == op).count() as u64;
+    assert_eq!([of("INSERT"), of("UPDATE"), of("DELETE")], [made.inserted, made.updated, made.deleted]);
+    Delta { peak }
+}
+
+/// Waits for a process, looking at its peak memory meanwhile.
+fn watch(child: Child) -> (u64, String) {
+    let status = format!("/proc/{}/status", child.id());
+    let watcher = thread::spawn(move || {
+        let mut peak = 0;
+        while let Some(now) = fs::read_to_string(&status).ok().as_deref().and_then(peak_of) {
+            peak = peak.max(now);
+            thread::sleep(Duration::from_millis(5));
+        }
+        peak
+    });
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    (watcher.join().unwrap(), String::from_utf8(output.stdout).unwrap())
+}
+
+/// `VmHWM` of /proc/PID/status, in bytes; nothing once the process has ended.
+fn peak_of(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
+}
