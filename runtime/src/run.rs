@@ -14,7 +14,7 @@ use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread;
 
 use crate::clock;
-use crate::error::{Error, Result};
+use crate::error::{Error, IoContext as _, Result};
 use crate::sink::file::Files;
 use crate::snapshot::local::Local;
 use crate::store::sqlite::{LEASE, Sqlite};
@@ -58,11 +58,15 @@ impl Runner {
     /// tenant and table. Fails only when nothing can be done at all; what fails for a table is in the report.
     pub fn run(&self, wanted: impl Fn(&str, &str) -> bool, progress: &Progress) -> Result<Report> {
         let (jobs, strays) = self.discover(wanted)?;
-        self.store.remember_root(&self.exports.root().to_string_lossy())?;
+        let root = self.exports.root();
+        let absolute = std::path::absolute(root).at("cannot find", root)?;
+        self.store.remember_root(&absolute.to_string_lossy())?;
         let queue = Mutex::new(VecDeque::from(jobs));
         let outcomes = Mutex::new(Vec::new());
+        // A function of its own, so that the queue is free again while a job is worked on.
+        let next = || lock(&queue).pop_front();
         let work = || {
-            while let Some(job) = lock(&queue).pop_front() {
+            while let Some(job) = next() {
                 let watch = progress.table(&job.key.tenant, &job.key.table, job.versions.len() as u64);
                 let done = self.run_table(&job, &watch);
                 watch.finish();

@@ -17,7 +17,7 @@ impl Runner {
         let Some(baseline) = older.filter(|older| older.status == Status::Succeeded).last() else { return Ok(None) };
         check_schema(table, baseline)?;
         let folder = self.exports.folder(&version.key.tenant, &version.key.table, &baseline.version);
-        let found = local::list(&folder)?.parts;
+        let found = local::list(&folder).map_err(|error| of_baseline(baseline, error))?.parts;
         for part in &baseline.parts {
             let path = folder.join(&part.name);
             let Some(found) = found.iter().find(|found| found.name == part.name) else {
@@ -42,6 +42,11 @@ pub(super) fn changed(baseline: &Version, what: String) -> Error {
     let problem =
         format!("baseline-changed: the files of {} are not those that were published: {what}", baseline.version);
     Error::baseline_changed("", problem).help("put back the files that were published, then run again")
+}
+
+/// What is wrong with the baseline's files is not the snapshot's fault.
+pub(super) fn of_baseline(baseline: &Version, error: Error) -> Error {
+    if error.fails_the_version() { changed(baseline, error.to_string()) } else { error }
 }
 
 /// Comparing across schemas would take one side's values for the other's.

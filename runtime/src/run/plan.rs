@@ -3,10 +3,10 @@
 use std::fs;
 
 use super::Runner;
-use super::baseline::changed;
+use super::baseline::{changed, of_baseline};
 use crate::change_set::{Plan, Writer, sync_folder};
 use crate::engine::{Inputs, Side, native};
-use crate::error::{Error, IoContext as _, Result};
+use crate::error::{IoContext as _, Result};
 use crate::operation::Head;
 use crate::row::Layout;
 use crate::snapshot::{Export, Part};
@@ -103,9 +103,4 @@ impl Runner {
         sync_folder(&folder)?;
         Ok((plan, found.snapshot_parts))
     }
-}
-
-/// What is wrong with the baseline's files is not the snapshot's fault.
-fn of_baseline(baseline: &Version, error: Error) -> Error {
-    if error.fails_the_version() { changed(baseline, error.to_string()) } else { error }
 }

@@ -313,7 +313,7 @@ impl Sqlite {
 
     /// Moves a version on: writes `version`, which must still stand at `from`, under the lease.
     pub fn advance(&self, lease: &Lease, from: Status, version: &Version) -> Result<()> {
-        debug_assert!(from.can_become(version.status), "{from} cannot become {}", version.status);
+        assert!(from.can_become(version.status), "{from} cannot become {}", version.status);
         let version = Version { updated_at: clock::now_ms(), ..version.clone() };
         self.write(|transaction| {
             if !holds(transaction, lease)? {
