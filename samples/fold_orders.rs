@@ -25,6 +25,12 @@ struct Orders {
     sequences: BTreeMap<Key, u64>,
 }
 
+/// A published version.
+struct Version {
+    sequence: u64,
+    records: Vec<Record<Key, Values>>,
+}
+
 impl Orders {
     /// Delivery is at least once: an operation counts only when it is newer than what its key has seen.
     fn apply(&mut self, operation: Operation<Key, Values>) {
@@ -57,13 +63,13 @@ impl Orders {
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = std::env::args().nth(1).ok_or("usage: fold_orders OUT/TENANT/orders")?;
     let mut orders = Orders::default();
-    let mut records = Vec::new();
+    let mut versions = Vec::new();
     for version in sorted(Path::new(&folder))? {
-        records.push(read_version(&version)?);
+        versions.push(read_version(&version)?);
     }
     // Versions are applied in the order of their sequence, whatever their names.
-    records.sort_by_key(|(sequence, _)| *sequence);
-    for record in records.into_iter().flat_map(|(_, records)| records) {
+    versions.sort_by_key(|version| version.sequence);
+    for record in versions.into_iter().flat_map(|version| version.records) {
         match record {
             Record::Begin(_) => {}
             Record::Operation(operation) => orders.apply(*operation),
@@ -73,8 +79,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The records of a version, and its sequence.
-fn read_version(folder: &Path) -> Result<(u64, Vec<Record<Key, Values>>), Box<dyn Error>> {
+fn read_version(folder: &Path) -> Result<Version, Box<dyn Error>> {
     let mut records = Vec::new();
     for part in sorted(folder)? {
         for line in BufReader::new(MultiGzDecoder::new(BufReader::new(File::open(&part)?))).lines() {
@@ -82,7 +87,7 @@ fn read_version(folder: &Path) -> Result<(u64, Vec<Record<Key, Values>>), Box<dy
         }
     }
     match (records.first(), records.last()) {
-        (Some(Record::Begin(begin)), Some(Record::End(_))) => Ok((begin.sequence, records)),
+        (Some(Record::Begin(begin)), Some(Record::End(_))) => Ok(Version { sequence: begin.sequence, records }),
         _ => Err(format!("{}: not whole yet", folder.display()).into()),
     }
 }

@@ -96,6 +96,9 @@ fn broken_yaml(source: &Source, error: &Error) -> Diagnostic {
         Error::UnknownAnchor { .. } => {
             ("no anchor of this name stands before it", "put a text that starts with `*` in quotes")
         }
+        Error::Budget { .. } | Error::AliasReplayLimitExceeded { .. } | Error::AliasReplayStackDepthExceeded { .. } => {
+            ("deeper or larger than any schema from here on", "write the fields out, without nesting and aliases")
+        }
         _ => usual_mistake(source.line_around(at)),
     };
     Diagnostic::new(Code::BrokenYaml, &(at..end), "the file cannot be read as YAML").label(label).help(help)

@@ -1,6 +1,6 @@
 //! The flow: register, await completeness, lock, plan, publish, record, unlock.
 //!
-//! [`Runner::run_table`] shows it for one tenant's table, [`Runner::run_version`] for one version. Everything else here
+//! `Runner::run_table` shows it for one tenant's table, `Runner::run_version` for one version. Everything else here
 //! is what a step needs.
 
 mod baseline;

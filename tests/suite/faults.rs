@@ -198,7 +198,7 @@ fn mistakes_on_the_command_line() {
 fn a_part_that_may_not_be_read_is_the_machines_fault() {
     let world = world();
     let path = world.export("acme/test_table/V2", GOOD);
-    fs::set_permissions(&path, Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(0o000)).unwrap();
     world.give_up_root();
     let said = refused(&world, "REGISTERED");
     assert!(said.contains("Permission denied") && said.starts_with("exit status 2"), "{said}");

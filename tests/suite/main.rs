@@ -1,4 +1,5 @@
 //! Every test that reaches over several crates, in one binary.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod commands;
 mod diagnostics;

@@ -3,6 +3,7 @@
 mod json_schema;
 mod registry;
 mod rust;
+mod rustdoc;
 
 use std::collections::BTreeMap;
 

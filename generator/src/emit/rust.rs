@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use proc_macro2::{Literal, TokenStream};
 use quote::quote;
 
+use super::rustdoc;
 use super::{Files, header};
 use crate::model::{Column, ColumnType, Completeness, Compression, Encoding, Guards, Source, Table};
 use crate::names;
@@ -18,7 +19,7 @@ pub(super) fn emit(tables: &[Table], files: &mut Files) {
 fn module(table: &Table) -> String {
     let name = &table.name;
     let docs = match &table.description {
-        Some(description) => doc_lines(description),
+        Some(description) => rustdoc::lines(description),
         None => vec![format!("The table `{name}`.")],
     };
     let docs: String = docs.iter().map(|line| format!("//! {line}").trim_end().to_owned() + "\n").collect();
@@ -83,7 +84,7 @@ fn structure<'a>(name: &str, doc: &str, columns: impl Iterator<Item = &'a Column
 }
 
 fn field(column: &Column) -> TokenStream {
-    let mut docs = column.description.as_deref().map(doc_lines).unwrap_or_default();
+    let mut docs = column.description.as_deref().map(rustdoc::lines).unwrap_or_default();
     let ty = format!("`{}`", column.ty.name());
     match docs.last_mut() {
         Some(last) => {
@@ -310,35 +311,4 @@ fn optional(value: Option<Literal>) -> TokenStream {
 fn doc_attributes(lines: &[String]) -> TokenStream {
     let lines = lines.iter().map(|line| if line.is_empty() { String::new() } else { format!(" {line}") });
     quote! { #(#[doc = #lines])* }
-}
-
-/// A description as the lines of a doc comment: each paragraph one line, and its text taken literally where rustdoc
-/// would see links, HTML or code that is compiled.
-fn doc_lines(description: &str) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for paragraph in description.replace("\r\n", "\n").split("\n\n") {
-        let words: Vec<String> = paragraph.split_whitespace().map(literal).collect();
-        if words.is_empty() {
-            continue;
-        }
-        if !lines.is_empty() {
-            lines.push(String::new());
-        }
-        lines.push(words.join(" "));
-    }
-    lines
-}
-
-fn literal(word: &str) -> String {
-    let mut text = String::with_capacity(word.len());
-    for current in word.chars() {
-        match current {
-            '[' | ']' | '<' | '>' | '\\' => text.extend(['\\', current]),
-            // Characters that turn the reading direction hide code from its reader; the compiler refuses them.
-            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {}
-            control if control.is_control() => {}
-            other => text.push(other),
-        }
-    }
-    text.replace("```", "\\`\\`\\`").replace("~~~", "\\~\\~\\~")
 }

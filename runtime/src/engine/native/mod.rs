@@ -1,8 +1,8 @@
 //! The delta in this process: both exports are read once, and of each row two hashes stay in memory.
 //!
-//! The steps are files. [`scan`] inflates, splits and canonicalises; [`index`] keeps 32 bytes of each row (128 bits of
-//! its key's hash, its row hash, the hash of its image); [`changes`] puts the two sorted indexes side by side; [`emit`]
-//! takes a second look at the exports for the rows that changed, and only at an export that has any; [`images`] keeps the
+//! The steps are files. `scan` inflates, splits and canonicalises; `index` keeps 32 bytes of each row (128 bits of
+//! its key's hash, its row hash, the hash of its image); `changes` puts the two sorted indexes side by side; `emit`
+//! takes a second look at the exports for the rows that changed, and only at an export that has any; `images` keeps the
 //! old rows of UPDATEs for it.
 //!
 //! Cost: 32 bytes a row of each export while they are matched, then 32 bytes an operation. Old images of UPDATEs wait

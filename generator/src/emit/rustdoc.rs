@@ -1,0 +1,89 @@
+//! Descriptions as doc comments. What a person wrote about a table is shown as written: it is no Markdown but for code
+//! between backticks and links that start with `http`, and none of it is compiled as a test.
+
+/// The lines of a doc comment: each paragraph one line, with an empty line between two.
+pub(super) fn lines(description: &str) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for paragraph in description.replace("\r\n", "\n").split("\n\n") {
+        let words: Vec<&str> = paragraph.split_whitespace().collect();
+        if words.is_empty() {
+            continue;
+        }
+        if !lines.is_empty() {
+            lines.push(String::new());
+        }
+        lines.push(literal(&words));
+    }
+    lines
+}
+
+fn literal(words: &[&str]) -> String {
+    let ticks: usize = words.iter().map(|word| word.matches('`').count()).sum();
+    // Backticks that do not pair, or stand side by side, open code that never ends.
+    let has_code = ticks.is_multiple_of(2) && !words.iter().any(|word| word.contains("``"));
+    let mut is_code = false;
+    let mut text = String::new();
+    for word in words {
+        if !text.is_empty() {
+            text.push(' ');
+        }
+        match link(word).filter(|_| !is_code) {
+            Some((before, url, after)) => {
+                escape(before, has_code, &mut is_code, &mut text);
+                text += &format!("<{url}>");
+                escape(after, has_code, &mut is_code, &mut text);
+            }
+            None => escape(word, has_code, &mut is_code, &mut text),
+        }
+    }
+    text
+}
+
+/// A word that holds a link: what stands before it, the link, and the punctuation behind it.
+fn link(word: &str) -> Option<(&str, &str, &str)> {
+    let start = word.find("http://").or_else(|| word.find("https://"))?;
+    let url = word[start..].trim_end_matches(['.', ',', ';', ':', '!', '?', ')', '\'', '"']);
+    let is_url = url.is_ascii() && !url.contains(['<', '>', '`', '\\', '[', ']']);
+    is_url.then(|| (&word[..start], url, &word[start + url.len()..]))
+}
+
+fn escape(word: &str, has_code: bool, is_code: &mut bool, text: &mut String) {
+    for current in word.chars() {
+        match current {
+            '`' if has_code => {
+                *is_code = !*is_code;
+                text.push('`');
+            }
+            '[' | ']' | '<' | '>' | '\\' | '~' | '`' if !*is_code => text.extend(['\\', current]),
+            // Characters that turn the reading direction hide code from its reader; the compiler refuses them.
+            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {}
+            control if control.is_control() => {}
+            // The colon alone keeps rustdoc from minding a link that is none.
+            ':' if !*is_code && word.contains("://") => text.push_str("\\:"),
+            other => text.push(other),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::lines;
+
+    #[test]
+    fn descriptions_are_shown_as_written() {
+        let cases = [
+            ("Order  total,\nin euros.", vec!["Order total, in euros."]),
+            ("One.\n\nTwo.", vec!["One.", "", "Two."]),
+            ("an [x] of <T>", vec![r"an \[x\] of \<T\>"]),
+            ("the `a[0]` of it", vec!["the `a[0]` of it"]),
+            ("an open ` tick [x]", vec![r"an open \` tick \[x\]"]),
+            ("```\nfn main() {}\n```", vec![r"\`\`\` fn main() {} \`\`\`"]),
+            ("see (https://example.com/x).", vec!["see (<https://example.com/x>)."]),
+            ("\u{202e}hidden", vec!["hidden"]),
+            (" \n\n ", vec![]),
+        ];
+        for (description, expected) in cases {
+            assert_eq!(lines(description), expected, "{description}");
+        }
+    }
+}
