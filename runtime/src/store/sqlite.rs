@@ -120,6 +120,16 @@ impl Sqlite {
         self.read(|connection| all_versions(connection, key))
     }
 
+    /// The version at a place in natural order, in whatever spelling.
+    fn version_at(&self, key: &TableKey, place: &str) -> Result<Option<Version>> {
+        self.read(|connection| {
+            let sql = "SELECT record FROM versions WHERE tenant = ?1 AND name = ?2 AND place = ?3";
+            let record: Option<String> =
+                connection.query_row(sql, params![key.tenant, key.table, place], |row| row.get(0)).optional()?;
+            record.map(|record| from_json(&record)).transpose()
+        })
+    }
+
     /// Who holds the table's lease, unless it is free or expired.
     pub fn holder(&self, key: &TableKey) -> Result<Option<String>> {
         self.read(|connection| {
@@ -142,9 +152,7 @@ impl Sqlite {
             Ok(parts) => (parts, None),
             Err((parts, waits_for)) => (parts, Some(format!("waits for {waits_for}"))),
         };
-        let known =
-            self.versions(key)?.into_iter().find(|known| natural_place(&known.version) == natural_place(version));
-        let Some(known) = known else { return self.insert(key, version, parts, waits_for) };
+        let Some(known) = self.version_at(key, &natural_place(version))? else { return self.insert(key, version, parts, waits_for) };
         if known.version != version {
             return Ok(Registered::Twin(known.version));
         }
