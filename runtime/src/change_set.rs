@@ -4,6 +4,7 @@
 //! sequence, which is 0 until the version begins to be published. Its plan says what it leads from and to, and how
 //! much it does; the plan's hash names it.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
@@ -40,6 +41,42 @@ pub struct Counts {
     pub duplicates: u64,
 }
 
+/// How many operations of a kind are kept as samples.
+pub const SAMPLES: usize = 5;
+
+/// What a person looks at in a plan. Values of `pii` columns are masked before they come here.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Findings {
+    /// In how many UPDATEs each column changed.
+    pub changed: BTreeMap<String, u64>,
+    /// Keys of the first INSERTs.
+    pub inserts: Vec<String>,
+    /// The first UPDATEs.
+    pub updates: Vec<UpdateSample>,
+    /// Keys of the first DELETEs.
+    pub deletes: Vec<String>,
+    /// How the deleted keys lie in the baseline, when they lie in one block.
+    pub deleted_block: Option<Block>,
+}
+
+/// One UPDATE.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UpdateSample {
+    /// The key.
+    pub key: String,
+    /// Column, old value and new value of what changed.
+    pub changes: Vec<(String, String, String)>,
+}
+
+/// Deleted keys that all stand behind one another in the baseline.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Block {
+    /// The last key in front of the block; none when the baseline begins with it.
+    pub after: Option<String>,
+    /// Whether the baseline ends with it, as it does when an export is cut off.
+    pub at_the_end: bool,
+}
+
 /// A change set in short.
 ///
 /// Its hash is XXH3-128 over tenant, table, previous, version, reset, both fingerprints, the schema's hash, the counts
@@ -60,6 +97,8 @@ pub struct Plan {
     pub fingerprint: i128,
     /// Rows and operations.
     pub counts: Counts,
+    /// What to look at before it is published.
+    pub findings: Findings,
     /// In how many parts the operations stand.
     pub parts: u32,
 }
@@ -93,6 +132,7 @@ impl Plan {
             baseline_fingerprint: found.baseline_fingerprint,
             fingerprint: found.fingerprint,
             counts: *counts,
+            findings: found.findings.clone(),
             parts: 0,
         }
     }

@@ -2,6 +2,7 @@
 
 mod delta;
 mod listings;
+mod review;
 mod run;
 mod show;
 
@@ -12,6 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::error::{Error, Fault, Result};
 use crate::name::{NAME_RULE, is_name, near_or_known};
+use crate::snapshot::local::Local;
 use crate::store::TableKey;
 use crate::store::sqlite::Sqlite;
 use crate::table::Table;
@@ -52,6 +54,12 @@ enum Command {
     Run(run::RunArgs),
     /// Print the operations between two exports; needs no registry and leaves no trace.
     Delta(delta::DeltaArgs),
+    /// Show what a version would change, and why it is held; publishes nothing.
+    Plan(review::PlanArgs),
+    /// Publish a HELD version exactly as its plan shows it.
+    Approve(review::ApproveArgs),
+    /// Refuse a HELD version for good; the next version is compared with the same baseline.
+    Reject(review::RejectArgs),
     /// Show where every tenant's tables stand, and what needs attention.
     Status(listings::StatusArgs),
     /// Show every version of a tenant's table, with its counts.
@@ -68,6 +76,29 @@ struct StateArgs {
     /// The folder of the registry and of change sets.
     #[arg(long, value_name = "DIR", default_value = STATE)]
     state: PathBuf,
+}
+
+/// Where the exports are.
+#[derive(Debug, Args)]
+struct ExportsArgs {
+    /// The folder of the exports; the one of the last run unless told.
+    #[arg(long, value_name = "DIR")]
+    exports: Option<PathBuf>,
+}
+
+impl ExportsArgs {
+    fn local(&self, registry: &Sqlite) -> Result<Local> {
+        let root = match &self.exports {
+            Some(named) => Some(named.clone()),
+            None => registry.root()?.map(PathBuf::from),
+        };
+        match root {
+            Some(root) => Local::new(&root),
+            None => {
+                Err(Error::refused("", "the folder of the exports is not known").help("name it with --exports DIR"))
+            }
+        }
+    }
 }
 
 /// How output is written.
@@ -106,6 +137,9 @@ pub fn main(tables: &'static [&'static Table]) -> ExitCode {
     let (format, done) = match cli.command {
         Command::Run(args) => (args.format.format, run::run(&args, tables)),
         Command::Delta(args) => (args.format.format, delta::delta(&args, tables)),
+        Command::Plan(args) => (args.format.format, review::plan(&args, tables)),
+        Command::Approve(args) => (args.format.format, review::approve(&args, tables)),
+        Command::Reject(args) => (args.format.format, review::reject(&args, tables)),
         Command::Status(args) => (args.format.format, listings::status(&args)),
         Command::History(args) => (args.format.format, listings::history(&args, tables)),
         Command::Retry(args) => (args.format.format, listings::retry(&args, tables)),

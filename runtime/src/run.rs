@@ -1,9 +1,10 @@
-//! The flow: register, await completeness, lock, plan, publish, record, unlock.
+//! The flow: register, await completeness, lock, plan, guard, publish, record, unlock.
 //!
 //! `Runner::run_table` shows it for one tenant's table, `Runner::run_version` for one version. Everything else here
 //! is what a step needs.
 
 mod baseline;
+pub mod guard;
 mod plan;
 mod register;
 mod report;
@@ -82,6 +83,30 @@ impl Runner {
         });
         let outcomes = outcomes.into_inner().unwrap_or_else(PoisonError::into_inner);
         Ok(Report::new(outcomes, strays))
+    }
+
+    /// Plans a version without publishing anything, unless it is planned already.
+    pub fn plan_only(&self, table: &'static Table, version: Version) -> Result<Version> {
+        let name = format!("{} {}", version.key, version.version);
+        let Some(lease) = self.lock(&version.key)? else {
+            let holder = self.store.holder(&version.key)?.unwrap_or_else(|| "another run".into());
+            return Err(Error::refused(name, format!("{holder} is working on its table")).help("try again later"));
+        };
+        let planned = self.keep_alive(&lease, || {
+            if !self.is_still_there(table, &version)? {
+                return Err(Error::refused(name, "its export is no longer what was registered").help("run again"));
+            }
+            match self.plan(&lease, table, version.clone(), &Watch::default()) {
+                Ok(planned) => self.guard(&lease, table, planned),
+                Err(error) if error.fails_the_version() => {
+                    self.fail(&lease, version, Error::refused("", error.to_string()))?;
+                    Err(error)
+                }
+                Err(error) => Err(error),
+            }
+        });
+        self.unlock(&lease, None)?;
+        planned
     }
 
     /// The whole flow for one tenant's table.
@@ -164,15 +189,33 @@ impl Runner {
             Err(error) if error.fails_the_version() => return self.fail(lease, version, error).map(Some),
             Err(error) => return Err(error),
         };
+        let planned = self.guard(lease, table, planned)?;
+        if planned.status == Status::Held && !planned.is_approved() {
+            return Ok(Some(Outcome::of_held(&planned)));
+        }
         let publishing = self.store.begin_publishing(lease, &planned)?;
         let done = self.publish(lease, table, publishing)?;
         Ok(Some(Outcome::of_version(&done)))
     }
 
+    /// Holds a plan that breaks a guard, until somebody approves it as it is.
+    fn guard(&self, lease: &Lease, table: &Table, planned: Version) -> Result<Version> {
+        let Some(plan) = planned.plan.as_ref().filter(|_| planned.status == Status::Planned) else {
+            return Ok(planned);
+        };
+        let reasons = guard::broken(&table.guards, &plan.counts, plan.previous.is_some());
+        if reasons.is_empty() {
+            return Ok(planned);
+        }
+        let held = Version { status: Status::Held, reason: Some(reasons.join(", ")), ..planned };
+        self.store.advance(lease, Status::Planned, &held)?;
+        Ok(held)
+    }
+
     /// Publishes what is planned, under the sequence it has, and records that it is done. Safe to repeat.
     fn publish(&self, lease: &Lease, table: &'static Table, version: Version) -> Result<Version> {
         self.sink.publish(table, &version, &self.change_set(&version))?;
-        let done = Version { status: Status::Succeeded, ..version };
+        let done = Version { status: Status::Succeeded, reason: None, ..version };
         self.store.advance(lease, Status::Publishing, &done)?;
         tracing::info!(
             tenant = done.key.tenant,
@@ -186,7 +229,7 @@ impl Runner {
     fn supersede(&self, lease: &Lease, version: Version, by: &str) -> Result<Outcome> {
         let from = version.status;
         let reason = Some(format!("{by} succeeded before it came"));
-        let superseded = Version { status: Status::Superseded, reason, plan: None, ..version };
+        let superseded = Version { status: Status::Superseded, reason, plan: None, approved: None, ..version };
         self.store.advance(lease, from, &superseded)?;
         Ok(Outcome::of_version(&superseded))
     }
@@ -258,11 +301,21 @@ fn next_step(versions: &[Version]) -> Option<Step> {
         return Some(Step::Finish(version.clone()));
     }
     let newest = versions.iter().rposition(|version| version.status == Status::Succeeded);
-    let (place, version) = versions.iter().enumerate().find(|(_, version)| version.status.is_runnable())?;
+    let baseline = newest.map(|newest| &versions[newest]);
+    let has_work = |(place, version): &(usize, &Version)| match version.status {
+        Status::Held => version.is_approved() || newest > Some(*place) || has_moved(version, baseline),
+        status => status.is_runnable(),
+    };
+    let (place, version) = versions.iter().enumerate().find(has_work)?;
     Some(match newest {
         Some(newest) if place < newest => Step::Supersede(version.clone(), versions[newest].version.clone()),
         _ => Step::Run(version.clone()),
     })
+}
+
+/// Whether a HELD version was compared with another baseline than the one it would have now.
+fn has_moved(held: &Version, baseline: Option<&Version>) -> bool {
+    held.plan.as_ref().and_then(|plan| plan.previous.as_ref()) != baseline.map(|baseline| &baseline.version)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

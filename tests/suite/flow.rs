@@ -317,10 +317,3 @@ fn what_began_to_be_published_is_finished_first_under_its_number() {
     assert_eq!(world.published("acme/test_table/V2"), published);
     assert_eq!(world.published("acme/test_table/V3")[0]["sequence"], json!(3));
 }
-
-#[test]
-fn guards_are_said_not_to_be_enforced() {
-    let world = World::new();
-    world.export("acme/test_table/V1", V1);
-    assert!(world.run().stderr.contains("guards are not enforced yet"));
-}

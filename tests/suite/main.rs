@@ -6,6 +6,7 @@ mod diagnostics;
 mod faults;
 mod flow;
 mod generator;
+mod guards;
 mod samples;
 mod scale;
 mod world;

@@ -1,6 +1,6 @@
 //! `tidemark run`: the pipeline over a folder of exports.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -51,7 +51,6 @@ pub(super) fn run(args: &RunArgs, tables: &'static [&'static Table]) -> Result<O
     let table = args.table.as_deref().map(|table| find_table(tables, table)).transpose()?;
     let exports = Local::new(&args.exports)?;
     telemetry::listen_for_ctrl_c();
-    show::warn("guards are not enforced yet: a truncated export is published as the deletes it looks like");
     let runner = Runner {
         tables,
         exports,
@@ -65,30 +64,33 @@ pub(super) fn run(args: &RunArgs, tables: &'static [&'static Table]) -> Result<O
     let report = runner.run(wanted, &Progress::new(args.format.format == Format::Text))?;
     match args.format.format {
         Format::Json => show::print_json(&report)?,
-        Format::Text => print(args, &runner, &report, begun.elapsed())?,
+        Format::Text if report.outcomes.is_empty() => show::print(&nothing_to_do(args, &runner)?)?,
+        Format::Text => print(&report, &args.out, begun.elapsed())?,
     }
     complain(&report);
     Ok(report.fault())
 }
 
-fn print(args: &RunArgs, runner: &Runner, report: &Report, took: Duration) -> Result<()> {
+/// The table of what a run did, and a line that sums it up.
+pub(super) fn print(report: &Report, out: &Path, took: Duration) -> Result<()> {
     let outcomes = &report.outcomes;
-    if outcomes.is_empty() {
-        return show::print(&nothing_to_do(args, runner)?);
-    }
     let head = ["tenant", "table", "version", "rows", "inserted", "updated", "deleted", "status", ""];
     let mut text = show::grid(&head, &[3, 4, 5, 6], outcomes.iter().map(row));
     let versions = outcomes.iter().filter(|outcome| outcome.version.is_some()).count();
     let mut summary = vec![plural(versions, "version")];
-    for (status, word) in [(Status::Failed, "failed"), (Status::Waiting, "waiting"), (Status::Superseded, "superseded")]
-    {
+    for (status, word) in [
+        (Status::Held, "held"),
+        (Status::Failed, "failed"),
+        (Status::Waiting, "waiting"),
+        (Status::Superseded, "superseded"),
+    ] {
         let of_status = outcomes.iter().filter(|outcome| outcome.status == Some(status)).count();
         if of_status > 0 {
             summary.push(format!("{of_status} {word}"));
         }
     }
     summary.push(format!("{:.1} s", took.as_secs_f64()));
-    text.push_str(&format!("\n{}. Operations are in {}.\n", summary.join(", "), shown(&args.out)));
+    text.push_str(&format!("\n{}. Operations are in {}.\n", summary.join(", "), shown(out)));
     show::print(&text)
 }
 
@@ -116,7 +118,8 @@ fn row(outcome: &Outcome) -> Vec<String> {
         outcome.counts.as_ref().map_or_else(String::new, |counts| count(pick(counts)))
     };
     // What an error says stands below the grid, where it has room.
-    let note = if outcome.fault.is_some() { "see below" } else { outcome.note.as_deref().unwrap_or_default() };
+    let is_told_below = outcome.fault.is_some() && outcome.status != Some(Status::Held);
+    let note = if is_told_below { "see below" } else { outcome.note.as_deref().unwrap_or_default() };
     vec![
         outcome.key.tenant.clone(),
         outcome.key.table.clone(),
@@ -131,8 +134,12 @@ fn row(outcome: &Outcome) -> Vec<String> {
 }
 
 /// Everything that went wrong, on stderr.
-fn complain(report: &Report) {
+pub(super) fn complain(report: &Report) {
     for outcome in report.outcomes.iter().filter(|outcome| outcome.fault.is_some()) {
+        if outcome.status == Some(Status::Held) {
+            outcome.help.iter().for_each(|help| show::help(help));
+            continue;
+        }
         eprintln!();
         let subject = match &outcome.version {
             Some(version) => format!("{} {version}", outcome.key),

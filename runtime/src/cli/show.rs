@@ -12,7 +12,6 @@ use crate::error::{Error, IoContext as _, Result};
 use crate::reject::Rejects;
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
-const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 const HELP: Style = AnsiColor::Cyan.on_default().bold();
 
 /// Writes to stdout; a closed pipe comes back as the error it is.
@@ -101,11 +100,6 @@ pub(super) fn complain(message: &str, rejects: Option<&Rejects>, help: Option<&s
 /// What to do next, on stderr.
 pub(super) fn help(text: &str) {
     anstream::eprintln!("{HELP}help{HELP:#}: {text}");
-}
-
-/// Something to know, on stderr.
-pub(super) fn warn(message: &str) {
-    anstream::eprintln!("{WARNING}warning{WARNING:#}: {message}");
 }
 
 fn offenders(rejects: &Rejects) {

@@ -4,7 +4,7 @@
 
 pub mod native;
 
-use crate::change_set::Counts;
+use crate::change_set::{Counts, Findings};
 use crate::error::Error;
 use crate::snapshot::{Export, Part};
 
@@ -26,6 +26,8 @@ pub struct Found {
     pub baseline_fingerprint: i128,
     /// Sum of the snapshot's row hashes, once per key.
     pub fingerprint: i128,
+    /// What a person looks at before it is published.
+    pub findings: Findings,
     /// Sum of the operations' ids, modulo 2^128.
     pub sum_of_ids: u128,
     /// The baseline's parts, with their checksums as they were read.

@@ -26,10 +26,10 @@ impl Runner {
         let baseline = self.baseline(table, &version)?;
         let previous = baseline.as_ref().map(|(version, _)| version.version.clone());
         let version = match version.status {
-            Status::Planned if self.is_planned(table, &version, &previous) => return Ok(version),
-            Status::Planned => {
-                let again = Version { status: Status::Registered, plan: None, ..version };
-                self.store.advance(lease, Status::Planned, &again)?;
+            Status::Planned | Status::Held if self.is_planned(table, &version, &previous) => return Ok(version),
+            from @ (Status::Planned | Status::Held) => {
+                let again = Version { status: Status::Registered, reason: None, plan: None, approved: None, ..version };
+                self.store.advance(lease, from, &again)?;
                 again
             }
             _ => version,

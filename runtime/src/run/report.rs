@@ -96,6 +96,14 @@ impl Outcome {
         }
     }
 
+    pub(super) fn of_held(version: &Version) -> Self {
+        Self {
+            fault: Some(Fault::Input),
+            help: Some(format!("to see why it is held: cargo tidemark plan {}/{}", version.key, version.version)),
+            ..Self::of_version(version)
+        }
+    }
+
     pub(super) fn of_failure(version: &Version, error: Error, baseline: Option<String>) -> Self {
         let retry = format!("cargo tidemark retry {}/{}", version.key, version.version);
         let help = match (&error, error.next_step()) {

@@ -19,6 +19,8 @@ pub enum Status {
     Registered,
     /// Its change set is durable.
     Planned,
+    /// A guard broke: nothing is published until somebody approves or rejects it.
+    Held,
     /// Its operations are on their way; it has a sequence, and will be finished before anything else of its table.
     Publishing,
     /// All its operations are published; the newest of these is the baseline.
@@ -27,35 +29,40 @@ pub enum Status {
     Superseded,
     /// Its export is at fault.
     Failed,
+    /// Somebody looked at it while it was HELD, and refused it.
+    Rejected,
 }
 
 impl Status {
     /// Every status, in the order of a version's life.
-    pub const ALL: [Status; 7] = [
+    pub const ALL: [Status; 9] = [
         Status::Waiting,
         Status::Registered,
         Status::Planned,
+        Status::Held,
         Status::Publishing,
         Status::Succeeded,
         Status::Superseded,
         Status::Failed,
+        Status::Rejected,
     ];
 
     /// The edges of the flow.
     pub fn can_become(self, next: Status) -> bool {
-        use Status::{Failed, Planned, Publishing, Registered, Succeeded, Superseded, Waiting};
+        use Status::{Failed, Held, Planned, Publishing, Registered, Rejected, Succeeded, Superseded, Waiting};
         matches!(
             (self, next),
-            (Waiting | Planned | Failed, Registered)
-                | (Registered | Planned | Failed, Waiting)
+            (Waiting | Planned | Held | Failed | Rejected, Registered)
+                | (Registered | Planned | Held | Failed | Rejected, Waiting)
                 | (Registered, Registered | Planned | Superseded)
-                | (Planned, Publishing | Superseded)
+                | (Planned, Held | Publishing | Superseded)
+                | (Held, Publishing | Rejected | Superseded)
                 | (Publishing, Succeeded)
                 | (Registered | Planned, Failed)
         )
     }
 
-    /// Whether the next run goes on with it.
+    /// Whether the next run goes on with it by itself.
     pub fn is_runnable(self) -> bool {
         matches!(self, Status::Registered | Status::Planned | Status::Publishing)
     }
@@ -66,10 +73,12 @@ impl Status {
             Status::Waiting => "WAITING",
             Status::Registered => "REGISTERED",
             Status::Planned => "PLANNED",
+            Status::Held => "HELD",
             Status::Publishing => "PUBLISHING",
             Status::Succeeded => "SUCCEEDED",
             Status::Superseded => "SUPERSEDED",
             Status::Failed => "FAILED",
+            Status::Rejected => "REJECTED",
         }
     }
 }
@@ -115,6 +124,9 @@ pub struct Version {
     pub refused_parts: Option<Vec<Part>>,
     /// Its change set, once planned.
     pub plan: Option<Plan>,
+    /// The hash of the plan that somebody approved while it was HELD.
+    #[serde(default)]
+    pub approved: Option<String>,
     /// The columns of its export, in the schema's order at the time it was read.
     pub columns: Vec<String>,
     /// The key's columns at that time.
@@ -136,6 +148,13 @@ pub struct Lease {
     pub owner: String,
     /// Grows with each holder; a write under an older one changes nothing.
     pub fence: u64,
+}
+
+impl Version {
+    /// Whether the plan that it has is the one that was approved.
+    pub fn is_approved(&self) -> bool {
+        self.plan.as_ref().is_some_and(|plan| self.approved.as_ref() == Some(&plan.hash))
+    }
 }
 
 /// What registering a version came to.

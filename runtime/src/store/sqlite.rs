@@ -152,7 +152,9 @@ impl Sqlite {
             Ok(parts) => (parts, None),
             Err((parts, waits_for)) => (parts, Some(format!("waits for {waits_for}"))),
         };
-        let Some(known) = self.version_at(key, &natural_place(version))? else { return self.insert(key, version, parts, waits_for) };
+        let Some(known) = self.version_at(key, &natural_place(version))? else {
+            return self.insert(key, version, parts, waits_for);
+        };
         if known.version != version {
             return Ok(Registered::Twin(known.version));
         }
@@ -198,6 +200,7 @@ impl Sqlite {
             parts,
             refused_parts: None,
             plan: None,
+            approved: None,
             columns: Vec::new(),
             primary_key: Vec::new(),
             sequence: None,
@@ -229,6 +232,7 @@ impl Sqlite {
             attempt: known.attempt + 1,
             parts,
             plan: None,
+            approved: None,
             updated_at: clock::now_ms(),
             ..known.clone()
         };
@@ -268,6 +272,29 @@ impl Sqlite {
             }
             Ok(done)
         })
+    }
+
+    /// Lets a HELD version be published as it is planned. False when it is no longer as `version` says.
+    pub fn approve(&self, version: &Version) -> Result<bool> {
+        let approved = Version {
+            approved: version.plan.as_ref().map(|plan| plan.hash.clone()),
+            updated_at: clock::now_ms(),
+            ..version.clone()
+        };
+        self.write(|transaction| {
+            let done = replace_held(transaction, &approved)?;
+            if done {
+                add_pending(transaction, &version.key)?;
+            }
+            Ok(done)
+        })
+    }
+
+    /// Ends a HELD version. False when it is no longer as `version` says.
+    pub fn reject(&self, version: &Version) -> Result<bool> {
+        let rejected =
+            Version { status: Status::Rejected, approved: None, updated_at: clock::now_ms(), ..version.clone() };
+        self.write(|transaction| replace_held(transaction, &rejected))
     }
 
     /// Takes the table's lease, if it is free or expired.
@@ -332,7 +359,7 @@ impl Sqlite {
         })?
     }
 
-    /// Moves a PLANNED version to PUBLISHING, and assigns it the table's next sequence.
+    /// Moves a PLANNED or an approved HELD version to PUBLISHING, and assigns it the table's next sequence.
     pub fn begin_publishing(&self, lease: &Lease, version: &Version) -> Result<Version> {
         let key = &lease.key;
         let mut connection = self.connection();
@@ -352,7 +379,7 @@ impl Sqlite {
                 updated_at: clock::now_ms(),
                 ..version.clone()
             };
-            if !replace(&transaction, &begun, Status::Planned, version.attempt)? {
+            if !replace(&transaction, &begun, version.status, version.attempt)? {
                 // Rolled back, the sequence with it.
                 return Ok(Err(changed_meanwhile(version)));
             }
@@ -409,6 +436,17 @@ fn replace(transaction: &Transaction<'_>, version: &Version, from: Status, attem
     let place = natural_place(&version.version);
     let values = params![key.tenant, key.table, place, version.status.name(), to_json(version), from.name(), attempt];
     Ok(transaction.execute(sql, values)? == 1)
+}
+
+/// Writes a version over a HELD one of the same attempt and the same plan.
+fn replace_held(transaction: &Transaction<'_>, version: &Version) -> rusqlite::Result<bool> {
+    let sql = "SELECT record -> 'plan' ->> 'hash' FROM versions WHERE tenant = ?1 AND name = ?2 AND place = ?3";
+    let values = params![version.key.tenant, version.key.table, natural_place(&version.version)];
+    let planned: Option<String> = transaction.query_row(sql, values, |row| row.get(0)).optional()?.flatten();
+    if planned != version.plan.as_ref().map(|plan| plan.hash.clone()) {
+        return Ok(false);
+    }
+    replace(transaction, version, Status::Held, version.attempt)
 }
 
 fn add_pending(transaction: &Transaction<'_>, key: &TableKey) -> rusqlite::Result<()> {

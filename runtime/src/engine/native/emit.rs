@@ -3,9 +3,11 @@
 use std::path::Path;
 
 use super::changes::{Change, State};
+use super::findings::DeletedRows;
 use super::images::Images;
 use super::index::KeyHash;
 use super::scan;
+use crate::change_set::Findings;
 use crate::engine::{Failed, Inputs, Side};
 use crate::error::{Error, Result};
 use crate::operation::{Encoder, Head, Kind, Planned};
@@ -20,6 +22,8 @@ pub(super) struct Emitted {
     pub(super) difference: i128,
     /// Σ id, modulo 2^128.
     pub(super) sum_of_ids: u128,
+    /// What a person looks at.
+    pub(super) findings: Findings,
     baseline_parts: Option<Vec<Part>>,
     snapshot_parts: Option<Vec<Part>>,
 }
@@ -62,8 +66,11 @@ pub(super) fn emit(
 impl Emitter<'_> {
     /// Writes the DELETEs, and keeps the old rows of the UPDATEs.
     fn baseline(&mut self, export: &Export, images: &mut Images, watch: &Watch) -> Result<Vec<Part>> {
+        let mut deleted = DeletedRows::default();
         let scanned = scan::scan(export, self.layout, watch, |row, _| {
-            let Some(place) = self.open_change(row) else { return Ok(()) };
+            let place = self.change(row);
+            deleted.see(row, place.is_some_and(|place| self.changes[place].kind == Kind::Delete));
+            let Some(place) = place.filter(|place| self.changes[*place].state != State::Done) else { return Ok(()) };
             self.changes[place].state = match self.changes[place].kind {
                 Kind::Update => State::Waiting(images.keep(self.layout.hash(row), row.values())?),
                 _ => {
@@ -73,6 +80,7 @@ impl Emitter<'_> {
             };
             Ok(())
         })?;
+        self.emitted.findings.deleted_block = deleted.block(self.layout);
         Ok(scanned.parts)
     }
 
@@ -81,7 +89,9 @@ impl Emitter<'_> {
         let mut images = images.fetcher()?;
         let mut old = Vec::new();
         let scanned = scan::scan(export, self.layout, watch, |row, _| {
-            let Some(place) = self.open_change(row) else { return Ok(()) };
+            // An identical duplicate comes by twice.
+            let open = |place: &usize| self.changes[*place].state != State::Done;
+            let Some(place) = self.change(row).filter(open) else { return Ok(()) };
             let new = (self.layout.hash(row), row.values());
             match self.changes[place].state {
                 State::Waiting(image) => {
@@ -96,11 +106,10 @@ impl Emitter<'_> {
         Ok(scanned.parts)
     }
 
-    /// The place of the row's change, unless it has none or it is done: an identical duplicate comes by twice.
-    fn open_change(&self, row: &Row) -> Option<usize> {
+    /// The place of the row's change, if it has one.
+    fn change(&self, row: &Row) -> Option<usize> {
         let key = KeyHash::of(row);
-        let place = self.changes.binary_search_by_key(&key, |change| change.key).ok()?;
-        (self.changes[place].state != State::Done).then_some(place)
+        self.changes.binary_search_by_key(&key, |change| change.key).ok()
     }
 
     fn operation(&mut self, kind: Kind, key: &[u8], old: (i64, &[u8]), new: (i64, &[u8])) -> Result<()> {
@@ -109,6 +118,7 @@ impl Emitter<'_> {
         let id = self.encoder.write(&planned, &mut self.line);
         self.emitted.sum_of_ids = self.emitted.sum_of_ids.wrapping_add(id);
         self.emitted.difference += i128::from(new.0) - i128::from(old.0);
+        self.emitted.findings.add(self.layout, &planned);
         (self.write)(&self.line)
     }
 }

@@ -10,6 +10,7 @@
 
 mod changes;
 mod emit;
+mod findings;
 mod images;
 mod index;
 mod scan;
@@ -51,6 +52,7 @@ pub fn delta(
         baseline_fingerprint: baseline.fingerprint,
         fingerprint: snapshot.fingerprint,
         sum_of_ids: emitted.sum_of_ids,
+        findings: emitted.findings,
         baseline_parts: baseline.parts,
         snapshot_parts: snapshot.parts,
     })

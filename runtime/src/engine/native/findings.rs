@@ -1,0 +1,112 @@
+//! What a person looks at before a plan is published, gathered while its operations are written.
+
+use crate::change_set::{Block, Findings, SAMPLES, UpdateSample};
+use crate::operation::{Kind, Planned};
+use crate::row::{Layout, Row, Segment, segments};
+use crate::table::{Column, Type};
+
+/// What stands for a value that nobody may see.
+const MASK: &str = "***";
+
+/// Longest piece of a value in a sample, in characters.
+const SAMPLE_TEXT: usize = 40;
+
+/// Whether deleted rows stand behind one another, looked at row by row in the order of the baseline.
+#[derive(Debug, Default)]
+pub(super) struct DeletedRows {
+    state: Run,
+    /// The key of the last row in front of the first deleted one.
+    last_kept: Option<Vec<u8>>,
+}
+
+#[derive(Debug, Default)]
+enum Run {
+    /// No deleted row yet.
+    #[default]
+    Before,
+    /// The rows just seen are deleted.
+    Inside,
+    /// They ended, and rows that stay came behind.
+    Behind,
+    /// They began again: more than one block.
+    Scattered,
+}
+
+impl DeletedRows {
+    /// Takes the next row.
+    pub(super) fn see(&mut self, row: &Row, is_deleted: bool) {
+        match (&self.state, is_deleted) {
+            (Run::Before, true) => self.state = Run::Inside,
+            (Run::Before, false) => {
+                let last = self.last_kept.get_or_insert_default();
+                last.clear();
+                last.extend_from_slice(row.key());
+            }
+            (Run::Inside, false) => self.state = Run::Behind,
+            (Run::Behind, true) => self.state = Run::Scattered,
+            (Run::Inside, true) | (Run::Behind, false) | (Run::Scattered, _) => {}
+        }
+    }
+
+    /// The block, if it is one.
+    pub(super) fn block(self, layout: &Layout) -> Option<Block> {
+        let at_the_end = match self.state {
+            Run::Inside => true,
+            Run::Behind => false,
+            Run::Before | Run::Scattered => return None,
+        };
+        Some(Block { after: self.last_kept.map(|key| layout.shown_key(&key)), at_the_end })
+    }
+}
+
+impl Findings {
+    /// Counts an operation, and keeps it if it is among the first of its kind.
+    pub(super) fn add(&mut self, layout: &Layout, operation: &Planned<'_>) {
+        match operation.kind {
+            Kind::Insert if self.inserts.len() < SAMPLES => self.inserts.push(layout.shown_key(operation.key)),
+            Kind::Delete if self.deletes.len() < SAMPLES => self.deletes.push(layout.shown_key(operation.key)),
+            Kind::Insert | Kind::Delete => {}
+            Kind::Update => self.add_update(layout, operation),
+        }
+    }
+
+    fn add_update(&mut self, layout: &Layout, operation: &Planned<'_>) {
+        let is_sample = self.updates.len() < SAMPLES;
+        let mut changes = Vec::new();
+        let pairs = segments(operation.before).zip(segments(operation.after));
+        for (column, (old, new)) in layout.value_columns().zip(pairs) {
+            if !column.compare || old == new {
+                continue;
+            }
+            match self.changed.get_mut(column.name) {
+                Some(count) => *count += 1,
+                None => drop(self.changed.insert(column.name.into(), 1)),
+            }
+            if is_sample {
+                changes.push((column.name.into(), shown(column, old), shown(column, new)));
+            }
+        }
+        if is_sample {
+            self.updates.push(UpdateSample { key: layout.shown_key(operation.key), changes });
+        }
+    }
+}
+
+/// A value as a person reads it.
+fn shown(column: &Column, value: Segment<'_>) -> String {
+    let Some(text) = value.text else { return "NULL".into() };
+    if column.pii {
+        return MASK.into();
+    }
+    let text = match column.ty {
+        Type::Float | Type::Double => float(text).map_or_else(|| "?".into(), |value| value.to_string()),
+        _ => String::from_utf8_lossy(text).into_owned(),
+    };
+    let cut: String = text.chars().take(SAMPLE_TEXT).flat_map(char::escape_debug).collect();
+    if text.chars().nth(SAMPLE_TEXT).is_some() { cut + "…" } else { cut }
+}
+
+fn float(bits: &[u8]) -> Option<f64> {
+    let bits = u64::from_str_radix(std::str::from_utf8(bits).ok()?, 16).ok()?;
+    Some(f64::from_bits(bits))
+}

@@ -1,0 +1,180 @@
+//! Guards hold a run; a person looks at its plan, and approves or rejects it.
+
+use serde_json::Value;
+
+use crate::world::{Said, World};
+
+const HEADER: &str = "region,order_id,customer_email,status,amount,note,updated_at,exported_by\n";
+
+/// An export of the orders from `first` to `last`, with the status that `status` gives each.
+fn orders(first: u32, last: u32, status: impl Fn(u32) -> &'static str) -> String {
+    let row = |n: u32| format!("eu,{n},secret{n}@example.com,{},1.00,,2026-01-01 00:00:00,job\n", status(n));
+    HEADER.to_owned() + &(first..=last).map(row).collect::<String>()
+}
+
+/// A world in which the last half of an export of 200 orders is missing.
+fn truncated() -> World {
+    let world = World::new();
+    world.export("acme/orders/V1", &orders(1, 200, |_| "paid"));
+    world.export("acme/orders/V2", &orders(1, 100, |n| if n == 7 { "shipped" } else { "paid" }));
+    world
+}
+
+fn hash(world: &World, version: &str) -> String {
+    let said = world.tidemark(&["plan", version, "--format", "json"]);
+    let version: Value = serde_json::from_str(&said.stdout).unwrap_or_else(|_| panic!("{}", said.transcript()));
+    version["plan"]["hash"].as_str().unwrap().to_owned()
+}
+
+fn approve(world: &World, version: &str) -> Said {
+    world.tidemark(&["approve", version, &hash(world, version)[..8]])
+}
+
+#[test]
+fn a_truncated_export_is_held_and_its_plan_explains_it_in_ten_lines() {
+    let world = truncated();
+    let said = world.run();
+    insta::assert_snapshot!("held", said.transcript());
+    assert!(world.published("acme/orders/V2").is_empty());
+    let plan = world.tidemark(&["plan", "acme/orders/V2"]);
+    insta::assert_snapshot!("plan", plan.transcript());
+    assert!(plan.stdout.lines().count() <= 11, "{}", plan.stdout);
+    assert!(!plan.stdout.contains("secret"));
+    // A held version is told once, and stays in sight.
+    assert_eq!(world.run().status, 0);
+    assert!(world.tidemark(&["status"]).stdout.contains("HELD  deletes 50 % > 20 %"));
+}
+
+#[test]
+fn a_rejected_version_gives_way_to_a_good_delivery() {
+    let world = truncated();
+    world.run();
+    insta::assert_snapshot!("reject", world.tidemark(&["reject", "acme/orders/V2"]).transcript());
+    assert_eq!(world.statuses("acme/orders")["V2"], "REJECTED");
+    assert_eq!(world.run().status, 0);
+    // The same version again, whole this time.
+    world.export("acme/orders/V2", &orders(1, 201, |_| "paid"));
+    assert_eq!(world.run().status, 0);
+    assert_eq!(world.statuses("acme/orders")["V2"], "SUCCEEDED");
+    assert_eq!(world.published("acme/orders/V2").len(), 3);
+}
+
+#[test]
+fn an_approved_plan_is_published_as_it_was_looked_at() {
+    let world = truncated();
+    world.run();
+    let said = approve(&world, "acme/orders/V2");
+    insta::assert_snapshot!("approve", said.transcript());
+    assert_eq!(world.published("acme/orders/V2").len(), 103);
+    assert_eq!(world.statuses("acme/orders")["V2"], "SUCCEEDED");
+}
+
+#[test]
+fn an_approval_names_what_was_looked_at() {
+    let world = truncated();
+    world.run();
+    for (name, arguments) in [
+        ("approve_another_hash", ["approve", "acme/orders/V2", "00000000"]),
+        ("approve_short_hash", ["approve", "acme/orders/V2", &hash(&world, "acme/orders/V2")[..4]]),
+        ("approve_what_succeeded", ["approve", "acme/orders/V1", "00000000"]),
+    ] {
+        insta::assert_snapshot!(name, world.tidemark(&arguments).transcript());
+    }
+    assert!(world.published("acme/orders/V2").is_empty());
+}
+
+#[test]
+fn a_newer_version_is_compared_with_the_last_that_succeeded_and_supersedes_a_held_one() {
+    let world = truncated();
+    world.run();
+    world.export("acme/orders/V3", &orders(1, 199, |_| "paid"));
+    assert_eq!(world.run().status, 0);
+    assert_eq!(world.published("acme/orders/V3")[0]["previous"], "V1");
+    assert_eq!(world.statuses("acme/orders")["V2"], "SUPERSEDED");
+    assert_eq!(approve_text(&world), "it is SUPERSEDED");
+}
+
+fn approve_text(world: &World) -> &'static str {
+    let said = world.tidemark(&["approve", "acme/orders/V2", "00000000"]);
+    assert_eq!(said.status, 1);
+    if said.stderr.contains("it is SUPERSEDED") { "it is SUPERSEDED" } else { "something else" }
+}
+
+#[test]
+fn a_held_version_is_planned_anew_when_its_baseline_moved() {
+    let world = truncated();
+    world.export("acme/orders/V3", &orders(1, 95, |_| "paid"));
+    world.run();
+    let statuses = world.statuses("acme/orders");
+    assert_eq!((statuses["V2"].as_str(), statuses["V3"].as_str()), ("HELD", "HELD"));
+    let stale = hash(&world, "acme/orders/V3");
+    let said = approve(&world, "acme/orders/V2");
+    // Compared with V2, V3 lacks five rows of a hundred: no guard holds that.
+    assert_eq!(world.statuses("acme/orders")["V3"], "SUCCEEDED", "{}", said.stdout);
+    assert_eq!(world.published("acme/orders/V3")[0]["previous"], "V2");
+    assert_eq!(world.tidemark(&["approve", "acme/orders/V3", &stale]).status, 1);
+}
+
+#[test]
+fn an_export_that_changes_while_it_is_held_is_looked_at_anew() {
+    let world = truncated();
+    world.run();
+    let stale = hash(&world, "acme/orders/V2");
+    world.export("acme/orders/V2", &orders(1, 90, |_| "paid"));
+    let said = world.tidemark(&["approve", "acme/orders/V2", &stale]);
+    assert_eq!(said.status, 1, "{}", said.transcript());
+    assert!(world.published("acme/orders/V2").is_empty());
+    assert_eq!(world.statuses("acme/orders")["V2"], "HELD");
+    assert_ne!(hash(&world, "acme/orders/V2"), stale);
+}
+
+#[test]
+fn plan_looks_at_a_version_before_any_run_publishes_it() {
+    let world = World::new();
+    world.export("acme/orders/V1", &orders(1, 200, |_| "paid"));
+    world.run();
+    world.export("acme/orders/V2", &orders(2, 201, |n| if n % 10 == 0 { "shipped" } else { "paid" }));
+    // Registered by a run that could not take the lock.
+    let registry = rusqlite::Connection::open(world.path(".tidemark/registry.sqlite")).unwrap();
+    registry.execute("UPDATE tables SET owner = 'process 1', expires_at = 4102444800000", []).unwrap();
+    world.run();
+    registry.execute("UPDATE tables SET owner = NULL, expires_at = NULL", []).unwrap();
+    insta::assert_snapshot!("plan_of_registered", world.tidemark(&["plan", "acme/orders/V2"]).transcript());
+    assert_eq!(world.statuses("acme/orders")["V2"], "PLANNED");
+    assert!(world.published("acme/orders/V2").is_empty());
+    assert_eq!(world.run().status, 0);
+    assert_eq!(world.statuses("acme/orders")["V2"], "SUCCEEDED");
+}
+
+#[test]
+fn each_rule_breaks_on_its_own_side_of_its_bound() {
+    use runtime::change_set::Counts;
+    use runtime::run::guard::broken;
+    use runtime::table::Guards;
+
+    let none = Guards {
+        max_delete_ratio: None,
+        max_update_ratio: None,
+        min_rows: 0,
+        min_baseline_rows: 0,
+        ..Guards::DEFAULT
+    };
+    let counts = Counts { baseline_rows: 100, rows: 100, inserted: 20, updated: 50, deleted: 20, duplicates: 0 };
+    let cases: [(Guards, Counts, bool, &[&str]); 12] = [
+        (Guards::DEFAULT, counts, true, &[]),
+        (Guards::DEFAULT, Counts { deleted: 21, ..counts }, true, &["deletes 21 % > 20 %"]),
+        (Guards::DEFAULT, Counts { updated: 51, ..counts }, true, &["updates 51 % > 50 %"]),
+        (Guards::DEFAULT, Counts { baseline_rows: 99, deleted: 99, ..counts }, true, &[]),
+        (Guards::DEFAULT, Counts { rows: 0, ..counts }, false, &["0 rows < 1"]),
+        (Guards::DEFAULT, Counts { deleted: 100, ..counts }, false, &[]),
+        (Guards { max_insert_ratio: Some(0.19), ..none.clone() }, counts, true, &["inserts 20 % > 19 %"]),
+        (Guards { max_inserts: Some(19), ..none.clone() }, counts, true, &["inserts 20 > 19"]),
+        (Guards { max_updates: Some(49), ..none.clone() }, counts, true, &["updates 50 > 49"]),
+        (Guards { max_deletes: Some(19), ..none.clone() }, counts, true, &["deletes 20 > 19"]),
+        (Guards { max_deletes: Some(20), ..none.clone() }, counts, true, &[]),
+        (none.clone(), Counts { baseline_rows: 0, inserted: 1000, ..counts }, true, &[]),
+    ];
+    for (guards, counts, has_baseline, expected) in cases {
+        assert_eq!(broken(&guards, &counts, has_baseline), expected, "{guards:?} {counts:?}");
+    }
+}
