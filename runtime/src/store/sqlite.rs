@@ -152,7 +152,9 @@ impl Sqlite {
             Ok(parts) => (parts, None),
             Err((parts, waits_for)) => (parts, Some(format!("waits for {waits_for}"))),
         };
-        let Some(known) = self.version_at(key, &natural_place(version))? else { return self.insert(key, version, parts, waits_for) };
+        let Some(known) = self.version_at(key, &natural_place(version))? else {
+            return self.insert(key, version, parts, waits_for);
+        };
         if known.version != version {
             return Ok(Registered::Twin(known.version));
         }
