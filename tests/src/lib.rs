@@ -1,4 +1,5 @@
 //! Tests that reach over several crates, and the makers of what they and the samples read.
 
+pub mod reference;
 pub mod samples;
 pub mod table;

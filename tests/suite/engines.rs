@@ -11,40 +11,44 @@ use runtime::telemetry::Watch;
 use serde_json::{Map, Value as Json};
 use tests::reference::{self, Changes, Outcome, Reject, Run};
 
-pub const TENANT: &str = "acme";
-pub const VERSION: &str = "20260102_V0001";
-pub const PREVIOUS: &str = "20260101_V0001";
+pub(crate) const TENANT: &str = "acme";
+pub(crate) const VERSION: &str = "20260102_V0001";
+pub(crate) const PREVIOUS: &str = "20260101_V0001";
 
 /// The files of an export, with their names.
-pub type Parts = Vec<(String, Vec<u8>)>;
+pub(crate) type Parts = Vec<(String, Vec<u8>)>;
 
 /// Two exports of a table.
 #[derive(Debug, Clone)]
-pub struct Given {
-    pub table: &'static Table,
-    pub baseline: Option<Parts>,
-    pub snapshot: Parts,
+pub(crate) struct Given {
+    pub(crate) table: &'static Table,
+    pub(crate) baseline: Option<Parts>,
+    pub(crate) snapshot: Parts,
 }
 
 /// What an engine makes of them.
 #[derive(Debug, Clone)]
-pub enum Finding {
+pub(crate) enum Finding {
     Changes(Changes),
     /// The offenders that are shown, and all of them by reason.
-    Rejected { shown: Vec<Reject>, totals: BTreeMap<String, u64> },
+    Rejected {
+        shown: Vec<Reject>,
+        totals: BTreeMap<String, u64>,
+    },
     Stopped(String),
 }
 
 /// One implementation of the delta.
-pub struct Engine {
-    pub name: &'static str,
-    pub delta: fn(&Given) -> Finding,
+pub(crate) struct Engine {
+    pub(crate) name: &'static str,
+    pub(crate) delta: fn(&Given) -> Finding,
 }
 
 /// All of them. The reference stands first: the others are held against it.
-pub const ENGINES: &[Engine] = &[Engine { name: "reference", delta: by_reference }, Engine { name: "native", delta: natively }];
+pub(crate) const ENGINES: &[Engine] =
+    &[Engine { name: "reference", delta: by_reference }, Engine { name: "native", delta: natively }];
 
-pub fn by_reference(given: &Given) -> Finding {
+pub(crate) fn by_reference(given: &Given) -> Finding {
     let previous = given.baseline.is_some().then_some(PREVIOUS);
     let run = Run { table: given.table, tenant: TENANT, version: VERSION, previous };
     let baseline = given.baseline.as_ref().map(borrowed);
@@ -59,7 +63,7 @@ fn borrowed(parts: &Parts) -> Vec<(&str, &[u8])> {
     parts.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect()
 }
 
-pub fn natively(given: &Given) -> Finding {
+pub(crate) fn natively(given: &Given) -> Finding {
     let folder = tempfile::tempdir().unwrap();
     let delta = Delta {
         table: given.table,
@@ -123,7 +127,7 @@ fn operations(table: &Table, text: &[u8]) -> Vec<Json> {
 }
 
 /// The order of an operation's fields.
-pub const FIELDS: [&str; 14] = [
+pub(crate) const FIELDS: [&str; 14] = [
     "op",
     "id",
     "tenant",
@@ -179,7 +183,7 @@ impl<'de> serde::Deserialize<'de> for InOrder {
 
 impl Finding {
     /// All rejects, each of them shown.
-    pub fn rejected(rejects: Vec<Reject>) -> Self {
+    pub(crate) fn rejected(rejects: Vec<Reject>) -> Self {
         let mut totals = BTreeMap::new();
         for reject in &rejects {
             *totals.entry(reject.reason.clone()).or_default() += 1;
@@ -187,7 +191,7 @@ impl Finding {
         Self::Rejected { shown: rejects, totals }
     }
 
-    pub fn changes(&self) -> &Changes {
+    pub(crate) fn changes(&self) -> &Changes {
         match self {
             Self::Changes(changes) => changes,
             other => panic!("expected a change set, found {other:?}"),
@@ -196,7 +200,7 @@ impl Finding {
 }
 
 /// What differs between what is expected and what an engine found.
-pub fn difference(expected: &Finding, found: &Finding) -> Option<String> {
+pub(crate) fn difference(expected: &Finding, found: &Finding) -> Option<String> {
     match (expected, found) {
         (Finding::Changes(expected), Finding::Changes(found)) => changes_difference(expected, found),
         (Finding::Rejected { shown: all, totals }, Finding::Rejected { shown, totals: found }) => {

@@ -66,7 +66,8 @@ impl Vector {
 
 /// A file of one row, or of none. Fields that are empty stay without quotes, as NULL or the empty string.
 fn export(table: &Table, fields: Option<&Vec<String>>) -> Parts {
-    let quoted = |text: &String| if text.is_empty() { String::new() } else { format!("\"{}\"", text.replace('"', "\"\"")) };
+    let quoted =
+        |text: &String| if text.is_empty() { String::new() } else { format!("\"{}\"", text.replace('"', "\"\"")) };
     let names: Vec<&str> = table.columns.iter().map(|column| column.name).collect();
     let row = fields.map(|fields| fields.iter().map(quoted).collect::<Vec<_>>().join(",") + "\n");
     let text = format!("{}\n{}", names.join(","), row.unwrap_or_default());

@@ -1,12 +1,18 @@
 //! Every test that reaches over several crates, in one binary.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod cases;
 mod commands;
+mod csv;
 mod diagnostics;
+mod engines;
 mod faults;
 mod flow;
 mod generator;
+mod golden;
 mod guards;
+mod properties;
+mod random;
 mod samples;
 mod scale;
 mod world;

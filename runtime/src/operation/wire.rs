@@ -220,11 +220,13 @@ fn write_value(ty: Type, segment: Segment<'_>, out: &mut Vec<u8>) {
 
 fn write_float(bits: &[u8], is_single: bool, out: &mut Vec<u8>) {
     let value = float_of(bits).expect("a canonical float is 16 hex digits");
-    match special_name(value) {
-        Some(name) => write_string(name, out),
-        None if is_single => out.extend_from_slice(serde_json::json!(value as f32).to_string().as_bytes()),
-        None => out.extend_from_slice(serde_json::json!(value).to_string().as_bytes()),
-    }
+    // A `float` is written as itself: widened first, 0.1 would be 0.10000000149011612.
+    let written = match special_name(value) {
+        Some(name) => return write_string(name, out),
+        None if is_single => serde_json::to_writer(out, &(value as f32)),
+        None => serde_json::to_writer(out, &value),
+    };
+    written.expect("a finite float is JSON, and memory can be written to");
 }
 
 fn float_of(bits: &[u8]) -> Option<f64> {

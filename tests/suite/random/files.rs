@@ -1,0 +1,94 @@
+//! Files of an export, written in all the ways that mean the same.
+
+use std::io::Write as _;
+
+use runtime::table::{Compression, Source, Table};
+
+use super::{FileDice, Quotes, Written};
+use crate::engines::Parts;
+
+/// Writes rows as the parts of an export.
+pub(crate) fn export(table: &Table, rows: &[Vec<Written>], dice: &FileDice) -> Parts {
+    texts(table, rows, dice).into_iter().map(|(name, text)| (name, compress(table.source.compression, &text))).collect()
+}
+
+/// The parts before compression.
+pub(crate) fn texts(table: &Table, rows: &[Vec<Written>], dice: &FileDice) -> Parts {
+    let extension = match table.source.compression {
+        Compression::Gzip => "csv.gz",
+        Compression::Zstd => "csv.zst",
+        Compression::None => "csv",
+    };
+    let die = |at: usize| usize::from(dice.order[at % dice.order.len()]);
+    let mut turns: Vec<usize> = (0..rows.len()).collect();
+    turns.sort_by_key(|at| if dice.style & 1 != 0 { die(*at) } else { 0 });
+    let bound = |part: usize| part * rows.len() / dice.parts;
+    (0..dice.parts)
+        .map(|part| {
+            let rows = turns[bound(part)..bound(part + 1)].iter().map(|at| &rows[*at]);
+            // The column order is a part's own matter where a header tells it.
+            let mut order: Vec<usize> = (0..table.columns.len()).collect();
+            if table.source.header && dice.style & 2 != 0 {
+                order.sort_by_key(|at| die(at + part * 7));
+            }
+            (format!("part-{part}.{extension}"), text(table, rows, &order, dice, part))
+        })
+        .collect()
+}
+
+fn text<'a>(
+    table: &Table,
+    rows: impl Iterator<Item = &'a Vec<Written>>,
+    order: &[usize],
+    dice: &FileDice,
+    part: usize,
+) -> Vec<u8> {
+    let style = dice.style >> 2;
+    let line_end = if style & 1 != 0 { "\r\n" } else { "\n" };
+    let mut text = if style & 2 != 0 { "\u{FEFF}".to_owned() } else { String::new() };
+    let mut lines: Vec<String> = Vec::new();
+    if table.source.header {
+        let names =
+            order.iter().map(|at| field(&table.source, table.columns[*at].name, Quotes::Free, dice.style >> 12));
+        lines.push(names.collect::<Vec<_>>().join(&char::from(table.source.delimiter).to_string()));
+    }
+    for (number, row) in rows.enumerate() {
+        if style & 4 != 0 && dice.order[(number + part) % dice.order.len()].is_multiple_of(5) {
+            lines.push(String::new());
+        }
+        let die = u32::from(dice.order[number % dice.order.len()]);
+        let fields = order.iter().map(|at| field(&table.source, &row[*at].text, row[*at].quotes, die >> (at % 12)));
+        lines.push(fields.collect::<Vec<_>>().join(&char::from(table.source.delimiter).to_string()));
+    }
+    text.push_str(&lines.join(line_end));
+    if style & 8 != 0 || lines.is_empty() {
+        text.push_str(line_end);
+    }
+    text.into_bytes()
+}
+
+fn field(source: &Source, text: &str, quotes: Quotes, die: u32) -> String {
+    match source.quote.map(char::from) {
+        Some(quote) if quotes == Quotes::Needed || (quotes == Quotes::Free && die & 1 != 0) => {
+            format!("{quote}{}{quote}", text.replace(quote, &format!("{quote}{quote}")))
+        }
+        _ => text.to_owned(),
+    }
+}
+
+/// The bytes as a file of this compression; gzip in two members, which is one file all the same.
+pub(crate) fn compress(compression: Compression, text: &[u8]) -> Vec<u8> {
+    match compression {
+        Compression::None => text.to_vec(),
+        Compression::Zstd => zstd::encode_all(text, 1).unwrap(),
+        Compression::Gzip => {
+            let (head, tail) = text.split_at(text.len() / 2);
+            let member = |text: &[u8]| {
+                let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+                encoder.write_all(text).unwrap();
+                encoder.finish().unwrap()
+            };
+            [member(head), member(tail)].concat()
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! Values, and the spellings that mean them.
+
+use runtime::table::{Column, Encoding, Type};
+
+use super::pick;
+
+/// A value by name, and all the texts that mean it. Names differ where canonical values do.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Class {
+    pub(super) name: String,
+    pub(super) spellings: Vec<String>,
+}
+
+impl Class {
+    fn new<S: Into<String>>(name: impl Into<String>, spellings: impl IntoIterator<Item = S>) -> Self {
+        Self { name: name.into(), spellings: spellings.into_iter().map(Into::into).collect() }
+    }
+}
+
+/// The value that a die picks for a column.
+pub(super) fn class(column: &Column, die: u16) -> Class {
+    match column.ty {
+        Type::Boolean => boolean(column, die),
+        Type::Tinyint => integer(8, die),
+        Type::Smallint => integer(16, die),
+        Type::Int => integer(32, die),
+        Type::Bigint => integer(64, die),
+        Type::Decimal { precision, scale } => decimal(precision, scale, die),
+        Type::Float => float(FLOATS, die),
+        Type::Double => float(DOUBLES, die),
+        Type::Char(length) | Type::Varchar(length) => string(length as usize, die),
+        Type::String => string(usize::MAX, die),
+        Type::Binary(encoding) => binary(encoding, die),
+        Type::Date | Type::Timestamp | Type::Timestamptz => time(column, die),
+    }
+}
+
+fn boolean(column: &Column, die: u16) -> Class {
+    let (own, usual): (_, &[&str]) = if die.is_multiple_of(2) {
+        (column.true_values, &["true", "T", "1", "True"])
+    } else {
+        (column.false_values, &["false", "f", "0", "fALSE"])
+    };
+    Class::new((die % 2).to_string(), (if own.is_empty() { usual } else { own }).iter().copied())
+}
+
+fn integer(bits: u32, die: u16) -> Class {
+    let limit = 1_i128 << (bits - 1);
+    let number = pick(&[0, 1, -1, 7, limit - 1, -limit, i128::from(die) % limit, -(i128::from(die) % limit)], die % 11);
+    let digits = number.abs();
+    let spellings = match number {
+        0 => vec!["0".into(), "-0".into(), "+0".into(), "0000000000000000000000000".into()],
+        1.. => vec![format!("{digits}"), format!("+{digits}"), format!("000{digits}"), format!("+0{digits}")],
+        _ => vec![format!("-{digits}"), format!("-00{digits}")],
+    };
+    Class::new(number.to_string(), spellings)
+}
+
+fn decimal(precision: u8, scale: u8, die: u16) -> Class {
+    let limit = 10_i128.pow(u32::from(precision));
+    let small = i128::from(die >> 3) % limit;
+    let unscaled = pick(&[0, 1, -1, limit - 1, 1 - limit, small, -small], die % 9);
+    let scale = usize::from(scale);
+    let digits = format!("{:0>width$}", unscaled.abs(), width = scale + 1);
+    let (whole, fraction) = digits.split_at(digits.len() - scale);
+    let sign = if unscaled < 0 { "-" } else { "" };
+    let short = fraction.trim_end_matches('0');
+    let mut spellings = vec![
+        format!("{sign}{whole}.{fraction}"),
+        format!("{sign}{whole}.{short}"),
+        format!("{sign}000{whole}.{fraction}000"),
+    ];
+    if short.is_empty() {
+        spellings.push(format!("{sign}{whole}"));
+    }
+    if whole == "0" && !fraction.is_empty() {
+        spellings.push(format!("{sign}.{fraction}"));
+    }
+    if unscaled >= 0 {
+        spellings.push(format!("+{whole}.{fraction}"));
+    }
+    if unscaled == 0 {
+        spellings.push("-0".into());
+    }
+    Class::new(unscaled.to_string(), spellings)
+}
+
+const FLOATS: &[&[&str]] = &[
+    &["0", "-0.0", "0e5", ".0", "-0.", "1e-60", "-1e-999"],
+    &["1.5", "+1.50", "15e-1", ".15E+1", "0001.5"],
+    &["nan", "NaN", "-nan", "+NAN"],
+    &["inf", "Infinity", "+INF"],
+    &["-inf", "-infinity"],
+    &["0.1", "1e-1", "0.100000001"],
+    &["16777216", "16777217", "1.6777216e7"],
+    &["3.4028235e38", "340282350000000000000000000000000000000"],
+    &["1e-45", "1.4e-45"],
+    &["-2", "-2.", "-2e0"],
+    &["123456.79", "123456.789"],
+];
+
+const DOUBLES: &[&[&str]] = &[
+    &["0", "-0.0", "0e5", ".0", "-0.", "1e-400", "-1e-999"],
+    &["1.5", "+1.50", "15e-1", ".15E+1", "0001.5"],
+    &["nan", "NaN", "-nan", "+NAN"],
+    &["inf", "Infinity", "+INF"],
+    &["-inf", "-infinity"],
+    &["0.1", "1e-1", "0.1000000000000000055511151231257827"],
+    &["9007199254740992", "9007199254740993", "9.007199254740992e15"],
+    &["9007199254740994"],
+    &["1.7976931348623157e308", "17976931348623157e292"],
+    &["5e-324", "4.9e-324"],
+    &["2.2250738585072014e-308"],
+    &["-2", "-2.", "-2e0"],
+    &["123456.789"],
+];
+
+fn float(known: &[&[&str]], die: u16) -> Class {
+    let place = usize::from(die) % (known.len() + 3);
+    match known.get(place) {
+        Some(spellings) => Class::new(format!("known {place}"), spellings.iter().copied()),
+        None => {
+            // An eighth of a small integer is exact in both widths.
+            let number = 20.0 + f64::from(die) / 8.0;
+            Class::new(
+                format!("{number}"),
+                [
+                    format!("{number}"),
+                    format!("{number:e}"),
+                    format!("+0{number}00e00").replace("00e", if number.fract() == 0.0 { "e" } else { "00e" }),
+                ],
+            )
+        }
+    }
+}
+
+const STRINGS: &[&str] = &[
+    "a",
+    "b",
+    "ab",
+    "bc",
+    "c",
+    "",
+    "é",
+    "日本",
+    "a b",
+    " a",
+    "a ",
+    "\"",
+    "\"\"q",
+    "'",
+    "''",
+    "x,y",
+    "x;y",
+    "x\ty",
+    "x|y",
+    "l\nl",
+    "l\r\nl",
+    "\n",
+    "1:a-",
+    "-",
+    "!",
+    "NULL",
+    "null",
+    "\\N",
+    "n/a",
+    "a:::b",
+    "\u{FFFD}",
+    "😀",
+    "e\u{301}",
+    "c0",
+    "\u{7f}\u{1}",
+    "a\"b",
+];
+
+fn string(length: usize, die: u16) -> Class {
+    let known = STRINGS.get(usize::from(die) % (STRINGS.len() * 2)).copied().map(String::from);
+    let text = known.unwrap_or_else(|| format!("s{}", die % 100));
+    let text: String = text.chars().take(length).collect();
+    Class::new(text.clone(), [text])
+}
+
+fn binary(encoding: Encoding, die: u16) -> Class {
+    let [high, low] = die.to_be_bytes();
+    let choices = [vec![], vec![high], vec![high, low], vec![0, 255, high], vec![0xDE, 0xAD, 0xBE, 0xEF]];
+    let bytes = choices[usize::from(die % 5)].as_slice();
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let spellings = match encoding {
+        Encoding::Hex => vec![hex.clone(), hex.to_uppercase()],
+        Encoding::Base64 => vec![base64(bytes)],
+    };
+    Class::new(hex, spellings)
+}
+
+fn base64(bytes: &[u8]) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.encode(bytes)
+}
+
+/// A moment between eight and sixteen o'clock, so that its offsets stay within the day.
+struct Moment {
+    date: String,
+    hour: u64,
+    minute: u64,
+    second: u64,
+    /// With its point; empty, or without trailing zeros.
+    fraction: &'static str,
+}
+
+fn time(column: &Column, die: u16) -> Class {
+    let number = u64::from(die);
+    let year = pick(&[1, 1969, 1970, 2000, 2024, 9999], die);
+    let (month, day) = (number / 6 % 12 + 1, number / 72 % 28 + 1);
+    let moment = Moment {
+        date: format!("{year:04}-{month:02}-{day:02}"),
+        hour: 8 + number % 8,
+        minute: number % 60,
+        second: number / 8 % 60,
+        fraction: pick(&["", ".5", ".000001", ".123456"], die / 5),
+    };
+    match (column.format, column.ty) {
+        (Some(format), ty) => moment.formatted(format, ty),
+        (None, Type::Date) => Class::new(moment.date.clone(), [moment.date]),
+        (None, Type::Timestamp) => moment.timestamp(),
+        (None, _) => moment.timestamptz(),
+    }
+}
+
+impl Moment {
+    fn micros(&self) -> String {
+        format!("{:0<6}", self.fraction.trim_start_matches('.'))
+    }
+
+    fn iso(&self, hours_later: i64, separator: char, fraction: &str) -> String {
+        let hour = self.hour.strict_add_signed(hours_later);
+        format!("{}{separator}{hour:02}:{:02}:{:02}{fraction}", self.date, self.minute, self.second)
+    }
+
+    fn timestamp(&self) -> Class {
+        let name = self.iso(0, 'T', &format!(".{}", self.micros()));
+        Class::new(name.clone(), [name, self.iso(0, ' ', self.fraction), self.iso(0, 'T', self.fraction)])
+    }
+
+    fn timestamptz(&self) -> Class {
+        let padded = format!(".{}", self.micros());
+        let offsets = [(0, "Z"), (2, "+02"), (-3, "-0300"), (0, "+00:00"), (-7, "-07:00")];
+        let spellings = offsets.map(|(hours, zone)| self.iso(hours, 'T', self.fraction) + zone);
+        let others = [self.iso(0, ' ', &padded) + "-00", self.iso(5, ' ', &padded) + "+0500"];
+        Class::new(spellings[0].clone(), spellings.into_iter().chain(others))
+    }
+
+    fn formatted(&self, format: &str, ty: Type) -> Class {
+        let micros = self.micros();
+        let short = if self.fraction.is_empty() { "0" } else { &self.fraction[1..] };
+        let offsets =
+            if ty == Type::Timestamptz { [(0, "Z"), (2, "+02"), (2, "+0200"), (2, "+02:00")] } else { [(0, ""); 4] };
+        let spellings = offsets.map(|(hours, zone)| {
+            let fraction = if hours == 0 { &micros } else { short };
+            let date =
+                format.replace("%Y", &self.date[..4]).replace("%m", &self.date[5..7]).replace("%d", &self.date[8..]);
+            date.replace("%H", &format!("{:02}", self.hour + hours))
+                .replace("%M", &format!("{:02}", self.minute))
+                .replace("%S", &format!("{:02}", self.second))
+                .replace("%f", fraction)
+                .replace("%z", zone)
+                .replace("%%", "%")
+        });
+        Class::new(spellings[0].clone(), spellings)
+    }
+}
