@@ -152,13 +152,8 @@ fn each_rule_breaks_on_its_own_side_of_its_bound() {
     use runtime::run::guard::broken;
     use runtime::table::Guards;
 
-    let none = Guards {
-        max_delete_ratio: None,
-        max_update_ratio: None,
-        min_rows: 0,
-        min_baseline_rows: 0,
-        ..Guards::DEFAULT
-    };
+    let none =
+        Guards { max_delete_ratio: None, max_update_ratio: None, min_rows: 0, min_baseline_rows: 0, ..Guards::DEFAULT };
     let counts = Counts { baseline_rows: 100, rows: 100, inserted: 20, updated: 50, deleted: 20, duplicates: 0 };
     let cases: [(Guards, Counts, bool, &[&str]); 12] = [
         (Guards::DEFAULT, counts, true, &[]),

@@ -173,7 +173,10 @@ fn check_approval(registry: &Sqlite, table: &Table, version: &Version, hash: &st
     let again = format!("look at it again: cargo tidemark plan {}/{}", version.key, version.version);
     let refuse = |problem: &str| Err(Error::refused(name(version), problem).help(&again));
     let Some(plan) = &version.plan else { return refuse("it has no plan") };
-    if hash.len() < SHORT_HASH || !plan.hash.starts_with(hash) {
+    if hash.len() < SHORT_HASH {
+        return refuse(&format!("`{}` is too short; it takes {SHORT_HASH} digits", hash.escape_debug()));
+    }
+    if !plan.hash.starts_with(hash) {
         return refuse(&format!("its plan is {}, not {}", short(plan), hash.escape_debug()));
     }
     let versions = registry.versions(&version.key)?;
