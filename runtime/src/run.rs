@@ -14,7 +14,6 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread;
 
-use crate::clock;
 use crate::error::{Error, IoContext as _, Result};
 use crate::sink::file::Files;
 use crate::snapshot::local::Local;
@@ -243,8 +242,7 @@ impl Runner {
     }
 
     fn lock(&self, key: &TableKey) -> Result<Option<Lease>> {
-        let owner = format!("process {} since {}", std::process::id(), clock::now_ms());
-        self.store.acquire(key, &owner)
+        self.store.acquire(key)
     }
 
     /// A run that finds the lock taken leaves at once: the holder does what this one registered.

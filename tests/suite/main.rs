@@ -11,6 +11,7 @@ mod flow;
 mod generator;
 mod golden;
 mod guards;
+mod kills;
 mod properties;
 mod random;
 mod samples;

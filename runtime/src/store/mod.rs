@@ -1,5 +1,6 @@
 //! The registry: one record per version, with its status and counts, and one per table, with its lease.
 
+mod owner;
 pub mod sqlite;
 
 use std::fmt;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
-use super::{Lease, Registered, Status, TableKey, Version};
+use super::{Lease, Registered, Status, TableKey, Version, owner};
 use crate::clock;
 use crate::error::{Error, IoContext as _, Result};
 use crate::name::natural_place;
@@ -132,11 +132,8 @@ impl Sqlite {
 
     /// Who holds the table's lease, unless it is free or expired.
     pub fn holder(&self, key: &TableKey) -> Result<Option<String>> {
-        self.read(|connection| {
-            let sql =
-                "SELECT owner FROM tables WHERE tenant = ?1 AND name = ?2 AND expires_at > ?3 AND owner IS NOT NULL";
-            connection.query_row(sql, params![key.tenant, key.table, clock::now_ms()], |row| row.get(0)).optional()
-        })
+        let holder = self.read(|connection| holder(connection, key))?;
+        Ok(holder.filter(|holder| !owner::is_gone(holder)).map(|holder| owner::shown(&holder)))
     }
 
     /// Takes note of a version and of its parts, or of what it waits for. `same_bytes` tells whether parts that differ
@@ -297,19 +294,23 @@ impl Sqlite {
         self.write(|transaction| replace_held(transaction, &rejected))
     }
 
-    /// Takes the table's lease, if it is free or expired.
-    pub fn acquire(&self, key: &TableKey, owner: &str) -> Result<Option<Lease>> {
+    /// Takes the table's lease for this process, if it is free or expired, or if its holder has ended without giving it
+    /// back.
+    pub fn acquire(&self, key: &TableKey) -> Result<Option<Lease>> {
         let now = clock::now_ms();
+        let owner = owner::current();
         self.write(|transaction| {
+            let holder = holder(transaction, key)?;
+            let gone = holder.filter(|holder| owner::is_gone(holder));
             let fence: Option<i64> = transaction
                 .query_row(
                     "UPDATE tables SET owner = ?3, expires_at = ?4, fence = fence + 1
-                     WHERE tenant = ?1 AND name = ?2 AND (owner IS NULL OR expires_at <= ?5) RETURNING fence",
-                    params![key.tenant, key.table, owner, now + LEASE.as_millis() as i64, now],
+                     WHERE tenant = ?1 AND name = ?2 AND (owner IS NULL OR expires_at <= ?5 OR owner = ?6) RETURNING fence",
+                    params![key.tenant, key.table, owner, now + LEASE.as_millis() as i64, now, gone],
                     |row| row.get(0),
                 )
                 .optional()?;
-            Ok(fence.map(|fence| Lease { key: key.clone(), owner: owner.into(), fence: fence as u64 }))
+            Ok(fence.map(|fence| Lease { key: key.clone(), owner, fence: fence as u64 }))
         })
     }
 
@@ -414,6 +415,12 @@ impl Sqlite {
 pub fn same_parts(a: &[Part], b: &[Part]) -> bool {
     let outside = |part: &Part| (part.name.clone(), part.size, part.identity.clone());
     a.iter().map(outside).eq(b.iter().map(outside))
+}
+
+/// Who holds a table's lease, unless it has expired.
+fn holder(connection: &Connection, key: &TableKey) -> rusqlite::Result<Option<String>> {
+    let sql = "SELECT owner FROM tables WHERE tenant = ?1 AND name = ?2 AND expires_at > ?3 AND owner IS NOT NULL";
+    connection.query_row(sql, params![key.tenant, key.table, clock::now_ms()], |row| row.get(0)).optional()
 }
 
 fn layout(connection: &Connection) -> rusqlite::Result<i64> {

@@ -1,0 +1,89 @@
+//! `kill -9` at random moments, again and again: what is published at the end is what an undisturbed run publishes.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::world::World;
+
+/// How many kills there must have been; `TIDEMARK_KILLS` asks for more.
+const KILLS: usize = 100;
+
+#[test]
+fn killed_a_hundred_times_the_published_files_are_those_of_an_undisturbed_run() {
+    let wanted = std::env::var("TIDEMARK_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(KILLS);
+    let undisturbed = world();
+    let begun = Instant::now();
+    assert_eq!(undisturbed.run().status, 0);
+    let whole = begun.elapsed();
+    let expected = files(&undisturbed.path("out"));
+    assert!(expected.len() > 30);
+
+    let mut dice = 0x9e37_79b9_7f4a_7c15u64;
+    let (mut kills, mut worlds) = (0, 0);
+    while kills < wanted {
+        let world = world();
+        worlds += 1;
+        // Each attempt gets further than the one before, so that every step is hit and the end is reached.
+        for attempt in 1.. {
+            dice ^= dice << 13;
+            dice ^= dice >> 7;
+            dice ^= dice << 17;
+            let share = (dice % 1000) as f64 / 1000.0;
+            let patience = whole.mul_f64(share * f64::from(attempt) / 4.0);
+            if !killed_after(&world, patience) {
+                break;
+            }
+            kills += 1;
+        }
+        let said = world.run();
+        assert_eq!(said.status, 0, "{}", said.transcript());
+        assert_eq!(files(&world.path("out")), expected);
+    }
+    println!("{kills} kills in {worlds} worlds");
+}
+
+/// Starts a run and kills it after a while; false when it was done before.
+fn killed_after(world: &World, patience: Duration) -> bool {
+    let mut run = Command::new(env!("CARGO_BIN_EXE_tidemark-under-test"))
+        .args(["run", "exports"])
+        .current_dir(world.path(""))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    thread::sleep(patience);
+    let is_done = run.try_wait().unwrap().is_some();
+    run.kill().unwrap();
+    run.wait().unwrap();
+    !is_done
+}
+
+/// A world with the samples in it.
+fn world() -> World {
+    let world = World::new();
+    let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/exports/.");
+    let copied = Command::new("cp").arg("-r").args([samples, world.path("exports")]).status().unwrap();
+    assert!(copied.success());
+    world
+}
+
+/// Every file below a folder, with its bytes.
+fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                found.insert(path.strip_prefix(folder).unwrap().to_path_buf(), fs::read(&path).unwrap());
+            }
+        }
+    }
+    found
+}
