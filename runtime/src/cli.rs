@@ -2,6 +2,7 @@
 
 mod delta;
 mod listings;
+mod named;
 mod review;
 mod run;
 mod show;
@@ -12,9 +13,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::error::{Error, Fault, Result};
-use crate::name::{NAME_RULE, is_name, near_or_known};
 use crate::snapshot::local::Local;
-use crate::store::TableKey;
 use crate::store::sqlite::Sqlite;
 use crate::table::Table;
 use crate::telemetry;
@@ -166,41 +165,6 @@ fn exit_code(fault: Option<Fault>) -> ExitCode {
 /// Whoever reads our output may have seen enough.
 fn is_closed_pipe(error: &Error) -> bool {
     matches!(error, Error::Io(error) if error.source.kind() == std::io::ErrorKind::BrokenPipe)
-}
-
-/// The table of this name.
-fn find_table(tables: &[&'static Table], name: &str) -> Result<&'static Table> {
-    if let Some(table) = tables.iter().find(|table| table.name == name) {
-        return Ok(table);
-    }
-    let help = near_or_known(name, &tables.iter().map(|table| table.name).collect::<Vec<_>>());
-    Err(Error::refused("", format!("unknown table `{}`", name.escape_debug())).help(help))
-}
-
-/// A name from the command line, which must be one.
-fn checked_name(what: &str, name: &str) -> Result<String> {
-    if is_name(name) {
-        return Ok(name.into());
-    }
-    Err(Error::refused("", format!("`{}` is not a usable {what}", name.escape_debug()))
-        .help(format!("it takes {NAME_RULE}")))
-}
-
-/// `TENANT/TABLE`, of a table that is known.
-fn table_key(tables: &[&'static Table], text: &str) -> Result<TableKey> {
-    let (tenant, table) = text.split_once('/').ok_or_else(|| {
-        Error::refused("", format!("`{}` is not TENANT/TABLE", text.escape_debug())).help("write it like acme/orders")
-    })?;
-    Ok(TableKey { tenant: checked_name("tenant", tenant)?, table: find_table(tables, table)?.name.into() })
-}
-
-/// `TENANT/TABLE/VERSION`, of a table that is known.
-fn version_key(tables: &[&'static Table], text: &str) -> Result<(TableKey, String)> {
-    let (key, version) = text.rsplit_once('/').filter(|(key, _)| key.contains('/')).ok_or_else(|| {
-        Error::refused("", format!("`{}` is not TENANT/TABLE/VERSION", text.escape_debug()))
-            .help("write it like acme/orders/20260101_V0001")
-    })?;
-    Ok((table_key(tables, key)?, checked_name("version", version)?))
 }
 
 /// A path as a person would type it.

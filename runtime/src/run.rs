@@ -86,7 +86,7 @@ impl Runner {
 
     /// Plans a version without publishing anything, unless it is planned already.
     pub fn plan_only(&self, table: &'static Table, version: Version) -> Result<Version> {
-        let name = format!("{} {}", version.key, version.version);
+        let name = version.to_string();
         let Some(lease) = self.lock(&version.key)? else {
             let holder = self.store.holder(&version.key)?.unwrap_or_else(|| "another run".into());
             return Err(Error::refused(name, format!("{holder} is working on its table")).help("try again later"));

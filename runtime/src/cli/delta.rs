@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::named::{checked_name, find_table};
 use super::show::{self, count};
-use super::{Format, FormatArgs, checked_name, find_table};
+use super::{Format, FormatArgs};
 use crate::change_set::Plan;
 use crate::delta::Delta;
 use crate::error::{Fault, IoContext as _, Result};

@@ -3,11 +3,11 @@
 use clap::Args;
 use serde::Serialize;
 
+use super::named::{find_table, known_version, known_versions, table_key};
 use super::show::{self, count, moment};
-use super::{Format, FormatArgs, StateArgs, find_table, table_key, version_key};
+use super::{Format, FormatArgs, StateArgs};
 use crate::change_set::Counts;
 use crate::error::{Error, Fault, Result};
-use crate::name::near_or_known;
 use crate::store::sqlite::Sqlite;
 use crate::store::{Status, TableKey, Version};
 use crate::table::{Column, Completeness, Compression, Table};
@@ -175,39 +175,23 @@ pub(super) fn history(args: &HistoryArgs, tables: &[&'static Table]) -> Result<O
     Ok(None)
 }
 
-pub(super) fn retry(args: &RetryArgs, tables: &[&'static Table]) -> Result<Option<Fault>> {
-    let (key, name) = version_key(tables, &args.version)?;
+pub(super) fn retry(args: &RetryArgs, tables: &'static [&'static Table]) -> Result<Option<Fault>> {
     let registry = args.state.registry()?;
-    let versions = known_versions(&registry, &key)?;
-    let Some(version) = versions.iter().find(|version| version.version == name) else {
-        let help = near_or_known(&name, &versions.iter().map(|version| version.version.as_str()).collect::<Vec<_>>());
-        return Err(Error::refused(key.to_string(), format!("unknown version `{name}`")).help(help));
-    };
-    if version.status != Status::Failed || !registry.retry(version)? {
-        let subject = format!("{key} {name}");
-        return Err(Error::refused(
-            subject,
-            format!("it is {}; only a FAILED version can be tried again", version.status),
-        ));
+    let (_, version) = known_version(&registry, tables, &args.version)?;
+    if version.status != Status::Failed || !registry.retry(&version)? {
+        let problem = format!("it is {}; only a FAILED version can be tried again", version.status);
+        return Err(Error::refused(version.to_string(), problem));
     }
     let root = registry.root()?.unwrap_or_else(|| "DIR".into());
     match args.format.format {
-        Format::Json => show::print_json(&serde_json::json!({ "version": name, "status": Status::Registered }))?,
+        Format::Json => {
+            show::print_json(&serde_json::json!({ "version": version.version, "status": Status::Registered }))?
+        }
         Format::Text => {
-            show::print(&format!("{key} {name} is REGISTERED again. Go on with: cargo tidemark run {root}\n"))?
+            show::print(&format!("{version} is REGISTERED again. Go on with: cargo tidemark run {root}\n"))?
         }
     }
     Ok(None)
-}
-
-fn known_versions(registry: &Sqlite, key: &TableKey) -> Result<Vec<Version>> {
-    let versions = registry.versions(key)?;
-    if !versions.is_empty() {
-        return Ok(versions);
-    }
-    let known: Vec<String> = registry.tables()?.iter().map(TableKey::to_string).collect();
-    let help = near_or_known(&key.to_string(), &known.iter().map(String::as_str).collect::<Vec<_>>());
-    Err(Error::refused(key.to_string(), "no version is known").help(help))
 }
 
 pub(super) fn tables(args: &TablesArgs, tables: &'static [&'static Table]) -> Result<Option<Fault>> {

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::named::known_version;
 use super::show::{self, count};
-use super::{ExportsArgs, Format, FormatArgs, OUT, StateArgs, find_table, version_key};
+use super::{ExportsArgs, Format, FormatArgs, OUT, StateArgs};
 use crate::change_set::{Counts, Findings, Plan};
 use crate::clock;
 use crate::error::{Error, Fault, Result};
-use crate::name::near_or_known;
 use crate::run::guard::{percent, ratio};
 use crate::run::{Runner, guard};
 use crate::sink::file::Files;
@@ -83,7 +83,7 @@ pub(super) struct RejectArgs {
 
 pub(super) fn plan(args: &PlanArgs, tables: &'static [&'static Table]) -> Result<Option<Fault>> {
     let registry = args.state.registry()?;
-    let (table, mut version) = find(&registry, tables, &args.version)?;
+    let (table, mut version) = known_version(&registry, tables, &args.version)?;
     if matches!(version.status, Status::Registered | Status::Planned) {
         let exports = args.exports.local(&registry)?;
         let sink = Files::new(OUT.as_ref());
@@ -93,7 +93,7 @@ pub(super) fn plan(args: &PlanArgs, tables: &'static [&'static Table]) -> Result
     let Some(plan) = &version.plan else {
         let problem = format!("it is {} and has no plan", version.status);
         return Err(
-            Error::refused(name(&version), problem).help(format!("see: cargo tidemark history {}", version.key))
+            Error::refused(version.to_string(), problem).help(format!("see: cargo tidemark history {}", version.key))
         );
     };
     match args.format.format {
@@ -106,11 +106,13 @@ pub(super) fn plan(args: &PlanArgs, tables: &'static [&'static Table]) -> Result
 pub(super) fn approve(args: &ApproveArgs, tables: &'static [&'static Table]) -> Result<Option<Fault>> {
     let begun = clock::instant();
     let registry = args.state.registry()?;
-    let (table, version) = find(&registry, tables, &args.version)?;
+    let (table, version) = known_version(&registry, tables, &args.version)?;
     check_approval(&registry, table, &version, &args.hash)?;
     let exports = args.exports.local(&registry)?;
     if !registry.approve(&version)? {
-        return Err(Error::refused(name(&version), "it changed while it was approved").help("look at its plan again"));
+        return Err(
+            Error::refused(version.to_string(), "it changed while it was approved").help("look at its plan again")
+        );
     }
     telemetry::listen_for_ctrl_c();
     let sink = Files::new(&args.out);
@@ -128,35 +130,20 @@ pub(super) fn approve(args: &ApproveArgs, tables: &'static [&'static Table]) -> 
 
 pub(super) fn reject(args: &RejectArgs, tables: &'static [&'static Table]) -> Result<Option<Fault>> {
     let registry = args.state.registry()?;
-    let (_, version) = find(&registry, tables, &args.version)?;
+    let (_, version) = known_version(&registry, tables, &args.version)?;
     check_held(&version)?;
     if !registry.reject(&version)? {
-        return Err(Error::refused(name(&version), "it changed while it was rejected").help("look at its plan again"));
+        return Err(
+            Error::refused(version.to_string(), "it changed while it was rejected").help("look at its plan again")
+        );
     }
     match args.format.format {
         Format::Json => show::print_json(
             &serde_json::json!({ "key": version.key, "version": version.version, "status": Status::Rejected }),
         )?,
-        Format::Text => show::print(&format!("{} is REJECTED; nothing of it was published.\n", name(&version)))?,
+        Format::Text => show::print(&format!("{} is REJECTED; nothing of it was published.\n", version.to_string()))?,
     }
     Ok(None)
-}
-
-fn find(registry: &Sqlite, tables: &'static [&'static Table], text: &str) -> Result<(&'static Table, Version)> {
-    let (key, name) = version_key(tables, text)?;
-    let versions = registry.versions(&key)?;
-    let table = find_table(tables, &key.table)?;
-    match versions.iter().find(|version| version.version == name) {
-        Some(version) => Ok((table, version.clone())),
-        None => {
-            let known: Vec<&str> = versions.iter().map(|version| version.version.as_str()).collect();
-            Err(Error::refused(key.to_string(), format!("unknown version `{name}`")).help(near_or_known(&name, &known)))
-        }
-    }
-}
-
-fn name(version: &Version) -> String {
-    format!("{} {}", version.key, version.version)
 }
 
 fn check_held(version: &Version) -> Result<()> {
@@ -164,14 +151,14 @@ fn check_held(version: &Version) -> Result<()> {
         return Ok(());
     }
     let problem = format!("it is {}; only a HELD version can be approved or rejected", version.status);
-    Err(Error::refused(name(version), problem).help(format!("see: cargo tidemark history {}", version.key)))
+    Err(Error::refused(version.to_string(), problem).help(format!("see: cargo tidemark history {}", version.key)))
 }
 
 /// What was looked at must be what would be published.
 fn check_approval(registry: &Sqlite, table: &Table, version: &Version, hash: &str) -> Result<()> {
     check_held(version)?;
-    let again = format!("look at it again: cargo tidemark plan {}/{}", version.key, version.version);
-    let refuse = |problem: &str| Err(Error::refused(name(version), problem).help(&again));
+    let again = format!("look at it again: cargo tidemark plan {}", version.path());
+    let refuse = |problem: &str| Err(Error::refused(version.to_string(), problem).help(&again));
     let Some(plan) = &version.plan else { return refuse("it has no plan") };
     if hash.len() < SHORT_HASH {
         return refuse(&format!("`{}` is too short; it takes {SHORT_HASH} digits", hash.escape_debug()));
@@ -220,7 +207,7 @@ fn text(version: &Version, plan: &Plan, guards: &Guards) -> String {
     lines.extend(samples(&plan.findings));
     lines.extend(block(&plan.findings));
     if version.status == Status::Held {
-        let path = format!("{}/{}", version.key, version.version);
+        let path = version.path();
         lines.push(format!("publish it    cargo tidemark approve {path} {}", short(plan)));
         lines.push(format!("refuse it     cargo tidemark reject  {path}"));
     }

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::named::{checked_name, find_table};
 use super::show::{self, count, plural};
-use super::{Format, FormatArgs, OUT, StateArgs, checked_name, find_table, shown};
+use super::{Format, FormatArgs, OUT, StateArgs, shown};
 use crate::clock;
 use crate::error::{Fault, Result};
 use crate::run::{Outcome, Report, Runner};

@@ -4,8 +4,7 @@ use super::Runner;
 use crate::error::{Error, IoContext as _, Result};
 use crate::snapshot::part::checksum;
 use crate::snapshot::{Export, local};
-use crate::store::sqlite::same_parts;
-use crate::store::{Status, Version};
+use crate::store::{Status, Version, same_parts};
 use crate::table::Table;
 
 impl Runner {
@@ -32,7 +31,7 @@ impl Runner {
         if let Some(other) = found.iter().find(|found| !baseline.parts.iter().any(|part| part.name == found.name)) {
             return Err(changed(baseline, format!("{} came later", other.name)));
         }
-        let label = format!("{} {}", baseline.key, baseline.version);
+        let label = baseline.to_string();
         Ok(Some((baseline.clone(), Export { label, folder, parts: baseline.parts.clone() })))
     }
 }

@@ -99,13 +99,13 @@ impl Outcome {
     pub(super) fn of_held(version: &Version) -> Self {
         Self {
             fault: Some(Fault::Input),
-            help: Some(format!("to see why it is held: cargo tidemark plan {}/{}", version.key, version.version)),
+            help: Some(format!("to see why it is held: cargo tidemark plan {}", version.path())),
             ..Self::of_version(version)
         }
     }
 
     pub(super) fn of_failure(version: &Version, error: Error, baseline: Option<String>) -> Self {
-        let retry = format!("cargo tidemark retry {}/{}", version.key, version.version);
+        let retry = format!("cargo tidemark retry {}", version.path());
         let help = match (&error, error.next_step()) {
             (Error::Export(_), Some(step)) => format!("{step}.\n      When the schema was mended, run: {retry}"),
             _ => format!("deliver it again, or mend the schema and run: {retry}"),

@@ -152,9 +152,20 @@ pub struct Lease {
 }
 
 impl Version {
+    /// `TENANT/TABLE/VERSION`, as it is typed and as it lies among the exports.
+    pub fn path(&self) -> String {
+        format!("{}/{}", self.key, self.version)
+    }
+
     /// Whether the plan that it has is the one that was approved.
     pub fn is_approved(&self) -> bool {
         self.plan.as_ref().is_some_and(|plan| self.approved.as_ref() == Some(&plan.hash))
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.key, self.version)
     }
 }
 
@@ -175,4 +186,10 @@ pub enum Registered {
     },
     /// Another spelling of the same place is registered.
     Twin(String),
+}
+
+/// Whether two lists name the same parts, by name, size and identity.
+pub fn same_parts(a: &[Part], b: &[Part]) -> bool {
+    let outside = |part: &Part| (part.name.clone(), part.size, part.identity.clone());
+    a.iter().map(outside).eq(b.iter().map(outside))
 }
