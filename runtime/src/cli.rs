@@ -59,6 +59,8 @@ enum Command {
     Approve(review::ApproveArgs),
     /// Refuse a HELD version for good; the next version is compared with the same baseline.
     Reject(review::RejectArgs),
+    /// Publish a version once more, with the same ids and the same sequence.
+    Replay(review::ReplayArgs),
     /// Show where every tenant's tables stand, and what needs attention.
     Status(listings::StatusArgs),
     /// Show every version of a tenant's table, with its counts.
@@ -139,6 +141,7 @@ pub fn main(tables: &'static [&'static Table]) -> ExitCode {
         Command::Plan(args) => (args.format.format, review::plan(&args, tables)),
         Command::Approve(args) => (args.format.format, review::approve(&args, tables)),
         Command::Reject(args) => (args.format.format, review::reject(&args, tables)),
+        Command::Replay(args) => (args.format.format, review::replay(&args, tables)),
         Command::Status(args) => (args.format.format, listings::status(&args)),
         Command::History(args) => (args.format.format, listings::history(&args, tables)),
         Command::Retry(args) => (args.format.format, listings::retry(&args, tables)),

@@ -87,10 +87,7 @@ impl Runner {
     /// Plans a version without publishing anything, unless it is planned already.
     pub fn plan_only(&self, table: &'static Table, version: Version) -> Result<Version> {
         let name = version.to_string();
-        let Some(lease) = self.lock(&version.key)? else {
-            let holder = self.store.holder(&version.key)?.unwrap_or_else(|| "another run".into());
-            return Err(Error::refused(name, format!("{holder} is working on its table")).help("try again later"));
-        };
+        let lease = self.lock_or_refuse(&version)?;
         let planned = self.keep_alive(&lease, || {
             if !self.is_still_there(table, &version)? {
                 return Err(Error::refused(name, "its export is no longer what was registered").help("run again"));
@@ -106,6 +103,23 @@ impl Runner {
         });
         self.unlock(&lease, None)?;
         planned
+    }
+
+    /// Publishes a version that SUCCEEDED once more: the same operations, under the same ids and the same sequence.
+    pub fn replay(&self, table: &'static Table, version: &Version) -> Result<()> {
+        if version.status != Status::Succeeded {
+            let problem = format!("it is {}; only a version that SUCCEEDED can be published again", version.status);
+            return Err(Error::refused(version.to_string(), problem));
+        }
+        let changes = self.change_set(version);
+        if !changes.is_dir() {
+            return Err(Error::refused(version.to_string(), format!("its change set {} is gone", changes.display()))
+                .help("a consumer that lost it can start from the newest export with `delta TABLE none`"));
+        }
+        let lease = self.lock_or_refuse(version)?;
+        let published = self.keep_alive(&lease, || self.sink.publish(table, version, &changes));
+        self.unlock(&lease, None)?;
+        published
     }
 
     /// The whole flow for one tenant's table.
@@ -243,6 +257,16 @@ impl Runner {
 
     fn lock(&self, key: &TableKey) -> Result<Option<Lease>> {
         self.store.acquire(key)
+    }
+
+    /// For a command that is about one version, and has nothing to do when somebody else is at its table.
+    fn lock_or_refuse(&self, version: &Version) -> Result<Lease> {
+        if let Some(lease) = self.lock(&version.key)? {
+            return Ok(lease);
+        }
+        let holder = self.store.holder(&version.key)?.unwrap_or_else(|| "another run".into());
+        let problem = format!("{holder} is working on its table");
+        Err(Error::refused(version.to_string(), problem).help("try again later"))
     }
 
     /// A run that finds the lock taken leaves at once: the holder does what this one registered.

@@ -27,6 +27,10 @@ fn help_teaches() {
         ("help_history", &["history", "--help"]),
         ("help_retry", &["retry", "--help"]),
         ("help_tables", &["tables", "--help"]),
+        ("help_plan", &["plan", "--help"]),
+        ("help_approve", &["approve", "--help"]),
+        ("help_reject", &["reject", "--help"]),
+        ("help_replay", &["replay", "--help"]),
     ] {
         let said = world.tidemark_with(arguments, &[("COLUMNS", "110")]);
         assert_eq!(said.status, 0);

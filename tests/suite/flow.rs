@@ -106,6 +106,35 @@ fn a_run_as_its_user_sees_it() {
 }
 
 #[test]
+fn a_replay_is_the_same_to_the_byte() {
+    let world = World::new();
+    world.export("acme/test_table/V1", V1);
+    world.export("acme/test_table/V2", V2);
+    world.run();
+    let said = world.tidemark(&["replay", "acme/test_table/V1", "--out", "again"]);
+    assert_eq!(said.status, 0, "{}", said.stderr);
+    let part = |out: &str| std::fs::read(world.path(out).join("acme/test_table/V1/part-00000.ndjson.gz")).unwrap();
+    assert_eq!(part("again"), part("out"));
+    // The lease is free again, and the next version goes on from V2.
+    world.export("acme/test_table/V3", V1);
+    assert_eq!(world.run().status, 0);
+    assert_eq!(world.published("acme/test_table/V3")[0]["sequence"], json!(3));
+}
+
+#[test]
+fn only_what_succeeded_can_be_published_again() {
+    let world = World::new();
+    world.export("acme/test_table/V1", V1);
+    world.export("acme/test_table/V2", "PK1;one;;\n");
+    world.run();
+    insta::assert_snapshot!("replay_of_failed", world.tidemark(&["replay", "acme/test_table/V2"]).transcript());
+    std::fs::remove_dir_all(world.path(".tidemark/changes")).unwrap();
+    let said = world.tidemark(&["replay", "acme/test_table/V1"]);
+    assert_eq!(said.status, 1);
+    assert!(said.stderr.contains("is gone"), "{}", said.stderr);
+}
+
+#[test]
 fn an_empty_change_set_is_published_and_takes_a_sequence() {
     let world = World::new();
     world.export("acme/test_table/V1", V1);

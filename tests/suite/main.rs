@@ -11,7 +11,7 @@ mod flow;
 mod generator;
 mod golden;
 mod guards;
-mod kills;
+mod processes;
 mod properties;
 mod random;
 mod samples;

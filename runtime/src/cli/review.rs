@@ -1,4 +1,4 @@
-//! The commands for a version that is held: look at its plan, approve it, reject it.
+//! The commands about one version: look at its plan; approve or reject it when it is held; publish it once more.
 
 use std::path::PathBuf;
 
@@ -79,6 +79,45 @@ pub(super) struct RejectArgs {
     state: StateArgs,
     #[command(flatten)]
     pub(super) format: FormatArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  cargo tidemark replay acme/orders/20260102_V0001 --out /tmp/again
+
+For a consumer that lost what it had. One that did not lose it notices nothing: no sequence is larger
+than what its keys have seen.")]
+pub(super) struct ReplayArgs {
+    /// The version that SUCCEEDED.
+    #[arg(value_name = "TENANT/TABLE/VERSION")]
+    version: String,
+    /// The folder that operations go to.
+    #[arg(long, value_name = "DIR", default_value = OUT)]
+    out: PathBuf,
+    #[command(flatten)]
+    exports: ExportsArgs,
+    #[command(flatten)]
+    state: StateArgs,
+    #[command(flatten)]
+    pub(super) format: FormatArgs,
+}
+
+pub(super) fn replay(args: &ReplayArgs, tables: &'static [&'static Table]) -> Result<Option<Fault>> {
+    let registry = args.state.registry()?;
+    let (table, version) = known_version(&registry, tables, &args.version)?;
+    let exports = args.exports.local(&registry)?;
+    let sink = Files::new(&args.out);
+    let runner = Runner { tables, exports, store: registry, sink, state: args.state.state.clone() };
+    telemetry::listen_for_ctrl_c();
+    runner.replay(table, &version)?;
+    match args.format.format {
+        Format::Json => show::print_json(&version)?,
+        Format::Text => {
+            show::print(&format!("{version} is published again. Operations are in {}.\n", super::shown(&args.out)))?;
+        }
+    }
+    Ok(None)
 }
 
 pub(super) fn plan(args: &PlanArgs, tables: &'static [&'static Table]) -> Result<Option<Fault>> {

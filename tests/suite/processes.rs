@@ -1,4 +1,5 @@
-//! `kill -9` at random moments, again and again: what is published at the end is what an undisturbed run publishes.
+//! Processes that are killed, and processes that race: what is published at the end is what one undisturbed run
+//! publishes.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -45,6 +46,31 @@ fn killed_a_hundred_times_the_published_files_are_those_of_an_undisturbed_run() 
         assert_eq!(files(&world.path("out")), expected);
     }
     println!("{kills} kills in {worlds} worlds");
+}
+
+#[test]
+fn fifty_processes_race_for_one_table_and_every_version_is_published_once() {
+    const RACERS: usize = 50;
+    let world = World::new();
+    for version in 1..=5 {
+        world.export(&format!("acme/test_table/V{version}"), &format!("PK0;{version};;\nPK{version};{version};a;\n"));
+    }
+    let start = || {
+        let mut run = Command::new(env!("CARGO_BIN_EXE_tidemark-under-test"));
+        run.args(["run", "exports"]).current_dir(world.path(""));
+        run.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let racers: Vec<_> = (0..RACERS).map(|_| start()).collect();
+    for racer in racers {
+        let output = racer.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    let sequences: Vec<_> =
+        (1..=5).map(|version| world.published(&format!("acme/test_table/V{version}"))[0]["sequence"].clone()).collect();
+    assert_eq!(sequences, [1, 2, 3, 4, 5]);
+    let registry = rusqlite::Connection::open(world.path(".tidemark/registry.sqlite")).unwrap();
+    let free = "SELECT owner IS NULL AND sequence = 5 FROM tables";
+    assert!(registry.query_row(free, [], |row| row.get::<_, bool>(0)).unwrap());
 }
 
 /// Starts a run and kills it after a while; false when it was done before.
