@@ -106,12 +106,15 @@ fn nothing_to_do(args: &RunArgs, runner: &Runner) -> Result<String> {
             shown(&args.exports)
         ));
     }
-    let failed = known.iter().filter(|version| version.status == Status::Failed).count();
-    let failed = match failed {
-        0 => String::new(),
-        failed => format!("; {} FAILED before, see: cargo tidemark status", plural(failed, "version")),
-    };
-    Ok(format!("nothing to do: {} known, none is new{failed}\n", plural(known.len(), "version")))
+    let open: Vec<String> = [Status::Held, Status::Failed]
+        .iter()
+        .map(|status| (known.iter().filter(|version| version.status == *status).count(), status))
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, status)| format!("{number} {status}"))
+        .collect();
+    let open =
+        if open.is_empty() { String::new() } else { format!(" ({}, see: cargo tidemark status)", open.join(", ")) };
+    Ok(format!("nothing to do: {} known, none is new{open}\n", plural(known.len(), "version")))
 }
 
 fn row(outcome: &Outcome) -> Vec<String> {
