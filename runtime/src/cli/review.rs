@@ -180,7 +180,7 @@ pub(super) fn reject(args: &RejectArgs, tables: &'static [&'static Table]) -> Re
         Format::Json => show::print_json(
             &serde_json::json!({ "key": version.key, "version": version.version, "status": Status::Rejected }),
         )?,
-        Format::Text => show::print(&format!("{} is REJECTED; nothing of it was published.\n", version.to_string()))?,
+        Format::Text => show::print(&format!("{version} is REJECTED; nothing of it was published.\n"))?,
     }
     Ok(None)
 }
