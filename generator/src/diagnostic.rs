@@ -176,6 +176,12 @@ codes! {
     DefaultOnKey = "default-on-key",
     /// A `default` that the column's type cannot read.
     UnreadableDefault = "unreadable-default",
+    /// A `formerly` on a key column.
+    FormerlyOnKey = "formerly-on-key",
+    /// A `formerly` that is the name of a column today; case does not count.
+    FormerlyIsColumn = "formerly-is-column",
+    /// A `formerly` that two columns claim; case does not count.
+    FormerlyTwice = "formerly-twice",
     /// A delimiter that cannot part fields.
     InvalidDelimiter = "invalid-delimiter",
     /// A quote that cannot enclose fields.

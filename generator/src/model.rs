@@ -46,6 +46,9 @@ pub struct Column {
     pub compare: bool,
     /// The raw text for rows from before the column existed; its type can read it. Never in the key.
     pub default: Option<String>,
+    /// The name it had before it was renamed: a legal name that no column of the table has and that no other column
+    /// claims, in any case. Never in the key.
+    pub formerly: Option<String>,
     /// Whether its values are masked wherever a person sees them.
     pub pii: bool,
     /// Whether blanks around the text are removed.
@@ -257,11 +260,14 @@ impl Table {
 
 impl Column {
     fn normalised(&self) -> String {
-        let Self { name, ty, nullable, compare, default, trim, .. } = self;
+        let Self { name, ty, nullable, compare, default, formerly, trim, .. } = self;
         let mut text =
             format!("column {} {} nullable {nullable} compare {compare} trim {trim}", quoted(name), ty.name());
         if let Some(default) = default {
             text += &format!(" default {}", quoted(default));
+        }
+        if let Some(formerly) = formerly {
+            text += &format!(" formerly {}", quoted(formerly));
         }
         if let Some(format) = ty.format() {
             text += &format!(" format {}", quoted(format));

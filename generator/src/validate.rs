@@ -5,6 +5,7 @@
 
 mod column;
 mod format;
+mod formerly;
 mod guards;
 mod readable;
 mod source;
@@ -30,6 +31,7 @@ pub(crate) fn table(spec: &Spec, found: &mut Vec<Diagnostic>) -> Option<Table> {
     duplicate_columns(columns, found);
     colliding_fields(columns, found);
     let key = key(spec, columns, found);
+    formerly::old_names(columns, &key, found);
     let context = column::Context { nulls: &source.nulls, key: &key };
     let columns: Option<Vec<Column>> =
         columns.iter().map(|column| column::column(column, &context, found)).collect::<Vec<_>>().into_iter().collect();
@@ -155,7 +157,10 @@ fn key<'a>(spec: &'a Spec, columns: &[ColumnSpec], found: &mut Vec<Diagnostic>) 
         let column =
             columns.iter().find(|column| column.name.as_ref().is_some_and(|column| column.value == name.value));
         match column {
-            Some(column) => unfit_key_column(name, column, found),
+            Some(column) => {
+                unfit_key_column(name, column, found);
+                formerly::formerly_on_key(name, column, found);
+            }
             // Without columns nothing can be said about the key.
             None if !columns.is_empty() => found.push(unknown_key_column(name, columns)),
             None => {}

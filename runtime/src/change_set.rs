@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::engine::Found;
+use crate::epoch::Drift;
 use crate::error::{IoContext as _, Result};
 use crate::operation::Head;
 use crate::row::write_text;
@@ -47,8 +48,12 @@ pub const SAMPLES: usize = 5;
 /// What a person looks at in a plan. Values of `pii` columns are masked before they come here.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Findings {
+    /// UPDATEs in nothing but columns that the baseline is older than; the others are what follows.
+    pub backfilled: u64,
     /// In how many UPDATEs each column changed.
     pub changed: BTreeMap<String, u64>,
+    /// In how many of them the old value is one that today's type cannot read.
+    pub unreadable: BTreeMap<String, u64>,
     /// Keys of the first INSERTs.
     pub inserts: Vec<String>,
     /// The first UPDATEs.
@@ -77,6 +82,15 @@ pub struct Block {
     pub at_the_end: bool,
 }
 
+/// What a version that is published whole replaces.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reset {
+    /// The newest version that succeeded; none on the first import.
+    pub version: Option<String>,
+    /// Its rows.
+    pub rows: u64,
+}
+
 /// A change set in short.
 ///
 /// Its hash is XXH3-128 over tenant, table, previous, version, reset, both fingerprints, the schema's hash, the counts
@@ -87,8 +101,12 @@ pub struct Plan {
     pub hash: String,
     /// The version it was compared with.
     pub previous: Option<String>,
+    /// What it is to replace, when it is published whole because somebody asked for a resync.
+    pub reset: Option<Reset>,
     /// The schema's hash.
     pub schema: String,
+    /// What changed in the schema since the baseline was read; `None` when nothing did.
+    pub drift: Option<Drift>,
     /// Sum of the baseline's row hashes.
     #[serde(with = "crate::operation::as_text")]
     pub baseline_fingerprint: i128,
@@ -105,7 +123,7 @@ pub struct Plan {
 
 impl Plan {
     /// The plan of what an engine found; its parts are not counted yet.
-    pub fn new(head: &Head, table: &Table, found: &Found) -> Self {
+    pub fn new(head: &Head, table: &Table, found: &Found, reset: Option<Reset>) -> Self {
         let counts = &found.counts;
         let mut bytes = Vec::new();
         for text in [
@@ -113,7 +131,7 @@ impl Plan {
             &head.table,
             head.previous.as_deref().unwrap_or_default(),
             &head.version,
-            "false",
+            if reset.is_some() { "true" } else { "false" },
             &found.baseline_fingerprint.to_string(),
             &found.fingerprint.to_string(),
             table.schema,
@@ -128,7 +146,9 @@ impl Plan {
         Self {
             hash: format!("{:032x}", xxh3_128(&bytes)),
             previous: head.previous.clone(),
+            reset,
             schema: table.schema.into(),
+            drift: None,
             baseline_fingerprint: found.baseline_fingerprint,
             fingerprint: found.fingerprint,
             counts: *counts,
@@ -206,6 +226,12 @@ pub fn read_part(folder: &Path, part: u32, mut each: impl FnMut(&[u8]) -> Result
         }
         each(&line)?;
     }
+}
+
+/// The names in a folder.
+pub(crate) fn folder_names(folder: &Path) -> std::io::Result<Vec<String>> {
+    let names = fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.file_name().to_string_lossy().into_owned()));
+    names.collect()
 }
 
 /// The name of a part, in a change set and where it is published.

@@ -3,6 +3,7 @@
 mod delta;
 mod listings;
 mod named;
+mod plan;
 mod review;
 mod run;
 mod show;
@@ -54,13 +55,15 @@ enum Command {
     /// Print the operations between two exports; needs no registry and leaves no trace.
     Delta(delta::DeltaArgs),
     /// Show what a version would change, and why it is held; publishes nothing.
-    Plan(review::PlanArgs),
+    Plan(plan::PlanArgs),
     /// Publish a HELD version exactly as its plan shows it.
     Approve(review::ApproveArgs),
     /// Refuse a HELD version for good; the next version is compared with the same baseline.
     Reject(review::RejectArgs),
     /// Publish a version once more, with the same ids and the same sequence.
     Replay(review::ReplayArgs),
+    /// Publish the next version of a table whole, for when there is nothing left to compare it with.
+    Resync(review::ResyncArgs),
     /// Show where every tenant's tables stand, and what needs attention.
     Status(listings::StatusArgs),
     /// Show every version of a tenant's table, with its counts.
@@ -138,10 +141,11 @@ pub fn main(tables: &'static [&'static Table]) -> ExitCode {
     let (format, done) = match cli.command {
         Command::Run(args) => (args.format.format, run::run(&args, tables)),
         Command::Delta(args) => (args.format.format, delta::delta(&args, tables)),
-        Command::Plan(args) => (args.format.format, review::plan(&args, tables)),
+        Command::Plan(args) => (args.format.format, plan::plan(&args, tables)),
         Command::Approve(args) => (args.format.format, review::approve(&args, tables)),
         Command::Reject(args) => (args.format.format, review::reject(&args, tables)),
         Command::Replay(args) => (args.format.format, review::replay(&args, tables)),
+        Command::Resync(args) => (args.format.format, review::resync(&args, tables)),
         Command::Status(args) => (args.format.format, listings::status(&args)),
         Command::History(args) => (args.format.format, listings::history(&args, tables)),
         Command::Retry(args) => (args.format.format, listings::retry(&args, tables)),

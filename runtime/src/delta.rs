@@ -47,7 +47,7 @@ impl Delta {
         let inputs = Inputs { baseline: baseline.as_ref(), snapshot: &snapshot };
         let mut write = |line: &[u8]| out.write_all(line).at("cannot write", Path::new("the operations"));
         let found = native::delta(&layout, &head, inputs, &std::env::temp_dir(), watch, &mut write)?;
-        Ok(Plan::new(&head, self.table, &found))
+        Ok(Plan::new(&head, self.table, &found, None))
     }
 }
 
@@ -60,9 +60,9 @@ fn export(path: &Path) -> Result<Export> {
         if listing.parts.is_empty() {
             return Err(Error::export(path, "the folder holds no part").help("name a file, or a folder of parts"));
         }
-        return Ok(Export { label, folder: path.into(), parts: listing.parts });
+        return Ok(Export { label, folder: path.into(), parts: listing.parts, epoch: None });
     }
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
-    Ok(Export { label, folder, parts: vec![local::look(path, name)?] })
+    Ok(Export { label, folder, parts: vec![local::look(path, name)?], epoch: None })
 }

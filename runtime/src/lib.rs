@@ -5,11 +5,13 @@
 //! and [`sink`] (where operations go). [`table`] is what the generator says about a table; [`operation`] and [`types`]
 //! are what a consumer of the operations meets.
 
+pub mod breakpoint;
 pub mod change_set;
 pub mod cli;
 mod clock;
 pub mod delta;
 pub mod engine;
+pub mod epoch;
 pub mod error;
 pub mod float;
 pub mod name;

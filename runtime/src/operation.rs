@@ -45,7 +45,8 @@ pub enum Change<V> {
     },
     /// A compared column differs.
     Update {
-        /// The old columns outside the key, where the schema asks for them.
+        /// The old columns outside the key, where the schema asks for them. Left out when one of them was written under
+        /// an earlier schema and is no value of today's type.
         #[serde(default = "none", skip_serializing_if = "Option::is_none")]
         before: Option<V>,
         /// The new columns outside the key.
@@ -61,7 +62,8 @@ pub enum Change<V> {
     },
     /// The key is there no more.
     Delete {
-        /// The old columns outside the key, where the schema asks for them.
+        /// The old columns outside the key, where the schema asks for them. Left out when one of them was written under
+        /// an earlier schema and is no value of today's type.
         #[serde(default = "none", skip_serializing_if = "Option::is_none")]
         before: Option<V>,
         /// The old row hash.

@@ -1,7 +1,7 @@
 //! Rows as canonical bytes, and the hashes over them.
 //!
-//! A column enters as `-` when it is NULL, otherwise as the byte length of its canonical text, `:`, the text. A row's
-//! **image** is its key columns in the order of `primary_key`, then every other column in the order of `columns`. The
+//! A column enters as `-` when it is NULL, otherwise as the byte length of its canonical text, `:`, the text; a
+//! baseline's value that today's type cannot read as `!`, the length of its raw text, `:`, the raw text. A row's **image** is its key columns in the order of `primary_key`, then every other column in the order of `columns`. The
 //! **row hash** is over the image without the columns that are not compared.
 
 mod typed;
@@ -9,20 +9,37 @@ mod typed;
 use xxhash_rust::xxh3::xxh3_128;
 use xxhash_rust::xxh64::xxh64;
 
+use crate::epoch::{Epoch, Place, Written};
 use crate::reject::Reason;
 use crate::table::{Column, Table};
 use crate::value::{Reader, Value};
 
-/// A table's columns in the order in which they stand in an image.
+/// How the rows of an export become images: a table's columns in the order in which they stand there, and where the
+/// export has them.
 #[derive(Debug)]
 pub struct Layout {
     /// The table.
     pub table: &'static Table,
+    /// How the export is written.
+    pub written: Written,
+    /// The names of the export's columns; without a header also the order of its fields.
+    pub names: Vec<String>,
     readers: Vec<Reader>,
-    /// For each reader, the column's place in the schema.
-    places: Vec<usize>,
+    /// For each reader, where its values come from.
+    origins: Vec<Origin>,
     keys: usize,
     all_compared: bool,
+    /// Whether a value outside the key that cannot be read is a value still: in a baseline from before today's types.
+    is_lenient: bool,
+}
+
+/// Where the values of a column come from.
+#[derive(Debug)]
+enum Origin {
+    /// The export's column at this place.
+    Column(usize),
+    /// The export is older than the column; these bytes stand for it.
+    Fill(Vec<u8>),
 }
 
 /// One field of a row as it stood in a part.
@@ -44,21 +61,38 @@ pub struct Row {
 }
 
 impl Layout {
-    /// The layout of a table.
+    /// The layout of exports that are written as today's schema says.
     pub fn new(table: &'static Table) -> Self {
-        let key = table.primary_key.iter().filter_map(|name| table.columns.iter().position(|c| c.name == *name));
-        let rest = (0..table.columns.len()).filter(|place| !table.is_key(&table.columns[*place]));
-        let places: Vec<usize> = key.chain(rest).collect();
-        let reader = |place: &usize| {
-            let column = &table.columns[*place];
-            Reader::new(column, &table.source, table.is_key(column), table.athena)
+        Self::of(table, &Epoch::of(table), false)
+    }
+
+    /// The layout of an export from an earlier epoch, read with today's types. Whether that makes sense is what
+    /// [`Epoch::drift`] says first.
+    pub fn of_epoch(table: &'static Table, epoch: &Epoch) -> Self {
+        Self::of(table, epoch, epoch.schema != table.schema)
+    }
+
+    fn of(table: &'static Table, epoch: &Epoch, is_lenient: bool) -> Self {
+        let key = table.primary_key.iter().filter_map(|name| table.column(name));
+        let rest = table.columns.iter().filter(|column| !table.is_key(column));
+        let columns: Vec<&'static Column> = key.chain(rest).collect();
+        let reader = |column: &&'static Column, written: &Written| {
+            Reader::new(column, written, table.is_key(column), table.athena)
+        };
+        let today = Written::of(&table.source);
+        let origin = |column: &&'static Column| match epoch.place(column) {
+            Place::Column(place) => Origin::Column(place),
+            Place::Added => Origin::Fill(fill(&reader(column, &today), column)),
         };
         Self {
             table,
-            readers: places.iter().map(reader).collect(),
-            places,
+            written: epoch.source.clone(),
+            names: epoch.columns.iter().map(|column| column.name.clone()).collect(),
+            readers: columns.iter().map(|column| reader(column, &epoch.source)).collect(),
+            origins: columns.iter().map(origin).collect(),
             keys: table.primary_key.len(),
             all_compared: table.columns.iter().all(|column| column.compare || table.is_key(column)),
+            is_lenient,
         }
     }
 
@@ -72,8 +106,13 @@ impl Layout {
         self.readers[self.keys..].iter().map(Reader::column)
     }
 
-    /// Reads a row into `row`. `field` gives the field of the column at a place of the schema; each field that is no
-    /// value goes to `refuse`. Whether the row can be used is what is returned.
+    /// For each column outside the key, whether the export is older than it.
+    pub fn added(&self) -> Vec<bool> {
+        self.origins[self.keys..].iter().map(|origin| matches!(origin, Origin::Fill(_))).collect()
+    }
+
+    /// Reads a row into `row`. `field` gives the field of the export's column at a place; each field that is no value
+    /// goes to `refuse`. Whether the row can be used is what is returned.
     pub fn read<'f>(
         &self,
         field: impl Fn(usize) -> Field<'f>,
@@ -83,16 +122,16 @@ impl Layout {
         row.image.clear();
         row.compared.clear();
         let mut is_good = true;
-        for (index, (reader, place)) in self.readers.iter().zip(&self.places).enumerate() {
-            let field = field(*place);
-            row.text.clear();
+        for (index, (reader, origin)) in self.readers.iter().zip(&self.origins).enumerate() {
             let start = row.image.len();
-            match reader.read(field.text, field.quoted, &mut row.text) {
-                Ok(Value::Null) => row.image.push(b'-'),
-                Ok(Value::Text) => write_text(&row.text, &mut row.image),
-                Err(reason) => {
-                    is_good = false;
-                    refuse(reader.column(), field, reason);
+            match origin {
+                Origin::Fill(bytes) => row.image.extend_from_slice(bytes),
+                Origin::Column(place) => {
+                    let field = field(*place);
+                    if let Err(reason) = self.read_field(index, reader, field, row) {
+                        is_good = false;
+                        refuse(reader.column(), field, reason);
+                    }
                 }
             }
             if !self.all_compared && (index < self.keys || reader.column().compare) {
@@ -103,6 +142,20 @@ impl Layout {
             }
         }
         is_good
+    }
+
+    fn read_field(&self, index: usize, reader: &Reader, field: Field<'_>, row: &mut Row) -> Result<(), Reason> {
+        row.text.clear();
+        match reader.read(field.text, field.quoted, &mut row.text) {
+            Ok(Value::Null) => row.image.push(b'-'),
+            Ok(Value::Text) => write_text(&row.text, &mut row.image),
+            Err(_) if self.is_lenient && index >= self.keys => {
+                row.image.push(UNREADABLE);
+                write_text(field.text, &mut row.image);
+            }
+            Err(reason) => return Err(reason),
+        }
+        Ok(())
     }
 
     /// The XXH64 (seed 0) of the row's compared bytes, signed: what `hash` says in an operation.
@@ -160,13 +213,23 @@ impl Row {
     }
 }
 
+/// What stands in front of a baseline's value that today's type cannot read.
+const UNREADABLE: u8 = b'!';
+
 /// One column of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Segment<'a> {
-    /// The canonical text; `None` is NULL.
+    /// The canonical text, or the raw text of a value that cannot be read; `None` is NULL.
     pub text: Option<&'a [u8]>,
     /// The bytes that stand for it in the image.
     pub bytes: &'a [u8],
+}
+
+impl Segment<'_> {
+    /// Whether it is a value of the column's type, or NULL.
+    pub fn is_readable(&self) -> bool {
+        self.bytes.first() != Some(&UNREADABLE)
+    }
 }
 
 /// The columns of an image, in its order.
@@ -178,13 +241,25 @@ pub fn segments(image: &[u8]) -> impl Iterator<Item = Segment<'_>> {
             (1, None)
         } else {
             let colon = rest.iter().position(|byte| *byte == b':')?;
-            let size = rest[..colon].iter().fold(0usize, |size, digit| size * 10 + usize::from(digit - b'0'));
+            let digits = usize::from(*first == UNREADABLE);
+            let size = rest[digits..colon].iter().fold(0usize, |size, digit| size * 10 + usize::from(digit - b'0'));
             (colon + 1 + size, Some(&rest[colon + 1..colon + 1 + size]))
         };
         let (bytes, tail) = rest.split_at(length);
         rest = tail;
         Some(Segment { text, bytes })
     })
+}
+
+/// The bytes that stand for a column in the rows from before it was added: its default, or NULL.
+fn fill(reader: &Reader, column: &Column) -> Vec<u8> {
+    let (mut text, mut bytes) = (Vec::new(), Vec::new());
+    match column.default.map(|default| reader.read(default.as_bytes(), false, &mut text)) {
+        Some(Ok(Value::Text)) => write_text(&text, &mut bytes),
+        Some(Err(_)) => unreachable!("the generator has read the default of `{}`", column.name),
+        Some(Ok(Value::Null)) | None => bytes.push(b'-'),
+    }
+    bytes
 }
 
 /// Appends `length:text`.

@@ -14,13 +14,15 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread;
 
+use crate::breakpoint::Breakpoint;
 use crate::error::{Error, IoContext as _, Result};
-use crate::sink::file::Files;
+use crate::sink::file::{Files, Writer};
 use crate::snapshot::local::Local;
 use crate::store::sqlite::{LEASE, Sqlite};
-use crate::store::{Lease, Status, TableKey, Version};
+use crate::store::{self, Lease, Status, TableKey, Version};
 use crate::table::Table;
 use crate::telemetry::{Progress, Watch, check_stop};
+use baseline::newest;
 pub use report::{Outcome, Report, Stray};
 
 /// What a run works with.
@@ -117,7 +119,9 @@ impl Runner {
                 .help("a consumer that lost it can start from the newest export with `delta TABLE none`"));
         }
         let lease = self.lock_or_refuse(version)?;
-        let published = self.keep_alive(&lease, || self.sink.publish(table, version, &changes));
+        let writer = Writer { registry: self.store.id(), fence: lease.fence };
+        let published =
+            self.keep_alive(&lease, || self.sink.publish(table, version, &changes, writer, 0, |_| check_stop()));
         self.unlock(&lease, None)?;
         published
     }
@@ -126,6 +130,7 @@ impl Runner {
     fn run_table(&self, job: &Job, watch: &Watch) -> Vec<Outcome> {
         let mut outcomes = Vec::new();
         let done = self.register(job, &mut outcomes).and_then(|()| {
+            Breakpoint::Registered.reached();
             let Some(lease) = self.lock(&job.key)? else {
                 outcomes.push(self.locked(&job.key)?);
                 return Ok(());
@@ -150,7 +155,8 @@ impl Runner {
         loop {
             let pending = self.store.pending(&lease.key)?;
             let versions = self.store.versions(&lease.key)?;
-            let Some(step) = next_step(&versions) else {
+            let resync = self.store.resync(&lease.key)?;
+            let Some(step) = next_step(&versions, table, resync) else {
                 if self.unlock(lease, Some(pending))? {
                     return Ok(());
                 }
@@ -207,6 +213,7 @@ impl Runner {
             return Ok(Some(Outcome::of_held(&planned)));
         }
         let publishing = self.store.begin_publishing(lease, &planned)?;
+        Breakpoint::Publishing.reached();
         let done = self.publish(lease, table, publishing)?;
         Ok(Some(Outcome::of_version(&done)))
     }
@@ -216,20 +223,31 @@ impl Runner {
         let Some(plan) = planned.plan.as_ref().filter(|_| planned.status == Status::Planned) else {
             return Ok(planned);
         };
-        let reasons = guard::broken(&table.guards, &plan.counts, plan.previous.is_some());
+        let reasons = guard::reasons(&table.guards, plan);
         if reasons.is_empty() {
             return Ok(planned);
         }
         let held = Version { status: Status::Held, reason: Some(reasons.join(", ")), ..planned };
         self.store.advance(lease, Status::Planned, &held)?;
+        Breakpoint::Held.reached();
         Ok(held)
     }
 
-    /// Publishes what is planned, under the sequence it has, and records that it is done. Safe to repeat.
+    /// Publishes what is planned, under the sequence it has, and records that it is done. Safe to repeat: parts that are
+    /// recorded as out are not written again.
     fn publish(&self, lease: &Lease, table: &'static Table, version: Version) -> Result<Version> {
-        self.sink.publish(table, &version, &self.change_set(&version))?;
-        let done = Version { status: Status::Succeeded, reason: None, ..version };
+        let sink = self.sink.name();
+        let writer = Writer { registry: self.store.id(), fence: lease.fence };
+        let done = version.progress.as_ref().filter(|progress| progress.sink == sink).map_or(0, |done| done.parts);
+        let mut now = version.clone();
+        self.sink.publish(table, &version, &self.change_set(&version), writer, done, |parts| {
+            now.progress = Some(store::Progress { sink: sink.clone(), parts });
+            self.store.record_progress(lease, &now)
+        })?;
+        Breakpoint::Published.reached();
+        let done = Version { status: Status::Succeeded, reason: None, ..now };
         self.store.advance(lease, Status::Publishing, &done)?;
+        Breakpoint::Succeeded.reached();
         tracing::info!(
             tenant = done.key.tenant,
             table = done.key.table,
@@ -242,21 +260,26 @@ impl Runner {
     fn supersede(&self, lease: &Lease, version: Version, by: &str) -> Result<Outcome> {
         let from = version.status;
         let reason = Some(format!("{by} succeeded before it came"));
-        let superseded = Version { status: Status::Superseded, reason, plan: None, approved: None, ..version };
+        let superseded = Version { reason, ..version.unplanned(Status::Superseded) };
         self.store.advance(lease, from, &superseded)?;
         Ok(Outcome::of_version(&superseded))
     }
 
     fn fail(&self, lease: &Lease, version: Version, error: Error) -> Result<Outcome> {
         // Planning may have moved it back from PLANNED before its input turned out to be at fault.
-        let failed = Version { status: Status::Failed, reason: Some(error.to_string()), plan: None, ..version };
+        let failed = Version { reason: Some(error.to_string()), ..version.unplanned(Status::Failed) };
         self.store.advance(lease, Status::Registered, &failed)?;
-        let baseline = self.store.versions(&failed.key)?.into_iter().rev().find(|v| v.status == Status::Succeeded);
-        Ok(Outcome::of_failure(&failed, error, baseline.map(|baseline| baseline.version)))
+        let versions = self.store.versions(&failed.key)?;
+        let baseline = newest(&versions).map(|baseline| baseline.version.clone());
+        Ok(Outcome::of_failure(&failed, error, baseline))
     }
 
     fn lock(&self, key: &TableKey) -> Result<Option<Lease>> {
-        self.store.acquire(key)
+        let lease = self.store.acquire(key)?;
+        if lease.is_some() {
+            Breakpoint::Locked.reached();
+        }
+        Ok(lease)
     }
 
     /// For a command that is about one version, and has nothing to do when somebody else is at its table.
@@ -277,7 +300,9 @@ impl Runner {
 
     /// Gives the lease back. With `pending`, only when nothing has become runnable since it was read.
     fn unlock(&self, lease: &Lease, pending: Option<u64>) -> Result<bool> {
-        self.store.release(lease, pending)
+        let released = self.store.release(lease, pending)?;
+        Breakpoint::Unlocked.reached();
+        Ok(released)
     }
 
     /// Renews the lease while `work` runs. A renewal that fails is no harm by itself: every write checks the fence.
@@ -299,8 +324,7 @@ impl Runner {
 
     /// The folder of a planned version's change set.
     fn change_set(&self, version: &Version) -> PathBuf {
-        let plan = version.plan.as_ref().map_or("none", |plan| plan.hash.as_str());
-        self.changes_folder(version).join(plan)
+        self.changes_folder(version).join(version.changes.as_deref().unwrap_or("none"))
     }
 
     fn changes_folder(&self, version: &Version) -> PathBuf {
@@ -317,15 +341,18 @@ impl Step {
 }
 
 /// What began to be published is finished first; then versions go in order, and one that is older than the newest that
-/// succeeded is superseded, never compared backwards.
-fn next_step(versions: &[Version]) -> Option<Step> {
+/// succeeded is superseded, never compared backwards. With `resync`, a version that is HELD stays so: it was held as a
+/// change of the baseline, and what follows is published whole.
+fn next_step(versions: &[Version], table: &Table, resync: bool) -> Option<Step> {
     if let Some(version) = versions.iter().find(|version| version.status == Status::Publishing) {
         return Some(Step::Finish(version.clone()));
     }
     let newest = versions.iter().rposition(|version| version.status == Status::Succeeded);
     let baseline = newest.map(|newest| &versions[newest]);
     let has_work = |(place, version): &(usize, &Version)| match version.status {
-        Status::Held => version.is_approved() || newest > Some(*place) || has_moved(version, baseline),
+        Status::Held => {
+            version.is_approved() || newest > Some(*place) || (!resync && has_moved(version, table, baseline))
+        }
         status => status.is_runnable(),
     };
     let (place, version) = versions.iter().enumerate().find(has_work)?;
@@ -335,9 +362,10 @@ fn next_step(versions: &[Version]) -> Option<Step> {
     })
 }
 
-/// Whether a HELD version was compared with another baseline than the one it would have now.
-fn has_moved(held: &Version, baseline: Option<&Version>) -> bool {
-    held.plan.as_ref().and_then(|plan| plan.previous.as_ref()) != baseline.map(|baseline| &baseline.version)
+/// Whether a HELD version was compared with another baseline, or by another schema, than it would be now.
+fn has_moved(held: &Version, table: &Table, baseline: Option<&Version>) -> bool {
+    let Some(plan) = &held.plan else { return true };
+    plan.previous.as_ref() != baseline.map(|baseline| &baseline.version) || plan.schema != table.schema
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

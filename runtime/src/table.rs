@@ -4,6 +4,8 @@
 //! checked what it writes (`primary_key` names columns, a key column is never nullable, a format fits its type …); the
 //! runtime relies on that and checks it no second time.
 
+use serde::{Deserialize, Serialize};
+
 /// One table: the whole of what the runtime knows about it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Table {
@@ -44,6 +46,9 @@ pub struct Column {
     pub format: Option<&'static str>,
     /// The text which stands for the column in an export made before the column existed.
     pub default: Option<&'static str>,
+    /// The name the column had in exports made before it was renamed. In a baseline made under a schema that did not have
+    /// this column yet, the column of the old name is read instead. Never of a key column.
+    pub formerly: Option<&'static str>,
     /// A boolean column's own words for true; empty means `true`, `t`, `1` in any case.
     pub true_values: &'static [&'static str],
     /// A boolean column's own words for false; empty means `false`, `f`, `0` in any case.
@@ -121,7 +126,8 @@ pub struct Source {
 }
 
 /// How the parts of an export are compressed; their names must end accordingly.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Compression {
     /// `.gz`
     Gzip,
@@ -190,7 +196,7 @@ impl Type {
 }
 
 impl Column {
-    /// A column that is never NULL, is compared, and has neither format nor default.
+    /// A column that is never NULL, is compared, and has neither format, default nor old name.
     pub const fn new(name: &'static str, ty: Type) -> Self {
         Self {
             name,
@@ -201,6 +207,7 @@ impl Column {
             trim: false,
             format: None,
             default: None,
+            formerly: None,
             true_values: &[],
             false_values: &[],
         }
@@ -234,6 +241,11 @@ impl Column {
     /// The text for rows from before the column existed.
     pub const fn default(self, text: &'static str) -> Self {
         Self { default: Some(text), ..self }
+    }
+
+    /// The name the column had in exports made before it was renamed.
+    pub const fn formerly(self, name: &'static str) -> Self {
+        Self { formerly: Some(name), ..self }
     }
 
     /// A boolean column's own words.

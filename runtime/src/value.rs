@@ -20,8 +20,9 @@ mod time;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
+use crate::epoch::Written;
 use crate::reject::Reason;
-use crate::table::{Column, Encoding, Source, Type};
+use crate::table::{Column, Encoding, Type};
 pub(crate) use number::write_bits;
 pub(crate) use time::Layout as TimeLayout;
 pub(crate) use time::{DateTime, iso_date, iso_timestamp, iso_timestamptz};
@@ -31,7 +32,7 @@ pub(crate) use time::{DateTime, iso_date, iso_timestamp, iso_timestamptz};
 pub struct Reader {
     column: &'static Column,
     is_key: bool,
-    nulls: &'static [&'static str],
+    nulls: Vec<Box<[u8]>>,
     quoted_nulls: bool,
     refuse_replacement: bool,
     layout: TimeLayout,
@@ -47,13 +48,13 @@ pub enum Value {
 }
 
 impl Reader {
-    /// A reader for a column of a table whose exports are written as `source` says. `athena` refuses U+FFFD, which is
+    /// A reader for a column of exports that are written as `source` says. `athena` refuses U+FFFD, which is
     /// all that Athena's reader leaves of a byte that is not UTF-8.
-    pub fn new(column: &'static Column, source: &Source, is_key: bool, athena: bool) -> Self {
+    pub fn new(column: &'static Column, source: &Written, is_key: bool, athena: bool) -> Self {
         Self {
             column,
             is_key,
-            nulls: source.nulls,
+            nulls: source.nulls.iter().map(|null| null.as_bytes().into()).collect(),
             quoted_nulls: source.quoted_nulls,
             refuse_replacement: athena,
             layout: TimeLayout::of(column),
@@ -80,7 +81,7 @@ impl Reader {
     }
 
     fn is_null(&self, text: &[u8], quoted: bool) -> bool {
-        (self.quoted_nulls || !quoted) && self.nulls.iter().any(|null| null.as_bytes() == text)
+        (self.quoted_nulls || !quoted) && self.nulls.iter().any(|null| **null == *text)
     }
 
     /// A NULL where none may stand is invalid, except that the empty text of a string outside the key is a string.

@@ -43,6 +43,7 @@ fn column(column: &model::Column) -> Column {
         trim: column.trim,
         format: column.ty.format().map(text),
         default: column.default.as_deref().map(text),
+        formerly: column.formerly.as_deref().map(text),
         true_values,
         false_values,
     }

@@ -4,13 +4,14 @@ use std::io::{self, Read};
 
 use proptest::collection::vec;
 use proptest::prelude::*;
+use runtime::epoch::Written;
 use runtime::snapshot::csv::{Dialect, Reader};
 use runtime::table::Source;
 use tests::reference::csv::{Field, Record, records};
 
 /// All records of some bytes, as the runtime splits them.
 fn split(input: impl Read, source: &Source) -> Vec<Record> {
-    let mut reader = Reader::new(input, Dialect::of(source));
+    let mut reader = Reader::new(input, Dialect::of(&Written::of(source)));
     let mut records = Vec::new();
     while let Some(record) = reader.next_record().unwrap() {
         records.push(match record {

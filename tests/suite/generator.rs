@@ -12,7 +12,8 @@ use generator::diagnostic::{Look, human, json};
 use generator::model;
 use generator::source::{self, Source};
 use proptest::prelude::*;
-use runtime::table::Column;
+use runtime::epoch::Written;
+use runtime::table::{Column, Type};
 use runtime::value::Reader;
 use tempfile::TempDir;
 use tests::table::table;
@@ -163,6 +164,20 @@ fn generated_rust_reads_as_if_written_by_hand() {
         guards: Guards::DEFAULT,
     };
     "##);
+}
+
+#[test]
+fn the_old_name_of_a_column_reaches_the_runtime() {
+    let yaml = CUSTOMERS.replace("nullable: true", "nullable: true, default: nobody, formerly: Full_Name");
+    let files = generator::generate(&[Source::new("schemas/customers.yaml", yaml.clone())]).unwrap();
+    let column = r#"Column::new("name", Type::String)
+            .nullable()
+            .default("nobody")
+            .formerly("Full_Name"),"#;
+    let module = &files["generated/src/customers.rs"];
+    assert!(module.contains(column), "{module}");
+    let name = Column::new("name", Type::String).nullable().default("nobody").formerly("Full_Name");
+    assert_eq!(table(&generator::parse(&yaml).unwrap()).columns[1], name);
 }
 
 #[test]
@@ -319,6 +334,7 @@ fn the_schema_hash_covers_what_changes_a_delta_and_nothing_else() {
         CUSTOMERS.replace("nullable: true", "nullable: true, compare: false"),
         CUSTOMERS.replace("nullable: true", "nullable: true, trim: true"),
         CUSTOMERS.replace("nullable: true", "nullable: true, default: x"),
+        CUSTOMERS.replace("nullable: true", "nullable: true, formerly: x"),
         CUSTOMERS.replace("primary_key: [id]", "primary_key: [id, note]") + "  - { name: note, type: string }\n",
         format!("{CUSTOMERS}  - {{ name: note, type: string }}\n"),
         format!("{CUSTOMERS}source: {{ nulls: [x] }}\n"),
@@ -348,6 +364,7 @@ columns:
     true_values: [Y, yes, 1]
     false_values: [N, "no", 0]
     default: 0
+    formerly: Flag_1
   - { name: raw, type: binary, encoding: hex, pii: true, trim: true, compare: false, default: 0aFF }
   - { name: typ, type: &name varchar(12), default: 'it''s' }
   - name: also
@@ -413,6 +430,7 @@ fn a_schema_with_every_field_is_right() {
     assert_eq!(table.columns[5].ty.name(), "varchar(12)", "through an alias");
     assert_eq!(table.columns[4].default.as_deref(), Some("it's"));
     assert_eq!(table.columns[2].default.as_deref(), Some("0"));
+    assert_eq!(table.columns[2].formerly.as_deref(), Some("Flag_1"));
 }
 
 proptest! {
@@ -444,7 +462,7 @@ proptest! {
 }
 
 fn reads(column: &'static Column, table: &'static runtime::table::Table, text: &str) -> bool {
-    let reader = Reader::new(column, &table.source, false, false);
+    let reader = Reader::new(column, &Written::of(&table.source), false, false);
     reader.read(text.as_bytes(), false, &mut Vec::new()).is_ok()
 }
 

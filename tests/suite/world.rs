@@ -20,6 +20,7 @@ const NOBODY: &str = "65534";
 pub(crate) struct World {
     root: TempDir,
     as_nobody: Cell<bool>,
+    program: &'static str,
 }
 
 /// What a command said.
@@ -31,9 +32,30 @@ pub(crate) struct Said {
 
 impl World {
     pub(crate) fn new() -> Self {
-        let root = TempDir::new().unwrap();
+        Self::in_folder(TempDir::new().unwrap())
+    }
+
+    fn in_folder(root: TempDir) -> Self {
         fs::create_dir(root.path().join("exports")).unwrap();
-        Self { root, as_nobody: Cell::new(false) }
+        Self { root, as_nobody: Cell::new(false), program: env!("CARGO_BIN_EXE_tidemark-under-test") }
+    }
+
+    /// A machine whose tables are those of its folder `schemas`, which may change between two commands.
+    pub(crate) fn of_schemas() -> Self {
+        Self { program: env!("CARGO_BIN_EXE_tidemark-of-schemas"), ..Self::new() }
+    }
+
+    /// The program with arguments, to be started in the machine's folder.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = if self.as_nobody.get() {
+            let mut command = Command::new("setpriv");
+            command.args([&format!("--reuid={NOBODY}"), "--clear-groups", "--", self.program]);
+            command
+        } else {
+            Command::new(self.program)
+        };
+        command.args(arguments).current_dir(self.root.path()).env_remove("RUST_LOG");
+        command
     }
 
     pub(crate) fn path(&self, relative: &str) -> PathBuf {
@@ -59,21 +81,7 @@ impl World {
     }
 
     pub(crate) fn tidemark_with(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Said {
-        let program = env!("CARGO_BIN_EXE_tidemark-under-test");
-        let mut command = if self.as_nobody.get() {
-            let mut command = Command::new("setpriv");
-            command.args([&format!("--reuid={NOBODY}"), "--clear-groups", "--", program]);
-            command
-        } else {
-            Command::new(program)
-        };
-        let output = command
-            .args(arguments)
-            .current_dir(self.root.path())
-            .env_remove("RUST_LOG")
-            .envs(environment.iter().copied())
-            .output()
-            .unwrap();
+        let output = self.command(arguments).envs(environment.iter().copied()).output().unwrap();
         let text =
             |bytes: Vec<u8>| String::from_utf8(bytes).unwrap().replace(&*self.root.path().to_string_lossy(), "~");
         Said { status: output.status.code().unwrap_or(-1), stdout: text(output.stdout), stderr: text(output.stderr) }

@@ -72,6 +72,7 @@ fn column() -> Value {
                 "description": "The text, as an export would write it, for rows from before the column existed.",
                 "type": ["string", "number", "boolean"]
             },
+            "formerly": name("The name that the column had in exports made before it was renamed, as their header spelled it. Not of a key column, and no name of a column of today."),
             "pii": flag("Whether its values are masked wherever a person sees them.", false),
             "trim": flag("Whether blanks and tabs around the text are removed before anything else looks at it.", false),
             "true_values": words("A boolean column's own words for true, exactly as written. Needs false_values.", 1),
@@ -187,10 +188,11 @@ fn words(description: &str, least: u8) -> Value {
 }
 
 fn column_name() -> Value {
-    json!({
-        "description": "A column's name, exactly as the header of an export spells it. Case alone tells no two columns apart.",
-        "type": "string", "pattern": "^[A-Za-z][A-Za-z0-9_]*$", "maxLength": 128
-    })
+    name("A column's name, exactly as the header of an export spells it. Case alone tells no two columns apart.")
+}
+
+fn name(description: &str) -> Value {
+    json!({ "description": description, "type": "string", "pattern": "^[A-Za-z][A-Za-z0-9_]*$", "maxLength": 128 })
 }
 
 #[cfg(test)]

@@ -195,6 +195,9 @@ fn definition_of_column(column: &Column) -> TokenStream {
     if let Some(default) = &column.default {
         tokens.extend(quote! { .default(#default) });
     }
+    if let Some(formerly) = &column.formerly {
+        tokens.extend(quote! { .formerly(#formerly) });
+    }
     if let ColumnType::Boolean { words: Some(words) } = &column.ty {
         let (yes, no) = (&words.true_values, &words.false_values);
         tokens.extend(quote! { .words(&[#(#yes),*], &[#(#no),*]) });

@@ -72,6 +72,7 @@ pub(super) fn column(spec: &ColumnSpec, context: &Context<'_>, found: &mut Vec<D
         description: super::description(spec.description.as_ref()),
         compare: spec.compare.as_ref().is_none_or(|flag| flag.value),
         default: spec.default.as_ref().map(|default| default.value.clone()),
+        formerly: spec.formerly.as_ref().map(|formerly| formerly.value.clone()),
         pii: spec.pii.as_ref().is_some_and(|flag| flag.value),
         trim: spec.trim.as_ref().is_some_and(|flag| flag.value),
         name,
@@ -92,13 +93,13 @@ fn invalid_column_name(name: &Spanned<String>, found: &mut Vec<Diagnostic>) {
         );
     } else if !names::is_column_name(name) {
         let message = format!("`{}` cannot be the name of a column", shown(name));
-        found.push(
-            Diagnostic::new(Code::InvalidName, &name.span, message).help(format!(
-                "a letter, then letters, digits and `_`, all ASCII, up to {} characters",
-                names::LONGEST
-            )),
-        );
+        found.push(Diagnostic::new(Code::InvalidName, &name.span, message).help(name_pattern()));
     }
+}
+
+/// What the name of a column looks like, in words.
+pub(super) fn name_pattern() -> String {
+    format!("a letter, then letters, digits and `_`, all ASCII, up to {} characters", names::LONGEST)
 }
 
 /// Reads `name`, `name(n)` or `name(p,s)`.

@@ -82,6 +82,8 @@ struct TableStatus {
     sequence: Option<u64>,
     published_at: Option<String>,
     locked_by: Option<String>,
+    /// Whether the next version is to be published whole.
+    resync: bool,
     /// The versions that are not done.
     open: Vec<OpenVersion>,
 }
@@ -109,7 +111,7 @@ pub(super) fn status(args: &StatusArgs) -> Result<Option<Fault>> {
             table.rows.map_or_else(String::new, count),
             table.sequence.map_or_else(String::new, count),
             table.published_at.clone().unwrap_or_default(),
-            table.locked_by.as_ref().map(|owner| format!("locked by {owner}")).unwrap_or_default(),
+            notes(table),
         ];
         let open = table.open.iter().map(|open| {
             let note =
@@ -124,6 +126,12 @@ pub(super) fn status(args: &StatusArgs) -> Result<Option<Fault>> {
     Ok(None)
 }
 
+fn notes(table: &TableStatus) -> String {
+    let locked = table.locked_by.as_ref().map(|owner| format!("locked by {owner}"));
+    let resync = table.resync.then(|| "the next version is published whole".to_owned());
+    locked.into_iter().chain(resync).collect::<Vec<_>>().join("; ")
+}
+
 fn table_status(registry: &Sqlite, key: TableKey) -> Result<TableStatus> {
     let versions = registry.versions(&key)?;
     let baseline = versions.iter().rev().find(|version| version.status == Status::Succeeded);
@@ -134,6 +142,7 @@ fn table_status(registry: &Sqlite, key: TableKey) -> Result<TableStatus> {
         sequence: baseline.and_then(|version| version.sequence),
         published_at: baseline.map(|version| moment(version.updated_at)),
         locked_by: registry.holder(&key)?,
+        resync: registry.resync(&key)?,
         open: versions
             .iter()
             .filter(is_open)

@@ -1,45 +1,21 @@
-//! The commands about one version: look at its plan; approve or reject it when it is held; publish it once more.
+//! The commands that decide: approve or reject a version that is held, publish one once more, publish the next one whole.
 
 use std::path::PathBuf;
 
 use clap::Args;
 
-use super::named::known_version;
-use super::show::{self, count};
+use super::named::{known_version, known_versions, table_key};
+use super::plan::{SHORT_HASH, short};
+use super::show;
 use super::{ExportsArgs, Format, FormatArgs, OUT, StateArgs};
-use crate::change_set::{Counts, Findings, Plan};
 use crate::clock;
 use crate::error::{Error, Fault, Result};
-use crate::run::guard::{percent, ratio};
-use crate::run::{Runner, guard};
+use crate::run::Runner;
 use crate::sink::file::Files;
 use crate::store::sqlite::Sqlite;
 use crate::store::{Status, Version};
-use crate::table::{Guards, Table};
+use crate::table::Table;
 use crate::telemetry::{self, Progress};
-
-/// How many digits of a plan's hash are shown, and at least asked for.
-const SHORT_HASH: usize = 8;
-
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  cargo tidemark plan acme/orders/20260103_V0001
-  cargo tidemark plan acme/orders/20260103_V0001 --format json
-
-Counts, ratios, how often each column changed, a few operations, and what the guards say. A version
-that nobody has looked at yet is planned first. Values of `pii` columns are masked.")]
-pub(super) struct PlanArgs {
-    /// The version to look at.
-    #[arg(value_name = "TENANT/TABLE/VERSION")]
-    version: String,
-    #[command(flatten)]
-    exports: ExportsArgs,
-    #[command(flatten)]
-    state: StateArgs,
-    #[command(flatten)]
-    pub(super) format: FormatArgs,
-}
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -103,6 +79,50 @@ pub(super) struct ReplayArgs {
     pub(super) format: FormatArgs,
 }
 
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  cargo tidemark resync acme/orders
+  cargo tidemark resync acme/orders --cancel
+
+The way on when the baseline is lost or its primary key changed, or when consumers went wrong. Nothing
+is compared: the oldest version that is not published yet, or the next one that is delivered, is
+published as INSERTs under a BEGIN that says `reset`; at its END consumers drop every key whose last
+sequence is lower. Later versions are compared with it as ever.")]
+pub(super) struct ResyncArgs {
+    /// The tenant and the table.
+    #[arg(value_name = "TENANT/TABLE")]
+    key: String,
+    /// Take back a resync that was asked for and has not happened yet.
+    #[arg(long)]
+    cancel: bool,
+    #[command(flatten)]
+    state: StateArgs,
+    #[command(flatten)]
+    pub(super) format: FormatArgs,
+}
+
+pub(super) fn resync(args: &ResyncArgs, tables: &'static [&'static Table]) -> Result<Option<Fault>> {
+    let key = table_key(tables, &args.key)?;
+    let registry = args.state.registry()?;
+    let versions = known_versions(&registry, &key)?;
+    let was_wanted = registry.resync(&key)?;
+    registry.set_resync(&key, !args.cancel)?;
+    if args.format.format == Format::Json {
+        show::print_json(&serde_json::json!({ "tenant": key.tenant, "table": key.table, "resync": !args.cancel }))?;
+        return Ok(None);
+    }
+    let next = versions.iter().find(|version| matches!(version.status, Status::Registered | Status::Planned));
+    let root = registry.root()?.unwrap_or_else(|| "DIR".into());
+    show::print(&match (args.cancel, was_wanted, next) {
+        (true, false, _) => format!("No resync of {key} was asked for.\n"),
+        (true, true, _) => format!("The resync of {key} is taken back; the next version is compared as ever.\n"),
+        (false, _, Some(next)) => format!("{next} will be published whole. Go on with: cargo tidemark run {root}\n"),
+        (false, _, None) => format!("The next version of {key} that is delivered will be published whole.\n"),
+    })?;
+    Ok(None)
+}
+
 pub(super) fn replay(args: &ReplayArgs, tables: &'static [&'static Table]) -> Result<Option<Fault>> {
     let registry = args.state.registry()?;
     let (table, version) = known_version(&registry, tables, &args.version)?;
@@ -116,28 +136,6 @@ pub(super) fn replay(args: &ReplayArgs, tables: &'static [&'static Table]) -> Re
         Format::Text => {
             show::print(&format!("{version} is published again. Operations are in {}.\n", super::shown(&args.out)))?;
         }
-    }
-    Ok(None)
-}
-
-pub(super) fn plan(args: &PlanArgs, tables: &'static [&'static Table]) -> Result<Option<Fault>> {
-    let registry = args.state.registry()?;
-    let (table, mut version) = known_version(&registry, tables, &args.version)?;
-    if matches!(version.status, Status::Registered | Status::Planned) {
-        let exports = args.exports.local(&registry)?;
-        let sink = Files::new(OUT.as_ref());
-        let runner = Runner { tables, exports, store: registry, sink, state: args.state.state.clone() };
-        version = runner.plan_only(table, version)?;
-    }
-    let Some(plan) = &version.plan else {
-        let problem = format!("it is {} and has no plan", version.status);
-        return Err(
-            Error::refused(version.to_string(), problem).help(format!("see: cargo tidemark history {}", version.key))
-        );
-    };
-    match args.format.format {
-        Format::Json => show::print_json(&version)?,
-        Format::Text => show::print(&text(&version, plan, &table.guards))?,
     }
     Ok(None)
 }
@@ -205,8 +203,14 @@ fn check_approval(registry: &Sqlite, table: &Table, version: &Version, hash: &st
     if !plan.hash.starts_with(hash) {
         return refuse(&format!("its plan is {}, not {}", short(plan), hash.escape_debug()));
     }
+    let resync = registry.resync(&version.key)?;
+    if resync && plan.reset.is_none() {
+        return refuse(
+            "a resync was asked for since it was planned: the next version that is delivered is published whole",
+        );
+    }
     let versions = registry.versions(&version.key)?;
-    let baseline = versions.iter().rev().find(|other| other.status == Status::Succeeded);
+    let baseline = versions.iter().rev().find(|other| other.status == Status::Succeeded && !resync);
     if plan.previous.as_ref() != baseline.map(|baseline| &baseline.version) {
         return refuse("the baseline moved since it was planned; run again, and it is planned anew");
     }
@@ -214,73 +218,4 @@ fn check_approval(registry: &Sqlite, table: &Table, version: &Version, hash: &st
         return refuse("the schema changed since it was planned; run again, and it is planned anew");
     }
     Ok(())
-}
-
-fn short(plan: &Plan) -> &str {
-    &plan.hash[..SHORT_HASH]
-}
-
-/// A plan in about ten lines.
-fn text(version: &Version, plan: &Plan, guards: &Guards) -> String {
-    let Counts { baseline_rows, rows, inserted, updated, deleted, .. } = plan.counts;
-    let from = plan.previous.as_deref().unwrap_or("none");
-    let mut lines = vec![
-        format!("{}  {from} → {}      {}   plan {}", version.key, version.version, version.status, short(plan)),
-        format!("rows       {} → {}", count(baseline_rows), count(rows)),
-    ];
-    let broken = guard::broken(guards, &plan.counts, plan.previous.is_some());
-    for (word, kind, number) in
-        [("inserted", "inserts", inserted), ("updated", "updates", updated), ("deleted", "deletes", deleted)]
-    {
-        let share = if plan.previous.is_some() { percent(ratio(number, baseline_rows)) } else { String::new() };
-        let mut line = format!("{word:<9}{:>9}  {share:>8}", count(number));
-        if kind == "updates" {
-            line += &columns(&plan.findings);
-        }
-        for reason in broken.iter().filter(|reason| reason.starts_with(kind)) {
-            line += &format!("   ✗ {reason}");
-        }
-        lines.push(line.trim_end().to_owned());
-    }
-    lines.extend(broken.iter().filter(|reason| reason.contains("rows")).map(|reason| format!("   ✗ {reason}")));
-    lines.extend(samples(&plan.findings));
-    lines.extend(block(&plan.findings));
-    if version.status == Status::Held {
-        let path = version.path();
-        lines.push(format!("publish it    cargo tidemark approve {path} {}", short(plan)));
-        lines.push(format!("refuse it     cargo tidemark reject  {path}"));
-    }
-    lines.join("\n") + "\n"
-}
-
-fn columns(findings: &Findings) -> String {
-    let mut columns: Vec<_> = findings.changed.iter().collect();
-    columns.sort_by_key(|(name, number)| (std::cmp::Reverse(**number), *name));
-    let texts: Vec<String> = columns.iter().map(|(name, number)| format!("{name} {}", count(**number))).collect();
-    if texts.is_empty() { String::new() } else { format!("   {}", texts.join(" · ")) }
-}
-
-fn samples(findings: &Findings) -> Vec<String> {
-    let keys = |sign: char, keys: &[String]| (!keys.is_empty()).then(|| format!("  {sign} {}", keys.join("   ")));
-    let update = findings.updates.first().map(|sample| {
-        let changes = sample.changes.iter().map(|(column, old, new)| format!("{column}  {old} → {new}"));
-        format!("  ~ {}   {}", sample.key, changes.collect::<Vec<_>>().join(" · "))
-    });
-    keys('+', &findings.inserts).into_iter().chain(update).chain(keys('−', &findings.deletes)).collect()
-}
-
-/// What the place of the deleted rows tells. A few rows in a row are nothing to speak of.
-fn block(findings: &Findings) -> Option<String> {
-    let block = findings.deleted_block.as_ref().filter(|_| findings.deletes.len() > 1)?;
-    let place = match (&block.after, block.at_the_end) {
-        (None, true) => return Some("Every row of the baseline is deleted.".into()),
-        (None, false) => "at the beginning of the baseline".to_owned(),
-        (Some(after), false) => format!("behind key {after}"),
-        (Some(after), true) => {
-            return Some(format!(
-                "The export ends after key {after}: the deleted keys are one block at the end. It may be truncated."
-            ));
-        }
-    };
-    Some(format!("The deleted keys are one block, {place}."))
 }

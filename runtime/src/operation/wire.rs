@@ -97,7 +97,7 @@ impl<'l> Encoder<'l> {
         out.extend_from_slice(format!(r#"{{"op":"{}","id":"{id:032x}","#, kind.name()).as_bytes());
         out.extend_from_slice(self.head_json.as_bytes());
         write_object(self.layout.key_columns(), operation.key, out);
-        if kind != Kind::Insert && self.layout.table.before_image {
+        if kind != Kind::Insert && self.layout.table.before_image && is_readable(operation.before) {
             out.extend_from_slice(br#","before":"#);
             write_object(self.layout.value_columns(), operation.before, out);
         }
@@ -173,6 +173,11 @@ pub fn control_line(op: &'static str, record: &impl Serialize) -> Vec<u8> {
     let mut line = serde_json::to_vec(&Tagged { op, record }).expect("a control record has string keys only");
     line.push(b'\n');
     line
+}
+
+/// Whether every old value is one of today's types. An image that is not has no typed form, and is left out.
+fn is_readable(image: &[u8]) -> bool {
+    segments(image).all(|segment| segment.is_readable())
 }
 
 fn write_object<'c>(columns: impl Iterator<Item = &'c Column>, image: &[u8], out: &mut Vec<u8>) {

@@ -1,38 +1,58 @@
 //! The baseline: what the next version is compared with.
 
 use super::Runner;
+use crate::epoch::{Drift, Epoch};
 use crate::error::{Error, IoContext as _, Result};
 use crate::snapshot::part::checksum;
 use crate::snapshot::{Export, local};
 use crate::store::{Status, Version, same_parts};
 use crate::table::Table;
 
+/// What a version is compared with.
+pub(super) struct Baseline {
+    /// The version.
+    pub(super) version: Version,
+    /// Its export.
+    pub(super) export: Export,
+    /// What changed in the schema since it was read.
+    pub(super) drift: Option<Drift>,
+}
+
+/// The newest of the versions that succeeded, unless a resync asks that nothing be compared with it.
+pub(super) fn newest(versions: &[Version]) -> Option<&Version> {
+    versions.iter().rev().find(|version| version.status == Status::Succeeded)
+}
+
 impl Runner {
-    /// The newest version before this one that succeeded, as an export to read; `None` on the first import. Its parts
-    /// must still be what the registry recorded, and its schema today's.
-    pub(super) fn baseline(&self, table: &Table, version: &Version) -> Result<Option<(Version, Export)>> {
-        let versions = self.store.versions(&version.key)?;
-        let older = versions.iter().take_while(|other| other.version != version.version);
-        let Some(baseline) = older.filter(|older| older.status == Status::Succeeded).last() else { return Ok(None) };
-        check_schema(table, baseline)?;
-        let folder = self.exports.folder(&version.key.tenant, &version.key.table, &baseline.version);
-        let found = local::list(&folder).map_err(|error| of_baseline(baseline, error))?.parts;
-        for part in &baseline.parts {
+    /// The version as an export to read. Its parts must still be what the registry recorded, and its schema must be one
+    /// whose rows can be compared with today's.
+    pub(super) fn baseline(&self, table: &Table, version: &Version) -> Result<Baseline> {
+        let today = Epoch::of(table);
+        let epoch = version.epoch.clone().unwrap_or_else(|| today.clone());
+        let drift = epoch.drift(table, &resync_help(version))?;
+        let folder = self.exports.folder(&version.key.tenant, &version.key.table, &version.version);
+        let found = local::list(&folder).map_err(|error| of_baseline(version, error))?.parts;
+        for part in &version.parts {
             let path = folder.join(&part.name);
             let Some(found) = found.iter().find(|found| found.name == part.name) else {
-                return Err(changed(baseline, format!("{} is gone", part.name)));
+                return Err(changed(version, format!("{} is gone", part.name)));
             };
             let is_same = same_parts(std::slice::from_ref(part), std::slice::from_ref(found))
                 || (part.size == found.size && part.checksum == Some(checksum(&path).at("cannot read", &path)?));
             if !is_same {
-                return Err(changed(baseline, format!("{} was written again", part.name)));
+                return Err(changed(version, format!("{} was written again", part.name)));
             }
         }
-        if let Some(other) = found.iter().find(|found| !baseline.parts.iter().any(|part| part.name == found.name)) {
-            return Err(changed(baseline, format!("{} came later", other.name)));
+        if let Some(other) = found.iter().find(|found| !version.parts.iter().any(|part| part.name == found.name)) {
+            return Err(changed(version, format!("{} came later", other.name)));
         }
-        let label = baseline.to_string();
-        Ok(Some((baseline.clone(), Export { label, folder, parts: baseline.parts.clone() })))
+        let export = Export {
+            label: version.to_string(),
+            folder,
+            parts: version.parts.clone(),
+            epoch: drift.is_some().then_some(epoch),
+        };
+        Ok(Baseline { version: version.clone(), export, drift })
     }
 }
 
@@ -40,7 +60,13 @@ impl Runner {
 pub(super) fn changed(baseline: &Version, what: String) -> Error {
     let problem =
         format!("baseline-changed: the files of {} are not those that were published: {what}", baseline.version);
-    Error::baseline_changed("", problem).help("put back the files that were published, then run again")
+    Error::baseline_changed("", problem)
+        .help(format!("put back the files that were published, then run again; or {}", resync_help(baseline)))
+}
+
+/// The way on when nothing can be compared with the baseline any more.
+fn resync_help(baseline: &Version) -> String {
+    format!("publish the next version whole: cargo tidemark resync {}", baseline.key)
 }
 
 /// What is wrong with the baseline's files is not the snapshot's fault.
@@ -48,16 +74,11 @@ pub(super) fn of_baseline(baseline: &Version, error: Error) -> Error {
     if error.fails_the_version() { changed(baseline, error.to_string()) } else { error }
 }
 
-/// Comparing across schemas would take one side's values for the other's.
-fn check_schema(table: &Table, baseline: &Version) -> Result<()> {
-    match &baseline.plan {
-        Some(plan) if plan.schema != table.schema => {
-            let problem = format!(
-                "the schema changed: {} was published with {}, and it is now {}",
-                baseline.version, plan.schema, table.schema
-            );
-            Err(Error::refused("", problem).help("put the schema back, or start anew with another --state and --out"))
-        }
-        _ => Ok(()),
+/// What is wrong with a baseline whose bytes are those that were published, but which today's schema reads.
+pub(super) fn of_other_epoch(baseline: &Version, error: Error) -> Error {
+    if !error.fails_the_version() {
+        return error;
     }
+    let problem = format!("schema-changed: {} cannot be read with today's schema: {error}", baseline.version);
+    Error::refused("", problem).help(format!("mend the schema; or {}", resync_help(baseline)))
 }

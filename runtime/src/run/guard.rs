@@ -1,7 +1,36 @@
 //! The guards: rules over a plan that can hold a run before anything is published.
 
-use crate::change_set::Counts;
+use crate::change_set::{Counts, Plan, Reset};
 use crate::table::Guards;
+
+/// What is said of a guard that breaks in updates of an added column while another column was removed.
+pub(crate) const RENAMED: &str = "; was a column renamed?";
+
+/// Every rule that the plan breaks, in words; none when it may be published.
+///
+/// UPDATEs in nothing but added columns are no surprise, and are not counted; unless columns went as well, since then
+/// one may have been renamed. A version that is published whole must not be much smaller than what it replaces.
+pub fn reasons(guards: &Guards, plan: &Plan) -> Vec<String> {
+    let mut counts = plan.counts;
+    let drift = plan.drift.as_ref();
+    let may_hide_a_rename = drift.is_some_and(|drift| drift.may_hide_a_rename());
+    if !may_hide_a_rename {
+        counts.updated -= plan.findings.backfilled;
+    }
+    let mut reasons = broken(guards, &counts, plan.previous.is_some());
+    if may_hide_a_rename && let Some(reason) = reasons.iter_mut().find(|reason| reason.starts_with("updates")) {
+        *reason += RENAMED;
+    }
+    reasons.extend(plan.reset.as_ref().and_then(|reset| shrunk(guards, &counts, reset)));
+    reasons
+}
+
+fn shrunk(guards: &Guards, counts: &Counts, reset: &Reset) -> Option<String> {
+    let max = guards.max_delete_ratio.filter(|_| reset.rows >= guards.min_baseline_rows)?;
+    let lost = ratio(reset.rows.saturating_sub(counts.rows), reset.rows);
+    let version = reset.version.as_deref().unwrap_or("the last version");
+    (lost > max).then(|| format!("{} fewer rows than {version} > {}", percent(lost), percent(max)))
+}
 
 /// Every rule that the counts break, in words; none when the plan may be published.
 ///

@@ -8,9 +8,9 @@ use std::io::{self, Read};
 
 use memchr::{memchr, memchr_iter, memchr2, memchr3};
 
+use crate::epoch::Written;
 use crate::reject::Reason;
 use crate::row::Field;
-use crate::table::Source;
 
 /// Longest record, in bytes. Beyond it a quote was left open, and the rest of the file would end up in memory.
 pub const MAX_RECORD: usize = 64 << 20;
@@ -84,8 +84,8 @@ struct Span {
 }
 
 impl Dialect {
-    /// The dialect of a table's exports.
-    pub fn of(source: &Source) -> Self {
+    /// The dialect of exports that are written like this.
+    pub fn of(source: &Written) -> Self {
         Self { delimiter: source.delimiter, quote: source.quote, multiline: source.multiline }
     }
 }

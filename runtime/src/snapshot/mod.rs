@@ -12,6 +12,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::epoch::Epoch;
+
 /// One file of an export, as the registry remembers it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Part {
@@ -47,6 +49,8 @@ pub struct Export {
     pub folder: PathBuf,
     /// Its parts, in the order in which they are read.
     pub parts: Vec<Part>,
+    /// How it was written, when that was not under today's schema.
+    pub epoch: Option<Epoch>,
 }
 
 impl Export {

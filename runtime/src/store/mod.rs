@@ -8,6 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::change_set::Plan;
+use crate::epoch::Epoch;
 use crate::snapshot::Part;
 
 /// Where a version stands. It moves only along the edges of [`Status::can_become`], by conditional writes.
@@ -123,21 +124,33 @@ pub struct Version {
     pub parts: Vec<Part>,
     /// Other parts that came once its operations were on their way; refused.
     pub refused_parts: Option<Vec<Part>>,
-    /// Its change set, once planned.
+    /// Its change set in short, once planned.
     pub plan: Option<Plan>,
+    /// The folder of its change set, once planned. Each planning makes one of its own, so that a run which lost its lease
+    /// cannot touch what its successor made.
+    pub changes: Option<String>,
     /// The hash of the plan that somebody approved while it was HELD.
     #[serde(default)]
     pub approved: Option<String>,
-    /// The columns of its export, in the schema's order at the time it was read.
-    pub columns: Vec<String>,
-    /// The key's columns at that time.
-    pub primary_key: Vec<String>,
+    /// What its export was read with, once planned.
+    pub epoch: Option<Epoch>,
+    /// How far its operations are out.
+    pub progress: Option<Progress>,
     /// Its number, once its operations are on their way.
     pub sequence: Option<u64>,
     /// When it was first seen, in milliseconds since 1970.
     pub registered_at: i64,
     /// When its record was last written, in milliseconds since 1970.
     pub updated_at: i64,
+}
+
+/// How many parts of a change set are out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Where they went, as the sink names itself.
+    pub sink: String,
+    /// The first so many of them.
+    pub parts: u32,
 }
 
 /// The right to write for a tenant and table, until it expires. Every later write is conditional on its fence.
@@ -155,6 +168,11 @@ impl Version {
     /// `TENANT/TABLE/VERSION`, as it is typed and as it lies among the exports.
     pub fn path(&self) -> String {
         format!("{}/{}", self.key, self.version)
+    }
+
+    /// The version before anything was planned: what it is again once its plan no longer holds.
+    pub fn unplanned(self, status: Status) -> Self {
+        Self { status, reason: None, plan: None, changes: None, approved: None, epoch: None, progress: None, ..self }
     }
 
     /// Whether the plan that it has is the one that was approved.

@@ -24,7 +24,7 @@ pub const LEASE: Duration = Duration::from_secs(120);
 const BUSY: Duration = Duration::from_secs(30);
 
 /// The layout of the file. A file of another layout is refused, not guessed at.
-const LAYOUT: i64 = 1;
+const LAYOUT: i64 = 2;
 
 const CREATE: &str = "
     CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -34,6 +34,8 @@ const CREATE: &str = "
         pending INTEGER NOT NULL DEFAULT 0,
         -- The last sequence that was assigned.
         sequence INTEGER NOT NULL DEFAULT 0,
+        -- Whether the oldest runnable version is to be published whole.
+        resync INTEGER NOT NULL DEFAULT 0,
         fence INTEGER NOT NULL DEFAULT 0, owner TEXT, expires_at INTEGER,
         PRIMARY KEY (tenant, name)
     ) STRICT;
@@ -45,12 +47,14 @@ const CREATE: &str = "
         record TEXT NOT NULL,
         PRIMARY KEY (tenant, name, place)
     ) STRICT;
+    INSERT INTO settings VALUES ('id', lower(hex(randomblob(8))));
 ";
 
 /// An open registry.
 #[derive(Debug)]
 pub struct Sqlite {
     path: PathBuf,
+    id: String,
     connection: Mutex<Connection>,
 }
 
@@ -78,8 +82,9 @@ impl Sqlite {
             transaction.execute_batch(CREATE)?;
             transaction.pragma_update(None, "user_version", LAYOUT)?;
         }
+        let id = setting(&transaction, "id")?.unwrap_or_default();
         transaction.commit()?;
-        Ok(Self { path: path.to_path_buf(), connection: Mutex::new(connection) })
+        Ok(Self { path: path.to_path_buf(), id, connection: Mutex::new(connection) })
     }
 
     fn checked(self) -> Result<Self> {
@@ -102,8 +107,31 @@ impl Sqlite {
 
     /// The root of the exports that was last remembered.
     pub fn root(&self) -> Result<Option<String>> {
+        self.read(|connection| setting(connection, "exports"))
+    }
+
+    /// What tells this registry from every other: a fence means nothing beside another registry's.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Whether the table's oldest runnable version is to be published whole.
+    pub fn resync(&self, key: &TableKey) -> Result<bool> {
         self.read(|connection| {
-            connection.query_row("SELECT value FROM settings WHERE name = 'exports'", [], |row| row.get(0)).optional()
+            let sql = "SELECT resync FROM tables WHERE tenant = ?1 AND name = ?2";
+            let flag: Option<bool> =
+                connection.query_row(sql, params![key.tenant, key.table], |row| row.get(0)).optional()?;
+            Ok(flag.unwrap_or_default())
+        })
+    }
+
+    /// Asks that the table's oldest runnable version be published whole, or takes that back.
+    pub fn set_resync(&self, key: &TableKey, wanted: bool) -> Result<()> {
+        self.write(|transaction| {
+            let sql = "UPDATE tables SET resync = ?3 WHERE tenant = ?1 AND name = ?2";
+            transaction.execute(sql, params![key.tenant, key.table, wanted])?;
+            // What was planned before is to be planned again.
+            add_pending(transaction, key)
         })
     }
 
@@ -234,6 +262,15 @@ impl Sqlite {
     /// Moves a version on: writes `version`, which must still stand at `from`, under the lease.
     pub fn advance(&self, lease: &Lease, from: Status, version: &Version) -> Result<()> {
         assert!(from.can_become(version.status), "{from} cannot become {}", version.status);
+        self.write_under(lease, from, version)
+    }
+
+    /// Records how far a version's operations are out, under the lease.
+    pub fn record_progress(&self, lease: &Lease, version: &Version) -> Result<()> {
+        self.write_under(lease, version.status, version)
+    }
+
+    fn write_under(&self, lease: &Lease, from: Status, version: &Version) -> Result<()> {
         let version = Version { updated_at: clock::now_ms(), ..version.clone() };
         self.write(|transaction| {
             if !holds(transaction, lease)? {
@@ -253,11 +290,17 @@ impl Sqlite {
             if !holds(&transaction, lease)? {
                 return Ok(Err(lost(lease, version)));
             }
-            let sequence: i64 = transaction.query_row(
-                "UPDATE tables SET sequence = sequence + 1 WHERE tenant = ?1 AND name = ?2 RETURNING sequence",
-                params![key.tenant, key.table],
-                |row| row.get(0),
-            )?;
+            let is_reset = version.plan.as_ref().is_some_and(|plan| plan.reset.is_some());
+            let sequence: Option<i64> = transaction
+                .query_row(
+                    // A reset is what was asked for, and then no longer.
+                    "UPDATE tables SET sequence = sequence + 1, resync = resync AND NOT ?3
+                     WHERE tenant = ?1 AND name = ?2 AND resync >= ?3 RETURNING sequence",
+                    params![key.tenant, key.table, is_reset],
+                    |row| row.get(0),
+                )
+                .optional()?;
+            let Some(sequence) = sequence else { return Ok(Err(resync_taken_back(version))) };
             let begun = Version {
                 status: Status::Publishing,
                 sequence: Some(sequence as u64),
@@ -293,6 +336,10 @@ impl Sqlite {
         };
         run(&mut connection).map_err(|error| failed(&self.path, error))
     }
+}
+
+fn setting(connection: &Connection, name: &str) -> rusqlite::Result<Option<String>> {
+    connection.query_row("SELECT value FROM settings WHERE name = ?1", [name], |row| row.get(0)).optional()
 }
 
 /// Who holds a table's lease, unless it has expired.
@@ -363,6 +410,10 @@ fn lost(lease: &Lease, version: &Version) -> Error {
 fn changed_meanwhile(version: &Version) -> Error {
     Error::refused(version.to_string(), "its export was delivered again while it was compared")
         .help("run again; the new delivery is registered")
+}
+
+fn resync_taken_back(version: &Version) -> Error {
+    Error::refused(version.to_string(), "its resync was taken back while it was planned").help("run again")
 }
 
 fn failed(path: &Path, error: rusqlite::Error) -> Error {

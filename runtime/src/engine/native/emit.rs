@@ -6,12 +6,12 @@ use super::changes::{Change, State};
 use super::findings::DeletedRows;
 use super::images::Images;
 use super::index::KeyHash;
-use super::scan;
+use super::{Layouts, scan};
 use crate::change_set::Findings;
 use crate::engine::{Failed, Inputs, Side};
 use crate::error::{Error, Result};
 use crate::operation::{Encoder, Head, Kind, Planned};
-use crate::row::{Layout, Row};
+use crate::row::Row;
 use crate::snapshot::{Export, Part};
 use crate::telemetry::Watch;
 
@@ -29,7 +29,9 @@ pub(super) struct Emitted {
 }
 
 struct Emitter<'a> {
-    layout: &'a Layout,
+    layouts: Layouts<'a>,
+    /// For each column outside the key, whether the baseline is older than it.
+    added: Vec<bool>,
     encoder: Encoder<'a>,
     changes: Vec<Change>,
     emitted: Emitted,
@@ -39,7 +41,7 @@ struct Emitter<'a> {
 
 /// Writes an operation for each change.
 pub(super) fn emit(
-    layout: &Layout,
+    layouts: Layouts<'_>,
     head: &Head,
     inputs: Inputs<'_>,
     changes: Vec<Change>,
@@ -49,8 +51,10 @@ pub(super) fn emit(
 ) -> Result<Emitted, Failed> {
     let has = |kinds: [Kind; 2]| changes.iter().any(|change| kinds.contains(&change.kind));
     let (look_at_old, look_at_new) = (has([Kind::Delete, Kind::Update]), has([Kind::Insert, Kind::Update]));
-    let encoder = Encoder::new(layout, head.clone());
-    let mut emitter = Emitter { layout, encoder, changes, emitted: Emitted::default(), line: Vec::new(), write };
+    let encoder = Encoder::new(layouts.after, head.clone());
+    let added = layouts.before.added();
+    let emitted = Emitted::default();
+    let mut emitter = Emitter { layouts, added, encoder, changes, emitted, line: Vec::new(), write };
     let mut images = Images::new(work);
     if let Some(baseline) = inputs.baseline.filter(|_| look_at_old) {
         let parts = emitter.baseline(baseline, &mut images, watch);
@@ -66,33 +70,35 @@ pub(super) fn emit(
 impl Emitter<'_> {
     /// Writes the DELETEs, and keeps the old rows of the UPDATEs.
     fn baseline(&mut self, export: &Export, images: &mut Images, watch: &Watch) -> Result<Vec<Part>> {
+        let layout = self.layouts.before;
         let mut deleted = DeletedRows::default();
-        let scanned = scan::scan(export, self.layout, watch, |row, _| {
+        let scanned = scan::scan(export, layout, watch, |row, _| {
             let place = self.change(row);
             deleted.see(row, place.is_some_and(|place| self.changes[place].kind == Kind::Delete));
             let Some(place) = place.filter(|place| self.changes[*place].state != State::Done) else { return Ok(()) };
             self.changes[place].state = match self.changes[place].kind {
-                Kind::Update => State::Waiting(images.keep(self.layout.hash(row), row.values())?),
+                Kind::Update => State::Waiting(images.keep(layout.hash(row), row.values())?),
                 _ => {
-                    self.operation(Kind::Delete, row.key(), (self.layout.hash(row), row.values()), (0, &[]))?;
+                    self.operation(Kind::Delete, row.key(), (layout.hash(row), row.values()), (0, &[]))?;
                     State::Done
                 }
             };
             Ok(())
         })?;
-        self.emitted.findings.deleted_block = deleted.block(self.layout);
+        self.emitted.findings.deleted_block = deleted.block(layout);
         Ok(scanned.parts)
     }
 
     /// Writes the INSERTs and the UPDATEs.
     fn snapshot(&mut self, export: &Export, images: Images, watch: &Watch) -> Result<Vec<Part>> {
+        let layout = self.layouts.after;
         let mut images = images.fetcher()?;
         let mut old = Vec::new();
-        let scanned = scan::scan(export, self.layout, watch, |row, _| {
+        let scanned = scan::scan(export, layout, watch, |row, _| {
             // An identical duplicate comes by twice.
             let open = |place: &usize| self.changes[*place].state != State::Done;
             let Some(place) = self.change(row).filter(open) else { return Ok(()) };
-            let new = (self.layout.hash(row), row.values());
+            let new = (layout.hash(row), row.values());
             match self.changes[place].state {
                 State::Waiting(image) => {
                     let previous_hash = images.fetch(image, &mut old)?;
@@ -118,7 +124,7 @@ impl Emitter<'_> {
         let id = self.encoder.write(&planned, &mut self.line);
         self.emitted.sum_of_ids = self.emitted.sum_of_ids.wrapping_add(id);
         self.emitted.difference += i128::from(new.0) - i128::from(old.0);
-        self.emitted.findings.add(self.layout, &planned);
+        self.emitted.findings.add(self.layouts.after, &self.added, &planned);
         (self.write)(&self.line)
     }
 }

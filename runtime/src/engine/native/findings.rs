@@ -1,5 +1,7 @@
 //! What a person looks at before a plan is published, gathered while its operations are written.
 
+use std::collections::BTreeMap;
+
 use crate::change_set::{Block, Findings, SAMPLES, UpdateSample};
 use crate::operation::{Kind, Planned};
 use crate::row::{Layout, Row, Segment, segments};
@@ -60,35 +62,54 @@ impl DeletedRows {
 }
 
 impl Findings {
-    /// Counts an operation, and keeps it if it is among the first of its kind.
-    pub(super) fn add(&mut self, layout: &Layout, operation: &Planned<'_>) {
+    /// Counts an operation, and keeps it if it is among the first of its kind. `added` says of each column outside the
+    /// key whether the baseline is older than it.
+    pub(super) fn add(&mut self, layout: &Layout, added: &[bool], operation: &Planned<'_>) {
         match operation.kind {
             Kind::Insert if self.inserts.len() < SAMPLES => self.inserts.push(layout.shown_key(operation.key)),
             Kind::Delete if self.deletes.len() < SAMPLES => self.deletes.push(layout.shown_key(operation.key)),
             Kind::Insert | Kind::Delete => {}
-            Kind::Update => self.add_update(layout, operation),
+            Kind::Update => self.add_update(layout, added, operation),
         }
     }
 
-    fn add_update(&mut self, layout: &Layout, operation: &Planned<'_>) {
-        let is_sample = self.updates.len() < SAMPLES;
-        let mut changes = Vec::new();
-        let pairs = segments(operation.before).zip(segments(operation.after));
-        for (column, (old, new)) in layout.value_columns().zip(pairs) {
-            if !column.compare || old == new {
-                continue;
-            }
-            match self.changed.get_mut(column.name) {
-                Some(count) => *count += 1,
-                None => drop(self.changed.insert(column.name.into(), 1)),
-            }
-            if is_sample {
-                changes.push((column.name.into(), shown(column, old), shown(column, new)));
+    fn add_update(&mut self, layout: &Layout, added: &[bool], operation: &Planned<'_>) {
+        let pairs = segments(operation.before).zip(segments(operation.after)).zip(added);
+        let differences = layout.value_columns().zip(pairs);
+        let differences =
+            differences.map(|(column, ((old, new), added))| Difference { column, old, new, added: *added });
+        let changed: Vec<_> = differences.filter(|one| one.column.compare && one.old != one.new).collect();
+        if changed.iter().all(|one| one.added) {
+            self.backfilled += 1;
+            return;
+        }
+        for Difference { column, old, .. } in &changed {
+            count(&mut self.changed, column.name);
+            if !old.is_readable() {
+                count(&mut self.unreadable, column.name);
             }
         }
-        if is_sample {
+        if self.updates.len() < SAMPLES {
+            let show =
+                |one: &Difference<'_>| (one.column.name.into(), shown(one.column, one.old), shown(one.column, one.new));
+            let changes = changed.iter().map(show).collect();
             self.updates.push(UpdateSample { key: layout.shown_key(operation.key), changes });
         }
+    }
+}
+
+/// A column of an UPDATE.
+struct Difference<'a> {
+    column: &'static Column,
+    old: Segment<'a>,
+    new: Segment<'a>,
+    added: bool,
+}
+
+fn count(counts: &mut BTreeMap<String, u64>, column: &str) {
+    match counts.get_mut(column) {
+        Some(count) => *count += 1,
+        None => drop(counts.insert(column.into(), 1)),
     }
 }
 
@@ -99,7 +120,9 @@ fn shown(column: &Column, value: Segment<'_>) -> String {
         return MASK.into();
     }
     let text = match column.ty {
-        Type::Float | Type::Double => float(text).map_or_else(|| "?".into(), |value| value.to_string()),
+        Type::Float | Type::Double if value.is_readable() => {
+            float(text).map_or_else(|| "?".into(), |value| value.to_string())
+        }
         _ => String::from_utf8_lossy(text).into_owned(),
     };
     let cut: String = text.chars().take(SAMPLE_TEXT).flat_map(char::escape_debug).collect();

@@ -25,6 +25,13 @@ use crate::row::Layout;
 use crate::telemetry::Watch;
 use index::Index;
 
+/// How the rows of either export are read.
+#[derive(Debug, Clone, Copy)]
+struct Layouts<'a> {
+    before: &'a Layout,
+    after: &'a Layout,
+}
+
 /// Computes the delta and gives each operation's line to `write`, in no particular order. `work` is a folder for
 /// temporary files, which are gone afterwards whatever happens.
 pub fn delta(
@@ -35,7 +42,10 @@ pub fn delta(
     watch: &Watch,
     write: &mut dyn FnMut(&[u8]) -> Result<()>,
 ) -> Result<Found, Failed> {
-    let (baseline, snapshot) = read_both(layout, inputs, watch)?;
+    let epoch = inputs.baseline.and_then(|baseline| baseline.epoch.as_ref());
+    let before = epoch.map(|epoch| Layout::of_epoch(layout.table, epoch));
+    let layouts = Layouts { before: before.as_ref().unwrap_or(layout), after: layout };
+    let (baseline, snapshot) = read_both(layouts, inputs, watch)?;
     let changes = changes::between(&baseline.entries, &snapshot.entries);
     let mut counts = changes::count(&changes);
     counts.baseline_rows = baseline.entries.len() as u64;
@@ -43,7 +53,7 @@ pub fn delta(
     counts.duplicates = snapshot.duplicates;
     let (baseline, snapshot) = (baseline.summary(), snapshot.summary());
 
-    let emitted = emit::emit(layout, head, inputs, changes, work, watch, write)?;
+    let emitted = emit::emit(layouts, head, inputs, changes, work, watch, write)?;
     emitted.check_unchanged(Side::Baseline, &baseline.parts)?;
     emitted.check_unchanged(Side::Snapshot, &snapshot.parts)?;
     check_conserved(head, baseline.fingerprint, snapshot.fingerprint, emitted.difference)?;
@@ -59,10 +69,10 @@ pub fn delta(
 }
 
 /// Reads the two exports at the same time.
-fn read_both(layout: &Layout, inputs: Inputs<'_>, watch: &Watch) -> Result<(Index, Index), Failed> {
+fn read_both(layouts: Layouts<'_>, inputs: Inputs<'_>, watch: &Watch) -> Result<(Index, Index), Failed> {
     thread::scope(|scope| {
-        let baseline = inputs.baseline.map(|export| scope.spawn(move || Index::read(export, layout, watch)));
-        let snapshot = Index::read(inputs.snapshot, layout, watch);
+        let baseline = inputs.baseline.map(|export| scope.spawn(move || Index::read(export, layouts.before, watch)));
+        let snapshot = Index::read(inputs.snapshot, layouts.after, watch);
         let baseline = match baseline.map(thread::ScopedJoinHandle::join) {
             None => Ok(Index::default()),
             Some(Ok(read)) => read,

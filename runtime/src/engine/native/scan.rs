@@ -59,7 +59,7 @@ fn scan_part(
     rejects: &mut Rejects,
     visit: &mut impl FnMut(&Row, Origin<'_>) -> Result<()>,
 ) -> Result<Part> {
-    let source = &layout.table.source;
+    let source = &layout.written;
     let path = export.path(part);
     if !name_fits(&part.name, source.compression) {
         let problem = format!("the name of a part of `{}` must {}", layout.table.name, name_rule(source.compression));
@@ -119,14 +119,14 @@ fn read_row(
     rejects: &mut Rejects,
     row: &mut Row,
 ) -> bool {
-    let expected = layout.table.columns.len();
+    let expected = layout.names.len();
     if record.len() != expected {
         rejects.add(Reason::FieldCount, || Offender {
             part: part.name.clone(),
             line: record.line,
             column: None,
             reason: Reason::FieldCount,
-            message: field_count(record.len(), expected, layout.table.source.header),
+            message: field_count(record.len(), expected, layout.written.header),
         });
         return false;
     }

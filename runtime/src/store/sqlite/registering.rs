@@ -71,9 +71,10 @@ impl Sqlite {
             parts,
             refused_parts: None,
             plan: None,
+            changes: None,
             approved: None,
-            columns: Vec::new(),
-            primary_key: Vec::new(),
+            epoch: None,
+            progress: None,
             sequence: None,
             registered_at: now,
             updated_at: now,
@@ -98,14 +99,11 @@ impl Sqlite {
     fn start_anew(&self, known: Version, parts: Vec<Part>, waits_for: Option<String>) -> Result<Registered> {
         let status = if waits_for.is_some() { Status::Waiting } else { Status::Registered };
         let changed = Version {
-            status,
             reason: waits_for,
             attempt: known.attempt + 1,
             parts,
-            plan: None,
-            approved: None,
             updated_at: clock::now_ms(),
-            ..known.clone()
+            ..known.clone().unplanned(status)
         };
         let done = self.write(|transaction| {
             let done = replace(transaction, &changed, known.status, known.attempt)?;

@@ -7,24 +7,24 @@ use crate::name::nearest;
 use crate::row::Layout;
 use crate::snapshot::csv::Record;
 
-/// For each column of the schema, its field.
+/// For each column of the export, its field.
 #[derive(Debug)]
 pub(super) struct Places(Vec<usize>);
 
 impl Places {
-    /// Fields in the order of the schema.
+    /// Fields in the order of the columns.
     pub(super) fn in_order(layout: &Layout) -> Self {
-        Self((0..layout.table.columns.len()).collect())
+        Self((0..layout.names.len()).collect())
     }
 
     /// Fields by the names in a header, which must name every column once and nothing else.
     pub(super) fn by_name(header: &Record<'_>, path: &Path, layout: &Layout) -> Result<Self> {
-        let columns = layout.table.columns;
+        let columns = &layout.names;
         let names: Vec<String> = header.iter().map(|field| String::from_utf8_lossy(field.text).into_owned()).collect();
         let refuse = |problem: String, help: String| Err(Error::export_line(path, header.line, problem).help(help));
         for (place, name) in names.iter().enumerate() {
-            if !columns.iter().any(|column| column.name == name) {
-                let help = match nearest(name, columns.iter().map(|column| column.name)) {
+            if !columns.contains(name) {
+                let help = match nearest(name, columns.iter().map(String::as_str)) {
                     Some(near) => format!("the schema has `{near}`; rename one of them"),
                     None => "add it to the schema, or, if this line is a row, declare `header: false`".into(),
                 };
@@ -35,7 +35,7 @@ impl Places {
             }
         }
         let place = |name: &str| names.iter().position(|found| found == name);
-        let missing: Vec<&str> = columns.iter().map(|c| c.name).filter(|name| place(name).is_none()).collect();
+        let missing: Vec<&str> = columns.iter().map(String::as_str).filter(|name| place(name).is_none()).collect();
         if !missing.is_empty() {
             let list = missing.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
             return refuse(
@@ -43,10 +43,10 @@ impl Places {
                 "deliver it again with every column, or take the column out of the schema".into(),
             );
         }
-        Ok(Self(columns.iter().filter_map(|column| place(column.name)).collect()))
+        Ok(Self(columns.iter().filter_map(|name| place(name)).collect()))
     }
 
-    /// The field of the column at a place of the schema.
+    /// The field of the column at a place.
     pub(super) fn field(&self, column: usize) -> usize {
         self.0[column]
     }

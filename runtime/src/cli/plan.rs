@@ -1,0 +1,173 @@
+//! `tidemark plan`: what a version would change, before it is published.
+
+use clap::Args;
+
+use super::named::known_version;
+use super::show::{self, count};
+use super::{ExportsArgs, Format, FormatArgs, OUT, StateArgs};
+use crate::change_set::{Counts, Findings, Plan, Reset};
+use crate::epoch::Drift;
+use crate::error::{Error, Fault, Result};
+use crate::run::guard::{percent, ratio};
+use crate::run::{Runner, guard};
+use crate::sink::file::Files;
+use crate::store::{Status, Version};
+use crate::table::{Guards, Table};
+
+/// How many digits of a plan's hash are shown, and at least asked for.
+pub(super) const SHORT_HASH: usize = 8;
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  cargo tidemark plan acme/orders/20260103_V0001
+  cargo tidemark plan acme/orders/20260103_V0001 --format json
+
+Counts, ratios, how often each column changed, a few operations, and what the guards say. A version
+that nobody has looked at yet is planned first. Values of `pii` columns are masked.")]
+pub(super) struct PlanArgs {
+    /// The version to look at.
+    #[arg(value_name = "TENANT/TABLE/VERSION")]
+    version: String,
+    #[command(flatten)]
+    exports: ExportsArgs,
+    #[command(flatten)]
+    state: StateArgs,
+    #[command(flatten)]
+    pub(super) format: FormatArgs,
+}
+
+pub(super) fn plan(args: &PlanArgs, tables: &'static [&'static Table]) -> Result<Option<Fault>> {
+    let registry = args.state.registry()?;
+    let (table, mut version) = known_version(&registry, tables, &args.version)?;
+    if matches!(version.status, Status::Registered | Status::Planned) {
+        let exports = args.exports.local(&registry)?;
+        let sink = Files::new(OUT.as_ref());
+        let runner = Runner { tables, exports, store: registry, sink, state: args.state.state.clone() };
+        version = runner.plan_only(table, version)?;
+    }
+    let Some(plan) = &version.plan else {
+        let problem = format!("it is {} and has no plan", version.status);
+        return Err(
+            Error::refused(version.to_string(), problem).help(format!("see: cargo tidemark history {}", version.key))
+        );
+    };
+    match args.format.format {
+        Format::Json => show::print_json(&version)?,
+        Format::Text => show::print(&text(&version, plan, &table.guards))?,
+    }
+    Ok(None)
+}
+
+pub(super) fn short(plan: &Plan) -> &str {
+    &plan.hash[..SHORT_HASH]
+}
+
+/// A plan in about ten lines.
+fn text(version: &Version, plan: &Plan, guards: &Guards) -> String {
+    let Counts { baseline_rows, rows, inserted, updated, deleted, .. } = plan.counts;
+    let from = plan.previous.as_deref().unwrap_or("none");
+    let mut lines = vec![
+        format!("{}  {from} → {}      {}   plan {}", version.key, version.version, version.status, short(plan)),
+        format!("rows       {} → {}", count(baseline_rows), count(rows)),
+    ];
+    lines.extend(plan.reset.as_ref().map(whole));
+    lines.extend(plan.drift.as_ref().map(|drift| schema(drift, plan)));
+    let broken = guard::reasons(guards, plan);
+    for (word, kind, number) in
+        [("inserted", "inserts", inserted), ("updated", "updates", updated), ("deleted", "deletes", deleted)]
+    {
+        let share = if plan.previous.is_some() { percent(ratio(number, baseline_rows)) } else { String::new() };
+        let mut line = format!("{word:<9}{:>9}  {share:>8}", count(number));
+        if kind == "updates" {
+            line += &columns(&plan.findings);
+        }
+        for reason in broken.iter().filter(|reason| reason.starts_with(kind)) {
+            line += &format!("   ✗ {reason}");
+        }
+        lines.push(line.trim_end().to_owned());
+        if kind == "updates" {
+            lines.extend(epoch_updates(&plan.findings));
+        }
+    }
+    lines.extend(broken.iter().filter(|reason| reason.contains("rows")).map(|reason| format!("   ✗ {reason}")));
+    lines.extend(samples(&plan.findings));
+    lines.extend(block(&plan.findings));
+    let is_rename = broken.iter().any(|reason| reason.ends_with(guard::RENAMED));
+    if is_rename {
+        lines.push("If a column was renamed, write `formerly: OLD_NAME` beside its new name and run again.".into());
+    }
+    if version.status == Status::Held {
+        let path = version.path();
+        lines.push(format!("publish it    cargo tidemark approve {path} {}", short(plan)));
+        lines.push(format!("refuse it     cargo tidemark reject  {path}"));
+    }
+    lines.join("\n") + "\n"
+}
+
+/// That nothing was compared, and what consumers do with it.
+fn whole(reset: &Reset) -> String {
+    match &reset.version {
+        Some(version) => {
+            format!("resync     published whole; it replaces the {} rows of {version}", count(reset.rows))
+        }
+        None => "resync     published whole".into(),
+    }
+}
+
+/// What changed in the schema since the baseline was read.
+fn schema(drift: &Drift, plan: &Plan) -> String {
+    let list = |word: &str, names: &[String]| (!names.is_empty()).then(|| format!("{word} {}", names.join(", ")));
+    let renamed = drift.renamed.iter().map(|(old, new)| format!("renamed {old} → {new}"));
+    let retyped = drift.retyped.iter().map(|(column, old, new)| format!("retyped {column} {old} → {new}"));
+    let changes: Vec<String> = list("added", &drift.added)
+        .into_iter()
+        .chain(list("removed", &drift.removed))
+        .chain(renamed)
+        .chain(retyped)
+        .collect();
+    let changes = if changes.is_empty() { "same columns, read in another way".into() } else { changes.join(" · ") };
+    format!("schema     {} → {}   {changes}", &drift.from[..SHORT_HASH], &plan.schema[..SHORT_HASH])
+}
+
+/// UPDATEs that come of another schema rather than of the source.
+fn epoch_updates(findings: &Findings) -> Vec<String> {
+    let backfilled = (findings.backfilled > 0)
+        .then(|| format!("           of these {} in added columns only", count(findings.backfilled)));
+    let unreadable = findings.unreadable.iter().map(|(column, number)| {
+        format!("           {} old values of {column} are none of today's type", count(*number))
+    });
+    backfilled.into_iter().chain(unreadable).collect()
+}
+
+fn columns(findings: &Findings) -> String {
+    let mut columns: Vec<_> = findings.changed.iter().collect();
+    columns.sort_by_key(|(name, number)| (std::cmp::Reverse(**number), *name));
+    let texts: Vec<String> = columns.iter().map(|(name, number)| format!("{name} {}", count(**number))).collect();
+    if texts.is_empty() { String::new() } else { format!("   {}", texts.join(" · ")) }
+}
+
+fn samples(findings: &Findings) -> Vec<String> {
+    let keys = |sign: char, keys: &[String]| (!keys.is_empty()).then(|| format!("  {sign} {}", keys.join("   ")));
+    let update = findings.updates.first().map(|sample| {
+        let changes = sample.changes.iter().map(|(column, old, new)| format!("{column}  {old} → {new}"));
+        format!("  ~ {}   {}", sample.key, changes.collect::<Vec<_>>().join(" · "))
+    });
+    keys('+', &findings.inserts).into_iter().chain(update).chain(keys('−', &findings.deletes)).collect()
+}
+
+/// What the place of the deleted rows tells. A few rows in a row are nothing to speak of.
+fn block(findings: &Findings) -> Option<String> {
+    let block = findings.deleted_block.as_ref().filter(|_| findings.deletes.len() > 1)?;
+    let place = match (&block.after, block.at_the_end) {
+        (None, true) => return Some("Every row of the baseline is deleted.".into()),
+        (None, false) => "at the beginning of the baseline".to_owned(),
+        (Some(after), false) => format!("behind key {after}"),
+        (Some(after), true) => {
+            return Some(format!(
+                "The export ends after key {after}: the deleted keys are one block at the end. It may be truncated."
+            ));
+        }
+    };
+    Some(format!("The deleted keys are one block, {place}."))
+}

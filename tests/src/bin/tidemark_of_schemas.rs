@@ -1,0 +1,21 @@
+//! The command line over the schemas in `./schemas`, read when it starts: for tests whose schema changes on the way.
+
+use std::fs;
+use std::process::ExitCode;
+
+use runtime::table::Table;
+
+fn main() -> ExitCode {
+    runtime::cli::main(Vec::leak(tables()))
+}
+
+fn tables() -> Vec<&'static Table> {
+    let mut paths: Vec<_> = fs::read_dir("schemas")
+        .expect("there is a folder of schemas")
+        .map(|entry| entry.expect("it can be listed").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
+        .collect();
+    paths.sort();
+    let read = |path| fs::read_to_string(path).expect("a schema can be read");
+    paths.iter().map(|path| tests::table::parse(&read(path)).unwrap_or_else(|mistakes| panic!("{mistakes}"))).collect()
+}
