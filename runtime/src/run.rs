@@ -15,7 +15,7 @@ use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread;
 
 use crate::breakpoint::Breakpoint;
-use crate::error::{Error, IoContext as _, Result};
+use crate::error::{Error, Fault, IoContext as _, Result};
 use crate::sink::file::{Files, Writer};
 use crate::snapshot::local::Local;
 use crate::store::sqlite::{LEASE, Sqlite};
@@ -166,11 +166,20 @@ impl Runner {
             match check_stop().and_then(|()| self.take(step, lease, table, watch)) {
                 Ok(outcome) => outcomes.extend(outcome),
                 Err(error) => {
+                    let error = self.explained(lease, &version, error);
                     outcomes.push(self.stopped(&version, error));
                     return self.unlock(lease, None).map(|_| ());
                 }
             }
             watch.version_done();
+        }
+    }
+
+    /// Whatever fails once another run has taken over fails because of that.
+    fn explained(&self, lease: &Lease, version: &Version, error: Error) -> Error {
+        match self.store.renew(lease) {
+            Ok(false) if error.fault() == Fault::Machine => store::lost(lease, version),
+            _ => error,
         }
     }
 

@@ -1,14 +1,12 @@
 //! Processes that are killed, and processes that race: what is published at the end is what one undisturbed run
 //! publishes.
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use crate::world::World;
+use crate::world::{World, files};
 
 /// How many kills there must have been; `TIDEMARK_KILLS` asks for more.
 const KILLS: usize = 100;
@@ -96,21 +94,4 @@ fn world() -> World {
     let copied = Command::new("cp").arg("-r").args([samples, world.path("exports")]).status().unwrap();
     assert!(copied.success());
     world
-}
-
-/// Every file below a folder, with its bytes.
-fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let mut found = BTreeMap::new();
-    let mut folders = vec![folder.to_path_buf()];
-    while let Some(next) = folders.pop() {
-        for entry in fs::read_dir(next).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                found.insert(path.strip_prefix(folder).unwrap().to_path_buf(), fs::read(&path).unwrap());
-            }
-        }
-    }
-    found
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::change_set::Plan;
 use crate::epoch::Epoch;
+use crate::error::Error;
 use crate::snapshot::Part;
 
 /// Where a version stands. It moves only along the edges of [`Status::can_become`], by conditional writes.
@@ -210,4 +211,10 @@ pub enum Registered {
 pub fn same_parts(a: &[Part], b: &[Part]) -> bool {
     let outside = |part: &Part| (part.name.clone(), part.size, part.identity.clone());
     a.iter().map(outside).eq(b.iter().map(outside))
+}
+
+/// That the lease was taken over.
+pub(crate) fn lost(lease: &Lease, version: &Version) -> Error {
+    Error::lease_lost(version.to_string(), format!("another run took over from this one (fence {})", lease.fence))
+        .help("nothing more was written by this run; look at `status`")
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
-use super::{Lease, Status, TableKey, Version, owner};
+use super::{Lease, Status, TableKey, Version, lost, owner};
 use crate::clock;
 use crate::error::{Error, IoContext as _, Result};
 use crate::name::natural_place;
@@ -400,11 +400,6 @@ fn to_json(version: &Version) -> String {
 fn from_json(text: &str) -> rusqlite::Result<Version> {
     serde_json::from_str(text)
         .map_err(|error| rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(error)))
-}
-
-fn lost(lease: &Lease, version: &Version) -> Error {
-    Error::lease_lost(version.to_string(), format!("another run took over from this one (fence {})", lease.fence))
-        .help("nothing more was written by this run; look at `status`")
 }
 
 fn changed_meanwhile(version: &Version) -> Error {
