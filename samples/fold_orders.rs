@@ -23,6 +23,8 @@ struct Orders {
     rows: BTreeMap<Key, Values>,
     /// The last sequence applied to each key; it outlives the row, so that a late repeat cannot bring it back.
     sequences: BTreeMap<Key, u64>,
+    /// The last version that was published whole: what is older no longer counts.
+    reset: u64,
 }
 
 /// A published version.
@@ -34,6 +36,9 @@ struct Version {
 impl Orders {
     /// Delivery is at least once: an operation counts only when it is newer than what its key has seen.
     fn apply(&mut self, operation: Operation<Key, Values>) {
+        if operation.sequence < self.reset {
+            return;
+        }
         let last = self.sequences.entry(operation.key.clone()).or_default();
         if operation.sequence <= *last {
             return;
@@ -43,6 +48,15 @@ impl Orders {
             Change::Insert { after, .. } | Change::Update { after, .. } => self.rows.insert(operation.key, after),
             Change::Delete { .. } => self.rows.remove(&operation.key),
         };
+    }
+
+    /// A version that was published whole is all there is: what it did not bring is gone.
+    fn drop_older_than(&mut self, reset: u64) {
+        if reset > self.reset {
+            self.reset = reset;
+            self.sequences.retain(|_, last| *last >= reset);
+            self.rows.retain(|key, _| self.sequences.contains_key(key));
+        }
     }
 
     /// Whether the rows are those of the export: the sum of their hashes, computed from the values, is its fingerprint.
@@ -69,11 +83,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     // Versions are applied in the order of their sequence, whatever their names.
     versions.sort_by_key(|version| version.sequence);
+    let mut is_reset = false;
     for record in versions.into_iter().flat_map(|version| version.records) {
         match record {
-            Record::Begin(_) => {}
+            Record::Begin(begin) => is_reset = begin.reset,
             Record::Operation(operation) => orders.apply(*operation),
-            Record::End(end) => orders.check(&end)?,
+            Record::End(end) => {
+                if is_reset {
+                    orders.drop_older_than(end.sequence);
+                }
+                orders.check(&end)?;
+            }
         }
     }
     Ok(())

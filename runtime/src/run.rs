@@ -113,6 +113,11 @@ impl Runner {
             let problem = format!("it is {}; only a version that SUCCEEDED can be published again", version.status);
             return Err(Error::refused(version.to_string(), problem));
         }
+        if let Some(reset) = self.reset_after(version)? {
+            let problem = format!("{reset} was published whole after it, and replaces what it brought");
+            return Err(Error::refused(version.to_string(), problem)
+                .help(format!("publish that one again: cargo tidemark replay {}/{reset}", version.key)));
+        }
         let changes = self.change_set(version);
         if !changes.is_dir() {
             return Err(Error::refused(version.to_string(), format!("its change set {} is gone", changes.display()))
@@ -124,6 +129,14 @@ impl Runner {
             self.keep_alive(&lease, || self.sink.publish(table, version, &changes, writer, 0, |_| check_stop()));
         self.unlock(&lease, None)?;
         published
+    }
+
+    /// The last version that was published whole after this one, if there is one.
+    fn reset_after(&self, version: &Version) -> Result<Option<String>> {
+        let is_reset = |other: &&Version| other.plan.as_ref().is_some_and(|plan| plan.reset.is_some());
+        let versions = self.store.versions(&version.key)?;
+        let later = versions.iter().filter(|other| other.sequence > version.sequence);
+        Ok(later.filter(is_reset).next_back().map(|reset| reset.version.clone()))
     }
 
     /// The whole flow for one tenant's table.
@@ -220,6 +233,10 @@ impl Runner {
         let planned = self.guard(lease, table, planned)?;
         if planned.status == Status::Held && !planned.is_approved() {
             return Ok(Some(Outcome::of_held(&planned)));
+        }
+        // Comparing may have taken long; from here on another delivery comes too late.
+        if !self.is_still_there(table, &planned)? {
+            return Ok(None);
         }
         let publishing = self.store.begin_publishing(lease, &planned)?;
         Breakpoint::Publishing.reached();

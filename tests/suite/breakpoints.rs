@@ -14,10 +14,10 @@ use runtime::breakpoint::Breakpoint;
 use crate::world::{World, files};
 
 /// An hour: longer than any lease.
-const LATER: (&str, &str) = ("TIDEMARK_CLOCK_AHEAD_MS", "3600000");
+pub(crate) const LATER: (&str, &str) = ("TIDEMARK_CLOCK_AHEAD_MS", "3600000");
 
 /// A process that stopped itself, to be killed or to go on.
-struct Stopped(Child);
+pub(crate) struct Stopped(Child);
 
 impl Stopped {
     /// Starts a command and waits until it stops at a place for the `nth` time; `None` when it ends before.
@@ -25,7 +25,7 @@ impl Stopped {
         Self::start_with(world, arguments, place, nth, &[])
     }
 
-    fn start_with(
+    pub(crate) fn start_with(
         world: &World,
         arguments: &[&str],
         place: Breakpoint,
@@ -56,13 +56,13 @@ impl Stopped {
     }
 
     /// Kills it as the kernel would for want of memory: nothing of it runs any more.
-    fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.0.kill().unwrap();
         self.0.wait().unwrap();
     }
 
     /// Lets it go on to its end, and gives its exit status and what it said on stderr.
-    fn go_on(self) -> (i32, String) {
+    pub(crate) fn go_on(self) -> (i32, String) {
         self.signal("CONT");
         let output = self.0.wait_with_output().unwrap();
         (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())

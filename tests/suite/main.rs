@@ -13,6 +13,7 @@ mod flow;
 mod generator;
 mod golden;
 mod guards;
+mod histories;
 mod processes;
 mod properties;
 mod random;
