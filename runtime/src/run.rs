@@ -18,8 +18,8 @@ use crate::breakpoint::Breakpoint;
 use crate::error::{Error, Fault, IoContext as _, Result};
 use crate::sink::file::{Files, Writer};
 use crate::snapshot::local::Local;
-use crate::store::sqlite::{LEASE, Sqlite};
-use crate::store::{self, Lease, Status, TableKey, Version};
+use crate::store::sqlite::Sqlite;
+use crate::store::{self, Lease, Status, TableKey, Version, lease_duration};
 use crate::table::Table;
 use crate::telemetry::{Progress, Watch, check_stop};
 use baseline::newest;
@@ -135,8 +135,8 @@ impl Runner {
     fn reset_after(&self, version: &Version) -> Result<Option<String>> {
         let is_reset = |other: &&Version| other.plan.as_ref().is_some_and(|plan| plan.reset.is_some());
         let versions = self.store.versions(&version.key)?;
-        let later = versions.iter().filter(|other| other.sequence > version.sequence);
-        Ok(later.filter(is_reset).next_back().map(|reset| reset.version.clone()))
+        let mut later = versions.iter().filter(|other| other.sequence > version.sequence);
+        Ok(later.rfind(is_reset).map(|reset| reset.version.clone()))
     }
 
     /// The whole flow for one tenant's table.
@@ -334,9 +334,10 @@ impl Runner {
     /// Renews the lease while `work` runs. A renewal that fails is no harm by itself: every write checks the fence.
     fn keep_alive<T>(&self, lease: &Lease, work: impl FnOnce() -> T) -> T {
         let (done, is_done) = mpsc::channel::<()>();
+        let pause = lease_duration() / 4;
         thread::scope(|scope| {
             scope.spawn(move || {
-                while is_done.recv_timeout(LEASE / 4) == Err(mpsc::RecvTimeoutError::Timeout) {
+                while is_done.recv_timeout(pause) == Err(mpsc::RecvTimeoutError::Timeout) {
                     if let Err(error) = self.store.renew(lease) {
                         tracing::warn!(%error, table = %lease.key, "The lease could not be renewed.");
                     }

@@ -87,7 +87,7 @@ fn rows(keys: std::ops::RangeInclusive<u32>, value: u32) -> String {
 
 /// A world that comes by every place: a first import, changes, a version that is held, a failed one, and one behind.
 fn world() -> World {
-    let world = World::new();
+    let world = World::new().in_memory();
     world.export("acme/test_table/V1", &rows(1..=200, 1));
     world.export("acme/test_table/V2", &(rows(1..=5, 2) + &rows(6..=199, 1)));
     world.export("acme/test_table/V3", &rows(1..=20, 1));
@@ -307,4 +307,88 @@ fn the_second_ctrl_c_stops_at_once() {
     assert!(delta.try_wait().unwrap().is_none());
     signal(&delta, "INT");
     assert_eq!(delta.wait().unwrap().code(), Some(130));
+}
+
+#[test]
+fn killed_while_an_approved_plan_is_published_the_next_run_publishes_it() {
+    let held = || {
+        let world = World::new();
+        world.export("acme/test_table/V1", &rows(1..=200, 1));
+        world.export("acme/test_table/V2", &rows(1..=20, 1));
+        assert_eq!(world.run().status, 1);
+        let said = world.tidemark(&["plan", "acme/test_table/V2", "--format", "json"]);
+        let version: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
+        (world, version["plan"]["hash"].as_str().unwrap().to_owned())
+    };
+    let (undisturbed, hash) = held();
+    assert_eq!(undisturbed.tidemark(&["approve", "acme/test_table/V2", &hash]).status, 0);
+    let expected = outcome(&undisturbed);
+    let mut kills = 0;
+    for place in Breakpoint::ALL {
+        let (world, hash) = held();
+        let Some(stopped) = Stopped::start(&world, &["approve", "acme/test_table/V2", &hash], place, 1) else {
+            continue;
+        };
+        stopped.kill();
+        assert_eq!(world.run().status, 0);
+        assert_eq!(outcome(&world), expected, "killed at {}", place.name());
+        kills += 1;
+    }
+    assert!(kills >= 9, "{kills}");
+}
+
+#[test]
+fn killed_while_it_replays_the_next_replay_ends_with_the_same_files() {
+    let world = world();
+    world.run();
+    let expected = outcome(&world);
+    for place in [Breakpoint::Locked, Breakpoint::Claimed, Breakpoint::PartWritten, Breakpoint::PartPublished] {
+        Stopped::start(&world, &["replay", "acme/test_table/V2"], place, 1).unwrap().kill();
+        assert_eq!(world.tidemark(&["replay", "acme/test_table/V2"]).status, 0);
+        assert_eq!(outcome(&world), expected, "killed at {}", place.name());
+    }
+}
+
+#[test]
+fn what_comes_while_a_run_is_at_work_is_done_by_that_run() {
+    for place in [Breakpoint::Locked, Breakpoint::Planned, Breakpoint::Published, Breakpoint::Succeeded] {
+        let world = World::new();
+        world.export("acme/test_table/V1", &rows(1..=200, 1));
+        let holder = Stopped::start(&world, &["run", "exports"], place, 1).unwrap();
+        world.export("acme/test_table/V2", &rows(1..=201, 1));
+        // The second run takes note of it, finds the lock taken, and leaves at once.
+        let said = world.run();
+        assert_eq!(said.status, 0, "{}", said.transcript());
+        assert!(said.stdout.contains("is working on it, and will do what is new"), "{}", said.stdout);
+        assert_eq!(world.statuses("acme/test_table")["V2"], "REGISTERED");
+        assert_eq!(holder.go_on().0, 0);
+        assert_eq!(world.statuses("acme/test_table")["V2"], "SUCCEEDED", "at {}", place.name());
+    }
+}
+
+#[test]
+fn a_lease_is_renewed_while_its_holder_works() {
+    let world = World::new();
+    world.export("acme/test_table/V1", &rows(1..=300_000, 1));
+    let mut holder = world
+        .command(&["run", "exports"])
+        .env("TIDEMARK_LEASE_MS", "200")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut expiries = std::collections::BTreeSet::new();
+    while holder.try_wait().unwrap().is_none() {
+        expiries.extend(expiry(&world));
+        thread::sleep(Duration::from_millis(5));
+    }
+    assert!(holder.wait().unwrap().success());
+    assert!(expiries.len() > 1, "{expiries:?}");
+}
+
+/// When the lease of a world's only table expires, as soon as somebody has it.
+fn expiry(world: &World) -> Option<i64> {
+    let path = world.path(".tidemark/registry.sqlite");
+    let registry = path.exists().then(|| rusqlite::Connection::open(path).unwrap())?;
+    registry.query_row("SELECT expires_at FROM tables", [], |row| row.get(0)).ok()
 }

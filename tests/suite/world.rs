@@ -45,11 +45,13 @@ impl World {
         Self { program: env!("CARGO_BIN_EXE_tidemark-of-schemas"), ..Self::new() }
     }
 
-    /// The same on a disk in memory where there is one: for tests that make thousands of machines.
-    pub(crate) fn of_schemas_in_memory() -> Self {
+    /// The same machine on a disk in memory where there is one: for tests that make many small ones.
+    pub(crate) fn in_memory(self) -> Self {
         let memory = Path::new("/dev/shm");
-        let root = if memory.is_dir() { TempDir::new_in(memory) } else { TempDir::new() };
-        Self { program: env!("CARGO_BIN_EXE_tidemark-of-schemas"), ..Self::in_folder(root.unwrap()) }
+        if !memory.is_dir() {
+            return self;
+        }
+        Self { program: self.program, ..Self::in_folder(TempDir::new_in(memory).unwrap()) }
     }
 
     /// The program with arguments, to be started in the machine's folder.

@@ -4,6 +4,7 @@ mod owner;
 pub mod sqlite;
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +12,18 @@ use crate::change_set::Plan;
 use crate::epoch::Epoch;
 use crate::error::Error;
 use crate::snapshot::Part;
+
+/// How long a lease lasts without a heartbeat. A crashed run blocks its tables no longer than this.
+pub const LEASE: Duration = Duration::from_secs(120);
+
+/// [`LEASE`], unless a test wants it shorter.
+pub(crate) fn lease_duration() -> Duration {
+    #[cfg(feature = "breakpoints")]
+    if let Some(milliseconds) = std::env::var("TIDEMARK_LEASE_MS").ok().and_then(|text| text.parse().ok()) {
+        return Duration::from_millis(milliseconds);
+    }
+    LEASE
+}
 
 /// Where a version stands. It moves only along the edges of [`Status::can_become`], by conditional writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

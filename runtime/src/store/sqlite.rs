@@ -12,13 +12,10 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
-use super::{Lease, Status, TableKey, Version, lost, owner};
+use super::{Lease, Status, TableKey, Version, lease_duration, lost, owner};
 use crate::clock;
 use crate::error::{Error, IoContext as _, Result};
 use crate::name::natural_place;
-
-/// How long a lease lasts without a heartbeat. A crashed run blocks its tables no longer than this.
-pub const LEASE: Duration = Duration::from_secs(120);
 
 /// How long a write waits for another process's write.
 const BUSY: Duration = Duration::from_secs(30);
@@ -218,7 +215,7 @@ impl Sqlite {
                 .query_row(
                     "UPDATE tables SET owner = ?3, expires_at = ?4, fence = fence + 1
                      WHERE tenant = ?1 AND name = ?2 AND (owner IS NULL OR expires_at <= ?5 OR owner = ?6) RETURNING fence",
-                    params![key.tenant, key.table, owner, now + LEASE.as_millis() as i64, now, gone],
+                    params![key.tenant, key.table, owner, now + lease_duration().as_millis() as i64, now, gone],
                     |row| row.get(0),
                 )
                 .optional()?;
@@ -226,9 +223,9 @@ impl Sqlite {
         })
     }
 
-    /// Makes the lease last for another [`LEASE`]. False when somebody else has it now.
+    /// Makes the lease last for another [`LEASE`](super::LEASE). False when somebody else has it now.
     pub fn renew(&self, lease: &Lease) -> Result<bool> {
-        let expires_at = clock::now_ms() + LEASE.as_millis() as i64;
+        let expires_at = clock::now_ms() + lease_duration().as_millis() as i64;
         self.write(|transaction| {
             let sql = "UPDATE tables SET expires_at = ?3 WHERE tenant = ?1 AND name = ?2 AND fence = ?4 AND owner = ?5";
             let key = &lease.key;

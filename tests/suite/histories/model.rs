@@ -94,7 +94,7 @@ impl History {
     /// published.
     pub(super) fn live(steps: &[Step]) -> Lived<usize> {
         let mut history = Self {
-            world: World::of_schemas_in_memory(),
+            world: World::of_schemas().in_memory(),
             deliveries: BTreeMap::new(),
             published: BTreeMap::new(),
             approved: BTreeSet::new(),
