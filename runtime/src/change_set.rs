@@ -15,6 +15,7 @@ use flate2::write::GzEncoder;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
+use crate::breakpoint::Breakpoint;
 use crate::engine::Found;
 use crate::epoch::Drift;
 use crate::error::{IoContext as _, Result};
@@ -158,6 +159,15 @@ impl Plan {
     }
 }
 
+/// Takes the operations of a delta as lines.
+pub trait Lines {
+    /// Takes one operation, line feed included.
+    fn write(&mut self, line: &[u8]) -> Result<()>;
+
+    /// Forgets every line so far: they come again, in another order.
+    fn restart(&mut self) -> Result<()>;
+}
+
 /// Writes the parts of a change set into a folder.
 #[derive(Debug)]
 pub struct Writer {
@@ -175,17 +185,6 @@ impl Writer {
         }
         fs::create_dir_all(folder).at("cannot create", folder)?;
         Ok(Self { folder: folder.to_path_buf(), part: None, written: 0, parts: 0 })
-    }
-
-    /// Appends one operation's line, line feed included.
-    pub fn write(&mut self, line: &[u8]) -> Result<()> {
-        let path = part_path(&self.folder, self.parts.saturating_sub(1));
-        self.open()?.write_all(line).at("cannot write", &path)?;
-        self.written += line.len() as u64;
-        if self.written >= PART_BYTES {
-            self.close()?;
-        }
-        Ok(())
     }
 
     /// Makes everything durable, and says how many parts there are.
@@ -210,6 +209,26 @@ impl Writer {
         let Some(part) = self.part.take() else { return Ok(()) };
         let path = part_path(&self.folder, self.parts - 1);
         finish_gzip(part).at("cannot write", &path)
+    }
+}
+
+impl Lines for Writer {
+    fn write(&mut self, line: &[u8]) -> Result<()> {
+        Breakpoint::Planning.reached();
+        let path = part_path(&self.folder, self.parts.saturating_sub(1));
+        self.open()?.write_all(line).at("cannot write", &path)?;
+        self.written += line.len() as u64;
+        if self.written >= PART_BYTES {
+            self.close()?;
+        }
+        Ok(())
+    }
+
+    fn restart(&mut self) -> Result<()> {
+        if self.parts > 0 {
+            *self = Self::create(&self.folder)?;
+        }
+        Ok(())
     }
 }
 

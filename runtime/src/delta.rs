@@ -1,16 +1,24 @@
 //! The delta of two exports, without a registry.
 
-use std::io::Write;
+use std::io::{self, BufWriter, Read as _, Seek as _, Write};
 use std::path::{Path, PathBuf};
 
-use crate::change_set::Plan;
+use tempfile::SpooledTempFile;
+
+use crate::change_set::{Lines, Plan};
 use crate::engine::{Inputs, native};
 use crate::error::{Error, IoContext as _, Result};
 use crate::operation::Head;
 use crate::row::Layout;
 use crate::snapshot::{Export, local};
 use crate::table::Table;
-use crate::telemetry::Watch;
+use crate::telemetry::{Watch, check_stop};
+
+/// How many bytes of operations wait in memory before they go to a temporary file.
+const IN_MEMORY: usize = 64 << 20;
+
+/// How many bytes are written at once.
+const COPY: usize = 256 << 10;
 
 /// What to compare, and under which names.
 #[derive(Debug, Clone)]
@@ -30,10 +38,28 @@ pub struct Delta {
 }
 
 impl Delta {
-    /// Writes the operations to `out`, one JSON object a line, with sequence 0 and in no particular order. What was
-    /// found is in the plan. When it fails, lines may already be written: whoever needs all or nothing writes to a
-    /// file first.
+    /// Writes the operations to `out` once all of them are known, one JSON object a line, with sequence 0 and in no
+    /// particular order. What was found is in the plan.
     pub fn run(&self, out: &mut dyn Write, watch: &Watch) -> Result<Plan> {
+        let folder = std::env::temp_dir();
+        let mut spool = Spool(BufWriter::new(tempfile::spooled_tempfile_in(IN_MEMORY, &folder)));
+        let plan = self.run_into(&mut spool, watch)?;
+        let mut spooled =
+            spool.0.into_inner().map_err(io::IntoInnerError::into_error).at("cannot write to", &folder)?;
+        spooled.rewind().at("cannot read from", &folder)?;
+        let mut buffer = vec![0; COPY];
+        loop {
+            check_stop()?;
+            let read = spooled.read(&mut buffer).at("cannot read from", &folder)?;
+            if read == 0 {
+                return Ok(plan);
+            }
+            out.write_all(&buffer[..read]).at("cannot write", Path::new("the operations"))?;
+        }
+    }
+
+    /// Gives the operations to `lines`, which may have to begin anew.
+    pub fn run_into(&self, lines: &mut dyn Lines, watch: &Watch) -> Result<Plan> {
         let baseline = self.baseline.as_deref().map(export).transpose()?;
         let snapshot = export(&self.snapshot)?;
         let layout = Layout::new(self.table);
@@ -45,9 +71,22 @@ impl Delta {
             schema: self.table.schema_id(),
         };
         let inputs = Inputs { baseline: baseline.as_ref(), snapshot: &snapshot };
-        let mut write = |line: &[u8]| out.write_all(line).at("cannot write", Path::new("the operations"));
-        let found = native::delta(&layout, &head, inputs, &std::env::temp_dir(), watch, &mut write)?;
+        let found = native::delta(&layout, &head, inputs, &std::env::temp_dir(), watch, lines)?;
         Ok(Plan::new(&head, self.table, &found, None))
+    }
+}
+
+/// Lines that wait until all of them are known; a temporary file without a name holds those beyond memory.
+struct Spool(BufWriter<SpooledTempFile>);
+
+impl Lines for Spool {
+    fn write(&mut self, line: &[u8]) -> Result<()> {
+        self.0.write_all(line).at("cannot write to", &std::env::temp_dir())
+    }
+
+    fn restart(&mut self) -> Result<()> {
+        self.0 = BufWriter::new(tempfile::spooled_tempfile_in(IN_MEMORY, std::env::temp_dir()));
+        Ok(())
     }
 }
 

@@ -160,8 +160,12 @@ impl Layout {
 
     /// The XXH64 (seed 0) of the row's compared bytes, signed: what `hash` says in an operation.
     pub fn hash(&self, row: &Row) -> i64 {
-        let bytes = if self.all_compared { &row.image } else { &row.compared };
-        xxh64(bytes, 0).cast_signed()
+        xxh64(self.compared(row), 0).cast_signed()
+    }
+
+    /// The row's bytes without the columns that are not compared.
+    pub fn compared<'r>(&self, row: &'r Row) -> &'r [u8] {
+        if self.all_compared { &row.image } else { &row.compared }
     }
 
     /// The row hash of an image.

@@ -1,7 +1,7 @@
 //! `tidemark delta`: the operations between two exports.
 
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Seek as _, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -9,7 +9,7 @@ use clap::Args;
 use super::named::{checked_name, find_table};
 use super::show::{self, count};
 use super::{Format, FormatArgs};
-use crate::change_set::Plan;
+use crate::change_set::{Lines, Plan};
 use crate::delta::Delta;
 use crate::error::{Fault, IoContext as _, Result};
 use crate::table::Table;
@@ -80,9 +80,10 @@ fn to_file(delta: &Delta, path: &Path, watch: &Watch) -> Result<Plan> {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let aside = path.with_file_name(format!(".{name}.{}", std::process::id()));
     let write = || {
-        let mut out = BufWriter::with_capacity(256 << 10, File::create(&aside).at("cannot create", path)?);
-        let plan = delta.run(&mut out, watch)?;
-        out.flush().at("cannot write", path)?;
+        let out = BufWriter::with_capacity(256 << 10, File::create(&aside).at("cannot create", path)?);
+        let mut file = LinesOf { path, out };
+        let plan = delta.run_into(&mut file, watch)?;
+        file.out.flush().at("cannot write", path)?;
         fs::rename(&aside, path).at("cannot rename into", path)?;
         Ok(plan)
     };
@@ -90,6 +91,22 @@ fn to_file(delta: &Delta, path: &Path, watch: &Watch) -> Result<Plan> {
         // The error that is on its way says more than one about the leftover would.
         let _ = fs::remove_file(&aside);
     })
+}
+
+/// A file of operations.
+struct LinesOf<'a> {
+    path: &'a Path,
+    out: BufWriter<File>,
+}
+
+impl Lines for LinesOf<'_> {
+    fn write(&mut self, line: &[u8]) -> Result<()> {
+        self.out.write_all(line).at("cannot write", self.path)
+    }
+
+    fn restart(&mut self) -> Result<()> {
+        self.out.rewind().and_then(|()| self.out.get_ref().set_len(0)).at("cannot write", self.path)
+    }
 }
 
 fn summarise(args: &DeltaArgs, plan: &Plan) -> Result<()> {

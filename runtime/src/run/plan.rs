@@ -146,11 +146,7 @@ impl Runner {
         let mut writer = Writer::create(aside)?;
         let baseline = against.baseline.as_ref();
         let inputs = Inputs { baseline: baseline.map(|baseline| &baseline.export), snapshot: &snapshot };
-        let mut write = |line: &[u8]| {
-            Breakpoint::Planning.reached();
-            writer.write(line)
-        };
-        let found = native::delta(&Layout::new(table), &head, inputs, &work, watch, &mut write)
+        let found = native::delta(&Layout::new(table), &head, inputs, &work, watch, &mut writer)
             .map_err(|failed| blame(failed, baseline))?;
         if let Some(baseline) = baseline.filter(|baseline| baseline.version.parts != found.baseline_parts) {
             return Err(changed(&baseline.version, "its bytes have another checksum".into()));

@@ -35,7 +35,6 @@ pub struct Dialect {
 #[derive(Debug)]
 pub struct Reader<R> {
     input: R,
-    dialect: Dialect,
     buffer: Vec<u8>,
     /// The unread part of `buffer` is `start..end`.
     start: usize,
@@ -44,7 +43,31 @@ pub struct Reader<R> {
     is_first: bool,
     /// The line that the next record begins on, from 1.
     line: u64,
+    seen: Seen,
+    splitter: Splitter,
+}
+
+/// What was looked at of a record whose end is not in the buffer yet.
+#[derive(Debug, Default)]
+struct Seen {
+    bytes: usize,
+    lines: u64,
+    /// Whether the number of quotes so far is odd, with `multiline`.
+    is_open: bool,
+}
+
+/// Splits records into fields.
+#[derive(Debug)]
+pub struct Splitter {
+    dialect: Dialect,
     fields: Fields,
+}
+
+/// Many records as they stand in the file, without their line ends.
+#[derive(Debug, Default)]
+pub struct Batch {
+    bytes: Vec<u8>,
+    records: Vec<(u32, u32)>,
 }
 
 /// One record.
@@ -119,14 +142,14 @@ impl<R: Read> Reader<R> {
     pub fn new(input: R, dialect: Dialect) -> Self {
         Self {
             input,
-            dialect,
             buffer: vec![0; CHUNK],
             start: 0,
             end: 0,
             at_end: false,
             is_first: true,
             line: 1,
-            fields: Fields::default(),
+            seen: Seen::default(),
+            splitter: Splitter::new(dialect),
         }
     }
 
@@ -138,65 +161,92 @@ impl<R: Read> Reader<R> {
     /// The next record, or its flaw; `None` at the end. Fails when the bytes below cannot be read, or a record is
     /// longer than [`MAX_RECORD`].
     pub fn next_record(&mut self) -> io::Result<Option<Result<Record<'_>, Flaw>>> {
-        if self.is_first {
-            self.is_first = false;
+        self.skip_bom()?;
+        loop {
+            let Some((from, to, lines)) = self.next_span()? else { return Ok(None) };
+            let line = self.line;
+            self.line += lines;
+            if from < to {
+                return Ok(Some(self.splitter.split(&self.buffer[from..to], line)));
+            }
+        }
+    }
+
+    /// As many records as one look at the input gives; false at the end. `batch` gives its memory and gets other.
+    pub fn next_batch(&mut self, batch: &mut Batch) -> io::Result<bool> {
+        self.skip_bom()?;
+        batch.records.clear();
+        while batch.records.is_empty() {
+            while self.end < self.buffer.len() && self.fill()? {}
+            while let Some((from, to, lines)) = self.whole_span() {
+                self.line += lines;
+                if from < to {
+                    batch.records.push((from as u32, to as u32));
+                }
+            }
+            if batch.records.is_empty() {
+                let Some((from, to, lines)) = self.next_span()? else { return Ok(false) };
+                self.line += lines;
+                if from < to {
+                    batch.records.push((from as u32, to as u32));
+                }
+            }
+        }
+        std::mem::swap(&mut self.buffer, &mut batch.bytes);
+        let rest = &batch.bytes[self.start..self.end];
+        self.buffer.resize(CHUNK.max(2 * rest.len()), 0);
+        self.buffer[..rest.len()].copy_from_slice(rest);
+        (self.start, self.end) = (0, rest.len());
+        Ok(true)
+    }
+
+    fn skip_bom(&mut self) -> io::Result<()> {
+        if std::mem::take(&mut self.is_first) {
             while self.end - self.start < BOM.len() && self.fill()? {}
             if self.buffer[self.start..self.end].starts_with(BOM) {
                 self.start += BOM.len();
             }
         }
-        loop {
-            let Some((from, to, lines)) = self.next_span()? else { return Ok(None) };
-            let line = self.line;
-            self.line += lines;
-            if from == to {
-                continue;
-            }
-            let bytes = &self.buffer[from..to];
-            let split = self.fields.split(bytes, self.dialect);
-            return Ok(Some(match split {
-                Ok(()) => Ok(Record { line, bytes, fields: &self.fields }),
-                Err((reason, message)) => Err(Flaw { line, reason, message }),
-            }));
-        }
+        Ok(())
     }
 
     /// The next record's place in the buffer without its line end, and how many lines it takes.
     fn next_span(&mut self) -> io::Result<Option<(usize, usize, u64)>> {
-        let (mut scanned, mut lines, mut open) = (0, 0, false);
         loop {
-            let unread = &self.buffer[self.start..self.end];
-            if let Some(length) = memchr(b'\n', &unread[scanned..]) {
-                let line = &unread[scanned..scanned + length];
-                lines += 1;
-                open ^= self.toggles_quotes(line);
-                scanned += length + 1;
-                if open {
-                    continue;
-                }
-                let from = self.start;
-                self.start += scanned;
-                let has_cr = scanned > 1 && self.buffer[self.start - 2] == b'\r';
-                return Ok(Some((from, self.start - 1 - usize::from(has_cr), lines)));
+            if let Some(span) = self.whole_span() {
+                return Ok(Some(span));
             }
-            if unread.len() > MAX_RECORD {
+            if self.end - self.start > MAX_RECORD {
                 return Err(io::Error::new(
                     io::ErrorKind::InvalidData,
                     format!("line {} is part of a record of more than 64 MiB; is a quote left open?", self.line),
                 ));
             }
             if !self.fill()? {
-                let (from, to) = (self.start, self.end);
+                let (from, to, lines) = (self.start, self.end, self.seen.lines + 1);
                 self.start = self.end;
-                return Ok((from < to).then_some((from, to, lines + 1)));
+                self.seen = Seen::default();
+                return Ok((from < to).then_some((from, to, lines)));
             }
         }
     }
 
-    fn toggles_quotes(&self, line: &[u8]) -> bool {
-        match self.dialect.quote {
-            Some(quote) if self.dialect.multiline => memchr_iter(quote, line).count() % 2 == 1,
-            _ => false,
+    /// The same, if the record's end is in the buffer.
+    fn whole_span(&mut self) -> Option<(usize, usize, u64)> {
+        loop {
+            let unseen = &self.buffer[self.start + self.seen.bytes..self.end];
+            let length = memchr(b'\n', unseen)?;
+            self.seen.lines += 1;
+            self.seen.is_open ^= self.splitter.toggles_quotes(&unseen[..length]);
+            self.seen.bytes += length + 1;
+            if self.seen.is_open {
+                continue;
+            }
+            let Seen { bytes, lines, .. } = std::mem::take(&mut self.seen);
+            let from = self.start;
+            self.start += bytes;
+            let has_cr = bytes > 1 && self.buffer[self.start - 2] == b'\r';
+            return Some((from, self.start - 1 - usize::from(has_cr), lines));
         }
     }
 
@@ -222,6 +272,46 @@ impl<R: Read> Reader<R> {
         self.end += read;
         self.at_end = read == 0;
         Ok(!self.at_end)
+    }
+}
+
+impl Splitter {
+    /// A splitter for a dialect.
+    pub fn new(dialect: Dialect) -> Self {
+        Self { dialect, fields: Fields::default() }
+    }
+
+    /// Splits one record, which begins on `line`.
+    pub fn split<'r>(&'r mut self, bytes: &'r [u8], line: u64) -> Result<Record<'r>, Flaw> {
+        match self.fields.split(bytes, self.dialect) {
+            Ok(()) => Ok(Record { line, bytes, fields: &self.fields }),
+            Err((reason, message)) => Err(Flaw { line, reason, message }),
+        }
+    }
+
+    fn toggles_quotes(&self, line: &[u8]) -> bool {
+        match self.dialect.quote {
+            Some(quote) if self.dialect.multiline => memchr_iter(quote, line).count() % 2 == 1,
+            _ => false,
+        }
+    }
+}
+
+impl Batch {
+    /// How many records there are.
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// The record at a place, from 0, which must be below [`Batch::len`].
+    pub fn record(&self, place: usize) -> &[u8] {
+        let (from, to) = self.records[place];
+        &self.bytes[from as usize..to as usize]
     }
 }
 

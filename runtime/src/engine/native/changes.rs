@@ -3,7 +3,6 @@
 use std::cmp::Ordering;
 
 use super::index::{Entry, KeyHash};
-use crate::change_set::Counts;
 use crate::operation::Kind;
 
 /// A key that needs an operation; 32 bytes.
@@ -47,10 +46,4 @@ pub(super) fn between(baseline: &[Entry], snapshot: &[Entry]) -> Vec<Change> {
             _ => {}
         }
     }
-}
-
-/// How many there are of each kind.
-pub(super) fn count(changes: &[Change]) -> Counts {
-    let of = |kind: Kind| changes.iter().filter(|change| change.kind == kind).count() as u64;
-    Counts { inserted: of(Kind::Insert), updated: of(Kind::Update), deleted: of(Kind::Delete), ..Counts::default() }
 }

@@ -1,29 +1,36 @@
-//! The delta in this process: both exports are read once, and of each row two hashes stay in memory.
+//! The delta in this process.
 //!
-//! The steps are files. `scan` inflates, splits and canonicalises; `index` keeps 32 bytes of each row (128 bits of
-//! its key's hash, its row hash, the hash of its image); `changes` puts the two sorted indexes side by side; `emit`
-//! takes a second look at the exports for the rows that changed, and only at an export that has any; `images` keeps the
-//! old rows of UPDATEs for it.
+//! Where the keys of both exports ascend, `ordered` compares them side by side, in one look and in the memory of a few
+//! batches. That shows only while they are read: where it does not hold, the comparison begins anew without an order.
 //!
-//! Cost: 32 bytes a row of each export while they are matched, then 32 bytes an operation. Old images of UPDATEs wait
-//! in a temporary file beyond 64 MiB.
+//! Then of each row two hashes stay in memory. `scan` inflates, splits and canonicalises; `index` keeps 32 bytes of each
+//! row (128 bits of its key's hash, its row hash, the hash of its image); `changes` puts the two sorted indexes side by
+//! side; `emit` takes a second look at the exports for the rows that changed, and only at an export that has any;
+//! `images` keeps the old rows of UPDATEs for it. `output` writes operations and counts what they do.
+//!
+//! Cost without an order: 32 bytes a row of each export while they are matched, then 32 bytes an operation. Old images of
+//! UPDATEs wait in a temporary file beyond 64 MiB.
 
 mod changes;
 mod emit;
 mod findings;
 mod images;
 mod index;
+mod ordered;
+mod output;
 mod scan;
 
 use std::path::Path;
 use std::thread;
 
+use crate::change_set::{Counts, Lines};
 use crate::engine::{Failed, Found, Inputs, Side};
 use crate::error::{Error, Result};
 use crate::operation::Head;
 use crate::row::Layout;
 use crate::telemetry::Watch;
 use index::Index;
+use output::Output;
 
 /// How the rows of either export are read.
 #[derive(Debug, Clone, Copy)]
@@ -32,7 +39,7 @@ struct Layouts<'a> {
     after: &'a Layout,
 }
 
-/// Computes the delta and gives each operation's line to `write`, in no particular order. `work` is a folder for
+/// Computes the delta and gives each operation's line to `lines`, in no particular order. `work` is a folder for
 /// temporary files, which are gone afterwards whatever happens.
 pub fn delta(
     layout: &Layout,
@@ -40,29 +47,43 @@ pub fn delta(
     inputs: Inputs<'_>,
     work: &Path,
     watch: &Watch,
-    write: &mut dyn FnMut(&[u8]) -> Result<()>,
+    lines: &mut dyn Lines,
 ) -> Result<Found, Failed> {
     let epoch = inputs.baseline.and_then(|baseline| baseline.epoch.as_ref());
     let before = epoch.map(|epoch| Layout::of_epoch(layout.table, epoch));
     let layouts = Layouts { before: before.as_ref().unwrap_or(layout), after: layout };
+    if let Some(found) = ordered::delta(layouts, head, inputs, watch, Output::new(layouts, head, lines))? {
+        return Ok(found);
+    }
+    lines.restart().map_err(|error| Failed { side: Side::Snapshot, error })?;
+    in_any_order(layouts, head, inputs, work, watch, Output::new(layouts, head, lines))
+}
+
+fn in_any_order(
+    layouts: Layouts<'_>,
+    head: &Head,
+    inputs: Inputs<'_>,
+    work: &Path,
+    watch: &Watch,
+    output: Output<'_>,
+) -> Result<Found, Failed> {
     let (baseline, snapshot) = read_both(layouts, inputs, watch)?;
     let changes = changes::between(&baseline.entries, &snapshot.entries);
-    let mut counts = changes::count(&changes);
-    counts.baseline_rows = baseline.entries.len() as u64;
-    counts.rows = snapshot.entries.len() as u64;
-    counts.duplicates = snapshot.duplicates;
+    let (baseline_rows, rows) = (baseline.entries.len() as u64, snapshot.entries.len() as u64);
+    let duplicates = snapshot.duplicates;
     let (baseline, snapshot) = (baseline.summary(), snapshot.summary());
 
-    let emitted = emit::emit(layouts, head, inputs, changes, work, watch, write)?;
+    let emitted = emit::emit(layouts, inputs, changes, work, watch, output)?;
     emitted.check_unchanged(Side::Baseline, &baseline.parts)?;
     emitted.check_unchanged(Side::Snapshot, &snapshot.parts)?;
-    check_conserved(head, baseline.fingerprint, snapshot.fingerprint, emitted.difference)?;
+    let written = emitted.written;
+    check_conserved(head, baseline.fingerprint, snapshot.fingerprint, written.difference)?;
     Ok(Found {
-        counts,
+        counts: Counts { baseline_rows, rows, duplicates, ..written.counts },
         baseline_fingerprint: baseline.fingerprint,
         fingerprint: snapshot.fingerprint,
-        sum_of_ids: emitted.sum_of_ids,
-        findings: emitted.findings,
+        sum_of_ids: written.sum_of_ids,
+        findings: written.findings,
         baseline_parts: baseline.parts,
         snapshot_parts: snapshot.parts,
     })

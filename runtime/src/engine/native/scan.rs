@@ -1,8 +1,8 @@
 //! One reading of an export: inflate, split, map columns, canonicalise.
 
-use std::path::Path;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 
-use crate::engine::native::scan::places::Places;
 use crate::error::{Error, IoContext as _, Result};
 use crate::reject::{Offender, Reason, Rejects, shown};
 use crate::row::{Layout, Row};
@@ -14,6 +14,8 @@ use crate::telemetry::Watch;
 use crate::value::a_type;
 
 mod places;
+
+pub(super) use places::Places;
 
 /// After how many rows the progress is told and a wish to stop is heard.
 const BREATH: u64 = 4096;
@@ -59,16 +61,7 @@ fn scan_part(
     rejects: &mut Rejects,
     visit: &mut impl FnMut(&Row, Origin<'_>) -> Result<()>,
 ) -> Result<Part> {
-    let source = &layout.written;
-    let path = export.path(part);
-    if !name_fits(&part.name, source.compression) {
-        let problem = format!("the name of a part of `{}` must {}", layout.table.name, name_rule(source.compression));
-        return Err(Error::export(&path, problem).help("rename it, or mend `source.compression` in the schema"));
-    }
-    let inflated = Inflated::new(local::open(&path)?, source.compression).at("cannot read", &path)?;
-    let mut reader = csv::Reader::new(inflated, Dialect::of(source));
-    let places = if source.header { header(&mut reader, &path, layout)? } else { Places::in_order(layout) };
-
+    let Opened { path, mut reader, places } = open(export, part, layout)?;
     let mut row = Row::default();
     let mut rows = 0;
     while let Some(record) = reader.next_record().map_err(|error| unreadable(error, &path))? {
@@ -92,13 +85,42 @@ fn scan_part(
         }
     }
     watch.breathe(rows % BREATH)?;
-    let seen = reader.into_inner().finish().map_err(|error| unreadable(error, &path))?;
-    check_rows(&path, part, rows)?;
-    check_size(&path, part, seen.size)?;
+    close(reader, &path, part, rows)
+}
+
+/// A part that is being read.
+pub(super) struct Opened {
+    pub(super) path: PathBuf,
+    pub(super) reader: Reader,
+    pub(super) places: Places,
+}
+
+/// Reads the records of a part.
+type Reader = csv::Reader<Inflated<File>>;
+
+/// Opens a part, and reads its header if it must have one.
+pub(super) fn open(export: &Export, part: &Part, layout: &Layout) -> Result<Opened> {
+    let source = &layout.written;
+    let path = export.path(part);
+    if !name_fits(&part.name, source.compression) {
+        let problem = format!("the name of a part of `{}` must {}", layout.table.name, name_rule(source.compression));
+        return Err(Error::export(&path, problem).help("rename it, or mend `source.compression` in the schema"));
+    }
+    let inflated = Inflated::new(local::open(&path)?, source.compression).at("cannot read", &path)?;
+    let mut reader = csv::Reader::new(inflated, Dialect::of(source));
+    let places = if source.header { header(&mut reader, &path, layout)? } else { Places::in_order(layout) };
+    Ok(Opened { path, reader, places })
+}
+
+/// What was read of a part, once it was read to its end and is what it was said to be.
+pub(super) fn close(reader: Reader, path: &Path, part: &Part, rows: u64) -> Result<Part> {
+    let seen = reader.into_inner().finish().map_err(|error| unreadable(error, path))?;
+    check_rows(path, part, rows)?;
+    check_size(path, part, seen.size)?;
     Ok(Part { checksum: Some(seen.checksum), ..part.clone() })
 }
 
-fn header<R: std::io::Read>(reader: &mut csv::Reader<R>, path: &Path, layout: &Layout) -> Result<Places> {
+fn header(reader: &mut Reader, path: &Path, layout: &Layout) -> Result<Places> {
     match reader.next_record().map_err(|error| unreadable(error, path))? {
         None => Err(Error::export(path, "the part is empty, where the schema declares a header")
             .help("deliver it again; a part without rows still needs its header")),
@@ -164,7 +186,7 @@ fn explain(column: &Column, text: &[u8], reason: Reason) -> String {
 }
 
 /// What the operating system refuses is the machine's fault; what the decoder refuses is the file's.
-fn unreadable(error: std::io::Error, path: &Path) -> Error {
+pub(super) fn unreadable(error: std::io::Error, path: &Path) -> Error {
     if error.raw_os_error().is_some() {
         return Err::<(), _>(error).at("cannot read", path).expect_err("it is an error");
     }

@@ -8,8 +8,8 @@ use crate::row::Layout;
 use crate::snapshot::csv::Record;
 
 /// For each column of the export, its field.
-#[derive(Debug)]
-pub(super) struct Places(Vec<usize>);
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::engine::native) struct Places(Vec<usize>);
 
 impl Places {
     /// Fields in the order of the columns.
@@ -47,7 +47,7 @@ impl Places {
     }
 
     /// The field of the column at a place.
-    pub(super) fn field(&self, column: usize) -> usize {
+    pub(in crate::engine::native) fn field(&self, column: usize) -> usize {
         self.0[column]
     }
 }

@@ -1,0 +1,71 @@
+//! What becomes of the operations: lines, and what is counted of them.
+
+use super::Layouts;
+use crate::change_set::{Counts, Findings, Lines};
+use crate::error::Result;
+use crate::operation::{Encoder, Head, Kind, Planned};
+
+/// Writes operations, and counts what they do.
+pub(super) struct Output<'a> {
+    layouts: Layouts<'a>,
+    /// For each column outside the key, whether the baseline is older than it.
+    added: Vec<bool>,
+    encoder: Encoder<'a>,
+    line: Vec<u8>,
+    lines: &'a mut dyn Lines,
+    pub(super) written: Written,
+}
+
+/// What was written.
+#[derive(Debug, Default)]
+pub(super) struct Written {
+    /// How many operations there are of each kind; the other counts are 0.
+    pub(super) counts: Counts,
+    /// Σ hash − Σ previous_hash.
+    pub(super) difference: i128,
+    /// Σ id, modulo 2^128.
+    pub(super) sum_of_ids: u128,
+    /// What a person looks at.
+    pub(super) findings: Findings,
+}
+
+impl<'a> Output<'a> {
+    pub(super) fn new(layouts: Layouts<'a>, head: &Head, lines: &'a mut dyn Lines) -> Self {
+        Self {
+            layouts,
+            added: layouts.before.added(),
+            encoder: Encoder::new(layouts.after, head.clone()),
+            line: Vec::new(),
+            lines,
+            written: Written::default(),
+        }
+    }
+
+    /// Writes the DELETE of an old row: its row hash, and its columns outside the key.
+    pub(super) fn delete(&mut self, key: &[u8], old: (i64, &[u8])) -> Result<()> {
+        self.written.counts.deleted += 1;
+        self.operation(Kind::Delete, key, old, (0, &[]))
+    }
+
+    /// Writes the INSERT of a new row.
+    pub(super) fn insert(&mut self, key: &[u8], new: (i64, &[u8])) -> Result<()> {
+        self.written.counts.inserted += 1;
+        self.operation(Kind::Insert, key, (0, &[]), new)
+    }
+
+    /// Writes the UPDATE from an old row to a new one.
+    pub(super) fn update(&mut self, key: &[u8], old: (i64, &[u8]), new: (i64, &[u8])) -> Result<()> {
+        self.written.counts.updated += 1;
+        self.operation(Kind::Update, key, old, new)
+    }
+
+    fn operation(&mut self, kind: Kind, key: &[u8], old: (i64, &[u8]), new: (i64, &[u8])) -> Result<()> {
+        let planned = Planned { kind, key, before: old.1, after: new.1, previous_hash: old.0, hash: new.0 };
+        self.line.clear();
+        let id = self.encoder.write(&planned, &mut self.line);
+        self.written.sum_of_ids = self.written.sum_of_ids.wrapping_add(id);
+        self.written.difference += i128::from(new.0) - i128::from(old.0);
+        self.written.findings.add(self.layouts.after, &self.added, &planned);
+        self.lines.write(&self.line)
+    }
+}
