@@ -144,7 +144,16 @@ impl Layout {
         is_good
     }
 
+    #[inline]
     fn read_field(&self, index: usize, reader: &Reader, field: Field<'_>, row: &mut Row) -> Result<(), Reason> {
+        if reader.is_canonical(field.text) {
+            write_text(field.text, &mut row.image);
+            return Ok(());
+        }
+        self.convert_field(index, reader, field, row)
+    }
+
+    fn convert_field(&self, index: usize, reader: &Reader, field: Field<'_>, row: &mut Row) -> Result<(), Reason> {
         row.text.clear();
         match reader.read(field.text, field.quoted, &mut row.text) {
             Ok(Value::Null) => row.image.push(b'-'),
@@ -267,9 +276,18 @@ fn fill(reader: &Reader, column: &Column) -> Vec<u8> {
 }
 
 /// Appends `length:text`.
+#[inline]
 pub(crate) fn write_text(text: &[u8], out: &mut Vec<u8>) {
-    write_number(text.len(), out);
-    out.push(b':');
+    match text.len() {
+        length @ 0..10 => out.extend_from_slice(&[b'0' + length as u8, b':']),
+        length @ 10..100 => {
+            out.extend_from_slice(&[b'0' + (length / 10) as u8, b'0' + (length % 10) as u8, b':']);
+        }
+        length => {
+            write_number(length, out);
+            out.push(b':');
+        }
+    }
     out.extend_from_slice(text);
 }
 

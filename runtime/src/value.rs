@@ -15,6 +15,7 @@
 //! | `binary` | base64 (padded, strict) or hex | lower-case hex |
 
 mod number;
+mod plain;
 mod time;
 
 use base64::Engine as _;
@@ -24,6 +25,7 @@ use crate::epoch::Written;
 use crate::reject::Reason;
 use crate::table::{Column, Encoding, Type};
 pub(crate) use number::write_bits;
+use plain::Plain;
 pub(crate) use time::Layout as TimeLayout;
 pub(crate) use time::{DateTime, iso_date, iso_timestamp, iso_timestamptz};
 
@@ -36,6 +38,10 @@ pub struct Reader {
     quoted_nulls: bool,
     refuse_replacement: bool,
     layout: TimeLayout,
+    plain: Plain,
+    iso_timestamp: bool,
+    /// Whether nothing but the empty text can be NULL: then a text that is not empty needs no other look.
+    only_empty_is_null: bool,
 }
 
 /// What a field's text turned out to be.
@@ -51,19 +57,29 @@ impl Reader {
     /// A reader for a column of exports that are written as `source` says. `athena` refuses U+FFFD, which is
     /// all that Athena's reader leaves of a byte that is not UTF-8.
     pub fn new(column: &'static Column, source: &Written, is_key: bool, athena: bool) -> Self {
+        let layout = TimeLayout::of(column);
         Self {
             column,
             is_key,
             nulls: source.nulls.iter().map(|null| null.as_bytes().into()).collect(),
             quoted_nulls: source.quoted_nulls,
             refuse_replacement: athena,
-            layout: TimeLayout::of(column),
+            iso_timestamp: column.ty == Type::Timestamp && layout.is_iso_timestamp(),
+            layout,
+            plain: Plain::of(column),
+            only_empty_is_null: source.nulls.iter().all(String::is_empty),
         }
     }
 
     /// The column that is read.
     pub fn column(&self) -> &'static Column {
         self.column
+    }
+
+    /// Whether a field's text is its canonical text. False says nothing.
+    #[inline]
+    pub fn is_canonical(&self, field: &[u8]) -> bool {
+        self.only_empty_is_null && !field.is_empty() && self.plain.is_canonical(field)
     }
 
     /// Appends the canonical text of a field to `out`, or says why it is no value of the column.
@@ -110,6 +126,7 @@ impl Reader {
             Type::String => self.string(text, None, out),
             Type::Binary(encoding) => binary(text, encoding, out),
             Type::Date => self.layout.read(text).map(|moment| time::write_date(&moment, out)),
+            Type::Timestamp if self.iso_timestamp && time::write_plain_timestamp(text, out) => Ok(()),
             Type::Timestamp => self.layout.read(text).map(|moment| time::write_timestamp(&moment, out)),
             Type::Timestamptz => self.layout.read(text)?.to_utc().map(|moment| {
                 time::write_timestamp(&moment, out);

@@ -16,7 +16,7 @@ use crate::row::Field;
 pub const MAX_RECORD: usize = 64 << 20;
 
 /// How much is read at once.
-const CHUNK: usize = 256 << 10;
+const CHUNK: usize = 128 << 10;
 
 const BOM: &[u8] = b"\xEF\xBB\xBF";
 
