@@ -21,6 +21,7 @@ use crate::epoch::Drift;
 use crate::error::{IoContext as _, Result};
 use crate::operation::Head;
 use crate::row::write_text;
+use crate::store::TableKey;
 use crate::table::Table;
 
 /// How many bytes of operations one part holds, inflated: small enough to publish and retry on its own.
@@ -125,37 +126,48 @@ pub struct Plan {
 impl Plan {
     /// The plan of what an engine found; its parts are not counted yet.
     pub fn new(head: &Head, table: &Table, found: &Found, reset: Option<Reset>) -> Self {
-        let counts = &found.counts;
-        let mut bytes = Vec::new();
-        for text in [
-            head.tenant.as_str(),
-            &head.table,
-            head.previous.as_deref().unwrap_or_default(),
-            &head.version,
-            if reset.is_some() { "true" } else { "false" },
-            &found.baseline_fingerprint.to_string(),
-            &found.fingerprint.to_string(),
-            table.schema,
-            &counts.rows.to_string(),
-            &counts.inserted.to_string(),
-            &counts.updated.to_string(),
-            &counts.deleted.to_string(),
-            &format!("{:032x}", found.sum_of_ids),
-        ] {
-            write_text(text.as_bytes(), &mut bytes);
-        }
-        Self {
-            hash: format!("{:032x}", xxh3_128(&bytes)),
+        let mut plan = Self {
+            hash: String::new(),
             previous: head.previous.clone(),
             reset,
             schema: table.schema.into(),
             drift: None,
             baseline_fingerprint: found.baseline_fingerprint,
             fingerprint: found.fingerprint,
-            counts: *counts,
+            counts: found.counts,
             findings: found.findings.clone(),
             parts: 0,
+        };
+        plan.hash = plan.hash_of(&head.tenant, &head.table, &head.version, found.sum_of_ids);
+        plan
+    }
+
+    /// Whether this is the plan of a version whose operations' ids have this sum, modulo 2^128.
+    pub fn names(&self, key: &TableKey, version: &str, sum_of_ids: u128) -> bool {
+        self.hash == self.hash_of(&key.tenant, &key.table, version, sum_of_ids)
+    }
+
+    fn hash_of(&self, tenant: &str, table: &str, version: &str, sum_of_ids: u128) -> String {
+        let counts = &self.counts;
+        let mut bytes = Vec::new();
+        for text in [
+            tenant,
+            table,
+            self.previous.as_deref().unwrap_or_default(),
+            version,
+            if self.reset.is_some() { "true" } else { "false" },
+            &self.baseline_fingerprint.to_string(),
+            &self.fingerprint.to_string(),
+            &self.schema,
+            &counts.rows.to_string(),
+            &counts.inserted.to_string(),
+            &counts.updated.to_string(),
+            &counts.deleted.to_string(),
+            &format!("{sum_of_ids:032x}"),
+        ] {
+            write_text(text.as_bytes(), &mut bytes);
         }
+        format!("{:032x}", xxh3_128(&bytes))
     }
 }
 

@@ -1,12 +1,15 @@
 //! The command line. It knows the tables it was linked with and nothing about any of them in particular.
 
 mod delta;
+mod gc;
 mod listings;
 mod named;
 mod plan;
 mod review;
 mod run;
 mod show;
+mod verify;
+mod why;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -68,6 +71,12 @@ enum Command {
     Status(listings::StatusArgs),
     /// Show every version of a tenant's table, with its counts.
     History(listings::HistoryArgs),
+    /// Show one row through all versions: its text, its value, its operation.
+    Why(why::WhyArgs),
+    /// Hold exports and published operations against the registry.
+    Verify(verify::VerifyArgs),
+    /// Take away change sets that nothing needs any more.
+    Gc(gc::GcArgs),
     /// Let a FAILED version be tried again by the next run, for when its schema was mended.
     Retry(listings::RetryArgs),
     /// List the tables that have a schema, or the columns of one.
@@ -148,6 +157,9 @@ pub fn main(tables: &'static [&'static Table]) -> ExitCode {
         Command::Resync(args) => (args.format.format, review::resync(&args, tables)),
         Command::Status(args) => (args.format.format, listings::status(&args)),
         Command::History(args) => (args.format.format, listings::history(&args, tables)),
+        Command::Why(args) => (args.format.format, why::why(&args, tables)),
+        Command::Verify(args) => (args.format.format, verify::verify(&args, tables)),
+        Command::Gc(args) => (args.format.format, gc::gc(&args, tables)),
         Command::Retry(args) => (args.format.format, listings::retry(&args, tables)),
         Command::Tables(args) => (args.format.format, listings::tables(&args, tables)),
     };

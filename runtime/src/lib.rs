@@ -14,6 +14,7 @@ pub mod engine;
 pub mod epoch;
 pub mod error;
 pub mod float;
+pub mod look;
 pub mod name;
 pub mod operation;
 pub mod reject;

@@ -4,6 +4,7 @@
 //! is what a step needs.
 
 mod baseline;
+mod gc;
 pub mod guard;
 mod plan;
 mod register;
@@ -23,6 +24,7 @@ use crate::store::{self, Lease, Status, TableKey, Version, lease_duration};
 use crate::table::Table;
 use crate::telemetry::{Progress, Watch, check_stop};
 use baseline::newest;
+pub use gc::Removed;
 pub use report::{Outcome, Report, Stray};
 
 /// What a run works with.
@@ -350,7 +352,7 @@ impl Runner {
     }
 
     /// The folder of a planned version's change set.
-    fn change_set(&self, version: &Version) -> PathBuf {
+    pub fn change_set(&self, version: &Version) -> PathBuf {
         self.changes_folder(version).join(version.changes.as_deref().unwrap_or("none"))
     }
 

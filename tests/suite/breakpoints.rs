@@ -21,7 +21,7 @@ pub(crate) struct Stopped(Child);
 
 impl Stopped {
     /// Starts a command and waits until it stops at a place for the `nth` time; `None` when it ends before.
-    fn start(world: &World, arguments: &[&str], place: Breakpoint, nth: u32) -> Option<Self> {
+    pub(crate) fn start(world: &World, arguments: &[&str], place: Breakpoint, nth: u32) -> Option<Self> {
         Self::start_with(world, arguments, place, nth, &[])
     }
 

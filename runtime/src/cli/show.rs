@@ -102,16 +102,25 @@ pub(super) fn help(text: &str) {
     anstream::eprintln!("{HELP}help{HELP:#}: {text}");
 }
 
-fn offenders(rejects: &Rejects) {
-    let rows = rejects.offenders.iter().map(|offender| {
-        let place = format!("  {}:{}", offender.part, offender.line);
-        vec![place, offender.column.clone().unwrap_or_default(), offender.message.clone()]
+/// Columns of text, each line indented, without a head.
+pub(super) fn indented(rows: &[Vec<String>]) -> String {
+    let Some(columns) = rows.first().map(Vec::len) else { return String::new() };
+    let rows = rows.iter().map(|row| {
+        let mut row = row.clone();
+        row[0].insert_str(0, "  ");
+        row
     });
     // The grid's head would be noise here; its first line is dropped.
-    let text = grid(&["", "", ""], &[], rows);
-    for line in text.lines().skip(1) {
-        anstream::eprintln!("{line}");
-    }
+    let text = grid(&vec![""; columns], &[], rows);
+    text.split_once('\n').map(|(_, rest)| rest.to_owned()).unwrap_or_default()
+}
+
+fn offenders(rejects: &Rejects) {
+    let rows = rejects.offenders.iter().map(|offender| {
+        let place = format!("{}:{}", offender.part, offender.line);
+        vec![place, offender.column.clone().unwrap_or_default(), offender.message.clone()]
+    });
+    anstream::eprint!("{}", indented(&rows.collect::<Vec<_>>()));
     if rejects.total() > rejects.offenders.len() as u64 {
         let totals: Vec<String> =
             rejects.totals.iter().map(|(reason, total)| format!("{reason} {}", count(*total))).collect();

@@ -162,6 +162,13 @@ pub fn stamp(line: &[u8], sequence: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(&line[at + PLANNED.len()..]);
 }
 
+/// The key of a row, in row bytes, as it stands in its operations.
+pub fn key_json(layout: &Layout, key: &[u8]) -> Vec<u8> {
+    let mut json = Vec::new();
+    write_object(layout.key_columns(), key, &mut json);
+    json
+}
+
 /// A control record as its line, line feed included.
 pub fn control_line(op: &'static str, record: &impl Serialize) -> Vec<u8> {
     #[derive(Serialize)]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, IoContext as _, Result};
 use crate::reject::{Offender, Reason, Rejects, shown};
-use crate::row::{Layout, Row};
+use crate::row::{Layout, Looked, Row};
 use crate::snapshot::csv::{self, Dialect, Record};
 use crate::snapshot::part::{Inflated, name_fits, name_rule};
 use crate::snapshot::{Export, Part, local};
@@ -86,6 +86,35 @@ fn scan_part(
     }
     watch.breathe(rows % BREATH)?;
     close(reader, &path, part, rows)
+}
+
+/// Gives every row that has a key, in row bytes, to `found`, whatever else is wrong with it.
+pub(super) fn look_for(
+    export: &Export,
+    layout: &Layout,
+    key: &[u8],
+    watch: &Watch,
+    mut found: impl FnMut(&str, u64, Vec<Looked<'_>>),
+) -> Result<()> {
+    for part in &export.parts {
+        let Opened { path, mut reader, places } = open(export, part, layout)?;
+        let mut rows = 0;
+        while let Some(record) = reader.next_record().map_err(|error| unreadable(error, &path))? {
+            rows += 1;
+            if rows % BREATH == 0 {
+                watch.breathe(BREATH)?;
+            }
+            let Ok(record) = record else { continue };
+            let field = |column: usize| {
+                let place = places.field(column);
+                (place < record.len()).then(|| record.field(place))
+            };
+            if layout.has_key(field, key) {
+                found(&part.name, record.line, layout.look(field));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// A part that is being read.
