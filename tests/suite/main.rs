@@ -6,6 +6,7 @@ mod cases;
 mod commands;
 mod csv;
 mod diagnostics;
+mod docs;
 mod engines;
 mod epochs;
 mod faults;
