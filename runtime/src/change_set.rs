@@ -50,6 +50,9 @@ pub const SAMPLES: usize = 5;
 /// What a person looks at in a plan. Values of `pii` columns are masked before they come here.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Findings {
+    /// Whether both exports list their keys in one order, so that one look at them was enough.
+    #[serde(default)]
+    pub in_order: bool,
     /// UPDATEs in nothing but columns that the baseline is older than; the others are what follows.
     pub backfilled: u64,
     /// In how many UPDATEs each column changed.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use runtime::Error;
 use runtime::delta::Delta;
@@ -63,6 +64,9 @@ fn borrowed(parts: &Parts) -> Vec<(&str, &[u8])> {
     parts.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect()
 }
 
+/// How many comparisons of the native engine took an order for granted, and before them how many did not.
+pub(crate) static IN_ORDER: [AtomicUsize; 2] = [AtomicUsize::new(0), AtomicUsize::new(0)];
+
 pub(crate) fn natively(given: &Given) -> Finding {
     let folder = tempfile::tempdir().unwrap();
     let delta = Delta {
@@ -75,16 +79,19 @@ pub(crate) fn natively(given: &Given) -> Finding {
     };
     let mut out = Vec::new();
     match delta.run(&mut out, &Watch::default()) {
-        Ok(plan) => Finding::Changes(Changes {
-            operations: operations(given.table, &out),
-            rows: plan.counts.rows,
-            inserted: plan.counts.inserted,
-            updated: plan.counts.updated,
-            deleted: plan.counts.deleted,
-            duplicates: plan.counts.duplicates,
-            baseline_fingerprint: plan.baseline_fingerprint,
-            fingerprint: plan.fingerprint,
-        }),
+        Ok(plan) => {
+            IN_ORDER[usize::from(plan.findings.in_order)].fetch_add(1, Ordering::Relaxed);
+            Finding::Changes(Changes {
+                operations: operations(given.table, &out),
+                rows: plan.counts.rows,
+                inserted: plan.counts.inserted,
+                updated: plan.counts.updated,
+                deleted: plan.counts.deleted,
+                duplicates: plan.counts.duplicates,
+                baseline_fingerprint: plan.baseline_fingerprint,
+                fingerprint: plan.fingerprint,
+            })
+        }
         Err(Error::Rejected(rejected)) => {
             let rejects = rejected.rejects;
             let shown = rejects.offenders.into_iter().map(|offender| Reject {

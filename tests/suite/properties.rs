@@ -4,6 +4,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -11,7 +12,7 @@ use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use runtime::table::Table;
 use serde_json::Value as Json;
 
-use crate::engines::{ENGINES, Engine, Finding, Given, difference};
+use crate::engines::{ENGINES, Engine, Finding, Given, IN_ORDER, difference};
 use crate::random::{self, FileDice, Row, SchemaDice, Written};
 
 /// How many pairs of exports are tried unless `PROPTEST_CASES` says otherwise.
@@ -217,6 +218,9 @@ fn a_delta_leads_from_one_export_to_the_other() {
     let Tally { schemas, rows, operations, .. } = tally.into_inner();
     println!("{} schemas, {rows} rows, {operations} operations: {} engines agree", schemas.len(), ENGINES.len());
     result.unwrap();
+    let [in_any_order, in_order] = [&IN_ORDER[0], &IN_ORDER[1]].map(|count| count.load(Ordering::Relaxed));
+    println!("{in_order} comparisons in order, {in_any_order} in none");
+    assert!(in_order > schemas.len() / 4 && in_any_order > schemas.len() / 4);
 }
 
 /// Texts that look like values and are none, or look like none and are.

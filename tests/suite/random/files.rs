@@ -2,18 +2,19 @@
 
 use std::io::Write as _;
 
+use runtime::row::{Layout, segments};
 use runtime::table::{Compression, Source, Table};
 
 use super::{FileDice, Quotes, Written};
 use crate::engines::Parts;
 
 /// Writes rows as the parts of an export.
-pub(crate) fn export(table: &Table, rows: &[Vec<Written>], dice: &FileDice) -> Parts {
+pub(crate) fn export(table: &'static Table, rows: &[Vec<Written>], dice: &FileDice) -> Parts {
     texts(table, rows, dice).into_iter().map(|(name, text)| (name, compress(table.source.compression, &text))).collect()
 }
 
 /// The parts before compression.
-pub(crate) fn texts(table: &Table, rows: &[Vec<Written>], dice: &FileDice) -> Parts {
+pub(crate) fn texts(table: &'static Table, rows: &[Vec<Written>], dice: &FileDice) -> Parts {
     let extension = match table.source.compression {
         Compression::Gzip => "csv.gz",
         Compression::Zstd => "csv.zst",
@@ -22,6 +23,7 @@ pub(crate) fn texts(table: &Table, rows: &[Vec<Written>], dice: &FileDice) -> Pa
     let die = |at: usize| usize::from(dice.order[at % dice.order.len()]);
     let mut turns: Vec<usize> = (0..rows.len()).collect();
     turns.sort_by_key(|at| if dice.style & 1 != 0 { die(*at) } else { 0 });
+    sort_as_the_source_does(table, rows, &mut turns);
     let bound = |part: usize| part * rows.len() / dice.parts;
     (0..dice.parts)
         .map(|part| {
@@ -34,6 +36,24 @@ pub(crate) fn texts(table: &Table, rows: &[Vec<Written>], dice: &FileDice) -> Pa
             (format!("part-{part}.{extension}"), text(table, rows, &order, dice, part))
         })
         .collect()
+}
+
+/// Three of four sources list their rows by their keys: up, down, or by the last key column first.
+fn sort_as_the_source_does(table: &'static Table, rows: &[Vec<Written>], turns: &mut [usize]) {
+    let layout = Layout::new(table);
+    let key = |at: &usize| -> Vec<Vec<u8>> {
+        let text =
+            |name: &&str| table.columns.iter().position(|column| column.name == *name).map(|c| &rows[*at][c].text);
+        let texts: Vec<String> = table.primary_key.iter().filter_map(text).cloned().collect();
+        let key = layout.key_of_texts(&texts).unwrap_or_default();
+        segments(&key).filter_map(|segment| segment.text.map(<[u8]>::to_vec)).collect()
+    };
+    match (table.columns.len() + usize::from(table.source.delimiter)) % 4 {
+        0 => {}
+        1 => turns.sort_by_key(key),
+        2 => turns.sort_by_key(|at| std::cmp::Reverse(key(at))),
+        _ => turns.sort_by_key(|at| key(at).into_iter().rev().collect::<Vec<_>>()),
+    }
 }
 
 fn text<'a>(

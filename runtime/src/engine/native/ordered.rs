@@ -70,6 +70,7 @@ pub(super) fn delta(
     (counts.baseline_rows, counts.rows) = (matched.before.rows, matched.after.rows);
     let mut findings = written.findings;
     findings.deleted_block = matched.deleted.block(layouts.before);
+    findings.in_order = true;
     Ok(Some(Found {
         counts,
         baseline_fingerprint: matched.before.fingerprint,
