@@ -188,5 +188,5 @@ fn is_closed_pipe(error: &Error) -> bool {
 
 /// A path as a person would type it.
 fn shown(path: &Path) -> String {
-    path.display().to_string()
+    crate::name::shown_path(path)
 }

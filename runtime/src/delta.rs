@@ -101,7 +101,12 @@ fn export(path: &Path) -> Result<Export> {
         }
         return Ok(Export { label, folder: path.into(), parts: listing.parts, epoch: None });
     }
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    if !metadata.is_file() {
+        let help = "write it to a file first; it is read twice";
+        return Err(Error::export(path, "not a regular file").help(help));
+    }
+    // A link that somebody names is theirs to follow; behind it, none is.
+    let path = if path.is_symlink() { path.canonicalize().at("cannot open", path)? } else { path.into() };
     let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
-    Ok(Export { label, folder, parts: vec![local::look(path, name)?], epoch: None })
+    Ok(Export { label, folder, parts: vec![local::look(&path)?], epoch: None })
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use crate::name::{shown, shown_path};
 use crate::reject::Rejects;
 
 /// The crate's result.
@@ -78,12 +79,12 @@ pub struct IoError {
 impl Error {
     /// An export, or one of its files, that cannot be used.
     pub fn export(path: &Path, problem: impl Into<String>) -> Self {
-        Self::Export(Box::new(Problem::new(path.display().to_string(), problem)))
+        Self::Export(Box::new(Problem::new(shown_path(path), problem)))
     }
 
     /// A line of a file that makes the whole file unusable.
     pub fn export_line(path: &Path, line: u64, problem: impl Into<String>) -> Self {
-        Self::Export(Box::new(Problem::new(format!("{}:{line}", path.display()), problem)))
+        Self::Export(Box::new(Problem::new(format!("{}:{line}", shown_path(path)), problem)))
     }
 
     /// A path that somebody named and that leads nowhere is a mistake of theirs; anything else is the machine's.
@@ -91,9 +92,10 @@ impl Error {
         let problem = match error.kind() {
             io::ErrorKind::NotFound => "there is no such file or folder",
             io::ErrorKind::NotADirectory => "it is not a folder",
+            io::ErrorKind::InvalidFilename => "the path is too long",
             _ => return Self::Io(Box::new(IoError { doing: doing.into(), path: path.into(), source: error })),
         };
-        Self::refused(path.display().to_string(), problem).help("check the path")
+        Self::refused(shown_path(path), problem).help("check the path")
     }
 
     /// Something that cannot be done as things stand.
@@ -103,7 +105,7 @@ impl Error {
 
     /// A failure of the registry.
     pub fn registry(path: &Path, problem: impl fmt::Display) -> Self {
-        Self::Registry(Box::new(Problem::new(path.display().to_string(), problem.to_string())))
+        Self::Registry(Box::new(Problem::new(shown_path(path), problem.to_string())))
     }
 
     /// Operations that do not lead from the baseline to the snapshot.
@@ -129,7 +131,7 @@ impl Error {
             | Self::Refused(problem)
             | Self::Registry(problem)
             | Self::LeaseLost(problem)
-            | Self::NotConserved(problem) => problem.help = help.into(),
+            | Self::NotConserved(problem) => problem.help = shown(&help.into()),
             Self::Rejected(_) | Self::Io(_) | Self::Interrupted => {}
         }
         self
@@ -173,8 +175,9 @@ impl Error {
 }
 
 impl Problem {
+    /// Either text may hold something from outside: a path, a name, what a library said of a file.
     fn new(subject: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self { subject: subject.into(), problem: problem.into(), help: String::new() }
+        Self { subject: shown(&subject.into()), problem: shown(&problem.into()), help: String::new() }
     }
 }
 
@@ -194,7 +197,7 @@ impl fmt::Display for Error {
             Self::Rejected(rejected) => {
                 let total = rejected.rejects.total();
                 let places = if total == 1 { "place" } else { "places" };
-                write!(f, "{}: {total} {places} cannot be read; nothing was published", rejected.export)
+                write!(f, "{}: {total} {places} cannot be read; nothing was published", shown(&rejected.export))
             }
             Self::Export(problem)
             | Self::BaselineChanged(problem)
@@ -202,7 +205,7 @@ impl fmt::Display for Error {
             | Self::LeaseLost(problem)
             | Self::NotConserved(problem) => problem.fmt(f),
             Self::Registry(problem) => write!(f, "the registry {problem}"),
-            Self::Io(error) => write!(f, "{} {}: {}", error.doing, error.path.display(), error.source),
+            Self::Io(error) => write!(f, "{} {}: {}", error.doing, shown_path(&error.path), error.source),
             Self::Interrupted => f.write_str("stopped as asked"),
         }
     }

@@ -4,6 +4,9 @@
 //! quote or doubt one.
 
 use std::cmp::Ordering;
+use std::path::Path;
+
+use serde::Serializer;
 
 /// Longest tenant or version, in bytes. It keeps `TENANT/TABLE/VERSION` far below the 1,024 bytes of an S3 key.
 pub const MAX_NAME: usize = 128;
@@ -18,6 +21,43 @@ pub fn is_name(text: &str) -> bool {
 
 /// What [`is_name`] asks for, to be said in an error.
 pub const NAME_RULE: &str = "1 to 128 letters, digits, `_`, `-` and `.`, beginning with a letter or a digit";
+
+/// A text as a terminal may show it: what cannot be seen is escaped, so that nothing that came from outside moves a
+/// cursor, changes a title, turns the text around or starts a line. Quotes and backslashes stay as they are, so that a
+/// path can be copied, and what was escaped once is not escaped again.
+pub fn shown(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_visible(c) {
+            shown.push(c);
+        } else {
+            shown.extend(c.escape_debug());
+        }
+    }
+    shown
+}
+
+/// A path as a terminal may show it.
+pub fn shown_path(path: &Path) -> String {
+    shown(&path.to_string_lossy())
+}
+
+/// The same for serde, which would fail at a path that is not UTF-8.
+pub(crate) fn serialize_path<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&shown_path(path))
+}
+
+/// Whether every character can be seen, so that [`shown`] changes nothing.
+pub(crate) fn is_visible_text(text: &str) -> bool {
+    text.chars().all(is_visible)
+}
+
+/// `escape_debug` knows what is not printable. It escapes more than that: quotes, blanks of other scripts, and accents
+/// that stand behind no letter.
+fn is_visible(c: char) -> bool {
+    let is_blank = c.is_whitespace() && !c.is_control() && !matches!(c, '\u{2028}' | '\u{2029}');
+    matches!(c, '\'' | '"' | '\\') || is_blank || format!("a{c}").escape_debug().nth(1) == Some(c)
+}
 
 /// The place of a text in natural order, as a text that sorts bytewise: runs of digits count as numbers, the rest as
 /// bytes, so `V9` stands before `V10`. Two spellings of one place (`V1`, `V01`) have the same.
@@ -49,8 +89,11 @@ pub fn natural_cmp(a: &str, b: &str) -> Ordering {
 /// The candidate that is nearest to `name` by edit distance, when it is near enough to be what was meant.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let distance = |other: &str| edit_distance(&name.to_lowercase(), &other.to_lowercase());
+    // A name from outside may be as long as a file; one that is longer by far is not worth a look.
+    let could_be = |other: &&str| name.chars().count().abs_diff(other.chars().count()) <= 1 + name.len() / 4;
     candidates
         .into_iter()
+        .filter(could_be)
         .map(|candidate| (distance(candidate), candidate))
         .min()
         .filter(|(distance, _)| *distance <= 1 + name.len() / 4)
@@ -110,6 +153,20 @@ mod tests {
         }
         for bad in ["", ".", "..", "_x", "-x", "a/b", "a b", "a\0", "é", &"x".repeat(129)] {
             assert!(!is_name(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_seen_is_escaped_once() {
+        for (text, expected) in [
+            ("a\u{1b}[31mb\u{9b}c\u{7f}\n\r\t\0", r"a\u{1b}[31mb\u{9b}c\u{7f}\n\r\t\0"),
+            ("\u{202e}\u{200b}\u{2028}\u{feff}", r"\u{202e}\u{200b}\u{2028}\u{feff}"),
+            (r#"o'brien "x" \n \u{1b}"#, r#"o'brien "x" \n \u{1b}"#),
+            ("Übe\u{301}r 売上\u{3000}\u{a0}€", "Übe\u{301}r 売上\u{3000}\u{a0}€"),
+        ] {
+            assert_eq!(shown(text), expected);
+            assert_eq!(shown(expected), expected);
+            assert_eq!(is_visible_text(text), text == expected);
         }
     }
 

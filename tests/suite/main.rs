@@ -16,6 +16,7 @@ mod generator;
 mod golden;
 mod guards;
 mod histories;
+mod hygiene;
 mod looking_back;
 mod processes;
 mod properties;

@@ -61,26 +61,32 @@ pub(super) fn delta(args: &DeltaArgs, tables: &'static [&'static Table]) -> Resu
     };
     telemetry::listen_for_ctrl_c();
     let watch = Progress::new(args.output != "-").table("", table.name, 1);
-    let plan =
-        if args.output == "-" { to_stdout(&delta, &watch) } else { to_file(&delta, Path::new(&args.output), &watch) };
+    let plan = match args.output.as_str() {
+        "-" => to_stream(&delta, io::stdout().lock(), Path::new("stdout"), &watch),
+        path => to_file(&delta, Path::new(path), &watch),
+    };
     watch.finish();
     summarise(args, &plan?)?;
     Ok(None)
 }
 
-fn to_stdout(delta: &Delta, watch: &Watch) -> Result<Plan> {
-    let mut out = BufWriter::with_capacity(256 << 10, io::stdout().lock());
+fn to_stream(delta: &Delta, stream: impl Write, path: &Path, watch: &Watch) -> Result<Plan> {
+    let mut out = BufWriter::with_capacity(256 << 10, stream);
     let plan = delta.run(&mut out, watch)?;
-    out.flush().at("cannot write to", Path::new("stdout"))?;
+    out.flush().at("cannot write to", path)?;
     Ok(plan)
 }
 
-/// Writes aside, and renames when it is whole.
+/// Writes aside, and renames when it is whole. A fifo or a device, such as `/dev/null`, must not be renamed over.
 fn to_file(delta: &Delta, path: &Path, watch: &Watch) -> Result<Plan> {
+    if fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir()) {
+        let stream = File::options().write(true).open(path).at("cannot open", path)?;
+        return to_stream(delta, stream, path, watch);
+    }
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let aside = path.with_file_name(format!(".{name}.{}", std::process::id()));
     let write = || {
-        let out = BufWriter::with_capacity(256 << 10, File::create(&aside).at("cannot create", path)?);
+        let out = BufWriter::with_capacity(256 << 10, File::create_new(&aside).at("cannot create", path)?);
         let mut file = LinesOf { path, out };
         let plan = delta.run_into(&mut file, watch)?;
         file.out.flush().at("cannot write", path)?;

@@ -191,7 +191,7 @@ pub(super) fn retry(args: &RetryArgs, tables: &'static [&'static Table]) -> Resu
         let problem = format!("it is {}; only a FAILED version can be tried again", version.status);
         return Err(Error::refused(version.to_string(), problem));
     }
-    let root = registry.root()?.unwrap_or_else(|| "DIR".into());
+    let root = crate::name::shown(&registry.root()?.unwrap_or_else(|| "DIR".into()));
     match args.format.format {
         Format::Json => {
             show::print_json(&serde_json::json!({ "version": version.version, "status": Status::Registered }))?

@@ -12,7 +12,7 @@ use crate::epoch::Epoch;
 use crate::error::{Error, IoContext as _, Result};
 use crate::operation::{Begin, End};
 use crate::row::Layout;
-use crate::snapshot::local::{self, Local};
+use crate::snapshot::local::Local;
 use crate::snapshot::part::checksum;
 use crate::snapshot::{Export, Part};
 use crate::store::Version;
@@ -36,7 +36,7 @@ pub enum Verdict {
 /// Holds the export of a version that succeeded against the registry: checksums, rows and fingerprint.
 pub fn export(exports: &Local, table: &'static Table, version: &Version, watch: &Watch) -> Result<Verdict> {
     let folder = exports.folder(&version.key.tenant, &version.key.table, &version.version);
-    let found = match local::list(&folder) {
+    let found = match exports.list(&version.key.tenant, &version.key.table, &version.version) {
         Ok(listing) => listing.parts,
         Err(error) => return different(error),
     };

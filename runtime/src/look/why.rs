@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::operation::key_json;
 use crate::row::{Layout, Looked};
 use crate::snapshot::Export;
-use crate::snapshot::local::{self, Local};
+use crate::snapshot::local::Local;
 use crate::store::{Status, Version};
 use crate::table::Table;
 use crate::telemetry::Watch;
@@ -113,7 +113,10 @@ fn in_export(
     notes: &mut Vec<String>,
 ) -> Result<Vec<Found>> {
     let folder = exports.folder(&version.key.tenant, &version.key.table, &version.version);
-    let parts = local::list(&folder).map(|listing| listing.parts).unwrap_or_default();
+    let parts = exports
+        .list(&version.key.tenant, &version.key.table, &version.version)
+        .map(|listing| listing.parts)
+        .unwrap_or_default();
     if parts.is_empty() {
         notes.push("its files are gone".into());
         return Ok(Vec::new());

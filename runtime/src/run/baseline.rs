@@ -3,8 +3,8 @@
 use super::Runner;
 use crate::epoch::{Drift, Epoch};
 use crate::error::{Error, IoContext as _, Result};
+use crate::snapshot::Export;
 use crate::snapshot::part::checksum;
-use crate::snapshot::{Export, local};
 use crate::store::{Status, Version, same_parts};
 use crate::table::Table;
 
@@ -31,7 +31,11 @@ impl Runner {
         let epoch = version.epoch.clone().unwrap_or_else(|| today.clone());
         let drift = epoch.drift(table, &resync_help(version))?;
         let folder = self.exports.folder(&version.key.tenant, &version.key.table, &version.version);
-        let found = local::list(&folder).map_err(|error| of_baseline(version, error))?.parts;
+        let found = self
+            .exports
+            .list(&version.key.tenant, &version.key.table, &version.version)
+            .map_err(|error| of_baseline(version, error))?
+            .parts;
         for part in &version.parts {
             let path = folder.join(&part.name);
             let Some(found) = found.iter().find(|found| found.name == part.name) else {

@@ -17,7 +17,7 @@ impl Runner {
     pub(super) fn discover(&self, wanted: impl Fn(&str, &str) -> bool) -> Result<(Vec<Job>, Vec<Stray>)> {
         let found = self.exports.discover(wanted)?;
         let mut strays: Vec<Stray> =
-            found.strays.into_iter().map(|(path, problem)| Stray { path, problem, help: None }).collect();
+            found.strays.into_iter().map(|(path, problem, help)| Stray { path, problem, help }).collect();
         let mut jobs: Vec<Job> = Vec::new();
         for (tenant, table, version) in found.versions {
             let key = TableKey { tenant, table };
@@ -96,8 +96,8 @@ impl Runner {
     /// The parts of a version as they lie there.
     pub(super) fn parts(&self, table: &Table, key: &TableKey, version: &str) -> Result<Parts> {
         let folder = self.exports.folder(&key.tenant, &key.table, version);
-        let listing = local::list(&folder)?;
-        let read_note = |name: &str| std::fs::read_to_string(folder.join(name));
+        let listing = self.exports.list(&key.tenant, &key.table, version)?;
+        let read_note = |name: &str| local::read_note(&folder.join(name));
         Ok(complete(table.source.complete, &listing, read_note).map_err(|Missing(what)| (listing.parts, what)))
     }
 

@@ -38,6 +38,7 @@ pub struct Outcome {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Stray {
     /// Where it lies.
+    #[serde(serialize_with = "crate::name::serialize_path")]
     pub path: PathBuf,
     /// Why it cannot.
     pub problem: String,

@@ -1,13 +1,22 @@
 //! Exports in folders: DIR/TENANT/TABLE/VERSION/FILE.
+//!
+//! Whoever may deliver to one tenant's folder must not get at another's files, or at any other of this machine. So the
+//! root may be a link, and nothing below it is reached through one; and what is no regular file is never read.
 
-use std::fs::{self, File};
-use std::io;
+use std::fs::{self, File, FileType};
+use std::io::{self, Read as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use super::{Listing, Part};
 use crate::error::{Error, IoContext as _, Result};
-use crate::name::{NAME_RULE, is_name, natural_cmp};
+use crate::name::{NAME_RULE, is_name, is_visible_text, natural_cmp};
+
+/// Longest marker or manifest that is read, in bytes: room for some 200,000 parts.
+const MAX_NOTE: u64 = 16 << 20;
+
+const LINK: &str = "a symbolic link, which is never followed";
 
 /// A tree of exports.
 #[derive(Debug, Clone)]
@@ -20,9 +29,12 @@ pub struct Local {
 pub struct Found {
     /// Tenant, table and version of each folder, in order, versions in natural order.
     pub versions: Vec<(String, String, String)>,
-    /// What lies there and cannot be an export, with the reason.
-    pub strays: Vec<(PathBuf, String)>,
+    /// What lies there and cannot be an export.
+    pub strays: Vec<Stray>,
 }
+
+/// Where something lies that cannot be an export, why it cannot, and what to do next.
+type Stray = (PathBuf, String, Option<String>);
 
 impl Local {
     /// A tree below `root`, which must be a folder that can be read.
@@ -56,9 +68,25 @@ impl Local {
     pub fn folder(&self, tenant: &str, table: &str, version: &str) -> PathBuf {
         self.root.join(tenant).join(table).join(version)
     }
+
+    /// What an export's folder holds; nothing where there is no such folder.
+    pub fn list(&self, tenant: &str, table: &str, version: &str) -> Result<Listing> {
+        let mut folder = self.root.clone();
+        for name in [tenant, table, version] {
+            folder.push(name);
+            match fs::symlink_metadata(&folder) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Listing::default()),
+                Ok(metadata) if metadata.is_symlink() => {
+                    return Err(Error::export(&folder, LINK).help(way_out("folder")));
+                }
+                looked => looked.at("cannot look at", &folder)?,
+            };
+        }
+        list(&folder)
+    }
 }
 
-/// What a version's folder holds; nothing where there is no such folder.
+/// What a folder of parts holds; nothing where there is no such folder.
 pub fn list(folder: &Path) -> Result<Listing> {
     let mut listing = Listing::default();
     let entries = match fs::read_dir(folder) {
@@ -68,18 +96,13 @@ pub fn list(folder: &Path) -> Result<Listing> {
     for entry in entries {
         let entry = entry.at("cannot list", folder)?;
         let path = entry.path();
-        let Ok(name) = entry.file_name().into_string() else {
-            return Err(Error::export(&path, "the file's name is not UTF-8").help("rename or remove it"));
-        };
-        let is_note = name.starts_with(['_', '.']);
         let kind = entry.file_type().at("cannot look at", &path)?;
-        if kind.is_file() && is_note {
-            listing.notes.push(name);
-        } else if kind.is_file() {
-            listing.parts.push(look(&path, name)?);
-        } else if !is_note {
-            let problem = if kind.is_dir() { "a folder inside an export" } else { "not a regular file" };
-            return Err(Error::export(&path, problem).help("an export holds files only; move it away"));
+        match note(&path) {
+            Some(name) if kind.is_file() => listing.notes.push(name),
+            Some(name) if !kind.is_dir() => listing.odd_notes.push((name, what_is(kind))),
+            Some(_) => {}
+            None if kind.is_file() => listing.parts.push(look(&path)?),
+            None => return Err(no_part(&path, kind)),
         }
     }
     listing.parts.sort_by(|a, b| natural_cmp(&a.name, &b.name));
@@ -88,24 +111,71 @@ pub fn list(folder: &Path) -> Result<Listing> {
 }
 
 /// One file as a part.
-pub fn look(path: &Path, name: String) -> Result<Part> {
-    let metadata = fs::metadata(path).at("cannot look at", path)?;
+pub fn look(path: &Path) -> Result<Part> {
+    let name = path.file_name().unwrap_or_default();
+    let unusable = |problem: &str| Err(Error::export(path, problem).help("rename or remove it"));
+    let Some(name) = name.to_str() else { return unusable("the file's name is not UTF-8") };
+    if !is_visible_text(name) {
+        return unusable("the file's name has characters that cannot be shown");
+    }
+    let metadata = fs::symlink_metadata(path).at("cannot look at", path)?;
     let modified = metadata.modified().at("cannot look at", path)?;
     let identity = match modified.duration_since(UNIX_EPOCH) {
         Ok(since) => since.as_nanos().to_string(),
         Err(before) => format!("-{}", before.duration().as_nanos()),
     };
-    Ok(Part { name, size: metadata.len(), identity, checksum: None, rows: None })
+    Ok(Part { name: name.into(), size: metadata.len(), identity, checksum: None, rows: None })
 }
 
 /// Opens a part to be read.
 pub fn open(path: &Path) -> Result<File> {
-    File::open(path).at("cannot open", path)
+    open_file(path).at("cannot open", path)
+}
+
+/// Opens a regular file, whatever took its place since it was listed: a link is not followed, and nothing waits for a
+/// writer of a fifo.
+pub(super) fn open_file(path: &Path) -> io::Result<File> {
+    let file = File::options().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is not a regular file")) }
+}
+
+/// The text of a marker or a manifest.
+pub fn read_note(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    open_file(path)?.take(MAX_NOTE + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > MAX_NOTE {
+        return Err(io::Error::other("it is larger than 16 MiB"));
+    }
+    Ok(text)
+}
+
+/// The name of a marker, a manifest or somebody else's file; `None` for a part's.
+fn note(path: &Path) -> Option<String> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.starts_with(['_', '.']).then(|| name.into_owned())
+}
+
+/// What is neither a file nor a folder, in words for `status`.
+fn what_is(kind: FileType) -> &'static str {
+    if kind.is_symlink() { LINK } else { "a special file, such as a fifo or a device" }
+}
+
+fn no_part(path: &Path, kind: FileType) -> Error {
+    if kind.is_symlink() {
+        return Error::export(path, LINK).help(way_out("file"));
+    }
+    let problem = if kind.is_dir() { "a folder inside an export" } else { "not a regular file" };
+    Error::export(path, problem).help("an export holds files only; move it away")
+}
+
+/// What to do about a link.
+fn way_out(what: &str) -> String {
+    format!("put the {what} itself there, or take the link away")
 }
 
 /// The names of the folders in a folder, in natural order. What can be no tenant, table or version is a stray, but for
 /// names that begin with `_` or `.`, which belong to somebody else.
-fn folders(parent: &Path, strays: &mut Vec<(PathBuf, String)>) -> Result<Vec<String>> {
+fn folders(parent: &Path, strays: &mut Vec<Stray>) -> Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(parent).at("cannot list", parent)? {
         let entry = entry.at("cannot list", parent)?;
@@ -115,12 +185,15 @@ fn folders(parent: &Path, strays: &mut Vec<(PathBuf, String)>) -> Result<Vec<Str
         if text.starts_with(['_', '.']) {
             continue;
         }
-        if !entry.file_type().at("cannot look at", &path)?.is_dir() {
-            strays.push((path, "not a folder; exports lie at TENANT/TABLE/VERSION/FILE".into()));
+        let kind = entry.file_type().at("cannot look at", &path)?;
+        if kind.is_symlink() {
+            strays.push((path, LINK.into(), Some(way_out("folder"))));
+        } else if !kind.is_dir() {
+            strays.push((path, "not a folder; exports lie at TENANT/TABLE/VERSION/FILE".into(), None));
         } else if is_name(&text) {
             names.push(text.into_owned());
         } else {
-            strays.push((path, format!("not a usable name; it takes {NAME_RULE}")));
+            strays.push((path, format!("not a usable name; it takes {NAME_RULE}"), None));
         }
     }
     names.sort_by(|a, b| natural_cmp(a, b));

@@ -38,6 +38,8 @@ pub struct Listing {
     pub parts: Vec<Part>,
     /// Names that begin with `_` or `.`: markers and manifests, never parts.
     pub notes: Vec<String>,
+    /// The same for what is neither a file nor a folder, with what it is: nothing is read through it.
+    pub odd_notes: Vec<(String, &'static str)>,
 }
 
 /// An export that is to be read.

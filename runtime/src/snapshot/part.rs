@@ -1,6 +1,5 @@
 //! Inflates one part, and knows the checksum of what was read.
 
-use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 
@@ -91,7 +90,7 @@ impl<R: Read> Read for Checked<R> {
 
 /// The checksum of a file as it lies there.
 pub fn checksum(path: &Path) -> io::Result<String> {
-    let mut checked = Checked { input: File::open(path)?, checksum: Box::default(), size: 0 };
+    let mut checked = Checked { input: super::local::open_file(path)?, checksum: Box::default(), size: 0 };
     io::copy(&mut checked, &mut io::sink())?;
     Ok(format!("{:032x}", checked.checksum.digest128()))
 }

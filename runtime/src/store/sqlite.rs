@@ -5,7 +5,7 @@
 
 mod registering;
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -61,12 +61,17 @@ impl Sqlite {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder).at("cannot create", folder)?;
         }
+        // SQLite would make it narrower than the umask asks for, and a group could not share it.
+        match File::create_new(path) {
+            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error).at("cannot create", path)?,
+            _ => {}
+        }
         Self::connect(path).map_err(|error| failed(path, error))?.checked()
     }
 
     /// Opens the registry if there is one.
     pub fn open_existing(path: &Path) -> Result<Option<Self>> {
-        if path.exists() { Self::open(path).map(Some) } else { Ok(None) }
+        if path.try_exists().at("cannot look for", path)? { Self::open(path).map(Some) } else { Ok(None) }
     }
 
     fn connect(path: &Path) -> rusqlite::Result<Self> {

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::name::nearest;
+use crate::reject::shown;
 use crate::row::Layout;
 use crate::snapshot::csv::Record;
 
@@ -22,13 +23,19 @@ impl Places {
         let columns = &layout.names;
         let names: Vec<String> = header.iter().map(|field| String::from_utf8_lossy(field.text).into_owned()).collect();
         let refuse = |problem: String, help: String| Err(Error::export_line(path, header.line, problem).help(help));
+        let is_column = |name: &String| columns.contains(name);
+        if layout.table.columns.iter().any(|column| column.pii) && !names.iter().any(is_column) {
+            // It is a row, more likely than not, and its values are nobody's business.
+            let help = "add a header, or, if the parts have none, declare `header: false` in the schema";
+            return refuse("the first line names none of the columns".into(), help.into());
+        }
         for (place, name) in names.iter().enumerate() {
-            if !columns.contains(name) {
+            if !is_column(name) {
                 let help = match nearest(name, columns.iter().map(String::as_str)) {
                     Some(near) => format!("the schema has `{near}`; rename one of them"),
                     None => "add it to the schema, or, if this line is a row, declare `header: false`".into(),
                 };
-                return refuse(format!("the header names an unknown column `{}`", name.escape_debug()), help);
+                return refuse(format!("the header names an unknown column {}", shown(name.as_bytes(), false)), help);
             }
             if names[..place].contains(name) {
                 return refuse(format!("the header names `{name}` twice"), "deliver it again with one of them".into());

@@ -1,0 +1,117 @@
+//! The modes of files: what the user's umask says, neither wider nor narrower.
+
+use std::fs;
+use std::io::Read as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::hygiene::{BINARY, GOOD, tidemark_behind, tree};
+use crate::world::World;
+
+/// Does everything that writes: publishes, fails, holds, plans, approves, replays, and prints a delta into a file.
+fn everything(world: &World, umask: &str) {
+    let row = |n: u32| format!("PK{n};{n};a;x\n");
+    let rows = |first: u32, last: u32| (first..=last).map(row).collect::<String>();
+    world.export("acme/test_table/V1", &rows(1, 200));
+    world.export("acme/test_table/V2", &rows(1, 100));
+    world.export("acme/test_table/V3", "PK1;one;a;x\n");
+    world.export("globex/test_table/V1", GOOD);
+    let script = format!("umask {umask}; exec \"$0\" \"$@\"");
+    let tidemark = |status: i32, arguments: &[&str]| {
+        let said = tidemark_behind(world, &["sh", "-c", &script], arguments);
+        assert_eq!(said.status, status, "{arguments:?}: {}", said.transcript());
+        said.stdout
+    };
+    tidemark(1, &["run", "exports"]);
+    let plan = tidemark(0, &["plan", "acme/test_table/V2", "--format", "json"]);
+    let plan: serde_json::Value = serde_json::from_str(&plan).unwrap();
+    let hash = plan["plan"]["hash"].as_str().unwrap();
+    tidemark(0, &["approve", "acme/test_table/V2", hash]);
+    tidemark(0, &["replay", "acme/test_table/V2", "--out", "out/again"]);
+    let folder = |version: &str| format!("exports/acme/test_table/{version}");
+    tidemark(0, &["delta", "test_table", &folder("V1"), &folder("V2"), "-o", "out/delta.ndjson"]);
+}
+
+/// The mode of everything below some folders, with its path.
+fn modes(world: &World, folders: &[&str]) -> Vec<(String, bool, u32)> {
+    let below = |folder: &&str| {
+        let root = world.path(folder);
+        let own = (Path::new("").to_path_buf(), fs::symlink_metadata(&root).unwrap());
+        let path = |path: &Path| format!("{folder}/{}", path.display());
+        let entries = tree(&root).into_iter().chain([own]);
+        entries
+            .map(|(at, metadata)| (path(&at), metadata.is_dir(), metadata.permissions().mode() & 0o777))
+            .collect::<Vec<_>>()
+    };
+    folders.iter().flat_map(below).collect()
+}
+
+fn has(modes: &[(String, bool, u32)], pieces: [&str; 2]) -> bool {
+    modes.iter().any(|(path, _, _)| pieces.iter().all(|piece| path.contains(piece)))
+}
+
+#[test]
+fn under_umask_077_nothing_is_open_to_anybody_else() {
+    let world = World::new();
+    everything(&world, "077");
+    let modes = modes(&world, &["out", ".tidemark"]);
+    for pieces in
+        [["out/acme", "part-"], ["out/again", "part-"], ["out/", "delta.ndjson"], [".tidemark/changes", "part-"]]
+    {
+        assert!(has(&modes, pieces), "{pieces:?}: {modes:#?}");
+    }
+    assert!(has(&modes, [".tidemark", "registry.sqlite"]));
+    for (path, is_folder, mode) in modes {
+        assert_eq!(mode, if is_folder { 0o700 } else { 0o600 }, "{path}: {mode:o}");
+    }
+}
+
+#[test]
+fn under_umask_022_what_is_published_can_be_read_by_all() {
+    let world = World::new();
+    everything(&world, "022");
+    let modes = modes(&world, &["out"]);
+    assert!(has(&modes, ["out/acme", "part-"]) && has(&modes, ["out/", "delta.ndjson"]), "{modes:#?}");
+    for (path, is_folder, mode) in modes {
+        assert_eq!(mode, if is_folder { 0o755 } else { 0o644 }, "{path}: {mode:o}");
+    }
+}
+
+#[test]
+fn under_umask_002_what_is_published_can_be_written_by_the_group() {
+    let world = World::new();
+    everything(&world, "002");
+    for (path, is_folder, mode) in modes(&world, &["out", ".tidemark/changes"]) {
+        assert_eq!(mode, if is_folder { 0o775 } else { 0o664 }, "{path}: {mode:o}");
+    }
+}
+
+/// The files that the registry has only while somebody has it open.
+#[test]
+fn the_registrys_own_temporary_files_are_no_wider_than_the_umask() {
+    let world = World::new();
+    world.export("acme/test_table/V1", GOOD);
+    // Enough to tell that a pipe cannot hold it: then the run ends no sooner than it is read.
+    for n in 0..2000 {
+        world.write(&format!("exports/stray-{n:0>100}"), b"");
+    }
+    let mut run = Command::new("sh")
+        .args(["-c", "umask 077; exec \"$0\" \"$@\"", BINARY, "run", "exports", "--format", "json"])
+        .current_dir(world.path(""))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut stdout = run.stdout.take().unwrap();
+    stdout.read_exact(&mut [0]).unwrap();
+    let modes = modes(&world, &[".tidemark", "out"]);
+    let mut rest = Vec::new();
+    stdout.read_to_end(&mut rest).unwrap();
+    assert_eq!(run.wait().unwrap().code(), Some(1));
+    assert!(rest.len() > 64 << 10, "the run did not wait");
+    for name in ["registry.sqlite-wal", "registry.sqlite-shm"] {
+        assert!(has(&modes, [".tidemark", name]), "{modes:#?}");
+    }
+    assert!(modes.iter().all(|(_, _, mode)| mode & 0o077 == 0), "{modes:#?}");
+}

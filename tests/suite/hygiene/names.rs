@@ -1,0 +1,192 @@
+//! Names that try to escape, from the command line, from folders and from manifests.
+
+use std::fs::{self, File};
+
+use crate::hygiene::{GOOD, fifo, files, sample, tidemark_in_time, tree};
+use crate::world::{World, gzip};
+
+/// A version of a table that is complete by its manifest.
+const LEDGER: &str = "acme/ledger_entries/20260101_V0001";
+
+#[test]
+fn names_on_the_command_line_cannot_leave_the_exports() {
+    let world = World::new();
+    world.export("acme/test_table/V1", GOOD);
+    assert_eq!(world.run().status, 0);
+    // What the names below would lead to.
+    world.write("x/test_table/V1/part.csv.gz", &gzip(GOOD.as_bytes()));
+    let long = format!("acme/test_table/{}", "9".repeat(300));
+    let longer = "x".repeat(5000);
+    let before: Vec<_> = tree(&world.path("")).into_keys().collect();
+    for arguments in [
+        &["history", "../x/test_table"][..],
+        &["history", "../x"],
+        &["history", "/etc/passwd"],
+        &["history", "acme/test_table\n"],
+        &["history", "acme\u{1b}[31m/test_table"],
+        &["history", &longer],
+        &["plan", "acme/test_table/../../x"],
+        &["plan", "acme/test_table/.."],
+        &["plan", "../x/test_table/V1"],
+        &["plan", "acme/test_table/V1\n"],
+        &["plan", "acme/test_table/V\u{9b}1"],
+        &["plan", "acme/test_table/V1/"],
+        &["plan", &long],
+        &["approve", "acme/test_table/../../x", "00000000"],
+        &["approve", &long, "00000000"],
+        &["reject", "../x/test_table/V1"],
+        &["replay", "../x/test_table/V1", "--out", "again"],
+        &["retry", "acme/test_table/\u{1b}"],
+        &["run", "exports", "--tenant", "../acme"],
+        &["run", "exports", "--tenant", ".."],
+        &["run", "exports", "--tenant", "/"],
+        &["run", "exports", "--tenant", ""],
+        &["run", "exports", "--tenant", &longer],
+        &["run", "exports", "--table", "../test_table"],
+        &["run", "exports", "--table", "test_table/../test_table"],
+        &["run", &longer],
+        &["run", "no\u{1b}]0;where"],
+        &["run", "exports/acme/test_table/V1/part.csv.gz"],
+        &["delta", "../test_table", "none", "exports/acme/test_table/V1"],
+        &["delta", "test_table", "none", "exports/acme/test_table/V1", "--tenant", "../acme", "-o", "ops"],
+        &["delta", "test_table", "none", "exports/acme/test_table/V1", "--version", "a/b", "-o", "ops"],
+        &["delta", "test_table", "none", "exports/acme/test_table/V1", "--previous", "V\n", "-o", "ops"],
+        &["tables", "../test_table"],
+    ] {
+        let said = world.tidemark(arguments);
+        assert_eq!(said.status, 1, "{arguments:?}: {}", said.transcript());
+        assert!(said.stderr.starts_with("error: ") && said.stdout.is_empty(), "{arguments:?}: {}", said.transcript());
+        assert_eq!(tree(&world.path("")).into_keys().collect::<Vec<_>>(), before, "{arguments:?}");
+    }
+}
+
+#[test]
+fn folders_whose_names_are_too_long_or_not_plain_are_strays() {
+    let world = World::new();
+    let names = [
+        "x".repeat(129),
+        "x".repeat(255),
+        "a b".into(),
+        "-rf".into(),
+        "V1\n".into(),
+        "V\u{1b}]0;1\u{7}".into(),
+        "Ünï".into(),
+    ];
+    for name in &names {
+        world.export(&format!("{name}/test_table/V1"), GOOD);
+        world.export(&format!("acme/test_table/{name}"), GOOD);
+    }
+    // The longest name there can be, and one that only looks as if it led upwards.
+    let longest = "x".repeat(128);
+    world.export(&format!("{longest}/test_table/{longest}"), GOOD);
+    world.export("acme/test_table/1..", GOOD);
+    let (status, report) = world.run_json();
+    assert_eq!(status, 1, "{report:#}");
+    let strays = report["strays"].as_array().unwrap();
+    assert_eq!(strays.len(), 2 * names.len(), "{report:#}");
+    assert!(strays.iter().all(|stray| stray["problem"].as_str().unwrap().starts_with("not a usable name")));
+    assert_eq!(world.statuses(&format!("{longest}/test_table"))[&longest], "SUCCEEDED");
+    assert_eq!(files(&world.path("out")).len(), 2);
+}
+
+#[test]
+fn a_part_whose_name_has_control_characters_is_refused() {
+    let world = World::new();
+    world.export("acme/test_table/V1", GOOD);
+    for (version, name) in [("V2", "a\nb.csv.gz"), ("V3", "\u{1b}]0;owned\u{7}.csv.gz"), ("V4", "a\u{202e}zg.vsc.gz")] {
+        world.write(&format!("exports/acme/test_table/{version}/{name}"), &gzip(GOOD.as_bytes()));
+    }
+    world.write("exports/acme/test_table/V5/Übersicht (1) 'neu'.csv.gz", &gzip(b"PK1;1;a;x\n"));
+    let said = world.run();
+    assert_eq!(said.status, 1, "{}", said.transcript());
+    for shown in ["V2/a\\nb.csv.gz", "V3/\\u{1b}]0;owned\\u{7}.csv.gz", "V4/a\\u{202e}zg.vsc.gz"] {
+        let told = format!(
+            "error: exports/acme/test_table/{shown}: the file's name has characters that cannot be shown\nhelp: rename or remove it\n"
+        );
+        assert!(said.stderr.contains(&told), "{}", said.stderr);
+    }
+    assert_eq!(world.published("acme/test_table/V5")[0]["previous"], "V1");
+}
+
+/// What the only version waits for when its manifest names such a part.
+fn waits_for(part: &str) -> String {
+    let world = World::new();
+    let folder = sample(&world, LEDGER);
+    // What such a name could lead to: whoever opened one would wait for ever.
+    fifo(&world, "exports/acme/ledger_entries/pipe");
+    fifo(&world, &format!("exports/{LEDGER}/_b/pipe"));
+    let manifest = serde_json::json!({ "parts": [{ "name": part, "size": 0 }] });
+    fs::write(folder.join("_manifest.json"), manifest.to_string()).unwrap();
+    let said = tidemark_in_time(&world, &["run", "exports"]);
+    assert!(world.published(LEDGER).is_empty(), "{part}");
+    let status = world.tidemark(&["status"]).stdout;
+    let told = status.lines().find(|line| line.contains("WAITING")).unwrap_or_else(|| panic!("{}", said.transcript()));
+    told.split_once("WAITING  waits for ").unwrap().1.to_owned()
+}
+
+#[test]
+fn a_manifest_cannot_name_a_file_outside_its_folder() {
+    for part in ["../pipe", "_b/pipe", "/etc/passwd", ".", "..", "", "./part-0000.csv.gz"] {
+        assert_eq!(waits_for(part), format!("_manifest.json to name parts only; `{part}` cannot be one"));
+    }
+    assert_eq!(
+        waits_for("a\0\u{1b}]0;owned\u{7}\nb"),
+        "_manifest.json to name parts only; `a\\0\\u{1b}]0;owned\\u{7}\\nb` cannot be one"
+    );
+    let long = waits_for(&"x".repeat(100_000));
+    assert!(long.len() < 300 && long.ends_with("x…, which _manifest.json names"), "{long}");
+}
+
+#[test]
+fn a_manifest_that_is_no_manifest_is_told_in_plain_characters() {
+    let world = World::new();
+    let folder = sample(&world, LEDGER);
+    for text in [
+        "{\"\\u001b]0;owned\\u0007\": 1}".to_owned(),
+        format!("{{\"{}\": 1}}", "x".repeat(100_000)),
+        "\u{1b}".into(),
+        "[".repeat(100_000),
+        "{\"parts\": [{\"name\": 1, \"size\": -1}]}".into(),
+    ] {
+        fs::write(folder.join("_manifest.json"), text).unwrap();
+        let said = world.tidemark_with(&["run", "exports"], &[("CLICOLOR_FORCE", "1")]);
+        let told = said.stdout.lines().find(|line| line.contains("WAITING")).unwrap();
+        assert!(told.contains("waits for _manifest.json to be whole: ") && told.len() < 400, "{told}");
+        assert!(!said.stdout.contains(['\u{1b}', '\u{7}']), "{}", said.stdout);
+    }
+}
+
+#[test]
+fn a_manifest_that_names_a_part_twice_is_not_taken() {
+    let world = World::new();
+    let folder = sample(&world, LEDGER);
+    let text = fs::read_to_string(folder.join("_manifest.json")).unwrap();
+    let mut manifest: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let parts = manifest["parts"].as_array_mut().unwrap();
+    parts.push(parts[0].clone());
+    fs::write(folder.join("_manifest.json"), manifest.to_string()).unwrap();
+    let said = world.run();
+    assert!(said.stdout.contains("_manifest.json to name part-0000.csv.gz only once"), "{}", said.transcript());
+    assert!(world.published(LEDGER).is_empty());
+}
+
+#[test]
+fn a_manifest_larger_than_any_is_not_read() {
+    let world = World::new();
+    let folder = sample(&world, LEDGER);
+    let whole = fs::read(folder.join("_manifest.json")).unwrap();
+    // A hole of a terabyte costs nothing, unless somebody reads it.
+    for size in [(16 << 20) + 1, 1 << 40] {
+        File::create(folder.join("_manifest.json")).unwrap().set_len(size).unwrap();
+        let said = tidemark_in_time(&world, &["run", "exports"]);
+        let told = "waits for _manifest.json to be readable: it is larger than 16 MiB";
+        assert!(said.stdout.contains(told), "{}", said.transcript());
+        assert!(world.published(LEDGER).is_empty());
+    }
+    // Up to that size blanks do no harm.
+    let mut padded = whole;
+    padded.resize(16 << 20, b' ');
+    fs::write(folder.join("_manifest.json"), padded).unwrap();
+    assert_eq!(world.run().status, 0);
+    assert_eq!(world.statuses("acme/ledger_entries")["20260101_V0001"], "SUCCEEDED");
+}
