@@ -17,6 +17,8 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::error::{Error, Fault, Result};
+use crate::run::Runner;
+use crate::sink::file::Files;
 use crate::snapshot::local::Local;
 use crate::store::sqlite::Sqlite;
 use crate::table::Table;
@@ -111,6 +113,20 @@ impl ExportsArgs {
                 Err(Error::refused("", "the folder of the exports is not known").help("name it with --exports DIR"))
             }
         }
+    }
+}
+
+impl StateArgs {
+    /// What a command works with that is about something the registry knows.
+    fn runner(
+        &self,
+        registry: Sqlite,
+        exports: &ExportsArgs,
+        out: &Path,
+        tables: &'static [&'static Table],
+    ) -> Result<Runner> {
+        let exports = exports.local(&registry)?;
+        Ok(Runner { tables, exports, store: registry, sink: Files::new(out), state: self.state.clone() })
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use runtime::breakpoint::Breakpoint;
 
-use crate::world::{World, files};
+use crate::world::{World, files, tell};
 
 /// An hour: longer than any lease.
 pub(crate) const LATER: (&str, &str) = ("TIDEMARK_CLOCK_AHEAD_MS", "3600000");
@@ -126,7 +126,7 @@ fn killed_at_every_place_the_next_run_ends_as_an_undisturbed_one() {
         assert!(reached > 0, "no run comes by {}", place.name());
         kills += reached;
     }
-    println!("killed at {} places, {kills} times in all", Breakpoint::ALL.len());
+    tell(&format!("killed at {} places, {kills} times in all", Breakpoint::ALL.len()));
 }
 
 #[test]
@@ -195,7 +195,7 @@ fn a_stalled_writer_that_wakes_after_its_lease_was_taken_changes_nothing() {
             woken += 1;
         }
     }
-    println!("{woken} stalled writers woke");
+    tell(&format!("{woken} stalled writers woke"));
 }
 
 #[test]

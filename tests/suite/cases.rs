@@ -13,6 +13,7 @@ use tests::reference::{Changes, Reject};
 
 use crate::engines::{ENGINES, FIELDS, Finding, Given, Parts, by_reference, difference};
 use crate::random::compress;
+use crate::world::tell;
 
 struct Case {
     name: String,
@@ -38,7 +39,7 @@ fn every_engine_gives_what_each_case_expects() {
             failures.extend(difference.map(|difference| format!("{}, {}: {difference}", case.name, engine.name)));
         }
     }
-    println!("{} cases, each through {} engines", cases.len(), ENGINES.len());
+    tell(&format!("{} cases, each through {} engines", cases.len(), ENGINES.len()));
     assert!(cases.len() >= 100, "the case table was not found");
     assert!(failures.is_empty(), "{} failures\n\n{}", failures.len(), failures.join("\n\n"));
 }

@@ -2,6 +2,7 @@
 
 use std::io::{self, Read};
 
+use crate::world::tell;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use runtime::epoch::Written;
@@ -143,7 +144,9 @@ fn splits_as_the_reference_and_the_csv_crate_do() {
         prop_assert_eq!(split, by_the_csv_crate(&bytes, &source));
         Ok(())
     });
-    println!("{clean} inputs without a flaw, {fields} fields as the csv crate reads them; {flawed} inputs with one");
+    tell(&format!(
+        "{clean} inputs without a flaw, {fields} fields as the csv crate reads them; {flawed} inputs with one"
+    ));
     result.unwrap();
 }
 

@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 use tests::reference::export;
 
 use crate::engines::{ENGINES, Given, Parts};
+use crate::world::tell;
 
 #[derive(Deserialize)]
 struct Vector {
@@ -30,7 +31,7 @@ fn rows_hash_as_they_do_elsewhere() {
     for vector in &vectors {
         vector.check();
     }
-    println!("{} golden vectors, each through {} engines", vectors.len(), ENGINES.len());
+    tell(&format!("{} golden vectors, each through {} engines", vectors.len(), ENGINES.len()));
     assert!(vectors.len() > 200);
 }
 

@@ -14,6 +14,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use runtime::breakpoint::Breakpoint;
 
+use crate::world::tell;
 use model::History;
 
 /// How many histories there are when nobody asks for more.
@@ -146,5 +147,5 @@ fn whatever_happens_a_consumer_ends_with_the_last_good_snapshot() {
             scope.spawn(live);
         }
     });
-    println!("{wanted} histories of {steps:?} steps, {published:?} versions published");
+    tell(&format!("{wanted} histories of {steps:?} steps, {published:?} versions published"));
 }

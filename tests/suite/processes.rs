@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use crate::world::{World, files};
+use crate::world::{World, files, tell};
 
 /// How many kills there must have been; `TIDEMARK_KILLS` asks for more.
 const KILLS: usize = 100;
@@ -43,7 +43,7 @@ fn killed_a_hundred_times_the_published_files_are_those_of_an_undisturbed_run() 
         assert_eq!(said.status, 0, "{}", said.transcript());
         assert_eq!(files(&world.path("out")), expected);
     }
-    println!("{kills} kills in {worlds} worlds");
+    tell(&format!("{kills} kills in {worlds} worlds"));
 }
 
 #[test]

@@ -14,6 +14,7 @@ use serde_json::Value as Json;
 
 use crate::engines::{ENGINES, Engine, Finding, Given, IN_ORDER, difference};
 use crate::random::{self, FileDice, Row, SchemaDice, Written};
+use crate::world::tell;
 
 /// How many pairs of exports are tried unless `PROPTEST_CASES` says otherwise.
 const CASES: u32 = 1_000;
@@ -216,10 +217,10 @@ fn a_delta_leads_from_one_export_to_the_other() {
         Ok(())
     });
     let Tally { schemas, rows, operations, .. } = tally.into_inner();
-    println!("{} schemas, {rows} rows, {operations} operations: {} engines agree", schemas.len(), ENGINES.len());
+    tell(&format!("{} schemas, {rows} rows, {operations} operations: {} engines agree", schemas.len(), ENGINES.len()));
     result.unwrap();
     let [in_any_order, in_order] = [&IN_ORDER[0], &IN_ORDER[1]].map(|count| count.load(Ordering::Relaxed));
-    println!("{in_order} comparisons in order, {in_any_order} in none");
+    tell(&format!("{in_order} comparisons in order, {in_any_order} in none"));
     assert!(in_order > schemas.len() / 4 && in_any_order > schemas.len() / 4);
 }
 
@@ -394,11 +395,11 @@ fn engines_refuse_the_same_rows() {
         Ok(())
     });
     let Tally { schemas, rows, operations, rejects, stopped } = tally.into_inner();
-    println!(
+    tell(&format!(
         "{} schemas, {rows} rows: {} engines agree on {rejects} rejects, {operations} operations of rows that turned \
          out readable, and {stopped} exports without the right header",
         schemas.len(),
         ENGINES.len(),
-    );
+    ));
     result.unwrap();
 }

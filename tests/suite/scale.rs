@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tests::samples::{Big, BigTable, write_big};
 
-use crate::world::{World, ndjson};
+use crate::world::{World, ndjson, tell};
 
 /// What one delta of two large exports came to.
 struct Delta {
@@ -23,7 +23,7 @@ fn a_million_rows_are_right_and_take_less_than_100_bytes_each() {
         let large = delta(1_000_000, shuffle);
         // The difference of two sizes leaves out what does not grow: buffers, the program itself.
         let per_row = large.peak.saturating_sub(small.peak) as f64 / 900_000.0;
-        println!("shuffled: {shuffle}; peak {} KiB, {per_row:.1} bytes a row", large.peak / 1024);
+        tell(&format!("shuffled: {shuffle}; peak {} KiB, {per_row:.1} bytes a row", large.peak / 1024));
         assert!(per_row < 100.0, "{per_row:.1} bytes a row");
     }
 }

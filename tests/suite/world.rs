@@ -161,6 +161,12 @@ pub(crate) fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     found
 }
 
+/// Says how much was tried, also where the output of tests that pass is not shown.
+pub(crate) fn tell(what: &str) {
+    // Not through `eprintln!`, which is what the test harness keeps to itself.
+    std::io::stderr().write_all(format!("{what}\n").as_bytes()).unwrap();
+}
+
 pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     encoder.write_all(bytes).unwrap();

@@ -5,8 +5,7 @@ use clap::Args;
 use super::show::{self, count, plural};
 use super::{ExportsArgs, Format, FormatArgs, OUT, StateArgs};
 use crate::error::{Fault, Result};
-use crate::run::{Removed, Runner};
-use crate::sink::file::Files;
+use crate::run::Removed;
 use crate::table::Table;
 
 /// How many versions of a table can still be published again, unless told.
@@ -38,9 +37,7 @@ pub(super) struct GcArgs {
 
 pub(super) fn gc(args: &GcArgs, tables: &'static [&'static Table]) -> Result<Option<Fault>> {
     let registry = args.state.registry()?;
-    let exports = args.exports.local(&registry)?;
-    let sink = Files::new(OUT.as_ref());
-    let runner = Runner { tables, exports, store: registry, sink, state: args.state.state.clone() };
+    let runner = args.state.runner(registry, &args.exports, OUT.as_ref(), tables)?;
     let removed = runner.collect_garbage(args.keep, args.dry_run)?;
     match args.format.format {
         Format::Json => show::print_json(&removed)?,

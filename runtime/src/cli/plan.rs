@@ -8,9 +8,8 @@ use super::{ExportsArgs, Format, FormatArgs, OUT, StateArgs};
 use crate::change_set::{Counts, Findings, Plan, Reset};
 use crate::epoch::Drift;
 use crate::error::{Error, Fault, Result};
+use crate::run::guard;
 use crate::run::guard::{percent, ratio};
-use crate::run::{Runner, guard};
-use crate::sink::file::Files;
 use crate::store::{Status, Version};
 use crate::table::{Guards, Table};
 
@@ -41,9 +40,7 @@ pub(super) fn plan(args: &PlanArgs, tables: &'static [&'static Table]) -> Result
     let registry = args.state.registry()?;
     let (table, mut version) = known_version(&registry, tables, &args.version)?;
     if matches!(version.status, Status::Registered | Status::Planned) {
-        let exports = args.exports.local(&registry)?;
-        let sink = Files::new(OUT.as_ref());
-        let runner = Runner { tables, exports, store: registry, sink, state: args.state.state.clone() };
+        let runner = args.state.runner(registry, &args.exports, OUT.as_ref(), tables)?;
         version = runner.plan_only(table, version)?;
     }
     let Some(plan) = &version.plan else {

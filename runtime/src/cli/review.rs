@@ -10,8 +10,6 @@ use super::show;
 use super::{ExportsArgs, Format, FormatArgs, OUT, StateArgs};
 use crate::clock;
 use crate::error::{Error, Fault, Result};
-use crate::run::Runner;
-use crate::sink::file::Files;
 use crate::store::sqlite::Sqlite;
 use crate::store::{Status, Version};
 use crate::table::Table;
@@ -126,9 +124,7 @@ pub(super) fn resync(args: &ResyncArgs, tables: &'static [&'static Table]) -> Re
 pub(super) fn replay(args: &ReplayArgs, tables: &'static [&'static Table]) -> Result<Option<Fault>> {
     let registry = args.state.registry()?;
     let (table, version) = known_version(&registry, tables, &args.version)?;
-    let exports = args.exports.local(&registry)?;
-    let sink = Files::new(&args.out);
-    let runner = Runner { tables, exports, store: registry, sink, state: args.state.state.clone() };
+    let runner = args.state.runner(registry, &args.exports, &args.out, tables)?;
     telemetry::listen_for_ctrl_c();
     runner.replay(table, &version)?;
     match args.format.format {
@@ -145,15 +141,14 @@ pub(super) fn approve(args: &ApproveArgs, tables: &'static [&'static Table]) -> 
     let registry = args.state.registry()?;
     let (table, version) = known_version(&registry, tables, &args.version)?;
     check_approval(&registry, table, &version, &args.hash)?;
-    let exports = args.exports.local(&registry)?;
+    args.exports.local(&registry)?;
     if !registry.approve(&version)? {
         return Err(
             Error::refused(version.to_string(), "it changed while it was approved").help("look at its plan again")
         );
     }
     telemetry::listen_for_ctrl_c();
-    let sink = Files::new(&args.out);
-    let runner = Runner { tables, exports, store: registry, sink, state: args.state.state.clone() };
+    let runner = args.state.runner(registry, &args.exports, &args.out, tables)?;
     let key = &version.key;
     let progress = Progress::new(args.format.format == Format::Text);
     let report = runner.run(|tenant, table| tenant == key.tenant && table == key.table, &progress)?;

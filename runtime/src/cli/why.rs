@@ -8,8 +8,6 @@ use super::{ExportsArgs, Format, FormatArgs, OUT, StateArgs};
 use crate::error::{Fault, Result};
 use crate::look::why::{self, Cell, Sight};
 use crate::row::Layout;
-use crate::run::Runner;
-use crate::sink::file::Files;
 use crate::table::Table;
 use crate::telemetry::{self, Progress};
 
@@ -43,9 +41,7 @@ pub(super) fn why(args: &WhyArgs, tables: &'static [&'static Table]) -> Result<O
     let key = why::key(table, &args.key)?;
     let registry = args.state.registry()?;
     let versions = known_versions(&registry, &of)?;
-    let exports = args.exports.local(&registry)?;
-    let sink = Files::new(OUT.as_ref());
-    let runner = Runner { tables, exports, store: registry, sink, state: args.state.state.clone() };
+    let runner = args.state.runner(registry, &args.exports, OUT.as_ref(), tables)?;
     telemetry::listen_for_ctrl_c();
     let watch = Progress::new(args.format.format == Format::Text).table(&of.tenant, &of.table, versions.len() as u64);
     let mut sights = Vec::new();
