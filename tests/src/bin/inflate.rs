@@ -1,0 +1,29 @@
+//! Inflates every part of an export with what Tidemark inflates with, and nothing else: the least that a delta can cost.
+
+use std::fs::{self, File};
+use std::io::Read as _;
+use std::path::PathBuf;
+
+use runtime::snapshot::part::Inflated;
+use runtime::table::Compression;
+
+fn main() -> std::io::Result<()> {
+    let folder = std::env::args_os().nth(1).expect("usage: inflate FOLDER");
+    let mut parts: Vec<PathBuf> = fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
+    parts.sort();
+    let mut buffer = vec![0; 128 << 10];
+    let mut bytes = 0;
+    for part in parts.iter().filter(|part| part.extension().is_some_and(|extension| extension == "gz")) {
+        let mut inflated = Inflated::new(File::open(part)?, Compression::Gzip)?;
+        loop {
+            let read = inflated.read(&mut buffer)?;
+            if read == 0 {
+                break;
+            }
+            bytes += read;
+        }
+        inflated.finish()?;
+    }
+    println!("{bytes} bytes");
+    Ok(())
+}
