@@ -178,38 +178,37 @@ impl Layout {
         row.image.clear();
         row.compared.clear();
         let mut is_good = true;
+        // Where the compared bytes begin that are not copied yet.
+        let mut run = 0;
         for (index, (reader, origin)) in self.readers.iter().zip(&self.origins).enumerate() {
             let start = row.image.len();
             match origin {
                 Origin::Fill(bytes) => row.image.extend_from_slice(bytes),
                 Origin::Column(place) => {
                     let field = field(*place);
-                    if let Err(reason) = self.read_field(index, reader, field, row) {
+                    if reader.is_canonical(field.text) {
+                        write_text(field.text, &mut row.image);
+                    } else if let Err(reason) = self.convert(index, reader, field, row) {
                         is_good = false;
                         refuse(reader.column(), field, reason);
                     }
                 }
             }
-            if !self.all_compared && (index < self.keys || reader.column().compare) {
-                row.compared.extend_from_slice(&row.image[start..]);
+            if !self.all_compared && index >= self.keys && !reader.column().compare {
+                row.compared.extend_from_slice(&row.image[run..start]);
+                run = row.image.len();
             }
             if index + 1 == self.keys {
                 row.key_length = row.image.len();
             }
         }
+        if !self.all_compared {
+            row.compared.extend_from_slice(&row.image[run..]);
+        }
         is_good
     }
 
-    #[inline]
-    fn read_field(&self, index: usize, reader: &Reader, field: Field<'_>, row: &mut Row) -> Result<(), Reason> {
-        if reader.is_canonical(field.text) {
-            write_text(field.text, &mut row.image);
-            return Ok(());
-        }
-        self.convert_field(index, reader, field, row)
-    }
-
-    fn convert_field(&self, index: usize, reader: &Reader, field: Field<'_>, row: &mut Row) -> Result<(), Reason> {
+    fn convert(&self, index: usize, reader: &Reader, field: Field<'_>, row: &mut Row) -> Result<(), Reason> {
         row.text.clear();
         match reader.read(field.text, field.quoted, &mut row.text) {
             Ok(Value::Null) => row.image.push(b'-'),
@@ -331,19 +330,53 @@ fn fill(reader: &Reader, column: &Column) -> Vec<u8> {
     bytes
 }
 
+/// Texts up to so many bytes are copied as a whole block, of which the rest is cut off again: most texts are this short,
+/// and a call to copy a few bytes costs more than the bytes.
+const SHORT: usize = 16;
+
 /// Appends `length:text`.
 #[inline]
 pub(crate) fn write_text(text: &[u8], out: &mut Vec<u8>) {
+    if text.len() > SHORT {
+        return write_long_text(text, out);
+    }
+    // Two digits of the length, a colon, the text; of the first ten lengths one digit is left out.
+    let mut block = [0; 3 + SHORT];
+    let length = text.len();
+    block[0] = b'1';
+    block[1] = b'0' + (if length < 10 { length } else { length - 10 }) as u8;
+    block[2] = b':';
+    copy_short(text, &mut block[3..]);
+    let from = usize::from(length < 10);
+    let end = out.len() + 3 - from + length;
+    out.extend_from_slice(&block[from..]);
+    out.truncate(end);
+}
+
+#[inline]
+fn copy_short(text: &[u8], block: &mut [u8]) {
     match text.len() {
-        length @ 0..10 => out.extend_from_slice(&[b'0' + length as u8, b':']),
-        length @ 10..100 => {
-            out.extend_from_slice(&[b'0' + (length / 10) as u8, b'0' + (length % 10) as u8, b':']);
+        length @ 8..=SHORT => {
+            block[..8].copy_from_slice(&text[..8]);
+            block[length - 8..length].copy_from_slice(&text[length - 8..]);
         }
+        length @ 4..8 => {
+            block[..4].copy_from_slice(&text[..4]);
+            block[length - 4..length].copy_from_slice(&text[length - 4..]);
+        }
+        0 => {}
+        // One, two or three bytes: the first, the middle and the last, which may be the same.
         length => {
-            write_number(length, out);
-            out.push(b':');
+            block[0] = text[0];
+            block[length / 2] = text[length / 2];
+            block[length - 1] = text[length - 1];
         }
     }
+}
+
+fn write_long_text(text: &[u8], out: &mut Vec<u8>) {
+    write_number(text.len(), out);
+    out.push(b':');
     out.extend_from_slice(text);
 }
 

@@ -63,7 +63,11 @@ impl World {
         } else {
             Command::new(self.program)
         };
-        command.args(arguments).current_dir(self.root.path()).env_remove("RUST_LOG");
+        command.args(arguments).current_dir(self.root.path());
+        // What whoever runs the tests prefers is not what they are about.
+        for preference in ["RUST_LOG", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
+            command.env_remove(preference);
+        }
         command
     }
 

@@ -9,7 +9,8 @@ use runtime::table::Compression;
 
 fn main() -> std::io::Result<()> {
     let folder = std::env::args_os().nth(1).expect("usage: inflate FOLDER");
-    let mut parts: Vec<PathBuf> = fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
+    let mut parts: Vec<PathBuf> =
+        fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
     parts.sort();
     let mut buffer = vec![0; 128 << 10];
     let mut bytes = 0;

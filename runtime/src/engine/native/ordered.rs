@@ -15,7 +15,7 @@ use std::thread;
 
 use self::cursor::Cursor;
 use self::feed::Feed;
-use self::order::KeyOrder;
+use self::order::{Key, KeyOrder};
 use super::findings::DeletedRows;
 use super::output::Output;
 use super::{Layouts, check_conserved};
@@ -117,14 +117,15 @@ struct Matched<'o> {
     before: Tally,
     after: Tally,
     deleted: DeletedRows,
-    /// The highest key so far, of either export.
-    last: Vec<u8>,
+    /// The highest key so far, of either export; the next one is put beside it.
+    last: Option<Key>,
+    next: Key,
 }
 
 impl<'a, 'o> Match<'a, 'o> {
     fn new(layouts: Layouts<'a>, old: Cursor<'a>, new: Cursor<'a>, output: Output<'o>) -> Self {
         let (before, after) = (Tally::default(), Tally::default());
-        let done = Matched { output, before, after, deleted: DeletedRows::default(), last: Vec::new() };
+        let done = Matched { output, before, after, deleted: DeletedRows::default(), last: None, next: Key::default() };
         Self { layouts, order: KeyOrder::default(), old, new, done }
     }
 
@@ -157,8 +158,10 @@ impl<'a, 'o> Match<'a, 'o> {
                     self.new.next();
                 }
                 (Some(_), Some(_)) => {
-                    let order = self.order.compare(self.old.row()?.key(), self.new.row()?.key());
-                    match order {
+                    let (mut old, mut new) = (Key::default(), Key::default());
+                    old.set(self.old.row()?.key());
+                    new.set(self.new.row()?.key());
+                    match self.order.compare(&old, &new) {
                         Ordering::Less => self.delete()?,
                         Ordering::Greater => self.insert()?,
                         Ordering::Equal => self.same_key()?,
@@ -209,12 +212,14 @@ impl<'a, 'o> Match<'a, 'o> {
 
 impl Matched<'_> {
     /// The next key must be above the last one.
+    #[inline]
     fn advance(&mut self, order: &KeyOrder, row: &Row) -> Result<(), Stop> {
-        if !self.last.is_empty() && order.compare(&self.last, row.key()) != Ordering::Less {
-            return Err(Stop::Irregular);
+        self.next.set(row.key());
+        match &mut self.last {
+            None => self.last = Some(std::mem::take(&mut self.next)),
+            Some(last) if order.compare(last, &self.next).is_lt() => std::mem::swap(last, &mut self.next),
+            Some(_) => return Err(Stop::Irregular),
         }
-        self.last.clear();
-        self.last.extend_from_slice(row.key());
         Ok(())
     }
 }

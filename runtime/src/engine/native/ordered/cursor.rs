@@ -4,6 +4,7 @@ use std::sync::mpsc::Receiver;
 
 use super::Stop;
 use super::feed::{Fed, Spare};
+use super::order::Key;
 use crate::engine::native::scan::Places;
 use crate::row::{Layout, Row};
 use crate::snapshot::csv::{Dialect, Splitter};
@@ -28,13 +29,17 @@ impl<'a> Cursor<'a> {
     }
 
     /// The keys of the first records, as many as there are at hand; fewer when one of them cannot be read.
-    pub(super) fn first_keys(&mut self) -> Vec<Vec<u8>> {
+    pub(super) fn first_keys(&mut self) -> Vec<Key> {
         let records = self.fed.as_ref().map_or(0, |fed| fed.batch.len());
         let mut keys = Vec::with_capacity(records);
         for at in 0..records {
             (self.at, self.is_read) = (at, false);
             match self.row() {
-                Ok(row) => keys.push(row.key().to_vec()),
+                Ok(row) => {
+                    let mut key = Key::default();
+                    key.set(row.key());
+                    keys.push(key);
+                }
                 Err(_) => break,
             }
         }

@@ -8,6 +8,13 @@ use std::cmp::Ordering;
 use crate::row::{Layout, segments};
 use crate::table::Type;
 
+/// A key, and where the text of each of its columns stands in it.
+#[derive(Debug, Default)]
+pub(super) struct Key {
+    bytes: Vec<u8>,
+    texts: Vec<(usize, usize)>,
+}
+
 /// A total order of keys.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct KeyOrder(Vec<Step>);
@@ -28,12 +35,12 @@ enum Kind {
 }
 
 impl KeyOrder {
-    /// The order in which these keys, in row bytes, stand; `None` when they stand in none.
-    pub(super) fn learn(layout: &Layout, keys: &[Vec<u8>]) -> Option<Self> {
+    /// The order in which these keys stand; `None` when they stand in none.
+    pub(super) fn learn(layout: &Layout, keys: &[Key]) -> Option<Self> {
         let mut left: Vec<Step> =
             layout.key_columns().enumerate().flat_map(|(column, of)| steps(column, of.ty)).collect();
         let mut steps = Vec::new();
-        let mut open: Vec<(&[u8], &[u8])> = keys.windows(2).map(|pair| (&*pair[0], &*pair[1])).collect();
+        let mut open: Vec<(&Key, &Key)> = keys.windows(2).map(|pair| (&pair[0], &pair[1])).collect();
         while !left.is_empty() {
             // A column that decides something comes before one that decides nothing.
             let never_down = |step: &&Step| open.iter().all(|(a, b)| step.compare(a, b).is_le());
@@ -48,8 +55,9 @@ impl KeyOrder {
         open.is_empty().then_some(Self(steps))
     }
 
-    /// Compares two keys in row bytes; equal are only the same.
-    pub(super) fn compare(&self, a: &[u8], b: &[u8]) -> Ordering {
+    /// Compares two keys; equal are only the same.
+    #[inline]
+    pub(super) fn compare(&self, a: &Key, b: &Key) -> Ordering {
         self.0.iter().map(|step| step.compare(a, b)).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
     }
 }
@@ -63,8 +71,9 @@ fn steps(column: usize, ty: Type) -> Vec<Step> {
 }
 
 impl Step {
-    fn compare(&self, a: &[u8], b: &[u8]) -> Ordering {
-        let (a, b) = (text(a, self.column), text(b, self.column));
+    #[inline]
+    fn compare(&self, a: &Key, b: &Key) -> Ordering {
+        let (a, b) = (a.text(self.column), b.text(self.column));
         let order = match self.kind {
             Kind::Bytes => a.cmp(b),
             Kind::Number => compare_numbers(a, b),
@@ -73,9 +82,27 @@ impl Step {
     }
 }
 
-/// The canonical text of a key's column; a key is never NULL.
-fn text(key: &[u8], column: usize) -> &[u8] {
-    segments(key).nth(column).and_then(|segment| segment.text).unwrap_or_default()
+impl Key {
+    /// Takes another key, in row bytes.
+    #[inline]
+    pub(super) fn set(&mut self, key: &[u8]) {
+        self.bytes.clear();
+        self.bytes.extend_from_slice(key);
+        self.texts.clear();
+        let mut start = 0;
+        // A key is never NULL.
+        for segment in segments(key) {
+            start += segment.bytes.len();
+            self.texts.push((start - segment.text.map_or(0, <[u8]>::len), start));
+        }
+    }
+
+    /// The canonical text of a column.
+    #[inline]
+    fn text(&self, column: usize) -> &[u8] {
+        let (from, to) = self.texts[column];
+        &self.bytes[from..to]
+    }
 }
 
 fn compare_numbers(a: &[u8], b: &[u8]) -> Ordering {
@@ -107,9 +134,10 @@ mod tests {
 
     fn learn(keys: &[(&str, i32)]) -> Option<KeyOrder> {
         let bytes = |(book, number): &(&str, i32)| {
-            let mut key = Vec::new();
-            write_text(book.as_bytes(), &mut key);
-            write_text(number.to_string().as_bytes(), &mut key);
+            let (mut bytes, mut key) = (Vec::new(), Key::default());
+            write_text(book.as_bytes(), &mut bytes);
+            write_text(number.to_string().as_bytes(), &mut bytes);
+            key.set(&bytes);
             key
         };
         let keys: Vec<_> = keys.iter().map(bytes).collect();
