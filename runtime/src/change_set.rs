@@ -198,7 +198,8 @@ impl Writer {
         if folder.exists() {
             fs::remove_dir_all(folder).at("cannot remove", folder)?;
         }
-        fs::create_dir_all(folder).at("cannot create", folder)?;
+        // `gc` takes empty folders away, a tenant's perhaps between two steps of this; then the second try makes it anew.
+        fs::create_dir_all(folder).or_else(|_| fs::create_dir_all(folder)).at("cannot create", folder)?;
         Ok(Self { folder: folder.to_path_buf(), part: None, written: 0, parts: 0 })
     }
 

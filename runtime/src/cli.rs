@@ -77,7 +77,7 @@ enum Command {
     Why(why::WhyArgs),
     /// Hold exports and published operations against the registry.
     Verify(verify::VerifyArgs),
-    /// Take away change sets that nothing needs any more.
+    /// Remove change sets and leftovers that nothing needs any more.
     Gc(gc::GcArgs),
     /// Let a FAILED version be tried again by the next run, for when its schema was mended.
     Retry(listings::RetryArgs),

@@ -142,6 +142,11 @@ impl Epoch {
         Ok(Some(drift))
     }
 
+    /// Whether a row has the same key under a table's schema as it had under this one.
+    pub fn has_key_of(&self, table: &Table) -> bool {
+        self.check_key(table, "").is_ok()
+    }
+
     /// Consumers know a row by its key: under another key none of their rows would be found again.
     fn check_key(&self, table: &Table, resync_help: &str) -> Result<()> {
         let refuse = |problem: String| Err(Error::refused("", problem).help(resync_help));

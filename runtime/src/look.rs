@@ -1,4 +1,6 @@
-//! Looking back at what lies there: nothing here needs a lease, and nothing is written.
+//! Looking back: [`why`] follows one row through all versions, [`verify`] holds files against the registry, [`gc`] finds
+//! what nobody needs any more. The first two need no lease and write nothing.
 
+pub mod gc;
 pub mod verify;
 pub mod why;

@@ -4,7 +4,7 @@ mod wire;
 
 use serde::{Deserialize, Serialize};
 
-pub use wire::{Encoder, Head, Kind, Planned, control_line, key_json, stamp};
+pub use wire::{Encoder, Head, Kind, Planned, control_line, key_json, stamp, value_json};
 
 /// A change to one row: `K` and `V` are the generated `Key` and `Values` of its table.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

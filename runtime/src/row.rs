@@ -4,6 +4,7 @@
 //! baseline's value that today's type cannot read as `!`, the length of its raw text, `:`, the raw text. A row's **image** is its key columns in the order of `primary_key`, then every other column in the order of `columns`. The
 //! **row hash** is over the image without the columns that are not compared.
 
+mod look;
 mod typed;
 
 use xxhash_rust::xxh3::xxh3_128;
@@ -13,6 +14,7 @@ use crate::epoch::{Epoch, Place, Written};
 use crate::reject::Reason;
 use crate::table::{Column, Table};
 use crate::value::{Reader, Value};
+pub use look::Looked;
 
 /// How the rows of an export become images: a table's columns in the order in which they stand there, and where the
 /// export has them.
@@ -49,17 +51,6 @@ pub struct Field<'a> {
     pub text: &'a [u8],
     /// Whether it was quoted.
     pub quoted: bool,
-}
-
-/// A column of a row, as somebody looks at it.
-#[derive(Debug)]
-pub struct Looked<'a> {
-    /// The column.
-    pub column: &'static Column,
-    /// Its text; `None` when the export is older than the column.
-    pub text: Option<&'a [u8]>,
-    /// The canonical text, `None` for NULL; or why there is none.
-    pub value: Result<Option<Vec<u8>>, Reason>,
 }
 
 /// A row in canonical bytes.
@@ -115,51 +106,6 @@ impl Layout {
     /// The columns outside the key, in the order of the schema.
     pub fn value_columns(&self) -> impl Iterator<Item = &'static Column> + '_ {
         self.readers[self.keys..].iter().map(Reader::column)
-    }
-
-    /// A key in row bytes from one text for each of its columns, or the first column whose text is no value.
-    pub fn key_of_texts(&self, texts: &[String]) -> Result<Vec<u8>, &'static Column> {
-        let mut key = Vec::new();
-        for (reader, text) in self.readers[..self.keys].iter().zip(texts) {
-            let mut canonical = Vec::new();
-            match reader.read(text.as_bytes(), false, &mut canonical) {
-                Ok(Value::Text) => write_text(&canonical, &mut key),
-                Ok(Value::Null) | Err(_) => return Err(reader.column()),
-            }
-        }
-        Ok(key)
-    }
-
-    /// Whether a row has this key, in row bytes. `field` gives the field of the export's column at a place, where the row
-    /// has one.
-    pub fn has_key<'f>(&self, field: impl Fn(usize) -> Option<Field<'f>>, key: &[u8]) -> bool {
-        let mut wanted = segments(key);
-        self.readers[..self.keys].iter().zip(&self.origins).all(|(reader, origin)| {
-            let (Origin::Column(place), Some(wanted)) = (origin, wanted.next()) else { return false };
-            let Some(field) = field(*place) else { return false };
-            let mut text = Vec::new();
-            reader.read(field.text, field.quoted, &mut text).is_ok() && wanted.text == Some(&text)
-        })
-    }
-
-    /// Each column of a row, in the order of the schema: its text, and what becomes of it.
-    pub fn look<'f>(&self, field: impl Fn(usize) -> Option<Field<'f>>) -> Vec<Looked<'f>> {
-        let look = |column: &'static Column| {
-            let at = self.readers.iter().position(|reader| std::ptr::eq(reader.column(), column))?;
-            let place = match &self.origins[at] {
-                Origin::Column(place) => *place,
-                Origin::Fill(bytes) => {
-                    let value = segments(bytes).next().and_then(|segment| segment.text).map(<[u8]>::to_vec);
-                    return Some(Looked { column, text: None, value: Ok(value) });
-                }
-            };
-            let field = field(place)?;
-            let mut text = Vec::new();
-            let value = self.readers[at].read(field.text, field.quoted, &mut text);
-            let value = value.map(|value| (value == Value::Text).then_some(text));
-            Some(Looked { column, text: Some(field.text), value })
-        };
-        self.table.columns.iter().filter_map(look).collect()
     }
 
     /// For each column outside the key, whether the export is older than it.

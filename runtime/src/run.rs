@@ -4,18 +4,18 @@
 //! is what a step needs.
 
 mod baseline;
-mod gc;
 pub mod guard;
 mod plan;
 mod register;
 mod report;
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread;
 
 use crate::breakpoint::Breakpoint;
+use crate::change_set::part_name;
 use crate::error::{Error, Fault, IoContext as _, Result};
 use crate::sink::file::{Files, Writer};
 use crate::snapshot::local::Local;
@@ -24,7 +24,6 @@ use crate::store::{self, Lease, Status, TableKey, Version, lease_duration};
 use crate::table::Table;
 use crate::telemetry::{Progress, Watch, check_stop};
 use baseline::newest;
-pub use gc::Removed;
 pub use report::{Outcome, Report, Stray};
 
 /// What a run works with.
@@ -91,22 +90,19 @@ impl Runner {
     /// Plans a version without publishing anything, unless it is planned already.
     pub fn plan_only(&self, table: &'static Table, version: Version) -> Result<Version> {
         let name = version.to_string();
-        let lease = self.lock_or_refuse(&version)?;
-        let planned = self.keep_alive(&lease, || {
+        self.alone_or_refuse(&version.clone(), |lease| {
             if !self.is_still_there(table, &version)? {
                 return Err(Error::refused(name, "its export is no longer what was registered").help("run again"));
             }
-            match self.plan(&lease, table, version.clone(), &Watch::default()) {
-                Ok(planned) => self.guard(&lease, table, planned),
+            match self.plan(lease, table, version.clone(), &Watch::default()) {
+                Ok(planned) => self.guard(lease, table, planned),
                 Err(error) if error.fails_the_version() => {
-                    self.fail(&lease, version, Error::refused("", error.to_string()))?;
+                    self.fail(lease, version, Error::refused("", error.to_string()))?;
                     Err(error)
                 }
                 Err(error) => Err(error),
             }
-        });
-        self.unlock(&lease, None)?;
-        planned
+        })
     }
 
     /// Publishes a version that SUCCEEDED once more: the same operations, under the same ids and the same sequence.
@@ -121,16 +117,14 @@ impl Runner {
                 .help(format!("publish that one again: cargo tidemark replay {}/{reset}", version.key)));
         }
         let changes = self.change_set(version);
-        if !changes.is_dir() {
+        if !is_whole(&changes, version) {
             return Err(Error::refused(version.to_string(), format!("its change set {} is gone", changes.display()))
                 .help("a consumer that lost it can start from the newest export with `delta TABLE none`"));
         }
-        let lease = self.lock_or_refuse(version)?;
-        let writer = Writer { registry: self.store.id(), fence: lease.fence };
-        let published =
-            self.keep_alive(&lease, || self.sink.publish(table, version, &changes, writer, 0, |_| check_stop()));
-        self.unlock(&lease, None)?;
-        published
+        self.alone_or_refuse(version, |lease| {
+            let writer = Writer { registry: self.store.id(), fence: lease.fence };
+            self.sink.publish(table, version, &changes, writer, 0, |_| check_stop())
+        })
     }
 
     /// The last version that was published whole after this one, if there is one.
@@ -310,20 +304,9 @@ impl Runner {
         Ok(lease)
     }
 
-    /// For a command that is about one version, and has nothing to do when somebody else is at its table.
-    fn lock_or_refuse(&self, version: &Version) -> Result<Lease> {
-        if let Some(lease) = self.lock(&version.key)? {
-            return Ok(lease);
-        }
-        let holder = self.store.holder(&version.key)?.unwrap_or_else(|| "another run".into());
-        let problem = format!("{holder} is working on its table");
-        Err(Error::refused(version.to_string(), problem).help("try again later"))
-    }
-
     /// A run that finds the lock taken leaves at once: the holder does what this one registered.
     fn locked(&self, key: &TableKey) -> Result<Outcome> {
-        let holder = self.store.holder(key)?.unwrap_or_else(|| "another run".into());
-        Ok(Outcome::of_locked(key, &holder))
+        Ok(Outcome::of_locked(key, &self.holder(key)?))
     }
 
     /// Gives the lease back. With `pending`, only when nothing has become runnable since it was read.
@@ -349,6 +332,42 @@ impl Runner {
             drop(done);
             result
         })
+    }
+
+    /// Does `work` as the only one at a tenant's table; `None` when somebody else is. Beside what it gave: whether
+    /// something became runnable meanwhile. This does not drain, and a run that came for it left because of this lease.
+    pub(crate) fn alone<T>(&self, key: &TableKey, work: impl FnOnce(&Lease) -> Result<T>) -> Result<Option<(T, bool)>> {
+        // Read before the lease is taken: from then on whoever adds to it may be turned away.
+        let pending = self.store.pending(key)?;
+        let Some(lease) = self.lock(key)? else { return Ok(None) };
+        let done = self.keep_alive(&lease, || work(&lease));
+        let is_quiet = self.unlock(&lease, Some(pending))?;
+        if !is_quiet {
+            self.unlock(&lease, None)?;
+        }
+        done.map(|done| Some((done, !is_quiet)))
+    }
+
+    /// The same for a command that is about one version, and has nothing to do when somebody else is at its table.
+    fn alone_or_refuse<T>(&self, version: &Version, work: impl FnOnce(&Lease) -> Result<T>) -> Result<T> {
+        let Some((done, came_meanwhile)) = self.alone(&version.key, work)? else {
+            let problem = format!("{} is working on its table", self.holder(&version.key)?);
+            return Err(Error::refused(version.to_string(), problem).help("try again later"));
+        };
+        if came_meanwhile {
+            tracing::warn!(table = %version.key, "There is something new to do, and no run is on its way; run again.");
+        }
+        Ok(done)
+    }
+
+    /// Who is at a tenant's table.
+    pub(crate) fn holder(&self, key: &TableKey) -> Result<String> {
+        Ok(self.store.holder(key)?.unwrap_or_else(|| "another run".into()))
+    }
+
+    /// The folder of a version's change set; `None` where the registry names none. It may be gone.
+    pub(crate) fn changes_of(&self, version: &Version) -> Option<PathBuf> {
+        version.changes.is_some().then(|| self.change_set(version))
     }
 
     /// The folder of a planned version's change set.
@@ -389,6 +408,12 @@ fn next_step(versions: &[Version], table: &Table, resync: bool) -> Option<Step> 
         Some(newest) if place < newest => Step::Supersede(version.clone(), versions[newest].version.clone()),
         _ => Step::Run(version.clone()),
     })
+}
+
+/// Whether every part of a version's change set is there.
+fn is_whole(changes: &Path, version: &Version) -> bool {
+    let parts = version.plan.as_ref().map_or(0, |plan| plan.parts);
+    changes.is_dir() && (0..parts).all(|part| changes.join(part_name(part)).is_file())
 }
 
 /// Whether a HELD version was compared with another baseline, or by another schema, than it would be now.

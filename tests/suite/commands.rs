@@ -31,6 +31,10 @@ fn help_teaches() {
         ("help_approve", &["approve", "--help"]),
         ("help_reject", &["reject", "--help"]),
         ("help_replay", &["replay", "--help"]),
+        ("help_resync", &["resync", "--help"]),
+        ("help_why", &["why", "--help"]),
+        ("help_verify", &["verify", "--help"]),
+        ("help_gc", &["gc", "--help"]),
     ] {
         let said = world.tidemark_with(arguments, &[("COLUMNS", "110")]);
         assert_eq!(said.status, 0);

@@ -1,66 +1,109 @@
 //! `tidemark gc`: takes away what nobody needs any more.
 
 use clap::Args;
+use serde::Serialize;
 
 use super::show::{self, count, plural};
-use super::{ExportsArgs, Format, FormatArgs, OUT, StateArgs};
+use super::{Format, FormatArgs, OUT, StateArgs};
 use crate::error::{Fault, Result};
-use crate::run::Removed;
+use crate::look::gc::{self, Collected, How, Kind, OfTable, Removed};
+use crate::run::Runner;
+use crate::sink::file::Files;
+use crate::snapshot::local::Local;
 use crate::table::Table;
+use crate::telemetry;
 
-/// How many versions of a table can still be published again, unless told.
+/// How many versions of a table can still be replayed, unless told.
 const KEEP: usize = 10;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  cargo tidemark gc --dry-run       show what would go
-  cargo tidemark gc --keep 3        keep what `replay` needs for the last three versions of each table
+  cargo tidemark gc --dry-run      show what would be removed
+  cargo tidemark gc                keep what `replay` needs for the ten newest versions of each table
+  cargo tidemark gc --keep 0       keep only what a run or a decision still needs
 
-Takes away change sets that are published, superseded, rejected or left by runs that were killed, and
-nothing else: never one that is PLANNED, HELD or PUBLISHING, no export, nothing that was published. A
-table that somebody is working on is left alone.")]
+Removes change sets of versions that are done with, and what killed runs left. What a version needs
+that is PLANNED, HELD or PUBLISHING always stays; exports and published files are never touched. A
+table that somebody is working on is left alone, and told.")]
 pub(super) struct GcArgs {
-    /// How many published versions of each table keep their change set.
+    /// For how many of the newest published versions of each table the change set stays.
     #[arg(long, value_name = "N", default_value_t = KEEP)]
     keep: usize,
-    /// Take nothing away.
+    /// Only show what would be removed.
     #[arg(long)]
     dry_run: bool,
-    #[command(flatten)]
-    exports: ExportsArgs,
     #[command(flatten)]
     state: StateArgs,
     #[command(flatten)]
     pub(super) format: FormatArgs,
 }
 
-pub(super) fn gc(args: &GcArgs, tables: &'static [&'static Table]) -> Result<Option<Fault>> {
-    let registry = args.state.registry()?;
-    let runner = args.state.runner(registry, &args.exports, OUT.as_ref(), tables)?;
-    let removed = runner.collect_garbage(args.keep, args.dry_run)?;
-    match args.format.format {
-        Format::Json => show::print_json(&removed)?,
-        Format::Text => show::print(&text(&removed, args.dry_run))?,
-    }
-    Ok(None)
+#[derive(Serialize)]
+struct Report<'a> {
+    dry_run: bool,
+    #[serde(flatten)]
+    collected: &'a Collected,
 }
 
-fn text(removed: &[Removed], dry_run: bool) -> String {
-    let touched = removed.iter().filter(|removed| !removed.folders.is_empty() || removed.locked_by.is_some());
-    let rows: Vec<Vec<String>> = touched
-        .map(|removed| {
-            let note = removed.locked_by.as_ref().map(|by| format!("{by} is working on it")).unwrap_or_default();
-            let folders = count(removed.folders.len() as u64);
-            vec![removed.key.tenant.clone(), removed.key.table.clone(), folders, count(removed.bytes), note]
-        })
-        .collect();
-    let folders = removed.iter().map(|removed| removed.folders.len()).sum();
-    let bytes = removed.iter().map(|removed| removed.bytes).sum();
+pub(super) fn gc(args: &GcArgs, tables: &'static [&'static Table]) -> Result<Option<Fault>> {
+    let (store, state) = (args.state.registry()?, args.state.state.clone());
+    telemetry::listen_for_ctrl_c();
+    // No export is looked at: they may lie on a disk that is not there today.
+    let exports = Local::new(&state)?;
+    let runner = Runner { tables, exports, store, sink: Files::new(OUT.as_ref()), state };
+    let collected = gc::collect(&runner, How { keep: args.keep, dry_run: args.dry_run })?;
+    match args.format.format {
+        Format::Json => show::print_json(&Report { dry_run: args.dry_run, collected: &collected })?,
+        Format::Text => show::print(&text(&collected, args.dry_run))?,
+    }
+    let failed = || collected.tables.iter().filter_map(|table| Some((&table.key, table.failed.as_ref()?)));
+    for (key, failed) in failed() {
+        eprintln!();
+        show::complain(&format!("{key}: {}", failed.message), None, failed.help.as_deref());
+    }
+    Ok(failed().map(|(_, failed)| failed.fault).max_by_key(|fault| *fault == Fault::Machine))
+}
+
+fn text(collected: &Collected, dry_run: bool) -> String {
+    let of_tables = || collected.tables.iter().flat_map(|table| &table.removed);
+    let all: Vec<&Removed> = of_tables().chain(&collected.work).collect();
     let verb = if dry_run { "would be removed" } else { "removed" };
-    let total = format!("{} {verb}, {} bytes.\n", plural(folders, "change set"), count(bytes));
+    let mut total = match all.is_empty() {
+        true => format!("nothing {}", if dry_run { "would be removed" } else { "to remove" }),
+        false => format!("{} {verb}, {} bytes", kinds(&all), count(collected.bytes)),
+    };
+    total += ".\n";
+    let work = (!collected.work.is_empty()).then(|| {
+        let (number, bytes) = (collected.work.len(), collected.work.iter().map(|removed| removed.bytes).sum());
+        vec!["(work)".into(), String::new(), String::new(), count(number as u64), count(bytes), String::new()]
+    });
+    let rows: Vec<Vec<String>> = collected.tables.iter().map(row).chain(work).collect();
     if rows.is_empty() {
         return total;
     }
-    format!("{}\n{total}", show::grid(&["tenant", "table", "change sets", "bytes", ""], &[2, 3], rows))
+    show::grid(&["tenant", "table", "change sets", "leftovers", "bytes", ""], &[2, 3, 4], rows) + "\n" + &total
+}
+
+fn row(of: &OfTable) -> Vec<String> {
+    let note = match (&of.locked_by, &of.failed) {
+        (Some(holder), _) => format!("{holder} is working on it; left alone"),
+        (None, Some(_)) => "see below".into(),
+        (None, None) if of.came_meanwhile => "a version came meanwhile; run again".into(),
+        (None, None) => String::new(),
+    };
+    let number = |kind: Kind| match of.removed.iter().filter(|removed| removed.kind == kind).count() {
+        0 => String::new(),
+        number => count(number as u64),
+    };
+    let bytes = if of.removed.is_empty() { String::new() } else { count(of.bytes) };
+    vec![of.key.tenant.clone(), of.key.table.clone(), number(Kind::ChangeSet), number(Kind::Leftover), bytes, note]
+}
+
+/// `3 change sets and 1 leftover`.
+fn kinds(all: &[&Removed]) -> String {
+    let number = |kind: Kind| all.iter().filter(|removed| removed.kind == kind).count();
+    let parts = [(number(Kind::ChangeSet), "change set"), (number(Kind::Leftover), "leftover")];
+    let parts = parts.iter().filter(|(number, _)| *number > 0).map(|(number, noun)| plural(*number, noun));
+    parts.collect::<Vec<_>>().join(" and ")
 }

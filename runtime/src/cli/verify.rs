@@ -1,38 +1,41 @@
 //! `tidemark verify`: whether files are still what the registry says.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
 
-use super::named::{find_table, known_version, known_versions, table_key};
-use super::show::{self, plural};
-use super::{ExportsArgs, Format, FormatArgs, OUT, StateArgs, shown};
-use crate::error::{Fault, Result};
+use super::named::{known_version, known_versions, table_key};
+use super::{ExportsArgs, Format, FormatArgs, OUT, StateArgs, show, shown};
+use crate::error::{Error, Fault, Result};
 use crate::look::verify::{self, Verdict};
-use crate::snapshot::local::Local;
+use crate::run::Runner;
+use crate::sink::file::Files;
 use crate::store::sqlite::Sqlite;
 use crate::store::{Status, TableKey, Version};
 use crate::table::Table;
-use crate::telemetry::{self, Progress};
+use crate::telemetry::{self, Progress, Watch};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  cargo tidemark verify                                 every version of every table
-  cargo tidemark verify acme/orders
+  cargo tidemark verify                                     every version that succeeded
+  cargo tidemark verify acme/orders                         of one table
   cargo tidemark verify acme/orders/20260102_V0001 --out /ops
 
-Reads the exports again and holds their checksums, rows and fingerprints against the registry; reads
-what was published and holds its frame, its counts and its ids against the plan. Files that are gone
-are told; those of the newest version, which the next one is compared with, must be there.")]
+Reads exports again and holds the checksum of each part, the rows and their fingerprint against the
+registry; reads what was published and holds BEGIN, END, counts, ids and fingerprints against the
+plan. Files that are gone are told and are no fault, but for the export of the newest version: the
+next one is compared with it. It writes nothing, and needs as much memory as `run`.
+
+Exit status: 0 everything that is there is as recorded; 1 something is not; 2 the machine failed.")]
 pub(super) struct VerifyArgs {
-    /// Only this table of a tenant, or only this version.
+    /// Only this tenant's table, or only this version.
     #[arg(value_name = "TENANT/TABLE[/VERSION]")]
     what: Option<String>,
-    /// The folder that operations went to.
-    #[arg(long, value_name = "DIR", default_value = OUT)]
-    out: PathBuf,
+    /// The folder that operations went to; the one each version was published to unless told.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
     #[command(flatten)]
     exports: ExportsArgs,
     #[command(flatten)]
@@ -47,43 +50,51 @@ struct Checked {
     #[serde(flatten)]
     key: TableKey,
     version: String,
+    /// Whether the next version is compared with this one.
+    baseline: bool,
     export: Verdict,
     published: Verdict,
-    /// Whether the next version is compared with this one.
-    is_baseline: bool,
+    /// Where its operations were looked for.
+    out: PathBuf,
+    /// What is wrong, and what to do about it.
+    faults: Vec<Complaint>,
 }
 
-impl Checked {
-    fn is_wrong(&self) -> bool {
-        let is_different = |verdict: &Verdict| matches!(verdict, Verdict::Different(_));
-        is_different(&self.export)
-            || is_different(&self.published)
-            || (self.is_baseline && self.export == Verdict::Gone)
-    }
+#[derive(Debug, Serialize)]
+struct Complaint {
+    message: String,
+    help: String,
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    versions: &'a [Checked],
+    wrong: usize,
 }
 
 pub(super) fn verify(args: &VerifyArgs, tables: &'static [&'static Table]) -> Result<Option<Fault>> {
     let registry = args.state.registry()?;
+    let wanted = wanted(args, &registry, tables)?;
     let exports = args.exports.local(&registry)?;
+    let sink = Files::new(OUT.as_ref());
+    let runner = Runner { tables, exports, store: registry, sink, state: args.state.state.clone() };
     telemetry::listen_for_ctrl_c();
     let progress = Progress::new(args.format.format == Format::Text);
     let mut checked = Vec::new();
-    for (key, wanted) in wanted(args, &registry, tables)? {
-        let table = find_table(tables, &key.table)?;
-        let versions = registry.versions(&key)?;
-        let newest = versions.iter().rev().find(|version| version.status == Status::Succeeded);
+    for (key, wanted) in wanted {
         let watch = progress.table(&key.tenant, &key.table, wanted.len() as u64);
-        for version in &wanted {
-            let is_baseline = newest.is_some_and(|newest| newest.version == version.version);
-            checked.push(check(args, &exports, table, version, is_baseline, &watch)?);
-            watch.version_done();
-        }
+        let done = check_table(args, &runner, &key, &wanted, &watch);
         watch.finish();
+        checked.extend(done?);
     }
-    let wrong = checked.iter().filter(|checked| checked.is_wrong()).count();
+    let wrong = checked.iter().filter(|checked| !checked.faults.is_empty()).count();
     match args.format.format {
-        Format::Json => show::print_json(&checked)?,
-        Format::Text => show::print(&text(args, &checked, wrong))?,
+        Format::Json => show::print_json(&Report { versions: &checked, wrong })?,
+        Format::Text => show::print(&text(&checked, wrong))?,
+    }
+    for Complaint { message, help } in checked.iter().flat_map(|checked| &checked.faults) {
+        eprintln!();
+        show::complain(message, None, Some(help));
     }
     Ok((wrong > 0).then_some(Fault::Input))
 }
@@ -95,73 +106,109 @@ fn wanted(
     tables: &'static [&'static Table],
 ) -> Result<Vec<(TableKey, Vec<Version>)>> {
     let succeeded = |versions: Vec<Version>| versions.into_iter().filter(|v| v.status == Status::Succeeded).collect();
-    Ok(match args.what.as_deref() {
+    match args.what.as_deref() {
         None => {
-            let keys = registry.tables()?;
-            let known = keys.into_iter().filter(|key| tables.iter().any(|table| table.name == key.table));
-            known.map(|key| registry.versions(&key).map(|all| (key, succeeded(all)))).collect::<Result<_>>()?
+            registry.tables()?.into_iter().map(|key| Ok((key.clone(), succeeded(registry.versions(&key)?)))).collect()
         }
-        Some(text) if text.matches('/').count() == 1 => {
+        Some(text) if text.matches('/').count() < 2 => {
             let key = table_key(tables, text)?;
-            vec![(key.clone(), succeeded(known_versions(registry, &key)?))]
+            let versions = known_versions(registry, &key)?;
+            Ok(vec![(key, succeeded(versions))])
         }
         Some(text) => {
             let (_, version) = known_version(registry, tables, text)?;
-            vec![(version.key.clone(), succeeded(vec![version]))]
+            if version.status != Status::Succeeded {
+                let problem = format!("it is {}; only what SUCCEEDED can be verified", version.status);
+                return Err(Error::refused(version.to_string(), problem)
+                    .help(format!("see: cargo tidemark history {}", version.key)));
+            }
+            Ok(vec![(version.key.clone(), vec![version])])
         }
-    })
+    }
 }
 
-fn check(
+fn check_table(
     args: &VerifyArgs,
-    exports: &Local,
-    table: &'static Table,
-    version: &Version,
-    is_baseline: bool,
-    watch: &telemetry::Watch,
-) -> Result<Checked> {
-    Ok(Checked {
-        key: version.key.clone(),
-        version: version.version.clone(),
-        export: verify::export(exports, table, version, watch)?,
-        published: verify::published(&args.out.join(version.path()), version, watch)?,
-        is_baseline,
-    })
+    runner: &Runner,
+    key: &TableKey,
+    wanted: &[Version],
+    watch: &Watch,
+) -> Result<Vec<Checked>> {
+    let table = runner.tables.iter().copied().find(|table| table.name == key.table);
+    let all = runner.store.versions(key)?;
+    let newest = all.iter().rev().find(|version| version.status == Status::Succeeded);
+    let check = |version: &Version| {
+        let out = out(args, version);
+        let export = verify::export(&runner.exports, table, version, watch)?;
+        let published = verify::published(&out.join(version.path()), version, watch)?;
+        let baseline = newest.is_some_and(|newest| newest.version == version.version);
+        let can_replay = runner.changes_of(version).is_some_and(|folder| folder.is_dir());
+        let faults =
+            [fault_of_export(version, &export, baseline), fault_of_published(version, &published, &out, can_replay)];
+        let faults = faults.into_iter().flatten().collect();
+        watch.version_done();
+        let (key, version) = (version.key.clone(), version.version.clone());
+        Ok(Checked { key, version, baseline, export, published, out, faults })
+    };
+    wanted.iter().map(check).collect()
 }
 
-fn text(args: &VerifyArgs, checked: &[Checked], wrong: usize) -> String {
+/// Where the version's operations went: a folder that was named now, or the one that the registry remembers.
+fn out(args: &VerifyArgs, version: &Version) -> PathBuf {
+    let recorded = version.progress.as_ref().map(|progress| PathBuf::from(&progress.sink));
+    args.out.clone().or(recorded).unwrap_or_else(|| OUT.into())
+}
+
+fn fault_of_export(version: &Version, export: &Verdict, is_baseline: bool) -> Option<Complaint> {
+    let problem = match export {
+        Verdict::Different(problem) => problem,
+        Verdict::Gone if is_baseline => "its files are gone",
+        Verdict::Gone | Verdict::Same | Verdict::SameBytes => return None,
+    };
+    let help = if is_baseline {
+        let resync = format!("cargo tidemark resync {}", version.key);
+        format!("the next version is compared with it: put back the files that were published, or: {resync}")
+    } else {
+        "put back the files that were published; nothing is compared with them any more".into()
+    };
+    Some(Complaint { message: format!("{version}: the export is not what was published: {problem}"), help })
+}
+
+fn fault_of_published(version: &Version, published: &Verdict, out: &Path, can_replay: bool) -> Option<Complaint> {
+    let Verdict::Different(problem) = published else { return None };
+    let help = if can_replay {
+        format!("write it again: cargo tidemark replay {} --out {}", version.path(), shown(out))
+    } else {
+        let resync = format!("cargo tidemark resync {}", version.key);
+        format!("its change set is gone, so that it cannot be written again; for a consumer that needs it: {resync}")
+    };
+    let folder = out.join(version.path());
+    Some(Complaint { message: format!("{}: {problem}", shown(&folder)), help })
+}
+
+fn text(checked: &[Checked], wrong: usize) -> String {
+    if checked.is_empty() {
+        return "nothing to verify: no version has succeeded yet\n".into();
+    }
     let rows = checked.iter().map(|checked| {
-        let (export, published) = (words(&checked.export), words(&checked.published));
-        vec![checked.key.tenant.clone(), checked.key.table.clone(), checked.version.clone(), export, published]
+        let words = |verdict: &Verdict| match verdict {
+            Verdict::Same => "ok",
+            Verdict::SameBytes => "other schema; bytes are the same",
+            Verdict::Gone => "gone",
+            Verdict::Different(_) => "DIFFERS",
+        };
+        let export = match &checked.export {
+            Verdict::Gone if checked.baseline => "GONE",
+            verdict => words(verdict),
+        };
+        let (tenant, table) = (checked.key.tenant.clone(), checked.key.table.clone());
+        vec![tenant, table, checked.version.clone(), export.into(), words(&checked.published).into()]
     });
-    let mut text = show::grid(&["tenant", "table", "version", "export", "published"], &[], rows);
-    let total = plural(checked.len(), "version");
-    if wrong == 0 {
-        return text + &format!("\n{total}, nothing is wrong.\n");
-    }
-    for checked in checked.iter().filter(|checked| checked.is_wrong()) {
-        let path = format!("{}/{}", checked.key, checked.version);
-        if let Verdict::Different(problem) = &checked.export {
-            text += &format!("\n{path}: the export: {problem}");
-        } else if checked.export == Verdict::Gone {
-            text += &format!("\n{path}: the export is gone, and the next version is compared with it");
-        }
-        if let Verdict::Different(problem) = &checked.published {
-            text += &format!("\n{path}: in {}: {problem}", shown(&args.out));
-        }
-    }
-    text + &format!(
-        "\n\n{total}, {wrong} wrong. Put back the files that were read, or publish the next version whole: \
-         cargo tidemark resync TENANT/TABLE.\nWhat was published is written again by: cargo tidemark replay TENANT/TABLE/VERSION\n"
-    )
-}
-
-fn words(verdict: &Verdict) -> String {
-    match verdict {
-        Verdict::Same => "as recorded",
-        Verdict::SameBytes => "same bytes, other schema",
-        Verdict::Gone => "gone",
-        Verdict::Different(_) => "DIFFERENT",
-    }
-    .into()
+    let total = show::plural(checked.len(), "version");
+    let sum = match wrong {
+        0 => "everything that is there is as recorded".to_owned(),
+        1 => "1 is not as recorded, see below".into(),
+        wrong => format!("{} are not as recorded, see below", show::count(wrong as u64)),
+    };
+    show::grid(&["tenant", "table", "version", "export", "published"], &[], rows) + &format!("\n{total}: {sum}.\n")
 }

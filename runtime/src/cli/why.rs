@@ -1,31 +1,37 @@
 //! `tidemark why`: one row through all versions.
 
+mod text;
+
 use clap::Args;
+use serde::Serialize;
 
 use super::named::{find_table, known_versions, table_key};
-use super::show;
-use super::{ExportsArgs, Format, FormatArgs, OUT, StateArgs};
+use super::{ExportsArgs, Format, FormatArgs, OUT, StateArgs, show};
 use crate::error::{Fault, Result};
-use crate::look::why::{self, Cell, Sight};
-use crate::row::Layout;
+use crate::look::why::{self, Key, Sight};
+use crate::run::Runner;
+use crate::sink::file::Files;
+use crate::store::{TableKey, Version};
 use crate::table::Table;
-use crate::telemetry::{self, Progress};
+use crate::telemetry::{self, Progress, Watch};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   cargo tidemark why acme/orders eu-west 17
   cargo tidemark why acme/orders eu-west 17 --format json
+  cargo tidemark why acme/orders --exports /archive -- -x 17      a value that begins with `-`
 
-Shows, for every version whose files are still there, where the row stands, the text as it was
-delivered, the value that was made of it, and the operation. A key that begins with `-` goes behind
-`--`. Values of `pii` columns are masked. It takes one look through every export.")]
+Shows for each version where the row stands, each column's text as it was delivered, its value where
+that is something else, and the operation. Rows that were refused are found too. Columns with a `~`
+differ from the version before; where nothing does, one line says so. Values of `pii` columns are
+masked. Every export that is still there is read once; nothing is written.")]
 pub(super) struct WhyArgs {
     /// The tenant and the table.
     #[arg(value_name = "TENANT/TABLE")]
     table: String,
-    /// The key: one argument for each column of the primary key.
-    #[arg(required = true, value_name = "KEY")]
+    /// The row's key: a value for each key column, in the key's order, as an export writes it.
+    #[arg(value_name = "KEY", allow_negative_numbers = true)]
     key: Vec<String>,
     #[command(flatten)]
     exports: ExportsArgs,
@@ -35,71 +41,41 @@ pub(super) struct WhyArgs {
     pub(super) format: FormatArgs,
 }
 
+#[derive(Serialize)]
+struct Row<'a> {
+    #[serde(flatten)]
+    of: &'a TableKey,
+    key: &'a str,
+    versions: &'a [Sight],
+}
+
 pub(super) fn why(args: &WhyArgs, tables: &'static [&'static Table]) -> Result<Option<Fault>> {
     let of = table_key(tables, &args.table)?;
     let table = find_table(tables, &of.table)?;
-    let key = why::key(table, &args.key)?;
+    let key = Key::read(&of, table, &args.key)?;
     let registry = args.state.registry()?;
-    let versions = known_versions(&registry, &of)?;
-    let runner = args.state.runner(registry, &args.exports, OUT.as_ref(), tables)?;
+    let exports = args.exports.local(&registry)?;
+    let sink = Files::new(OUT.as_ref());
+    let runner = Runner { tables, exports, store: registry, sink, state: args.state.state.clone() };
     telemetry::listen_for_ctrl_c();
-    let watch = Progress::new(args.format.format == Format::Text).table(&of.tenant, &of.table, versions.len() as u64);
-    let mut sights = Vec::new();
-    for version in &versions {
-        sights.push(why::look(&runner.exports, &runner.change_set(version), table, version, &key, &watch)?);
-        watch.version_done();
-    }
+    let versions = known_versions(&runner.store, &of)?;
+    let progress = Progress::new(args.format.format == Format::Text);
+    let watch = progress.table(&of.tenant, &of.table, versions.len() as u64);
+    let sights = look(&runner, table, &versions, &key, &watch);
     watch.finish();
+    let sights = sights?;
     match args.format.format {
-        Format::Json => show::print_json(&sights)?,
-        Format::Text => show::print(&text(&format!("{of} {}", Layout::new(table).shown_key(&key)), &sights))?,
+        Format::Json => show::print_json(&Row { of: &of, key: &key.shown, versions: &sights })?,
+        Format::Text => show::print(&text::of(&of, &key.shown, &sights))?,
     }
     Ok(None)
 }
 
-fn text(title: &str, sights: &[Sight]) -> String {
-    let width = sights.iter().map(|sight| sight.version.len()).max().unwrap_or_default();
-    let mut text = format!("{title}\n");
-    let mut before: &[Cell] = &[];
-    for sight in sights {
-        text += &format!("{:<width$}  {:<10}  {}\n", sight.version, sight.status, summary(sight));
-        for row in &sight.rows {
-            // What did not change since the version before is not worth a line.
-            let cells: Vec<&Cell> = row.columns.iter().filter(|cell| !before.contains(cell)).collect();
-            text += &show::indented(&cells.iter().map(|cell| words(cell)).collect::<Vec<_>>());
-        }
-        for note in &sight.notes {
-            text += &format!("  {note}\n");
-        }
-        if let Some(row) = sight.rows.last() {
-            before = &row.columns;
-        }
+fn look(runner: &Runner, table: &'static Table, versions: &[Version], key: &Key, watch: &Watch) -> Result<Vec<Sight>> {
+    let mut sights = Vec::new();
+    for version in versions {
+        sights.push(why::look(runner, table, version, key, &sights, watch)?);
+        watch.version_done();
     }
-    text
-}
-
-/// Where the row stands, and what came of it.
-fn summary(sight: &Sight) -> String {
-    let places: Vec<String> = sight.rows.iter().map(|row| format!("{}:{}", row.part, row.line)).collect();
-    let place = if places.is_empty() { "not in the export".into() } else { places.join(", ") };
-    match &sight.operation {
-        Some(operation) if operation.changed.is_empty() => format!("{place}  {}  {}", operation.op, operation.id),
-        Some(operation) => {
-            format!("{place}  {} {}  {}", operation.op, operation.changed.join(", "), operation.id)
-        }
-        None => format!("{place}  no operation"),
-    }
-}
-
-/// The column, its text, and its value where that is not the same.
-fn words(cell: &Cell) -> Vec<String> {
-    let quoted = |text: &str| format!("`{}`", text.escape_debug());
-    let text = cell.text.as_deref().map_or_else(|| "(not there yet)".into(), quoted);
-    let value = match (&cell.refused, &cell.value) {
-        (Some(reason), _) => reason.clone(),
-        (None, None) => "NULL".into(),
-        (None, Some(value)) if cell.text.as_ref() == Some(value) => String::new(),
-        (None, Some(value)) => quoted(value),
-    };
-    vec![cell.column.clone(), text, value]
+    Ok(sights)
 }

@@ -169,6 +169,13 @@ pub fn key_json(layout: &Layout, key: &[u8]) -> Vec<u8> {
     json
 }
 
+/// A canonical text as the value that stands in an operation; `None` is NULL.
+pub fn value_json(column: &Column, text: Option<&[u8]>) -> serde_json::Value {
+    let mut json = Vec::new();
+    write_value(column.ty, Segment { text, bytes: &[] }, &mut json);
+    serde_json::from_slice(&json).expect("a value on the wire is JSON")
+}
+
 /// A control record as its line, line feed included.
 pub fn control_line(op: &'static str, record: &impl Serialize) -> Vec<u8> {
     #[derive(Serialize)]

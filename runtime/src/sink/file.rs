@@ -91,33 +91,40 @@ struct Frame {
     parts: u32,
 }
 
+/// The control records that frame a version; `None` before its operations are on their way.
+pub(crate) fn control_records(table: &str, version: &Version) -> Option<(Begin, End)> {
+    let (plan, sequence) = (version.plan.as_ref()?, version.sequence?);
+    let begin = Begin {
+        tenant: version.key.tenant.clone(),
+        table: version.key.table.clone(),
+        sequence,
+        version: version.version.clone(),
+        previous: plan.previous.clone(),
+        schema: format!("{table}@{}", plan.schema),
+        fingerprint: plan.baseline_fingerprint,
+        reset: plan.reset.is_some(),
+    };
+    let end = End {
+        tenant: begin.tenant.clone(),
+        table: begin.table.clone(),
+        sequence,
+        version: begin.version.clone(),
+        previous: begin.previous.clone(),
+        schema: begin.schema.clone(),
+        fingerprint: plan.fingerprint,
+        rows: plan.counts.rows,
+        inserted: plan.counts.inserted,
+        updated: plan.counts.updated,
+        deleted: plan.counts.deleted,
+    };
+    Some((begin, end))
+}
+
 impl Frame {
     fn of(table: &Table, version: &Version) -> Self {
         let plan = version.plan.as_ref().expect("a version that is published was planned");
-        let sequence = version.sequence.expect("a version that is published has a sequence");
-        let begin = Begin {
-            tenant: version.key.tenant.clone(),
-            table: version.key.table.clone(),
-            sequence,
-            version: version.version.clone(),
-            previous: plan.previous.clone(),
-            schema: format!("{}@{}", table.name, plan.schema),
-            fingerprint: plan.baseline_fingerprint,
-            reset: plan.reset.is_some(),
-        };
-        let end = End {
-            tenant: begin.tenant.clone(),
-            table: begin.table.clone(),
-            sequence,
-            version: begin.version.clone(),
-            previous: begin.previous.clone(),
-            schema: begin.schema.clone(),
-            fingerprint: plan.fingerprint,
-            rows: plan.counts.rows,
-            inserted: plan.counts.inserted,
-            updated: plan.counts.updated,
-            deleted: plan.counts.deleted,
-        };
+        let (begin, end) = control_records(table.name, version).expect("a version that is published has a sequence");
+        let sequence = begin.sequence;
         Self { begin: control_line("BEGIN", &begin), end: control_line("END", &end), sequence, parts: plan.parts }
     }
 

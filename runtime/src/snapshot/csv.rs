@@ -46,6 +46,8 @@ pub struct Reader<R> {
     /// The line that the next record begins on, from 1.
     line: u64,
     seen: Seen,
+    /// Where the record that came last stands in `buffer`.
+    last: (usize, usize),
     splitter: Splitter,
 }
 
@@ -151,6 +153,7 @@ impl<R: Read> Reader<R> {
             is_first: true,
             line: 1,
             seen: Seen::default(),
+            last: (0, 0),
             splitter: Splitter::new(dialect),
         }
     }
@@ -169,9 +172,15 @@ impl<R: Read> Reader<R> {
             let line = self.line;
             self.line += lines;
             if from < to {
+                self.last = (from, to);
                 return Ok(Some(self.splitter.split(&self.buffer[from..to], line)));
             }
         }
+    }
+
+    /// The bytes of the record that came last, for somebody who wants to guess what one with a flaw was meant to be.
+    pub fn last_bytes(&self) -> &[u8] {
+        &self.buffer[self.last.0..self.last.1]
     }
 
     /// As many records as one look at the input gives; false at the end. `batch` gives its memory and gets other.

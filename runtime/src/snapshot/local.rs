@@ -127,9 +127,15 @@ pub fn look(path: &Path) -> Result<Part> {
     Ok(Part { name: name.into(), size: metadata.len(), identity, checksum: None, rows: None })
 }
 
-/// Opens a part to be read.
+/// Opens a part to be read. That it was taken away since it was listed is no fault of the machine.
 pub fn open(path: &Path) -> Result<File> {
-    open_file(path).at("cannot open", path)
+    match open_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(Error::refused(path.display().to_string(), "it was taken away after it was found")
+                .help("deliver it again, then run again"))
+        }
+        opened => opened.at("cannot open", path),
+    }
 }
 
 /// Opens a regular file, whatever took its place since it was listed: a link is not followed, and nothing waits for a

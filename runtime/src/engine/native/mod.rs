@@ -27,11 +27,13 @@ use crate::change_set::{Counts, Lines};
 use crate::engine::{Failed, Found, Inputs, Side};
 use crate::error::{Error, Result};
 use crate::operation::Head;
-use crate::row::{Layout, Looked};
-use crate::snapshot::Export;
+use crate::row::Layout;
+use crate::snapshot::{Export, Part};
 use crate::telemetry::Watch;
 use index::Index;
 use output::Output;
+pub(crate) use scan::explain;
+pub use scan::{Sighting, find};
 
 /// How the rows of either export are read.
 #[derive(Debug, Clone, Copy)]
@@ -91,31 +93,22 @@ fn in_any_order(
 }
 
 /// What an export holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Summary {
     /// Rows, once per key.
     pub rows: u64,
     /// Sum of the row hashes, once per key.
     pub fingerprint: i128,
+    /// The parts, with their checksums as they were read.
+    pub parts: Vec<Part>,
 }
 
 /// Reads an export, as strictly as a delta does.
 pub fn summarise(export: &Export, layout: &Layout, watch: &Watch) -> Result<Summary> {
     let index = Index::read(export, layout, watch)?;
     let rows = index.entries.len() as u64;
-    Ok(Summary { rows, fingerprint: index.summary().fingerprint })
-}
-
-/// Gives every row that has this key, in row bytes, to `found`: its part, its line, its columns. Rows that no delta would
-/// take are found as well, as long as their key can be read.
-pub fn look_for(
-    export: &Export,
-    layout: &Layout,
-    key: &[u8],
-    watch: &Watch,
-    found: impl FnMut(&str, u64, Vec<Looked<'_>>),
-) -> Result<()> {
-    scan::look_for(export, layout, key, watch, found)
+    let index::Summary { fingerprint, parts } = index.summary();
+    Ok(Summary { rows, fingerprint, parts })
 }
 
 /// Reads the two exports at the same time.

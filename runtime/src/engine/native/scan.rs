@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, IoContext as _, Result};
 use crate::reject::{Offender, Reason, Rejects, shown};
-use crate::row::{Layout, Looked, Row};
+use crate::row::{Layout, Row};
 use crate::snapshot::csv::{self, Dialect, Record};
 use crate::snapshot::part::{Inflated, name_fits, name_rule};
 use crate::snapshot::{Export, Part, local};
@@ -13,8 +13,10 @@ use crate::table::Column;
 use crate::telemetry::Watch;
 use crate::value::a_type;
 
+mod find;
 mod places;
 
+pub use find::{Sighting, find};
 pub(super) use places::Places;
 
 /// After how many rows the progress is told and a wish to stop is heard.
@@ -86,35 +88,6 @@ fn scan_part(
     }
     watch.breathe(rows % BREATH)?;
     close(reader, &path, part, rows)
-}
-
-/// Gives every row that has a key, in row bytes, to `found`, whatever else is wrong with it.
-pub(super) fn look_for(
-    export: &Export,
-    layout: &Layout,
-    key: &[u8],
-    watch: &Watch,
-    mut found: impl FnMut(&str, u64, Vec<Looked<'_>>),
-) -> Result<()> {
-    for part in &export.parts {
-        let Opened { path, mut reader, places } = open(export, part, layout)?;
-        let mut rows = 0;
-        while let Some(record) = reader.next_record().map_err(|error| unreadable(error, &path))? {
-            rows += 1;
-            if rows % BREATH == 0 {
-                watch.breathe(BREATH)?;
-            }
-            let Ok(record) = record else { continue };
-            let field = |column: usize| {
-                let place = places.field(column);
-                (place < record.len()).then(|| record.field(place))
-            };
-            if layout.has_key(field, key) {
-                found(&part.name, record.line, layout.look(field));
-            }
-        }
-    }
-    Ok(())
 }
 
 /// A part that is being read.
@@ -202,7 +175,8 @@ fn field_count(found: usize, expected: usize, header: bool) -> String {
     format!("{found} {noun} where {whose} {expected}")
 }
 
-fn explain(column: &Column, text: &[u8], reason: Reason) -> String {
+/// Why a text is no value of its column, for people.
+pub(crate) fn explain(column: &Column, text: &[u8], reason: Reason) -> String {
     match reason {
         Reason::NullKey => "the key is NULL".into(),
         Reason::NullValue => "NULL, where the column is not nullable".into(),
