@@ -16,6 +16,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::engine::MEMORY;
 use crate::error::{Error, Fault, Result};
 use crate::run::Runner;
 use crate::sink::file::Files;
@@ -126,8 +127,33 @@ impl StateArgs {
         tables: &'static [&'static Table],
     ) -> Result<Runner> {
         let exports = exports.local(&registry)?;
-        Ok(Runner { tables, exports, store: registry, sink: Files::new(out), state: self.state.clone() })
+        let (sink, state) = (Files::new(out), self.state.clone());
+        Ok(Runner { tables, exports, store: registry, sink, state, memory: MEMORY })
     }
+}
+
+/// How much memory a delta takes.
+#[derive(Debug, Args)]
+struct MemoryArgs {
+    /// How much memory each table that is compared may take, such as 512MiB; what has no room goes to temporary files.
+    #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = parse_size)]
+    memory: u64,
+}
+
+/// A number of bytes: `4096`, `64KiB`, `512M`, `2GiB`. Units are powers of 1024.
+fn parse_size(text: &str) -> std::result::Result<u64, String> {
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (number, unit) = text.split_at(digits);
+    let shift = match unit.to_ascii_lowercase().trim_end_matches("ib").trim_end_matches('b') {
+        "" => 0,
+        "k" => 10,
+        "m" => 20,
+        "g" => 30,
+        "t" => 40,
+        _ => return Err("a size is a number with a unit, such as 512MiB or 2GiB".into()),
+    };
+    let bytes = number.parse::<u64>().ok().and_then(|number| number.checked_mul(1 << shift));
+    bytes.filter(|bytes| *bytes > 0).ok_or_else(|| "a size is a number above 0, such as 512MiB or 2GiB".into())
 }
 
 /// How output is written.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use tempfile::SpooledTempFile;
 
 use crate::change_set::{Lines, Plan};
-use crate::engine::{Inputs, native};
+use crate::engine::{Inputs, Room, native};
 use crate::error::{Error, IoContext as _, Result};
 use crate::operation::Head;
 use crate::row::Layout;
@@ -35,6 +35,8 @@ pub struct Delta {
     pub baseline: Option<PathBuf>,
     /// The newer export: a part, or a folder of parts.
     pub snapshot: PathBuf,
+    /// How many bytes of memory what grows with the exports may take, see [`Room`].
+    pub memory: u64,
 }
 
 impl Delta {
@@ -71,7 +73,14 @@ impl Delta {
             schema: self.table.schema_id(),
         };
         let inputs = Inputs { baseline: baseline.as_ref(), snapshot: &snapshot };
-        let found = native::delta(&layout, &head, inputs, &std::env::temp_dir(), watch, lines)?;
+        let found = native::delta(
+            &layout,
+            &head,
+            inputs,
+            Room { work: &std::env::temp_dir(), memory: self.memory },
+            watch,
+            lines,
+        )?;
         Ok(Plan::new(&head, self.table, &found, None))
     }
 }

@@ -108,6 +108,28 @@ impl Layout {
         self.readers[self.keys..].iter().map(Reader::column)
     }
 
+    /// Whether every column counts when rows are compared, so that equal row hashes are equal rows.
+    pub fn compares_all(&self) -> bool {
+        self.all_compared
+    }
+
+    /// Reads the key alone of a row into `row`, for who looks for a few keys among many. Whether it can be read is what
+    /// is returned.
+    pub fn read_key<'f>(&self, field: impl Fn(usize) -> Field<'f>, row: &mut Row) -> bool {
+        row.image.clear();
+        for (index, (reader, origin)) in self.readers[..self.keys].iter().zip(&self.origins).enumerate() {
+            let Origin::Column(place) = origin else { return false };
+            let field = field(*place);
+            if reader.is_canonical(field.text) {
+                write_text(field.text, &mut row.image);
+            } else if self.convert(index, reader, field, row).is_err() {
+                return false;
+            }
+        }
+        row.key_length = row.image.len();
+        true
+    }
+
     /// For each column outside the key, whether the export is older than it.
     pub fn added(&self) -> Vec<bool> {
         self.origins[self.keys..].iter().map(|origin| matches!(origin, Origin::Fill(_))).collect()

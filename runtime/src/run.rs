@@ -39,6 +39,8 @@ pub struct Runner {
     pub sink: Files,
     /// Where change sets and temporary files lie.
     pub state: PathBuf,
+    /// How many bytes of memory each delta may take, see [`Room`](crate::engine::Room).
+    pub memory: u64,
 }
 
 /// The versions of one tenant's table that were found.

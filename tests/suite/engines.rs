@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use runtime::Error;
 use runtime::delta::Delta;
+use runtime::engine::MEMORY;
 use runtime::table::Table;
 use runtime::telemetry::Watch;
 use serde_json::{Map, Value as Json};
@@ -46,8 +47,11 @@ pub(crate) struct Engine {
 }
 
 /// All of them. The reference stands first: the others are held against it.
-pub(crate) const ENGINES: &[Engine] =
-    &[Engine { name: "reference", delta: by_reference }, Engine { name: "native", delta: natively }];
+pub(crate) const ENGINES: &[Engine] = &[
+    Engine { name: "reference", delta: by_reference },
+    Engine { name: "native", delta: natively },
+    Engine { name: "native without memory", delta: without_memory },
+];
 
 pub(crate) fn by_reference(given: &Given) -> Finding {
     let previous = given.baseline.is_some().then_some(PREVIOUS);
@@ -68,6 +72,15 @@ fn borrowed(parts: &Parts) -> Vec<(&str, &[u8])> {
 pub(crate) static IN_ORDER: [AtomicUsize; 2] = [AtomicUsize::new(0), AtomicUsize::new(0)];
 
 pub(crate) fn natively(given: &Given) -> Finding {
+    native(given, MEMORY)
+}
+
+/// Every row goes to a temporary file, and every partition's operations are written in a second look of their own.
+pub(crate) fn without_memory(given: &Given) -> Finding {
+    native(given, 1)
+}
+
+fn native(given: &Given, memory: u64) -> Finding {
     let folder = tempfile::tempdir().unwrap();
     let delta = Delta {
         table: given.table,
@@ -76,6 +89,7 @@ pub(crate) fn natively(given: &Given) -> Finding {
         previous: PREVIOUS.into(),
         baseline: given.baseline.as_ref().map(|parts| write(&folder.path().join("before"), parts)),
         snapshot: write(&folder.path().join("after"), &given.snapshot),
+        memory,
     };
     let mut out = Vec::new();
     match delta.run(&mut out, &Watch::default()) {

@@ -21,29 +21,39 @@ const IN_ORDER: u64 = 32 << 20;
 
 #[test]
 fn a_million_rows_in_order_are_right_and_take_no_more_memory_than_a_thousand() {
-    let large = delta(1_000_000, false);
+    let large = delta(1_000_000, false, "1GiB");
     tell(&format!("in order: peak {} KiB", large.peak / 1024));
     assert!(large.peak < IN_ORDER, "{} KiB", large.peak / 1024);
 }
 
 #[test]
-fn a_million_rows_in_any_order_are_right_and_take_less_than_100_bytes_each() {
-    let (small, large) = (delta(100_000, true), delta(1_000_000, true));
+fn a_million_rows_in_any_order_are_right_and_take_less_than_64_bytes_each() {
+    let (small, large) = (delta(100_000, true, "1GiB"), delta(1_000_000, true, "1GiB"));
     // The difference of two sizes leaves out what does not grow: buffers, the program itself.
     let per_row = large.peak.saturating_sub(small.peak) as f64 / 900_000.0;
     tell(&format!("shuffled: peak {} KiB, {per_row:.1} bytes a row", large.peak / 1024));
-    assert!(per_row < 100.0, "{per_row:.1} bytes a row");
+    assert!(per_row < 64.0, "{per_row:.1} bytes a row");
+}
+
+#[test]
+fn with_a_hundredth_of_the_memory_the_operations_are_the_same_and_nothing_is_left_behind() {
+    // 48 bytes for each of 300,000 rows would be 14 MiB.
+    let small = delta(300_000, true, "144KiB");
+    tell(&format!("shuffled, with a hundredth of the memory: peak {} KiB", small.peak / 1024));
+    assert!(small.peak < IN_ORDER, "{} KiB", small.peak / 1024);
 }
 
 /// Makes two exports, compares them, and holds what was found against what was made.
-fn delta(rows: u64, shuffle: bool) -> Delta {
+fn delta(rows: u64, shuffle: bool, memory: &str) -> Delta {
     let world = World::new();
     let big = Big { rows, shuffle, ..Big::of(BigTable::LedgerEntries) };
     let made = write_big(&world.path("big"), &big, &|_| {}).unwrap();
+    fs::create_dir(world.path("work")).unwrap();
     let child = Command::new(env!("CARGO_BIN_EXE_tidemark-under-test"))
         .args(["delta", "ledger_entries"])
         .args([&made.baseline, &made.snapshot])
-        .args(["-o", "ops.ndjson", "--format", "json"])
+        .args(["-o", "ops.ndjson", "--format", "json", "--memory", memory])
+        .env("TMPDIR", world.path("work"))
         .current_dir(world.path(""))
         .stdout(Stdio::piped())
         .spawn()
@@ -57,6 +67,7 @@ fn delta(rows: u64, shuffle: bool) -> Delta {
     let operations = ndjson(&fs::read_to_string(world.path("ops.ndjson")).unwrap());
     let of = |op: &str| operations.iter().filter(|operation| operation["op"] == op).count() as u64;
     assert_eq!([of("INSERT"), of("UPDATE"), of("DELETE")], [made.inserted, made.updated, made.deleted]);
+    assert_eq!(fs::read_dir(world.path("work")).unwrap().count(), 0);
     Delta { peak }
 }
 

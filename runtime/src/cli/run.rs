@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::named::{checked_name, find_table};
 use super::show::{self, count, plural};
-use super::{Format, FormatArgs, OUT, StateArgs, shown};
+use super::{Format, FormatArgs, MemoryArgs, OUT, StateArgs, shown};
 use crate::clock;
 use crate::error::{Fault, Result};
 use crate::run::{Outcome, Report, Runner};
@@ -43,6 +43,8 @@ pub(super) struct RunArgs {
     #[command(flatten)]
     state: StateArgs,
     #[command(flatten)]
+    memory: MemoryArgs,
+    #[command(flatten)]
     pub(super) format: FormatArgs,
 }
 
@@ -58,6 +60,7 @@ pub(super) fn run(args: &RunArgs, tables: &'static [&'static Table]) -> Result<O
         store: Sqlite::open(&args.state.registry_path())?,
         sink: Files::new(&args.out),
         state: args.state.state.clone(),
+        memory: args.memory.memory,
     };
     let wanted = |of: &str, name: &str| {
         tenant.as_deref().is_none_or(|tenant| tenant == of) && table.is_none_or(|table| table.name == name)

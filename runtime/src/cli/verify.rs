@@ -6,7 +6,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::named::{known_version, known_versions, table_key};
-use super::{ExportsArgs, Format, FormatArgs, OUT, StateArgs, show, shown};
+use super::{ExportsArgs, Format, FormatArgs, MemoryArgs, OUT, StateArgs, show, shown};
 use crate::error::{Error, Fault, Result};
 use crate::look::verify::{self, Verdict};
 use crate::run::Runner;
@@ -26,7 +26,7 @@ Examples:
 Reads exports again and holds the checksum of each part, the rows and their fingerprint against the
 registry; reads what was published and holds BEGIN, END, counts, ids and fingerprints against the
 plan. Files that are gone are told and are no fault, but for the export of the newest version: the
-next one is compared with it. It writes nothing, and needs as much memory as `run`.
+next one is compared with it. It changes nothing.
 
 Exit status: 0 everything that is there is as recorded; 1 something is not; 2 the machine failed.")]
 pub(super) struct VerifyArgs {
@@ -40,6 +40,8 @@ pub(super) struct VerifyArgs {
     exports: ExportsArgs,
     #[command(flatten)]
     state: StateArgs,
+    #[command(flatten)]
+    memory: MemoryArgs,
     #[command(flatten)]
     pub(super) format: FormatArgs,
 }
@@ -77,7 +79,8 @@ pub(super) fn verify(args: &VerifyArgs, tables: &'static [&'static Table]) -> Re
     let wanted = wanted(args, &registry, tables)?;
     let exports = args.exports.local(&registry)?;
     let sink = Files::new(OUT.as_ref());
-    let runner = Runner { tables, exports, store: registry, sink, state: args.state.state.clone() };
+    let runner =
+        Runner { tables, exports, store: registry, sink, state: args.state.state.clone(), memory: args.memory.memory };
     telemetry::listen_for_ctrl_c();
     let progress = Progress::new(args.format.format == Format::Text);
     let mut checked = Vec::new();
@@ -139,7 +142,7 @@ fn check_table(
     let newest = all.iter().rev().find(|version| version.status == Status::Succeeded);
     let check = |version: &Version| {
         let out = out(args, version);
-        let export = verify::export(&runner.exports, table, version, watch)?;
+        let export = verify::export(runner, table, version, watch)?;
         let published = verify::published(&out.join(version.path()), version, watch)?;
         let baseline = newest.is_some_and(|newest| newest.version == version.version);
         let can_replay = runner.changes_of(version).is_some_and(|folder| folder.is_dir());

@@ -4,6 +4,8 @@
 
 pub mod native;
 
+use std::path::Path;
+
 use crate::change_set::{Counts, Findings};
 use crate::error::Error;
 use crate::snapshot::{Export, Part};
@@ -15,6 +17,25 @@ pub struct Inputs<'a> {
     pub baseline: Option<&'a Export>,
     /// The export that is compared with it.
     pub snapshot: &'a Export,
+}
+
+/// How much memory a delta takes unless told, in bytes: what 10 million rows of two exports in any order need twice over.
+pub const MEMORY: u64 = 1 << 30;
+
+/// What a delta may take while it is computed.
+#[derive(Debug, Clone, Copy)]
+pub struct Room<'a> {
+    /// A folder for temporary files, which have no name and are gone afterwards whatever happens.
+    pub work: &'a Path,
+    /// How many bytes of memory what grows with the exports may take. What has no room goes to temporary files.
+    pub memory: u64,
+}
+
+impl Room<'_> {
+    /// A share of the memory, from 0 to 1.
+    pub fn share(self, share: f64) -> Self {
+        Self { memory: (self.memory as f64 * share) as u64, ..self }
+    }
 }
 
 /// What a delta found, beside its operations.

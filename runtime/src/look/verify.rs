@@ -9,10 +9,12 @@ use std::path::Path;
 use serde::Serialize;
 use xxhash_rust::xxh3::Xxh3Default;
 
+use crate::engine::Room;
 use crate::engine::native::{self, Summary};
 use crate::error::{Error, Fault, IoContext as _, Result};
 use crate::row::Layout;
-use crate::snapshot::local::{self, Local};
+use crate::run::Runner;
+use crate::snapshot::local;
 use crate::snapshot::{Export, Part};
 use crate::store::Version;
 use crate::table::Table;
@@ -39,12 +41,12 @@ pub enum Verdict {
 /// Holds the export of a version that succeeded against the registry: the checksums of its parts; and its rows and
 /// their fingerprint, if they were read by today's schema. `table` is `None` where there is no schema any more.
 pub fn export(
-    exports: &Local,
+    runner: &Runner,
     table: Option<&'static Table>,
     version: &Version,
     rows_watch: &Watch,
 ) -> Result<Verdict> {
-    let folder = exports.folder(&version.key.tenant, &version.key.table, &version.version);
+    let folder = runner.exports.folder(&version.key.tenant, &version.key.table, &version.version);
     let listed = match local::list(&folder) {
         Ok(listing) => listing.parts,
         Err(error) => return different(error),
@@ -59,7 +61,9 @@ pub fn export(
     let Some(table) = table else { return same_bytes(&folder, &version.parts, rows_watch) };
     // Of the parts as they lie there; what the registry knows of them is compared below.
     let export = Export { label: version.to_string(), folder, parts: listed, epoch: None };
-    match native::summarise(&export, &Layout::new(table), rows_watch) {
+    let work = std::env::temp_dir();
+    let room = Room { work: &work, memory: runner.memory };
+    match native::summarise(&export, &Layout::new(table), room, rows_watch) {
         Ok(summary) => Ok(judge(&summary, version)),
         Err(error) => different(error),
     }

@@ -7,7 +7,7 @@ use super::Runner;
 use super::baseline::{Baseline, changed, newest, of_baseline, of_other_epoch};
 use crate::breakpoint::Breakpoint;
 use crate::change_set::{Plan, Reset, Writer, folder_names, sync_folder};
-use crate::engine::{Failed, Inputs, Side, native};
+use crate::engine::{Failed, Inputs, Room, Side, native};
 use crate::epoch::Epoch;
 use crate::error::{Error, IoContext as _, Result};
 use crate::operation::Head;
@@ -146,7 +146,8 @@ impl Runner {
         let mut writer = Writer::create(aside)?;
         let baseline = against.baseline.as_ref();
         let inputs = Inputs { baseline: baseline.map(|baseline| &baseline.export), snapshot: &snapshot };
-        let found = native::delta(&Layout::new(table), &head, inputs, &work, watch, &mut writer)
+        let room = Room { work: &work, memory: self.memory };
+        let found = native::delta(&Layout::new(table), &head, inputs, room, watch, &mut writer)
             .map_err(|failed| blame(failed, baseline))?;
         if let Some(baseline) = baseline.filter(|baseline| baseline.version.parts != found.baseline_parts) {
             return Err(changed(&baseline.version, "its bytes have another checksum".into()));

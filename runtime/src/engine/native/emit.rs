@@ -1,70 +1,122 @@
 //! A second look at the exports for the rows that changed: their images become operations.
 
-use std::path::Path;
+use std::thread;
 
-use super::changes::{Change, State};
+use super::changes::Changes;
 use super::findings::DeletedRows;
-use super::images::Images;
+use super::hits::Hits;
+use super::images::{Fetcher, Images};
 use super::index::KeyHash;
-use super::output::{Output, Written};
-use super::{Layouts, scan};
+use super::output::Output;
+use super::{Layouts, Room, join, scan};
 use crate::engine::{Failed, Inputs, Side};
 use crate::error::{Error, Result};
 use crate::operation::Kind;
-use crate::row::Row;
+use crate::row::{Layout, Row};
 use crate::snapshot::{Export, Part};
 use crate::telemetry::Watch;
 
-/// What writing the operations came to.
-#[derive(Debug)]
-pub(super) struct Emitted {
-    pub(super) written: Written,
+/// What a second look at the exports saw.
+#[derive(Debug, Default)]
+pub(super) struct Looks {
+    pub(super) deleted: DeletedRows,
     baseline_parts: Option<Vec<Part>>,
     snapshot_parts: Option<Vec<Part>>,
 }
 
-struct Emitter<'a, 'o> {
-    layouts: Layouts<'a>,
-    changes: Vec<Change>,
-    output: Output<'o>,
+/// How far a change has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// None of its rows was looked at.
+    Open,
+    /// Its old row waits among the images.
+    Waiting(u32),
+    /// Its operation is written.
+    Done,
 }
 
-/// Writes an operation for each change.
+struct Emitter<'a, 'o> {
+    layouts: Layouts<'a>,
+    changes: &'a Changes,
+    states: Vec<State>,
+    output: &'a mut Output<'o>,
+}
+
+/// Writes an operation for each change. The exports are read at the same time, but an export of which nothing is needed.
 pub(super) fn emit(
     layouts: Layouts<'_>,
     inputs: Inputs<'_>,
-    changes: Vec<Change>,
-    work: &Path,
+    changes: Changes,
+    room: Room<'_>,
     watch: &Watch,
-    output: Output<'_>,
-) -> Result<Emitted, Failed> {
-    let has = |kinds: [Kind; 2]| changes.iter().any(|change| kinds.contains(&change.kind));
-    let (look_at_old, look_at_new) = (has([Kind::Delete, Kind::Update]), has([Kind::Insert, Kind::Update]));
-    let mut emitter = Emitter { layouts, changes, output };
-    let mut images = Images::new(work);
-    let (mut baseline_parts, mut snapshot_parts) = (None, None);
-    if let Some(baseline) = inputs.baseline.filter(|_| look_at_old) {
-        let parts = emitter.baseline(baseline, &mut images, watch);
-        baseline_parts = Some(parts.map_err(|error| Failed { side: Side::Baseline, error })?);
-    }
-    if look_at_new {
-        let parts = emitter.snapshot(inputs.snapshot, images, watch);
-        snapshot_parts = Some(parts.map_err(|error| Failed { side: Side::Snapshot, error })?);
-    }
-    Ok(Emitted { written: emitter.output.written, baseline_parts, snapshot_parts })
+    output: &mut Output<'_>,
+) -> Result<Looks, Failed> {
+    let changes = changes.ready();
+    let states = vec![State::Open; changes.len()];
+    let mut emitter = Emitter { layouts, changes: &changes, states, output };
+    let baseline = inputs.baseline.filter(|_| changes.has([Kind::Delete, Kind::Update]));
+    let needs_new = changes.has([Kind::Insert, Kind::Update]);
+    let of_old = |error| Failed { side: Side::Baseline, error };
+    let of_new = |error| Failed { side: Side::Snapshot, error };
+    let mut looks = Looks::default();
+    let Some(baseline) = baseline else {
+        looks.snapshot_parts =
+            needs_new.then(|| emitter.snapshot(inputs.snapshot, watch)).transpose().map_err(of_new)?;
+        return Ok(looks);
+    };
+    thread::scope(|scope| {
+        let collect = || collect(&changes, inputs.snapshot, layouts.after, room, watch);
+        let news = needs_new.then(|| scope.spawn(collect));
+        let olds = emitter.baseline(baseline, Images::new(room), &mut looks.deleted, watch);
+        let news = news.map(join);
+        let (parts, images) = olds.map_err(of_old)?;
+        looks.baseline_parts = Some(parts);
+        if let Some(news) = news {
+            let (hits, parts) = news.map_err(of_new)?;
+            looks.snapshot_parts = Some(parts);
+            emitter.news(hits, images).map_err(of_new)?;
+        }
+        Ok(looks)
+    })
+}
+
+/// The rows of an export whose key has a change that needs its new row.
+fn collect(
+    changes: &Changes,
+    export: &Export,
+    layout: &Layout,
+    room: Room<'_>,
+    watch: &Watch,
+) -> Result<(Hits, Vec<Part>)> {
+    let mut hits = Hits::new(room);
+    let wants = |row: &Row| changes.find(KeyHash::of(row)).filter(|place| changes.kind(*place) != Kind::Delete);
+    let parts = scan::look_again(export, layout, watch, wants, |row, place| hits.keep(layout, row, place))?;
+    Ok((hits, parts))
 }
 
 impl Emitter<'_, '_> {
     /// Writes the DELETEs, and keeps the old rows of the UPDATEs.
-    fn baseline(&mut self, export: &Export, images: &mut Images, watch: &Watch) -> Result<Vec<Part>> {
-        let layout = self.layouts.before;
-        let mut deleted = DeletedRows::default();
-        let scanned = scan::scan(export, layout, watch, |row, _| {
-            let place = self.change(row);
-            deleted.see(row, place.is_some_and(|place| self.changes[place].kind == Kind::Delete));
-            let Some(place) = place.filter(|place| self.changes[*place].state != State::Done) else { return Ok(()) };
+    fn baseline(
+        &mut self,
+        export: &Export,
+        mut images: Images,
+        deleted: &mut DeletedRows,
+        watch: &Watch,
+    ) -> Result<(Vec<Part>, Images)> {
+        let (layout, changes) = (self.layouts.before, self.changes);
+        let wants = |row: &Row| {
+            let place = changes.find(KeyHash::of(row)).filter(|place| changes.kind(*place) != Kind::Insert);
+            deleted.see(row, place.is_some_and(|place| changes.kind(place) == Kind::Delete));
+            place
+        };
+        let parts = scan::look_again(export, layout, watch, wants, |row, place| {
+            let state = &mut self.states[place as usize];
+            // An identical duplicate comes by twice.
+            if *state != State::Open {
+                return Ok(());
+            }
             let old = (layout.hash(row), row.values());
-            self.changes[place].state = match self.changes[place].kind {
+            *state = match changes.kind(place) {
                 Kind::Update => State::Waiting(images.keep(old.0, old.1)?),
                 _ => {
                     self.output.delete(row.key(), old)?;
@@ -73,42 +125,48 @@ impl Emitter<'_, '_> {
             };
             Ok(())
         })?;
-        self.output.written.findings.deleted_block = deleted.block(layout);
-        Ok(scanned.parts)
+        Ok((parts, images))
     }
 
-    /// Writes the INSERTs and the UPDATEs.
-    fn snapshot(&mut self, export: &Export, images: Images, watch: &Watch) -> Result<Vec<Part>> {
-        let layout = self.layouts.after;
-        let mut images = images.fetcher()?;
-        let mut old = Vec::new();
-        let scanned = scan::scan(export, layout, watch, |row, _| {
-            // An identical duplicate comes by twice.
-            let open = |place: &usize| self.changes[*place].state != State::Done;
-            let Some(place) = self.change(row).filter(open) else { return Ok(()) };
-            let new = (layout.hash(row), row.values());
-            match self.changes[place].state {
-                State::Waiting(image) => {
-                    let previous_hash = images.fetch(image, &mut old)?;
-                    self.output.update(row.key(), (previous_hash, &old), new)?;
-                }
-                _ => self.output.insert(row.key(), new)?,
+    /// Writes the INSERTs and the UPDATEs, whose old rows are known by now.
+    fn news(&mut self, hits: Hits, images: Images) -> Result<()> {
+        let (mut images, mut old) = (images.fetcher()?, Vec::new());
+        hits.each(|hit| self.new_row(hit.change, hit.key(), (hit.hash, hit.values()), Some(&mut images), &mut old))
+    }
+
+    /// Writes INSERTs straight from the snapshot, where nothing else has to be written.
+    fn snapshot(&mut self, export: &Export, watch: &Watch) -> Result<Vec<Part>> {
+        let (layout, changes) = (self.layouts.after, self.changes);
+        let wants = |row: &Row| changes.find(KeyHash::of(row));
+        scan::look_again(export, layout, watch, wants, |row, place| {
+            self.new_row(place, row.key(), (layout.hash(row), row.values()), None, &mut Vec::new())
+        })
+    }
+
+    fn new_row(
+        &mut self,
+        place: u32,
+        key: &[u8],
+        new: (i64, &[u8]),
+        images: Option<&mut Fetcher>,
+        old: &mut Vec<u8>,
+    ) -> Result<()> {
+        let state = std::mem::replace(&mut self.states[place as usize], State::Done);
+        match (state, images) {
+            (State::Waiting(image), Some(images)) => {
+                let previous_hash = images.fetch(image, old)?;
+                self.output.update(key, (previous_hash, old), new)
             }
-            self.changes[place].state = State::Done;
-            Ok(())
-        })?;
-        Ok(scanned.parts)
-    }
-
-    /// The place of the row's change, if it has one.
-    fn change(&self, row: &Row) -> Option<usize> {
-        let key = KeyHash::of(row);
-        self.changes.binary_search_by_key(&key, |change| change.key).ok()
+            (State::Open, _) if self.changes.kind(place) == Kind::Insert => self.output.insert(key, new),
+            // An identical duplicate comes by twice. And an UPDATE whose old row did not come by is one of an export that
+            // changes while it is read, which is found out behind this.
+            _ => Ok(()),
+        }
     }
 }
 
-impl Emitted {
-    /// Whether the second look at an export, if there was one, saw the same bytes as the first.
+impl Looks {
+    /// Whether the look at an export, if there was one, saw the same bytes as the first.
     pub(super) fn check_unchanged(&self, side: Side, parts: &[Part]) -> Result<(), Failed> {
         let again = match side {
             Side::Baseline => &self.baseline_parts,

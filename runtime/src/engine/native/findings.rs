@@ -16,48 +16,48 @@ const SAMPLE_TEXT: usize = 40;
 /// Whether deleted rows stand behind one another, looked at row by row in the order of the baseline.
 #[derive(Debug, Default)]
 pub(super) struct DeletedRows {
-    state: Run,
-    /// The key of the last row in front of the first deleted one.
+    /// All rows that were seen.
+    rows: u64,
+    deleted: u64,
+    /// The places of the first and the last deleted row, from 0.
+    ends: Option<(u64, u64)>,
+    /// The key of the row in front of the first deleted one.
     last_kept: Option<Vec<u8>>,
-}
-
-#[derive(Debug, Default)]
-enum Run {
-    /// No deleted row yet.
-    #[default]
-    Before,
-    /// The rows just seen are deleted.
-    Inside,
-    /// They ended, and rows that stay came behind.
-    Behind,
-    /// They began again: more than one block.
-    Scattered,
 }
 
 impl DeletedRows {
     /// Takes the next row.
     pub(super) fn see(&mut self, row: &Row, is_deleted: bool) {
-        match (&self.state, is_deleted) {
-            (Run::Before, true) => self.state = Run::Inside,
-            (Run::Before, false) => {
-                let last = self.last_kept.get_or_insert_default();
-                last.clear();
-                last.extend_from_slice(row.key());
-            }
-            (Run::Inside, false) => self.state = Run::Behind,
-            (Run::Behind, true) => self.state = Run::Scattered,
-            (Run::Inside, true) | (Run::Behind, false) | (Run::Scattered, _) => {}
+        if is_deleted {
+            self.deleted += 1;
+            self.ends = Some((self.ends.map_or(self.rows, |(first, _)| first), self.rows));
+        } else if self.ends.is_none() {
+            let last = self.last_kept.get_or_insert_default();
+            last.clear();
+            last.extend_from_slice(row.key());
         }
+        self.rows += 1;
+    }
+
+    /// Adds what another look at the same rows saw of other deletions.
+    pub(super) fn merge(&mut self, other: Self) {
+        let Some((first, last)) = other.ends else { return };
+        let ends = self.ends;
+        if ends.is_none_or(|(known, _)| first < known) {
+            self.last_kept = other.last_kept;
+        }
+        self.ends = Some(ends.map_or((first, last), |(a, b)| (a.min(first), b.max(last))));
+        self.rows = other.rows;
+        self.deleted += other.deleted;
     }
 
     /// The block, if it is one.
     pub(super) fn block(self, layout: &Layout) -> Option<Block> {
-        let at_the_end = match self.state {
-            Run::Inside => true,
-            Run::Behind => false,
-            Run::Before | Run::Scattered => return None,
-        };
-        Some(Block { after: self.last_kept.map(|key| layout.shown_key(&key)), at_the_end })
+        let (first, last) = self.ends?;
+        if last - first + 1 != self.deleted {
+            return None;
+        }
+        Some(Block { after: self.last_kept.map(|key| layout.shown_key(&key)), at_the_end: last + 1 == self.rows })
     }
 }
 

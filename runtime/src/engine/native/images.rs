@@ -1,14 +1,12 @@
 //! Old images of UPDATEs, from the moment they are read until their new row comes by.
 
 use std::io::{BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use tempfile::SpooledTempFile;
 
+use super::Room;
 use crate::error::{IoContext as _, Result};
-
-/// How many bytes stay in memory before they go to a temporary file, which has no name and so outlives no process.
-const IN_MEMORY: usize = 64 << 20;
 
 const HASH: usize = size_of::<i64>();
 
@@ -30,10 +28,10 @@ pub(super) struct Fetcher {
 }
 
 impl Images {
-    /// None yet; `work` is where a temporary file may lie.
-    pub(super) fn new(work: &Path) -> Self {
-        let spool = tempfile::spooled_tempfile_in(IN_MEMORY, work);
-        Self { work: work.into(), spool: BufWriter::new(spool), offsets: vec![0] }
+    /// None yet. What has no room in memory goes to a temporary file.
+    pub(super) fn new(room: Room<'_>) -> Self {
+        let spool = tempfile::spooled_tempfile_in(room.memory as usize, room.work);
+        Self { work: room.work.into(), spool: BufWriter::new(spool), offsets: vec![0] }
     }
 
     /// Keeps a row hash and an image, and gives the number to fetch them by.

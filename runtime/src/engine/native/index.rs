@@ -1,41 +1,60 @@
-//! What stays in memory of an export: 32 bytes a row.
+//! What is kept of an export while its keys are matched: 24 bytes a row, in memory or, beyond its share, in a file.
+//!
+//! Rows are dealt out into partitions by the first bits of their key's hash, so that both exports can be matched
+//! partition by partition, with no more than two of them in memory.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
+use super::Room;
 use super::scan::{self, Scanned};
+use super::spill::Spill;
 use crate::error::{Error, Rejected, Result};
 use crate::reject::{Offender, Reason, Rejects};
 use crate::row::{Layout, Row};
 use crate::snapshot::{Export, Part};
 use crate::telemetry::Watch;
 
+/// The first bits of a key's hash that name its partition.
+const PARTITION_BITS: u32 = 8;
+
+/// How many partitions there are. A billion rows make partitions of 94 MB.
+pub(super) const PARTITIONS: usize = 1 << PARTITION_BITS;
+
 /// The XXH3-128 of a key's bytes, in two halves so that an entry needs no padding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct KeyHash(u64, u64);
+pub(super) struct KeyHash(pub(super) u64, pub(super) u64);
 
 /// One row.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Entry {
     pub(super) key: KeyHash,
     /// The row hash: over the compared columns.
     pub(super) row: i64,
-    /// The hash over all columns.
-    image: u64,
 }
 
-/// The rows of an export, ascending by key hash, one per key.
-#[derive(Debug, Default)]
-pub(super) struct Index {
-    pub(super) entries: Vec<Entry>,
-    pub(super) duplicates: u64,
-    parts: Vec<Part>,
-}
-
-/// What is left of an index once its rows are matched.
+/// The rows of an export.
 #[derive(Debug)]
-pub(super) struct Summary {
+pub(super) struct Index {
+    /// The rows of each partition that are in memory; sorted where nothing was spilled.
+    partitions: Vec<Vec<Entry>>,
+    spill: Option<Spill>,
+    seen: Seen,
+    rejects: Rejects,
+}
+
+/// What was seen of an export, each key once, as far as its partitions were taken.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    pub(super) rows: u64,
+    /// Rows that are in the export once more.
+    pub(super) duplicates: u64,
+    /// Sum of the row hashes.
     pub(super) fingerprint: i128,
     pub(super) parts: Vec<Part>,
+    /// Keys whose rows have one row hash; whether they differ in columns that are not compared is not known.
+    suspects: HashSet<KeyHash>,
+    /// Keys that have more than one row.
+    conflicts: HashSet<KeyHash>,
 }
 
 impl KeyHash {
@@ -44,37 +63,131 @@ impl KeyHash {
         let hash = row.key_hash();
         Self((hash >> 64) as u64, hash as u64)
     }
+
+    fn partition(self) -> usize {
+        (self.0 >> (u64::BITS - PARTITION_BITS)) as usize
+    }
 }
 
 impl Index {
-    /// Reads an export. Rows that cannot be used, and keys that appear with different rows, reject it whole.
-    pub(super) fn read(export: &Export, layout: &Layout, watch: &Watch) -> Result<Self> {
-        let mut entries = Vec::new();
-        let Scanned { parts, mut rejects } = scan::scan(export, layout, watch, |row, _| {
-            entries.push(Entry { key: KeyHash::of(row), row: layout.hash(row), image: row.image_hash() });
+    /// An index of nothing.
+    pub(super) fn empty() -> Self {
+        let partitions = (0..PARTITIONS).map(|_| Vec::new()).collect();
+        Self { partitions, spill: None, seen: Seen::default(), rejects: Rejects::default() }
+    }
+
+    /// Reads an export. What cannot be used of it is told by [`Index::finish`].
+    pub(super) fn read(export: &Export, layout: &Layout, room: Room<'_>, watch: &Watch) -> Result<Self> {
+        let mut index = Self::empty();
+        let capacity = (room.memory / size_of::<Entry>() as u64).max(1);
+        let mut held = 0;
+        let scanned = scan::scan(export, layout, watch, |row, _| {
+            let entry = Entry { key: KeyHash::of(row), row: layout.hash(row) };
+            index.seen.rows += 1;
+            index.seen.fingerprint += i128::from(entry.row);
+            index.partitions[entry.key.partition()].push(entry);
+            held += 1;
+            if held >= capacity {
+                index.spill(room)?;
+                held = 0;
+            }
             Ok(())
         })?;
-        entries.sort_unstable_by_key(|entry| (entry.key, entry.image));
-        let read = entries.len();
-        entries.dedup_by_key(|entry| (entry.key, entry.image));
-        let duplicates = (read - entries.len()) as u64;
-
-        let conflicts: HashSet<KeyHash> =
-            entries.windows(2).filter(|pair| pair[0].key == pair[1].key).map(|pair| pair[0].key).collect();
-        if !conflicts.is_empty() {
-            rejects.merge(conflicting_rows(export, layout, watch, &conflicts)?);
+        let Scanned { parts, rejects } = scanned;
+        (index.seen.parts, index.rejects) = (parts, rejects);
+        if index.spill.is_some() {
+            index.spill(room)?;
+        } else {
+            // Here, while another thread reads the other export.
+            index.partitions.iter_mut().for_each(|partition| partition.sort_unstable());
         }
-        if !rejects.is_empty() {
-            return Err(Error::Rejected(Box::new(Rejected { export: export.label.clone(), rejects })));
-        }
-        Ok(Self { entries, duplicates, parts })
+        Ok(index)
     }
 
-    /// Gives up the rows.
-    pub(super) fn summary(self) -> Summary {
-        let fingerprint = self.entries.iter().map(|entry| i128::from(entry.row)).sum();
-        Summary { fingerprint, parts: self.parts }
+    fn spill(&mut self, room: Room<'_>) -> Result<()> {
+        let spill = match &mut self.spill {
+            Some(spill) => spill,
+            none => none.insert(Spill::new(room.work)?),
+        };
+        self.partitions.iter_mut().enumerate().try_for_each(|(partition, entries)| spill.write(partition, entries))
     }
+
+    /// The rows of a partition, ascending by key hash, one per key. A partition can be taken once.
+    pub(super) fn take(&mut self, partition: usize, layout: &Layout) -> Result<Vec<Entry>> {
+        let mut entries = std::mem::take(&mut self.partitions[partition]);
+        if let Some(spill) = &mut self.spill {
+            spill.read(partition, &mut entries)?;
+            entries.sort_unstable();
+        }
+        let seen = &mut self.seen;
+        entries.dedup_by(|again, first| {
+            let is_again = again.key == first.key;
+            if is_again {
+                seen.again(*first, *again, layout);
+            }
+            is_again
+        });
+        Ok(entries)
+    }
+
+    /// The parts, with the checksums of what was read.
+    pub(super) fn parts(&self) -> &[Part] {
+        &self.seen.parts
+    }
+
+    /// Whether the export has to be refused, as far as is known by now.
+    pub(super) fn is_refused(&self) -> bool {
+        !self.rejects.is_empty() || !self.seen.conflicts.is_empty()
+    }
+
+    /// What was seen, once every partition was taken. Rows that cannot be used, and keys that appear with different rows,
+    /// refuse the export whole.
+    pub(super) fn finish(mut self, export: &Export, layout: &Layout, watch: &Watch) -> Result<Seen> {
+        if !self.seen.suspects.is_empty() {
+            let conflicts = different_images(export, layout, watch, &self.seen.suspects)?;
+            self.seen.conflicts.extend(conflicts);
+        }
+        if !self.seen.conflicts.is_empty() {
+            self.rejects.merge(conflicting_rows(export, layout, watch, &self.seen.conflicts)?);
+        }
+        if !self.rejects.is_empty() {
+            return Err(Error::Rejected(Box::new(Rejected { export: export.label.clone(), rejects: self.rejects })));
+        }
+        Ok(self.seen)
+    }
+}
+
+impl Seen {
+    /// Takes away a row whose key was there before.
+    fn again(&mut self, first: Entry, again: Entry, layout: &Layout) {
+        self.rows -= 1;
+        self.duplicates += 1;
+        self.fingerprint -= i128::from(again.row);
+        if first.row != again.row {
+            self.conflicts.insert(again.key);
+        } else if !layout.compares_all() {
+            self.suspects.insert(again.key);
+        }
+    }
+}
+
+/// A second look, at whether the rows of each of these keys are one in all columns: those where they are not.
+fn different_images(
+    export: &Export,
+    layout: &Layout,
+    watch: &Watch,
+    suspects: &HashSet<KeyHash>,
+) -> Result<Vec<KeyHash>> {
+    let mut images = HashMap::new();
+    let mut different = Vec::new();
+    scan::scan(export, layout, watch, |row, _| {
+        let key = KeyHash::of(row);
+        if suspects.contains(&key) && *images.entry(key).or_insert(row.image_hash()) != row.image_hash() {
+            different.push(key);
+        }
+        Ok(())
+    })?;
+    Ok(different)
 }
 
 /// A second look, at where the rows of some keys stand. Every one of them is an offender.

@@ -3,37 +3,51 @@
 //! Where the keys of both exports ascend, `ordered` compares them side by side, in one look and in the memory of a few
 //! batches. That shows only while they are read: where it does not hold, the comparison begins anew without an order.
 //!
-//! Then of each row two hashes stay in memory. `scan` inflates, splits and canonicalises; `index` keeps 32 bytes of each
-//! row (128 bits of its key's hash, its row hash, the hash of its image); `changes` puts the two sorted indexes side by
-//! side; `emit` takes a second look at the exports for the rows that changed, and only at an export that has any;
-//! `images` keeps the old rows of UPDATEs for it. `output` writes operations and counts what they do.
+//! Then each row leaves two hashes behind. `scan` inflates, splits and canonicalises; `index` keeps 24 bytes of each row
+//! (128 bits of its key's hash, its row hash) in partitions; `changes` puts the partitions of both side by side; `emit`
+//! takes a second look at the exports for the rows that changed, and only at an export that has any; `hits` and `images`
+//! keep rows until their counterpart comes. `output` writes operations and counts what they do.
 //!
-//! Cost without an order: 32 bytes a row of each export while they are matched, then 32 bytes an operation. Old images of
-//! UPDATEs wait in a temporary file beyond 64 MiB.
+//! Cost without an order: 24 bytes a row of each export while they are matched, then 40 bytes an operation. Beyond the
+//! memory that a delta may take, entries go to a temporary file (`spill`), and the operations are written in several
+//! second looks, each as large as memory allows: any size finishes.
 
 mod changes;
 mod emit;
 mod findings;
+mod hits;
 mod images;
 mod index;
 mod ordered;
 mod output;
 mod scan;
+mod spill;
 
-use std::path::Path;
 use std::thread;
 
 use crate::change_set::{Counts, Lines};
-use crate::engine::{Failed, Found, Inputs, Side};
+use crate::engine::{Failed, Found, Inputs, Room, Side};
 use crate::error::{Error, Result};
 use crate::operation::Head;
 use crate::row::Layout;
 use crate::snapshot::{Export, Part};
 use crate::telemetry::Watch;
-use index::Index;
+use changes::Changes;
+use emit::Looks;
+use findings::DeletedRows;
+use index::{Index, PARTITIONS, Seen};
 use output::Output;
 pub(crate) use scan::explain;
 pub use scan::{Sighting, find};
+
+/// Of the memory that a delta may take: the entries of one export, the changes, and the images that wait, which there are
+/// of old rows and of new ones.
+const ENTRIES: f64 = 0.25;
+const CHANGES: f64 = 0.25;
+const IMAGES: f64 = 0.125;
+
+/// What a change takes with all that is kept for it, in bytes.
+const CHANGE: u64 = 40;
 
 /// How the rows of either export are read.
 #[derive(Debug, Clone, Copy)]
@@ -42,13 +56,12 @@ struct Layouts<'a> {
     after: &'a Layout,
 }
 
-/// Computes the delta and gives each operation's line to `lines`, in no particular order. `work` is a folder for
-/// temporary files, which are gone afterwards whatever happens.
+/// Computes the delta and gives each operation's line to `lines`, in no particular order.
 pub fn delta(
     layout: &Layout,
     head: &Head,
     inputs: Inputs<'_>,
-    work: &Path,
+    room: Room<'_>,
     watch: &Watch,
     lines: &mut dyn Lines,
 ) -> Result<Found, Failed> {
@@ -59,30 +72,60 @@ pub fn delta(
         return Ok(found);
     }
     lines.restart().map_err(|error| Failed { side: Side::Snapshot, error })?;
-    in_any_order(layouts, head, inputs, work, watch, Output::new(layouts, head, lines))
+    in_any_order(layouts, head, inputs, room, watch, Output::new(layouts, head, lines))
 }
 
 fn in_any_order(
     layouts: Layouts<'_>,
     head: &Head,
     inputs: Inputs<'_>,
-    work: &Path,
+    room: Room<'_>,
     watch: &Watch,
-    output: Output<'_>,
+    mut output: Output<'_>,
 ) -> Result<Found, Failed> {
-    let (baseline, snapshot) = read_both(layouts, inputs, watch)?;
-    let changes = changes::between(&baseline.entries, &snapshot.entries);
-    let (baseline_rows, rows) = (baseline.entries.len() as u64, snapshot.entries.len() as u64);
-    let duplicates = snapshot.duplicates;
-    let (baseline, snapshot) = (baseline.summary(), snapshot.summary());
-
-    let emitted = emit::emit(layouts, inputs, changes, work, watch, output)?;
-    emitted.check_unchanged(Side::Baseline, &baseline.parts)?;
-    emitted.check_unchanged(Side::Snapshot, &snapshot.parts)?;
-    let written = emitted.written;
+    let (mut baseline, mut snapshot) = read_both(layouts, inputs, room.share(ENTRIES), watch)?;
+    let enough = (room.share(CHANGES).memory / CHANGE).clamp(1, u64::from(u32::MAX)) as usize;
+    let (mut changes, mut deleted) = (Changes::default(), DeletedRows::default());
+    let mut emit = |changes: &mut Changes, baseline: &Index, snapshot: &Index| -> Result<(), Failed> {
+        let changes = std::mem::take(changes);
+        if changes.len() == 0 || baseline.is_refused() || snapshot.is_refused() {
+            return Ok(());
+        }
+        let look: Looks = emit::emit(layouts, inputs, changes, room.share(IMAGES), watch, &mut output)?;
+        look.check_unchanged(Side::Baseline, baseline.parts())?;
+        look.check_unchanged(Side::Snapshot, snapshot.parts())?;
+        deleted.merge(look.deleted);
+        Ok(())
+    };
+    for partition in 0..PARTITIONS {
+        watch.breathe(0).map_err(|error| Failed { side: Side::Snapshot, error })?;
+        let olds = baseline.take(partition, layouts.before).map_err(|error| Failed { side: Side::Baseline, error })?;
+        let news = snapshot.take(partition, layouts.after).map_err(|error| Failed { side: Side::Snapshot, error })?;
+        changes.add(&olds, &news);
+        if changes.len() >= enough {
+            emit(&mut changes, &baseline, &snapshot)?;
+        }
+    }
+    // The rest waits until both exports are known to be good: mostly that is everything.
+    let checked = |index: Index, export: Option<&Export>, layout: &Layout| match export {
+        Some(export) => index.finish(export, layout, watch),
+        None => Ok(Seen::default()),
+    };
+    emit(&mut changes, &baseline, &snapshot)?;
+    let snapshot = checked(snapshot, Some(inputs.snapshot), layouts.after)
+        .map_err(|error| Failed { side: Side::Snapshot, error })?;
+    let baseline =
+        checked(baseline, inputs.baseline, layouts.before).map_err(|error| Failed { side: Side::Baseline, error })?;
+    let mut written = output.written;
+    written.findings.deleted_block = deleted.block(layouts.before);
     check_conserved(head, baseline.fingerprint, snapshot.fingerprint, written.difference)?;
     Ok(Found {
-        counts: Counts { baseline_rows, rows, duplicates, ..written.counts },
+        counts: Counts {
+            baseline_rows: baseline.rows,
+            rows: snapshot.rows,
+            duplicates: snapshot.duplicates,
+            ..written.counts
+        },
         baseline_fingerprint: baseline.fingerprint,
         fingerprint: snapshot.fingerprint,
         sum_of_ids: written.sum_of_ids,
@@ -104,27 +147,37 @@ pub struct Summary {
 }
 
 /// Reads an export, as strictly as a delta does.
-pub fn summarise(export: &Export, layout: &Layout, watch: &Watch) -> Result<Summary> {
-    let index = Index::read(export, layout, watch)?;
-    let rows = index.entries.len() as u64;
-    let index::Summary { fingerprint, parts } = index.summary();
+pub fn summarise(export: &Export, layout: &Layout, room: Room<'_>, watch: &Watch) -> Result<Summary> {
+    let mut index = Index::read(export, layout, room, watch)?;
+    for partition in 0..PARTITIONS {
+        watch.breathe(0)?;
+        index.take(partition, layout)?;
+    }
+    let Seen { rows, fingerprint, parts, .. } = index.finish(export, layout, watch)?;
     Ok(Summary { rows, fingerprint, parts })
 }
 
 /// Reads the two exports at the same time.
-fn read_both(layouts: Layouts<'_>, inputs: Inputs<'_>, watch: &Watch) -> Result<(Index, Index), Failed> {
+fn read_both(
+    layouts: Layouts<'_>,
+    inputs: Inputs<'_>,
+    room: Room<'_>,
+    watch: &Watch,
+) -> Result<(Index, Index), Failed> {
     thread::scope(|scope| {
-        let baseline = inputs.baseline.map(|export| scope.spawn(move || Index::read(export, layouts.before, watch)));
-        let snapshot = Index::read(inputs.snapshot, layouts.after, watch);
-        let baseline = match baseline.map(thread::ScopedJoinHandle::join) {
-            None => Ok(Index::default()),
-            Some(Ok(read)) => read,
-            Some(Err(panic)) => std::panic::resume_unwind(panic),
-        };
+        let baseline =
+            inputs.baseline.map(|export| scope.spawn(move || Index::read(export, layouts.before, room, watch)));
+        let snapshot = Index::read(inputs.snapshot, layouts.after, room, watch);
+        let baseline = baseline.map_or_else(|| Ok(Index::empty()), join);
         let snapshot = snapshot.map_err(|error| Failed { side: Side::Snapshot, error })?;
         let baseline = baseline.map_err(|error| Failed { side: Side::Baseline, error })?;
         Ok((baseline, snapshot))
     })
+}
+
+/// What a thread gave; its panic is one here as well.
+fn join<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 /// fp(new) = fp(old) + Σ hash − Σ previous_hash, whatever bug or broken memory stands between the two readings.

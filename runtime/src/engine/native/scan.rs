@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, IoContext as _, Result};
 use crate::reject::{Offender, Reason, Rejects, shown};
 use crate::row::{Layout, Row};
-use crate::snapshot::csv::{self, Dialect, Record};
+use crate::snapshot::csv::{self, Dialect, Flaw, Record};
 use crate::snapshot::part::{Inflated, name_fits, name_rule};
 use crate::snapshot::{Export, Part, local};
 use crate::table::Column;
@@ -47,47 +47,67 @@ pub(super) fn scan(
     watch: &Watch,
     mut visit: impl FnMut(&Row, Origin<'_>) -> Result<()>,
 ) -> Result<Scanned> {
-    let mut scanned = Scanned::default();
-    for part in &export.parts {
-        let seen = scan_part(export, part, layout, watch, &mut scanned.rejects, &mut visit)?;
-        scanned.parts.push(seen);
-    }
-    Ok(scanned)
-}
-
-fn scan_part(
-    export: &Export,
-    part: &Part,
-    layout: &Layout,
-    watch: &Watch,
-    rejects: &mut Rejects,
-    visit: &mut impl FnMut(&Row, Origin<'_>) -> Result<()>,
-) -> Result<Part> {
-    let Opened { path, mut reader, places } = open(export, part, layout)?;
-    let mut row = Row::default();
-    let mut rows = 0;
-    while let Some(record) = reader.next_record().map_err(|error| unreadable(error, &path))? {
-        rows += 1;
-        if rows % BREATH == 0 {
-            watch.breathe(BREATH)?;
-        }
-        match record {
-            Err(flaw) => rejects.add(flaw.reason, || Offender {
+    let (mut rejects, mut row) = (Rejects::default(), Row::default());
+    let parts = each_record(export, layout, watch, |part, places, record| match record {
+        Err(flaw) => {
+            rejects.add(flaw.reason, || Offender {
                 part: part.name.clone(),
                 line: flaw.line,
                 column: None,
                 reason: flaw.reason,
                 message: flaw.message.into(),
-            }),
-            Ok(record) => {
-                if read_row(layout, &places, &record, part, rejects, &mut row) {
-                    visit(&row, Origin { part: &part.name, line: record.line })?;
-                }
-            }
+            });
+            Ok(())
         }
-    }
-    watch.breathe(rows % BREATH)?;
-    close(reader, &path, part, rows)
+        Ok(record) if read_row(layout, places, &record, part, &mut rejects, &mut row) => {
+            visit(&row, Origin { part: &part.name, line: record.line })
+        }
+        Ok(_) => Ok(()),
+    })?;
+    Ok(Scanned { parts, rejects })
+}
+
+/// Reads an export once more that was read without a flaw. `wants` is given a row with nothing but its key; those that it
+/// gives something for are read whole and come to `visit`. That the export is still the same, its checksums tell.
+pub(super) fn look_again<W>(
+    export: &Export,
+    layout: &Layout,
+    watch: &Watch,
+    mut wants: impl FnMut(&Row) -> Option<W>,
+    mut visit: impl FnMut(&Row, W) -> Result<()>,
+) -> Result<Vec<Part>> {
+    let (mut rejects, mut row) = (Rejects::default(), Row::default());
+    each_record(export, layout, watch, |part, places, record| {
+        let Some(record) = record.ok().filter(|record| record.len() == layout.names.len()) else { return Ok(()) };
+        if !layout.read_key(|column| record.field(places.field(column)), &mut row) {
+            return Ok(());
+        }
+        let Some(wanted) = wants(&row) else { return Ok(()) };
+        if read_row(layout, places, &record, part, &mut rejects, &mut row) { visit(&row, wanted) } else { Ok(()) }
+    })
+}
+
+/// Gives every record of every part to `each`, and the parts with the checksums of what was read.
+fn each_record(
+    export: &Export,
+    layout: &Layout,
+    watch: &Watch,
+    mut each: impl FnMut(&Part, &Places, Result<Record<'_>, Flaw>) -> Result<()>,
+) -> Result<Vec<Part>> {
+    let of_part = |part: &Part| {
+        let Opened { path, mut reader, places } = open(export, part, layout)?;
+        let mut rows = 0;
+        while let Some(record) = reader.next_record().map_err(|error| unreadable(error, &path))? {
+            rows += 1;
+            if rows % BREATH == 0 {
+                watch.breathe(BREATH)?;
+            }
+            each(part, &places, record)?;
+        }
+        watch.breathe(rows % BREATH)?;
+        close(reader, &path, part, rows)
+    };
+    export.parts.iter().map(of_part).collect()
 }
 
 /// A part that is being read.
