@@ -4,10 +4,12 @@
 //! sequence, which is 0 until the version begins to be published. Its plan says what it leads from and to, and how
 //! much it does; the plan's hash names it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::{self, JoinHandle};
 
 use flate2::Compression;
 use flate2::bufread::MultiGzDecoder;
@@ -183,13 +185,23 @@ pub trait Lines {
     fn restart(&mut self) -> Result<()>;
 }
 
-/// Writes the parts of a change set into a folder.
+/// How many bytes of operations are compressed at once.
+const BLOCK: usize = 256 << 10;
+
+/// How many blocks may wait for their compression.
+const BLOCKS: usize = 4;
+
+/// Writes the parts of a change set into a folder. Each part is compressed by a thread of its own, so that whoever finds
+/// the operations does not wait for that.
 #[derive(Debug)]
 pub struct Writer {
     folder: PathBuf,
-    part: Option<GzEncoder<BufWriter<File>>>,
+    block: Vec<u8>,
+    /// How much of the part that is being written is on its way.
     written: u64,
     parts: u32,
+    part: Option<SyncSender<Vec<u8>>>,
+    threads: VecDeque<JoinHandle<Result<()>>>,
 }
 
 impl Writer {
@@ -200,52 +212,96 @@ impl Writer {
         }
         // `gc` takes empty folders away, a tenant's perhaps between two steps of this; then the second try makes it anew.
         fs::create_dir_all(folder).or_else(|_| fs::create_dir_all(folder)).at("cannot create", folder)?;
-        Ok(Self { folder: folder.to_path_buf(), part: None, written: 0, parts: 0 })
+        let (block, threads) = (Vec::with_capacity(BLOCK), VecDeque::new());
+        Ok(Self { folder: folder.to_path_buf(), block, written: 0, parts: 0, part: None, threads })
     }
 
     /// Makes everything durable, and says how many parts there are.
     pub fn finish(mut self) -> Result<u32> {
         self.close()?;
+        self.wait(0)?;
         sync_folder(&self.folder)?;
         Ok(self.parts)
     }
 
-    fn open(&mut self) -> Result<&mut GzEncoder<BufWriter<File>>> {
-        if self.part.is_none() {
-            let path = part_path(&self.folder, self.parts);
-            let file = File::create(&path).at("cannot create", &path)?;
-            self.part = Some(GzEncoder::new(BufWriter::new(file), Compression::fast()));
-            self.parts += 1;
-            self.written = 0;
+    fn send(&mut self) -> Result<()> {
+        if self.block.is_empty() {
+            return Ok(());
         }
-        Ok(self.part.as_mut().expect("a part was just opened"))
+        let part = match &self.part {
+            Some(part) => part,
+            None => {
+                let (sender, blocks) = sync_channel(BLOCKS);
+                let path = part_path(&self.folder, self.parts);
+                self.threads.push_back(thread::spawn(move || write_part(&path, &blocks)));
+                self.parts += 1;
+                self.part.insert(sender)
+            }
+        };
+        let block = std::mem::replace(&mut self.block, Vec::with_capacity(BLOCK));
+        self.written += block.len() as u64;
+        // A thread that is gone says why when it is waited for.
+        if part.send(block).is_err() { self.wait(0) } else { Ok(()) }
     }
 
     fn close(&mut self) -> Result<()> {
-        let Some(part) = self.part.take() else { return Ok(()) };
-        let path = part_path(&self.folder, self.parts - 1);
-        finish_gzip(part).at("cannot write", &path)
+        self.send()?;
+        self.part = None;
+        self.written = 0;
+        self.wait(1)
+    }
+
+    /// Waits until no more than so many threads are at work.
+    fn wait(&mut self, most: usize) -> Result<()> {
+        while self.threads.len() > most {
+            let Some(thread) = self.threads.pop_front() else { return Ok(()) };
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        }
+        Ok(())
     }
 }
 
 impl Lines for Writer {
     fn write(&mut self, line: &[u8]) -> Result<()> {
         Breakpoint::Planning.reached();
-        let path = part_path(&self.folder, self.parts.saturating_sub(1));
-        self.open()?.write_all(line).at("cannot write", &path)?;
-        self.written += line.len() as u64;
-        if self.written >= PART_BYTES {
-            self.close()?;
+        self.block.extend_from_slice(line);
+        if self.block.len() < BLOCK {
+            return Ok(());
         }
-        Ok(())
+        self.send()?;
+        if self.written >= PART_BYTES { self.close() } else { Ok(()) }
     }
 
     fn restart(&mut self) -> Result<()> {
+        self.block.clear();
         if self.parts > 0 {
+            self.part = None;
+            self.wait(0)?;
             *self = Self::create(&self.folder)?;
         }
         Ok(())
     }
+}
+
+impl Drop for Writer {
+    /// No thread writes into the folder any more once the writer is gone.
+    fn drop(&mut self) {
+        self.part = None;
+        for thread in self.threads.drain(..) {
+            // What went wrong before says more.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Compresses the blocks of one part until there are no more, and makes it durable.
+fn write_part(path: &Path, blocks: &Receiver<Vec<u8>>) -> Result<()> {
+    let file = File::create(path).at("cannot create", path)?;
+    let mut out = GzEncoder::new(BufWriter::new(file), Compression::fast());
+    for block in blocks {
+        out.write_all(&block).at("cannot write", path)?;
+    }
+    finish_gzip(out).at("cannot write", path)
 }
 
 /// Gives each line of a part to `each`, line feed included.

@@ -17,6 +17,7 @@ pub mod float;
 pub mod look;
 pub mod name;
 pub mod operation;
+mod parallel;
 pub mod reject;
 pub mod row;
 pub mod run;

@@ -14,9 +14,10 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use crate::breakpoint::Breakpoint;
-use crate::change_set::{finish_gzip, part_name, read_part, sync_folder};
+use crate::change_set::{finish_gzip, folder_names, part_name, read_part, sync_folder};
 use crate::error::{IoContext as _, Result};
 use crate::operation::{Begin, End, control_line, stamp};
+use crate::parallel;
 use crate::store::Version;
 use crate::table::Table;
 use crate::telemetry::check_stop;
@@ -69,17 +70,22 @@ impl Files {
         // An empty change set is one part that holds BEGIN and END.
         let last = frame.parts.max(1) - 1;
         remove_other_parts(&folder, last)?;
-        for part in 0..=last {
+        let is_out = |part: &u32| *part < done && folder.join(part_name(*part)).exists();
+        let parts: Vec<u32> = (0..=last).filter(|part| !is_out(part)).collect();
+        let write = |part: &u32| {
             check_stop()?;
-            if part < done && folder.join(part_name(part)).exists() {
-                continue;
-            }
-            desk.write(part, &folder, |out, path| frame.write(part, last, changes, out, path))?;
+            desk.write(*part, |out, path| frame.write(*part, last, changes, out, path))
+        };
+        // Compressed by several threads, and named one after the other: the last part has END, and comes last.
+        let all = parallel::in_order(&parts, write, |part, ()| {
+            Breakpoint::PartWritten.reached();
+            desk.publish(*part, &folder)?;
             Breakpoint::PartPublished.reached();
             published(part + 1)?;
             Breakpoint::PartRecorded.reached();
-        }
-        Ok(())
+            Ok(())
+        });
+        all.map_err(|error| desk.lost().unwrap_or(error)).inspect_err(|_| desk.clear())
     }
 }
 
@@ -169,23 +175,27 @@ fn remove_other_parts(folder: &Path, last: u32) -> Result<()> {
 }
 
 impl Desk {
-    /// Writes a part aside, makes it durable, and gives it its name.
-    fn write(&self, part: u32, folder: &Path, fill: impl FnOnce(&mut Part, &Path) -> Result<()>) -> Result<()> {
-        let path = folder.join(part_name(part));
+    /// Writes a part aside, and makes it durable.
+    fn write(&self, part: u32, fill: impl FnOnce(&mut Part, &Path) -> Result<()>) -> Result<()> {
         let aside = self.path().join(part_name(part));
-        let write = || {
-            let file = File::create(&aside).at("cannot create", &aside)?;
-            let mut out = GzEncoder::new(BufWriter::new(file), LEVEL);
-            fill(&mut out, &aside)?;
-            finish_gzip(out).at("cannot write", &aside)?;
-            Breakpoint::PartWritten.reached();
-            fs::rename(&aside, &path).at("cannot rename into", &path)?;
-            sync_folder(folder)
-        };
-        write().map_err(|error| {
-            // The error that is on its way says more than one about the leftover would.
-            let _ = fs::remove_file(&aside);
-            self.lost().unwrap_or(error)
-        })
+        let file = File::create(&aside).at("cannot create", &aside)?;
+        let mut out = GzEncoder::new(BufWriter::new(file), LEVEL);
+        fill(&mut out, &aside)?;
+        finish_gzip(out).at("cannot write", &aside)
+    }
+
+    /// Gives a part its name.
+    fn publish(&self, part: u32, folder: &Path) -> Result<()> {
+        let path = folder.join(part_name(part));
+        fs::rename(self.path().join(part_name(part)), &path).at("cannot rename into", &path)?;
+        sync_folder(folder)
+    }
+
+    /// Takes away what was written aside.
+    fn clear(&self) {
+        for name in folder_names(self.path()).unwrap_or_default() {
+            // The error that is on its way says more than one about a leftover would.
+            let _ = fs::remove_file(self.path().join(name));
+        }
     }
 }

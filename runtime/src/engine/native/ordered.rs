@@ -129,12 +129,13 @@ impl<'a, 'o> Match<'a, 'o> {
         Self { layouts, order: KeyOrder::default(), old, new, done }
     }
 
-    /// Learns the order from the first rows of the export that has more of them at hand.
+    /// Learns the order from the first rows of the export that has more of them at hand; those of the other must keep it.
     fn learn(&mut self) -> Result<(), Stop> {
         let (old, new) = (self.old.first_keys(), self.new.first_keys());
-        let keys = if old.len() > new.len() { old } else { new };
-        self.order = KeyOrder::learn(self.layouts.after, &keys).ok_or(Stop::Irregular)?;
-        Ok(())
+        let (more, fewer) = if old.len() > new.len() { (old, new) } else { (new, old) };
+        self.order = KeyOrder::learn(self.layouts.after, &more).ok_or(Stop::Irregular)?;
+        let is_kept = fewer.windows(2).all(|pair| self.order.compare(&pair[0], &pair[1]).is_lt());
+        if is_kept { Ok(()) } else { Err(Stop::Irregular) }
     }
 
     fn finish(self) -> Matched<'o> {
