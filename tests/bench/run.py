@@ -1,19 +1,21 @@
 #!/usr/bin/env python3
-"""Times `tidemark delta` beside what one would otherwise run, on the same files, in interleaved runs.
+"""Times Tidemark beside what one would otherwise run, on the same files, in interleaved runs.
 
-    python3 tests/bench/run.py                          1 million rows, same order and shuffled
-    python3 tests/bench/run.py --rows 10000000 --runs 3
-    python3 tests/bench/run.py --only tidemark,floor    without the peers, and without installing them
+    python3 tests/bench/run.py                                   every scenario over 1 million rows
+    python3 tests/bench/run.py same shuffled --rows 10000000 --runs 3
+    python3 tests/bench/run.py same --only tidemark,floor        without the peers, and without installing them
+    python3 tests/bench/run.py grow                              0.1, 1 and 10 million rows
 
 The peers (DuckDB, Polars) come from PyPI into an environment below --work, which is made when it is not there. Each
 reads both exports with the schema's types, joins them on the primary key, and counts what was inserted, updated and
-deleted; all must find the same. `floor` only inflates both exports, each in a process of its own, with what Tidemark
-inflates with; `fastest` does so with ISA-L.
+deleted; all must find the same. Tidemark also writes the operations, computes fingerprints and checks them. `floor`
+only inflates both exports, each in a process of its own, with what Tidemark inflates with; `fastest` does so with ISA-L.
 """
 
 import argparse
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -22,38 +24,71 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
-PEERS = ["duckdb", "polars", "isal"]
+BIN = ROOT / "target/release"
+ENVIRONMENT = ["duckdb", "polars", "isal"]
+
+# What each scenario compares: the maker's options, and the share of --rows that it has.
+SCENARIOS = {
+    "same": ("both exports sorted by key", "samples", [], 1),
+    "shuffled": ("the second in another order", "samples", ["--shuffle"], 1),
+    "unsorted": ("both in one order that is no column's", "exports", ["--order", "unsorted"], 1),
+    "first": ("a first import: every row an INSERT", "samples", [], 1),
+    "quoted": ("every field in quotes", "exports", ["--quoting", "all"], 1),
+    "wide": ("200 columns", "exports", ["--columns", "200"], 0.1),
+    "text": ("a text of 2,000 characters", "exports", ["--columns", "4", "--text", "2000"], 0.1),
+}
+OTHERS = {
+    "small": "1,000 exports of 1,000 rows through `tidemark run`",
+    "publish": "a first import through `tidemark run`, beside gzip -3 of the same operations",
+    "grow": "sorted exports of 0.1, 1, 10 … million rows",
+}
 
 
 def main():
     args = arguments()
-    work = Path(args.work).resolve()
-    work.mkdir(parents=True, exist_ok=True)
+    args.work.mkdir(parents=True, exist_ok=True)
     build()
-    python = environment(work) if set(args.only) & {"duckdb", "polars", "fastest"} else sys.executable
-    print(f"{machine()}\n")
-    for order in args.orders:
-        data = make(work, args.rows, order)
-        measure(args, work, data, python, order)
+    needs_peers = set(args.only) & {"duckdb", "polars", "fastest"}
+    args.python = environment(args.work) if needs_peers else sys.executable
+    print(f"{machine()}; medians of {args.runs} interleaved runs\n", flush=True)
+    for name in args.scenarios:
+        if name in SCENARIOS:
+            compare(args, name, int(args.rows * SCENARIOS[name][3]))
+        elif name == "small":
+            small(args)
+        elif name == "publish":
+            publish(args)
+        else:
+            grow(args)
 
 
 def arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    listed = "\n".join(f"  {name:<10}{what[0] if isinstance(what, tuple) else what}"
+                       for name, what in (SCENARIOS | OTHERS).items())
+    parser = argparse.ArgumentParser(description=__doc__ + "\nScenarios:\n" + listed,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    every = [*SCENARIOS, *OTHERS]
+    parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help="which (all)")
     parser.add_argument("--rows", type=int, default=1_000_000, help="rows of each export (1,000,000)")
-    parser.add_argument("--runs", type=int, default=5, help="runs of each; medians are shown (5)")
-    parser.add_argument("--orders", default="same,shuffled,first", help="same,shuffled,first")
+    parser.add_argument("--rows-max", type=int, default=10_000_000, help="where `grow` ends (10,000,000)")
+    parser.add_argument("--runs", type=int, default=5, help="runs of each (5)")
     parser.add_argument("--only", default="tidemark,floor,fastest,duckdb,polars", help="who runs")
-    parser.add_argument("--work", default="target/bench", help="where data and the peers lie (target/bench)")
+    parser.add_argument("--work", type=Path, default=Path("target/bench"), help="where data and peers lie (target/bench)")
+    parser.add_argument("--markdown", action="store_true", help="print Markdown")
     args = parser.parse_args()
-    args.orders = args.orders.split(",")
+    unknown = [name for name in args.scenarios if name not in every]
+    if unknown:
+        parser.error(f"unknown scenario {unknown[0]}; there are {', '.join(every)}")
+    args.scenarios = args.scenarios or every
     args.only = args.only.split(",")
+    args.work = args.work.resolve()
     return args
 
 
 def build():
-    subprocess.run(["cargo", "build", "--release", "--quiet", "-p", "generated", "--bin", "tidemark"], cwd=ROOT, check=True)
-    bins = ["--bin", "make_samples", "--bin", "inflate"]
-    subprocess.run(["cargo", "build", "--release", "--quiet", "-p", "tests", *bins], cwd=ROOT, check=True)
+    cargo = ["cargo", "build", "--release", "--quiet"]
+    subprocess.run([*cargo, "-p", "generated", "--bin", "tidemark"], cwd=ROOT, check=True)
+    subprocess.run([*cargo, "-p", "tests", "--bins"], cwd=ROOT, check=True)
 
 
 def environment(work):
@@ -62,77 +97,130 @@ def environment(work):
     python = folder / "bin" / "python"
     if not python.exists():
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", *PEERS], check=True)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", *ENVIRONMENT], check=True)
     return str(python)
 
 
-def make(work, rows, order):
-    """Two exports of `ledger_entries`, and the counts that a delta must find."""
-    folder = work / f"{rows}-{'shuffled' if order == 'shuffled' else 'same'}"
+def make(work, maker, options, rows):
+    """Two exports, and the counts that a delta must find. They are made once."""
+    folder = work / "-".join([maker, str(rows), *(option.lstrip("-") for option in options)])
     counts = folder.with_suffix(".json")
     if not counts.exists():
-        command = [ROOT / "target/release/make_samples", "--table", "ledger_entries", "--rows", str(rows)]
-        command += ["--out", folder, "--format", "json"] + (["--shuffle"] if order == "shuffled" else [])
-        made = subprocess.run(command, check=True, stdout=subprocess.PIPE)
-        counts.write_bytes(made.stdout)
-    return json.loads(counts.read_text())
+        shutil.rmtree(folder, ignore_errors=True)
+        named = ["--table", "ledger_entries", "--format", "json"] if maker == "samples" else []
+        command = [BIN / f"make_{maker}", *named, "--rows", str(rows), "--out", folder, *options]
+        counts.write_bytes(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+    return folder, json.loads(counts.read_text())
 
 
-def measure(args, work, data, python, order):
-    baseline = "none" if order == "first" else data["baseline"]
-    snapshot = data["snapshot"]
-    expected = [data["rows"], 0, 0] if order == "first" else [data[name] for name in ("inserted", "updated", "deleted")]
-    described = describe()
+def compare(args, name, rows):
+    what, maker, options, _ = SCENARIOS[name]
+    folder, data = make(args.work, maker, options, rows)
+    baseline, snapshot = ("none" if name == "first" else data["baseline"]), data["snapshot"]
+    expected = [data["rows"], 0, 0] if name == "first" else [data[kind] for kind in ("inserted", "updated", "deleted")]
+    # A table of the maker's own is known by its schema alone.
+    tidemark, table = (BIN / "tidemark", "ledger_entries") if maker == "samples" else (BIN / "tidemark-of-schemas", "bench")
+    described = subprocess.run([tidemark, "tables", table, "--format", "json"], cwd=folder, check=True,
+                               stdout=subprocess.PIPE).stdout.decode()
+    exports = [export for export in (baseline, snapshot) if export != "none"]
     commands = {
-        "tidemark": [[ROOT / "target/release/tidemark", "delta", "ledger_entries", baseline, snapshot,
-                      "-o", work / "operations.ndjson", "--format", "json"]],
-        "floor": [[ROOT / "target/release/inflate", export] for export in (baseline, snapshot) if export != "none"],
-        "fastest": [[python, HERE / "inflate.py", export] for export in (baseline, snapshot) if export != "none"],
-        "duckdb": [[python, HERE / "peer_duckdb.py", described, baseline, snapshot]],
-        "polars": [[python, HERE / "peer_polars.py", described, baseline, snapshot]],
+        "tidemark": [[tidemark, "delta", table, baseline, snapshot, "-o", args.work / "operations", "--format", "json"]],
+        "floor": [[BIN / "inflate", export] for export in exports],
+        "fastest": [[args.python, HERE / "inflate.py", export] for export in exports],
+        "duckdb": [[args.python, HERE / "peer_duckdb.py", described, baseline, snapshot]],
+        "polars": [[args.python, HERE / "peer_polars.py", described, baseline, snapshot]],
     }
-    seen = {name: [] for name in commands if name in args.only}
+    seen = {who: [] for who in commands if who in args.only}
     for _ in range(args.runs):
-        for name in seen:
-            seen[name].append(run(name, commands[name], expected))
-    show(args, order, seen)
+        for who in seen:
+            seen[who].append(run(who, commands[who], folder, expected))
+    bytes_in = sum(file.stat().st_size for export in exports for file in Path(export).glob("*.gz"))
+    show(args, f"{name}: {rows:,} rows, {what}; {bytes_in / 2**20:,.0f} MiB of gzip", seen)
 
 
-def describe():
-    """The table's columns, as `tidemark tables` tells them."""
-    tables = subprocess.run([ROOT / "target/release/tidemark", "tables", "ledger_entries", "--format", "json"],
-                            check=True, stdout=subprocess.PIPE)
-    return tables.stdout.decode()
-
-
-def run(name, commands, expected):
+def run(who, commands, folder, expected=None):
     """Runs the commands at once. Gives seconds, and the peak of the largest in MiB."""
     begun = time.monotonic()
-    children = [subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-                for command in commands]
+    children = [subprocess.Popen([str(part) for part in command], cwd=folder, stdout=subprocess.PIPE,
+                                 stderr=subprocess.PIPE) for command in commands]
     outputs = [child.stdout.read() for child in children]
     usages = [os.wait4(child.pid, 0) for child in children]
     seconds = time.monotonic() - begun
     if any(status != 0 for _, status, _ in usages):
-        sys.exit(f"{name} failed: {children[0].stderr.read().decode()}")
-    if name not in ("floor", "fastest"):
+        sys.exit(f"{who} failed: {children[0].stderr.read().decode()}")
+    if expected and who not in ("floor", "fastest"):
         said = json.loads(outputs[0])
         found = said.get("counts", said)
         found = [found[kind] for kind in ("inserted", "updated", "deleted")]
         if found != expected:
-            sys.exit(f"{name} found {found}, and {expected} is right")
+            sys.exit(f"{who} found {found}, and {expected} is right")
     return seconds, max(usage.ru_maxrss for _, _, usage in usages) / 1024
 
 
-def show(args, order, seen):
-    medians = {name: statistics.median(seconds for seconds, _ in runs) for name, runs in seen.items()}
-    floor = medians.get("floor")
-    print(f"{args.rows:,} rows, {order}, medians of {args.runs} runs")
-    print(f"{'':<10}{'seconds':>9}{'of floor':>10}{'peak MiB':>10}")
-    for name, runs in sorted(seen.items(), key=lambda item: medians[item[0]]):
-        ratio = f"{medians[name] / floor:.2f}" if floor else ""
-        print(f"{name:<10}{medians[name]:>9.2f}{ratio:>10}{max(peak for _, peak in runs):>10.0f}")
+def show(args, title, seen):
+    medians = {who: statistics.median(seconds for seconds, _ in runs) for who, runs in seen.items()}
+    floor, ours = medians.get("floor"), medians.get("tidemark")
+    rows = []
+    for who, runs in sorted(seen.items(), key=lambda item: medians[item[0]]):
+        peak = max(peak for _, peak in runs)
+        ratios = [f"{medians[who] / against:.2f}" if against else "" for against in (floor, ours)]
+        rows.append([who, f"{medians[who]:.2f}", *ratios, f"{peak:,.0f}"])
+    grid(args, title, ["", "seconds", "of floor", "of tidemark", "peak MiB"], rows)
+
+
+def grid(args, title, heads, rows):
+    if args.markdown:
+        print(f"{title}\n\n| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
+        print("\n".join(f"| {' | '.join(row)} |" for row in rows))
+    else:
+        print(title)
+        for row in [heads, *rows]:
+            print(f"  {row[0]:<12}" + "".join(f"{cell:>13}" for cell in row[1:]))
     print(flush=True)
+
+
+def small(args):
+    """Two versions of 500 tenants' tables: what starting up and the registry cost."""
+    folder, data = make(args.work, "samples", [], 1000)
+    exports = args.work / "small"
+    if not exports.exists():
+        for tenant in range(500):
+            shutil.copytree(folder / "acme", exports / f"tenant{tenant:03}")
+    seconds, peak = zip(*(run_anew(args, exports) for _ in range(args.runs)))
+    median = statistics.median(seconds)
+    grid(args, "small: " + OTHERS["small"], ["", "seconds", "ms an export", "peak MiB"],
+         [["tidemark", f"{median:.2f}", f"{median:.2f}", f"{max(peak):.0f}"]])
+
+
+def run_anew(args, exports):
+    for folder in ("out", "state"):
+        shutil.rmtree(args.work / folder, ignore_errors=True)
+    command = [BIN / "tidemark", "run", exports, "--out", args.work / "out", "--state", args.work / "state"]
+    return run("tidemark", [command], args.work)
+
+
+def publish(args):
+    folder, data = make(args.work, "samples", [], args.rows)
+    exports = args.work / f"publish-{args.rows}"
+    if not exports.exists():
+        shutil.copytree(data["snapshot"], exports / "acme/ledger_entries/20260101_V0001")
+    operations = args.work / "operations"
+    subprocess.run([BIN / "tidemark", "delta", "ledger_entries", "none", data["snapshot"], "-o", operations], check=True,
+                   stderr=subprocess.DEVNULL)
+    seen = {"tidemark": [], "gzip -3": []}
+    for _ in range(args.runs):
+        seen["tidemark"].append(run_anew(args, exports))
+        seen["gzip -3"].append(run("gzip", [["sh", "-c", f"gzip -3 < {operations} > {operations}.gz"]], args.work))
+    show(args, f"publish: {args.rows:,} rows, {OTHERS['publish']}; {operations.stat().st_size / 2**20:,.0f} MiB of JSON", seen)
+
+
+def grow(args):
+    rows, only = 100_000, args.only
+    args.only = [who for who in only if who in ("tidemark", "floor")]
+    while rows <= args.rows_max:
+        compare(args, "same", rows)
+        rows *= 10
+    args.only = only
 
 
 def machine():

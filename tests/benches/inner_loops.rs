@@ -1,0 +1,98 @@
+//! The inner loops of a delta, over the rows of `ledger_entries`: `cargo bench -p tests`.
+
+use std::hint::black_box;
+use std::io::{Cursor, Read as _};
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use flate2::Compression;
+use flate2::read::GzEncoder;
+use runtime::row::{Layout, Row};
+use runtime::snapshot::csv::{Batch, Dialect, Reader, Splitter};
+use runtime::snapshot::part::Inflated;
+use runtime::table::{self, Table};
+
+/// How many rows each loop runs over.
+const ROWS: u64 = 10_000;
+
+fn table() -> &'static Table {
+    generated::TABLES.iter().find(|table| table.name == "ledger_entries").expect("the samples have it")
+}
+
+/// Rows as the source writes them, without a header.
+fn rows() -> Vec<u8> {
+    let row = |id: u64| {
+        let (day, cents) = (1 + id % 28, id * 7919 % 10_000_000);
+        format!(
+            "EU01,{},2025-11-{day:02},2025-11-{day:02}T10:21:24,40{:08},DE{:020},-{}.{:02},GBP,1.{:04},false,INV {id},{}\n",
+            1_000_000 + id,
+            id * 31,
+            id * 7919,
+            cents / 100,
+            cents % 100,
+            id % 10_000,
+            id % 300,
+        )
+    };
+    (0..ROWS).flat_map(|id| row(id).into_bytes()).collect()
+}
+
+fn loops(criterion: &mut Criterion) {
+    let (layout, bytes) = (Layout::new(table()), rows());
+    let dialect = Dialect::of(&layout.written);
+    let mut group = criterion.benchmark_group("10,000 rows");
+    group.throughput(Throughput::Bytes(bytes.len() as u64));
+
+    let mut packed = Vec::new();
+    GzEncoder::new(bytes.as_slice(), Compression::default()).read_to_end(&mut packed).expect("memory can be read");
+    group.bench_function("inflate", |bencher| {
+        let mut out = vec![0; 128 << 10];
+        bencher.iter(|| {
+            let mut inflated = Inflated::new(Cursor::new(&packed), table::Compression::Gzip).expect("it is gzip");
+            while inflated.read(&mut out).expect("it is whole") > 0 {}
+        });
+    });
+    group.bench_function("find records", |bencher| {
+        let mut batch = Batch::default();
+        bencher.iter(|| {
+            let mut reader = Reader::new(bytes.as_slice(), dialect);
+            while reader.next_batch(&mut batch).expect("memory can be read") {}
+        });
+    });
+    group.bench_function("split records", |bencher| {
+        let mut splitter = Splitter::new(dialect);
+        let lines: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).collect();
+        bencher.iter(|| lines.iter().all(|line| splitter.split(black_box(line), 1).is_ok()));
+    });
+    let records = || {
+        let mut reader = Reader::new(bytes.as_slice(), dialect);
+        let mut row = Row::default();
+        let mut rows = Vec::new();
+        while let Some(record) = reader.next_record().expect("memory can be read") {
+            let record = record.expect("the rows have no flaw");
+            let fields: Vec<Vec<u8>> = record.iter().map(|field| field.text.to_vec()).collect();
+            layout.read(|column| record.field(column), &mut row, |column, _, _| panic!("{}", column.name));
+            rows.push((fields, row.clone()));
+        }
+        rows
+    };
+    let read = records();
+    group.bench_function("values to canonical bytes", |bencher| {
+        let mut row = Row::default();
+        bencher.iter(|| {
+            for (fields, _) in &read {
+                let field = |column: usize| runtime::row::Field { text: &fields[column], quoted: false };
+                layout.read(field, &mut row, |_, _, _| {});
+            }
+        });
+    });
+    group.bench_function("row hashes", |bencher| {
+        bencher.iter(|| read.iter().fold(0, |sum: i64, (_, row)| sum.wrapping_add(layout.hash(row))));
+    });
+    group.bench_function("key hashes", |bencher| {
+        bencher.iter(|| read.iter().fold(0, |sum: u128, (_, row)| sum.wrapping_add(row.key_hash())));
+    });
+    group.finish();
+}
+
+criterion_group!(benches, loops);
+criterion_main!(benches);

@@ -1,0 +1,228 @@
+//! Makes two exports of a table of any shape, its schema, and the counts that a delta between them must find.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use clap::{Parser, ValueEnum};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use serde_json::json;
+
+/// Make two exports of a table of any shape
+///
+/// Writes OUT/schemas/bench.yaml, OUT/baseline/part-0000.csv.gz and OUT/snapshot/part-0000.csv.gz, and prints the counts
+/// that a delta must find. The same options give the same bytes.
+#[derive(Debug, Clone, Parser)]
+struct Args {
+    /// A folder that is made
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Rows of the baseline
+    #[arg(long, default_value_t = 1_000_000)]
+    rows: u64,
+    /// Columns, the key among them
+    #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u32).range(2..))]
+    columns: u32,
+    /// Share of the rows that changes: a third each is inserted, updated and deleted
+    #[arg(long, value_name = "SHARE", default_value_t = 0.03)]
+    changes: f64,
+    /// In which order the exports list their rows
+    #[arg(long, value_enum, default_value_t = Order::Same)]
+    order: Order,
+    /// Which fields stand in quotes
+    #[arg(long, value_enum, default_value_t = Quoting::None)]
+    quoting: Quoting,
+    /// Characters of the last column, a text
+    #[arg(long, value_name = "CHARACTERS", default_value_t = 16)]
+    text: usize,
+    /// Another seed gives other values
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Order {
+    /// By key in both
+    Same,
+    /// By no column, and the same in both
+    Unsorted,
+    /// By key in the baseline, by nothing in the snapshot
+    Shuffled,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Quoting {
+    None,
+    All,
+}
+
+/// The types of the columns behind the key, over and over; the last column is always a text.
+const TYPES: [&str; 6] = ["decimal(12,2)", "varchar(24)", "date", "int", "timestamp", "boolean"];
+
+/// What becomes of a row from the baseline to the snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Stays,
+    Updated,
+    Deleted,
+    /// Only the snapshot has it.
+    Inserted,
+}
+
+fn main() -> io::Result<()> {
+    let args = Args::parse();
+    for folder in ["schemas", "baseline", "snapshot"] {
+        fs::create_dir_all(args.out.join(folder))?;
+    }
+    fs::write(args.out.join("schemas/bench.yaml"), schema(&args))?;
+    let [baseline, snapshot] = ["baseline", "snapshot"].map(|folder| args.out.join(folder));
+    thread::scope(|scope| {
+        let other = scope.spawn(|| write(&args, &baseline, false));
+        write(&args, &snapshot, true)?;
+        other.join().expect("the other thread does not panic")
+    })?;
+    let count = |fate| ids(&args).filter(|id| args.fate(*id) == fate).count() as u64;
+    let [stay, updated, deleted, inserted] = [Fate::Stays, Fate::Updated, Fate::Deleted, Fate::Inserted].map(count);
+    let made = json!({
+        "baseline": baseline,
+        "snapshot": snapshot,
+        "baseline_rows": stay + updated + deleted,
+        "rows": stay + updated + inserted,
+        "inserted": inserted,
+        "updated": updated,
+        "deleted": deleted,
+    });
+    println!("{made:#}");
+    Ok(())
+}
+
+fn schema(args: &Args) -> String {
+    let mut yaml = String::from("table: bench\nprimary_key: [id]\ncolumns:\n  - { name: id, type: bigint }\n");
+    for column in 1..args.columns {
+        let ty = if column + 1 == args.columns { "string" } else { TYPES[column as usize % TYPES.len()] };
+        yaml += &format!("  - {{ name: c{column}, type: \"{ty}\", nullable: true }}\n");
+    }
+    yaml + "source: { compression: gzip }\n"
+}
+
+/// The rows of both exports together; a share of them is only in the snapshot.
+fn ids(args: &Args) -> std::ops::Range<u64> {
+    0..args.rows + (args.rows as f64 * args.changes / 3.0) as u64
+}
+
+impl Args {
+    fn fate(&self, id: u64) -> Fate {
+        let share = self.rows as f64 * self.changes / 3.0 / ids(self).end as f64;
+        let dice = random(self.seed, id, 0) as f64 / u64::MAX as f64;
+        match dice / share {
+            0.0..1.0 => Fate::Inserted,
+            1.0..2.0 => Fate::Updated,
+            2.0..3.0 => Fate::Deleted,
+            _ => Fate::Stays,
+        }
+    }
+}
+
+fn write(args: &Args, folder: &Path, is_new: bool) -> io::Result<()> {
+    let file = BufWriter::new(File::create(folder.join("part-0000.csv.gz"))?);
+    let mut out = GzEncoder::new(BufWriter::new(file), Compression::default());
+    let names: Vec<String> = (1..args.columns).map(|column| format!("c{column}")).collect();
+    writeln!(out, "id,{}", names.join(","))?;
+    let all = ids(args).end;
+    let mixes = args.order == Order::Shuffled && is_new;
+    let stride = coprime(all);
+    let mut line = String::new();
+    for place in ids(args) {
+        let id = if mixes { (u128::from(place) * u128::from(stride) % u128::from(all)) as u64 } else { place };
+        let fate = args.fate(id);
+        if fate == if is_new { Fate::Deleted } else { Fate::Inserted } {
+            continue;
+        }
+        line.clear();
+        row(args, id, is_new && fate == Fate::Updated, &mut line);
+        out.write_all(line.as_bytes())?;
+    }
+    out.finish()?.into_inner().map_err(io::IntoInnerError::into_error)?.flush()
+}
+
+/// A number near the golden section of `all` that has no divisor in common with it.
+fn coprime(all: u64) -> u64 {
+    let gcd = |mut a: u64, mut b: u64| {
+        while b > 0 {
+            (a, b) = (b, a % b);
+        }
+        a
+    };
+    let near = (all as f64 * 0.618) as u64;
+    (near.max(1)..).find(|number| gcd(*number, all) == 1).expect("every other prime is one")
+}
+
+fn row(args: &Args, id: u64, is_updated: bool, line: &mut String) {
+    // A bijection, so that keys stay unique.
+    let key = if args.order == Order::Unsorted { random(0, id, 0).cast_signed() } else { id.cast_signed() };
+    field(args, &key.to_string(), line);
+    for column in 1..args.columns {
+        line.push(',');
+        let is_changed = is_updated && column == 1;
+        let dice = random(args.seed + u64::from(is_changed), id, u64::from(column));
+        let text = if column + 1 == args.columns { text(dice, args.text) } else { value(column, dice) };
+        field(args, &text, line);
+    }
+    line.push('\n');
+}
+
+fn field(args: &Args, text: &str, line: &mut String) {
+    match args.quoting {
+        Quoting::None => line.push_str(text),
+        Quoting::All => {
+            line.push('"');
+            line.push_str(text);
+            line.push('"');
+        }
+    }
+}
+
+fn value(column: u32, dice: u64) -> String {
+    let number = dice >> 20;
+    match TYPES[column as usize % TYPES.len()] {
+        "decimal(12,2)" => format!("{}.{:02}", number % 1_000_000, dice % 100),
+        "varchar(24)" => format!("DE{:020}", number),
+        "date" => format!("20{:02}-{:02}-{:02}", number % 30, 1 + dice % 12, 1 + dice % 28),
+        "int" => (number % 100_000).to_string(),
+        "timestamp" => {
+            format!("2025-{:02}-{:02} {:02}:{:02}:00", 1 + dice % 12, 1 + number % 28, dice % 24, number % 60)
+        }
+        _ => dice.is_multiple_of(2).to_string(),
+    }
+}
+
+/// Words, as compressible as words are.
+fn text(dice: u64, characters: usize) -> String {
+    const WORDS: [&str; 16] = [
+        "account", "balance", "carrier", "delivery", "entry", "freight", "goods", "height", "invoice", "journal",
+        "key", "ledger", "margin", "number", "order", "price",
+    ];
+    let mut text = String::with_capacity(characters + 16);
+    for place in 0.. {
+        if text.len() >= characters {
+            break;
+        }
+        text.push_str(WORDS[(random(dice, place, 1) % 16) as usize]);
+        text.push(' ');
+    }
+    text.truncate(characters);
+    text
+}
+
+/// SplitMix64 (G. Steele, D. Lea, C. Flood, 2014) of three numbers: a bijection in the second.
+fn random(seed: u64, id: u64, column: u64) -> u64 {
+    let mix = |mut z: u64| {
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    };
+    let of = mix(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(column));
+    mix(id.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(of))
+}
