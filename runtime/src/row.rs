@@ -4,6 +4,7 @@
 //! baseline's value that today's type cannot read as `!`, the length of its raw text, `:`, the raw text. A row's **image** is its key columns in the order of `primary_key`, then every other column in the order of `columns`. The
 //! **row hash** is over the image without the columns that are not compared.
 
+mod field;
 mod look;
 mod typed;
 
@@ -14,6 +15,7 @@ use crate::epoch::{Epoch, Place, Written};
 use crate::reject::Reason;
 use crate::table::{Column, Table};
 use crate::value::{Reader, Value};
+pub use field::Field;
 pub use look::Looked;
 
 /// How the rows of an export become images: a table's columns in the order in which they stand there, and where the
@@ -26,13 +28,21 @@ pub struct Layout {
     pub written: Written,
     /// The names of the export's columns; without a header also the order of its fields.
     pub names: Vec<String>,
-    readers: Vec<Reader>,
-    /// For each reader, where its values come from.
-    origins: Vec<Origin>,
+    /// The columns in the order of an image.
+    slots: Vec<Slot>,
     keys: usize,
     all_compared: bool,
     /// Whether a value outside the key that cannot be read is a value still: in a baseline from before today's types.
     is_lenient: bool,
+}
+
+/// One column of an image.
+#[derive(Debug)]
+struct Slot {
+    reader: Reader,
+    origin: Origin,
+    /// Whether it counts when rows are compared.
+    is_compared: bool,
 }
 
 /// Where the values of a column come from.
@@ -42,15 +52,6 @@ enum Origin {
     Column(usize),
     /// The export is older than the column; these bytes stand for it.
     Fill(Vec<u8>),
-}
-
-/// One field of a row as it stood in a part.
-#[derive(Debug, Clone, Copy)]
-pub struct Field<'a> {
-    /// The text, without its quotes.
-    pub text: &'a [u8],
-    /// Whether it was quoted.
-    pub quoted: bool,
 }
 
 /// A row in canonical bytes.
@@ -86,26 +87,31 @@ impl Layout {
             Place::Column(place) => Origin::Column(place),
             Place::Added => Origin::Fill(fill(&reader(column, &today), column)),
         };
+        let slot = |column: &&'static Column| Slot {
+            reader: reader(column, &epoch.source),
+            origin: origin(column),
+            is_compared: column.compare || table.is_key(column),
+        };
+        let slots: Vec<Slot> = columns.iter().map(slot).collect();
         Self {
             table,
             written: epoch.source.clone(),
             names: epoch.columns.iter().map(|column| column.name.clone()).collect(),
-            readers: columns.iter().map(|column| reader(column, &epoch.source)).collect(),
-            origins: columns.iter().map(origin).collect(),
             keys: table.primary_key.len(),
-            all_compared: table.columns.iter().all(|column| column.compare || table.is_key(column)),
+            all_compared: slots.iter().all(|slot| slot.is_compared),
+            slots,
             is_lenient,
         }
     }
 
     /// The columns of the key, in its order.
     pub fn key_columns(&self) -> impl Iterator<Item = &'static Column> + '_ {
-        self.readers[..self.keys].iter().map(Reader::column)
+        self.slots[..self.keys].iter().map(Slot::column)
     }
 
     /// The columns outside the key, in the order of the schema.
     pub fn value_columns(&self) -> impl Iterator<Item = &'static Column> + '_ {
-        self.readers[self.keys..].iter().map(Reader::column)
+        self.slots[self.keys..].iter().map(Slot::column)
     }
 
     /// Whether every column counts when rows are compared, so that equal row hashes are equal rows.
@@ -117,22 +123,14 @@ impl Layout {
     /// is returned.
     pub fn read_key<'f>(&self, field: impl Fn(usize) -> Field<'f>, row: &mut Row) -> bool {
         row.image.clear();
-        for (index, (reader, origin)) in self.readers[..self.keys].iter().zip(&self.origins).enumerate() {
-            let Origin::Column(place) = origin else { return false };
-            let field = field(*place);
-            if reader.is_canonical(field.text) {
-                write_text(field.text, &mut row.image);
-            } else if self.convert(index, reader, field, row).is_err() {
-                return false;
-            }
-        }
+        let is_good = self.slots[..self.keys].iter().all(|slot| slot.read(&field, row, |_, _| false));
         row.key_length = row.image.len();
-        true
+        is_good
     }
 
     /// For each column outside the key, whether the export is older than it.
     pub fn added(&self) -> Vec<bool> {
-        self.origins[self.keys..].iter().map(|origin| matches!(origin, Origin::Fill(_))).collect()
+        self.slots[self.keys..].iter().map(|slot| matches!(slot.origin, Origin::Fill(_))).collect()
     }
 
     /// Reads a row into `row`. `field` gives the field of the export's column at a place; each field that is no value
@@ -146,48 +144,33 @@ impl Layout {
         row.image.clear();
         row.compared.clear();
         let mut is_good = true;
+        let (key, rest) = self.slots.split_at(self.keys);
+        for slot in key {
+            is_good &= slot.read(&field, row, |field, reason| {
+                refuse(slot.column(), field, reason);
+                false
+            });
+        }
+        row.key_length = row.image.len();
         // Where the compared bytes begin that are not copied yet.
         let mut run = 0;
-        for (index, (reader, origin)) in self.readers.iter().zip(&self.origins).enumerate() {
+        for slot in rest {
             let start = row.image.len();
-            match origin {
-                Origin::Fill(bytes) => row.image.extend_from_slice(bytes),
-                Origin::Column(place) => {
-                    let field = field(*place);
-                    if reader.is_canonical(field.text) {
-                        write_text(field.text, &mut row.image);
-                    } else if let Err(reason) = self.convert(index, reader, field, row) {
-                        is_good = false;
-                        refuse(reader.column(), field, reason);
-                    }
+            is_good &= slot.read(&field, row, |field, reason| {
+                if !self.is_lenient {
+                    refuse(slot.column(), field, reason);
                 }
-            }
-            if !self.all_compared && index >= self.keys && !reader.column().compare {
+                self.is_lenient
+            });
+            if !slot.is_compared {
                 row.compared.extend_from_slice(&row.image[run..start]);
                 run = row.image.len();
-            }
-            if index + 1 == self.keys {
-                row.key_length = row.image.len();
             }
         }
         if !self.all_compared {
             row.compared.extend_from_slice(&row.image[run..]);
         }
         is_good
-    }
-
-    fn convert(&self, index: usize, reader: &Reader, field: Field<'_>, row: &mut Row) -> Result<(), Reason> {
-        row.text.clear();
-        match reader.read(field.text, field.quoted, &mut row.text) {
-            Ok(Value::Null) => row.image.push(b'-'),
-            Ok(Value::Text) => write_text(&row.text, &mut row.image),
-            Err(_) if self.is_lenient && index >= self.keys => {
-                row.image.push(UNREADABLE);
-                write_text(field.text, &mut row.image);
-            }
-            Err(reason) => return Err(reason),
-        }
-        Ok(())
     }
 
     /// The XXH64 (seed 0) of the row's compared bytes, signed: what `hash` says in an operation.
@@ -205,9 +188,8 @@ impl Layout {
         if self.all_compared {
             return xxh64(image, 0).cast_signed();
         }
-        let compared = self.readers.iter().enumerate().map(|(i, reader)| i < self.keys || reader.column().compare);
-        let kept: Vec<u8> =
-            segments(image).zip(compared).filter(|(_, is)| *is).flat_map(|(s, _)| s.bytes).copied().collect();
+        let compared = segments(image).zip(&self.slots).filter(|(_, slot)| slot.is_compared);
+        let kept: Vec<u8> = compared.flat_map(|(segment, _)| segment.bytes).copied().collect();
         xxh64(&kept, 0).cast_signed()
     }
 
@@ -219,6 +201,57 @@ impl Layout {
         };
         let texts: Vec<String> = self.key_columns().zip(segments(key)).map(show).collect();
         format!("({})", texts.join(", "))
+    }
+}
+
+impl Slot {
+    fn column(&self) -> &'static Column {
+        self.reader.column()
+    }
+
+    /// Appends the column's bytes to the row's image. `refused` hears of a field that is no value, and says whether its
+    /// text is to stand there as it is. Whether the column can be used is what is returned.
+    #[inline(always)]
+    fn read<'f>(
+        &self,
+        field: &impl Fn(usize) -> Field<'f>,
+        row: &mut Row,
+        refused: impl FnOnce(Field<'f>, Reason) -> bool,
+    ) -> bool {
+        let Origin::Column(place) = self.origin else { return self.fill(row) };
+        let field = field(place);
+        if self.reader.write_plain(field, &mut row.image) {
+            return true;
+        }
+        match self.convert(field, row) {
+            Ok(()) => true,
+            Err(reason) => {
+                let is_kept = refused(field, reason);
+                if is_kept {
+                    row.image.push(UNREADABLE);
+                    write_text(field.text(), &mut row.image);
+                }
+                is_kept
+            }
+        }
+    }
+
+    #[inline(never)]
+    fn fill(&self, row: &mut Row) -> bool {
+        if let Origin::Fill(bytes) = &self.origin {
+            row.image.extend_from_slice(bytes);
+        }
+        true
+    }
+
+    #[inline(never)]
+    fn convert(&self, field: Field<'_>, row: &mut Row) -> Result<(), Reason> {
+        row.text.clear();
+        match self.reader.read(field.text(), field.quoted, &mut row.text)? {
+            Value::Null => row.image.push(b'-'),
+            Value::Text => write_text(&row.text, &mut row.image),
+        }
+        Ok(())
     }
 }
 
@@ -275,6 +308,12 @@ pub fn segments(image: &[u8]) -> impl Iterator<Item = Segment<'_>> {
         let (first, _) = rest.split_first()?;
         let (length, text) = if *first == b'-' {
             (1, None)
+        } else if let [digit @ b'0'..=b'9', b':', text @ ..] = rest {
+            let size = usize::from(digit - b'0');
+            (2 + size, Some(&text[..size]))
+        } else if let [ten @ b'1'..=b'9', one @ b'0'..=b'9', b':', text @ ..] = rest {
+            let size = usize::from(ten - b'0') * 10 + usize::from(one - b'0');
+            (3 + size, Some(&text[..size]))
         } else {
             let colon = rest.iter().position(|byte| *byte == b':')?;
             let digits = usize::from(*first == UNREADABLE);
@@ -298,54 +337,28 @@ fn fill(reader: &Reader, column: &Column) -> Vec<u8> {
     bytes
 }
 
-/// Texts up to so many bytes are copied as a whole block, of which the rest is cut off again: most texts are this short,
-/// and a call to copy a few bytes costs more than the bytes.
-const SHORT: usize = 16;
-
 /// Appends `length:text`.
 #[inline]
 pub(crate) fn write_text(text: &[u8], out: &mut Vec<u8>) {
-    if text.len() > SHORT {
-        return write_long_text(text, out);
-    }
-    // Two digits of the length, a colon, the text; of the first ten lengths one digit is left out.
-    let mut block = [0; 3 + SHORT];
-    let length = text.len();
-    block[0] = b'1';
-    block[1] = b'0' + (if length < 10 { length } else { length - 10 }) as u8;
-    block[2] = b':';
-    copy_short(text, &mut block[3..]);
-    let from = usize::from(length < 10);
-    let end = out.len() + 3 - from + length;
-    out.extend_from_slice(&block[from..]);
-    out.truncate(end);
-}
-
-#[inline]
-fn copy_short(text: &[u8], block: &mut [u8]) {
-    match text.len() {
-        length @ 8..=SHORT => {
-            block[..8].copy_from_slice(&text[..8]);
-            block[length - 8..length].copy_from_slice(&text[length - 8..]);
-        }
-        length @ 4..8 => {
-            block[..4].copy_from_slice(&text[..4]);
-            block[length - 4..length].copy_from_slice(&text[length - 4..]);
-        }
-        0 => {}
-        // One, two or three bytes: the first, the middle and the last, which may be the same.
-        length => {
-            block[0] = text[0];
-            block[length / 2] = text[length / 2];
-            block[length - 1] = text[length - 1];
-        }
-    }
-}
-
-fn write_long_text(text: &[u8], out: &mut Vec<u8>) {
     write_number(text.len(), out);
     out.push(b':');
     out.extend_from_slice(text);
+}
+
+/// The same for the text of up to 16 bytes that this block begins with: the whole block is copied, and what is too much is
+/// cut off again, since a call to copy a few bytes costs more than the bytes.
+#[inline]
+pub(crate) fn write_block(block: &[u8; 16], length: usize, out: &mut Vec<u8>) {
+    let mut bytes = [0; 19];
+    bytes[3..].copy_from_slice(block);
+    bytes[2] = b':';
+    // Of the first ten lengths there is one digit.
+    let from = usize::from(length < 10);
+    bytes[0] = b'1';
+    bytes[1] = b'0' + (if length < 10 { length } else { length - 10 }) as u8;
+    let end = out.len() + 3 - from + length;
+    out.extend_from_slice(&bytes[from..]);
+    out.truncate(end);
 }
 
 fn write_number(number: usize, out: &mut Vec<u8>) {

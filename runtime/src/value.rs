@@ -23,6 +23,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 
 use crate::epoch::Written;
 use crate::reject::Reason;
+use crate::row::Field;
 use crate::table::{Column, Encoding, Type};
 pub(crate) use number::write_bits;
 use plain::Plain;
@@ -38,10 +39,10 @@ pub struct Reader {
     quoted_nulls: bool,
     refuse_replacement: bool,
     layout: TimeLayout,
+    /// How a text that is not empty may be told to be canonical, if only the empty text can be NULL.
     plain: Plain,
-    iso_timestamp: bool,
-    /// Whether nothing but the empty text can be NULL: then a text that is not empty needs no other look.
-    only_empty_is_null: bool,
+    /// Whether the empty text is NULL here: unquoted, and, if so declared, quoted.
+    empty_is_null: bool,
 }
 
 /// What a field's text turned out to be.
@@ -58,16 +59,16 @@ impl Reader {
     /// all that Athena's reader leaves of a byte that is not UTF-8.
     pub fn new(column: &'static Column, source: &Written, is_key: bool, athena: bool) -> Self {
         let layout = TimeLayout::of(column);
+        let only_empty_is_null = source.nulls.iter().all(String::is_empty);
         Self {
             column,
             is_key,
             nulls: source.nulls.iter().map(|null| null.as_bytes().into()).collect(),
             quoted_nulls: source.quoted_nulls,
             refuse_replacement: athena,
-            iso_timestamp: column.ty == Type::Timestamp && layout.is_iso_timestamp(),
+            plain: if only_empty_is_null { Plain::of(column) } else { Plain::Never },
+            empty_is_null: column.nullable && !is_key && source.nulls.iter().any(String::is_empty),
             layout,
-            plain: Plain::of(column),
-            only_empty_is_null: source.nulls.iter().all(String::is_empty),
         }
     }
 
@@ -76,10 +77,17 @@ impl Reader {
         self.column
     }
 
-    /// Whether a field's text is its canonical text. False says nothing.
-    #[inline]
-    pub fn is_canonical(&self, field: &[u8]) -> bool {
-        self.only_empty_is_null && !field.is_empty() && self.plain.is_canonical(field)
+    /// Appends the row bytes of a field, if a look can tell them. False says nothing, and then nothing was written.
+    #[inline(always)]
+    pub fn write_plain(&self, field: Field<'_>, out: &mut Vec<u8>) -> bool {
+        if field.is_empty() {
+            let is_null = self.empty_is_null && (self.quoted_nulls || !field.quoted);
+            if is_null {
+                out.push(b'-');
+            }
+            return is_null;
+        }
+        self.plain.write(field, out)
     }
 
     /// Appends the canonical text of a field to `out`, or says why it is no value of the column.
@@ -126,7 +134,6 @@ impl Reader {
             Type::String => self.string(text, None, out),
             Type::Binary(encoding) => binary(text, encoding, out),
             Type::Date => self.layout.read(text).map(|moment| time::write_date(&moment, out)),
-            Type::Timestamp if self.iso_timestamp && time::write_plain_timestamp(text, out) => Ok(()),
             Type::Timestamp => self.layout.read(text).map(|moment| time::write_timestamp(&moment, out)),
             Type::Timestamptz => self.layout.read(text)?.to_utc().map(|moment| {
                 time::write_timestamp(&moment, out);

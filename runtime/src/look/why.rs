@@ -243,7 +243,7 @@ fn found(part: &str, row: Sighting<'_>) -> Found {
 fn cell(looked: Looked<'_>) -> Cell {
     let Looked { column, field, value } = looked;
     let mut mark = Xxh3Default::new();
-    let texts = [field.map(|field| field.text), value.as_ref().ok().and_then(Option::as_deref)];
+    let texts = [field.map(|field| field.text()), value.as_ref().ok().and_then(Option::as_deref)];
     for text in texts {
         let length = text.map_or(u64::MAX, |text| text.len() as u64);
         mark.update(&length.to_le_bytes());
@@ -253,9 +253,9 @@ fn cell(looked: Looked<'_>) -> Cell {
     let refused = value.as_ref().err().zip(field);
     Cell {
         column: column.name.into(),
-        raw: field.map(|field| raw(field.text)),
+        raw: field.map(|field| raw(field.text())),
         quoted: field.is_some_and(|field| field.quoted),
-        refused: refused.map(|(reason, field)| native::explain(column, field.text, *reason)),
+        refused: refused.map(|(reason, field)| native::explain(column, field.text(), *reason)),
         value: value.ok().map(|text| masked(column, value_json(column, text.as_deref()))),
         mark: mark.digest128(),
     }

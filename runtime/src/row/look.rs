@@ -1,9 +1,9 @@
 //! A row as somebody looks at it: column by column, whatever is wrong with it.
 
-use super::{Field, Layout, Origin, segments, write_text};
+use super::{Field, Layout, Origin, Slot, segments, write_text};
 use crate::reject::Reason;
 use crate::table::Column;
-use crate::value::{Reader, Value};
+use crate::value::Value;
 
 /// A column of a row.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ impl Layout {
     /// A key in row bytes from one text for each of its columns; or the first column whose text is no value, and why.
     pub fn key_of_texts(&self, texts: &[String]) -> Result<Vec<u8>, (&'static Column, Reason)> {
         let mut key = Vec::new();
-        for (reader, text) in self.readers[..self.keys].iter().zip(texts) {
+        for (Slot { reader, .. }, text) in self.slots[..self.keys].iter().zip(texts) {
             let mut canonical = Vec::new();
             reader.read(text.as_bytes(), false, &mut canonical).map_err(|reason| (reader.column(), reason))?;
             write_text(&canonical, &mut key);
@@ -32,25 +32,24 @@ impl Layout {
     /// has one; `text` is room to work in, so that no row of millions needs its own.
     pub fn has_key<'f>(&self, field: impl Fn(usize) -> Option<Field<'f>>, key: &[u8], text: &mut Vec<u8>) -> bool {
         let mut wanted = segments(key);
-        self.readers[..self.keys].iter().zip(&self.origins).all(|(reader, origin)| {
+        self.slots[..self.keys].iter().all(|Slot { reader, origin, .. }| {
             let (Origin::Column(place), Some(wanted)) = (origin, wanted.next()) else { return false };
             let Some(field) = field(*place) else { return false };
             text.clear();
-            reader.read(field.text, field.quoted, text).is_ok() && wanted.text == Some(text.as_slice())
+            reader.read(field.text(), field.quoted, text).is_ok() && wanted.text == Some(text.as_slice())
         })
     }
 
     /// Each column of a row, in the order of the schema. `field` gives the field of the export's column at a place.
     pub fn look<'f>(&self, field: impl Fn(usize) -> Field<'f>) -> Vec<Looked<'f>> {
-        let of = |column: &Column| self.readers.iter().position(|reader| reader.column().name == column.name);
-        let places = self.table.columns.iter().filter_map(of);
-        places.map(|at| look_at(&self.readers[at], &self.origins[at], &field)).collect()
+        let of = |column: &Column| self.slots.iter().find(|slot| slot.column().name == column.name);
+        self.table.columns.iter().filter_map(of).map(|slot| look_at(slot, &field)).collect()
     }
 }
 
-fn look_at<'f>(reader: &Reader, origin: &Origin, field: impl Fn(usize) -> Field<'f>) -> Looked<'f> {
-    let column = reader.column();
-    match origin {
+fn look_at<'f>(slot: &Slot, field: impl Fn(usize) -> Field<'f>) -> Looked<'f> {
+    let column = slot.column();
+    match &slot.origin {
         Origin::Fill(bytes) => {
             let value = segments(bytes).next().and_then(|segment| segment.text).map(<[u8]>::to_vec);
             Looked { column, field: None, value: Ok(value) }
@@ -58,7 +57,7 @@ fn look_at<'f>(reader: &Reader, origin: &Origin, field: impl Fn(usize) -> Field<
         Origin::Column(place) => {
             let field = field(*place);
             let mut text = Vec::new();
-            let value = reader.read(field.text, field.quoted, &mut text);
+            let value = slot.reader.read(field.text(), field.quoted, &mut text);
             Looked { column, field: Some(field), value: value.map(|value| (value == Value::Text).then_some(text)) }
         }
     }

@@ -6,13 +6,17 @@
 
 use std::io::{self, Read};
 
-use memchr::{memchr, memchr_iter, memchr2};
+use memchr::{memchr, memchr_iter};
 
+mod bits;
 mod delimiters;
+mod fields;
 
 use crate::epoch::Written;
 use crate::reject::Reason;
 use crate::row::Field;
+use bits::{BLOCK, Block};
+use fields::Fields;
 
 /// Longest record, in bytes. Beyond it a quote was left open, and the rest of the file would end up in memory.
 pub const MAX_RECORD: usize = 64 << 20;
@@ -94,22 +98,6 @@ pub struct Flaw {
     pub message: &'static str,
 }
 
-/// Where the fields of the current record stand.
-#[derive(Debug, Default)]
-struct Fields {
-    spans: Vec<Span>,
-    /// Fields that held doubled quotes, with single ones.
-    unescaped: Vec<u8>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Span {
-    start: usize,
-    end: usize,
-    quoted: bool,
-    unescaped: bool,
-}
-
 impl Dialect {
     /// The dialect of exports that are written like this.
     pub fn of(source: &Written) -> Self {
@@ -120,19 +108,18 @@ impl Dialect {
 impl Record<'_> {
     /// How many fields the record has.
     pub fn len(&self) -> usize {
-        self.fields.spans.len()
+        self.fields.len()
     }
 
     /// Never true: a record has at least one field.
     pub fn is_empty(&self) -> bool {
-        self.fields.spans.is_empty()
+        self.fields.len() == 0
     }
 
     /// The field at a place, from 0, which must be below [`Record::len`].
+    #[inline]
     pub fn field(&self, place: usize) -> Field<'_> {
-        let span = self.fields.spans[place];
-        let bytes = if span.unescaped { &self.fields.unescaped[..] } else { self.bytes };
-        Field { text: &bytes[span.start..span.end], quoted: span.quoted }
+        self.fields.field(self.bytes, place)
     }
 
     /// All fields, in order.
@@ -173,7 +160,7 @@ impl<R: Read> Reader<R> {
             self.line += lines;
             if from < to {
                 self.last = (from, to);
-                return Ok(Some(self.splitter.split(&self.buffer[from..to], line)));
+                return Ok(Some(self.splitter.split(&self.buffer[from..], to - from, line)));
             }
         }
     }
@@ -189,12 +176,7 @@ impl<R: Read> Reader<R> {
         batch.records.clear();
         while batch.records.is_empty() {
             while self.end < self.buffer.len() && self.fill()? {}
-            while let Some((from, to, lines)) = self.whole_span() {
-                self.line += lines;
-                if from < to {
-                    batch.records.push((from as u32, to as u32));
-                }
-            }
+            self.whole_spans(&mut batch.records);
             if batch.records.is_empty() {
                 let Some((from, to, lines)) = self.next_span()? else { return Ok(false) };
                 self.line += lines;
@@ -261,6 +243,35 @@ impl<R: Read> Reader<R> {
         }
     }
 
+    /// The places of all records whose ends are in the buffer.
+    fn whole_spans(&mut self, records: &mut Vec<(u32, u32)>) {
+        if self.splitter.dialect.multiline {
+            while let Some((from, to, lines)) = self.whole_span() {
+                self.line += lines;
+                if from < to {
+                    records.push((from as u32, to as u32));
+                }
+            }
+            return;
+        }
+        let bytes = &self.buffer[..self.end];
+        let mut at = self.start + self.seen.bytes;
+        while at < self.end {
+            let ends = Block::beginning(&bytes[at..]).is(b'\n') & bits::first(self.end - at);
+            bits::each(ends, |place| {
+                let (from, end) = (self.start, at + place);
+                let to = if end > from && bytes[end - 1] == b'\r' { end - 1 } else { end };
+                if from < to {
+                    records.push((from as u32, to as u32));
+                }
+                self.start = end + 1;
+                self.line += 1;
+            });
+            at += BLOCK;
+        }
+        self.seen = Seen { bytes: self.end - self.start, ..Seen::default() };
+    }
+
     /// Reads more behind what is there; false at the end of the input.
     fn fill(&mut self) -> io::Result<bool> {
         if self.at_end {
@@ -292,9 +303,10 @@ impl Splitter {
         Self { dialect, fields: Fields::default() }
     }
 
-    /// Splits one record, which begins on `line`.
-    pub fn split<'r>(&'r mut self, bytes: &'r [u8], line: u64) -> Result<Record<'r>, Flaw> {
-        match self.fields.split(bytes, self.dialect) {
+    /// Splits one record, which begins on `line` and is the first `length` of the bytes. What stands behind it in memory
+    /// is not looked at, but lets its last fields be read in whole blocks.
+    pub fn split<'r>(&'r mut self, bytes: &'r [u8], length: usize, line: u64) -> Result<Record<'r>, Flaw> {
+        match self.fields.split(bytes, length, self.dialect) {
             Ok(()) => Ok(Record { line, bytes, fields: &self.fields }),
             Err((reason, message)) => Err(Flaw { line, reason, message }),
         }
@@ -320,120 +332,16 @@ impl Batch {
     }
 
     /// The record at a place, from 0, which must be below [`Batch::len`].
+    #[inline]
     pub fn record(&self, place: usize) -> &[u8] {
         let (from, to) = self.records[place];
         &self.bytes[from as usize..to as usize]
     }
-}
 
-type Split = Result<(), (Reason, &'static str)>;
-
-impl Fields {
-    fn split(&mut self, record: &[u8], dialect: Dialect) -> Split {
-        self.spans.clear();
-        self.unescaped.clear();
-        // Most records have neither quotes nor flaws: one look finds their delimiters and tells that.
-        if delimiters::find(record, dialect.delimiter, dialect.quote, |end| self.plain(end)) {
-            self.plain(record.len());
-            return Ok(());
-        }
-        self.spans.clear();
-        check_characters(record)?;
-        match dialect.quote {
-            Some(quote) => self.split_quoted(record, dialect, quote),
-            None => {
-                self.split_plain(record, dialect.delimiter);
-                Ok(())
-            }
-        }
-    }
-
-    /// The next field has neither quotes nor anything doubled, and ends here.
+    /// The same with everything that stands behind it, and its length: what [`Splitter::split`] takes.
     #[inline]
-    fn plain(&mut self, end: usize) {
-        let start = self.spans.last().map_or(0, |span| span.end + 1);
-        self.spans.push(Span { start, end, quoted: false, unescaped: false });
+    pub fn rest(&self, place: usize) -> (&[u8], usize) {
+        let (from, to) = self.records[place];
+        (&self.bytes[from as usize..], (to - from) as usize)
     }
-
-    fn split_plain(&mut self, record: &[u8], delimiter: u8) {
-        let mut start = 0;
-        for end in memchr_iter(delimiter, record).chain([record.len()]) {
-            self.spans.push(Span { start, end, quoted: false, unescaped: false });
-            start = end + 1;
-        }
-    }
-
-    fn split_quoted(&mut self, record: &[u8], dialect: Dialect, quote: u8) -> Split {
-        let mut at = 0;
-        loop {
-            if record.get(at) == Some(&quote) {
-                at = self.quoted_field(record, at + 1, quote, dialect.multiline)?;
-                if record.get(at).is_some_and(|byte| *byte != dialect.delimiter) {
-                    return Err((Reason::BadQuoting, "text stands behind a closing quote"));
-                }
-            } else {
-                let end = memchr(dialect.delimiter, &record[at..]).map_or(record.len(), |length| at + length);
-                if memchr(quote, &record[at..end]).is_some() {
-                    return Err((Reason::BadQuoting, "a quote stands inside a field that is not quoted"));
-                }
-                self.spans.push(Span { start: at, end, quoted: false, unescaped: false });
-                at = end;
-            }
-            if at >= record.len() {
-                return Ok(());
-            }
-            at += 1;
-        }
-    }
-
-    /// Takes the field whose text begins at `start`, and gives the place behind its closing quote.
-    fn quoted_field(
-        &mut self,
-        record: &[u8],
-        start: usize,
-        quote: u8,
-        multiline: bool,
-    ) -> Result<usize, (Reason, &'static str)> {
-        let copied_from = self.unescaped.len();
-        let (mut from, mut is_copied) = (start, false);
-        loop {
-            let Some(length) = memchr(quote, &record[from..]) else {
-                return Err((
-                    Reason::BadQuoting,
-                    if multiline { "a quote is never closed" } else { "a quote is not closed on its line" },
-                ));
-            };
-            let end = from + length;
-            if record.get(end + 1) == Some(&quote) {
-                is_copied = true;
-                self.unescaped.extend_from_slice(&record[from..=end]);
-                from = end + 2;
-                continue;
-            }
-            if is_copied {
-                self.unescaped.extend_from_slice(&record[from..end]);
-                let end = self.unescaped.len();
-                self.spans.push(Span { start: copied_from, end, quoted: true, unescaped: true });
-            } else {
-                self.spans.push(Span { start, end, quoted: true, unescaped: false });
-            }
-            return Ok(end + 1);
-        }
-    }
-}
-
-/// A CR that is no part of a line end, and NUL, may stand nowhere.
-fn check_characters(record: &[u8]) -> Split {
-    let mut from = 0;
-    while let Some(length) = memchr2(b'\r', 0, &record[from..]) {
-        let at = from + length;
-        if record[at] == 0 {
-            return Err((Reason::BadCharacter, "a NUL byte"));
-        }
-        if record.get(at + 1) != Some(&b'\n') {
-            return Err((Reason::BadCharacter, "a carriage return without a line feed"));
-        }
-        from = at + 1;
-    }
-    Ok(())
 }

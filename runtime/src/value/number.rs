@@ -66,10 +66,6 @@ pub(super) fn float(text: &[u8], out: &mut Vec<u8>) -> Result<(), ()> {
 
 /// A 64-bit float.
 pub(super) fn double(text: &[u8], out: &mut Vec<u8>) -> Result<(), ()> {
-    if let Some(value) = short(text) {
-        write_bits(value, out);
-        return Ok(());
-    }
     match special(text) {
         Some(value) => write_bits(value, out),
         None => {
@@ -112,7 +108,7 @@ fn hex(number: u32) -> [u8; 8] {
 /// A number of up to 15 digits with a point or without, as most are. Digits and power of ten are both exact as doubles
 /// then, so that one division rounds as the standard wants it (W. Clinger, How to read floating point numbers
 /// accurately, 1990). `None` says nothing.
-fn short(text: &[u8]) -> Option<f64> {
+pub(super) fn short(text: &[u8]) -> Option<f64> {
     const DIGITS: usize = 15;
     const POWERS: [f64; DIGITS + 1] =
         [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];

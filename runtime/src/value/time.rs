@@ -3,7 +3,6 @@
 use jiff::SignedDuration;
 use jiff::civil;
 
-use super::plain::{is_date, is_time};
 use crate::table::{Column, Type};
 
 /// The widest offset from UTC, in minutes, that a timestamptz may have: 14 hours, as in Trino.
@@ -60,11 +59,6 @@ impl Layout {
             }
             _ => Self::default(),
         }
-    }
-
-    /// Whether it is ISO 8601.
-    pub(super) fn is_iso_timestamp(&self) -> bool {
-        self.0 == iso_timestamp_pieces()
     }
 
     /// Reads the whole text, or nothing.
@@ -159,20 +153,6 @@ pub(crate) fn iso_timestamptz(text: &str) -> Option<DateTime> {
     let mut pieces = iso_timestamp_pieces();
     pieces.push(Piece::Offset);
     Layout(pieces).read(text.as_bytes()).ok()?.to_utc().ok()
-}
-
-/// Appends the canonical text of `YYYY-MM-DD HH:MM:SS`, with a blank or a `T` between, if the text is that and no more;
-/// what a look cannot tell is left to the layout. Whether it did is what is returned.
-pub(super) fn write_plain_timestamp(text: &[u8], out: &mut Vec<u8>) -> bool {
-    let Some((date, [b' ' | b'T', time @ ..])) = text.split_at_checked(10) else { return false };
-    let is_plain = is_date(date) && is_time(time);
-    if is_plain {
-        let mut canonical = *b"0000-00-00T00:00:00.000000";
-        canonical[..10].copy_from_slice(date);
-        canonical[11..19].copy_from_slice(time);
-        out.extend_from_slice(&canonical);
-    }
-    is_plain
 }
 
 /// Appends `YYYY-MM-DD`.

@@ -31,12 +31,20 @@ impl DeletedRows {
         if is_deleted {
             self.deleted += 1;
             self.ends = Some((self.ends.map_or(self.rows, |(first, _)| first), self.rows));
-        } else if self.ends.is_none() {
-            let last = self.last_kept.get_or_insert_default();
-            last.clear();
-            last.extend_from_slice(row.key());
+            self.rows += 1;
+        } else {
+            self.see_kept(1, row.key());
         }
-        self.rows += 1;
+    }
+
+    /// Takes the next rows, none of which is deleted. `last` is the key of the last of them.
+    pub(super) fn see_kept(&mut self, rows: u64, last: &[u8]) {
+        if self.ends.is_none() {
+            let kept = self.last_kept.get_or_insert_default();
+            kept.clear();
+            kept.extend_from_slice(last);
+        }
+        self.rows += rows;
     }
 
     /// Adds what another look at the same rows saw of other deletions.

@@ -1,7 +1,7 @@
 //! Both exports side by side, as long as their keys ascend: one look, and no memory beyond a few batches.
 //!
-//! A thread per export inflates and finds records; here they meet. Two records of the same bytes are read as one row.
-//! Of two others, the one with the lower key is alone. That every key is above the one before is checked all the way:
+//! A thread per export inflates and finds records; here they meet. Records of the same bytes are one row, and are read by
+//! other threads (`same`). Of two others, the one with the lower key is alone. That every key is above the one before is checked all the way:
 //! it is what makes this right, and it excludes that a key appears twice. Whatever is out of the ordinary (an order that
 //! is not kept, a row that cannot be read, a file that ends too early) is left to the engine that needs no order, and
 //! that names what is wrong.
@@ -9,20 +9,21 @@
 mod cursor;
 mod feed;
 mod order;
+mod same;
 
 use std::cmp::Ordering;
-use std::thread;
+use std::thread::{self, Scope};
 
 use self::cursor::Cursor;
 use self::feed::Feed;
 use self::order::{Key, KeyOrder};
+use self::same::Same;
 use super::findings::DeletedRows;
 use super::output::Output;
 use super::{Layouts, check_conserved};
 use crate::engine::{Failed, Found, Inputs, Side};
 use crate::error::{Error, Result};
 use crate::operation::Head;
-use crate::row::Row;
 use crate::telemetry::Watch;
 
 /// Why the exports cannot be compared here.
@@ -51,12 +52,10 @@ pub(super) fn delta(
     let matched = thread::scope(|scope| {
         let (baseline, old) = Feed::start(scope, inputs.baseline, layouts.before, watch);
         let (snapshot, new) = Feed::start(scope, Some(inputs.snapshot), layouts.after, watch);
-        let mut matching = Match::new(layouts, old, new, output);
-        let done = matching.learn().and_then(|()| matching.all());
-        let output = matching.finish();
+        let matched = compare(scope, layouts, old, new, output);
         // The cursors are gone, so the threads end.
         let parts = (baseline.finish(), snapshot.finish());
-        done.map(|()| (output, parts))
+        matched.map(|matched| (matched, parts))
     });
     let (matched, baseline_parts, snapshot_parts) = match matched {
         Err(Stop::Irregular) => return stopped_or_none(),
@@ -82,6 +81,35 @@ pub(super) fn delta(
     }))
 }
 
+fn compare<'scope, 'a: 'scope, 'o>(
+    scope: &'scope Scope<'scope, '_>,
+    layouts: Layouts<'a>,
+    mut old: Cursor<'a>,
+    mut new: Cursor<'a>,
+    output: Output<'o>,
+) -> Result<Matched<'o>, Stop> {
+    let order = learn(layouts, &mut old, &mut new)?;
+    let same = Same::start(scope, layouts.after, order.clone(), new.used());
+    let mut matching = Match::new(layouts, order, old, new, same, output);
+    let all = matching.all();
+    let Match { same, mut done, .. } = matching;
+    let same = same.finish();
+    all?;
+    let same = same?;
+    done.before.merge(same);
+    done.after.merge(same);
+    Ok(done)
+}
+
+/// Learns the order from the first rows of the export that has more of them at hand; those of the other must keep it.
+fn learn(layouts: Layouts<'_>, old: &mut Cursor<'_>, new: &mut Cursor<'_>) -> Result<KeyOrder, Stop> {
+    let (old, new) = (old.first_keys(), new.first_keys());
+    let (more, fewer) = if old.len() > new.len() { (old, new) } else { (new, old) };
+    let order = KeyOrder::learn(layouts.after, &more).ok_or(Stop::Irregular)?;
+    let is_kept = fewer.windows(2).all(|pair| order.compare(&pair[0], &pair[1]).is_lt());
+    if is_kept { Ok(order) } else { Err(Stop::Irregular) }
+}
+
 /// A reading that was stopped by the user is no irregularity.
 fn stopped_or_none<T>() -> Result<Option<T>, Failed> {
     match crate::telemetry::check_stop() {
@@ -102,13 +130,21 @@ impl Tally {
         self.rows += 1;
         self.fingerprint += i128::from(hash);
     }
+
+    fn merge(&mut self, other: Self) {
+        self.rows += other.rows;
+        self.fingerprint += other.fingerprint;
+    }
 }
 
-struct Match<'a, 'o> {
+struct Match<'scope, 'a, 'o> {
     layouts: Layouts<'a>,
     order: KeyOrder,
     old: Cursor<'a>,
     new: Cursor<'a>,
+    same: Same<'scope>,
+    /// Room for the keys of two rows that differ.
+    heads: (Key, Key),
     done: Matched<'o>,
 }
 
@@ -122,47 +158,30 @@ struct Matched<'o> {
     next: Key,
 }
 
-impl<'a, 'o> Match<'a, 'o> {
-    fn new(layouts: Layouts<'a>, old: Cursor<'a>, new: Cursor<'a>, output: Output<'o>) -> Self {
+impl<'scope, 'a: 'scope, 'o> Match<'scope, 'a, 'o> {
+    fn new(
+        layouts: Layouts<'a>,
+        order: KeyOrder,
+        old: Cursor<'a>,
+        new: Cursor<'a>,
+        same: Same<'scope>,
+        output: Output<'o>,
+    ) -> Self {
         let (before, after) = (Tally::default(), Tally::default());
         let done = Matched { output, before, after, deleted: DeletedRows::default(), last: None, next: Key::default() };
-        Self { layouts, order: KeyOrder::default(), old, new, done }
-    }
-
-    /// Learns the order from the first rows of the export that has more of them at hand; those of the other must keep it.
-    fn learn(&mut self) -> Result<(), Stop> {
-        let (old, new) = (self.old.first_keys(), self.new.first_keys());
-        let (more, fewer) = if old.len() > new.len() { (old, new) } else { (new, old) };
-        self.order = KeyOrder::learn(self.layouts.after, &more).ok_or(Stop::Irregular)?;
-        let is_kept = fewer.windows(2).all(|pair| self.order.compare(&pair[0], &pair[1]).is_lt());
-        if is_kept { Ok(()) } else { Err(Stop::Irregular) }
-    }
-
-    fn finish(self) -> Matched<'o> {
-        self.done
+        Self { layouts, order, old, new, same, heads: Default::default(), done }
     }
 
     fn all(&mut self) -> Result<(), Stop> {
-        // Rows of the same bytes are the same only where both exports are read in the same way.
-        let is_one_epoch = std::ptr::eq(self.layouts.before, self.layouts.after);
+        let mut are_alike = self.are_alike();
         loop {
-            match (self.old.record(), self.new.record()) {
+            let is_new_batch = match (self.old.record(), self.new.record()) {
                 (None, None) => return Ok(()),
-                (Some(old), Some(new)) if is_one_epoch && old == new && self.old.places() == self.new.places() => {
-                    let new = self.new.row()?;
-                    let hash = self.layouts.after.hash(new);
-                    self.done.advance(&self.order, new)?;
-                    self.done.deleted.see(new, false);
-                    self.done.before.add(hash);
-                    self.done.after.add(hash);
-                    self.old.next();
-                    self.new.next();
-                }
+                (Some(old), Some(new)) if are_alike && old == new => self.same()?,
                 (Some(_), Some(_)) => {
-                    let (mut old, mut new) = (Key::default(), Key::default());
-                    old.set(self.old.row()?.key());
-                    new.set(self.new.row()?.key());
-                    match self.order.compare(&old, &new) {
+                    self.heads.0.set(self.old.row()?.key());
+                    self.heads.1.set(self.new.row()?.key());
+                    match self.order.compare(&self.heads.0, &self.heads.1) {
                         Ordering::Less => self.delete()?,
                         Ordering::Greater => self.insert()?,
                         Ordering::Equal => self.same_key()?,
@@ -170,52 +189,74 @@ impl<'a, 'o> Match<'a, 'o> {
                 }
                 (Some(_), None) => self.delete()?,
                 (None, Some(_)) => self.insert()?,
+            };
+            if is_new_batch {
+                are_alike = self.are_alike();
             }
         }
     }
 
-    fn delete(&mut self) -> Result<(), Stop> {
+    /// Whether records of the same bytes are the same rows: both exports are read in the same way, and these parts of
+    /// them list their columns in the same order.
+    fn are_alike(&self) -> bool {
+        std::ptr::eq(self.layouts.before, self.layouts.after)
+            && matches!((self.old.place(), self.new.place()), (Some((old, _)), Some((new, _))) if old.places == new.places)
+    }
+
+    /// Takes all records that are the same in both from here on, up to where one of the two batches ends.
+    fn same(&mut self) -> Result<bool, Stop> {
+        let (Some((old, old_at)), Some((new, at))) = (self.old.place(), self.new.place()) else {
+            return Err(Stop::Irregular);
+        };
+        let records = new.same(at, old, old_at);
+        self.same.take(new, at..at + records)?;
+        self.done.advance(&self.order, self.new.key(at)?)?;
+        if records > 1 {
+            self.done.advance(&self.order, self.new.key(at + records - 1)?)?;
+        }
+        self.done.deleted.see_kept(records as u64, self.done.last.as_ref().map_or(&[], Key::bytes));
+        // Both go on, whatever the first one says.
+        Ok(self.old.skip(records) | self.new.skip(records))
+    }
+
+    fn delete(&mut self) -> Result<bool, Stop> {
         let row = self.old.row()?;
         let hash = self.layouts.before.hash(row);
-        self.done.advance(&self.order, row)?;
+        self.done.advance(&self.order, row.key())?;
         self.done.deleted.see(row, true);
         self.done.before.add(hash);
         self.done.output.delete(row.key(), (hash, row.values()))?;
-        self.old.next();
-        Ok(())
+        Ok(self.old.skip(1))
     }
 
-    fn insert(&mut self) -> Result<(), Stop> {
+    fn insert(&mut self) -> Result<bool, Stop> {
         let row = self.new.row()?;
         let hash = self.layouts.after.hash(row);
-        self.done.advance(&self.order, row)?;
+        self.done.advance(&self.order, row.key())?;
         self.done.after.add(hash);
         self.done.output.insert(row.key(), (hash, row.values()))?;
-        self.new.next();
-        Ok(())
+        Ok(self.new.skip(1))
     }
 
-    fn same_key(&mut self) -> Result<(), Stop> {
+    fn same_key(&mut self) -> Result<bool, Stop> {
         let (old, new) = (self.old.row()?, self.new.row()?);
         let (old_hash, new_hash) = (self.layouts.before.hash(old), self.layouts.after.hash(new));
-        self.done.advance(&self.order, new)?;
+        self.done.advance(&self.order, new.key())?;
         self.done.deleted.see(old, false);
         self.done.before.add(old_hash);
         self.done.after.add(new_hash);
         if self.layouts.before.compared(old) != self.layouts.after.compared(new) {
             self.done.output.update(new.key(), (old_hash, old.values()), (new_hash, new.values()))?;
         }
-        self.old.next();
-        self.new.next();
-        Ok(())
+        Ok(self.old.skip(1) | self.new.skip(1))
     }
 }
 
 impl Matched<'_> {
     /// The next key must be above the last one.
     #[inline]
-    fn advance(&mut self, order: &KeyOrder, row: &Row) -> Result<(), Stop> {
-        self.next.set(row.key());
+    fn advance(&mut self, order: &KeyOrder, key: &[u8]) -> Result<(), Stop> {
+        self.next.set(key);
         match &mut self.last {
             None => self.last = Some(std::mem::take(&mut self.next)),
             Some(last) if order.compare(last, &self.next).is_lt() => std::mem::swap(last, &mut self.next),

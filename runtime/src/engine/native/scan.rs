@@ -183,7 +183,7 @@ fn read_row(
                 line: record.line,
                 column: Some(column.name.into()),
                 reason,
-                message: explain(column, field.text, reason),
+                message: explain(column, field.text(), reason),
             });
         },
     )

@@ -1,88 +1,119 @@
 //! Where the comparison stands in one export.
 
+use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
 use super::Stop;
 use super::feed::{Fed, Spare};
 use super::order::Key;
-use crate::engine::native::scan::Places;
 use crate::row::{Layout, Row};
 use crate::snapshot::csv::{Dialect, Splitter};
 
 /// A place in an export, and the row there once it is asked for.
 pub(super) struct Cursor<'a> {
-    layout: &'a Layout,
     batches: Receiver<Fed>,
     used: Spare,
-    fed: Option<Fed>,
+    fed: Option<Arc<Fed>>,
     at: usize,
-    splitter: Splitter,
-    row: Row,
+    reader: RowReader<'a>,
     is_read: bool,
 }
 
 impl<'a> Cursor<'a> {
     pub(super) fn new(layout: &'a Layout, batches: Receiver<Fed>, used: Spare) -> Self {
-        let fed = batches.recv().ok();
-        let splitter = Splitter::new(Dialect::of(&layout.written));
-        Self { layout, batches, used, fed, at: 0, splitter, row: Row::default(), is_read: false }
+        let fed = batches.recv().ok().map(Arc::new);
+        Self { batches, used, fed, at: 0, reader: RowReader::new(layout), is_read: false }
+    }
+
+    /// Where batches go that nobody needs any more.
+    pub(super) fn used(&self) -> Spare {
+        self.used.clone()
     }
 
     /// The keys of the first records, as many as there are at hand; fewer when one of them cannot be read.
     pub(super) fn first_keys(&mut self) -> Vec<Key> {
-        let records = self.fed.as_ref().map_or(0, |fed| fed.batch.len());
-        let mut keys = Vec::with_capacity(records);
-        for at in 0..records {
-            (self.at, self.is_read) = (at, false);
-            match self.row() {
-                Ok(row) => {
-                    let mut key = Key::default();
-                    key.set(row.key());
-                    keys.push(key);
-                }
-                Err(_) => break,
-            }
-        }
-        (self.at, self.is_read) = (0, false);
-        keys
+        let Some(fed) = &self.fed else { return Vec::new() };
+        let key_of = |at| self.reader.read_key(fed, at).map(Key::of);
+        (0..fed.batch.len()).map_while(key_of).collect()
     }
 
     /// The record as it stands in the file; `None` behind the last one.
+    #[inline]
     pub(super) fn record(&self) -> Option<&[u8]> {
         self.fed.as_ref().map(|fed| fed.batch.record(self.at))
     }
 
-    /// Which field of the record is which column.
-    pub(super) fn places(&self) -> Option<&Places> {
-        self.fed.as_ref().map(|fed| &*fed.places)
-    }
-
     /// The record as a row.
     pub(super) fn row(&mut self) -> Result<&Row, Stop> {
-        if self.is_read {
-            return Ok(&self.row);
+        let Some(fed) = &self.fed else { return Err(Stop::Irregular) };
+        if !self.is_read {
+            self.reader.read(fed, self.at).ok_or(Stop::Irregular)?;
+            self.is_read = true;
         }
-        let Some(Fed { batch, places }) = &self.fed else { return Err(Stop::Irregular) };
-        let record = self.splitter.split(batch.record(self.at), 0).map_err(|_| Stop::Irregular)?;
-        if record.len() != self.layout.names.len() {
-            return Err(Stop::Irregular);
-        }
-        let is_good = self.layout.read(|column| record.field(places.field(column)), &mut self.row, |_, _, _| {});
-        self.is_read = is_good;
-        if is_good { Ok(&self.row) } else { Err(Stop::Irregular) }
+        Ok(&self.reader.row)
     }
 
-    /// Goes to the next record.
-    pub(super) fn next(&mut self) {
+    /// The batch, and where in it the cursor stands.
+    pub(super) fn place(&self) -> Option<(&Arc<Fed>, usize)> {
+        self.fed.as_ref().map(|fed| (fed, self.at))
+    }
+
+    /// The key of a record of this batch.
+    pub(super) fn key(&mut self, at: usize) -> Result<&[u8], Stop> {
+        let Some(fed) = &self.fed else { return Err(Stop::Irregular) };
         self.is_read = false;
-        self.at += 1;
-        if self.fed.as_ref().is_some_and(|fed| self.at >= fed.batch.len()) {
-            let next = self.batches.recv().ok();
-            if let Some(fed) = std::mem::replace(&mut self.fed, next) {
-                // When the export is read to its end, nobody takes it back.
-                let _ = self.used.send(fed.batch);
-            }
-            self.at = 0;
+        self.reader.read_key(fed, at).ok_or(Stop::Irregular)
+    }
+
+    /// Goes on by so many records of this batch; whether it is behind its last one is what is returned.
+    #[inline]
+    pub(super) fn skip(&mut self, records: usize) -> bool {
+        self.is_read = false;
+        self.at += records;
+        let is_through = self.fed.as_ref().is_some_and(|fed| self.at >= fed.batch.len());
+        if is_through {
+            self.next_batch();
         }
+        is_through
+    }
+
+    fn next_batch(&mut self) {
+        let next = self.batches.recv().ok().map(Arc::new);
+        if let Some(fed) = std::mem::replace(&mut self.fed, next) {
+            fed.done(&self.used);
+        }
+        self.at = 0;
+    }
+}
+
+/// Reads records as rows.
+pub(super) struct RowReader<'a> {
+    layout: &'a Layout,
+    splitter: Splitter,
+    row: Row,
+}
+
+impl<'a> RowReader<'a> {
+    pub(super) fn new(layout: &'a Layout) -> Self {
+        Self { layout, splitter: Splitter::new(Dialect::of(&layout.written)), row: Row::default() }
+    }
+
+    /// The record at a place of a batch; `None` when it cannot be read.
+    #[inline]
+    pub(super) fn read(&mut self, fed: &Fed, at: usize) -> Option<&Row> {
+        let (bytes, length) = fed.batch.rest(at);
+        let record = self.splitter.split(bytes, length, 0).ok()?;
+        let is_good = record.len() == self.layout.names.len()
+            && self.layout.read(|column| record.field(fed.places.field(column)), &mut self.row, |_, _, _| {});
+        is_good.then_some(&self.row)
+    }
+
+    /// The same for the row bytes of its key alone.
+    pub(super) fn read_key(&mut self, fed: &Fed, at: usize) -> Option<&[u8]> {
+        let (bytes, length) = fed.batch.rest(at);
+        let record = self.splitter.split(bytes, length, 0).ok()?;
+        let is_good = record.len() == self.layout.names.len()
+            && self.layout.read_key(|column| record.field(fed.places.field(column)), &mut self.row);
+        is_good.then_some(self.row.key())
     }
 }

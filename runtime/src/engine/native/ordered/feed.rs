@@ -23,6 +23,22 @@ pub(super) struct Fed {
     pub(super) places: Arc<Places>,
 }
 
+impl Fed {
+    /// Gives the memory back once nobody else looks at it.
+    pub(super) fn done(self: Arc<Self>, used: &Spare) {
+        if let Some(fed) = Arc::into_inner(self) {
+            // When the export is read to its end, nobody takes it.
+            let _ = used.send(fed.batch);
+        }
+    }
+
+    /// How many records, from these places on, have the same bytes in both, up to where one of the two ends.
+    pub(super) fn same(&self, at: usize, other: &Self, other_at: usize) -> usize {
+        let most = (self.batch.len() - at).min(other.batch.len() - other_at);
+        (0..most).position(|i| self.batch.record(at + i) != other.batch.record(other_at + i)).unwrap_or(most)
+    }
+}
+
 /// A running thread; `None` when there is nothing to read.
 pub(super) struct Feed<'scope>(Option<ScopedJoinHandle<'scope, Result<Vec<Part>>>>);
 

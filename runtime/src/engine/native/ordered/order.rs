@@ -16,7 +16,7 @@ pub(super) struct Key {
 }
 
 /// A total order of keys.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(super) struct KeyOrder(Vec<Step>);
 
 /// One key column, in its place in the order.
@@ -58,7 +58,13 @@ impl KeyOrder {
     /// Compares two keys; equal are only the same.
     #[inline]
     pub(super) fn compare(&self, a: &Key, b: &Key) -> Ordering {
-        self.0.iter().map(|step| step.compare(a, b)).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+        for step in &self.0 {
+            let order = step.compare(a, b);
+            if order.is_ne() {
+                return order;
+            }
+        }
+        Ordering::Equal
     }
 }
 
@@ -83,6 +89,13 @@ impl Step {
 }
 
 impl Key {
+    /// A key in row bytes.
+    pub(super) fn of(key: &[u8]) -> Self {
+        let mut new = Self::default();
+        new.set(key);
+        new
+    }
+
     /// Takes another key, in row bytes.
     #[inline]
     pub(super) fn set(&mut self, key: &[u8]) {
@@ -95,6 +108,11 @@ impl Key {
             start += segment.bytes.len();
             self.texts.push((start - segment.text.map_or(0, <[u8]>::len), start));
         }
+    }
+
+    /// The key in row bytes.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
     /// The canonical text of a column.
@@ -134,11 +152,10 @@ mod tests {
 
     fn learn(keys: &[(&str, i32)]) -> Option<KeyOrder> {
         let bytes = |(book, number): &(&str, i32)| {
-            let (mut bytes, mut key) = (Vec::new(), Key::default());
+            let mut bytes = Vec::new();
             write_text(book.as_bytes(), &mut bytes);
             write_text(number.to_string().as_bytes(), &mut bytes);
-            key.set(&bytes);
-            key
+            Key::of(&bytes)
         };
         let keys: Vec<_> = keys.iter().map(bytes).collect();
         let order = KeyOrder::learn(&Layout::new(&TABLE), &keys)?;

@@ -70,7 +70,7 @@ fn guessed(record: &[u8], dialect: Dialect) -> Vec<Field<'_>> {
     cut.map(|text| {
         let quote = dialect.quote.as_slice();
         let bare = text.strip_prefix(quote).and_then(|text| text.strip_suffix(quote)).filter(|_| !quote.is_empty());
-        Field { text: bare.unwrap_or(text), quoted: bare.is_some() }
+        Field::new(bare.unwrap_or(text), bare.is_some())
     })
     .collect()
 }

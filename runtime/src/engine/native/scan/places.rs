@@ -21,7 +21,8 @@ impl Places {
     /// Fields by the names in a header, which must name every column once and nothing else.
     pub(super) fn by_name(header: &Record<'_>, path: &Path, layout: &Layout) -> Result<Self> {
         let columns = &layout.names;
-        let names: Vec<String> = header.iter().map(|field| String::from_utf8_lossy(field.text).into_owned()).collect();
+        let names: Vec<String> =
+            header.iter().map(|field| String::from_utf8_lossy(field.text()).into_owned()).collect();
         let refuse = |problem: String, help: String| Err(Error::export_line(path, header.line, problem).help(help));
         let is_column = |name: &String| columns.contains(name);
         if layout.table.columns.iter().any(|column| column.pii) && !names.iter().any(is_column) {

@@ -1,0 +1,66 @@
+//! Bytes as bits: sixty-four at a time, one bit for each byte that is looked for.
+
+use wide::u8x16;
+
+/// How many bytes are looked at together.
+pub(super) const BLOCK: usize = 64;
+
+const LANES: usize = 16;
+
+/// Sixty-four bytes.
+pub(super) struct Block([u8x16; BLOCK / LANES]);
+
+impl Block {
+    #[inline]
+    pub(super) fn new(bytes: &[u8; BLOCK]) -> Self {
+        let (lanes, _) = bytes.as_chunks::<LANES>();
+        Self(std::array::from_fn(|at| u8x16::new(lanes[at])))
+    }
+
+    /// The block that begins with these bytes, and goes on with anything.
+    #[inline]
+    pub(super) fn beginning(bytes: &[u8]) -> Self {
+        match bytes.first_chunk() {
+            Some(whole) => Self::new(whole),
+            None => {
+                let mut block = [0; BLOCK];
+                block[..bytes.len()].copy_from_slice(bytes);
+                Self::new(&block)
+            }
+        }
+    }
+
+    /// Where this byte stands.
+    #[inline]
+    pub(super) fn is(&self, byte: u8) -> u64 {
+        self.bits(|lane| lane.simd_eq(u8x16::splat(byte)))
+    }
+
+    /// Where one of these bytes stands.
+    #[inline]
+    pub(super) fn is_any(&self, bytes: [u8; 3]) -> u64 {
+        let [a, b, c] = bytes.map(u8x16::splat);
+        self.bits(|lane| lane.simd_eq(a) | lane.simd_eq(b) | lane.simd_eq(c))
+    }
+
+    #[inline]
+    fn bits(&self, look: impl Fn(u8x16) -> u8x16) -> u64 {
+        let [a, b, c, d] = self.0.map(|lane| u64::from(look(lane).to_bitmask()));
+        a | b << LANES | c << (2 * LANES) | d << (3 * LANES)
+    }
+}
+
+/// The places of the bits that are set.
+#[inline]
+pub(super) fn each(mut bits: u64, mut found: impl FnMut(usize)) {
+    while bits != 0 {
+        found(bits.trailing_zeros() as usize);
+        bits &= bits - 1;
+    }
+}
+
+/// A bit for each of the first places; `places` is at most [`BLOCK`].
+#[inline]
+pub(super) fn first(places: usize) -> u64 {
+    if places >= BLOCK { u64::MAX } else { (1 << places) - 1 }
+}

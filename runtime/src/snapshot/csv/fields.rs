@@ -1,0 +1,163 @@
+//! Where the fields of a record stand.
+
+use memchr::{memchr, memchr_iter, memchr2};
+
+use super::{Dialect, delimiters};
+use crate::reject::Reason;
+use crate::row::Field;
+
+/// The fields of one record, which are found anew for each.
+#[derive(Debug, Default)]
+pub(super) struct Fields {
+    spans: Vec<Span>,
+    /// What else there is to know of each field, where the record has quotes.
+    quotes: Vec<Quotes>,
+    /// Fields that held doubled quotes, with single ones.
+    unescaped: Vec<u8>,
+}
+
+/// Where a field stands. A record is shorter than 4 GiB.
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    start: u32,
+    end: u32,
+}
+
+/// What quotes a field has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Quotes {
+    None,
+    Around,
+    /// Around it and, doubled, in it: its text is in `unescaped`.
+    Doubled,
+}
+
+/// What is wrong with a record, also for people.
+type Flaw = (Reason, &'static str);
+
+impl Fields {
+    /// How many there are.
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        self.spans.len()
+    }
+
+    /// The field at a place of a record, whose bytes may be followed by others.
+    #[inline(always)]
+    pub(super) fn field<'r>(&'r self, bytes: &'r [u8], place: usize) -> Field<'r> {
+        let Span { start, end } = self.spans[place];
+        match self.quotes.get(place) {
+            None | Some(Quotes::None) => Field::within(bytes, start, end, false),
+            Some(Quotes::Around) => Field::within(bytes, start, end, true),
+            Some(Quotes::Doubled) => Field::within(&self.unescaped, start, end, true),
+        }
+    }
+
+    /// Splits the record that is the first `length` of the bytes.
+    pub(super) fn split(&mut self, bytes: &[u8], length: usize, dialect: Dialect) -> Result<(), Flaw> {
+        self.spans.clear();
+        self.quotes.clear();
+        let mut start = 0;
+        // Most records have neither quotes nor flaws: one look finds their delimiters and tells that.
+        let is_plain = delimiters::find(bytes, length, dialect.delimiter, dialect.quote, |end| {
+            self.spans.push(Span { start, end: end as u32 });
+            start = end as u32 + 1;
+        });
+        if is_plain {
+            self.spans.push(Span { start, end: length as u32 });
+            return Ok(());
+        }
+        self.spans.clear();
+        let record = &bytes[..length];
+        check_characters(record)?;
+        match dialect.quote {
+            Some(quote) => self.split_quoted(record, dialect, quote),
+            None => {
+                self.split_plain(record, dialect.delimiter);
+                Ok(())
+            }
+        }
+    }
+
+    fn split_plain(&mut self, record: &[u8], delimiter: u8) {
+        let mut start = 0;
+        for end in memchr_iter(delimiter, record).chain([record.len()]) {
+            self.spans.push(Span { start, end: end as u32 });
+            start = end as u32 + 1;
+        }
+    }
+
+    fn push(&mut self, start: usize, end: usize, quotes: Quotes) {
+        self.spans.push(Span { start: start as u32, end: end as u32 });
+        self.quotes.push(quotes);
+    }
+
+    fn split_quoted(&mut self, record: &[u8], dialect: Dialect, quote: u8) -> Result<(), Flaw> {
+        self.unescaped.clear();
+        let mut at = 0;
+        loop {
+            if record.get(at) == Some(&quote) {
+                at = self.quoted_field(record, at + 1, quote, dialect.multiline)?;
+                if record.get(at).is_some_and(|byte| *byte != dialect.delimiter) {
+                    return Err((Reason::BadQuoting, "text stands behind a closing quote"));
+                }
+            } else {
+                let end = memchr(dialect.delimiter, &record[at..]).map_or(record.len(), |length| at + length);
+                if memchr(quote, &record[at..end]).is_some() {
+                    return Err((Reason::BadQuoting, "a quote stands inside a field that is not quoted"));
+                }
+                self.push(at, end, Quotes::None);
+                at = end;
+            }
+            if at >= record.len() {
+                return Ok(());
+            }
+            at += 1;
+        }
+    }
+
+    /// Takes the field whose text begins at `start`, and gives the place behind its closing quote.
+    fn quoted_field(&mut self, record: &[u8], start: usize, quote: u8, multiline: bool) -> Result<usize, Flaw> {
+        let copied_from = self.unescaped.len();
+        let (mut from, mut is_copied) = (start, false);
+        loop {
+            let Some(length) = memchr(quote, &record[from..]) else {
+                return Err((
+                    Reason::BadQuoting,
+                    if multiline { "a quote is never closed" } else { "a quote is not closed on its line" },
+                ));
+            };
+            let end = from + length;
+            if record.get(end + 1) == Some(&quote) {
+                is_copied = true;
+                self.unescaped.extend_from_slice(&record[from..=end]);
+                from = end + 2;
+                continue;
+            }
+            if is_copied {
+                self.unescaped.extend_from_slice(&record[from..end]);
+                let end = self.unescaped.len();
+                self.push(copied_from, end, Quotes::Doubled);
+            } else {
+                self.push(start, end, Quotes::Around);
+            }
+            return Ok(end + 1);
+        }
+    }
+}
+
+/// A CR that is no part of a line end, and NUL, may stand nowhere.
+fn check_characters(record: &[u8]) -> Result<(), Flaw> {
+    let mut from = 0;
+    while let Some(length) = memchr2(b'\r', 0, &record[from..]) {
+        let at = from + length;
+        if record[at] == 0 {
+            return Err((Reason::BadCharacter, "a NUL byte"));
+        }
+        if record.get(at + 1) != Some(&b'\n') {
+            return Err((Reason::BadCharacter, "a carriage return without a line feed"));
+        }
+        from = at + 1;
+    }
+    Ok(())
+}
