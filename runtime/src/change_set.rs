@@ -52,9 +52,9 @@ pub const SAMPLES: usize = 5;
 /// What a person looks at in a plan. Values of `pii` columns are masked before they come here.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Findings {
-    /// Whether both exports list their keys in one order, so that one look at them was enough.
+    /// How the exports were compared.
     #[serde(default)]
-    pub in_order: bool,
+    pub comparison: Comparison,
     /// UPDATEs in nothing but columns that the baseline is older than; the others are what follows.
     pub backfilled: u64,
     /// In how many UPDATEs each column changed.
@@ -69,6 +69,19 @@ pub struct Findings {
     pub deletes: Vec<String>,
     /// How the deleted keys lie in the baseline, when they lie in one block.
     pub deleted_block: Option<Block>,
+}
+
+/// How two exports were compared, which their order decides. The operations do not depend on it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Comparison {
+    /// Keys ascend in both: one look, and no memory to speak of.
+    Ascending,
+    /// Both list most rows in the same order, which is none of their keys: one look, eight bytes a row.
+    Aligned,
+    /// In any order: two looks, 24 bytes for each row of both.
+    #[default]
+    AnyOrder,
 }
 
 /// One UPDATE.

@@ -17,7 +17,8 @@ fn split(input: impl Read, source: &Source) -> Vec<Record> {
     while let Some(record) = reader.next_record().unwrap() {
         records.push(match record {
             Ok(record) => {
-                let field = |field: runtime::row::Field<'_>| Field { bytes: field.text().to_vec(), quoted: field.quoted };
+                let field =
+                    |field: runtime::row::Field<'_>| Field { bytes: field.text().to_vec(), quoted: field.quoted };
                 Record { line: record.line, fields: Ok(record.iter().map(field).collect()) }
             }
             Err(flaw) => {

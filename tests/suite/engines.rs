@@ -1,11 +1,13 @@
 //! Everything that computes a delta, behind one signature, and what it means that two of them agree.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use runtime::Error;
+use runtime::change_set::Comparison;
 use runtime::delta::Delta;
 use runtime::engine::MEMORY;
 use runtime::table::Table;
@@ -68,8 +70,17 @@ fn borrowed(parts: &Parts) -> Vec<(&str, &[u8])> {
     parts.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect()
 }
 
-/// How many comparisons of the native engine took an order for granted, and before them how many did not.
-pub(crate) static IN_ORDER: [AtomicUsize; 2] = [AtomicUsize::new(0), AtomicUsize::new(0)];
+/// How many comparisons of the native engine there were of each kind.
+pub(crate) static COMPARISONS: [AtomicUsize; 3] = [const { AtomicUsize::new(0) }; 3];
+
+thread_local! {
+    static SEEN: Cell<Option<Comparison>> = const { Cell::new(None) };
+}
+
+/// How the native engine compared what this thread gave it last; `None` when it refused that.
+pub(crate) fn seen() -> Option<Comparison> {
+    SEEN.get()
+}
 
 pub(crate) fn natively(given: &Given) -> Finding {
     native(given, MEMORY)
@@ -92,9 +103,11 @@ fn native(given: &Given, memory: u64) -> Finding {
         memory,
     };
     let mut out = Vec::new();
+    SEEN.set(None);
     match delta.run(&mut out, &Watch::default()) {
         Ok(plan) => {
-            IN_ORDER[usize::from(plan.findings.in_order)].fetch_add(1, Ordering::Relaxed);
+            COMPARISONS[plan.findings.comparison as usize].fetch_add(1, Ordering::Relaxed);
+            SEEN.set(Some(plan.findings.comparison));
             Finding::Changes(Changes {
                 operations: operations(given.table, &out),
                 rows: plan.counts.rows,

@@ -18,6 +18,7 @@ mod guards;
 mod histories;
 mod hygiene;
 mod looking_back;
+mod orders;
 mod processes;
 mod properties;
 mod random;

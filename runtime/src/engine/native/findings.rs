@@ -26,6 +26,11 @@ pub(super) struct DeletedRows {
 }
 
 impl DeletedRows {
+    /// So many deleted rows among all, the places of the first and the last, and the key in front of the first.
+    pub(super) fn of(rows: u64, deleted: u64, ends: Option<(u64, u64)>, last_kept: Option<Vec<u8>>) -> Self {
+        Self { rows, deleted, ends, last_kept }
+    }
+
     /// Takes the next row.
     pub(super) fn see(&mut self, row: &Row, is_deleted: bool) {
         if is_deleted {

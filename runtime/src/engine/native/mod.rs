@@ -1,7 +1,8 @@
 //! The delta in this process.
 //!
-//! Where the keys of both exports ascend, `ordered` compares them side by side, in one look and in the memory of a few
-//! batches. That shows only while they are read: where it does not hold, the comparison begins anew without an order.
+//! Where both exports list their rows in one order, `side_by_side` compares them in one look: in the memory of a few
+//! batches where keys ascend, with eight bytes a row where they do not. That shows only while they are read: where it does
+//! not hold, the comparison begins anew without an order.
 //!
 //! Then each row leaves two hashes behind. `scan` inflates, splits and canonicalises; `index` keeps 24 bytes of each row
 //! (128 bits of its key's hash, its row hash) in partitions; `changes` puts the partitions of both side by side; `emit`
@@ -18,9 +19,9 @@ mod findings;
 mod hits;
 mod images;
 mod index;
-mod ordered;
 mod output;
 mod scan;
+mod side_by_side;
 mod spill;
 
 use std::thread;
@@ -68,7 +69,7 @@ pub fn delta(
     let epoch = inputs.baseline.and_then(|baseline| baseline.epoch.as_ref());
     let before = epoch.map(|epoch| Layout::of_epoch(layout.table, epoch));
     let layouts = Layouts { before: before.as_ref().unwrap_or(layout), after: layout };
-    if let Some(found) = ordered::delta(layouts, head, inputs, watch, Output::new(layouts, head, lines))? {
+    if let Some(found) = side_by_side::delta(layouts, head, inputs, room, watch, Output::new(layouts, head, lines))? {
         return Ok(found);
     }
     lines.restart().map_err(|error| Failed { side: Side::Snapshot, error })?;

@@ -58,11 +58,11 @@ impl<'a> Cursor<'a> {
         self.fed.as_ref().map(|fed| (fed, self.at))
     }
 
-    /// The key of a record of this batch.
-    pub(super) fn key(&mut self, at: usize) -> Result<&[u8], Stop> {
+    /// The key of the record so many ahead in this batch.
+    pub(super) fn key(&mut self, ahead: usize) -> Result<&[u8], Stop> {
         let Some(fed) = &self.fed else { return Err(Stop::Irregular) };
         self.is_read = false;
-        self.reader.read_key(fed, at).ok_or(Stop::Irregular)
+        self.reader.read_key(fed, self.at + ahead).ok_or(Stop::Irregular)
     }
 
     /// Goes on by so many records of this batch; whether it is behind its last one is what is returned.

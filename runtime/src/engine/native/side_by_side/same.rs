@@ -9,6 +9,7 @@ use std::thread::{Scope, ScopedJoinHandle};
 
 use super::cursor::RowReader;
 use super::feed::{Fed, Spare};
+use super::keys::SeenKeys;
 use super::order::{Key, KeyOrder};
 use super::{Stop, Tally};
 use crate::row::Layout;
@@ -19,6 +20,14 @@ const THREADS: usize = 2;
 /// How many batches wait for them.
 const AHEAD: usize = 4;
 
+/// What is looked at beside the rows themselves.
+pub(super) enum Check {
+    /// That keys ascend, within each run.
+    Order(KeyOrder),
+    /// Nothing yet: the keys are kept, so that it can be told whether one appears twice.
+    Distinct,
+}
+
 /// Records of one batch, in runs.
 struct Job {
     fed: Arc<Fed>,
@@ -28,7 +37,7 @@ struct Job {
 /// What the threads share, and nobody else: when they are gone, so is the other end of the jobs.
 struct Shared<'a> {
     layout: &'a Layout,
-    order: KeyOrder,
+    check: Check,
     jobs: Mutex<Receiver<Job>>,
     used: Spare,
     is_irregular: Arc<AtomicBool>,
@@ -38,7 +47,7 @@ struct Shared<'a> {
 pub(super) struct Same<'scope> {
     jobs: SyncSender<Job>,
     next: Option<Job>,
-    threads: Vec<ScopedJoinHandle<'scope, Tally>>,
+    threads: Vec<ScopedJoinHandle<'scope, (Tally, SeenKeys)>>,
     is_irregular: Arc<AtomicBool>,
 }
 
@@ -47,14 +56,14 @@ impl<'scope> Same<'scope> {
     pub(super) fn start<'a: 'scope>(
         scope: &'scope Scope<'scope, '_>,
         layout: &'a Layout,
-        order: KeyOrder,
+        check: Check,
         used: Spare,
     ) -> Self {
         let (jobs, waiting) = sync_channel(AHEAD);
         let is_irregular = Arc::new(AtomicBool::new(false));
         let jobs_to_take = Mutex::new(waiting);
         let shared =
-            Arc::new(Shared { layout, order, jobs: jobs_to_take, used, is_irregular: Arc::clone(&is_irregular) });
+            Arc::new(Shared { layout, check, jobs: jobs_to_take, used, is_irregular: Arc::clone(&is_irregular) });
         let threads = (0..THREADS)
             .map(|_| {
                 let shared = Arc::clone(&shared);
@@ -82,27 +91,29 @@ impl<'scope> Same<'scope> {
         if is_gone || self.is_irregular.load(Ordering::Relaxed) { Err(Stop::Irregular) } else { Ok(()) }
     }
 
-    /// What all runs come to, once they are through.
-    pub(super) fn finish(mut self) -> Result<Tally, Stop> {
+    /// What all runs come to, once they are through, and the keys that were kept.
+    pub(super) fn finish(mut self) -> Result<(Tally, Vec<SeenKeys>), Stop> {
         let sent = self.next.take().map_or(Ok(()), |last| self.send(last));
         drop(self.jobs);
-        let mut all = Tally::default();
+        let (mut all, mut seen) = (Tally::default(), Vec::new());
         for thread in self.threads {
-            all.merge(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            let (tally, keys) = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            all.merge(tally);
+            seen.push(keys);
         }
         sent?;
-        if self.is_irregular.load(Ordering::Relaxed) { Err(Stop::Irregular) } else { Ok(all) }
+        if self.is_irregular.load(Ordering::Relaxed) { Err(Stop::Irregular) } else { Ok((all, seen)) }
     }
 }
 
 impl Shared<'_> {
-    fn work(&self) -> Tally {
+    fn work(&self) -> (Tally, SeenKeys) {
+        let mut work = Work::default();
         let mut reader = RowReader::new(self.layout);
-        let (mut tally, mut keys) = (Tally::default(), (Key::default(), Key::default()));
         loop {
             let job = self.jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
-            let Ok(Job { fed, runs }) = job else { return tally };
-            let is_regular = runs.into_iter().all(|run| self.run(&fed, run, &mut reader, &mut keys, &mut tally));
+            let Ok(Job { fed, runs }) = job else { return (work.tally, work.keys) };
+            let is_regular = runs.into_iter().all(|run| self.run(&fed, run, &mut reader, &mut work));
             if !is_regular {
                 self.is_irregular.store(true, Ordering::Relaxed);
             }
@@ -111,24 +122,31 @@ impl Shared<'_> {
     }
 
     /// Reads a run; false when a row of it cannot be read, or is not above the one before.
-    fn run(
-        &self,
-        fed: &Fed,
-        run: Range<usize>,
-        reader: &mut RowReader<'_>,
-        (last, next): &mut (Key, Key),
-        tally: &mut Tally,
-    ) -> bool {
+    fn run(&self, fed: &Fed, run: Range<usize>, reader: &mut RowReader<'_>, work: &mut Work) -> bool {
         let first = run.start;
         for at in run {
             let Some(row) = reader.read(fed, at) else { return false };
-            tally.add(self.layout.hash(row));
-            next.set(row.key());
-            if at > first && !self.order.compare(last, next).is_lt() {
-                return false;
+            work.tally.add(self.layout.hash(row));
+            match &self.check {
+                Check::Distinct => work.keys.add(row),
+                Check::Order(order) => {
+                    work.next.set(row.key());
+                    if at > first && !order.compare(&work.last, &work.next).is_lt() {
+                        return false;
+                    }
+                    std::mem::swap(&mut work.last, &mut work.next);
+                }
             }
-            std::mem::swap(last, next);
         }
         true
     }
+}
+
+/// What one thread has in hand.
+#[derive(Default)]
+struct Work {
+    tally: Tally,
+    keys: SeenKeys,
+    last: Key,
+    next: Key,
 }

@@ -1,0 +1,234 @@
+//! Both exports side by side, in one look, as long as they list their rows in one order.
+//!
+//! A thread per export inflates and finds records; here they meet. Records of the same bytes are one row, and are read by
+//! other threads (`same`). Where keys ascend, of two others the one with the lower key is alone: nothing stays in memory
+//! beyond a few batches, and that every key is above the one before excludes that one appears twice (`ascending`). Where
+//! they do not, but most rows stand in the same order in both, as in a table that is exported as it lies on the disk, rows
+//! that have no counterpart at hand wait for it, and eight bytes a row tell whether a key appears twice (`aligned`).
+//! Whatever is out of the ordinary (an order that is not kept, a row that cannot be read, a key that seems to appear twice,
+//! a file that ends too early) is left to the engine that needs no order, and that names what is wrong.
+
+mod aligned;
+mod ascending;
+mod cursor;
+mod feed;
+mod keys;
+mod leftovers;
+mod order;
+mod same;
+
+use std::collections::HashSet;
+use std::thread::{self, Scope};
+
+use self::cursor::Cursor;
+use self::feed::Feed;
+use self::order::{Key, KeyOrder};
+use self::same::Same;
+use super::findings::DeletedRows;
+use super::output::Output;
+use super::{Layouts, check_conserved};
+use crate::change_set::Comparison;
+use crate::engine::{Failed, Found, Inputs, Room, Side};
+use crate::error::{Error, Result};
+use crate::operation::Head;
+use crate::row::Row;
+use crate::telemetry::Watch;
+
+/// Why the exports cannot be compared here.
+#[derive(Debug)]
+enum Stop {
+    /// Something is out of the ordinary.
+    Irregular,
+    /// An operation cannot be written, or the user asked to stop.
+    Failed(Error),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// Compares two exports; `None` when that takes the engine that needs no order.
+pub(super) fn delta(
+    layouts: Layouts<'_>,
+    head: &Head,
+    inputs: Inputs<'_>,
+    room: Room<'_>,
+    watch: &Watch,
+    output: Output<'_>,
+) -> Result<Option<Found>, Failed> {
+    let done = thread::scope(|scope| {
+        let (baseline, old) = Feed::start(scope, inputs.baseline, layouts.before, watch);
+        let (snapshot, new) = Feed::start(scope, Some(inputs.snapshot), layouts.after, watch);
+        let done = compare(scope, layouts, room, (old, new), output);
+        // The cursors are gone, so the threads end.
+        let parts = (baseline.finish(), snapshot.finish());
+        done.map(|done| (done, parts))
+    });
+    let (done, baseline_parts, snapshot_parts) = match done {
+        Err(Stop::Irregular) => return stopped_or_none(),
+        Err(Stop::Failed(error)) => return Err(Failed { side: Side::Snapshot, error }),
+        Ok((done, (Some(baseline), Some(snapshot)))) => (done, baseline, snapshot),
+        Ok(_) => return stopped_or_none(),
+    };
+    let written = done.output.written;
+    check_conserved(head, done.before.fingerprint, done.after.fingerprint, written.difference)?;
+    let mut counts = written.counts;
+    (counts.baseline_rows, counts.rows) = (done.before.rows, done.after.rows);
+    let mut findings = written.findings;
+    findings.deleted_block = done.deleted.block(layouts.before);
+    findings.comparison = done.comparison;
+    Ok(Some(Found {
+        counts,
+        baseline_fingerprint: done.before.fingerprint,
+        fingerprint: done.after.fingerprint,
+        findings,
+        sum_of_ids: written.sum_of_ids,
+        baseline_parts,
+        snapshot_parts,
+    }))
+}
+
+/// A reading that was stopped by the user is no irregularity.
+fn stopped_or_none<T>() -> Result<Option<T>, Failed> {
+    match crate::telemetry::check_stop() {
+        Ok(()) => Ok(None),
+        Err(error) => Err(Failed { side: Side::Snapshot, error }),
+    }
+}
+
+/// What a comparison came to.
+struct Done<'o> {
+    comparison: Comparison,
+    output: Output<'o>,
+    before: Tally,
+    after: Tally,
+    deleted: DeletedRows,
+}
+
+/// What was seen of one export.
+#[derive(Debug, Default, Clone, Copy)]
+struct Tally {
+    rows: u64,
+    fingerprint: i128,
+}
+
+impl Tally {
+    fn add(&mut self, hash: i64) {
+        self.rows += 1;
+        self.fingerprint += i128::from(hash);
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.rows += other.rows;
+        self.fingerprint += other.fingerprint;
+    }
+}
+
+impl Done<'_> {
+    /// Takes the two rows of a key.
+    fn pair(&mut self, layouts: Layouts<'_>, old: &Row, new: &Row) -> Result<()> {
+        let (old_hash, new_hash) = (layouts.before.hash(old), layouts.after.hash(new));
+        self.before.add(old_hash);
+        self.after.add(new_hash);
+        if layouts.before.compared(old) != layouts.after.compared(new) {
+            self.output.update(new.key(), (old_hash, old.values()), (new_hash, new.values()))?;
+        }
+        Ok(())
+    }
+
+    /// Takes a row that only one of the exports has.
+    fn alone(&mut self, layouts: Layouts<'_>, side: Side, row: &Row) -> Result<()> {
+        match side {
+            Side::Baseline => {
+                let hash = layouts.before.hash(row);
+                self.before.add(hash);
+                self.output.delete(row.key(), (hash, row.values()))
+            }
+            Side::Snapshot => {
+                let hash = layouts.after.hash(row);
+                self.after.add(hash);
+                self.output.insert(row.key(), (hash, row.values()))
+            }
+        }
+    }
+}
+
+fn compare<'scope, 'a: 'scope, 'o>(
+    scope: &'scope Scope<'scope, '_>,
+    layouts: Layouts<'a>,
+    room: Room<'_>,
+    (mut old, mut new): (Cursor<'a>, Cursor<'a>),
+    output: Output<'o>,
+) -> Result<Done<'o>, Stop> {
+    let order = learn(layouts, old.first_keys(), new.first_keys());
+    let same = |check| Same::start(scope, layouts.after, check, new.used());
+    match order {
+        Learned::Ascending(order) => {
+            let same = same(same::Check::Order(order.clone()));
+            ascending::compare(Sides { layouts, old, new, same }, order, output)
+        }
+        Learned::Aligned => {
+            let same = same(same::Check::Distinct);
+            aligned::compare(Sides { layouts, old, new, same }, room, output)
+        }
+        Learned::None => Err(Stop::Irregular),
+    }
+}
+
+/// The order in which both exports list their rows.
+enum Learned {
+    /// By their keys.
+    Ascending(KeyOrder),
+    /// By nothing in the rows.
+    Aligned,
+    None,
+}
+
+/// Learns the order from the first rows of the export that has more of them at hand; those of the other must keep it.
+fn learn(layouts: Layouts<'_>, old: Vec<Key>, new: Vec<Key>) -> Learned {
+    let (more, fewer) = if old.len() > new.len() { (old, new) } else { (new, old) };
+    if let Some(order) = KeyOrder::learn(layouts.after, &more) {
+        let is_kept = fewer.windows(2).all(|pair| order.compare(&pair[0], &pair[1]).is_lt());
+        return if is_kept { Learned::Ascending(order) } else { Learned::None };
+    }
+    let known: HashSet<&[u8]> = more.iter().map(Key::bytes).collect();
+    let common = fewer.iter().filter(|key| known.contains(key.bytes())).count();
+    // With nothing to compare with, every row is alone.
+    if 2 * common > fewer.len() || fewer.is_empty() { Learned::Aligned } else { Learned::None }
+}
+
+/// Where the comparison stands in both exports.
+struct Sides<'scope, 'a> {
+    layouts: Layouts<'a>,
+    old: Cursor<'a>,
+    new: Cursor<'a>,
+    same: Same<'scope>,
+}
+
+impl Sides<'_, '_> {
+    /// Whether records of the same bytes are the same rows: both exports are read in the same way, and these parts of
+    /// them list their columns in the same order.
+    fn are_alike(&self) -> bool {
+        std::ptr::eq(self.layouts.before, self.layouts.after)
+            && matches!((self.old.place(), self.new.place()), (Some((old, _)), Some((new, _))) if old.places == new.places)
+    }
+
+    /// How many records are the same in both from here on, up to where one of the two batches ends. They go to the other
+    /// threads.
+    fn take_same(&mut self) -> Result<usize, Stop> {
+        let (Some((old, old_at)), Some((new, at))) = (self.old.place(), self.new.place()) else {
+            return Err(Stop::Irregular);
+        };
+        let records = new.same(at, old, old_at);
+        self.same.take(new, at..at + records)?;
+        Ok(records)
+    }
+
+    /// Goes on in both; whether a batch ended is what is returned.
+    fn skip(&mut self, records: usize) -> bool {
+        // Both go on, whatever the first one says.
+        self.old.skip(records) | self.new.skip(records)
+    }
+}

@@ -1,0 +1,64 @@
+//! Rows that had no counterpart at hand when they came by.
+
+use std::collections::HashMap;
+
+use super::Stop;
+use crate::engine::Side;
+use crate::row::Row;
+
+/// What a row takes beside its bytes, roughly.
+const OVERHEAD: u64 = 128;
+
+/// Rows that wait, by their key's hash.
+pub(super) struct Leftovers {
+    waiting: HashMap<u128, Waiting>,
+    /// How many more bytes may wait.
+    room: u64,
+}
+
+/// One of them.
+pub(super) struct Waiting {
+    pub(super) side: Side,
+    /// Its place in its export, from 0.
+    pub(super) number: u64,
+    /// The key of the row in front of it, where somebody asks for it.
+    pub(super) behind: Option<Vec<u8>>,
+    pub(super) row: Row,
+}
+
+impl Leftovers {
+    /// None yet; `room` is how many bytes may wait.
+    pub(super) fn new(room: u64) -> Self {
+        Self { waiting: HashMap::new(), room }
+    }
+
+    /// The waiting row with the key of this one.
+    pub(super) fn take(&mut self, row: &Row) -> Option<Waiting> {
+        if self.waiting.is_empty() {
+            return None;
+        }
+        let waiting = self.waiting.remove(&row.key_hash())?;
+        self.room += waiting.bytes();
+        Some(waiting)
+    }
+
+    /// A row begins to wait. Fails when too much waits for this to be a common order.
+    pub(super) fn wait(&mut self, waiting: Waiting) -> Result<(), Stop> {
+        self.room = self.room.checked_sub(waiting.bytes()).ok_or(Stop::Irregular)?;
+        self.waiting.insert(waiting.row.key_hash(), waiting);
+        Ok(())
+    }
+
+    /// Those that have no counterpart, as they stand in their exports; the baseline's come first.
+    pub(super) fn alone(self) -> Vec<Waiting> {
+        let mut alone: Vec<Waiting> = self.waiting.into_values().collect();
+        alone.sort_unstable_by_key(|waiting| (waiting.side == Side::Snapshot, waiting.number));
+        alone
+    }
+}
+
+impl Waiting {
+    fn bytes(&self) -> u64 {
+        OVERHEAD + 2 * self.row.image().len() as u64
+    }
+}
