@@ -2,6 +2,7 @@
 
 //! Every table that has a schema: its types, and what the runtime knows about it.
 
+pub mod athena;
 pub mod ledger_entries;
 pub mod orders;
 pub mod products;

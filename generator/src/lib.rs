@@ -22,7 +22,7 @@ mod validate;
 mod yaml;
 
 use diagnostic::{Code, Diagnostic};
-pub use emit::Files;
+pub use emit::{Files, Statements, statements};
 pub use error::Error;
 use model::Table;
 use source::Source;

@@ -17,7 +17,100 @@ const RAW_KEYWORDS: &[&str] = &[
 const PATH_KEYWORDS: &[&str] = &["self", "super", "crate"];
 
 /// Modules that a table cannot be: they have a meaning as a file of a crate.
-const FILE_NAMES: &[&str] = &["lib", "main", "bin", "mod"];
+const FILE_NAMES: &[&str] = &["lib", "main", "bin", "mod", "athena"];
+
+/// The words that Trino keeps for itself, so that a column of that name stands in quotes.
+/// Source: <https://trino.io/docs/current/language/reserved.html>
+const SQL_KEYWORDS: &[&str] = &[
+    "alter",
+    "and",
+    "as",
+    "between",
+    "by",
+    "case",
+    "cast",
+    "constraint",
+    "create",
+    "cross",
+    "cube",
+    "current_catalog",
+    "current_date",
+    "current_path",
+    "current_role",
+    "current_schema",
+    "current_time",
+    "current_timestamp",
+    "current_user",
+    "deallocate",
+    "delete",
+    "describe",
+    "distinct",
+    "drop",
+    "else",
+    "end",
+    "escape",
+    "except",
+    "execute",
+    "exists",
+    "extract",
+    "false",
+    "for",
+    "from",
+    "full",
+    "group",
+    "grouping",
+    "having",
+    "in",
+    "inner",
+    "insert",
+    "intersect",
+    "into",
+    "is",
+    "join",
+    "json_array",
+    "json_exists",
+    "json_object",
+    "json_query",
+    "json_table",
+    "json_value",
+    "left",
+    "like",
+    "listagg",
+    "localtime",
+    "localtimestamp",
+    "natural",
+    "normalize",
+    "not",
+    "null",
+    "on",
+    "or",
+    "order",
+    "outer",
+    "prepare",
+    "recursive",
+    "right",
+    "rollup",
+    "select",
+    "skip",
+    "table",
+    "then",
+    "trim",
+    "true",
+    "uescape",
+    "union",
+    "unnest",
+    "using",
+    "values",
+    "when",
+    "where",
+    "with",
+];
+
+/// A table or a column as Athena's SQL names it: in lower case, in quotes where it is a keyword.
+pub(crate) fn sql(name: &str) -> String {
+    let name = name.to_lowercase();
+    if SQL_KEYWORDS.contains(&name.as_str()) { format!("\"{name}\"") } else { name }
+}
 
 /// Whether a table can have this name: `[a-z][a-z0-9_]*`, up to 128 characters.
 pub(crate) fn is_table_name(name: &str) -> bool {

@@ -4,7 +4,7 @@
 //! for its name. A model is built only when nothing was found.
 
 mod column;
-mod format;
+pub(crate) mod format;
 mod formerly;
 mod guards;
 mod readable;

@@ -82,6 +82,8 @@ pub enum Comparison {
     /// In any order: two looks, 24 bytes for each row of both.
     #[default]
     AnyOrder,
+    /// By a statement on Athena.
+    Athena,
 }
 
 /// One UPDATE.

@@ -39,6 +39,8 @@ pub enum Error {
     Registry(Box<Problem>),
     /// Another process took the lease over; nothing more was written.
     LeaseLost(Box<Problem>),
+    /// A service of AWS did not do what it was asked.
+    Aws(Box<Problem>),
     /// The user asked to stop.
     Interrupted,
     /// The operations do not lead from the baseline to the snapshot. It is never the user's fault.
@@ -108,6 +110,11 @@ impl Error {
         Self::Registry(Box::new(Problem::new(shown_path(path), problem.to_string())))
     }
 
+    /// A service of AWS that did not do what it was asked.
+    pub fn aws(subject: impl Into<String>, problem: impl fmt::Display) -> Self {
+        Self::Aws(Box::new(Problem::new(subject, problem.to_string())))
+    }
+
     /// Operations that do not lead from the baseline to the snapshot.
     pub fn not_conserved(subject: impl Into<String>, problem: impl Into<String>) -> Self {
         Self::NotConserved(Box::new(Problem::new(subject, problem)))
@@ -131,6 +138,7 @@ impl Error {
             | Self::Refused(problem)
             | Self::Registry(problem)
             | Self::LeaseLost(problem)
+            | Self::Aws(problem)
             | Self::NotConserved(problem) => problem.help = shown(&help.into()),
             Self::Rejected(_) | Self::Io(_) | Self::Interrupted => {}
         }
@@ -141,9 +149,12 @@ impl Error {
     pub fn fault(&self) -> Fault {
         match self {
             Self::Rejected(_) | Self::Export(_) | Self::BaselineChanged(_) | Self::Refused(_) => Fault::Input,
-            Self::Io(_) | Self::Registry(_) | Self::LeaseLost(_) | Self::Interrupted | Self::NotConserved(_) => {
-                Fault::Machine
-            }
+            Self::Io(_)
+            | Self::Registry(_)
+            | Self::LeaseLost(_)
+            | Self::Aws(_)
+            | Self::Interrupted
+            | Self::NotConserved(_) => Fault::Machine,
         }
     }
 
@@ -161,6 +172,7 @@ impl Error {
             | Self::Refused(problem)
             | Self::Registry(problem)
             | Self::LeaseLost(problem)
+            | Self::Aws(problem)
             | Self::NotConserved(problem) => &problem.help,
             Self::Io(error) => match error.source.kind() {
                 io::ErrorKind::PermissionDenied => "check the permissions, then run again",
@@ -203,6 +215,7 @@ impl fmt::Display for Error {
             | Self::BaselineChanged(problem)
             | Self::Refused(problem)
             | Self::LeaseLost(problem)
+            | Self::Aws(problem)
             | Self::NotConserved(problem) => problem.fmt(f),
             Self::Registry(problem) => write!(f, "the registry {problem}"),
             Self::Io(error) => write!(f, "{} {}: {}", error.doing, shown_path(&error.path), error.source),

@@ -5,6 +5,8 @@
 //! and [`sink`] (where operations go). [`table`] is what the generator says about a table; [`operation`] and [`types`]
 //! are what a consumer of the operations meets.
 
+#[cfg(feature = "aws")]
+pub mod aws;
 pub mod breakpoint;
 pub mod change_set;
 pub mod cli;

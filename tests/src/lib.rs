@@ -3,3 +3,4 @@
 pub mod reference;
 pub mod samples;
 pub mod table;
+pub mod yaml;

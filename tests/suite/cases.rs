@@ -44,6 +44,11 @@ fn every_engine_gives_what_each_case_expects() {
     assert!(failures.is_empty(), "{} failures\n\n{}", failures.len(), failures.join("\n\n"));
 }
 
+/// The exports of every case, by its name.
+pub(crate) fn given() -> Vec<(String, Given)> {
+    cases().into_iter().map(|case| (case.name, case.given)).collect()
+}
+
 fn cases() -> Vec<Case> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases");
     let mut folders: Vec<PathBuf> = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).collect();

@@ -144,7 +144,7 @@ fn write(folder: &Path, parts: &Parts) -> PathBuf {
 }
 
 /// The operations of NDJSON text. Their fields must stand in the documented order.
-fn operations(table: &Table, text: &[u8]) -> Vec<Json> {
+pub(crate) fn operations(table: &Table, text: &[u8]) -> Vec<Json> {
     let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
     lines
         .map(|line| {

@@ -38,18 +38,23 @@ struct Tally {
 
 /// Two tables with common keys.
 #[derive(Debug, Clone)]
-struct Tables {
-    schema: SchemaDice,
-    before: Vec<Row>,
+pub(crate) struct Tables {
+    pub(crate) schema: SchemaDice,
+    pub(crate) before: Vec<Row>,
     /// New rows, each of which may borrow cells from a row of `before`: where from, and which cells.
     after: Vec<(u16, u16, Row)>,
-    files: [FileDice; 3],
+    pub(crate) files: [FileDice; 3],
 }
 
 fn tables() -> impl Strategy<Value = Tables> {
-    let after = vec((any::<u16>(), any::<u16>(), vec(any::<random::Cell>(), random::MOST_COLUMNS)), 0..25);
+    tables_of(25)
+}
+
+/// The same with up to so many rows.
+pub(crate) fn tables_of(most: usize) -> impl Strategy<Value = Tables> {
+    let after = vec((any::<u16>(), any::<u16>(), vec(any::<random::Cell>(), random::MOST_COLUMNS)), 0..most);
     let files = [random::files(), random::files(), random::files()];
-    (random::schema(), random::rows(25), after, files).prop_map(|(schema, before, after, files)| Tables {
+    (random::schema(), random::rows(most), after, files).prop_map(|(schema, before, after, files)| Tables {
         schema,
         before,
         after,
@@ -58,7 +63,7 @@ fn tables() -> impl Strategy<Value = Tables> {
 }
 
 impl Tables {
-    fn after(&self) -> Vec<Row> {
+    pub(crate) fn after(&self) -> Vec<Row> {
         self.after.iter().map(|(origin, own, cells)| self.borrow(*origin, *own, cells)).collect()
     }
 
@@ -77,25 +82,25 @@ impl Tables {
 type Names = Vec<Option<String>>;
 
 /// Rows that a dialect can write, one a key.
-struct Sheet {
+pub(crate) struct Sheet {
     table: &'static Table,
     rows: Vec<(Row, Vec<Written>)>,
 }
 
 impl Sheet {
-    fn new(table: &'static Table, rows: &[Row]) -> Self {
+    pub(crate) fn new(table: &'static Table, rows: &[Row]) -> Self {
         let mut keys = BTreeSet::new();
         let rows = rows.iter().filter_map(|row| Some((row.clone(), random::written(table, row)?)));
         let rows = rows.filter(|(_, written)| keys.insert(key_names(table, &names(written))));
         Self { table, rows: rows.collect() }
     }
 
-    fn texts(&self) -> Vec<Vec<Written>> {
+    pub(crate) fn texts(&self) -> Vec<Vec<Written>> {
         self.rows.iter().map(|(_, written)| written.clone()).collect()
     }
 
     /// The same values in other spellings, and some rows twice.
-    fn respelled(&self) -> (Vec<Vec<Written>>, u64) {
+    pub(crate) fn respelled(&self) -> (Vec<Vec<Written>>, u64) {
         let mut texts = Vec::new();
         let mut duplicates = 0;
         for (row, written) in &self.rows {
@@ -225,7 +230,7 @@ fn a_delta_leads_from_one_export_to_the_other() {
 }
 
 /// Texts that look like values and are none, or look like none and are.
-const NASTY: &[&str] = &[
+pub(crate) const NASTY: &[&str] = &[
     "1.",
     ".5",
     ".",

@@ -1,11 +1,18 @@
 //! Tables to artifacts. Each kind of artifact is one file here, with one line in [`EMITTERS`].
 
+mod athena;
+mod ddl;
+mod delta;
 mod json_schema;
 mod registry;
 mod rust;
 mod rustdoc;
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use serde::Serialize;
+use tera::{Context, Tera};
 
 use crate::model::Table;
 use crate::source::SCHEMAS;
@@ -14,11 +21,17 @@ use crate::source::SCHEMAS;
 pub type Files = BTreeMap<String, String>;
 
 /// Every kind of artifact. The tables come sorted by name.
-const EMITTERS: &[fn(&[Table], &mut Files)] = &[rust::emit, registry::emit, json_schema::emit];
+const EMITTERS: &[fn(&[Table], &mut Files)] =
+    &[rust::emit, registry::emit, ddl::emit, delta::emit, athena::emit, json_schema::emit];
 
 /// Where artifacts of tables stand. A file here that nothing emits any more belonged to a table that is gone, if it
 /// carries [`MARK`] in its first line.
-pub(crate) const PLACES: &[Place] = &[Place { folder: "generated/src", extension: "rs" }];
+pub(crate) const PLACES: &[Place] = &[
+    Place { folder: "generated/src", extension: "rs" },
+    Place { folder: ddl::FOLDER, extension: "sql" },
+    Place { folder: ddl::FOLDER, extension: "json" },
+    Place { folder: delta::FOLDER, extension: "sql" },
+];
 
 /// A folder that holds generated files, possibly beside others.
 pub(crate) struct Place {
@@ -40,7 +53,42 @@ pub(crate) fn all(tables: &[Table]) -> Files {
     files
 }
 
+/// What Athena is told of a table.
+pub struct Statements {
+    /// The statement of a first import, and that of a delta.
+    pub first_import: String,
+    /// The operations between two exports.
+    pub delta: String,
+    /// The table in Glue's data catalog, as JSON.
+    pub glue: String,
+}
+
+/// What Athena is told of a table, whether it may run there or not.
+pub fn statements(table: &Table) -> Statements {
+    Statements {
+        first_import: delta::statement(table, false),
+        delta: delta::statement(table, true),
+        glue: ddl::glue(table),
+    }
+}
+
 /// The first line of a file about one table, after the comment sign.
 fn header(table: &Table) -> String {
     format!("{MARK} from {SCHEMAS}/{}.yaml. Changes belong there.", table.name)
+}
+
+/// Fills a template of `generator/templates`. Every decision is a field of the view.
+fn render(template: &str, view: &impl Serialize) -> String {
+    const TEMPLATES: &[(&str, &str)] = &[
+        ("delta.sql", include_str!("../../templates/delta.sql.tera")),
+        ("table.sql", include_str!("../../templates/table.sql.tera")),
+    ];
+    static TERA: LazyLock<Tera> = LazyLock::new(|| {
+        let mut tera = Tera::default();
+        tera.add_raw_templates(TEMPLATES.to_vec()).expect("the templates are right");
+        tera.autoescape_on(Vec::<&str>::new());
+        tera
+    });
+    let context = Context::from_serialize(view).expect("a view is an object");
+    TERA.render(template, &context).expect("the template fits its view")
 }

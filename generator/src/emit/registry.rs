@@ -15,7 +15,7 @@ pub(super) fn emit(tables: &[Table], files: &mut Files) {
          \n\
          //! Every table that has a schema: its types, and what the runtime knows about it.\n\
          \n\
-         {declarations}\n\
+         pub mod athena;\n{declarations}\n\
          /// All tables, sorted by name.\n\
          pub static TABLES: &[&::runtime::table::Table] = &[\n{references}];\n"
     );

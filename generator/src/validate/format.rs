@@ -6,7 +6,7 @@ use crate::spec::{Spanned, shown};
 
 /// One piece of a layout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Piece {
+pub(crate) enum Piece {
     Year,
     Month,
     Day,
@@ -36,7 +36,7 @@ const LETTERS: &[(char, Piece)] = &[
 ];
 
 /// The pieces of a format, or what is wrong with it.
-pub(super) fn pieces(format: &str) -> Result<Vec<Piece>, String> {
+pub(crate) fn pieces(format: &str) -> Result<Vec<Piece>, String> {
     let mut pieces = Vec::new();
     let mut chars = format.chars();
     while let Some(current) = chars.next() {

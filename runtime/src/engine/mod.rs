@@ -1,8 +1,12 @@
 //! What computes the delta of two exports.
 //!
-//! [`native`] does it in this process. Every engine gives the same operations, counts and fingerprints.
+//! [`native`] does it in this process, [`athena`] on many machines. Every engine gives the same operations, counts and
+//! fingerprints.
 
+pub mod athena;
+mod findings;
 pub mod native;
+mod output;
 
 use std::path::Path;
 

@@ -7,6 +7,8 @@ pub mod complete;
 pub mod csv;
 pub mod local;
 pub mod part;
+#[cfg(feature = "aws")]
+pub mod s3;
 
 use std::path::PathBuf;
 

@@ -3,12 +3,12 @@
 use std::thread;
 
 use super::changes::Changes;
-use super::findings::DeletedRows;
 use super::hits::Hits;
 use super::images::{Fetcher, Images};
 use super::index::KeyHash;
-use super::output::Output;
 use super::{Layouts, Room, join, scan};
+use crate::engine::findings::DeletedRows;
+use crate::engine::output::Output;
 use crate::engine::{Failed, Inputs, Side};
 use crate::error::{Error, Result};
 use crate::operation::Kind;

@@ -15,11 +15,9 @@
 
 mod changes;
 mod emit;
-mod findings;
 mod hits;
 mod images;
 mod index;
-mod output;
 mod scan;
 mod side_by_side;
 mod spill;
@@ -27,17 +25,17 @@ mod spill;
 use std::thread;
 
 use crate::change_set::{Counts, Lines};
+use crate::engine::findings::DeletedRows;
+use crate::engine::output::{Layouts, Output, check_conserved};
 use crate::engine::{Failed, Found, Inputs, Room, Side};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::operation::Head;
 use crate::row::Layout;
 use crate::snapshot::{Export, Part};
 use crate::telemetry::Watch;
 use changes::Changes;
 use emit::Looks;
-use findings::DeletedRows;
 use index::{Index, PARTITIONS, Seen};
-use output::Output;
 pub(crate) use scan::explain;
 pub use scan::{Sighting, find};
 
@@ -49,13 +47,6 @@ const IMAGES: f64 = 0.125;
 
 /// What a change takes with all that is kept for it, in bytes.
 const CHANGE: u64 = 40;
-
-/// How the rows of either export are read.
-#[derive(Debug, Clone, Copy)]
-struct Layouts<'a> {
-    before: &'a Layout,
-    after: &'a Layout,
-}
 
 /// Computes the delta and gives each operation's line to `lines`, in no particular order.
 pub fn delta(
@@ -179,19 +170,4 @@ fn read_both(
 /// What a thread gave; its panic is one here as well.
 fn join<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {
     thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-}
-
-/// fp(new) = fp(old) + Σ hash − Σ previous_hash, whatever bug or broken memory stands between the two readings.
-fn check_conserved(head: &Head, before: i128, after: i128, difference: i128) -> Result<(), Failed> {
-    if before + difference == after {
-        return Ok(());
-    }
-    let subject = format!("{}/{} {}", head.tenant, head.table, head.version);
-    let problem = format!(
-        "the operations do not lead from the baseline (fingerprint {before}) to the snapshot ({after}), but to {}",
-        before + difference
-    );
-    let error = Error::not_conserved(subject, problem)
-        .help("nothing was published; run again, and report it as a bug if it comes back");
-    Err(Failed { side: Side::Snapshot, error })
 }

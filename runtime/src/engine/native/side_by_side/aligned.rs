@@ -9,8 +9,8 @@ use super::keys::{self, SeenKeys};
 use super::leftovers::{Leftovers, Waiting};
 use super::{Done, Sides, Stop, Tally};
 use crate::change_set::Comparison;
-use crate::engine::native::findings::DeletedRows;
-use crate::engine::native::output::Output;
+use crate::engine::findings::DeletedRows;
+use crate::engine::output::Output;
 use crate::engine::{Room, Side};
 
 /// Of the memory that a delta may take: what is kept of every key, and rows that wait for their counterpart.

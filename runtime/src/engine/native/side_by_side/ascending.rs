@@ -6,8 +6,8 @@ use super::order::{Key, KeyOrder};
 use super::{Done, Sides, Stop, Tally};
 use crate::change_set::Comparison;
 use crate::engine::Side;
-use crate::engine::native::findings::DeletedRows;
-use crate::engine::native::output::Output;
+use crate::engine::findings::DeletedRows;
+use crate::engine::output::Output;
 
 /// Compares them, as long as the order is kept.
 pub(super) fn compare<'o>(sides: Sides<'_, '_>, order: KeyOrder, output: Output<'o>) -> Result<Done<'o>, Stop> {

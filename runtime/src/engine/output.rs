@@ -1,9 +1,17 @@
 //! What becomes of the operations: lines, and what is counted of them.
 
-use super::Layouts;
+use super::{Failed, Side};
 use crate::change_set::{Counts, Findings, Lines};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::operation::{Encoder, Head, Kind, Planned};
+use crate::row::Layout;
+
+/// How the rows of either export are read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Layouts<'a> {
+    pub(super) before: &'a Layout,
+    pub(super) after: &'a Layout,
+}
 
 /// Writes operations, and counts what they do.
 pub(super) struct Output<'a> {
@@ -68,4 +76,19 @@ impl<'a> Output<'a> {
         self.written.findings.add(self.layouts.after, &self.added, &planned);
         self.lines.write(&self.line)
     }
+}
+
+/// fp(new) = fp(old) + Σ hash − Σ previous_hash, whatever bug or broken memory stands between the two readings.
+pub(super) fn check_conserved(head: &Head, before: i128, after: i128, difference: i128) -> Result<(), Failed> {
+    if before + difference == after {
+        return Ok(());
+    }
+    let subject = format!("{}/{} {}", head.tenant, head.table, head.version);
+    let problem = format!(
+        "the operations do not lead from the baseline (fingerprint {before}) to the snapshot ({after}), but to {}",
+        before + difference
+    );
+    let error = Error::not_conserved(subject, problem)
+        .help("nothing was published; run again, and report it as a bug if it comes back");
+    Err(Failed { side: Side::Snapshot, error })
 }

@@ -1,0 +1,170 @@
+//! `generated/ddl/<table>.sql`: the external table that Athena reads exports through; and the same as a `TableInput` of
+//! Glue's data catalog, `<table>.json`.
+//!
+//! All columns are strings: types are applied by the delta. One more column takes what stands behind the last one, so that
+//! a row with too many fields is noticed. Partitions are injected by the query, so that nothing is created when an export
+//! comes.
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::{Files, header, render};
+use crate::model::Table;
+
+/// Where the statements stand.
+pub(super) const FOLDER: &str = "generated/ddl";
+
+const OPEN_CSV: &str = "org.apache.hadoop.hive.serde2.OpenCSVSerde";
+const LAZY_SIMPLE: &str = "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe";
+
+pub(super) fn emit(tables: &[Table], files: &mut Files) {
+    for table in tables.iter().filter(|table| table.athena) {
+        files.insert(format!("{FOLDER}/{}.sql", table.name), render("table.sql", &View::of(table)));
+        files.insert(format!("{FOLDER}/{}.json", table.name), glue(table));
+    }
+}
+
+#[derive(Serialize)]
+struct View {
+    header: String,
+    table: String,
+    description: Option<String>,
+    columns: Vec<Column>,
+    serde: &'static str,
+    input_format: &'static str,
+    output_format: &'static str,
+    serde_properties: Vec<Property>,
+    properties: Vec<Property>,
+}
+
+#[derive(Serialize)]
+struct Column {
+    name: String,
+    comment: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Property {
+    name: &'static str,
+    value: String,
+}
+
+impl View {
+    fn of(table: &Table) -> Self {
+        Self {
+            header: header(table),
+            table: table.name.clone(),
+            description: table.description.as_deref().map(quoted),
+            columns: columns(table),
+            serde: if table.source.quote.is_some() { OPEN_CSV } else { LAZY_SIMPLE },
+            input_format: INPUT_FORMAT,
+            output_format: OUTPUT_FORMAT,
+            serde_properties: serde_properties(table),
+            properties: properties(table),
+        }
+    }
+}
+
+const INPUT_FORMAT: &str = "org.apache.hadoop.mapred.TextInputFormat";
+const OUTPUT_FORMAT: &str = "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat";
+
+/// The table as Glue's API takes it.
+pub(crate) fn glue(table: &Table) -> String {
+    let view = View::of(table);
+    let map = |properties: &[Property]| -> Map<String, Value> {
+        properties.iter().map(|property| (property.name.to_owned(), Value::from(unescaped(&property.value)))).collect()
+    };
+    let column = |column: &Column| json!({ "Name": column.name, "Type": "string" });
+    let mut parameters = map(&view.properties);
+    parameters.insert("EXTERNAL".into(), "TRUE".into());
+    let input = json!({
+        "Name": table.name,
+        "TableType": "EXTERNAL_TABLE",
+        "Parameters": parameters,
+        "PartitionKeys": [{ "Name": "_tenant", "Type": "string" }, { "Name": "_version", "Type": "string" }],
+        "StorageDescriptor": {
+            "Columns": view.columns.iter().map(column).collect::<Vec<_>>(),
+            "Location": "s3://BUCKET/",
+            "InputFormat": INPUT_FORMAT,
+            "OutputFormat": OUTPUT_FORMAT,
+            "SerdeInfo": { "SerializationLibrary": view.serde, "Parameters": map(&view.serde_properties) },
+        },
+    });
+    serde_json::to_string_pretty(&input).expect("it is JSON") + "\n"
+}
+
+/// A text of the DDL as the character it stands for.
+fn unescaped(text: &str) -> String {
+    match text {
+        "\\u0000" => "\0".into(),
+        "\\n" => "\n".into(),
+        "\\t" => "\t".into(),
+        "\\'" => "'".into(),
+        "\\\\" => "\\".into(),
+        _ => text.into(),
+    }
+}
+
+/// Columns of names that Glue takes: in lower case.
+fn columns(table: &Table) -> Vec<Column> {
+    if table.source.quote.is_none() {
+        let comment = Some("The whole line; the delta splits it.".to_owned());
+        return vec![Column { name: "line".into(), comment }];
+    }
+    let column = |column: &crate::model::Column| {
+        let ty = column.ty.name();
+        let comment = column.description.as_deref().map_or(ty.clone(), |description| format!("{ty}. {description}"));
+        Column { name: column.name.to_lowercase(), comment: Some(quoted(&comment)) }
+    };
+    let rest = Column {
+        name: "_rest".into(),
+        comment: Some("What stands behind the last column; NULL in a good row.".into()),
+    };
+    table.columns.iter().map(column).chain([rest]).collect()
+}
+
+fn serde_properties(table: &Table) -> Vec<Property> {
+    let property = |name, value: String| Property { name, value };
+    match table.source.quote {
+        Some(quote) => vec![
+            property("separatorChar", delimiter(table.source.delimiter)),
+            property("quoteChar", quoted(&char::from(quote).to_string())),
+            // Otherwise a backslash would eat what follows it.
+            property("escapeChar", "\\u0000".into()),
+        ],
+        None => vec![
+            // No line holds a line feed: the line is one field, and never NULL.
+            property("field.delim", "\\n".into()),
+            property("serialization.null.format", "\\n".into()),
+        ],
+    }
+}
+
+fn delimiter(byte: u8) -> String {
+    match byte {
+        b'\t' => "\\t".into(),
+        _ => quoted(&char::from(byte).to_string()),
+    }
+}
+
+fn properties(table: &Table) -> Vec<Property> {
+    let property = |name, value: &str| Property { name, value: value.into() };
+    let mut properties = vec![
+        property("projection.enabled", "true"),
+        property("projection._tenant.type", "injected"),
+        property("projection._version.type", "injected"),
+        Property {
+            name: "storage.location.template",
+            value: format!("s3://BUCKET/${{_tenant}}/{}/${{_version}}/", table.name),
+        },
+    ];
+    if table.source.header {
+        properties.push(property("skip.header.line.count", "1"));
+    }
+    properties
+}
+
+/// A text between single quotes in DDL.
+fn quoted(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('\'', "\\'").replace(['\n', '\r'], " ")
+}

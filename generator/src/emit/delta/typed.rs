@@ -1,0 +1,261 @@
+//! One column in SQL: from the text of an export to its canonical text.
+//!
+//! The grammars are those of the runtime (`runtime/src/value.rs`), as regular expressions that are tested before any cast:
+//! casts alone round, trim and guess.
+
+use serde::Serialize;
+
+use crate::model::{Column, ColumnType, Encoding, Table};
+use crate::validate::format::{self, Piece};
+
+/// A `CASE`, arm by arm.
+#[derive(Serialize)]
+pub(super) struct Typed {
+    comment: String,
+    arms: Vec<Arm>,
+    otherwise: String,
+}
+
+#[derive(Serialize)]
+struct Arm {
+    when: String,
+    then: String,
+}
+
+/// The expression for a column whose raw text is `raw`.
+pub(super) fn column(table: &Table, column: &Column, raw: String) -> Typed {
+    let unreadable = format!("chr(0) || {raw}");
+    let is_key = table.key_columns().any(|key| key.name == column.name);
+    let mut arms: Vec<Arm> = null(table, column, is_key, &raw).into_iter().collect();
+    arms.extend(values(&column.ty, &raw).into_iter().map(|(when, then)| Arm { when, then }));
+    Typed { comment: format!("{}  {}", column.name, described(column)), arms, otherwise: unreadable }
+}
+
+fn described(column: &Column) -> String {
+    let format = column.ty.format().map(|format| format!(" like {format}")).unwrap_or_default();
+    format!("{}{format}{}", column.ty.name(), if column.nullable { ", nullable" } else { "" })
+}
+
+/// Texts that mean NULL. Where none may stand they are unreadable, but for the empty text of a text column outside the key.
+fn null(table: &Table, column: &Column, is_key: bool, text: &str) -> Option<Arm> {
+    let is_value = |null: &String| null.is_empty() && column.ty.is_text() && !is_key && !column.nullable;
+    let nulls: Vec<String> = table.source.nulls.iter().filter(|null| !is_value(null)).cloned().collect();
+    if nulls.is_empty() {
+        return None;
+    }
+    let then = if column.nullable { "NULL".to_owned() } else { format!("chr(0) || {text}") };
+    Some(Arm { when: format!("{text} IN ({})", literals(&nulls)), then })
+}
+
+/// When a text is a value, and the canonical text it then has.
+fn values(ty: &ColumnType, text: &str) -> Vec<(String, String)> {
+    match ty {
+        ColumnType::Boolean { words: None } => vec![
+            (matches(text, "^([tT][rR][uU][eE]|[tT]|1)$"), "'true'".into()),
+            (matches(text, "^([fF][aA][lL][sS][eE]|[fF]|0)$"), "'false'".into()),
+        ],
+        ColumnType::Boolean { words: Some(words) } => {
+            [(&words.true_values, "'true'"), (&words.false_values, "'false'")]
+                .into_iter()
+                .filter(|(words, _)| !words.is_empty())
+                .map(|(words, value)| (format!("{text} IN ({})", literals(words)), value.to_owned()))
+                .collect()
+        }
+        ColumnType::Tinyint => integer(text, "tinyint"),
+        ColumnType::Smallint => integer(text, "smallint"),
+        ColumnType::Int => integer(text, "integer"),
+        ColumnType::Bigint => integer(text, "bigint"),
+        ColumnType::Float => float(text, "real"),
+        ColumnType::Double => float(text, "double"),
+        ColumnType::Decimal { precision, scale } => decimal(text, *precision, *scale),
+        ColumnType::Char(length) | ColumnType::Varchar(length) => {
+            vec![(format!("length({text}) <= {length} AND strpos({text}, chr(65533)) = 0"), text.into())]
+        }
+        ColumnType::String => vec![(format!("strpos({text}, chr(65533)) = 0"), text.into())],
+        ColumnType::Binary(Encoding::Hex) => vec![(matches(text, "^([0-9a-fA-F]{2})*$"), format!("lower({text})"))],
+        ColumnType::Binary(Encoding::Base64) => {
+            // The last digit has no bits beyond the last byte.
+            let grammar = "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$";
+            vec![(matches(text, grammar), format!("lower(to_hex(from_base64({text})))"))]
+        }
+        ColumnType::Date { format } => date(text, &layout(format.as_deref(), "%Y-%m-%d")),
+        ColumnType::Timestamp { format } => timestamp(text, &layout(format.as_deref(), ISO_TIMESTAMP)),
+        ColumnType::Timestamptz { format } => timestamptz(text, &layout(format.as_deref(), ISO_TIMESTAMPTZ)),
+    }
+}
+
+fn integer(text: &str, ty: &str) -> Vec<(String, String)> {
+    let is_in_range = format!("{} AND try_cast({text} AS {ty}) IS NOT NULL", matches(text, "^[+-]?[0-9]+$"));
+    vec![(is_in_range, format!("CAST(CAST({text} AS {ty}) AS varchar)"))]
+}
+
+/// Digits without meaning, at either end, are any number of zeros.
+fn decimal(text: &str, precision: u8, scale: u8) -> Vec<(String, String)> {
+    let grammar = format!("^[+-]?0*[0-9]{{0,{}}}(\\.[0-9]{{0,{scale}}}0*)?$", precision - scale);
+    let is_value = format!("{} AND {}", matches(text, &grammar), matches(text, "[0-9]"));
+    // Trino's cast takes no more digits than there can be, zeros in front included.
+    let significant = format!("regexp_replace({text}, '^([+-]?)0+([0-9])', '$1$2')");
+    vec![(is_value, format!("CAST(CAST({significant} AS decimal({precision}, {scale})) AS varchar)"))]
+}
+
+/// The bits of a double, with one NaN and no negative zero.
+fn float(text: &str, ty: &str) -> Vec<(String, String)> {
+    let grammar = "^[+-]?([0-9]+(\\.[0-9]*)?|\\.[0-9]+)([eE][+-]?[0-9]+)?$";
+    let value = format!("CAST(CAST({text} AS {ty}) AS double)");
+    let is_finite = format!("{} AND is_finite({value})", matches(text, grammar));
+    let infinity = "([iI][nN][fF]([iI][nN][iI][tT][yY])?)$";
+    vec![
+        (is_finite, format!("lower(to_hex(to_ieee754_64({value} + 0e0)))")),
+        (matches(text, "^[+-]?[nN][aA][nN]$"), "'7ff8000000000000'".into()),
+        (matches(text, &format!("^[+]?{infinity}")), "'7ff0000000000000'".into()),
+        (matches(text, &format!("^-{infinity}")), "'fff0000000000000'".into()),
+    ]
+}
+
+/// ISO 8601 in the letters of a format; `%T` is `T` or a blank, `%E` a point and a fraction or neither.
+const ISO_TIMESTAMP: &str = "%Y-%m-%d%T%H:%M:%S%E";
+const ISO_TIMESTAMPTZ: &str = "%Y-%m-%d%T%H:%M:%S%E%z";
+
+/// The regular expression of a format, and which group is which part.
+struct Layout {
+    pattern: String,
+    parts: Vec<char>,
+}
+
+/// `default` is for columns without a format.
+fn layout(format: Option<&str>, default: &str) -> Layout {
+    let mut layout = Layout { pattern: "^".into(), parts: Vec::new() };
+    let Some(format) = format else {
+        let mut letters = default.chars();
+        while let Some(letter) = letters.next() {
+            match letter {
+                '%' => layout.part(letters.next().unwrap_or('%')),
+                literal => layout.literal(literal),
+            }
+        }
+        layout.pattern.push('$');
+        return layout;
+    };
+    for piece in format::pieces(format).expect("validation has read the format") {
+        match piece {
+            Piece::Year => layout.part('Y'),
+            Piece::Month => layout.part('m'),
+            Piece::Day => layout.part('d'),
+            Piece::Hour => layout.part('H'),
+            Piece::Minute => layout.part('M'),
+            Piece::Second => layout.part('S'),
+            Piece::Fraction => layout.part('f'),
+            Piece::Offset => layout.part('z'),
+            Piece::Literal(byte) => layout.literal(char::from(byte)),
+        }
+    }
+    layout.pattern.push('$');
+    layout
+}
+
+impl Layout {
+    fn part(&mut self, letter: char) {
+        let pattern = match letter {
+            'Y' => "([0-9]{4})",
+            'm' | 'd' => "([0-9]{2})",
+            'H' => "([01][0-9]|2[0-3])",
+            'M' | 'S' => "([0-5][0-9])",
+            'f' => "([0-9]{1,6})",
+            'E' => "(?:\\.([0-9]{1,6}))?",
+            'z' => "(Z|[+-](?:0[0-9]|1[0-3])(?::?[0-5][0-9])?|[+-]14(?::?00)?)",
+            _ => "[T ]",
+        };
+        self.pattern += pattern;
+        if letter != 'T' {
+            self.parts.push(if letter == 'E' { 'f' } else { letter });
+        }
+    }
+
+    fn literal(&mut self, literal: char) {
+        if !literal.is_ascii_alphanumeric() && !matches!(literal, ' ' | '-' | ':' | '/') {
+            self.pattern.push('\\');
+        }
+        self.pattern.push(literal);
+    }
+
+    /// The number of a part's group, from 1.
+    fn group(&self, letter: char) -> Option<usize> {
+        self.parts.iter().position(|part| *part == letter).map(|at| at + 1)
+    }
+
+    /// The text of one part; nothing where it is not there.
+    fn extract(&self, text: &str, letter: char) -> Option<String> {
+        self.group(letter).map(|group| format!("regexp_extract({text}, {}, {group})", literal(&self.pattern)))
+    }
+
+    /// The text, its parts in another arrangement.
+    fn rearranged(&self, text: &str, parts: &[(char, &str)]) -> String {
+        let mut replacement = String::new();
+        for (letter, before) in parts {
+            replacement += before;
+            match self.group(*letter) {
+                // Behind a group's number no digit follows, since what is between them begins with another character.
+                Some(group) => replacement += &format!("${group}"),
+                None => replacement += "00",
+            }
+        }
+        format!("regexp_replace({text}, {}, '{replacement}')", literal(&self.pattern))
+    }
+
+    fn iso_date(&self, text: &str) -> String {
+        self.rearranged(text, &[('Y', ""), ('m', "-"), ('d', "-")])
+    }
+
+    /// Down to seconds.
+    fn iso_moment(&self, text: &str, between: &str) -> String {
+        self.rearranged(text, &[('Y', ""), ('m', "-"), ('d', "-"), ('H', between), ('M', ":"), ('S', ":")])
+    }
+
+    /// Six digits.
+    fn micros(&self, text: &str) -> String {
+        match self.extract(text, 'f') {
+            Some(fraction) => format!("rpad(coalesce({fraction}, ''), 6, '0')"),
+            None => "'000000'".into(),
+        }
+    }
+
+    /// The grammar, and that the day is one of the calendar, from year 1 on.
+    fn is_moment(&self, text: &str) -> String {
+        format!("{} AND try_cast({} AS date) >= DATE '0001-01-01'", matches(text, &self.pattern), self.iso_date(text))
+    }
+}
+
+fn date(text: &str, layout: &Layout) -> Vec<(String, String)> {
+    vec![(layout.is_moment(text), layout.iso_date(text))]
+}
+
+fn timestamp(text: &str, layout: &Layout) -> Vec<(String, String)> {
+    vec![(layout.is_moment(text), format!("{} || '.' || {}", layout.iso_moment(text, "T"), layout.micros(text)))]
+}
+
+/// As an instant, in UTC.
+fn timestamptz(text: &str, layout: &Layout) -> Vec<(String, String)> {
+    let offset = layout.extract(text, 'z').expect("validation asks for an offset");
+    // `Z`, or a sign, hours, and perhaps minutes: the minutes from UTC.
+    let digits = format!("rpad(replace(substr({offset}, 2), ':', ''), 4, '0')");
+    let minutes = format!("(CAST(substr({digits}, 1, 2) AS integer) * 60 + CAST(substr({digits}, 3, 2) AS integer))");
+    let to_utc = format!("IF(starts_with({offset}, '-'), 1, -1) * {minutes}");
+    let utc = format!("date_add('minute', {to_utc}, CAST({} AS timestamp))", layout.iso_moment(text, " "));
+    vec![(
+        format!("{} AND year({utc}) BETWEEN 1 AND 9999", layout.is_moment(text)),
+        format!("replace(substr(CAST({utc} AS varchar), 1, 19), ' ', 'T') || '.' || {} || 'Z'", layout.micros(text)),
+    )]
+}
+
+fn matches(text: &str, pattern: &str) -> String {
+    format!("regexp_like({text}, {})", literal(pattern))
+}
+
+/// A text in SQL.
+pub(super) fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+pub(super) fn literals(texts: &[String]) -> String {
+    texts.iter().map(|text| literal(text)).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,83 @@
+//! The only place where a client of AWS is built.
+//!
+//! Region, credentials and endpoints come from where Amazon's own tools look for them: `AWS_REGION`, `AWS_PROFILE`,
+//! `AWS_ENDPOINT_URL_S3` and so on. A call that fails for a reason that may pass is made five times in all.
+
+use std::future::Future;
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, ConfigLoader, Region};
+use aws_sdk_s3::config::Credentials;
+use aws_smithy_http_client::tls;
+
+use crate::error::{Error, Result};
+
+/// How often a call is made before it counts as failed.
+const ATTEMPTS: u32 = 5;
+
+/// How long a connection may take, and an answer to begin.
+const CONNECT: Duration = Duration::from_secs(5);
+const READ: Duration = Duration::from_secs(30);
+
+/// Clients, and what their calls run on.
+pub struct Aws {
+    /// Athena.
+    pub athena: aws_sdk_athena::Client,
+    /// Glue's data catalog.
+    pub glue: aws_sdk_glue::Client,
+    /// S3.
+    pub s3: aws_sdk_s3::Client,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Aws {
+    /// Clients as the environment says.
+    pub fn from_environment() -> Result<Self> {
+        Self::of(|runtime| {
+            let config = runtime.block_on(settings(aws_config::defaults(version())).load());
+            (aws_sdk_athena::Client::new(&config), aws_sdk_glue::Client::new(&config), aws_sdk_s3::Client::new(&config))
+        })
+    }
+
+    /// Clients of other servers than Amazon's: one address for Athena, one for everything else.
+    pub fn at(athena: &str, others: &str, region: &str, (key, secret): (&str, &str)) -> Result<Self> {
+        Self::of(|runtime| {
+            let credentials = Credentials::new(key, secret, None, None, "given");
+            let loader = settings(aws_config::defaults(version())).region(Region::new(region.to_owned()));
+            let loader = loader.credentials_provider(credentials);
+            let others = runtime.block_on(loader.endpoint_url(others).load());
+            let athena = others.to_builder().endpoint_url(athena).build();
+            (aws_sdk_athena::Client::new(&athena), aws_sdk_glue::Client::new(&others), aws_sdk_s3::Client::new(&others))
+        })
+    }
+
+    fn of(
+        clients: impl FnOnce(&tokio::runtime::Runtime) -> (aws_sdk_athena::Client, aws_sdk_glue::Client, aws_sdk_s3::Client),
+    ) -> Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| Error::aws("cannot begin to speak to AWS", error))?;
+        let (athena, glue, s3) = clients(&runtime);
+        Ok(Self { athena, glue, s3, runtime })
+    }
+
+    /// Waits for a call.
+    pub fn wait<T>(&self, call: impl Future<Output = T>) -> T {
+        self.runtime.block_on(call)
+    }
+}
+
+/// How the SDK behaves: that of another day must not come with an update.
+fn version() -> BehaviorVersion {
+    BehaviorVersion::v2026_01_12()
+}
+
+fn settings(loader: ConfigLoader) -> ConfigLoader {
+    let provider = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring);
+    let http = aws_smithy_http_client::Builder::new().tls_provider(provider).build_https();
+    loader
+        .http_client(http)
+        .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
+        .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT).read_timeout(READ).build())
+}

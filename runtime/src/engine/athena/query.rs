@@ -1,0 +1,143 @@
+//! One statement on Athena, from its start to its end.
+
+use std::time::Duration;
+
+use aws_sdk_athena::error::DisplayErrorContext;
+use aws_sdk_athena::types::{
+    AthenaError, QueryExecution, QueryExecutionContext, QueryExecutionState, ResultConfiguration,
+};
+
+use crate::aws::Aws;
+use crate::error::{Error, Result};
+use crate::telemetry::check_stop;
+
+/// How long to wait before a statement is looked at again: at first, and at most.
+const FIRST_LOOK: Duration = Duration::from_millis(200);
+const LAST_LOOK: Duration = Duration::from_secs(5);
+
+/// Categories of errors. <https://docs.aws.amazon.com/athena/latest/APIReference/API_AthenaError.html>
+const SYSTEM: i32 = 1;
+
+/// A statement to run.
+#[derive(Debug, Clone)]
+pub(super) struct Query<'a> {
+    pub(super) sql: &'a str,
+    /// Texts, in the order of their places.
+    pub(super) parameters: Vec<String>,
+    /// The same statement with the same token is started once; 32 to 128 characters.
+    pub(super) token: String,
+    pub(super) database: &'a str,
+    pub(super) workgroup: &'a str,
+    /// Where Athena leaves its manifest, an `s3://` URI.
+    pub(super) results: String,
+}
+
+/// What a statement came to.
+#[derive(Debug, Clone, Default)]
+pub struct Statistics {
+    /// Athena's name for it.
+    pub id: String,
+    /// Bytes that were read, and paid for.
+    pub scanned: u64,
+    /// Milliseconds in the engine.
+    pub millis: u64,
+    /// The list of what was written, an `s3://` URI.
+    pub(super) manifest: Option<String>,
+}
+
+/// How a statement ended that did not succeed.
+pub(super) enum Failed {
+    /// It may go well another time.
+    Retryable(Error),
+    Final(Error),
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Self::Final(error)
+    }
+}
+
+/// Runs a statement. When the user asks to stop, it is stopped as well.
+pub(super) fn run(aws: &Aws, query: &Query<'_>) -> Result<Statistics, Failed> {
+    let id = start(aws, query)?;
+    let mut pause = FIRST_LOOK;
+    loop {
+        if let Err(stopped) = check_stop() {
+            // What Athena has begun costs money until it is stopped; that this fails changes nothing for the user.
+            let _ = aws.wait(aws.athena.stop_query_execution().query_execution_id(&id).send());
+            return Err(stopped.into());
+        }
+        let looked = aws.wait(aws.athena.get_query_execution().query_execution_id(&id).send());
+        let looked = looked.map_err(|error| told("cannot look at the statement", &id, DisplayErrorContext(error)))?;
+        let execution = looked.query_execution.unwrap_or_else(|| QueryExecution::builder().build());
+        let status = execution.status.as_ref();
+        let reason = status.and_then(|status| status.state_change_reason()).unwrap_or("Athena gives no reason");
+        match status.and_then(|status| status.state()) {
+            Some(QueryExecutionState::Succeeded) => return Ok(statistics(id, &execution)),
+            Some(QueryExecutionState::Failed) => {
+                return Err(failed(&id, reason, status.and_then(|status| status.athena_error())));
+            }
+            Some(QueryExecutionState::Cancelled) => {
+                let help = "run again; if it read more than its work group allows, raise the limit there";
+                return Err(told("the statement was cancelled", &id, reason).help(help).into());
+            }
+            _ => {}
+        }
+        std::thread::sleep(pause);
+        pause = (pause * 3 / 2).min(LAST_LOOK);
+    }
+}
+
+fn start(aws: &Aws, query: &Query<'_>) -> Result<String> {
+    let context = QueryExecutionContext::builder().database(query.database).build();
+    let results = ResultConfiguration::builder().output_location(&query.results).build();
+    // A parameter is a literal of SQL.
+    let literals = query.parameters.iter().map(|text| format!("'{}'", text.replace('\'', "''"))).collect();
+    let call = aws
+        .athena
+        .start_query_execution()
+        .query_string(query.sql)
+        .set_execution_parameters(Some(literals))
+        .client_request_token(&query.token)
+        .query_execution_context(context)
+        .result_configuration(results)
+        .work_group(query.workgroup);
+    let started = aws.wait(call.send()).map_err(|error| {
+        Error::aws("cannot start a statement on Athena", DisplayErrorContext(error))
+            .help("check the work group, the database and the permissions, then run again")
+    })?;
+    Ok(started.query_execution_id.unwrap_or_default())
+}
+
+fn statistics(id: String, execution: &QueryExecution) -> Statistics {
+    let Some(found) = execution.statistics() else { return Statistics { id, ..Statistics::default() } };
+    let number = |value: Option<i64>| value.and_then(|value| u64::try_from(value).ok()).unwrap_or_default();
+    Statistics {
+        id,
+        scanned: number(found.data_scanned_in_bytes()),
+        millis: number(found.engine_execution_time_in_millis()),
+        manifest: found.data_manifest_location().map(Into::into),
+    }
+}
+
+/// What Athena says of a failure decides what comes next: whatever may pass is tried again; a fault of the service is the
+/// machine's; everything else needs a person.
+fn failed(id: &str, reason: &str, error: Option<&AthenaError>) -> Failed {
+    let is_retryable = error.is_some_and(AthenaError::retryable);
+    let is_service = error.and_then(AthenaError::error_category) == Some(SYSTEM);
+    let told = told("the statement failed", id, reason);
+    if is_retryable {
+        return Failed::Retryable(told.help("run again later; nothing is lost"));
+    }
+    let help = if is_service {
+        "run again; if it comes back, ask AWS with the statement's id"
+    } else {
+        "mend what Athena names (permissions, the Glue table, a broken file), then run again"
+    };
+    Failed::Final(told.help(help))
+}
+
+fn told(what: &str, id: &str, why: impl std::fmt::Display) -> Error {
+    Error::aws(format!("{what} ({id})"), why)
+}

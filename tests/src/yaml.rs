@@ -1,0 +1,76 @@
+//! A runtime table as the schema somebody would have written for it: for tables that tests make up without one.
+
+use runtime::table::{Column, Completeness, Compression, Encoding, Source, Table, Type};
+use serde_json::{Map, Value, json};
+
+/// The schema, in the YAML that JSON is.
+pub fn schema(table: &Table) -> String {
+    json!({
+        "table": table.name,
+        "primary_key": table.primary_key,
+        "columns": table.columns.iter().map(column).collect::<Vec<_>>(),
+        "source": source(&table.source),
+        "engine": { "athena": table.athena },
+        "operations": { "before_image": table.before_image },
+    })
+    .to_string()
+}
+
+fn column(column: &Column) -> Value {
+    let mut fields = Map::new();
+    let mut set = |name: &str, value: Value| fields.insert(name.into(), value);
+    set("name", json!(column.name));
+    set("type", json!(type_name(column.ty)));
+    set("nullable", json!(column.nullable));
+    set("compare", json!(column.compare));
+    set("pii", json!(column.pii));
+    set("trim", json!(column.trim));
+    if let Some(format) = column.format {
+        set("format", json!(format));
+    }
+    if let Some(default) = column.default {
+        set("default", json!(default));
+    }
+    if let Type::Binary(encoding) = column.ty {
+        set("encoding", json!(if encoding == Encoding::Hex { "hex" } else { "base64" }));
+    }
+    if !(column.true_values.is_empty() && column.false_values.is_empty()) {
+        set("true_values", json!(column.true_values));
+        set("false_values", json!(column.false_values));
+    }
+    Value::Object(fields)
+}
+
+fn type_name(ty: Type) -> String {
+    match ty {
+        Type::Binary(_) => "binary".into(),
+        other => runtime::value::type_name(other),
+    }
+}
+
+fn source(source: &Source) -> Value {
+    let compression = match source.compression {
+        Compression::Gzip => "gzip",
+        Compression::Zstd => "zstd",
+        Compression::None => "none",
+    };
+    let complete = match source.complete {
+        Completeness::Single => json!("single"),
+        Completeness::Marker(name) => json!({ "marker": name }),
+        Completeness::Manifest => json!("manifest"),
+        Completeness::Count(count) => json!({ "count": count }),
+    };
+    let mut fields = json!({
+        "compression": compression,
+        "delimiter": char::from(source.delimiter).to_string(),
+        "quote": source.quote.map_or("none".into(), |quote| char::from(quote).to_string()),
+        "header": source.header,
+        "nulls": source.nulls,
+        "complete": complete,
+    });
+    if source.quote.is_some() {
+        fields["quoted_nulls"] = json!(source.quoted_nulls);
+        fields["multiline"] = json!(source.multiline);
+    }
+    fields
+}
