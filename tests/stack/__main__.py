@@ -1,34 +1,44 @@
 """The servers that tests of the AWS side run against: a real Trino, an AWS emulator, and Athena's API in front of Trino.
 
     python3 tests/stack install       fetch everything into a cache directory; nothing happens when it is there
-    python3 tests/stack serve         start the servers on free loopback ports, print their addresses as one line of
+    python3 tests/stack serve         start the servers on free loopback ports, print where they are as one line of
                                       JSON, and stop them when standard input ends or on SIGTERM
+    python3 tests/stack check         start them, try what tests rely on, and tell how long it took
 
-The cache is ~/.cache/tidemark, or TIDEMARK_CACHE. Needed on the machine: Python 3.11 with venv, and Maven (`mvn`).
+Exit status: 0 done; 1 a check failed; 2 something is missing on the machine, or a server did not start.
 """
 
 import argparse
 import os
 import sys
+import time
 from pathlib import Path
 
 import install
 
+HERE = Path(__file__).resolve().parent
 
-def main():
+
+def main() -> None:
     parser = argparse.ArgumentParser(prog="tests/stack", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("command", choices=["install", "serve"])
-    parser.add_argument("--memory", default="4G", help="of Trino's heap (4G)")
+    parser.add_argument("command", choices=["install", "serve", "check"])
+    parser.add_argument("--memory", default=os.environ.get("TIDEMARK_TRINO_MEMORY") or "4G",
+                        help="of Trino's heap; default TIDEMARK_TRINO_MEMORY, or 4G")
     args = parser.parse_args()
+    begun = time.monotonic()
     try:
         home = install.install()
     except install.Missing as missing:
-        sys.exit(f"the test stack cannot be installed: {missing}")
-    if args.command == "serve":
+        print(f"the test stack cannot be installed: {missing}", file=sys.stderr)
+        sys.exit(2)
+    if args.command == "check":
+        print(f"{time.monotonic() - begun:7.2f} s  to install", flush=True)
+    if args.command != "install":
         # The servers' own libraries are in the environment that was just made.
         python = str(home / "venv/bin/python")
-        os.execv(python, [python, str(Path(__file__).parent / "servers.py"), str(home), args.memory])
+        script = {"serve": "servers.py", "check": "check.py"}[args.command]
+        os.execv(python, [python, str(HERE / script), str(home), args.memory])
 
 
 if __name__ == "__main__":

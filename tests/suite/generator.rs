@@ -109,11 +109,22 @@ fn the_first_run_creates_everything_and_the_second_touches_nothing() {
     let workspace = Workspace::new(&[("customers", CUSTOMERS), ("orders", &named("orders"))]);
     let (status, stdout, stderr) = workspace.outcome(&[]);
     assert_eq!((status, stdout.as_str()), (0, ""));
-    assert_eq!(
-        stderr,
-        "created generated/src/customers.rs\ncreated generated/src/lib.rs\ncreated generated/src/orders.rs\n\
-         created schemas/table.schema.json\n2 tables, 4 files changed\n"
-    );
+    let created = [
+        "generated/ddl/customers.json",
+        "generated/ddl/customers.sql",
+        "generated/ddl/orders.json",
+        "generated/ddl/orders.sql",
+        "generated/sql/customers.delta.sql",
+        "generated/sql/customers.first_import.sql",
+        "generated/sql/orders.delta.sql",
+        "generated/sql/orders.first_import.sql",
+        "generated/src/athena.rs",
+        "generated/src/customers.rs",
+        "generated/src/lib.rs",
+        "generated/src/orders.rs",
+        "schemas/table.schema.json",
+    ];
+    assert_eq!(stderr, created.map(|file| format!("created {file}\n")).concat() + "2 tables, 13 files changed\n");
     let before = workspace.files();
     assert_eq!(workspace.outcome(&[]), (0, String::new(), "2 tables, everything is up to date\n".to_owned()));
     assert_eq!(workspace.outcome(&["--check"]).0, 0);
@@ -186,14 +197,23 @@ fn a_change_writes_the_files_it_concerns_and_no_other() {
     workspace.run(&[]);
     let before = workspace.files();
     workspace.write("schemas/orders.yaml", &named("orders").replace("bigint", "int"));
-    assert_eq!(workspace.outcome(&[]).2, "updated generated/src/orders.rs\n2 tables, 1 file changed\n");
+    let updated = [
+        "generated/ddl/orders.sql",
+        "generated/sql/orders.delta.sql",
+        "generated/sql/orders.first_import.sql",
+        "generated/src/orders.rs",
+    ];
+    let told = updated.map(|file| format!("updated {file}\n")).concat() + "2 tables, 4 files changed\n";
+    assert_eq!(workspace.outcome(&[]).2, told);
     let changed: Vec<PathBuf> = workspace
         .files()
         .into_iter()
         .filter(|(path, file)| before.get(path) != Some(file))
         .map(|(path, _)| path)
         .collect();
-    assert_eq!(changed, [workspace.path("generated/src/orders.rs"), workspace.path("schemas/orders.yaml")]);
+    let expected: Vec<PathBuf> =
+        updated.iter().chain(&["schemas/orders.yaml"]).map(|file| workspace.path(file)).collect();
+    assert_eq!(changed, expected);
 }
 
 #[test]
@@ -204,10 +224,12 @@ fn a_deleted_table_takes_its_artifacts_along_and_nothing_else() {
     let (status, diff, stderr) = workspace.outcome(&["--check"]);
     assert_eq!(status, 1);
     assert!(diff.contains("--- a/generated/src/orders.rs\n+++ /dev/null\n"), "{diff}");
-    assert!(stderr.starts_with("2 files are stale or edited by hand."), "{stderr}");
+    assert!(stderr.starts_with("7 files are stale or edited by hand."), "{stderr}");
     assert_eq!(
         workspace.outcome(&[]).2,
-        "updated generated/src/lib.rs\nremoved generated/src/orders.rs\n1 table, 2 files changed\n"
+        "removed generated/ddl/orders.json\nremoved generated/ddl/orders.sql\nremoved generated/sql/orders.delta.sql\n\
+         removed generated/sql/orders.first_import.sql\nupdated generated/src/athena.rs\nupdated generated/src/lib.rs\n\
+         removed generated/src/orders.rs\n1 table, 7 files changed\n"
     );
     assert!(!workspace.path("generated/src/orders.rs").exists());
     for by_hand in ["generated/Cargo.toml", "generated/src/bin/tidemark.rs", "generated/src/helper.rs"] {
@@ -310,7 +332,7 @@ fn a_thousand_tables_of_twenty_columns_generate() {
         Source::new(format!("schemas/t{number:04}.yaml"), yaml)
     };
     let sources: Vec<Source> = (0..1000).map(source).collect();
-    assert_eq!(generator::generate(&sources).unwrap().len(), 1002);
+    assert_eq!(generator::generate(&sources).unwrap().len(), 5003);
 }
 
 #[test]

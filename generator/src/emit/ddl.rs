@@ -78,6 +78,8 @@ pub(crate) fn glue(table: &Table) -> String {
     let mut parameters = map(&view.properties);
     parameters.insert("EXTERNAL".into(), "TRUE".into());
     let input = json!({
+        // The first field, by which the file is known.
+        "Description": header(table),
         "Name": table.name,
         "TableType": "EXTERNAL_TABLE",
         "Parameters": parameters,

@@ -25,7 +25,7 @@ const EMITTERS: &[fn(&[Table], &mut Files)] =
     &[rust::emit, registry::emit, ddl::emit, delta::emit, athena::emit, json_schema::emit];
 
 /// Where artifacts of tables stand. A file here that nothing emits any more belonged to a table that is gone, if it
-/// carries [`MARK`] in its first line.
+/// carries [`MARK`] in its first line, or in its second.
 pub(crate) const PLACES: &[Place] = &[
     Place { folder: "generated/src", extension: "rs" },
     Place { folder: ddl::FOLDER, extension: "sql" },

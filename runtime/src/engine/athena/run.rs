@@ -11,6 +11,7 @@ use super::query::{self, Query, Statistics};
 use super::{Statements, Unloaded};
 use crate::aws::Aws;
 use crate::change_set::Lines;
+use crate::clock;
 use crate::engine::{Failed, Found, Side};
 use crate::error::{Error, Result};
 use crate::operation::Head;
@@ -175,7 +176,8 @@ impl Athena<'_> {
         let parameters: Vec<String> = versions.into_iter().flat_map(|v| [inputs.tenant.clone(), v.clone()]).collect();
         let mut last = None;
         for attempt in 0..TRIES {
-            let now = jiff::Timestamp::now().as_nanosecond();
+            // What another run leaves below its own token is none of this one's business.
+            let now = clock::now_ms();
             let named = format!("{sql}{parameters:?}{attempt}{now}{}", std::process::id());
             let token = format!("{:032x}", xxh3_128(named.as_bytes()));
             let target = self.results.join(&token);

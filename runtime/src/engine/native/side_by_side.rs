@@ -126,30 +126,42 @@ impl Tally {
     }
 }
 
+/// A row with its row hash, as its counterpart finds it.
+#[derive(Debug, Clone, Copy)]
+struct Taken<'a> {
+    key: &'a [u8],
+    hash: i64,
+    /// The row bytes outside the key.
+    values: &'a [u8],
+}
+
+impl<'a> Taken<'a> {
+    fn of(row: &'a Row, hash: i64) -> Self {
+        Self { key: row.key(), hash, values: row.values() }
+    }
+}
+
 impl Done<'_> {
     /// Takes the two rows of a key.
-    fn pair(&mut self, layouts: Layouts<'_>, old: &Row, new: &Row) -> Result<()> {
-        let (old_hash, new_hash) = (layouts.before.hash(old), layouts.after.hash(new));
-        self.before.add(old_hash);
-        self.after.add(new_hash);
-        if layouts.before.compared(old) != layouts.after.compared(new) {
-            self.output.update(new.key(), (old_hash, old.values()), (new_hash, new.values()))?;
+    fn pair(&mut self, old: Taken<'_>, new: Taken<'_>) -> Result<()> {
+        self.before.add(old.hash);
+        self.after.add(new.hash);
+        if old.hash != new.hash {
+            self.output.update(new.key, (old.hash, old.values), (new.hash, new.values))?;
         }
         Ok(())
     }
 
     /// Takes a row that only one of the exports has.
-    fn alone(&mut self, layouts: Layouts<'_>, side: Side, row: &Row) -> Result<()> {
+    fn alone(&mut self, side: Side, row: Taken<'_>) -> Result<()> {
         match side {
             Side::Baseline => {
-                let hash = layouts.before.hash(row);
-                self.before.add(hash);
-                self.output.delete(row.key(), (hash, row.values()))
+                self.before.add(row.hash);
+                self.output.delete(row.key, (row.hash, row.values))
             }
             Side::Snapshot => {
-                let hash = layouts.after.hash(row);
-                self.after.add(hash);
-                self.output.insert(row.key(), (hash, row.values()))
+                self.after.add(row.hash);
+                self.output.insert(row.key, (row.hash, row.values))
             }
         }
     }

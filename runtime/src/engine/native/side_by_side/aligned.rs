@@ -7,7 +7,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::feed::Fed;
 use super::keys::{self, SeenKeys};
 use super::leftovers::{Leftovers, Waiting};
-use super::{Done, Sides, Stop, Tally};
+use super::{Done, Sides, Stop, Taken, Tally};
 use crate::change_set::Comparison;
 use crate::engine::findings::DeletedRows;
 use crate::engine::output::Output;
@@ -34,24 +34,23 @@ pub(super) fn compare<'o>(sides: Sides<'_, '_>, room: Room<'_>, output: Output<'
     };
     let all = matching.all();
     let Match { sides, leftovers, mut keys, mut done, mut olds, .. } = matching;
-    let layouts = sides.layouts;
     let same = sides.same.finish();
     all?;
     let (same, mut seen) = same?;
     done.before.merge(same);
     done.after.merge(same);
-    for Waiting { side, number, behind, row } in leftovers.alone() {
-        keys.add(&row);
-        if side == Side::Baseline {
-            olds.delete(number, behind);
+    for waiting in leftovers.alone() {
+        keys.add_hash(waiting.key_hash);
+        done.alone(waiting.side, waiting.row())?;
+        if waiting.side == Side::Baseline {
+            olds.delete(waiting.number, waiting.behind);
         }
-        done.alone(layouts, side, &row)?;
     }
     seen.push(keys);
     if !SeenKeys::are_distinct(seen) {
         return Err(Stop::Irregular);
     }
-    done.deleted = DeletedRows::of(olds.rows, olds.deleted, olds.ends, olds.kept);
+    done.deleted = DeletedRows::of(olds.rows, olds.deleted, olds.ends, olds.kept.map(Into::into));
     Ok(done)
 }
 
@@ -76,7 +75,7 @@ struct Olds {
     deleted: u64,
     /// The places of the first and the last deleted row, and the key in front of the first.
     ends: Option<(u64, u64)>,
-    kept: Option<Vec<u8>>,
+    kept: Option<Box<[u8]>>,
 }
 
 impl Match<'_, '_, '_> {
@@ -119,7 +118,8 @@ impl Match<'_, '_, '_> {
         self.keys.add(new);
         self.olds.see(1, old.key());
         self.news += 1;
-        self.done.pair(self.sides.layouts, old, new)?;
+        let hashes = (self.sides.layouts.before.hash(old), self.sides.layouts.after.hash(new));
+        self.done.pair(Taken::of(old, hashes.0), Taken::of(new, hashes.1))?;
         Ok(self.sides.skip(1))
     }
 
@@ -151,23 +151,26 @@ impl Match<'_, '_, '_> {
             Side::Snapshot => (self.news, &mut self.sides.new, &self.sides.old),
         };
         let row = cursor.row()?;
-        let behind = if side == Side::Baseline { self.olds.last.clone() } else { None };
+        let layout = if side == Side::Baseline { layouts.before } else { layouts.after };
+        let (hash, behind) = (layout.hash(row), self.olds.last.as_deref().filter(|_| side == Side::Baseline));
+        let taken = Taken::of(row, hash);
         match self.leftovers.take(row) {
             // The key is there twice.
             Some(other) if other.side == side => return Err(Stop::Irregular),
             Some(other) => {
                 self.keys.add(row);
-                let (old, new) = if side == Side::Baseline { (row, &other.row) } else { (&other.row, row) };
-                self.done.pair(layouts, old, new)?;
+                let (old, new) = if side == Side::Baseline { (taken, other.row()) } else { (other.row(), taken) };
+                self.done.pair(old, new)?;
             }
             None if other.record().is_none() => {
                 self.keys.add(row);
+                self.done.alone(side, taken)?;
                 if side == Side::Baseline {
+                    let behind = behind.map(Into::into);
                     self.olds.delete(number, behind);
                 }
-                self.done.alone(layouts, side, row)?;
             }
-            None => self.leftovers.wait(Waiting { side, number, behind, row: row.clone() })?,
+            None => self.leftovers.wait(Waiting::new(side, number, behind.map(Into::into), row, hash))?,
         }
         match side {
             Side::Baseline => self.olds.see(1, row.key()),
@@ -209,7 +212,7 @@ impl Olds {
     }
 
     /// Takes a row that came by as deleted; `behind` is the key of the row in front of it.
-    fn delete(&mut self, number: u64, behind: Option<Vec<u8>>) {
+    fn delete(&mut self, number: u64, behind: Option<Box<[u8]>>) {
         self.deleted += 1;
         if self.ends.is_none_or(|(first, _)| number < first) {
             self.kept = behind;

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use super::order::{Key, KeyOrder};
-use super::{Done, Sides, Stop, Tally};
+use super::{Done, Sides, Stop, Taken, Tally};
 use crate::change_set::Comparison;
 use crate::engine::Side;
 use crate::engine::findings::DeletedRows;
@@ -80,14 +80,16 @@ impl Match<'_, '_, '_> {
         let row = self.sides.old.row()?;
         self.keys.advance(row.key())?;
         self.done.deleted.see(row, true);
-        self.done.alone(self.sides.layouts, Side::Baseline, row)?;
+        let hash = self.sides.layouts.before.hash(row);
+        self.done.alone(Side::Baseline, Taken::of(row, hash))?;
         Ok(self.sides.old.skip(1))
     }
 
     fn insert(&mut self) -> Result<bool, Stop> {
         let row = self.sides.new.row()?;
         self.keys.advance(row.key())?;
-        self.done.alone(self.sides.layouts, Side::Snapshot, row)?;
+        let hash = self.sides.layouts.after.hash(row);
+        self.done.alone(Side::Snapshot, Taken::of(row, hash))?;
         Ok(self.sides.new.skip(1))
     }
 
@@ -96,7 +98,8 @@ impl Match<'_, '_, '_> {
         let (old, new) = (self.sides.old.row()?, self.sides.new.row()?);
         self.keys.advance(new.key())?;
         self.done.deleted.see(old, false);
-        self.done.pair(layouts, old, new)?;
+        let hashes = (layouts.before.hash(old), layouts.after.hash(new));
+        self.done.pair(Taken::of(old, hashes.0), Taken::of(new, hashes.1))?;
         Ok(self.sides.skip(1))
     }
 }

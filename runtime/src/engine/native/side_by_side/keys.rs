@@ -30,7 +30,13 @@ impl SeenKeys {
     /// Takes the key of a row.
     #[inline]
     pub(super) fn add(&mut self, row: &Row) {
-        let hash = row.key_hash() as u64;
+        self.add_hash(row.key_hash());
+    }
+
+    /// Takes a key by its hash.
+    #[inline]
+    pub(super) fn add_hash(&mut self, hash: u128) {
+        let hash = hash as u64;
         let partition = &mut self.0[(hash >> (u64::BITS - PARTITION_BITS)) as usize];
         match partition.last_mut() {
             Some(chunk) if chunk.len() < CHUNK => chunk.push(hash),

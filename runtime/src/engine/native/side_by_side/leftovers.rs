@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::Stop;
+use super::{Stop, Taken};
 use crate::engine::Side;
 use crate::row::Row;
 
@@ -22,8 +22,11 @@ pub(super) struct Waiting {
     /// Its place in its export, from 0.
     pub(super) number: u64,
     /// The key of the row in front of it, where somebody asks for it.
-    pub(super) behind: Option<Vec<u8>>,
-    pub(super) row: Row,
+    pub(super) behind: Option<Box<[u8]>>,
+    pub(super) key_hash: u128,
+    key_length: usize,
+    hash: i64,
+    image: Box<[u8]>,
 }
 
 impl Leftovers {
@@ -45,7 +48,7 @@ impl Leftovers {
     /// A row begins to wait. Fails when too much waits for this to be a common order.
     pub(super) fn wait(&mut self, waiting: Waiting) -> Result<(), Stop> {
         self.room = self.room.checked_sub(waiting.bytes()).ok_or(Stop::Irregular)?;
-        self.waiting.insert(waiting.row.key_hash(), waiting);
+        self.waiting.insert(waiting.key_hash, waiting);
         Ok(())
     }
 
@@ -58,7 +61,19 @@ impl Leftovers {
 }
 
 impl Waiting {
+    /// A row that begins to wait, with its row hash.
+    pub(super) fn new(side: Side, number: u64, behind: Option<Box<[u8]>>, row: &Row, hash: i64) -> Self {
+        let (key_hash, key_length, image) = (row.key_hash(), row.key().len(), row.image().into());
+        Self { side, number, behind, key_hash, key_length, hash, image }
+    }
+
+    /// The row.
+    pub(super) fn row(&self) -> Taken<'_> {
+        let (key, values) = self.image.split_at(self.key_length);
+        Taken { key, hash: self.hash, values }
+    }
+
     fn bytes(&self) -> u64 {
-        OVERHEAD + 2 * self.row.image().len() as u64
+        OVERHEAD + self.image.len() as u64
     }
 }

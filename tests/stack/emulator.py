@@ -1,0 +1,20 @@
+"""The AWS emulator as a process."""
+
+import os
+import urllib.request
+from pathlib import Path
+
+
+def command(home: Path) -> list[str | Path]:
+    return [home / "venv/bin/python", "-c", "from ministack.app import main; main()"]
+
+
+def environment(folder: Path, port: int) -> dict[str, str]:
+    """Lambda functions inherit what the emulator has: it gets no word of an AWS account that the user may have."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    return kept | {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "IOT_MTLS_ENABLED": "0", "TMPDIR": str(folder)}
+
+
+def is_healthy(address: str) -> bool:
+    with urllib.request.urlopen(f"{address}/_ministack/health", timeout=5) as answer:
+        return answer.status == 200
