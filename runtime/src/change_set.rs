@@ -193,8 +193,8 @@ impl Plan {
 
 /// Takes the operations of a delta as lines.
 pub trait Lines {
-    /// Takes one operation, line feed included.
-    fn write(&mut self, line: &[u8]) -> Result<()>;
+    /// Takes operations, each with its line feed.
+    fn write(&mut self, lines: &[u8]) -> Result<()>;
 
     /// Forgets every line so far: they come again, in another order.
     fn restart(&mut self) -> Result<()>;
@@ -277,9 +277,9 @@ impl Writer {
 }
 
 impl Lines for Writer {
-    fn write(&mut self, line: &[u8]) -> Result<()> {
+    fn write(&mut self, lines: &[u8]) -> Result<()> {
         Breakpoint::Planning.reached();
-        self.block.extend_from_slice(line);
+        self.block.extend_from_slice(lines);
         if self.block.len() < BLOCK {
             return Ok(());
         }
@@ -294,6 +294,18 @@ impl Lines for Writer {
             self.wait(0)?;
             *self = Self::create(&self.folder)?;
         }
+        Ok(())
+    }
+}
+
+impl Lines for Vec<u8> {
+    fn write(&mut self, lines: &[u8]) -> Result<()> {
+        self.extend_from_slice(lines);
+        Ok(())
+    }
+
+    fn restart(&mut self) -> Result<()> {
+        self.clear();
         Ok(())
     }
 }

@@ -16,7 +16,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::engine::MEMORY;
+use crate::engine::Limits;
 use crate::error::{Error, Fault, Result};
 use crate::run::Runner;
 use crate::sink::file::Files;
@@ -24,6 +24,7 @@ use crate::snapshot::local::Local;
 use crate::store::sqlite::Sqlite;
 use crate::table::Table;
 use crate::telemetry;
+use std::num::NonZero;
 
 /// Where the registry and the change sets lie unless `--state` says otherwise.
 const STATE: &str = ".tidemark";
@@ -127,17 +128,28 @@ impl StateArgs {
         tables: &'static [&'static Table],
     ) -> Result<Runner> {
         let exports = exports.local(&registry)?;
-        let (sink, state) = (Files::new(out), self.state.clone());
-        Ok(Runner { tables, exports, store: registry, sink, state, memory: MEMORY })
+        let limits = Limits::default();
+        let (sink, state) = (Files::new(out, limits.threads), self.state.clone());
+        Ok(Runner { tables, exports, store: registry, sink, state, limits })
     }
 }
 
-/// How much memory a delta takes.
+/// What a delta may take of the machine.
 #[derive(Debug, Args)]
-struct MemoryArgs {
+struct LimitArgs {
     /// How much memory each table that is compared may take, such as 512MiB; what has no room goes to temporary files.
     #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = parse_size)]
     memory: u64,
+    /// How many threads read rows and write parts, beside those that inflate [default: one for each processor].
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZero<usize>>,
+}
+
+impl LimitArgs {
+    fn limits(&self) -> Limits {
+        let unless_told = Limits::default();
+        Limits { memory: self.memory, threads: self.threads.unwrap_or(unless_told.threads) }
+    }
 }
 
 /// A number of bytes: `4096`, `64KiB`, `512M`, `2GiB`. Units are powers of 1024.

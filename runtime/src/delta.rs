@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use tempfile::SpooledTempFile;
 
 use crate::change_set::{Lines, Plan};
-use crate::engine::{Inputs, Room, native};
+use crate::engine::{Inputs, Limits, Room, native};
 use crate::error::{Error, IoContext as _, Result};
 use crate::operation::Head;
 use crate::row::Layout;
@@ -35,8 +35,8 @@ pub struct Delta {
     pub baseline: Option<PathBuf>,
     /// The newer export: a part, or a folder of parts.
     pub snapshot: PathBuf,
-    /// How many bytes of memory what grows with the exports may take, see [`Room`].
-    pub memory: u64,
+    /// What it may take of the machine.
+    pub limits: Limits,
 }
 
 impl Delta {
@@ -77,7 +77,7 @@ impl Delta {
             &layout,
             &head,
             inputs,
-            Room { work: &std::env::temp_dir(), memory: self.memory },
+            Room { work: &std::env::temp_dir(), limits: self.limits },
             watch,
             lines,
         )?;
@@ -89,8 +89,8 @@ impl Delta {
 struct Spool(BufWriter<SpooledTempFile>);
 
 impl Lines for Spool {
-    fn write(&mut self, line: &[u8]) -> Result<()> {
-        self.0.write_all(line).at("cannot write to", &std::env::temp_dir())
+    fn write(&mut self, lines: &[u8]) -> Result<()> {
+        self.0.write_all(lines).at("cannot write to", &std::env::temp_dir())
     }
 
     fn restart(&mut self) -> Result<()> {

@@ -16,6 +16,7 @@ use std::thread;
 
 use crate::breakpoint::Breakpoint;
 use crate::change_set::part_name;
+use crate::engine::Limits;
 use crate::error::{Error, Fault, IoContext as _, Result};
 use crate::sink::file::{Files, Writer};
 use crate::snapshot::local::Local;
@@ -39,8 +40,8 @@ pub struct Runner {
     pub sink: Files,
     /// Where change sets and temporary files lie.
     pub state: PathBuf,
-    /// How many bytes of memory each delta may take, see [`Room`](crate::engine::Room).
-    pub memory: u64,
+    /// What each delta may take of the machine.
+    pub limits: Limits,
 }
 
 /// The versions of one tenant's table that were found.

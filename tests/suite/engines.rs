@@ -3,13 +3,14 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use runtime::Error;
 use runtime::change_set::Comparison;
 use runtime::delta::Delta;
-use runtime::engine::MEMORY;
+use runtime::engine::Limits;
 use runtime::table::Table;
 use runtime::telemetry::Watch;
 use serde_json::{Map, Value as Json};
@@ -53,6 +54,8 @@ pub(crate) const ENGINES: &[Engine] = &[
     Engine { name: "reference", delta: by_reference },
     Engine { name: "native", delta: natively },
     Engine { name: "native without memory", delta: without_memory },
+    Engine { name: "native with one thread", delta: with_one_thread },
+    Engine { name: "native with eight threads", delta: with_eight_threads },
 ];
 
 pub(crate) fn by_reference(given: &Given) -> Finding {
@@ -83,15 +86,25 @@ pub(crate) fn seen() -> Option<Comparison> {
 }
 
 pub(crate) fn natively(given: &Given) -> Finding {
-    native(given, MEMORY)
+    native(given, Limits::default())
 }
 
 /// Every row goes to a temporary file, and every partition's operations are written in a second look of their own.
 pub(crate) fn without_memory(given: &Given) -> Finding {
-    native(given, 1)
+    native(given, Limits { memory: 1, ..Limits::default() })
 }
 
-fn native(given: &Given, memory: u64) -> Finding {
+/// Nothing is shared out, and one export is read after the other.
+pub(crate) fn with_one_thread(given: &Given) -> Finding {
+    native(given, Limits { threads: NonZero::<usize>::MIN, ..Limits::default() })
+}
+
+/// Parts are read at the same time, each thread with room for a single row.
+pub(crate) fn with_eight_threads(given: &Given) -> Finding {
+    native(given, Limits { memory: 1, threads: NonZero::new(8).unwrap() })
+}
+
+fn native(given: &Given, limits: Limits) -> Finding {
     let folder = tempfile::tempdir().unwrap();
     let delta = Delta {
         table: given.table,
@@ -100,7 +113,7 @@ fn native(given: &Given, memory: u64) -> Finding {
         previous: PREVIOUS.into(),
         baseline: given.baseline.as_ref().map(|parts| write(&folder.path().join("before"), parts)),
         snapshot: write(&folder.path().join("after"), &given.snapshot),
-        memory,
+        limits,
     };
     let mut out = Vec::new();
     SEEN.set(None);

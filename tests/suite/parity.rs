@@ -83,10 +83,10 @@ fn by_athena(given: &Given) -> Finding {
         previous,
         schema: given.table.schema_id(),
     };
-    let mut out = Lines(Vec::new());
+    let mut out = Vec::new();
     match athena.delta(&Layout::new(given.table), &head, &inputs, &mut out) {
         Ok((found, _)) => Finding::Changes(Changes {
-            operations: operations(given.table, &out.0),
+            operations: operations(given.table, &out),
             rows: found.counts.rows,
             inserted: found.counts.inserted,
             updated: found.counts.updated,
@@ -107,20 +107,6 @@ fn by_athena(given: &Given) -> Finding {
             Finding::Rejected { shown: shown.collect(), totals }
         }
         Err(Failed { error, .. }) => Finding::Stopped(error.to_string()),
-    }
-}
-
-struct Lines(Vec<u8>);
-
-impl runtime::change_set::Lines for Lines {
-    fn write(&mut self, line: &[u8]) -> runtime::error::Result<()> {
-        self.0.extend_from_slice(line);
-        Ok(())
-    }
-
-    fn restart(&mut self) -> runtime::error::Result<()> {
-        self.0.clear();
-        Ok(())
     }
 }
 

@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::named::{checked_name, find_table};
 use super::show::{self, count};
-use super::{Format, FormatArgs, MemoryArgs};
+use super::{Format, FormatArgs, LimitArgs};
 use crate::change_set::{Lines, Plan};
 use crate::delta::Delta;
 use crate::error::{Fault, IoContext as _, Result};
@@ -44,7 +44,7 @@ pub(super) struct DeltaArgs {
     #[arg(long, default_value = "baseline")]
     previous: String,
     #[command(flatten)]
-    memory: MemoryArgs,
+    limits: LimitArgs,
     #[command(flatten)]
     pub(super) format: FormatArgs,
 }
@@ -60,7 +60,7 @@ pub(super) fn delta(args: &DeltaArgs, tables: &'static [&'static Table]) -> Resu
         previous: checked_name("version", &args.previous)?,
         baseline: (args.baseline != "none").then(|| PathBuf::from(&args.baseline)),
         snapshot: args.snapshot.clone(),
-        memory: args.memory.memory,
+        limits: args.limits.limits(),
     };
     telemetry::listen_for_ctrl_c();
     let watch = Progress::new(args.output != "-").table("", table.name, 1);

@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::named::known_version;
 use super::show::{self, count};
-use super::{ExportsArgs, Format, FormatArgs, MemoryArgs, OUT, StateArgs};
+use super::{ExportsArgs, Format, FormatArgs, LimitArgs, OUT, StateArgs};
 use crate::change_set::{Counts, Findings, Plan, Reset};
 use crate::epoch::Drift;
 use crate::error::{Error, Fault, Result};
@@ -33,7 +33,7 @@ pub(super) struct PlanArgs {
     #[command(flatten)]
     state: StateArgs,
     #[command(flatten)]
-    memory: MemoryArgs,
+    limits: LimitArgs,
     #[command(flatten)]
     pub(super) format: FormatArgs,
 }
@@ -43,7 +43,7 @@ pub(super) fn plan(args: &PlanArgs, tables: &'static [&'static Table]) -> Result
     let (table, mut version) = known_version(&registry, tables, &args.version)?;
     if matches!(version.status, Status::Registered | Status::Planned) {
         let mut runner = args.state.runner(registry, &args.exports, OUT.as_ref(), tables)?;
-        runner.memory = args.memory.memory;
+        runner.limits = args.limits.limits();
         version = runner.plan_only(table, version)?;
     }
     let Some(plan) = &version.plan else {

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::named::{checked_name, find_table};
 use super::show::{self, count, plural};
-use super::{Format, FormatArgs, MemoryArgs, OUT, StateArgs, shown};
+use super::{Format, FormatArgs, LimitArgs, OUT, StateArgs, shown};
 use crate::clock;
 use crate::error::{Fault, Result};
 use crate::run::{Outcome, Report, Runner};
@@ -43,7 +43,7 @@ pub(super) struct RunArgs {
     #[command(flatten)]
     state: StateArgs,
     #[command(flatten)]
-    memory: MemoryArgs,
+    limits: LimitArgs,
     #[command(flatten)]
     pub(super) format: FormatArgs,
 }
@@ -54,13 +54,14 @@ pub(super) fn run(args: &RunArgs, tables: &'static [&'static Table]) -> Result<O
     let table = args.table.as_deref().map(|table| find_table(tables, table)).transpose()?;
     let exports = Local::new(&args.exports)?;
     telemetry::listen_for_ctrl_c();
+    let limits = args.limits.limits();
     let runner = Runner {
         tables,
         exports,
         store: Sqlite::open(&args.state.registry_path())?,
-        sink: Files::new(&args.out),
+        sink: Files::new(&args.out, limits.threads),
         state: args.state.state.clone(),
-        memory: args.memory.memory,
+        limits,
     };
     let wanted = |of: &str, name: &str| {
         tenant.as_deref().is_none_or(|tenant| tenant == of) && table.is_none_or(|table| table.name == name)

@@ -6,7 +6,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::named::{known_version, known_versions, table_key};
-use super::{ExportsArgs, Format, FormatArgs, MemoryArgs, OUT, StateArgs, show, shown};
+use super::{ExportsArgs, Format, FormatArgs, LimitArgs, OUT, StateArgs, show, shown};
 use crate::error::{Error, Fault, Result};
 use crate::look::verify::{self, Verdict};
 use crate::run::Runner;
@@ -41,7 +41,7 @@ pub(super) struct VerifyArgs {
     #[command(flatten)]
     state: StateArgs,
     #[command(flatten)]
-    memory: MemoryArgs,
+    limits: LimitArgs,
     #[command(flatten)]
     pub(super) format: FormatArgs,
 }
@@ -78,9 +78,9 @@ pub(super) fn verify(args: &VerifyArgs, tables: &'static [&'static Table]) -> Re
     let registry = args.state.registry()?;
     let wanted = wanted(args, &registry, tables)?;
     let exports = args.exports.local(&registry)?;
-    let sink = Files::new(OUT.as_ref());
-    let runner =
-        Runner { tables, exports, store: registry, sink, state: args.state.state.clone(), memory: args.memory.memory };
+    let limits = args.limits.limits();
+    let sink = Files::new(OUT.as_ref(), limits.threads);
+    let runner = Runner { tables, exports, store: registry, sink, state: args.state.state.clone(), limits };
     telemetry::listen_for_ctrl_c();
     let progress = Progress::new(args.format.format == Format::Text);
     let mut checked = Vec::new();

@@ -86,6 +86,17 @@ impl Findings {
         }
     }
 
+    /// Takes in what was found in operations that come behind these.
+    pub(super) fn merge(&mut self, other: Self) {
+        self.backfilled += other.backfilled;
+        for (counts, others) in [(&mut self.changed, other.changed), (&mut self.unreadable, other.unreadable)] {
+            others.into_iter().for_each(|(column, count)| *counts.entry(column).or_default() += count);
+        }
+        append(&mut self.inserts, other.inserts);
+        append(&mut self.updates, other.updates);
+        append(&mut self.deletes, other.deletes);
+    }
+
     fn add_update(&mut self, layout: &Layout, added: &[bool], operation: &Planned<'_>) {
         let pairs = segments(operation.before).zip(segments(operation.after)).zip(added);
         let differences = layout.value_columns().zip(pairs);
@@ -109,6 +120,11 @@ impl Findings {
             self.updates.push(UpdateSample { key: layout.shown_key(operation.key), changes });
         }
     }
+}
+
+fn append<T>(samples: &mut Vec<T>, more: Vec<T>) {
+    let room = SAMPLES - samples.len();
+    samples.extend(more.into_iter().take(room));
 }
 
 /// A column of an UPDATE.

@@ -8,7 +8,9 @@ mod findings;
 pub mod native;
 mod output;
 
+use std::num::NonZero;
 use std::path::Path;
+use std::thread;
 
 use crate::change_set::{Counts, Findings};
 use crate::error::Error;
@@ -23,22 +25,52 @@ pub struct Inputs<'a> {
     pub snapshot: &'a Export,
 }
 
-/// How much memory a delta takes unless told, in bytes: what 10 million rows of two exports in any order need twice over.
-pub const MEMORY: u64 = 1 << 30;
+/// What a delta may take of the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// How many bytes of memory what grows with the exports may take. What has no room goes to temporary files.
+    pub memory: u64,
+    /// How many threads read rows, and write parts; those that only inflate, or compress what is written, come on top.
+    pub threads: NonZero<usize>,
+}
 
-/// What a delta may take while it is computed.
+impl Default for Limits {
+    /// What 10 million rows of two exports in any order need twice over, and a thread for each processor.
+    fn default() -> Self {
+        Self { memory: 1 << 30, threads: thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN) }
+    }
+}
+
+/// Where a delta has room while it is computed.
 #[derive(Debug, Clone, Copy)]
 pub struct Room<'a> {
     /// A folder for temporary files, which have no name and are gone afterwards whatever happens.
     pub work: &'a Path,
-    /// How many bytes of memory what grows with the exports may take. What has no room goes to temporary files.
-    pub memory: u64,
+    /// How much room.
+    pub limits: Limits,
 }
 
 impl Room<'_> {
     /// A share of the memory, from 0 to 1.
     pub fn share(self, share: f64) -> Self {
-        Self { memory: (self.memory as f64 * share) as u64, ..self }
+        let memory = (self.limits.memory as f64 * share) as u64;
+        Self { limits: Limits { memory, ..self.limits }, ..self }
+    }
+
+    /// The part of each of so many that work at the same time.
+    pub fn split(self, into: usize) -> Self {
+        let threads = NonZero::new(self.limits.threads.get() / into).unwrap_or(NonZero::<usize>::MIN);
+        Self { limits: Limits { threads, ..self.share(1.0 / into as f64).limits }, ..self }
+    }
+
+    /// How many bytes of memory there are.
+    pub fn memory(self) -> u64 {
+        self.limits.memory
+    }
+
+    /// How many threads there are.
+    pub fn threads(self) -> usize {
+        self.limits.threads.get()
     }
 }
 

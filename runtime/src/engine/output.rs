@@ -67,6 +67,12 @@ impl<'a> Output<'a> {
         self.operation(Kind::Update, key, old, new)
     }
 
+    /// Takes operations that another output wrote, which come behind those of this one.
+    pub(super) fn take(&mut self, lines: &[u8], written: Written) -> Result<()> {
+        self.written.merge(written);
+        self.lines.write(lines)
+    }
+
     fn operation(&mut self, kind: Kind, key: &[u8], old: (i64, &[u8]), new: (i64, &[u8])) -> Result<()> {
         let planned = Planned { kind, key, before: old.1, after: new.1, previous_hash: old.0, hash: new.0 };
         self.line.clear();
@@ -75,6 +81,17 @@ impl<'a> Output<'a> {
         self.written.difference += i128::from(new.0) - i128::from(old.0);
         self.written.findings.add(self.layouts.after, &self.added, &planned);
         self.lines.write(&self.line)
+    }
+}
+
+impl Written {
+    fn merge(&mut self, other: Self) {
+        self.counts.inserted += other.counts.inserted;
+        self.counts.updated += other.counts.updated;
+        self.counts.deleted += other.counts.deleted;
+        self.difference += other.difference;
+        self.sum_of_ids = self.sum_of_ids.wrapping_add(other.sum_of_ids);
+        self.findings.merge(other.findings);
     }
 }
 

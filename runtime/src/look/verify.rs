@@ -62,7 +62,7 @@ pub fn export(
     // Of the parts as they lie there; what the registry knows of them is compared below.
     let export = Export { label: version.to_string(), folder, parts: listed, epoch: None };
     let work = std::env::temp_dir();
-    let room = Room { work: &work, memory: runner.memory };
+    let room = Room { work: &work, limits: runner.limits };
     match native::summarise(&export, &Layout::new(table), room, rows_watch) {
         Ok(summary) => Ok(judge(&summary, version)),
         Err(error) => different(error),

@@ -10,6 +10,7 @@ use crate::engine::native::{self, Sighting};
 use crate::epoch::Epoch;
 use crate::error::{Error, Fault, Result};
 use crate::operation::{key_json, value_json};
+use crate::reject;
 use crate::row::{Layout, Looked};
 use crate::run::Runner;
 use crate::snapshot::{Export, Part, local};
@@ -115,7 +116,7 @@ impl Key {
         let layout = Layout::new(table);
         let bytes = layout.key_of_texts(texts).map_err(|(column, reason)| {
             let at = table.primary_key.iter().position(|name| *name == column.name).unwrap_or_default();
-            let problem = native::explain(column, texts[at].as_bytes(), reason);
+            let problem = reject::explain(column, texts[at].as_bytes(), reason);
             Error::refused("", format!("key column `{}`: {problem}", column.name))
                 .help(format!("the key is ({columns}); see: cargo tidemark tables {}", table.name))
         })?;
@@ -255,7 +256,7 @@ fn cell(looked: Looked<'_>) -> Cell {
         column: column.name.into(),
         raw: field.map(|field| raw(field.text())),
         quoted: field.is_some_and(|field| field.quoted),
-        refused: refused.map(|(reason, field)| native::explain(column, field.text(), *reason)),
+        refused: refused.map(|(reason, field)| reject::explain(column, field.text(), *reason)),
         value: value.ok().map(|text| masked(column, value_json(column, text.as_deref()))),
         mark: mark.digest128(),
     }

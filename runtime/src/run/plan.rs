@@ -146,7 +146,7 @@ impl Runner {
         let mut writer = Writer::create(aside)?;
         let baseline = against.baseline.as_ref();
         let inputs = Inputs { baseline: baseline.map(|baseline| &baseline.export), snapshot: &snapshot };
-        let room = Room { work: &work, memory: self.memory };
+        let room = Room { work: &work, limits: self.limits };
         let found = native::delta(&Layout::new(table), &head, inputs, room, watch, &mut writer)
             .map_err(|failed| blame(failed, baseline))?;
         if let Some(baseline) = baseline.filter(|baseline| baseline.version.parts != found.baseline_parts) {

@@ -8,6 +8,7 @@ mod desk;
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write as _};
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
 use flate2::Compression;
@@ -31,12 +32,13 @@ const LEVEL: Compression = Compression::new(3);
 #[derive(Debug, Clone)]
 pub struct Files {
     root: PathBuf,
+    threads: NonZero<usize>,
 }
 
 impl Files {
-    /// Publishes below `root`, which is made when there is something to publish.
-    pub fn new(root: &Path) -> Self {
-        Self { root: root.to_path_buf() }
+    /// Publishes below `root`, which is made when there is something to publish, with so many threads.
+    pub fn new(root: &Path, threads: NonZero<usize>) -> Self {
+        Self { root: root.to_path_buf(), threads }
     }
 
     /// Where operations go.
@@ -77,7 +79,7 @@ impl Files {
             desk.write(*part, |out, path| frame.write(*part, last, changes, out, path))
         };
         // Compressed by several threads, and named one after the other: the last part has END, and comes last.
-        let all = parallel::in_order(&parts, write, |part, ()| {
+        let all = parallel::in_order(self.threads, &parts, write, |part, ()| {
             Breakpoint::PartWritten.reached();
             desk.publish(*part, &folder)?;
             Breakpoint::PartPublished.reached();

@@ -190,7 +190,7 @@ fn offender(sample: &Sample, number: usize, column: Option<&'static Column>, rea
         column: column.map(|column| column.name.into()),
         reason,
         message: match column {
-            Some(column) => crate::engine::native::explain(column, raw.as_bytes(), reason),
+            Some(column) => crate::reject::explain(column, raw.as_bytes(), reason),
             None => "another number of fields than there are columns".into(),
         },
     }

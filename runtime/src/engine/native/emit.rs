@@ -66,9 +66,9 @@ pub(super) fn emit(
     };
     thread::scope(|scope| {
         let collect = || collect(&changes, inputs.snapshot, layouts.after, room, watch);
-        let news = needs_new.then(|| scope.spawn(collect));
+        let news = (needs_new && room.threads() > 1).then(|| scope.spawn(collect));
         let olds = emitter.baseline(baseline, Images::new(room), &mut looks.deleted, watch);
-        let news = news.map(join);
+        let news = news.map(join).or_else(|| needs_new.then(collect));
         let (parts, images) = olds.map_err(of_old)?;
         looks.baseline_parts = Some(parts);
         if let Some(news) = news {

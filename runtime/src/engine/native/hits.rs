@@ -31,7 +31,7 @@ pub(super) struct Hit {
 impl Hits {
     /// None yet. What has no room in memory goes to a temporary file.
     pub(super) fn new(room: Room<'_>) -> Self {
-        let spool = tempfile::spooled_tempfile_in(room.memory as usize, room.work);
+        let spool = tempfile::spooled_tempfile_in(room.memory() as usize, room.work);
         Self { work: room.work.into(), spool: BufWriter::new(spool), number: 0 }
     }
 

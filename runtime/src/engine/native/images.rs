@@ -30,7 +30,7 @@ pub(super) struct Fetcher {
 impl Images {
     /// None yet. What has no room in memory goes to a temporary file.
     pub(super) fn new(room: Room<'_>) -> Self {
-        let spool = tempfile::spooled_tempfile_in(room.memory as usize, room.work);
+        let spool = tempfile::spooled_tempfile_in(room.memory() as usize, room.work);
         Self { work: room.work.into(), spool: BufWriter::new(spool), offsets: vec![0] }
     }
 

@@ -4,11 +4,14 @@
 //! partition by partition, with no more than two of them in memory.
 
 use std::collections::{HashMap, HashSet};
+use std::num::NonZero;
+use std::{slice, thread};
 
 use super::Room;
-use super::scan::{self, Scanned};
+use super::scan;
 use super::spill::Spill;
 use crate::error::{Error, Rejected, Result};
+use crate::parallel;
 use crate::reject::{Offender, Reason, Rejects};
 use crate::row::{Layout, Row};
 use crate::snapshot::{Export, Part};
@@ -37,7 +40,10 @@ pub(super) struct Entry {
 pub(super) struct Index {
     /// The rows of each partition that are in memory; sorted where nothing was spilled.
     partitions: Vec<Vec<Entry>>,
-    spill: Option<Spill>,
+    /// How many these are.
+    held: u64,
+    /// The others; a file for each thread that had too many.
+    spills: Vec<Spill>,
     seen: Seen,
     rejects: Rejects,
 }
@@ -73,50 +79,97 @@ impl Index {
     /// An index of nothing.
     pub(super) fn empty() -> Self {
         let partitions = (0..PARTITIONS).map(|_| Vec::new()).collect();
-        Self { partitions, spill: None, seen: Seen::default(), rejects: Rejects::default() }
+        Self { partitions, held: 0, spills: Vec::new(), seen: Seen::default(), rejects: Rejects::default() }
     }
 
-    /// Reads an export. What cannot be used of it is told by [`Index::finish`].
+    /// Reads an export, several of its parts at once. What cannot be used of it is told by [`Index::finish`].
     pub(super) fn read(export: &Export, layout: &Layout, room: Room<'_>, watch: &Watch) -> Result<Self> {
-        let mut index = Self::empty();
-        let capacity = (room.memory / size_of::<Entry>() as u64).max(1);
-        let mut held = 0;
-        let scanned = scan::scan(export, layout, watch, |row, _| {
-            let entry = Entry { key: KeyHash::of(row), row: layout.hash(row) };
-            index.seen.rows += 1;
-            index.seen.fingerprint += i128::from(entry.row);
-            index.partitions[entry.key.partition()].push(entry);
-            held += 1;
-            if held >= capacity {
-                index.spill(room)?;
-                held = 0;
-            }
-            Ok(())
-        })?;
-        let Scanned { parts, rejects } = scanned;
-        (index.seen.parts, index.rejects) = (parts, rejects);
-        if index.spill.is_some() {
-            index.spill(room)?;
+        let readers = NonZero::new(room.threads().min(export.parts.len())).unwrap_or(NonZero::<usize>::MIN);
+        let each = room.split(readers.get());
+        let read = |index: &mut Self, part: &Part| index.read_part(export, part, layout, each, watch);
+        let mut index = Self::merged(parallel::shared_out(readers, &export.parts, Self::empty, read)?, export);
+        if index.spills.is_empty() {
+            // Here, while other threads read the other export.
+            index.sort(room.threads());
         } else {
-            // Here, while another thread reads the other export.
-            index.partitions.iter_mut().for_each(|partition| partition.sort_unstable());
+            index.spill(room)?;
         }
         Ok(index)
     }
 
+    fn read_part(
+        &mut self,
+        export: &Export,
+        part: &Part,
+        layout: &Layout,
+        room: Room<'_>,
+        watch: &Watch,
+    ) -> Result<()> {
+        let capacity = (room.memory() / size_of::<Entry>() as u64).max(1);
+        let scanned = scan::scan(export, slice::from_ref(part), layout, watch, |row, _| {
+            let entry = Entry { key: KeyHash::of(row), row: layout.hash(row) };
+            self.seen.rows += 1;
+            self.seen.fingerprint += i128::from(entry.row);
+            self.partitions[entry.key.partition()].push(entry);
+            self.held += 1;
+            if self.held >= capacity {
+                self.spill(room)?;
+            }
+            Ok(())
+        })?;
+        self.seen.parts.extend(scanned.parts);
+        self.rejects.merge(scanned.rejects);
+        Ok(())
+    }
+
+    /// What several threads read of one export.
+    fn merged(read: Vec<Self>, export: &Export) -> Self {
+        let mut read = read.into_iter();
+        let mut whole = read.next().unwrap_or_else(Self::empty);
+        let mut others: Vec<Self> = read.collect();
+        for (number, partition) in whole.partitions.iter_mut().enumerate() {
+            partition.reserve_exact(others.iter().map(|other| other.partitions[number].len()).sum());
+            others.iter_mut().for_each(|other| partition.append(&mut std::mem::take(&mut other.partitions[number])));
+        }
+        for other in others {
+            whole.held += other.held;
+            whole.spills.extend(other.spills);
+            whole.seen.rows += other.seen.rows;
+            whole.seen.fingerprint += other.seen.fingerprint;
+            whole.seen.parts.extend(other.seen.parts);
+            whole.rejects.merge(other.rejects);
+        }
+        let place = |part: &Part| export.parts.iter().position(|known| known.name == part.name);
+        whole.seen.parts.sort_by_cached_key(place);
+        whole
+    }
+
+    fn sort(&mut self, threads: usize) {
+        thread::scope(|scope| {
+            let mut shares = self.partitions.chunks_mut(PARTITIONS.div_ceil(threads));
+            let sort = |share: &mut [Vec<Entry>]| share.iter_mut().for_each(|entries| entries.sort_unstable());
+            let first = shares.next();
+            shares.for_each(|share| drop(scope.spawn(move || sort(share))));
+            first.map(sort);
+        });
+    }
+
     fn spill(&mut self, room: Room<'_>) -> Result<()> {
-        let spill = match &mut self.spill {
-            Some(spill) => spill,
-            none => none.insert(Spill::new(room.work)?),
-        };
+        if self.spills.is_empty() {
+            self.spills.push(Spill::new(room.work)?);
+        }
+        let spill = &mut self.spills[0];
+        self.held = 0;
         self.partitions.iter_mut().enumerate().try_for_each(|(partition, entries)| spill.write(partition, entries))
     }
 
     /// The rows of a partition, ascending by key hash, one per key. A partition can be taken once.
     pub(super) fn take(&mut self, partition: usize, layout: &Layout) -> Result<Vec<Entry>> {
         let mut entries = std::mem::take(&mut self.partitions[partition]);
-        if let Some(spill) = &mut self.spill {
+        for spill in &mut self.spills {
             spill.read(partition, &mut entries)?;
+        }
+        if !self.spills.is_empty() {
             entries.sort_unstable();
         }
         let seen = &mut self.seen;
@@ -180,7 +233,7 @@ fn different_images(
 ) -> Result<Vec<KeyHash>> {
     let mut images = HashMap::new();
     let mut different = Vec::new();
-    scan::scan(export, layout, watch, |row, _| {
+    scan::scan(export, &export.parts, layout, watch, |row, _| {
         let key = KeyHash::of(row);
         if suspects.contains(&key) && *images.entry(key).or_insert(row.image_hash()) != row.image_hash() {
             different.push(key);
@@ -193,7 +246,7 @@ fn different_images(
 /// A second look, at where the rows of some keys stand. Every one of them is an offender.
 fn conflicting_rows(export: &Export, layout: &Layout, watch: &Watch, keys: &HashSet<KeyHash>) -> Result<Rejects> {
     let mut rejects = Rejects::default();
-    scan::scan(export, layout, watch, |row, origin| {
+    scan::scan(export, &export.parts, layout, watch, |row, origin| {
         if keys.contains(&KeyHash::of(row)) {
             rejects.add(Reason::ConflictingDuplicate, || Offender {
                 part: origin.part.into(),

@@ -36,12 +36,11 @@ use crate::telemetry::Watch;
 use changes::Changes;
 use emit::Looks;
 use index::{Index, PARTITIONS, Seen};
-pub(crate) use scan::explain;
 pub use scan::{Sighting, find};
 
-/// Of the memory that a delta may take: the entries of one export, the changes, and the images that wait, which there are
+/// Of the memory that a delta may take: the entries of both exports, the changes, and the images that wait, which there are
 /// of old rows and of new ones.
-const ENTRIES: f64 = 0.25;
+const ENTRIES: f64 = 0.5;
 const CHANGES: f64 = 0.25;
 const IMAGES: f64 = 0.125;
 
@@ -76,7 +75,7 @@ fn in_any_order(
     mut output: Output<'_>,
 ) -> Result<Found, Failed> {
     let (mut baseline, mut snapshot) = read_both(layouts, inputs, room.share(ENTRIES), watch)?;
-    let enough = (room.share(CHANGES).memory / CHANGE).clamp(1, u64::from(u32::MAX)) as usize;
+    let enough = (room.share(CHANGES).memory() / CHANGE).clamp(1, u64::from(u32::MAX)) as usize;
     let (mut changes, mut deleted) = (Changes::default(), DeletedRows::default());
     let mut emit = |changes: &mut Changes, baseline: &Index, snapshot: &Index| -> Result<(), Failed> {
         let changes = std::mem::take(changes);
@@ -149,22 +148,31 @@ pub fn summarise(export: &Export, layout: &Layout, room: Room<'_>, watch: &Watch
     Ok(Summary { rows, fingerprint, parts })
 }
 
-/// Reads the two exports at the same time.
+/// Reads the two exports, at the same time where more than one thread may.
 fn read_both(
     layouts: Layouts<'_>,
     inputs: Inputs<'_>,
     room: Room<'_>,
     watch: &Watch,
 ) -> Result<(Index, Index), Failed> {
-    thread::scope(|scope| {
-        let baseline =
-            inputs.baseline.map(|export| scope.spawn(move || Index::read(export, layouts.before, room, watch)));
-        let snapshot = Index::read(inputs.snapshot, layouts.after, room, watch);
-        let baseline = baseline.map_or_else(|| Ok(Index::empty()), join);
-        let snapshot = snapshot.map_err(|error| Failed { side: Side::Snapshot, error })?;
-        let baseline = baseline.map_err(|error| Failed { side: Side::Baseline, error })?;
-        Ok((baseline, snapshot))
-    })
+    let (is_alone, each) = (room.threads() < 2, room.split(2));
+    let of_old = |error| Failed { side: Side::Baseline, error };
+    let of_new = |error| Failed { side: Side::Snapshot, error };
+    let read_old = |export| Index::read(export, layouts.before, each, watch);
+    let read_new = |room| Index::read(inputs.snapshot, layouts.after, room, watch);
+    match inputs.baseline {
+        None => Ok((Index::empty(), read_new(room).map_err(of_new)?)),
+        Some(baseline) if is_alone => {
+            let snapshot = read_new(each).map_err(of_new)?;
+            Ok((read_old(baseline).map_err(of_old)?, snapshot))
+        }
+        Some(baseline) => thread::scope(|scope| {
+            let baseline = scope.spawn(move || read_old(baseline));
+            let (snapshot, baseline) = (read_new(each), join(baseline));
+            let snapshot = snapshot.map_err(of_new)?;
+            Ok((baseline.map_err(of_old)?, snapshot))
+        }),
+    }
 }
 
 /// What a thread gave; its panic is one here as well.

@@ -4,14 +4,12 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, IoContext as _, Result};
-use crate::reject::{Offender, Reason, Rejects, shown};
+use crate::reject::{self, Offender, Reason, Rejects};
 use crate::row::{Layout, Row};
 use crate::snapshot::csv::{self, Dialect, Flaw, Record};
 use crate::snapshot::part::{Inflated, name_fits, name_rule};
 use crate::snapshot::{Export, Part, local};
-use crate::table::Column;
 use crate::telemetry::Watch;
-use crate::value::a_type;
 
 mod find;
 mod places;
@@ -40,15 +38,16 @@ pub(super) struct Scanned {
     pub(super) rejects: Rejects,
 }
 
-/// Reads every part and gives each good row to `visit`.
+/// Reads parts of an export and gives each good row to `visit`.
 pub(super) fn scan(
     export: &Export,
+    parts: &[Part],
     layout: &Layout,
     watch: &Watch,
     mut visit: impl FnMut(&Row, Origin<'_>) -> Result<()>,
 ) -> Result<Scanned> {
     let (mut rejects, mut row) = (Rejects::default(), Row::default());
-    let parts = each_record(export, layout, watch, |part, places, record| match record {
+    let parts = each_record(export, parts, layout, watch, |part, places, record| match record {
         Err(flaw) => {
             rejects.add(flaw.reason, || Offender {
                 part: part.name.clone(),
@@ -77,7 +76,7 @@ pub(super) fn look_again<W>(
     mut visit: impl FnMut(&Row, W) -> Result<()>,
 ) -> Result<Vec<Part>> {
     let (mut rejects, mut row) = (Rejects::default(), Row::default());
-    each_record(export, layout, watch, |part, places, record| {
+    each_record(export, &export.parts, layout, watch, |part, places, record| {
         let Some(record) = record.ok().filter(|record| record.len() == layout.names.len()) else { return Ok(()) };
         if !layout.read_key(|column| record.field(places.field(column)), &mut row) {
             return Ok(());
@@ -87,9 +86,10 @@ pub(super) fn look_again<W>(
     })
 }
 
-/// Gives every record of every part to `each`, and the parts with the checksums of what was read.
+/// Gives every record of these parts to `each`, and the parts with the checksums of what was read.
 fn each_record(
     export: &Export,
+    parts: &[Part],
     layout: &Layout,
     watch: &Watch,
     mut each: impl FnMut(&Part, &Places, Result<Record<'_>, Flaw>) -> Result<()>,
@@ -107,7 +107,7 @@ fn each_record(
         watch.breathe(rows % BREATH)?;
         close(reader, &path, part, rows)
     };
-    export.parts.iter().map(of_part).collect()
+    parts.iter().map(of_part).collect()
 }
 
 /// A part that is being read.
@@ -183,7 +183,7 @@ fn read_row(
                 line: record.line,
                 column: Some(column.name.into()),
                 reason,
-                message: explain(column, field.text(), reason),
+                message: reject::explain(column, field.text(), reason),
             });
         },
     )
@@ -193,19 +193,6 @@ fn field_count(found: usize, expected: usize, header: bool) -> String {
     let noun = if found == 1 { "field" } else { "fields" };
     let whose = if header { "the header has" } else { "the schema has" };
     format!("{found} {noun} where {whose} {expected}")
-}
-
-/// Why a text is no value of its column, for people.
-pub(crate) fn explain(column: &Column, text: &[u8], reason: Reason) -> String {
-    match reason {
-        Reason::NullKey => "the key is NULL".into(),
-        Reason::NullValue => "NULL, where the column is not nullable".into(),
-        Reason::NotUtf8 => format!("{} is not UTF-8", shown(text, column.pii)),
-        _ => match column.format {
-            Some(format) => format!("{} is not {} like `{format}`", shown(text, column.pii), a_type(column.ty)),
-            None => format!("{} is not {}", shown(text, column.pii), a_type(column.ty)),
-        },
-    }
 }
 
 /// What the operating system refuses is the machine's fault; what the decoder refuses is the file's.

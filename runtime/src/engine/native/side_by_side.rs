@@ -12,6 +12,7 @@ mod aligned;
 mod ascending;
 mod cursor;
 mod feed;
+mod first;
 mod keys;
 mod leftovers;
 mod order;
@@ -61,7 +62,10 @@ pub(super) fn delta(
     let done = thread::scope(|scope| {
         let (baseline, old) = Feed::start(scope, inputs.baseline, layouts.before, watch);
         let (snapshot, new) = Feed::start(scope, Some(inputs.snapshot), layouts.after, watch);
-        let done = compare(scope, layouts, room, (old, new), output);
+        let done = match inputs.baseline {
+            Some(_) => compare(scope, layouts, room, (old, new), output),
+            None => first::import(scope, layouts, head, room, new, output),
+        };
         // The cursors are gone, so the threads end.
         let parts = (baseline.finish(), snapshot.finish());
         done.map(|done| (done, parts))
@@ -142,11 +146,18 @@ impl<'a> Taken<'a> {
 }
 
 impl Done<'_> {
+    /// Takes the two rows of a key, which are at hand.
+    fn rows(&mut self, layouts: Layouts<'_>, old: &Row, new: &Row) -> Result<()> {
+        let hashes = (layouts.before.hash(old), layouts.after.hash(new));
+        let is_changed = layouts.before.compared(old) != layouts.after.compared(new);
+        self.pair(Taken::of(old, hashes.0), Taken::of(new, hashes.1), is_changed)
+    }
+
     /// Takes the two rows of a key.
-    fn pair(&mut self, old: Taken<'_>, new: Taken<'_>) -> Result<()> {
+    fn pair(&mut self, old: Taken<'_>, new: Taken<'_>, is_changed: bool) -> Result<()> {
         self.before.add(old.hash);
         self.after.add(new.hash);
-        if old.hash != new.hash {
+        if is_changed {
             self.output.update(new.key, (old.hash, old.values), (new.hash, new.values))?;
         }
         Ok(())
@@ -175,7 +186,7 @@ fn compare<'scope, 'a: 'scope, 'o>(
     output: Output<'o>,
 ) -> Result<Done<'o>, Stop> {
     let order = learn(layouts, old.first_keys(), new.first_keys());
-    let same = |check| Same::start(scope, layouts.after, check, new.used());
+    let same = |check| Same::start(scope, room.threads(), layouts.after, check, new.used());
     match order {
         Learned::Ascending(order) => {
             let same = same(same::Check::Order(order.clone()));

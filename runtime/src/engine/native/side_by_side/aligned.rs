@@ -25,9 +25,9 @@ pub(super) fn compare<'o>(sides: Sides<'_, '_>, room: Room<'_>, output: Output<'
     let (before, after) = (Tally::default(), Tally::default());
     let mut matching = Match {
         sides,
-        leftovers: Leftovers::new(room.share(LEFTOVERS).memory),
+        leftovers: Leftovers::new(room.share(LEFTOVERS).memory()),
         keys: SeenKeys::default(),
-        room: room.share(KEYS).memory / keys::BYTES,
+        room: room.share(KEYS).memory() / keys::BYTES,
         olds: Olds::default(),
         news: 0,
         done: Done { comparison: Comparison::Aligned, output, before, after, deleted: DeletedRows::default() },
@@ -118,8 +118,7 @@ impl Match<'_, '_, '_> {
         self.keys.add(new);
         self.olds.see(1, old.key());
         self.news += 1;
-        let hashes = (self.sides.layouts.before.hash(old), self.sides.layouts.after.hash(new));
-        self.done.pair(Taken::of(old, hashes.0), Taken::of(new, hashes.1))?;
+        self.done.rows(self.sides.layouts, old, new)?;
         Ok(self.sides.skip(1))
     }
 
@@ -160,7 +159,8 @@ impl Match<'_, '_, '_> {
             Some(other) => {
                 self.keys.add(row);
                 let (old, new) = if side == Side::Baseline { (taken, other.row()) } else { (other.row(), taken) };
-                self.done.pair(old, new)?;
+                // Of the one that waited only the hash is kept beside its bytes, as where there is no order at all.
+                self.done.pair(old, new, old.hash != new.hash)?;
             }
             None if other.record().is_none() => {
                 self.keys.add(row);

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use super::cursor::Cursor;
 use super::order::{Key, KeyOrder};
 use super::{Done, Sides, Stop, Taken, Tally};
 use crate::change_set::Comparison;
@@ -13,8 +14,7 @@ use crate::engine::output::Output;
 pub(super) fn compare<'o>(sides: Sides<'_, '_>, order: KeyOrder, output: Output<'o>) -> Result<Done<'o>, Stop> {
     let (before, after) = (Tally::default(), Tally::default());
     let done = Done { comparison: Comparison::Ascending, output, before, after, deleted: DeletedRows::default() };
-    let mut matching =
-        Match { sides, keys: Keys { order, last: None, next: Key::default() }, heads: <_>::default(), done };
+    let mut matching = Match { sides, keys: Keys::new(order), heads: <_>::default(), done };
     let all = matching.all();
     let Match { sides, mut done, .. } = matching;
     let same = sides.same.finish();
@@ -34,7 +34,7 @@ struct Match<'scope, 'a, 'o> {
 }
 
 /// The highest key so far, of either export.
-struct Keys {
+pub(super) struct Keys {
     order: KeyOrder,
     last: Option<Key>,
     /// Room for the one that is put beside it.
@@ -68,10 +68,7 @@ impl Match<'_, '_, '_> {
 
     fn same(&mut self) -> Result<bool, Stop> {
         let records = self.sides.take_same()?;
-        self.keys.advance(self.sides.new.key(0)?)?;
-        if records > 1 {
-            self.keys.advance(self.sides.new.key(records - 1)?)?;
-        }
+        self.keys.advance_over(&mut self.sides.new, records)?;
         self.done.deleted.see_kept(records as u64, self.keys.last.as_ref().map_or(&[], Key::bytes));
         Ok(self.sides.skip(records))
     }
@@ -98,13 +95,25 @@ impl Match<'_, '_, '_> {
         let (old, new) = (self.sides.old.row()?, self.sides.new.row()?);
         self.keys.advance(new.key())?;
         self.done.deleted.see(old, false);
-        let hashes = (layouts.before.hash(old), layouts.after.hash(new));
-        self.done.pair(Taken::of(old, hashes.0), Taken::of(new, hashes.1))?;
+        self.done.rows(layouts, old, new)?;
         Ok(self.sides.skip(1))
     }
 }
 
 impl Keys {
+    pub(super) fn new(order: KeyOrder) -> Self {
+        Self { order, last: None, next: Key::default() }
+    }
+
+    /// The next so many records must be above the last one; of these, the first and the last are looked at.
+    pub(super) fn advance_over(&mut self, cursor: &mut Cursor<'_>, records: usize) -> Result<(), Stop> {
+        self.advance(cursor.key(0)?)?;
+        if records > 1 {
+            self.advance(cursor.key(records - 1)?)?;
+        }
+        Ok(())
+    }
+
     /// The next key must be above the last one.
     #[inline]
     fn advance(&mut self, key: &[u8]) -> Result<(), Stop> {

@@ -1,5 +1,5 @@
 //! Rows that stand in both exports with the same bytes, which is what most rows are: read, typed and hashed by other
-//! threads, while the comparison goes on.
+//! threads, while the comparison goes on; or here, where there is but one.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,13 +14,14 @@ use super::order::{Key, KeyOrder};
 use super::{Stop, Tally};
 use crate::row::Layout;
 
-/// How many threads there are: two keep up with two others that inflate.
+/// How many threads there are at most: two keep up with two others that inflate.
 const THREADS: usize = 2;
 
 /// How many batches wait for them.
 const AHEAD: usize = 4;
 
 /// What is looked at beside the rows themselves.
+#[derive(Clone)]
 pub(super) enum Check {
     /// That keys ascend, within each run.
     Order(KeyOrder),
@@ -35,9 +36,7 @@ struct Job {
 }
 
 /// What the threads share, and nobody else: when they are gone, so is the other end of the jobs.
-struct Shared<'a> {
-    layout: &'a Layout,
-    check: Check,
+struct Shared {
     jobs: Mutex<Receiver<Job>>,
     used: Spare,
     is_irregular: Arc<AtomicBool>,
@@ -48,33 +47,37 @@ pub(super) struct Same<'scope> {
     jobs: SyncSender<Job>,
     next: Option<Job>,
     threads: Vec<ScopedJoinHandle<'scope, (Tally, SeenKeys)>>,
+    /// What does it here, where there is no other thread.
+    here: Option<Work<'scope>>,
     is_irregular: Arc<AtomicBool>,
 }
 
 impl<'scope> Same<'scope> {
-    /// Starts the threads. Batches that they are through with go to `used`.
+    /// Starts the threads, if more than one may run. Batches that they are through with go to `used`.
     pub(super) fn start<'a: 'scope>(
         scope: &'scope Scope<'scope, '_>,
+        threads: usize,
         layout: &'a Layout,
         check: Check,
         used: Spare,
     ) -> Self {
         let (jobs, waiting) = sync_channel(AHEAD);
         let is_irregular = Arc::new(AtomicBool::new(false));
-        let jobs_to_take = Mutex::new(waiting);
-        let shared =
-            Arc::new(Shared { layout, check, jobs: jobs_to_take, used, is_irregular: Arc::clone(&is_irregular) });
-        let threads = (0..THREADS)
-            .map(|_| {
-                let shared = Arc::clone(&shared);
-                scope.spawn(move || shared.work())
-            })
-            .collect();
-        Self { jobs, next: None, threads, is_irregular }
+        let shared = Arc::new(Shared { jobs: Mutex::new(waiting), used, is_irregular: Arc::clone(&is_irregular) });
+        let work = || Work::new(layout, check.clone());
+        let here = (threads < 2).then(work);
+        let threads = (0..threads.min(THREADS)).filter(|_| here.is_none()).map(|_| {
+            let (shared, work) = (Arc::clone(&shared), work());
+            scope.spawn(move || shared.work(work))
+        });
+        Self { jobs, next: None, threads: threads.collect(), here, is_irregular }
     }
 
     /// Takes a run of records. The order of their first and last one has been looked at; that between is looked at here.
     pub(super) fn take(&mut self, fed: &Arc<Fed>, run: Range<usize>) -> Result<(), Stop> {
+        if let Some(work) = &mut self.here {
+            return if work.run(fed, run) { Ok(()) } else { Err(Stop::Irregular) };
+        }
         match &mut self.next {
             Some(job) if Arc::ptr_eq(&job.fed, fed) => job.runs.push(run),
             _ => {
@@ -96,6 +99,10 @@ impl<'scope> Same<'scope> {
         let sent = self.next.take().map_or(Ok(()), |last| self.send(last));
         drop(self.jobs);
         let (mut all, mut seen) = (Tally::default(), Vec::new());
+        if let Some(here) = self.here {
+            all.merge(here.tally);
+            seen.push(here.keys);
+        }
         for thread in self.threads {
             let (tally, keys) = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             all.merge(tally);
@@ -106,47 +113,54 @@ impl<'scope> Same<'scope> {
     }
 }
 
-impl Shared<'_> {
-    fn work(&self) -> (Tally, SeenKeys) {
-        let mut work = Work::default();
-        let mut reader = RowReader::new(self.layout);
+impl Shared {
+    fn work(&self, mut work: Work<'_>) -> (Tally, SeenKeys) {
         loop {
             let job = self.jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
             let Ok(Job { fed, runs }) = job else { return (work.tally, work.keys) };
-            let is_regular = runs.into_iter().all(|run| self.run(&fed, run, &mut reader, &mut work));
+            let is_regular = runs.into_iter().all(|run| work.run(&fed, run));
             if !is_regular {
                 self.is_irregular.store(true, Ordering::Relaxed);
             }
             fed.done(&self.used);
         }
     }
+}
+
+/// What one thread has in hand.
+struct Work<'a> {
+    layout: &'a Layout,
+    check: Check,
+    reader: RowReader<'a>,
+    tally: Tally,
+    keys: SeenKeys,
+    last: Key,
+    next: Key,
+}
+
+impl<'a> Work<'a> {
+    fn new(layout: &'a Layout, check: Check) -> Self {
+        let (tally, keys) = (Tally::default(), SeenKeys::default());
+        Self { layout, check, reader: RowReader::new(layout), tally, keys, last: Key::default(), next: Key::default() }
+    }
 
     /// Reads a run; false when a row of it cannot be read, or is not above the one before.
-    fn run(&self, fed: &Fed, run: Range<usize>, reader: &mut RowReader<'_>, work: &mut Work) -> bool {
+    fn run(&mut self, fed: &Fed, run: Range<usize>) -> bool {
         let first = run.start;
         for at in run {
-            let Some(row) = reader.read(fed, at) else { return false };
-            work.tally.add(self.layout.hash(row));
+            let Some(row) = self.reader.read(fed, at) else { return false };
+            self.tally.add(self.layout.hash(row));
             match &self.check {
-                Check::Distinct => work.keys.add(row),
+                Check::Distinct => self.keys.add(row),
                 Check::Order(order) => {
-                    work.next.set(row.key());
-                    if at > first && !order.compare(&work.last, &work.next).is_lt() {
+                    self.next.set(row.key());
+                    if at > first && !order.compare(&self.last, &self.next).is_lt() {
                         return false;
                     }
-                    std::mem::swap(&mut work.last, &mut work.next);
+                    std::mem::swap(&mut self.last, &mut self.next);
                 }
             }
         }
         true
     }
-}
-
-/// What one thread has in hand.
-#[derive(Default)]
-struct Work {
-    tally: Tally,
-    keys: SeenKeys,
-    last: Key,
-    next: Key,
 }
