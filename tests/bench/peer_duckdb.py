@@ -17,7 +17,7 @@ def typed(column):
 
 def read(export):
     types = {c["name"]: typed(c) for c in table["columns"]}
-    source = f"read_csv('{export}/*.gz', header = true, columns = {json.dumps(types).replace(chr(34), chr(39))})"
+    source = f"read_csv('{export}/part-*', header = true, columns = {json.dumps(types).replace(chr(34), chr(39))})"
     return f"SELECT * FROM {source}" + (" WHERE false" if export == "none" else "")
 
 

@@ -30,7 +30,7 @@ def convert(column):
 
 def read(export):
     columns = {c["name"]: pl.String for c in table["columns"]}
-    frame = pl.scan_csv(f"{export}/*.gz", schema=columns)
+    frame = pl.scan_csv(f"{export}/part-*", schema=columns)
     return frame.select([convert(c).alias(c["name"]) for c in table["columns"]])
 
 

@@ -14,8 +14,15 @@ fn main() -> std::io::Result<()> {
     parts.sort();
     let mut buffer = vec![0; 128 << 10];
     let mut bytes = 0;
-    for part in parts.iter().filter(|part| part.extension().is_some_and(|extension| extension == "gz")) {
-        let mut inflated = Inflated::new(File::open(part)?, Compression::Gzip)?;
+    for part in parts {
+        let compression = match part.extension().and_then(|extension| extension.to_str()) {
+            Some("gz") => Compression::Gzip,
+            Some("zst") => Compression::Zstd,
+            Some("csv") => Compression::None,
+            // A manifest.
+            _ => continue,
+        };
+        let mut inflated = Inflated::new(File::open(part)?, compression)?;
         loop {
             let read = inflated.read(&mut buffer)?;
             if read == 0 {

@@ -6,14 +6,13 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use clap::{Parser, ValueEnum};
-use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::json;
 
 /// Make two exports of a table of any shape
 ///
-/// Writes OUT/schemas/bench.yaml, OUT/baseline/part-0000.csv.gz and OUT/snapshot/part-0000.csv.gz, and prints the counts
-/// that a delta must find. The same options give the same bytes.
+/// Writes OUT/schemas/bench.yaml, OUT/baseline/part-0000.csv.gz and OUT/snapshot/part-0000.csv.gz (or what the
+/// compression calls them), and prints the counts that a delta must find. The same options give the same bytes.
 #[derive(Debug, Clone, Parser)]
 struct Args {
     /// A folder that is made
@@ -34,6 +33,9 @@ struct Args {
     /// Which fields stand in quotes
     #[arg(long, value_enum, default_value_t = Quoting::None)]
     quoting: Quoting,
+    /// How the parts are compressed
+    #[arg(long, value_enum, default_value_t = Compression::Gzip)]
+    compression: Compression,
     /// Characters of the last column, a text
     #[arg(long, value_name = "CHARACTERS", default_value_t = 16)]
     text: usize,
@@ -56,6 +58,33 @@ enum Order {
 enum Quoting {
     None,
     All,
+}
+
+/// Each at the level that its own tool takes unless told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Compression {
+    Gzip,
+    Zstd,
+    None,
+}
+
+impl Compression {
+    /// What the schema calls it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Gzip => "gzip",
+            Self::Zstd => "zstd",
+            Self::None => "none",
+        }
+    }
+
+    fn extension(self) -> &'static str {
+        match self {
+            Self::Gzip => ".gz",
+            Self::Zstd => ".zst",
+            Self::None => "",
+        }
+    }
 }
 
 /// The types of the columns behind the key, over and over; the last column is always a text.
@@ -104,7 +133,7 @@ fn schema(args: &Args) -> String {
         let ty = if column + 1 == args.columns { "string" } else { TYPES[column as usize % TYPES.len()] };
         yaml += &format!("  - {{ name: c{column}, type: \"{ty}\", nullable: true }}\n");
     }
-    yaml + "source: { compression: gzip }\n"
+    yaml + &format!("engine: {{ athena: false }}\nsource: {{ compression: {} }}\n", args.compression.name())
 }
 
 /// The rows of both exports together; a share of them is only in the snapshot.
@@ -126,8 +155,28 @@ impl Args {
 }
 
 fn write(args: &Args, folder: &Path, is_new: bool) -> io::Result<()> {
-    let file = BufWriter::new(File::create(folder.join("part-0000.csv.gz"))?);
-    let mut out = GzEncoder::new(BufWriter::new(file), Compression::default());
+    let path = folder.join(format!("part-0000.csv{}", args.compression.extension()));
+    let file = BufWriter::with_capacity(256 << 10, File::create(path)?);
+    match args.compression {
+        Compression::Gzip => {
+            let mut out = GzEncoder::new(file, flate2::Compression::default());
+            rows(args, is_new, &mut out)?;
+            out.finish()?.flush()
+        }
+        Compression::Zstd => {
+            let mut out = zstd::Encoder::new(file, zstd::DEFAULT_COMPRESSION_LEVEL)?;
+            rows(args, is_new, &mut out)?;
+            out.finish()?.flush()
+        }
+        Compression::None => {
+            let mut out = file;
+            rows(args, is_new, &mut out)?;
+            out.flush()
+        }
+    }
+}
+
+fn rows(args: &Args, is_new: bool, out: &mut impl Write) -> io::Result<()> {
     let names: Vec<String> = (1..args.columns).map(|column| format!("c{column}")).collect();
     writeln!(out, "id,{}", names.join(","))?;
     let all = ids(args).end;
@@ -144,7 +193,7 @@ fn write(args: &Args, folder: &Path, is_new: bool) -> io::Result<()> {
         row(args, id, is_new && fate == Fate::Updated, &mut line);
         out.write_all(line.as_bytes())?;
     }
-    out.finish()?.into_inner().map_err(io::IntoInnerError::into_error)?.flush()
+    Ok(())
 }
 
 /// A number near the golden section of `all` that has no divisor in common with it.
