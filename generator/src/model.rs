@@ -22,6 +22,8 @@ pub struct Table {
     pub source: Source,
     /// Whether the delta may run on Athena.
     pub athena: bool,
+    /// How many bytes a statement on Athena may read.
+    pub max_scan: Option<u64>,
     /// Whether UPDATE and DELETE carry the old values.
     pub before_image: bool,
     /// The rules that can hold a run.

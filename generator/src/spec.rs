@@ -39,6 +39,7 @@ pub(crate) struct Spec {
     pub(crate) columns: Optional<Vec<ColumnSpec>>,
     pub(crate) source: SourceSpec,
     pub(crate) athena: Optional<bool>,
+    pub(crate) max_scan: Optional<String>,
     pub(crate) before_image: Optional<bool>,
     pub(crate) guards: GuardsSpec,
 }
@@ -125,7 +126,7 @@ pub(crate) mod known {
     pub(crate) const SOURCE: &[&str] =
         &["compression", "delimiter", "quote", "header", "nulls", "quoted_nulls", "multiline", "complete"];
     pub(crate) const COMPLETE: &[&str] = &["marker", "count"];
-    pub(crate) const ENGINE: &[&str] = &["athena"];
+    pub(crate) const ENGINE: &[&str] = &["athena", "max_scan"];
     pub(crate) const OPERATIONS: &[&str] = &["before_image"];
     pub(crate) const GUARDS: &[&str] = &[
         "max_delete_ratio",
@@ -145,13 +146,15 @@ pub(crate) fn read(root: &Node, found: &mut Vec<Diagnostic>) -> Spec {
         return Spec::default();
     };
     fields.require(&["table", "primary_key", "columns"]);
+    let (athena, max_scan) = fields.get("engine").map_or((None, None), |node| engine(node, fields.found));
     Spec {
         table: fields.text("table"),
         description: fields.text("description"),
         primary_key: fields.texts("primary_key"),
         columns: fields.get("columns").and_then(|node| columns(node, fields.found)),
         source: fields.get("source").map_or_else(SourceSpec::default, |node| source(node, fields.found)),
-        athena: fields.get("engine").and_then(|node| engine(node, fields.found)),
+        athena,
+        max_scan,
         before_image: fields.get("operations").and_then(|node| operations(node, fields.found)),
         guards: fields.get("guards").map_or_else(GuardsSpec::default, |node| guards(node, fields.found)),
     }
@@ -247,8 +250,9 @@ fn complete(node: &Node, found: &mut Vec<Diagnostic>) -> Option<CompleteSpec> {
     }
 }
 
-fn engine(node: &Node, found: &mut Vec<Diagnostic>) -> Optional<bool> {
-    Fields::of(node, "`engine`", known::ENGINE, found)?.flag("athena")
+fn engine(node: &Node, found: &mut Vec<Diagnostic>) -> (Optional<bool>, Optional<String>) {
+    Fields::of(node, "`engine`", known::ENGINE, found)
+        .map_or((None, None), |mut fields| (fields.flag("athena"), fields.raw_text("max_scan")))
 }
 
 fn operations(node: &Node, found: &mut Vec<Diagnostic>) -> Optional<bool> {

@@ -4,6 +4,7 @@
 //! for its name. A model is built only when nothing was found.
 
 mod column;
+mod engine;
 pub(crate) mod format;
 mod formerly;
 mod guards;
@@ -37,6 +38,7 @@ pub(crate) fn table(spec: &Spec, found: &mut Vec<Diagnostic>) -> Option<Table> {
         columns.iter().map(|column| column::column(column, &context, found)).collect::<Vec<_>>().into_iter().collect();
     let guards = guards::guards(&spec.guards, found);
     let athena = spec.athena.as_ref().is_none_or(|athena| athena.value);
+    let max_scan = engine::max_scan(spec, athena, found);
     if athena {
         not_for_athena(spec, found);
     }
@@ -53,6 +55,7 @@ pub(crate) fn table(spec: &Spec, found: &mut Vec<Diagnostic>) -> Option<Table> {
         columns,
         source,
         athena,
+        max_scan,
         before_image: spec.before_image.as_ref().is_some_and(|flag| flag.value),
         guards,
         name,

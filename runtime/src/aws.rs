@@ -4,6 +4,7 @@
 //! `AWS_ENDPOINT_URL_S3` and so on. A call that fails for a reason that may pass is made five times in all.
 
 use std::future::Future;
+use std::thread;
 use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
@@ -11,6 +12,8 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, ConfigLoader, Region};
 use aws_sdk_s3::config::Credentials;
 use aws_smithy_http_client::tls;
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 
 use crate::error::{Error, Result};
 
@@ -22,6 +25,7 @@ const CONNECT: Duration = Duration::from_secs(5);
 const READ: Duration = Duration::from_secs(30);
 
 /// Clients, and what their calls run on.
+#[derive(Debug)]
 pub struct Aws {
     /// Athena.
     pub athena: aws_sdk_athena::Client,
@@ -29,7 +33,9 @@ pub struct Aws {
     pub glue: aws_sdk_glue::Client,
     /// S3.
     pub s3: aws_sdk_s3::Client,
-    runtime: tokio::runtime::Runtime,
+    calls: Handle,
+    /// The thread that moves the bytes ends when this is dropped.
+    _end: oneshot::Sender<()>,
 }
 
 impl Aws {
@@ -59,13 +65,31 @@ impl Aws {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Error::aws("cannot begin to speak to AWS", error))?;
         let (athena, glue, s3) = clients(&runtime);
-        Ok(Self { athena, glue, s3, runtime })
+        // Calls are waited for on many threads at once; what moves the bytes must not be one of those.
+        let (calls, (end, is_over)) = (runtime.handle().clone(), oneshot::channel());
+        thread::spawn(move || runtime.block_on(is_over));
+        Ok(Self { athena, glue, s3, calls, _end: end })
     }
 
     /// Waits for a call.
     pub fn wait<T>(&self, call: impl Future<Output = T>) -> T {
-        self.runtime.block_on(call)
+        self.calls.block_on(call)
     }
+}
+
+/// What a call failed for, in the words of each layer: the SDK's, the service's, the connection's.
+pub fn why(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut words = error.to_string();
+    let mut next = error.source();
+    while let Some(error) = next {
+        let more = error.to_string();
+        if !words.contains(&more) {
+            words += ": ";
+            words += &more;
+        }
+        next = error.source();
+    }
+    words
 }
 
 /// How the SDK behaves: that of another day must not come with an update.

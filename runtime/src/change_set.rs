@@ -69,6 +69,20 @@ pub struct Findings {
     pub deletes: Vec<String>,
     /// How the deleted keys lie in the baseline, when they lie in one block.
     pub deleted_block: Option<Block>,
+    /// What Athena was asked for, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scan: Option<Scan>,
+}
+
+/// A statement on Athena.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scan {
+    /// Athena's name for it.
+    pub id: String,
+    /// Bytes that were read, and paid for.
+    pub bytes: u64,
+    /// Milliseconds in the engine.
+    pub millis: u64,
 }
 
 /// How two exports were compared, which their order decides. The operations do not depend on it.

@@ -4,6 +4,7 @@ mod delta;
 mod gc;
 mod listings;
 mod named;
+mod places;
 mod plan;
 mod review;
 mod run;
@@ -11,20 +12,21 @@ mod show;
 mod verify;
 mod why;
 
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::engine::Limits;
+use crate::engine::athena::Statements;
+use crate::engine::{Engines, Limits};
 use crate::error::{Error, Fault, Result};
 use crate::run::Runner;
 use crate::sink::file::Files;
-use crate::snapshot::local::Local;
+use crate::snapshot::Snapshots;
 use crate::store::sqlite::Sqlite;
 use crate::table::Table;
 use crate::telemetry;
-use std::num::NonZero;
 
 /// Where the registry and the change sets lie unless `--state` says otherwise.
 const STATE: &str = ".tidemark";
@@ -98,23 +100,23 @@ struct StateArgs {
 /// Where the exports are.
 #[derive(Debug, Args)]
 struct ExportsArgs {
-    /// The folder of the exports; the one of the last run unless told.
+    /// The folder of the exports, or s3://BUCKET/PREFIX; that of the last run unless told.
     #[arg(long, value_name = "DIR")]
     exports: Option<PathBuf>,
 }
 
 impl ExportsArgs {
-    fn local(&self, registry: &Sqlite) -> Result<Local> {
-        let root = match &self.exports {
-            Some(named) => Some(named.clone()),
-            None => registry.root()?.map(PathBuf::from),
-        };
-        match root {
-            Some(root) => Local::new(&root),
-            None => {
-                Err(Error::refused("", "the folder of the exports is not known").help("name it with --exports DIR"))
-            }
+    fn root(&self, registry: &Sqlite) -> Result<PathBuf> {
+        if let Some(named) = &self.exports {
+            return Ok(named.clone());
         }
+        registry.root()?.map(PathBuf::from).ok_or_else(|| {
+            Error::refused("", "the folder of the exports is not known").help("name it with --exports DIR")
+        })
+    }
+
+    fn open(&self, registry: &Sqlite) -> Result<Box<dyn Snapshots>> {
+        places::exports(&self.root(registry)?)
     }
 }
 
@@ -127,10 +129,10 @@ impl StateArgs {
         out: &Path,
         tables: &'static [&'static Table],
     ) -> Result<Runner> {
-        let exports = exports.local(&registry)?;
+        let exports = exports.open(&registry)?;
         let limits = Limits::default();
         let (sink, state) = (Files::new(out, limits.threads), self.state.clone());
-        Ok(Runner { tables, exports, store: registry, sink, state, limits })
+        Ok(Runner { tables, exports, store: registry, sink, state, engines: Engines::default(), limits })
     }
 }
 
@@ -197,15 +199,15 @@ impl StateArgs {
     }
 }
 
-/// Runs the command line on the arguments of this process, for these tables.
-pub fn main(tables: &'static [&'static Table]) -> ExitCode {
+/// Runs the command line on the arguments of this process, for these tables and what Athena is told of them.
+pub fn main(tables: &'static [&'static Table], statements: &'static [Statements]) -> ExitCode {
     telemetry::init_logs();
     let cli = Cli::parse();
     let (format, done) = match cli.command {
-        Command::Run(args) => (args.format.format, run::run(&args, tables)),
-        Command::Delta(args) => (args.format.format, delta::delta(&args, tables)),
-        Command::Plan(args) => (args.format.format, plan::plan(&args, tables)),
-        Command::Approve(args) => (args.format.format, review::approve(&args, tables)),
+        Command::Run(args) => (args.format.format, run::run(&args, tables, statements)),
+        Command::Delta(args) => (args.format.format, delta::delta(&args, tables, statements)),
+        Command::Plan(args) => (args.format.format, plan::plan(&args, tables, statements)),
+        Command::Approve(args) => (args.format.format, review::approve(&args, tables, statements)),
         Command::Reject(args) => (args.format.format, review::reject(&args, tables)),
         Command::Replay(args) => (args.format.format, review::replay(&args, tables)),
         Command::Resync(args) => (args.format.format, review::resync(&args, tables)),

@@ -1,16 +1,18 @@
 //! The delta of two exports, without a registry.
 
 use std::io::{self, BufWriter, Read as _, Seek as _, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 use tempfile::SpooledTempFile;
 
 use crate::change_set::{Lines, Plan};
-use crate::engine::{Inputs, Limits, Room, native};
+use crate::engine::{Engines, Inputs, Limits, Room};
 use crate::error::{Error, IoContext as _, Result};
 use crate::operation::Head;
 use crate::row::Layout;
-use crate::snapshot::{Export, local};
+use crate::snapshot::local::{self, LocalFolder};
+use crate::snapshot::{Export, Folder};
 use crate::table::Table;
 use crate::telemetry::{Watch, check_stop};
 
@@ -31,10 +33,12 @@ pub struct Delta {
     pub version: String,
     /// The version they name as the previous one; not looked at without a baseline.
     pub previous: String,
-    /// The older export: a part, or a folder of parts. `None` makes every row an INSERT.
-    pub baseline: Option<PathBuf>,
-    /// The newer export: a part, or a folder of parts.
-    pub snapshot: PathBuf,
+    /// The older export. `None` makes every row an INSERT.
+    pub baseline: Option<Export>,
+    /// The newer export.
+    pub snapshot: Export,
+    /// What computes it.
+    pub engines: Engines,
     /// What it may take of the machine.
     pub limits: Limits,
 }
@@ -62,25 +66,17 @@ impl Delta {
 
     /// Gives the operations to `lines`, which may have to begin anew.
     pub fn run_into(&self, lines: &mut dyn Lines, watch: &Watch) -> Result<Plan> {
-        let baseline = self.baseline.as_deref().map(export).transpose()?;
-        let snapshot = export(&self.snapshot)?;
         let layout = Layout::new(self.table);
         let head = Head {
             tenant: self.tenant.clone(),
             table: self.table.name.into(),
             version: self.version.clone(),
-            previous: baseline.is_some().then(|| self.previous.clone()),
+            previous: self.baseline.is_some().then(|| self.previous.clone()),
             schema: self.table.schema_id(),
         };
-        let inputs = Inputs { baseline: baseline.as_ref(), snapshot: &snapshot };
-        let found = native::delta(
-            &layout,
-            &head,
-            inputs,
-            Room { work: &std::env::temp_dir(), limits: self.limits },
-            watch,
-            lines,
-        )?;
+        let inputs = Inputs { baseline: self.baseline.as_ref(), snapshot: &self.snapshot };
+        let room = Room { work: &std::env::temp_dir(), limits: self.limits };
+        let found = self.engines.delta(&layout, &head, inputs, room, watch, lines)?;
         Ok(Plan::new(&head, self.table, &found, None))
     }
 }
@@ -100,15 +96,11 @@ impl Lines for Spool {
 }
 
 /// A path as an export: a single part, or every part of a folder.
-fn export(path: &Path) -> Result<Export> {
+pub fn export(path: &Path) -> Result<Export> {
     let label = path.display().to_string();
     let metadata = std::fs::metadata(path).map_err(|error| Error::of_named_path(error, "cannot open", path))?;
     if metadata.is_dir() {
-        let listing = local::list(path)?;
-        if listing.parts.is_empty() {
-            return Err(Error::export(path, "the folder holds no part").help("name a file, or a folder of parts"));
-        }
-        return Ok(Export { label, folder: path.into(), parts: listing.parts, epoch: None });
+        return whole(label, Arc::new(LocalFolder::named(path)));
     }
     if !metadata.is_file() {
         let help = "write it to a file first; it is read twice";
@@ -116,6 +108,17 @@ fn export(path: &Path) -> Result<Export> {
     }
     // A link that somebody names is theirs to follow; behind it, none is.
     let path = if path.is_symlink() { path.canonicalize().at("cannot open", path)? } else { path.into() };
-    let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
+    let folder = Arc::new(LocalFolder::named(path.parent().unwrap_or(Path::new(""))));
     Ok(Export { label, folder, parts: vec![local::look(&path)?], epoch: None })
+}
+
+/// Every part of a folder as an export.
+pub fn whole(label: String, folder: Arc<dyn Folder>) -> Result<Export> {
+    let parts = folder.list()?.parts;
+    if parts.is_empty() {
+        return Err(
+            Error::export(Path::new(&label), "the folder holds no part").help("name a file, or a folder of parts")
+        );
+    }
+    Ok(Export { label, folder, parts, epoch: None })
 }

@@ -100,6 +100,14 @@ impl Error {
         Self::refused(shown_path(path), problem).help("check the path")
     }
 
+    /// A failure to read a file: of the operating system, or of a service behind it, which said it in words of its own.
+    pub fn of_reading(error: io::Error, path: &Path) -> Self {
+        match error.downcast::<Self>() {
+            Ok(error) => error,
+            Err(source) => Self::Io(Box::new(IoError { doing: "cannot read".into(), path: path.into(), source })),
+        }
+    }
+
     /// Something that cannot be done as things stand.
     pub fn refused(subject: impl Into<String>, problem: impl Into<String>) -> Self {
         Self::Refused(Box::new(Problem::new(subject, problem)))
@@ -113,6 +121,12 @@ impl Error {
     /// A service of AWS that did not do what it was asked.
     pub fn aws(subject: impl Into<String>, problem: impl fmt::Display) -> Self {
         Self::Aws(Box::new(Problem::new(subject, problem.to_string())))
+    }
+
+    /// Something that takes a program built with AWS in it.
+    pub fn without_aws(what: &str) -> Self {
+        Self::refused("", format!("this program was built without AWS, and cannot reach {what}"))
+            .help("run it as `cargo tidemark-aws` instead of `cargo tidemark`; the first build takes some minutes more")
     }
 
     /// Operations that do not lead from the baseline to the snapshot.

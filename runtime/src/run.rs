@@ -16,10 +16,10 @@ use std::thread;
 
 use crate::breakpoint::Breakpoint;
 use crate::change_set::part_name;
-use crate::engine::Limits;
-use crate::error::{Error, Fault, IoContext as _, Result};
+use crate::engine::{Engines, Limits};
+use crate::error::{Error, Fault, Result};
 use crate::sink::file::{Files, Writer};
-use crate::snapshot::local::Local;
+use crate::snapshot::Snapshots;
 use crate::store::sqlite::Sqlite;
 use crate::store::{self, Lease, Status, TableKey, Version, lease_duration};
 use crate::table::Table;
@@ -33,13 +33,15 @@ pub struct Runner {
     /// Every table that has a schema.
     pub tables: &'static [&'static Table],
     /// Where exports come from.
-    pub exports: Local,
+    pub exports: Box<dyn Snapshots>,
     /// Where versions and leases are kept.
     pub store: Sqlite,
     /// Where operations go.
     pub sink: Files,
     /// Where change sets and temporary files lie.
     pub state: PathBuf,
+    /// What computes a delta.
+    pub engines: Engines,
     /// What each delta may take of the machine.
     pub limits: Limits,
 }
@@ -64,9 +66,7 @@ impl Runner {
     /// tenant and table. Fails only when nothing can be done at all; what fails for a table is in the report.
     pub fn run(&self, wanted: impl Fn(&str, &str) -> bool, progress: &Progress) -> Result<Report> {
         let (jobs, strays) = self.discover(wanted)?;
-        let root = self.exports.root();
-        let absolute = std::path::absolute(root).at("cannot find", root)?;
-        self.store.remember_root(&absolute.to_string_lossy())?;
+        self.store.remember_root(&self.exports.root()?)?;
         let queue = Mutex::new(VecDeque::from(jobs));
         let outcomes = Mutex::new(Vec::new());
         // A function of its own, so that the queue is free again while a job is worked on.
@@ -93,11 +93,11 @@ impl Runner {
     /// Plans a version without publishing anything, unless it is planned already.
     pub fn plan_only(&self, table: &'static Table, version: Version) -> Result<Version> {
         let name = version.to_string();
-        self.alone_or_refuse(&version.clone(), |lease| {
+        self.alone_or_refuse(&version.clone(), |lease, watch| {
             if !self.is_still_there(table, &version)? {
                 return Err(Error::refused(name, "its export is no longer what was registered").help("run again"));
             }
-            match self.plan(lease, table, version.clone(), &Watch::default()) {
+            match self.plan(lease, table, version.clone(), watch) {
                 Ok(planned) => self.guard(lease, table, planned),
                 Err(error) if error.fails_the_version() => {
                     self.fail(lease, version, Error::refused("", error.to_string()))?;
@@ -124,7 +124,7 @@ impl Runner {
             return Err(Error::refused(version.to_string(), format!("its change set {} is gone", changes.display()))
                 .help("a consumer that lost it can start from the newest export with `delta TABLE none`"));
         }
-        self.alone_or_refuse(version, |lease| {
+        self.alone_or_refuse(version, |lease, _| {
             let writer = Writer { registry: self.store.id(), fence: lease.fence };
             self.sink.publish(table, version, &changes, writer, 0, |_| check_stop())
         })
@@ -147,7 +147,7 @@ impl Runner {
                 outcomes.push(self.locked(&job.key)?);
                 return Ok(());
             };
-            self.keep_alive(&lease, || {
+            self.keep_alive(&lease, watch, || {
                 let drained = self.drain(&lease, job.table, watch, &mut outcomes);
                 if drained.is_err() {
                     self.unlock(&lease, None)?;
@@ -319,15 +319,20 @@ impl Runner {
         Ok(released)
     }
 
-    /// Renews the lease while `work` runs. A renewal that fails is no harm by itself: every write checks the fence.
-    fn keep_alive<T>(&self, lease: &Lease, work: impl FnOnce() -> T) -> T {
+    /// Renews the lease while `work` runs. A renewal that fails is no harm by itself: every write checks the fence. Once it is
+    /// another's, nobody wants the work any more.
+    fn keep_alive<T>(&self, lease: &Lease, watch: &Watch, work: impl FnOnce() -> T) -> T {
         let (done, is_done) = mpsc::channel::<()>();
         let pause = lease_duration() / 4;
         thread::scope(|scope| {
             scope.spawn(move || {
                 while is_done.recv_timeout(pause) == Err(mpsc::RecvTimeoutError::Timeout) {
-                    if let Err(error) = self.store.renew(lease) {
-                        tracing::warn!(%error, table = %lease.key, "The lease could not be renewed.");
+                    match self.store.renew(lease) {
+                        Ok(true) => {}
+                        Ok(false) => watch.give_up(),
+                        Err(error) => {
+                            tracing::warn!(%error, table = %lease.key, "The lease could not be renewed.");
+                        }
                     }
                 }
             });
@@ -339,11 +344,16 @@ impl Runner {
 
     /// Does `work` as the only one at a tenant's table; `None` when somebody else is. Beside what it gave: whether
     /// something became runnable meanwhile. This does not drain, and a run that came for it left because of this lease.
-    pub(crate) fn alone<T>(&self, key: &TableKey, work: impl FnOnce(&Lease) -> Result<T>) -> Result<Option<(T, bool)>> {
+    pub(crate) fn alone<T>(
+        &self,
+        key: &TableKey,
+        work: impl FnOnce(&Lease, &Watch) -> Result<T>,
+    ) -> Result<Option<(T, bool)>> {
         // Read before the lease is taken: from then on whoever adds to it may be turned away.
         let pending = self.store.pending(key)?;
         let Some(lease) = self.lock(key)? else { return Ok(None) };
-        let done = self.keep_alive(&lease, || work(&lease));
+        let watch = Watch::default();
+        let done = self.keep_alive(&lease, &watch, || work(&lease, &watch));
         let is_quiet = self.unlock(&lease, Some(pending))?;
         if !is_quiet {
             self.unlock(&lease, None)?;
@@ -352,7 +362,7 @@ impl Runner {
     }
 
     /// The same for a command that is about one version, and has nothing to do when somebody else is at its table.
-    fn alone_or_refuse<T>(&self, version: &Version, work: impl FnOnce(&Lease) -> Result<T>) -> Result<T> {
+    fn alone_or_refuse<T>(&self, version: &Version, work: impl FnOnce(&Lease, &Watch) -> Result<T>) -> Result<T> {
         let Some((done, came_meanwhile)) = self.alone(&version.key, work)? else {
             let problem = format!("{} is working on its table", self.holder(&version.key)?);
             return Err(Error::refused(version.to_string(), problem).help("try again later"));

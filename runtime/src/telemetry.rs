@@ -17,6 +17,8 @@ static STOP: AtomicBool = AtomicBool::new(false);
 #[derive(Debug, Default)]
 pub struct Watch {
     bar: Option<Bar>,
+    /// Whether nobody wants the work any more.
+    is_given_up: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -47,19 +49,45 @@ impl Progress {
         bar.set_style(style.expect("the template is well formed").progress_chars("━╸─"));
         bar.set_prefix(format!("{tenant:<10} {table:<18}"));
         bar.enable_steady_tick(Duration::from_millis(200));
-        Watch { bar: Some(Bar { bar, rows: AtomicU64::new(0), since: clock::instant() }) }
+        let bar = Bar { bar, rows: AtomicU64::new(0), since: clock::instant() };
+        Watch { bar: Some(bar), ..Watch::default() }
     }
 }
 
 impl Watch {
-    /// Some rows were read. Fails when the user asked to stop.
+    /// Some rows were read. Fails when the user asked to stop, or the work was given up.
     pub fn breathe(&self, rows: u64) -> Result<()> {
         if let Some(Bar { bar, rows: all, since }) = &self.bar {
             let all = all.fetch_add(rows, Ordering::Relaxed) + rows;
             let rate = all as f64 / since.elapsed().as_secs_f64().max(1e-3);
             bar.set_message(format!("{:.1} M rows/s", rate / 1e6));
         }
-        check_stop()
+        if self.is_given_up.load(Ordering::Relaxed) { Err(Error::Interrupted) } else { check_stop() }
+    }
+
+    /// Waits. Fails as [`Watch::breathe`] does, and soon.
+    pub fn rest(&self, pause: Duration) -> Result<()> {
+        const MOMENT: Duration = Duration::from_millis(100);
+        let mut left = pause;
+        while !left.is_zero() {
+            self.breathe(0)?;
+            let moment = left.min(MOMENT);
+            std::thread::sleep(moment);
+            left -= moment;
+        }
+        self.breathe(0)
+    }
+
+    /// Shows how the work goes, where it is not told by rows.
+    pub fn say(&self, what: &str) {
+        if let Some(Bar { bar, .. }) = &self.bar {
+            bar.set_message(what.to_owned());
+        }
+    }
+
+    /// Nobody wants the work any more: it ends where it breathes next.
+    pub fn give_up(&self) {
+        self.is_given_up.store(true, Ordering::Relaxed);
     }
 
     /// A version is done.

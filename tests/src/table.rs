@@ -2,6 +2,7 @@
 
 use generator::diagnostic::{Look, human};
 use generator::model;
+use runtime::engine::athena::Statements;
 use runtime::table::{Column, Completeness, Compression, Encoding, Guards, Source, Table, Type};
 
 /// The runtime's table for a model. It is never freed, as the runtime's tables are statics.
@@ -18,12 +19,32 @@ pub fn table(model: &model::Table) -> &'static Table {
     }))
 }
 
+/// What Athena is told of a model's table.
+pub fn statements(model: &model::Table) -> Statements {
+    let written = generator::statements(model);
+    Statements {
+        table: text(&model.name),
+        first_import: text(&written.first_import),
+        delta: text(&written.delta),
+        glue: text(&written.glue),
+        max_scan: model.max_scan,
+    }
+}
+
 /// The runtime's table for a schema.
 ///
 /// # Errors
 /// The mistakes in it, as a person would see them.
 pub fn parse(yaml: &str) -> Result<&'static Table, String> {
-    generator::parse(yaml).map(|model| table(&model)).map_err(|diagnostics| {
+    model(yaml).map(|model| table(&model))
+}
+
+/// The model of a schema.
+///
+/// # Errors
+/// The mistakes in it, as a person would see them.
+pub fn model(yaml: &str) -> Result<model::Table, String> {
+    generator::parse(yaml).map_err(|diagnostics| {
         let source = generator::source::Source::new("schema.yaml", yaml);
         human(&diagnostics, &[source], Look::Plain)
     })

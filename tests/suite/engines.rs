@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use runtime::Error;
 use runtime::change_set::Comparison;
-use runtime::delta::Delta;
-use runtime::engine::Limits;
+use runtime::delta::{self, Delta};
+use runtime::engine::{Engines, Limits};
 use runtime::table::Table;
 use runtime::telemetry::Watch;
 use serde_json::{Map, Value as Json};
@@ -106,18 +106,22 @@ pub(crate) fn with_eight_threads(given: &Given) -> Finding {
 
 fn native(given: &Given, limits: Limits) -> Finding {
     let folder = tempfile::tempdir().unwrap();
-    let delta = Delta {
-        table: given.table,
-        tenant: TENANT.into(),
-        version: VERSION.into(),
-        previous: PREVIOUS.into(),
-        baseline: given.baseline.as_ref().map(|parts| write(&folder.path().join("before"), parts)),
-        snapshot: write(&folder.path().join("after"), &given.snapshot),
-        limits,
+    let export = |name: &str, parts| delta::export(&write(&folder.path().join(name), parts));
+    let delta = || -> runtime::error::Result<Delta> {
+        Ok(Delta {
+            table: given.table,
+            tenant: TENANT.into(),
+            version: VERSION.into(),
+            previous: PREVIOUS.into(),
+            baseline: given.baseline.as_ref().map(|parts| export("before", parts)).transpose()?,
+            snapshot: export("after", &given.snapshot)?,
+            engines: Engines::default(),
+            limits,
+        })
     };
     let mut out = Vec::new();
     SEEN.set(None);
-    match delta.run(&mut out, &Watch::default()) {
+    match delta().and_then(|delta| delta.run(&mut out, &Watch::default())) {
         Ok(plan) => {
             COMPARISONS[plan.findings.comparison as usize].fetch_add(1, Ordering::Relaxed);
             SEEN.set(Some(plan.findings.comparison));

@@ -1,23 +1,26 @@
 //! Athena's statements on a real Trino find what the reference and the native engine find.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::TestRunner;
-use runtime::engine::Failed;
-use runtime::engine::athena::{Athena, Inputs, Statements};
+use runtime::delta;
+use runtime::engine::athena::Athena;
+use runtime::engine::{Failed, Inputs};
 use runtime::error::Error;
 use runtime::operation::Head;
 use runtime::row::{Field, Layout, Row};
-use runtime::snapshot::s3::Place;
+use runtime::snapshot::s3::{Place, S3Folder};
 use runtime::table::{Column, Encoding, Guards, Source, Table, Type};
+use runtime::telemetry::Watch;
 use tests::reference::{Changes, Reject};
 
 use crate::cases;
 use crate::engines::{Finding, Given, PREVIOUS, Parts, TENANT, VERSION, by_reference, difference, operations};
 use crate::properties::{NASTY, Sheet, tables_of};
 use crate::random::{self, FileDice};
-use crate::stack::{BUCKET, Stack, create_table, put};
+use crate::stack::{Account, Stack};
 use crate::world::tell;
 
 /// Cases that Athena refuses for a reason of its own: the files are broken, and its reader makes other broken rows of them;
@@ -46,46 +49,46 @@ const ROWS: usize = 150;
 /// What Athena makes of two exports.
 fn by_athena(given: &Given) -> Finding {
     static NUMBER: AtomicUsize = AtomicUsize::new(0);
-    let aws = Stack::get().clients();
-    let model = generator::parse(&tests::yaml::schema(given.table)).unwrap_or_else(|found| panic!("{found:#?}"));
-    let written = generator::statements(&model);
-    let leak = |text: String| -> &'static str { Box::leak(text.into_boxed_str()) };
-    let statements = Statements {
-        table: given.table.name,
-        first_import: leak(written.first_import),
-        delta: leak(written.delta),
-        glue: leak(written.glue),
-    };
+    /// All random tables are in one bucket, each with a tenant of its own.
+    static ACCOUNT: LazyLock<Account> = LazyLock::new(Account::new);
+    let _undisturbed = Stack::get().undisturbed();
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    // Every world has a tenant of its own, so that all can be in one bucket.
-    let (database, tenant) = (format!("world_{number}"), format!("tenant-{number}"));
-    create_table(&aws, &database, statements.glue);
-    let upload = |version: &str, parts: &Parts| {
-        for (name, bytes) in parts {
-            put(&aws, &format!("{tenant}/{}/{version}/{name}", given.table.name), bytes);
-        }
-    };
-    upload(VERSION, &given.snapshot);
-    given.baseline.iter().for_each(|parts| upload(PREVIOUS, parts));
+    let model = generator::parse(&tests::yaml::schema(given.table)).unwrap_or_else(|found| panic!("{found:#?}"));
+    let statements = vec![tests::table::statements(&model)].leak();
+    let account =
+        Account { aws: Arc::clone(&ACCOUNT.aws), bucket: ACCOUNT.bucket.clone(), database: format!("world_{number}") };
+    account.create_database();
+    account.create_table(statements[0].glue);
     let athena = Athena {
-        aws: &aws,
-        statements: &statements,
-        database,
+        aws: Arc::clone(&account.aws),
+        statements,
+        database: account.database.clone(),
         workgroup: "primary".into(),
-        results: Place { bucket: BUCKET.into(), key: "results".into() },
+        results: None,
     };
-    let previous = given.baseline.is_some().then(|| PREVIOUS.to_owned());
-    let inputs = Inputs { bucket: BUCKET.into(), tenant, baseline: previous.clone(), snapshot: VERSION.into() };
+    let upload = |version: &str, parts: &Parts| {
+        let key = format!("tenant-{number}/{}/{version}", given.table.name);
+        parts.iter().for_each(|(name, bytes)| account.put(&format!("{key}/{name}"), bytes));
+        let place = Place { bucket: account.bucket.clone(), key };
+        delta::whole(version.into(), Arc::new(S3Folder::new(Arc::clone(&account.aws), place)))
+    };
+    let exports = given.baseline.as_ref().map(|parts| upload(PREVIOUS, parts)).transpose();
+    let exports = exports.and_then(|baseline| Ok((baseline, upload(VERSION, &given.snapshot)?)));
+    let (baseline, snapshot) = match exports {
+        Ok(exports) => exports,
+        Err(error) => return Finding::Stopped(error.to_string()),
+    };
+    let inputs = Inputs { baseline: baseline.as_ref(), snapshot: &snapshot };
     let head = Head {
         tenant: TENANT.into(),
         table: given.table.name.into(),
         version: VERSION.into(),
-        previous,
+        previous: given.baseline.is_some().then(|| PREVIOUS.to_owned()),
         schema: given.table.schema_id(),
     };
     let mut out = Vec::new();
-    match athena.delta(&Layout::new(given.table), &head, &inputs, &mut out) {
-        Ok((found, _)) => Finding::Changes(Changes {
+    match athena.delta(&Layout::new(given.table), &head, inputs, &Watch::default(), &mut out) {
+        Ok(found) => Finding::Changes(Changes {
             operations: operations(given.table, &out),
             rows: found.counts.rows,
             inserted: found.counts.inserted,

@@ -2,6 +2,9 @@
 
 use std::process::ExitCode;
 
+use generated::TABLES;
+use generated::athena::STATEMENTS;
+
 fn main() -> ExitCode {
-    runtime::cli::main(generated::TABLES)
+    runtime::cli::main(TABLES, STATEMENTS)
 }

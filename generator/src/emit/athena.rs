@@ -28,7 +28,16 @@ fn entry(table: &Table) -> String {
          table: \"{name}\",\n        \
          first_import: include_str!(\"{sql}/{name}.first_import.sql\"),\n        \
          delta: include_str!(\"{sql}/{name}.delta.sql\"),\n        \
-         glue: include_str!(\"{ddl}/{name}.json\"),\n    \
-         }},\n"
+         glue: include_str!(\"{ddl}/{name}.json\"),\n        \
+         max_scan: {},\n    \
+         }},\n",
+        table.max_scan.map_or_else(|| "None".to_owned(), |bytes| format!("Some({})", grouped(bytes)))
     )
+}
+
+/// A number as clippy likes it: `50_000_000_000`.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let groups = digits.as_bytes().rchunks(3).rev().map(|group| String::from_utf8_lossy(group).into_owned());
+    groups.collect::<Vec<_>>().join("_")
 }

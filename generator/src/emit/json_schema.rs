@@ -35,7 +35,11 @@ fn schema() -> Value {
             },
             "source": source(),
             "engine": object("Which engines may compute the delta.", json!({
-                "athena": flag("Whether the delta may run on Athena too. What Athena cannot read is then an error.", true)
+                "athena": flag("Whether the delta may run on Athena too. What Athena cannot read is then an error.", true),
+                "max_scan": {
+                    "description": "How much Athena may read for one delta: the compressed size of both exports.",
+                    "type": "string", "pattern": "^[0-9]+ *(MB|GB|TB)$"
+                }
             })),
             "operations": object("What operations carry.", json!({
                 "before_image": flag("Whether UPDATE and DELETE carry the values before the change.", false)

@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::named::{checked_name, find_table};
+use super::places::{self, EngineArgs};
 use super::show::{self, count};
 use super::{Format, FormatArgs, LimitArgs};
 use crate::change_set::{Lines, Plan};
 use crate::delta::Delta;
+use crate::engine::athena::Statements;
 use crate::error::{Fault, IoContext as _, Result};
 use crate::table::Table;
 use crate::telemetry::{self, Progress, Watch};
@@ -27,9 +29,9 @@ Counts go to stderr; with -o FILE and --format json they go to stdout.")]
 pub(super) struct DeltaArgs {
     /// The table both exports belong to.
     table: String,
-    /// The older export: a file, a folder of parts, or `none`.
+    /// The older export: a file, a folder of parts, s3://BUCKET/TENANT/TABLE/VERSION, or `none`.
     baseline: String,
-    /// The newer export: a file, or a folder of parts.
+    /// The newer export: a file, a folder of parts, or s3://BUCKET/TENANT/TABLE/VERSION.
     snapshot: PathBuf,
     /// Where operations go: a file, which appears when it is whole, or `-` for stdout.
     #[arg(short, long, value_name = "FILE", default_value = "-")]
@@ -44,22 +46,30 @@ pub(super) struct DeltaArgs {
     #[arg(long, default_value = "baseline")]
     previous: String,
     #[command(flatten)]
+    engine: EngineArgs,
+    #[command(flatten)]
     limits: LimitArgs,
     #[command(flatten)]
     pub(super) format: FormatArgs,
 }
 
-pub(super) fn delta(args: &DeltaArgs, tables: &'static [&'static Table]) -> Result<Option<Fault>> {
+pub(super) fn delta(
+    args: &DeltaArgs,
+    tables: &'static [&'static Table],
+    statements: &'static [Statements],
+) -> Result<Option<Fault>> {
     let table = find_table(tables, &args.table)?;
     // `-` is what stands for a tenant when none is told.
     let tenant = if args.tenant == "-" { args.tenant.clone() } else { checked_name("tenant", &args.tenant)? };
+    let baseline = (args.baseline != "none").then_some(Path::new(&args.baseline));
     let delta = Delta {
         table,
         tenant,
         version: checked_name("version", &args.version)?,
         previous: checked_name("version", &args.previous)?,
-        baseline: (args.baseline != "none").then(|| PathBuf::from(&args.baseline)),
-        snapshot: args.snapshot.clone(),
+        baseline: baseline.map(places::export).transpose()?,
+        snapshot: places::export(&args.snapshot)?,
+        engines: args.engine.engines(statements, &[&args.snapshot])?,
         limits: args.limits.limits(),
     };
     telemetry::listen_for_ctrl_c();

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::show::{self, count, plural};
 use super::{Format, FormatArgs, OUT, StateArgs};
-use crate::engine::Limits;
+use crate::engine::{Engines, Limits};
 use crate::error::{Fault, Result};
 use crate::look::gc::{self, Collected, How, Kind, OfTable, Removed};
 use crate::run::Runner;
@@ -51,10 +51,10 @@ pub(super) fn gc(args: &GcArgs, tables: &'static [&'static Table]) -> Result<Opt
     let (store, state) = (args.state.registry()?, args.state.state.clone());
     telemetry::listen_for_ctrl_c();
     // No export is looked at: they may lie on a disk that is not there today.
-    let exports = Local::new(&state)?;
+    let exports = Box::new(Local::new(&state)?);
     let limits = Limits::default();
     let sink = Files::new(OUT.as_ref(), limits.threads);
-    let runner = Runner { tables, exports, store, sink, state, limits };
+    let runner = Runner { tables, exports, store, sink, state, engines: Engines::default(), limits };
     let collected = gc::collect(&runner, How { keep: args.keep, dry_run: args.dry_run })?;
     match args.format.format {
         Format::Json => show::print_json(&Report { dry_run: args.dry_run, collected: &collected })?,

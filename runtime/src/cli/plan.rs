@@ -3,9 +3,11 @@
 use clap::Args;
 
 use super::named::known_version;
+use super::places::EngineArgs;
 use super::show::{self, count};
 use super::{ExportsArgs, Format, FormatArgs, LimitArgs, OUT, StateArgs};
 use crate::change_set::{Counts, Findings, Plan, Reset};
+use crate::engine::athena::Statements;
 use crate::epoch::Drift;
 use crate::error::{Error, Fault, Result};
 use crate::run::guard;
@@ -33,16 +35,24 @@ pub(super) struct PlanArgs {
     #[command(flatten)]
     state: StateArgs,
     #[command(flatten)]
+    engine: EngineArgs,
+    #[command(flatten)]
     limits: LimitArgs,
     #[command(flatten)]
     pub(super) format: FormatArgs,
 }
 
-pub(super) fn plan(args: &PlanArgs, tables: &'static [&'static Table]) -> Result<Option<Fault>> {
+pub(super) fn plan(
+    args: &PlanArgs,
+    tables: &'static [&'static Table],
+    statements: &'static [Statements],
+) -> Result<Option<Fault>> {
     let registry = args.state.registry()?;
     let (table, mut version) = known_version(&registry, tables, &args.version)?;
     if matches!(version.status, Status::Registered | Status::Planned) {
+        let root = args.exports.root(&registry)?;
         let mut runner = args.state.runner(registry, &args.exports, OUT.as_ref(), tables)?;
+        runner.engines = args.engine.engines(statements, &[&root])?;
         runner.limits = args.limits.limits();
         version = runner.plan_only(table, version)?;
     }

@@ -5,11 +5,14 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::named::{known_version, known_versions, table_key};
+use super::places::EngineArgs;
 use super::plan::{SHORT_HASH, short};
 use super::show;
 use super::{ExportsArgs, Format, FormatArgs, OUT, StateArgs};
 use crate::clock;
+use crate::engine::athena::Statements;
 use crate::error::{Error, Fault, Result};
+use crate::run::Runner;
 use crate::store::sqlite::Sqlite;
 use crate::store::{Status, Version};
 use crate::table::Table;
@@ -33,6 +36,8 @@ pub(super) struct ApproveArgs {
     out: PathBuf,
     #[command(flatten)]
     exports: ExportsArgs,
+    #[command(flatten)]
+    engine: EngineArgs,
     #[command(flatten)]
     state: StateArgs,
     #[command(flatten)]
@@ -136,12 +141,18 @@ pub(super) fn replay(args: &ReplayArgs, tables: &'static [&'static Table]) -> Re
     Ok(None)
 }
 
-pub(super) fn approve(args: &ApproveArgs, tables: &'static [&'static Table]) -> Result<Option<Fault>> {
+pub(super) fn approve(
+    args: &ApproveArgs,
+    tables: &'static [&'static Table],
+    statements: &'static [Statements],
+) -> Result<Option<Fault>> {
     let begun = clock::instant();
     let registry = args.state.registry()?;
     let (table, version) = known_version(&registry, tables, &args.version)?;
     check_approval(&registry, table, &version, &args.hash)?;
-    args.exports.local(&registry)?;
+    let root = args.exports.root(&registry)?;
+    let engines = args.engine.engines(statements, &[&root])?;
+    args.exports.open(&registry)?;
     if !registry.approve(&version)? {
         return Err(
             Error::refused(version.to_string(), "it changed while it was approved").help("look at its plan again")
@@ -149,6 +160,7 @@ pub(super) fn approve(args: &ApproveArgs, tables: &'static [&'static Table]) -> 
     }
     telemetry::listen_for_ctrl_c();
     let runner = args.state.runner(registry, &args.exports, &args.out, tables)?;
+    let runner = Runner { engines, ..runner };
     let key = &version.key;
     let progress = Progress::new(args.format.format == Format::Text);
     let report = runner.run(|tenant, table| tenant == key.tenant && table == key.table, &progress)?;

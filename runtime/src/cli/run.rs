@@ -6,13 +6,14 @@ use std::time::Duration;
 use clap::Args;
 
 use super::named::{checked_name, find_table};
+use super::places::{self, EngineArgs};
 use super::show::{self, count, plural};
 use super::{Format, FormatArgs, LimitArgs, OUT, StateArgs, shown};
 use crate::clock;
+use crate::engine::athena::Statements;
 use crate::error::{Fault, Result};
 use crate::run::{Outcome, Report, Runner};
 use crate::sink::file::Files;
-use crate::snapshot::local::Local;
 use crate::store::Status;
 use crate::store::sqlite::Sqlite;
 use crate::table::Table;
@@ -24,11 +25,12 @@ Examples:
   cargo tidemark run samples/exports                        every tenant, every table
   cargo tidemark run samples/exports --table orders         one table of every tenant
   cargo tidemark run /exports --out /ops --state /var/lib/tidemark --format json
+  cargo tidemark-aws run s3://exports                       from S3, on Athena what is too large for here
 
 Versions of a table are published in natural order (V9 before V10), tables in parallel.
 Running again publishes what is new; a run that was stopped goes on where it was.")]
 pub(super) struct RunArgs {
-    /// The folder of the exports: DIR/TENANT/TABLE/VERSION/FILE.
+    /// The folder of the exports: DIR/TENANT/TABLE/VERSION/FILE; or s3://BUCKET/PREFIX.
     #[arg(value_name = "DIR")]
     exports: PathBuf,
     /// Only this tenant.
@@ -43,16 +45,22 @@ pub(super) struct RunArgs {
     #[command(flatten)]
     state: StateArgs,
     #[command(flatten)]
+    engine: EngineArgs,
+    #[command(flatten)]
     limits: LimitArgs,
     #[command(flatten)]
     pub(super) format: FormatArgs,
 }
 
-pub(super) fn run(args: &RunArgs, tables: &'static [&'static Table]) -> Result<Option<Fault>> {
+pub(super) fn run(
+    args: &RunArgs,
+    tables: &'static [&'static Table],
+    statements: &'static [Statements],
+) -> Result<Option<Fault>> {
     let begun = clock::instant();
     let tenant = args.tenant.as_deref().map(|tenant| checked_name("tenant", tenant)).transpose()?;
     let table = args.table.as_deref().map(|table| find_table(tables, table)).transpose()?;
-    let exports = Local::new(&args.exports)?;
+    let exports = places::exports(&args.exports)?;
     telemetry::listen_for_ctrl_c();
     let limits = args.limits.limits();
     let runner = Runner {
@@ -61,6 +69,7 @@ pub(super) fn run(args: &RunArgs, tables: &'static [&'static Table]) -> Result<O
         store: Sqlite::open(&args.state.registry_path())?,
         sink: Files::new(&args.out, limits.threads),
         state: args.state.state.clone(),
+        engines: args.engine.engines(statements, &[&args.exports])?,
         limits,
     };
     let wanted = |of: &str, name: &str| {

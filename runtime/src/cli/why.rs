@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::named::{find_table, known_versions, table_key};
 use super::{ExportsArgs, Format, FormatArgs, OUT, StateArgs, show};
-use crate::engine::Limits;
+use crate::engine::{Engines, Limits};
 use crate::error::{Fault, Result};
 use crate::look::why::{self, Key, Sight};
 use crate::run::Runner;
@@ -55,10 +55,18 @@ pub(super) fn why(args: &WhyArgs, tables: &'static [&'static Table]) -> Result<O
     let table = find_table(tables, &of.table)?;
     let key = Key::read(&of, table, &args.key)?;
     let registry = args.state.registry()?;
-    let exports = args.exports.local(&registry)?;
+    let exports = args.exports.open(&registry)?;
     let limits = Limits::default();
     let sink = Files::new(OUT.as_ref(), limits.threads);
-    let runner = Runner { tables, exports, store: registry, sink, state: args.state.state.clone(), limits };
+    let runner = Runner {
+        tables,
+        exports,
+        store: registry,
+        sink,
+        state: args.state.state.clone(),
+        engines: Engines::default(),
+        limits,
+    };
     telemetry::listen_for_ctrl_c();
     let versions = known_versions(&runner.store, &of)?;
     let progress = Progress::new(args.format.format == Format::Text);

@@ -6,16 +6,24 @@
 //! change. Ids, changed columns and everything else are made of these by the code that the native engine uses.
 
 #[cfg(feature = "aws")]
+mod checks;
+#[cfg(feature = "aws")]
 mod query;
 #[cfg(feature = "aws")]
 mod run;
 mod unloaded;
 
 #[cfg(feature = "aws")]
-pub use query::Statistics;
-#[cfg(feature = "aws")]
-pub use run::{Athena, Inputs};
+pub use run::Athena;
 pub use unloaded::Unloaded;
+
+use crate::error::Error;
+
+/// That a table has no statements.
+pub(crate) fn not_for_athena(table: &str) -> Error {
+    Error::refused(table, "the table is not for Athena: its schema says `engine: { athena: false }`")
+        .help("take --engine native, or mend the schema")
+}
 
 /// What the generator writes about a table for Athena.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,4 +36,6 @@ pub struct Statements {
     pub delta: &'static str,
     /// The table in Glue's data catalog: a `TableInput` in JSON, with `BUCKET` for the bucket.
     pub glue: &'static str,
+    /// How many bytes a statement may read, as `engine.max_scan` says.
+    pub max_scan: Option<u64>,
 }

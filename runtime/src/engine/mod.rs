@@ -1,9 +1,10 @@
 //! What computes the delta of two exports.
 //!
-//! [`native`] does it in this process, [`athena`] on many machines. Every engine gives the same operations, counts and
-//! fingerprints.
+//! [`native`] does it in this process, [`athena`] on many machines; [`Engines`] says which. Every engine gives the same
+//! operations, counts and fingerprints.
 
 pub mod athena;
+mod choice;
 mod findings;
 pub mod native;
 mod output;
@@ -15,6 +16,7 @@ use std::thread;
 use crate::change_set::{Counts, Findings};
 use crate::error::Error;
 use crate::snapshot::{Export, Part};
+pub use choice::{Choice, Engines, NATIVE_BYTES};
 
 /// What a delta is computed from.
 #[derive(Debug, Clone, Copy)]
@@ -23,6 +25,13 @@ pub struct Inputs<'a> {
     pub baseline: Option<&'a Export>,
     /// The export that is compared with it.
     pub snapshot: &'a Export,
+}
+
+impl Inputs<'_> {
+    /// The size of both, compressed, in bytes.
+    pub fn size(&self) -> u64 {
+        self.snapshot.size() + self.baseline.map_or(0, Export::size)
+    }
 }
 
 /// What a delta may take of the machine.

@@ -113,7 +113,7 @@ pub fn collect(runner: &Runner, how: How) -> Result<Collected> {
         };
         let mut work = || of_known_or_unknown(runner, &key, is_known, how, &mut of_table.removed);
         // Of what the registry does not know there is no lease, and nobody who could take one.
-        let done = if is_known { runner.alone(&key, |_| work()) } else { work().map(|()| Some(((), false))) };
+        let done = if is_known { runner.alone(&key, |_, _| work()) } else { work().map(|()| Some(((), false))) };
         match done {
             Ok(Some(((), came_meanwhile))) => of_table.came_meanwhile = came_meanwhile,
             Ok(None) => of_table.locked_by = Some(runner.holder(&key)?),

@@ -2,27 +2,18 @@
 
 mod published;
 
-use std::fs::File;
-use std::io::Read as _;
-use std::path::Path;
-
 use serde::Serialize;
-use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::engine::Room;
 use crate::engine::native::{self, Summary};
-use crate::error::{Error, Fault, IoContext as _, Result};
+use crate::error::{Error, Fault, Result};
 use crate::row::Layout;
 use crate::run::Runner;
-use crate::snapshot::local;
-use crate::snapshot::{Export, Part};
+use crate::snapshot::{Export, Folder, Part, checksum};
 use crate::store::Version;
 use crate::table::Table;
 use crate::telemetry::Watch;
 pub use published::published;
-
-/// How much of a file is read between two looks at whether the user asked to stop, in bytes.
-const CHUNK: usize = 1 << 20;
 
 /// What a look at files came to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -47,7 +38,7 @@ pub fn export(
     rows_watch: &Watch,
 ) -> Result<Verdict> {
     let folder = runner.exports.folder(&version.key.tenant, &version.key.table, &version.version);
-    let listed = match local::list(&folder) {
+    let listed = match folder.list() {
         Ok(listing) => listing.parts,
         Err(error) => return different(error),
     };
@@ -58,7 +49,7 @@ pub fn export(
         return Ok(Verdict::Different(problem));
     }
     let table = table.filter(|table| version.plan.as_ref().is_some_and(|plan| plan.schema == table.schema));
-    let Some(table) = table else { return same_bytes(&folder, &version.parts, rows_watch) };
+    let Some(table) = table else { return same_bytes(&*folder, &version.parts) };
     // Of the parts as they lie there; what the registry knows of them is compared below.
     let export = Export { label: version.to_string(), folder, parts: listed, epoch: None };
     let work = std::env::temp_dir();
@@ -89,9 +80,9 @@ fn other_files(known: &[Part], listed: &[Part]) -> Option<String> {
     Some(format!("{} came later", other.name))
 }
 
-fn same_bytes(folder: &Path, parts: &[Part], watch: &Watch) -> Result<Verdict> {
+fn same_bytes(folder: &dyn Folder, parts: &[Part]) -> Result<Verdict> {
     for part in parts {
-        let found = checksum(&folder.join(&part.name), watch)?;
+        let found = checksum(folder, &part.name)?;
         if let Some(problem) = other_checksum(part, Some(&found)) {
             return Ok(Verdict::Different(problem));
         }
@@ -102,20 +93,6 @@ fn same_bytes(folder: &Path, parts: &[Part], watch: &Watch) -> Result<Verdict> {
 fn other_checksum(known: &Part, found: Option<&String>) -> Option<String> {
     let is_other = known.checksum.is_some() && known.checksum.as_ref() != found;
     is_other.then(|| format!("{} has another checksum", known.name))
-}
-
-/// The checksum of a file, as [`crate::snapshot::part::checksum`] gives it; it hears the wish to stop.
-fn checksum(path: &Path, watch: &Watch) -> Result<String> {
-    let mut file = local::open(path)?;
-    let (mut checksum, mut chunk) = (Xxh3Default::new(), vec![0; CHUNK]);
-    loop {
-        watch.breathe(0)?;
-        let read = File::read(&mut file, &mut chunk).at("cannot read", path)?;
-        if read == 0 {
-            return Ok(format!("{:032x}", checksum.digest128()));
-        }
-        checksum.update(&chunk[..read]);
-    }
 }
 
 fn judge(summary: &Summary, version: &Version) -> Verdict {

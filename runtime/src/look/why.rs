@@ -13,7 +13,7 @@ use crate::operation::{key_json, value_json};
 use crate::reject;
 use crate::row::{Layout, Looked};
 use crate::run::Runner;
-use crate::snapshot::{Export, Part, local};
+use crate::snapshot::{Export, Part};
 use crate::store::{Status, TableKey, Version};
 use crate::table::{Column, Table};
 use crate::telemetry::Watch;
@@ -186,7 +186,7 @@ fn look_at_export(
     sight: &mut Sight,
 ) -> Result<()> {
     let folder = runner.exports.folder(&version.key.tenant, &version.key.table, &version.version);
-    let parts = match local::list(&folder) {
+    let parts = match folder.list() {
         Err(error) => return noted(error, sight),
         Ok(listing) => listing.parts,
     };

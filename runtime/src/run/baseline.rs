@@ -2,9 +2,8 @@
 
 use super::Runner;
 use crate::epoch::{Drift, Epoch};
-use crate::error::{Error, IoContext as _, Result};
-use crate::snapshot::Export;
-use crate::snapshot::part::checksum;
+use crate::error::{Error, Result};
+use crate::snapshot::{Export, checksum};
 use crate::store::{Status, Version, same_parts};
 use crate::table::Table;
 
@@ -31,18 +30,13 @@ impl Runner {
         let epoch = version.epoch.clone().unwrap_or_else(|| today.clone());
         let drift = epoch.drift(table, &resync_help(version))?;
         let folder = self.exports.folder(&version.key.tenant, &version.key.table, &version.version);
-        let found = self
-            .exports
-            .list(&version.key.tenant, &version.key.table, &version.version)
-            .map_err(|error| of_baseline(version, error))?
-            .parts;
+        let found = folder.list().map_err(|error| of_baseline(version, error))?.parts;
         for part in &version.parts {
-            let path = folder.join(&part.name);
             let Some(found) = found.iter().find(|found| found.name == part.name) else {
                 return Err(changed(version, format!("{} is gone", part.name)));
             };
             let is_same = same_parts(std::slice::from_ref(part), std::slice::from_ref(found))
-                || (part.size == found.size && part.checksum == Some(checksum(&path).at("cannot read", &path)?));
+                || (part.size == found.size && part.checksum == Some(checksum(&*folder, &part.name)?));
             if !is_same {
                 return Err(changed(version, format!("{} was written again", part.name)));
             }

@@ -7,7 +7,7 @@ use super::Runner;
 use super::baseline::{Baseline, changed, newest, of_baseline, of_other_epoch};
 use crate::breakpoint::Breakpoint;
 use crate::change_set::{Plan, Reset, Writer, folder_names, sync_folder};
-use crate::engine::{Failed, Inputs, Room, Side, native};
+use crate::engine::{Failed, Inputs, Room, Side};
 use crate::epoch::Epoch;
 use crate::error::{Error, IoContext as _, Result};
 use crate::operation::Head;
@@ -147,15 +147,26 @@ impl Runner {
         let baseline = against.baseline.as_ref();
         let inputs = Inputs { baseline: baseline.map(|baseline| &baseline.export), snapshot: &snapshot };
         let room = Room { work: &work, limits: self.limits };
-        let found = native::delta(&Layout::new(table), &head, inputs, room, watch, &mut writer)
-            .map_err(|failed| blame(failed, baseline))?;
-        if let Some(baseline) = baseline.filter(|baseline| baseline.version.parts != found.baseline_parts) {
+        let layout = Layout::new(table);
+        let found = self.engines.delta(&layout, &head, inputs, room, watch, &mut writer);
+        let found = found.map_err(|failed| blame(failed, baseline))?;
+        if let Some(baseline) = baseline.filter(|baseline| other_bytes(&baseline.version.parts, &found.baseline_parts))
+        {
             return Err(changed(&baseline.version, "its bytes have another checksum".into()));
         }
         let drift = against.baseline.and_then(|baseline| baseline.drift);
         let plan = Plan { parts: writer.finish()?, drift, ..Plan::new(&head, table, &found, against.reset) };
         Ok((plan, found.snapshot_parts))
     }
+}
+
+/// Whether parts have other checksums than they had. Athena, which reads what S3 calls the same, knows none.
+fn other_bytes(known: &[Part], found: &[Part]) -> bool {
+    let is_other = |(known, found): (&Part, &Part)| {
+        let of_both = known.checksum.as_ref().zip(found.checksum.as_ref());
+        known.name != found.name || of_both.is_some_and(|(known, found)| known != found)
+    };
+    known.len() != found.len() || known.iter().zip(found).any(is_other)
 }
 
 /// The fence in the name of a change set's folder.

@@ -1,11 +1,10 @@
 //! The first steps: find exports, take note of their versions, see which are complete.
 
 use super::{Job, Outcome, Runner, Stray};
-use crate::error::{IoContext as _, Result};
+use crate::error::Result;
 use crate::name::nearest;
 use crate::snapshot::complete::{Missing, complete};
-use crate::snapshot::part::checksum;
-use crate::snapshot::{Part, local};
+use crate::snapshot::{Part, checksum};
 use crate::store::{Registered, Status, TableKey, Version};
 use crate::table::Table;
 
@@ -15,7 +14,7 @@ type Parts = std::result::Result<Vec<Part>, (Vec<Part>, String)>;
 impl Runner {
     /// One job for each tenant's table, and what lies among the exports without being one.
     pub(super) fn discover(&self, wanted: impl Fn(&str, &str) -> bool) -> Result<(Vec<Job>, Vec<Stray>)> {
-        let found = self.exports.discover(wanted)?;
+        let found = self.exports.discover(&wanted)?;
         let mut strays: Vec<Stray> =
             found.strays.into_iter().map(|(path, problem, help)| Stray { path, problem, help }).collect();
         let mut jobs: Vec<Job> = Vec::new();
@@ -45,7 +44,7 @@ impl Runner {
     fn unknown_table(&self, key: &TableKey) -> Stray {
         let known: Vec<&str> = self.tables.iter().map(|table| table.name).collect();
         Stray {
-            path: self.exports.root().join(&key.tenant).join(&key.table),
+            path: self.exports.folder(&key.tenant, &key.table, "").path(""),
             problem: format!("unknown table `{}`", key.table),
             help: Some(match nearest(&key.table, known.iter().copied()) {
                 Some(near) => format!("did you mean `{near}`?"),
@@ -84,8 +83,7 @@ impl Runner {
                 return Ok(false);
             }
             for part in known {
-                let path = folder.join(&part.name);
-                if part.checksum != Some(checksum(&path).at("cannot read", &path)?) {
+                if part.checksum != Some(checksum(&*folder, &part.name)?) {
                     return Ok(false);
                 }
             }
@@ -96,8 +94,8 @@ impl Runner {
     /// The parts of a version as they lie there.
     pub(super) fn parts(&self, table: &Table, key: &TableKey, version: &str) -> Result<Parts> {
         let folder = self.exports.folder(&key.tenant, &key.table, version);
-        let listing = self.exports.list(&key.tenant, &key.table, version)?;
-        let read_note = |name: &str| local::read_note(&folder.join(name));
+        let listing = folder.list()?;
+        let read_note = |name: &str| folder.read_note(name);
         Ok(complete(table.source.complete, &listing, read_note).map_err(|Missing(what)| (listing.parts, what)))
     }
 

@@ -4,17 +4,18 @@
 //! root may be a link, and nothing below it is reached through one; and what is no regular file is never read.
 
 use std::fs::{self, File, FileType};
-use std::io::{self, Read as _};
+use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
-use super::{Listing, Part};
+use super::{Folder, Found, Listing, Part, Snapshots, Stray};
 use crate::error::{Error, IoContext as _, Result};
 use crate::name::{NAME_RULE, is_name, is_visible_text, natural_cmp};
 
 /// Longest marker or manifest that is read, in bytes: room for some 200,000 parts.
-const MAX_NOTE: u64 = 16 << 20;
+pub(super) const MAX_NOTE: u64 = 16 << 20;
 
 const LINK: &str = "a symbolic link, which is never followed";
 
@@ -24,17 +25,13 @@ pub struct Local {
     root: PathBuf,
 }
 
-/// What a tree holds.
-#[derive(Debug, Default)]
-pub struct Found {
-    /// Tenant, table and version of each folder, in order, versions in natural order.
-    pub versions: Vec<(String, String, String)>,
-    /// What lies there and cannot be an export.
-    pub strays: Vec<Stray>,
+/// A folder of parts.
+#[derive(Debug)]
+pub struct LocalFolder {
+    root: PathBuf,
+    /// The folders that lead there from the root; none of them may be a link.
+    below: Vec<String>,
 }
-
-/// Where something lies that cannot be an export, why it cannot, and what to do next.
-type Stray = (PathBuf, String, Option<String>);
 
 impl Local {
     /// A tree below `root`, which must be a folder that can be read.
@@ -42,14 +39,15 @@ impl Local {
         fs::read_dir(root).map_err(|error| Error::of_named_path(error, "cannot read the exports in", root))?;
         Ok(Self { root: root.to_path_buf() })
     }
+}
 
-    /// The root of the tree.
-    pub fn root(&self) -> &Path {
-        &self.root
+impl Snapshots for Local {
+    fn root(&self) -> Result<String> {
+        let absolute = std::path::absolute(&self.root).at("cannot find", &self.root)?;
+        Ok(absolute.to_string_lossy().into_owned())
     }
 
-    /// Every version of every tenant and table that `wanted` lets through. Names are checked here, once.
-    pub fn discover(&self, wanted: impl Fn(&str, &str) -> bool) -> Result<Found> {
+    fn discover(&self, wanted: &dyn Fn(&str, &str) -> bool) -> Result<Found> {
         let mut found = Found::default();
         for tenant in folders(&self.root, &mut found.strays)? {
             for table in folders(&self.root.join(&tenant), &mut found.strays)? {
@@ -64,15 +62,22 @@ impl Local {
         Ok(found)
     }
 
-    /// The folder of an export.
-    pub fn folder(&self, tenant: &str, table: &str, version: &str) -> PathBuf {
-        self.root.join(tenant).join(table).join(version)
+    fn folder(&self, tenant: &str, table: &str, version: &str) -> Arc<dyn Folder> {
+        Arc::new(LocalFolder { root: self.root.clone(), below: [tenant, table, version].map(Into::into).into() })
     }
+}
 
-    /// What an export's folder holds; nothing where there is no such folder.
-    pub fn list(&self, tenant: &str, table: &str, version: &str) -> Result<Listing> {
+impl LocalFolder {
+    /// A folder that somebody named: if it is a link, it is theirs to follow.
+    pub fn named(path: &Path) -> Self {
+        Self { root: path.to_path_buf(), below: Vec::new() }
+    }
+}
+
+impl Folder for LocalFolder {
+    fn list(&self) -> Result<Listing> {
         let mut folder = self.root.clone();
-        for name in [tenant, table, version] {
+        for name in &self.below {
             folder.push(name);
             match fs::symlink_metadata(&folder) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Listing::default()),
@@ -84,10 +89,27 @@ impl Local {
         }
         list(&folder)
     }
+
+    fn open(&self, name: &str) -> Result<Box<dyn Read + Send>> {
+        open(&self.path(name)).map(|file| Box::new(file) as _)
+    }
+
+    fn read_note(&self, name: &str) -> io::Result<String> {
+        let mut text = String::new();
+        open_file(&self.path(name))?.take(MAX_NOTE + 1).read_to_string(&mut text)?;
+        if text.len() as u64 > MAX_NOTE {
+            return Err(io::Error::other("it is larger than 16 MiB"));
+        }
+        Ok(text)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.below.iter().fold(self.root.clone(), |path, name| path.join(name)).join(name)
+    }
 }
 
 /// What a folder of parts holds; nothing where there is no such folder.
-pub fn list(folder: &Path) -> Result<Listing> {
+fn list(folder: &Path) -> Result<Listing> {
     let mut listing = Listing::default();
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(listing),
@@ -140,19 +162,9 @@ pub fn open(path: &Path) -> Result<File> {
 
 /// Opens a regular file, whatever took its place since it was listed: a link is not followed, and nothing waits for a
 /// writer of a fifo.
-pub(super) fn open_file(path: &Path) -> io::Result<File> {
+fn open_file(path: &Path) -> io::Result<File> {
     let file = File::options().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path)?;
     if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is not a regular file")) }
-}
-
-/// The text of a marker or a manifest.
-pub fn read_note(path: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    open_file(path)?.take(MAX_NOTE + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > MAX_NOTE {
-        return Err(io::Error::other("it is larger than 16 MiB"));
-    }
-    Ok(text)
 }
 
 /// The name of a marker, a manifest or somebody else's file; `None` for a part's.

@@ -1,7 +1,6 @@
 //! Inflates one part, and knows the checksum of what was read.
 
 use std::io::{self, BufReader, Read};
-use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
 use xxhash_rust::xxh3::Xxh3Default;
@@ -86,13 +85,6 @@ impl<R: Read> Read for Checked<R> {
         self.size += read as u64;
         Ok(read)
     }
-}
-
-/// The checksum of a file as it lies there.
-pub fn checksum(path: &Path) -> io::Result<String> {
-    let mut checked = Checked { input: super::local::open_file(path)?, checksum: Box::default(), size: 0 };
-    io::copy(&mut checked, &mut io::sink())?;
-    Ok(format!("{:032x}", checked.checksum.digest128()))
 }
 
 /// Whether a part's name says that it is compressed as its table declares.

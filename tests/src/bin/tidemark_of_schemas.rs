@@ -3,13 +3,18 @@
 use std::fs;
 use std::process::ExitCode;
 
-use runtime::table::Table;
+use generator::model::Table;
 
 fn main() -> ExitCode {
-    runtime::cli::main(Vec::leak(tables()))
+    let models = models();
+    let statements = models.iter().filter(|model| model.athena).map(tests::table::statements);
+    runtime::cli::main(
+        models.iter().map(tests::table::table).collect::<Vec<_>>().leak(),
+        statements.collect::<Vec<_>>().leak(),
+    )
 }
 
-fn tables() -> Vec<&'static Table> {
+fn models() -> Vec<Table> {
     let mut paths: Vec<_> = fs::read_dir("schemas")
         .expect("there is a folder of schemas")
         .map(|entry| entry.expect("it can be listed").path())
@@ -17,5 +22,5 @@ fn tables() -> Vec<&'static Table> {
         .collect();
     paths.sort();
     let read = |path| fs::read_to_string(path).expect("a schema can be read");
-    paths.iter().map(|path| tests::table::parse(&read(path)).unwrap_or_else(|mistakes| panic!("{mistakes}"))).collect()
+    paths.iter().map(|path| tests::table::model(&read(path)).unwrap_or_else(|mistakes| panic!("{mistakes}"))).collect()
 }

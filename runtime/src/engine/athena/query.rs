@@ -2,18 +2,21 @@
 
 use std::time::Duration;
 
-use aws_sdk_athena::error::DisplayErrorContext;
 use aws_sdk_athena::types::{
     AthenaError, QueryExecution, QueryExecutionContext, QueryExecutionState, ResultConfiguration,
 };
 
-use crate::aws::Aws;
+use crate::aws::{Aws, why};
+use crate::change_set::Scan;
 use crate::error::{Error, Result};
-use crate::telemetry::check_stop;
+use crate::telemetry::Watch;
 
 /// How long to wait before a statement is looked at again: at first, and at most.
 const FIRST_LOOK: Duration = Duration::from_millis(200);
 const LAST_LOOK: Duration = Duration::from_secs(5);
+
+/// How often a statement that was stopped is looked at: for ten seconds.
+const LAST_LOOKS: u32 = 50;
 
 /// Categories of errors. <https://docs.aws.amazon.com/athena/latest/APIReference/API_AthenaError.html>
 const SYSTEM: i32 = 1;
@@ -21,7 +24,7 @@ const SYSTEM: i32 = 1;
 /// A statement to run.
 #[derive(Debug, Clone)]
 pub(super) struct Query<'a> {
-    pub(super) sql: &'a str,
+    pub(super) sql: String,
     /// Texts, in the order of their places.
     pub(super) parameters: Vec<String>,
     /// The same statement with the same token is started once; 32 to 128 characters.
@@ -30,17 +33,14 @@ pub(super) struct Query<'a> {
     pub(super) workgroup: &'a str,
     /// Where Athena leaves its manifest, an `s3://` URI.
     pub(super) results: String,
+    /// How many bytes it may read.
+    pub(super) max_scan: Option<u64>,
 }
 
 /// What a statement came to.
-#[derive(Debug, Clone, Default)]
-pub struct Statistics {
-    /// Athena's name for it.
-    pub id: String,
-    /// Bytes that were read, and paid for.
-    pub scanned: u64,
-    /// Milliseconds in the engine.
-    pub millis: u64,
+#[derive(Debug, Clone)]
+pub(super) struct Done {
+    pub(super) scan: Scan,
     /// The list of what was written, an `s3://` URI.
     pub(super) manifest: Option<String>,
 }
@@ -58,23 +58,31 @@ impl From<Error> for Failed {
     }
 }
 
-/// Runs a statement. When the user asks to stop, it is stopped as well.
-pub(super) fn run(aws: &Aws, query: &Query<'_>) -> Result<Statistics, Failed> {
+/// Runs a statement. When nobody wants it any more (the user asked to stop, or the lease is lost), it is stopped as well.
+pub(super) fn run(aws: &Aws, query: &Query<'_>, watch: &Watch) -> Result<Done, Failed> {
     let id = start(aws, query)?;
     let mut pause = FIRST_LOOK;
     loop {
-        if let Err(stopped) = check_stop() {
-            // What Athena has begun costs money until it is stopped; that this fails changes nothing for the user.
-            let _ = aws.wait(aws.athena.stop_query_execution().query_execution_id(&id).send());
-            return Err(stopped.into());
-        }
         let looked = aws.wait(aws.athena.get_query_execution().query_execution_id(&id).send());
-        let looked = looked.map_err(|error| told("cannot look at the statement", &id, DisplayErrorContext(error)))?;
+        let looked = looked.map_err(|error| {
+            stop(aws, &id);
+            told("cannot look at the statement", &id, why(&error)).help("run again; nothing is lost")
+        })?;
         let execution = looked.query_execution.unwrap_or_else(|| QueryExecution::builder().build());
         let status = execution.status.as_ref();
+        let scan = scan(&id, &execution);
+        watch.say(&format!("Athena has read {:.1} MB", scan.bytes as f64 / 1e6));
+        if let Some(most) = query.max_scan.filter(|most| scan.bytes > *most) {
+            stop(aws, &id);
+            let problem = format!("it read {} bytes, and `engine.max_scan` allows {most}", scan.bytes);
+            return Err(told("the statement was stopped", &id, problem).help("raise it in the schema").into());
+        }
         let reason = status.and_then(|status| status.state_change_reason()).unwrap_or("Athena gives no reason");
         match status.and_then(|status| status.state()) {
-            Some(QueryExecutionState::Succeeded) => return Ok(statistics(id, &execution)),
+            Some(QueryExecutionState::Succeeded) => {
+                let manifest = execution.statistics().and_then(|found| found.data_manifest_location());
+                return Ok(Done { scan, manifest: manifest.map(Into::into) });
+            }
             Some(QueryExecutionState::Failed) => {
                 return Err(failed(&id, reason, status.and_then(|status| status.athena_error())));
             }
@@ -84,7 +92,10 @@ pub(super) fn run(aws: &Aws, query: &Query<'_>) -> Result<Statistics, Failed> {
             }
             _ => {}
         }
-        std::thread::sleep(pause);
+        if let Err(stopped) = watch.rest(pause) {
+            stop(aws, &id);
+            return Err(stopped.into());
+        }
         pause = (pause * 3 / 2).min(LAST_LOOK);
     }
 }
@@ -97,27 +108,44 @@ fn start(aws: &Aws, query: &Query<'_>) -> Result<String> {
     let call = aws
         .athena
         .start_query_execution()
-        .query_string(query.sql)
+        .query_string(&query.sql)
         .set_execution_parameters(Some(literals))
         .client_request_token(&query.token)
         .query_execution_context(context)
         .result_configuration(results)
         .work_group(query.workgroup);
     let started = aws.wait(call.send()).map_err(|error| {
-        Error::aws("cannot start a statement on Athena", DisplayErrorContext(error))
+        Error::aws("cannot start a statement on Athena", why(&error))
             .help("check the work group, the database and the permissions, then run again")
     })?;
     Ok(started.query_execution_id.unwrap_or_default())
 }
 
-fn statistics(id: String, execution: &QueryExecution) -> Statistics {
-    let Some(found) = execution.statistics() else { return Statistics { id, ..Statistics::default() } };
+/// Stops a statement, and waits until it is over: until then it may write, and what it has written is to be removed. That it
+/// cannot be stopped changes nothing for who asked, but costs money.
+fn stop(aws: &Aws, id: &str) {
+    if let Err(error) = aws.wait(aws.athena.stop_query_execution().query_execution_id(id).send()) {
+        tracing::warn!(id, error = why(&error), "The statement could not be stopped.");
+        return;
+    }
+    for _ in 0..LAST_LOOKS {
+        let looked = aws.wait(aws.athena.get_query_execution().query_execution_id(id).send());
+        let state = looked.ok().and_then(|looked| looked.query_execution?.status?.state);
+        if !matches!(state, Some(QueryExecutionState::Queued | QueryExecutionState::Running)) {
+            return;
+        }
+        std::thread::sleep(FIRST_LOOK);
+    }
+    tracing::warn!(id, "The statement was asked to stop and goes on.");
+}
+
+fn scan(id: &str, execution: &QueryExecution) -> Scan {
+    let found = execution.statistics();
     let number = |value: Option<i64>| value.and_then(|value| u64::try_from(value).ok()).unwrap_or_default();
-    Statistics {
-        id,
-        scanned: number(found.data_scanned_in_bytes()),
-        millis: number(found.engine_execution_time_in_millis()),
-        manifest: found.data_manifest_location().map(Into::into),
+    Scan {
+        id: id.into(),
+        bytes: number(found.and_then(|found| found.data_scanned_in_bytes())),
+        millis: number(found.and_then(|found| found.engine_execution_time_in_millis())),
     }
 }
 

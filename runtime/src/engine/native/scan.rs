@@ -1,6 +1,6 @@
 //! One reading of an export: inflate, split, map columns, canonicalise.
 
-use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, IoContext as _, Result};
@@ -8,7 +8,7 @@ use crate::reject::{self, Offender, Reason, Rejects};
 use crate::row::{Layout, Row};
 use crate::snapshot::csv::{self, Dialect, Flaw, Record};
 use crate::snapshot::part::{Inflated, name_fits, name_rule};
-use crate::snapshot::{Export, Part, local};
+use crate::snapshot::{Export, Part};
 use crate::telemetry::Watch;
 
 mod find;
@@ -118,17 +118,17 @@ pub(super) struct Opened {
 }
 
 /// Reads the records of a part.
-type Reader = csv::Reader<Inflated<File>>;
+type Reader = csv::Reader<Inflated<Box<dyn Read + Send>>>;
 
 /// Opens a part, and reads its header if it must have one.
 pub(super) fn open(export: &Export, part: &Part, layout: &Layout) -> Result<Opened> {
     let source = &layout.written;
-    let path = export.path(part);
+    let path = export.folder.path(&part.name);
     if !name_fits(&part.name, source.compression) {
         let problem = format!("the name of a part of `{}` must {}", layout.table.name, name_rule(source.compression));
         return Err(Error::export(&path, problem).help("rename it, or mend `source.compression` in the schema"));
     }
-    let inflated = Inflated::new(local::open(&path)?, source.compression).at("cannot read", &path)?;
+    let inflated = Inflated::new(export.folder.open(&part.name)?, source.compression).at("cannot read", &path)?;
     let mut reader = csv::Reader::new(inflated, Dialect::of(source));
     let places = if source.header { header(&mut reader, &path, layout)? } else { Places::in_order(layout) };
     Ok(Opened { path, reader, places })
@@ -195,10 +195,10 @@ fn field_count(found: usize, expected: usize, header: bool) -> String {
     format!("{found} {noun} where {whose} {expected}")
 }
 
-/// What the operating system refuses is the machine's fault; what the decoder refuses is the file's.
+/// What the operating system or a service refuses is the machine's fault; what the decoder refuses is the file's.
 pub(super) fn unreadable(error: std::io::Error, path: &Path) -> Error {
-    if error.raw_os_error().is_some() {
-        return Err::<(), _>(error).at("cannot read", path).expect_err("it is an error");
+    if error.raw_os_error().is_some() || error.get_ref().is_some_and(|inner| inner.is::<Error>()) {
+        return Error::of_reading(error, path);
     }
     let problem = match error.kind() {
         std::io::ErrorKind::UnexpectedEof => format!("the file ends too early ({error})"),

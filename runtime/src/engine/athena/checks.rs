@@ -1,0 +1,132 @@
+//! What is looked at before a statement runs and after it: whatever Athena cannot see.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::Statements;
+use crate::aws::{Aws, why};
+use crate::error::{Error, Result};
+use crate::row::Layout;
+use crate::snapshot::csv::{Dialect, Splitter};
+use crate::snapshot::part::Inflated;
+use crate::snapshot::s3::{self, Place};
+use crate::snapshot::{Export, Part};
+use crate::store::same_parts;
+use crate::table::Compression;
+
+/// How many bytes of a part are fetched to see its first line, compressed.
+const FIRST_LINE: u64 = 64 << 10;
+
+/// That no part is one that Athena would read as something else: each begins with the columns in the order of the schema.
+pub(super) fn first_lines(aws: &Aws, layout: &Layout, export: &Export, place: &Place) -> Result<()> {
+    for part in &export.parts {
+        let path = export.folder.path(&part.name);
+        if part.size == 0 && layout.written.compression != Compression::None {
+            return Err(Error::export(&path, "the file is empty").help("deliver it again, whole"));
+        }
+        if layout.written.header {
+            let bytes = s3::beginning(aws, &place.join(&part.name), FIRST_LINE)?;
+            header(layout, &bytes, &path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Athena's readers go by places, and skip the first line unread.
+fn header(layout: &Layout, bytes: &[u8], path: &Path) -> Result<()> {
+    let refused = |problem: String| {
+        let help = "Athena reads columns by their place; deliver them in the order of the schema, or run with --engine \
+                    native";
+        Err(Error::export(path, problem).help(help))
+    };
+    let mut line = Vec::new();
+    let inflated = Inflated::new(bytes, layout.written.compression);
+    // The bytes end somewhere in the file; only the first line has to be whole.
+    let _ = inflated.map(|inflated| BufReader::new(inflated).take(FIRST_LINE).read_until(b'\n', &mut line));
+    let text = line.strip_suffix(b"\n").unwrap_or(&line);
+    let text = text.strip_suffix(b"\r").unwrap_or(text);
+    let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
+    let mut splitter = Splitter::new(Dialect::of(&layout.written));
+    let Ok(record) = splitter.split(text, text.len(), 1) else {
+        return refused("the header cannot be read".into());
+    };
+    let names: Vec<String> = record.iter().map(|field| String::from_utf8_lossy(field.text()).into_owned()).collect();
+    if names == layout.names {
+        return Ok(());
+    }
+    refused(format!("the header is `{}`, and the schema has `{}`", names.join(","), layout.names.join(",")))
+}
+
+/// Athena reads what lies there while it reads: that must be what was to be compared.
+pub(super) fn still_there(export: &Export) -> Result<()> {
+    let mut found = export.folder.list()?.parts;
+    // A manifest says which parts there are; all of them are in the place, and nothing else is.
+    found.sort_by_key(|part| export.parts.iter().position(|known| known.name == part.name));
+    if same_parts(&found, &export.parts) {
+        return Ok(());
+    }
+    let names = |parts: &[Part]| parts.iter().map(|part| part.name.clone()).collect::<Vec<_>>().join(", ");
+    let problem = match (names(&found), names(&export.parts)) {
+        (found, known) if found == known => "its parts were written again".into(),
+        (found, known) => format!("its parts are {found}, and were {known}"),
+    };
+    Err(Error::refused(&export.label, problem).help("nothing was published; run again"))
+}
+
+/// The table in the data catalog must be the generated one, or the statement would read something else.
+pub(super) fn catalog(aws: &Aws, database: &str, statements: &Statements, bucket: &str) -> Result<()> {
+    let table = statements.table;
+    let subject = format!("{database}.{table}");
+    let call = aws.glue.get_table().database_name(database).name(table).send();
+    let found = aws.wait(call).map_err(|error| {
+        Error::aws(format!("cannot read the Glue table {subject}"), why(&error)).help(format!(
+            "name its database with --athena-database; or create it with generated/ddl/{table}.sql, BUCKET being {bucket}"
+        ))
+    })?;
+    let wanted: Value =
+        serde_json::from_str(&statements.glue.replace("BUCKET", bucket)).expect("the generator writes JSON");
+    let differences = found.table().map_or_else(|| vec!["everything".into()], |found| differences(found, &wanted));
+    if differences.is_empty() {
+        return Ok(());
+    }
+    let problem = format!("the Glue table is not the generated one: {}", differences.join(", "));
+    Err(Error::refused(subject, problem)
+        .help(format!("deploy generated/ddl/{table}.json, BUCKET being {bucket}, then run again")))
+}
+
+/// What of a table in the catalog is not as it should be.
+fn differences(found: &aws_sdk_glue::types::Table, wanted: &Value) -> Vec<String> {
+    let mut differences = Vec::new();
+    let storage = found.storage_descriptor();
+    let descriptor = &wanted["StorageDescriptor"];
+    let names = |columns: &Value| -> Vec<String> {
+        columns.as_array().into_iter().flatten().filter_map(|c| Some(c["Name"].as_str()?.to_owned())).collect()
+    };
+    let columns: Vec<String> =
+        storage.map(|s| s.columns()).unwrap_or_default().iter().map(|c| c.name().into()).collect();
+    if columns != names(&descriptor["Columns"]) {
+        differences.push(format!("its columns are {}", columns.join(", ")));
+    }
+    let keys: Vec<String> = found.partition_keys().iter().map(|c| c.name().into()).collect();
+    if keys != names(&wanted["PartitionKeys"]) {
+        differences.push(format!("its partition keys are {}", keys.join(", ")));
+    }
+    let serde = storage.and_then(|storage| storage.serde_info());
+    let library = serde.and_then(|serde| serde.serialization_library()).unwrap_or_default();
+    if Some(library) != descriptor["SerdeInfo"]["SerializationLibrary"].as_str() {
+        differences.push(format!("its SerDe is {library}"));
+    }
+    let mut compare = |what: &str, found: Option<&std::collections::HashMap<String, String>>, wanted: &Value| {
+        for (name, value) in wanted.as_object().into_iter().flatten() {
+            let is = found.and_then(|found| found.get(name)).map(String::as_str);
+            if is != value.as_str() {
+                differences.push(format!("{what} `{name}` is {is:?}"));
+            }
+        }
+    };
+    compare("parameter", found.parameters(), &wanted["Parameters"]);
+    compare("SerDe parameter", serde.and_then(|serde| serde.parameters()), &descriptor["SerdeInfo"]["Parameters"]);
+    differences
+}
