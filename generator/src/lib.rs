@@ -75,10 +75,13 @@ pub fn parse(yaml: &str) -> Result<Table, Vec<Diagnostic>> {
 /// What one file says, and its table when all of it is right.
 fn one(source: &Source, found: &mut Vec<Diagnostic>) -> (Spec, Option<Table>) {
     let mut here = Vec::new();
-    let (spec, table) = match yaml::read(source) {
+    let (spec, mut table) = match yaml::read(source) {
         Ok(root) => {
             let spec = spec::read(&root, &mut here);
             let table = validate::table(&spec, &mut here);
+            if let Some(table) = table.as_ref().filter(|table| table.athena) {
+                validate::too_long_for_athena(&spec, emit::statements(table).delta.len(), &mut here);
+            }
             (spec, table)
         }
         Err(diagnostic) => {
@@ -86,6 +89,9 @@ fn one(source: &Source, found: &mut Vec<Diagnostic>) -> (Spec, Option<Table>) {
             (Spec::default(), None)
         }
     };
+    if !here.is_empty() {
+        table = None;
+    }
     found.extend(here.into_iter().map(|diagnostic| diagnostic.in_file(&source.path)));
     (spec, table)
 }

@@ -123,11 +123,8 @@ fn a_run_on_athena_publishes_what_the_native_engine_does() {
                 remote.account.put(&format!("acme/{table}/{}", path.to_str().unwrap()), &bytes);
             }
         }
-        let run = |remote: &Remote| vec!["run".to_owned(), remote.root.clone(), "--table".into(), table.into()];
-        let (of_native, of_athena) = (run(&native), run(&athena));
-        let texts = |owned: &[String]| owned.iter().map(|text| text.clone()).collect::<Vec<_>>();
-        let of_native = native.tidemark(&texts(&of_native).iter().map(String::as_str).collect::<Vec<_>>());
-        let of_athena = athena.with_athena(&texts(&of_athena).iter().map(String::as_str).collect::<Vec<_>>());
+        let of_native = native.tidemark(&["run", &native.root, "--table", table]);
+        let of_athena = athena.with_athena(&["run", &athena.root, "--table", table]);
         assert_eq!((of_athena.status, &of_athena.stderr), (of_native.status, &of_native.stderr));
         let key = format!("acme/{table}");
         for (wanted, found) in native.history(&key).iter().zip(athena.history(&key)) {

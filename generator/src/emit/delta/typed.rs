@@ -22,6 +22,13 @@ struct Arm {
     then: String,
 }
 
+impl Typed {
+    /// How much text it is, in bytes.
+    pub(super) fn length(&self) -> usize {
+        self.otherwise.len() + self.arms.iter().map(|arm| arm.when.len() + arm.then.len()).sum::<usize>()
+    }
+}
+
 /// The expression for a column whose raw text is `raw`.
 pub(super) fn column(table: &Table, column: &Column, raw: String) -> Typed {
     let unreadable = format!("chr(0) || {raw}");
