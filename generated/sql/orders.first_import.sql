@@ -77,6 +77,7 @@ image_rows AS (
     IF(cardinality(flaws) = 0, array_join(slice(bytes, 1, 2), '')) AS key,
     array_join(slice(bytes, 3, 6), '') AS image,
     from_big_endian_64(xxhash64(to_utf8(array_join(transform(ARRAY[1, 2, 3, 4, 5, 6, 7], place -> bytes[place]), '')))) AS hash,
+    from_big_endian_64(xxhash64(to_utf8(array_join(slice(bytes, 3, 6), '')))) AS image_hash,
     transform(flaws, place -> CAST(place AS varchar) || ' ' || CASE
       WHEN place = 0 THEN 'field-count'
       WHEN substr(texts[place], 2) IN ('') THEN IF(place <= 2, 'null-key', 'null-value')
@@ -93,10 +94,10 @@ keys AS (
     count_if(_is_new) AS news,
     arbitrary(image) FILTER (WHERE NOT _is_new) AS old_image,
     arbitrary(image) FILTER (WHERE _is_new) AS new_image,
-    arbitrary(hash) FILTER (WHERE NOT _is_new) AS old_hash,
-    arbitrary(hash) FILTER (WHERE _is_new) AS new_hash,
-    min(xxhash64(to_utf8(image))) FILTER (WHERE NOT _is_new) <> max(xxhash64(to_utf8(image))) FILTER (WHERE NOT _is_new) AS old_differ,
-    min(xxhash64(to_utf8(image))) FILTER (WHERE _is_new) <> max(xxhash64(to_utf8(image))) FILTER (WHERE _is_new) AS new_differ,
+    min(hash) FILTER (WHERE NOT _is_new) AS old_hash,
+    min(hash) FILTER (WHERE _is_new) AS new_hash,
+    min(image_hash) FILTER (WHERE NOT _is_new) <> max(image_hash) FILTER (WHERE NOT _is_new) AS old_differ,
+    min(image_hash) FILTER (WHERE _is_new) <> max(image_hash) FILTER (WHERE _is_new) AS new_differ,
     min_by(sample, sample[1], 20) FILTER (WHERE NOT _is_new AND sample IS NOT NULL) AS old_samples,
     min_by(sample, sample[1], 20) FILTER (WHERE _is_new AND sample IS NOT NULL) AS new_samples
   FROM image_rows

