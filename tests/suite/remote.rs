@@ -146,6 +146,8 @@ fn a_run_on_athena_publishes_what_the_native_engine_does() {
     }
     assert!(versions >= 6, "{versions} versions");
     assert_eq!(athena.leftovers(), [""; 0]);
+    let plan = athena.tidemark(&["plan", "acme/orders/20260102_V0001"]).stdout;
+    assert!(plan.lines().any(|line| line.starts_with("athena     0.0 MB read in ")), "{plan}");
     tell(&format!("Athena: {versions} versions through `run`, {operations} operations agree"));
 }
 
@@ -234,6 +236,16 @@ fn what_athena_cannot_do_is_told_with_the_way_on() {
         "no such database",
         remote.tidemark(&["delta", "orders", "none", &new, "--engine", "athena", "--athena-database", "nowhere"]),
     );
+    remote.account.put("acme/orders/V2/part.csv", b"");
+    tell(
+        "a part that is not compressed",
+        remote.with_athena(&["delta", "orders", "none", &remote.uri("acme/orders/V2")]),
+    );
+    remote.account.put("acme/products/V1/part.csv.bz2", b"");
+    tell(
+        "a part that Athena would inflate",
+        remote.with_athena(&["delta", "products", "none", &remote.uri("acme/products/V1")]),
+    );
     let glue = |find: &str, put: &str| {
         let orders = generated::athena::STATEMENTS.iter().find(|statements| statements.table == "orders").unwrap();
         assert!(orders.glue.contains(find));
@@ -241,6 +253,13 @@ fn what_athena_cannot_do_is_told_with_the_way_on() {
     };
     glue("skip.header.line.count", "skip.footer.line.count");
     tell("a table that counts lines otherwise", remote.with_athena(&["delta", "orders", "none", &new]));
+    glue(
+        r#""Name": "amount",
+        "Type": "string""#,
+        r#""Name": "amount",
+        "Type": "double""#,
+    );
+    tell("a table with another type", remote.with_athena(&["delta", "orders", "none", &new]));
     glue("customer_email", "customer_mail");
     tell("a table with another column", remote.with_athena(&["delta", "orders", "none", &new]));
     insta::assert_snapshot!("athena_refuses", transcript);

@@ -6,7 +6,7 @@ use super::named::known_version;
 use super::places::EngineArgs;
 use super::show::{self, count};
 use super::{ExportsArgs, Format, FormatArgs, LimitArgs, OUT, StateArgs};
-use crate::change_set::{Counts, Findings, Plan, Reset};
+use crate::change_set::{Counts, Findings, Plan, Reset, Scan};
 use crate::engine::athena::Statements;
 use crate::epoch::Drift;
 use crate::error::{Error, Fault, Result};
@@ -69,6 +69,11 @@ pub(super) fn plan(
     Ok(None)
 }
 
+/// What Athena did for it.
+fn scan(scan: &Scan) -> String {
+    format!("athena     {:.1} MB read in {:.1} s", scan.bytes as f64 / 1e6, scan.millis as f64 / 1e3)
+}
+
 pub(super) fn short(plan: &Plan) -> &str {
     &plan.hash[..SHORT_HASH]
 }
@@ -81,6 +86,7 @@ fn text(version: &Version, plan: &Plan, guards: &Guards) -> String {
         format!("{}  {from} → {}      {}   plan {}", version.key, version.version, version.status, short(plan)),
         format!("rows       {} → {}", count(baseline_rows), count(rows)),
     ];
+    lines.extend(plan.findings.scan.as_ref().map(scan));
     lines.extend(plan.reset.as_ref().map(whole));
     lines.extend(plan.drift.as_ref().map(|drift| schema(drift, plan)));
     let broken = guard::reasons(guards, plan);

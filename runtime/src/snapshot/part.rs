@@ -1,10 +1,12 @@
 //! Inflates one part, and knows the checksum of what was read.
 
 use std::io::{self, BufReader, Read};
+use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
 use xxhash_rust::xxh3::Xxh3Default;
 
+use crate::error::{Error, Result};
 use crate::table::Compression;
 
 /// How much of a file is read at once, in bytes.
@@ -87,20 +89,19 @@ impl<R: Read> Read for Checked<R> {
     }
 }
 
-/// Whether a part's name says that it is compressed as its table declares.
-pub fn name_fits(name: &str, compression: Compression) -> bool {
-    match compression {
-        Compression::Gzip => name.ends_with(".gz"),
-        Compression::Zstd => name.ends_with(".zst"),
-        Compression::None => !name.ends_with(".gz") && !name.ends_with(".zst"),
+/// That a part's name says that it is compressed as its table declares.
+pub fn check_name(name: &str, path: &Path, table: &str, compression: Compression) -> Result<()> {
+    let (fits, rule) = match compression {
+        Compression::Gzip => (name.ends_with(".gz"), "end in `.gz`, as `compression: gzip` says"),
+        Compression::Zstd => (name.ends_with(".zst"), "end in `.zst`, as `compression: zstd` says"),
+        Compression::None => (
+            !name.ends_with(".gz") && !name.ends_with(".zst"),
+            "end in neither `.gz` nor `.zst`, as `compression: none` says",
+        ),
+    };
+    if fits {
+        return Ok(());
     }
-}
-
-/// What [`name_fits`] asks for, to be said in an error.
-pub fn name_rule(compression: Compression) -> &'static str {
-    match compression {
-        Compression::Gzip => "end in `.gz`, as `compression: gzip` says",
-        Compression::Zstd => "end in `.zst`, as `compression: zstd` says",
-        Compression::None => "end in neither `.gz` nor `.zst`, as `compression: none` says",
-    }
+    Err(Error::export(path, format!("the name of a part of `{table}` must {rule}"))
+        .help("rename it, or mend `source.compression` in the schema"))
 }

@@ -10,7 +10,7 @@ use crate::aws::{Aws, why};
 use crate::error::{Error, Result};
 use crate::row::Layout;
 use crate::snapshot::csv::{Dialect, Splitter};
-use crate::snapshot::part::Inflated;
+use crate::snapshot::part::{Inflated, check_name};
 use crate::snapshot::s3::{self, Place};
 use crate::snapshot::{Export, Part};
 use crate::store::same_parts;
@@ -19,10 +19,20 @@ use crate::table::Compression;
 /// How many bytes of a part are fetched to see its first line, compressed.
 const FIRST_LINE: u64 = 64 << 10;
 
-/// That no part is one that Athena would read as something else: each begins with the columns in the order of the schema.
+/// What Athena inflates by a part's name, beside gzip, whatever the schema says.
+/// <https://docs.aws.amazon.com/athena/latest/ug/compression-formats.html>
+const INFLATED: [&str; 6] = [".bz2", ".deflate", ".lz4", ".lzo", ".snappy", ".zstd"];
+
+/// That no part is one that Athena would read as something else: its name says how it is compressed, and it begins with the
+/// columns in the order of the schema.
 pub(super) fn first_lines(aws: &Aws, layout: &Layout, export: &Export, place: &Place) -> Result<()> {
     for part in &export.parts {
         let path = export.folder.path(&part.name);
+        check_name(&part.name, &path, layout.table.name, layout.written.compression)?;
+        if let Some(ending) = INFLATED.iter().find(|ending| part.name.ends_with(*ending)) {
+            let problem = format!("Athena would inflate it, because its name ends in `{ending}`");
+            return Err(Error::export(&path, problem).help("rename it, or run with --engine native"));
+        }
         if part.size == 0 && layout.written.compression != Compression::None {
             return Err(Error::export(&path, "the file is empty").help("deliver it again, whole"));
         }
@@ -101,17 +111,25 @@ fn differences(found: &aws_sdk_glue::types::Table, wanted: &Value) -> Vec<String
     let mut differences = Vec::new();
     let storage = found.storage_descriptor();
     let descriptor = &wanted["StorageDescriptor"];
-    let names = |columns: &Value| -> Vec<String> {
-        columns.as_array().into_iter().flatten().filter_map(|c| Some(c["Name"].as_str()?.to_owned())).collect()
-    };
-    let columns: Vec<String> =
-        storage.map(|s| s.columns()).unwrap_or_default().iter().map(|c| c.name().into()).collect();
-    if columns != names(&descriptor["Columns"]) {
-        differences.push(format!("its columns are {}", columns.join(", ")));
+    for (what, found, wanted) in [
+        ("columns", storage.map(|storage| storage.columns()).unwrap_or_default(), &descriptor["Columns"]),
+        ("partition keys", found.partition_keys(), &wanted["PartitionKeys"]),
+    ] {
+        let wanted = wanted.as_array().into_iter().flatten();
+        let wanted: Vec<_> = wanted.map(|c| (c["Name"].as_str().unwrap_or_default(), c["Type"].as_str())).collect();
+        let found: Vec<_> = found.iter().map(|c| (c.name(), c.r#type())).collect();
+        if found != wanted {
+            let told: Vec<String> = found.iter().map(|(name, ty)| format!("{name} {}", ty.unwrap_or("?"))).collect();
+            differences.push(format!("its {what} are {}", told.join(", ")));
+        }
     }
-    let keys: Vec<String> = found.partition_keys().iter().map(|c| c.name().into()).collect();
-    if keys != names(&wanted["PartitionKeys"]) {
-        differences.push(format!("its partition keys are {}", keys.join(", ")));
+    for (what, found, wanted) in [
+        ("input format", storage.and_then(|storage| storage.input_format()), &descriptor["InputFormat"]),
+        ("location", storage.and_then(|storage| storage.location()), &descriptor["Location"]),
+    ] {
+        if found != wanted.as_str() {
+            differences.push(format!("its {what} is {}", found.unwrap_or("not there")));
+        }
     }
     let serde = storage.and_then(|storage| storage.serde_info());
     let library = serde.and_then(|serde| serde.serialization_library()).unwrap_or_default();

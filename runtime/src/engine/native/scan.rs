@@ -7,7 +7,7 @@ use crate::error::{Error, IoContext as _, Result};
 use crate::reject::{self, Offender, Reason, Rejects};
 use crate::row::{Layout, Row};
 use crate::snapshot::csv::{self, Dialect, Flaw, Record};
-use crate::snapshot::part::{Inflated, name_fits, name_rule};
+use crate::snapshot::part::{Inflated, check_name};
 use crate::snapshot::{Export, Part};
 use crate::telemetry::Watch;
 
@@ -124,10 +124,7 @@ type Reader = csv::Reader<Inflated<Box<dyn Read + Send>>>;
 pub(super) fn open(export: &Export, part: &Part, layout: &Layout) -> Result<Opened> {
     let source = &layout.written;
     let path = export.folder.path(&part.name);
-    if !name_fits(&part.name, source.compression) {
-        let problem = format!("the name of a part of `{}` must {}", layout.table.name, name_rule(source.compression));
-        return Err(Error::export(&path, problem).help("rename it, or mend `source.compression` in the schema"));
-    }
+    check_name(&part.name, &path, layout.table.name, source.compression)?;
     let inflated = Inflated::new(export.folder.open(&part.name)?, source.compression).at("cannot read", &path)?;
     let mut reader = csv::Reader::new(inflated, Dialect::of(source));
     let places = if source.header { header(&mut reader, &path, layout)? } else { Places::in_order(layout) };
