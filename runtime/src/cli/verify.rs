@@ -7,11 +7,9 @@ use serde::Serialize;
 
 use super::named::{known_version, known_versions, table_key};
 use super::{ExportsArgs, Format, FormatArgs, LimitArgs, OUT, StateArgs, show, shown};
-use crate::engine::Engines;
 use crate::error::{Error, Fault, Result};
 use crate::look::verify::{self, Verdict};
 use crate::run::Runner;
-use crate::sink::file::Files;
 use crate::store::sqlite::Sqlite;
 use crate::store::{Status, TableKey, Version};
 use crate::table::Table;
@@ -78,18 +76,8 @@ struct Report<'a> {
 pub(super) fn verify(args: &VerifyArgs, tables: &'static [&'static Table]) -> Result<Option<Fault>> {
     let registry = args.state.registry()?;
     let wanted = wanted(args, &registry, tables)?;
-    let exports = args.exports.open(&registry)?;
-    let limits = args.limits.limits();
-    let sink = Files::new(OUT.as_ref(), limits.threads);
-    let runner = Runner {
-        tables,
-        exports,
-        store: registry,
-        sink,
-        state: args.state.state.clone(),
-        engines: Engines::default(),
-        limits,
-    };
+    let runner = args.state.runner(registry, &args.exports, OUT.as_ref(), tables)?;
+    let runner = Runner { limits: args.limits.limits(), ..runner };
     telemetry::listen_for_ctrl_c();
     let progress = Progress::new(args.format.format == Format::Text);
     let mut checked = Vec::new();

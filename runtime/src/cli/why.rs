@@ -7,11 +7,9 @@ use serde::Serialize;
 
 use super::named::{find_table, known_versions, table_key};
 use super::{ExportsArgs, Format, FormatArgs, OUT, StateArgs, show};
-use crate::engine::{Engines, Limits};
 use crate::error::{Fault, Result};
 use crate::look::why::{self, Key, Sight};
 use crate::run::Runner;
-use crate::sink::file::Files;
 use crate::store::{TableKey, Version};
 use crate::table::Table;
 use crate::telemetry::{self, Progress, Watch};
@@ -55,18 +53,7 @@ pub(super) fn why(args: &WhyArgs, tables: &'static [&'static Table]) -> Result<O
     let table = find_table(tables, &of.table)?;
     let key = Key::read(&of, table, &args.key)?;
     let registry = args.state.registry()?;
-    let exports = args.exports.open(&registry)?;
-    let limits = Limits::default();
-    let sink = Files::new(OUT.as_ref(), limits.threads);
-    let runner = Runner {
-        tables,
-        exports,
-        store: registry,
-        sink,
-        state: args.state.state.clone(),
-        engines: Engines::default(),
-        limits,
-    };
+    let runner = args.state.runner(registry, &args.exports, OUT.as_ref(), tables)?;
     telemetry::listen_for_ctrl_c();
     let versions = known_versions(&runner.store, &of)?;
     let progress = Progress::new(args.format.format == Format::Text);
