@@ -22,7 +22,7 @@ use std::collections::HashSet;
 use std::thread::{self, Scope};
 
 use self::cursor::Cursor;
-use self::feed::Feed;
+use self::feed::{Feed, Reading};
 use self::order::{Key, KeyOrder};
 use self::same::Same;
 use crate::change_set::Comparison;
@@ -60,8 +60,11 @@ pub(super) fn delta(
     output: Output<'_>,
 ) -> Result<Option<Found>, Failed> {
     let done = thread::scope(|scope| {
-        let (baseline, old) = Feed::start(scope, inputs.baseline, layouts.before, watch);
-        let (snapshot, new) = Feed::start(scope, Some(inputs.snapshot), layouts.after, watch);
+        // Two exports, and the threads that read rows.
+        let readers = (room.threads() / 2).max(1);
+        let reading = |layout| Reading { layout, watch, readers };
+        let (baseline, old) = Feed::start(scope, inputs.baseline, reading(layouts.before));
+        let (snapshot, new) = Feed::start(scope, Some(inputs.snapshot), reading(layouts.after));
         let done = match inputs.baseline {
             Some(_) => compare(scope, layouts, room, (old, new), output),
             None => first::import(scope, layouts, head, room, new, output),
