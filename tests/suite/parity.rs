@@ -25,7 +25,9 @@ use runtime::telemetry::Watch;
 use tests::reference::{Changes, Reject};
 
 use crate::cases;
-use crate::engines::{Finding, Given, PREVIOUS, Parts, TENANT, VERSION, by_reference, difference, operations};
+use crate::engines::{
+    Finding, Given, PREVIOUS, Parts, TENANT, VERSION, by_reference, difference, natively, operations,
+};
 use crate::properties::{NASTY, Sheet, Tables, tables_of};
 use crate::random::{self, FileDice};
 use crate::stack::{Account, Stack};
@@ -137,9 +139,13 @@ fn as_athena_tells(finding: Finding) -> Finding {
     Finding::Rejected { shown, totals }
 }
 
-/// What Athena gets wrong, if anything.
+/// What Athena gets wrong, if anything, or the native engine does.
 fn athena_differs(given: &Given) -> Option<String> {
-    let (expected, found) = (as_athena_tells(by_reference(given)), as_athena_tells(by_athena(given)));
+    let expected = by_reference(given);
+    if let Some(difference) = difference(&expected, &natively(given)) {
+        return Some(format!("the native engine: {difference}"));
+    }
+    let (expected, found) = (as_athena_tells(expected), as_athena_tells(by_athena(given)));
     match (&expected, &found) {
         // Of more than twenty offenders, which are shown depends on their lines.
         (Finding::Rejected { shown: all, totals }, Finding::Rejected { shown, totals: found }) => {
@@ -171,7 +177,10 @@ fn athena_finds_what_each_case_expects() {
             }
         }
     }
-    tell(&format!("Athena: {agreed} cases agree, {} are refused for another reason", REFUSED.len()));
+    tell(&format!(
+        "reference, native engine and Trino: {agreed} cases agree, {} are refused for another reason",
+        REFUSED.len()
+    ));
     assert_none(&failures);
 }
 
@@ -326,7 +335,7 @@ fn athena_finds_what_the_reference_finds_in_random_tables() {
         }
     }
     tell(&format!(
-        "Athena: {tried} random schemas, {rows} rows, {operations} operations, {rejects} rejects agree; seed {hex}"
+        "reference, native engine and Trino: {tried} random schemas, {rows} rows, {operations} operations, {rejects} rejects agree; seed {hex}"
     ));
     assert_none(&failures);
 }
@@ -396,7 +405,7 @@ fn athena_reads_the_texts_of_every_type_as_the_reference_does() {
             failures.extend(athena_differs(&given).map(|difference| format!("{ty}: {difference}")));
         }
     }
-    tell(&format!("Athena: {read} texts are read alike, {refused} are refused alike"));
+    tell(&format!("reference, native engine and Trino: {read} texts are read alike, {refused} are refused alike"));
     assert_none(&failures);
 }
 
