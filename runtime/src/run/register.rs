@@ -44,7 +44,7 @@ impl Runner {
     fn unknown_table(&self, key: &TableKey) -> Stray {
         let known: Vec<&str> = self.tables.iter().map(|table| table.name).collect();
         Stray {
-            path: self.exports.folder(&key.tenant, &key.table, "").path(""),
+            path: self.exports.path(&key.tenant, &key.table),
             problem: format!("unknown table `{}`", key.table),
             help: Some(match nearest(&key.table, known.iter().copied()) {
                 Some(near) => format!("did you mean `{near}`?"),

@@ -62,6 +62,10 @@ impl Snapshots for Local {
         Ok(found)
     }
 
+    fn path(&self, tenant: &str, table: &str) -> PathBuf {
+        self.root.join(tenant).join(table)
+    }
+
     fn folder(&self, tenant: &str, table: &str, version: &str) -> Arc<dyn Folder> {
         Arc::new(LocalFolder { root: self.root.clone(), below: [tenant, table, version].map(Into::into).into() })
     }

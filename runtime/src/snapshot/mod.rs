@@ -47,6 +47,9 @@ pub trait Snapshots: Debug + Send + Sync {
     /// Every version of every tenant and table that `wanted` lets through. Names are checked here, once.
     fn discover(&self, wanted: &dyn Fn(&str, &str) -> bool) -> Result<Found>;
 
+    /// What errors call a tenant's table.
+    fn path(&self, tenant: &str, table: &str) -> PathBuf;
+
     /// Where an export lies, whether there is one or not.
     fn folder(&self, tenant: &str, table: &str, version: &str) -> Arc<dyn Folder>;
 }

@@ -126,6 +126,10 @@ impl Snapshots for S3 {
         Ok(found)
     }
 
+    fn path(&self, tenant: &str, table: &str) -> PathBuf {
+        shown(&self.root.join(tenant).join(table))
+    }
+
     fn folder(&self, tenant: &str, table: &str, version: &str) -> Arc<dyn Folder> {
         Arc::new(S3Folder::new(Arc::clone(&self.aws), self.root.join(tenant).join(table).join(version)))
     }
