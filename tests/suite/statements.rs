@@ -236,9 +236,9 @@ fn an_export_that_changes_under_the_statement_is_refused() {
     ];
     for (problem, change) in changes {
         let _failing = stack.failures(&json!([{"state": "RUNNING", "seconds": 2}]));
-        let before = stack.log().len();
         let child = remote.start(&arguments).spawn().unwrap();
-        begun(stack, before);
+        // The statement has read everything, and is not over yet.
+        until("the statement writes", || remote.leftovers().iter().any(|key| key.ends_with("-manifest.csv")));
         change();
         let output = child.wait_with_output().unwrap();
         let said = String::from_utf8(output.stderr).unwrap();
