@@ -8,9 +8,10 @@ use std::thread;
 use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
+use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, ConfigLoader, Region};
-use aws_sdk_s3::config::{Credentials, ResponseChecksumValidation};
+use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
+use aws_sdk_s3::config::{Credentials, ResponseChecksumValidation, SharedCredentialsProvider};
 use aws_smithy_http_client::tls;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -29,10 +30,16 @@ const READ: Duration = Duration::from_secs(30);
 pub struct Aws {
     /// Athena.
     pub athena: aws_sdk_athena::Client,
+    /// DynamoDB.
+    pub dynamodb: aws_sdk_dynamodb::Client,
     /// Glue's data catalog.
     pub glue: aws_sdk_glue::Client,
+    /// Kinesis.
+    pub kinesis: aws_sdk_kinesis::Client,
     /// S3.
     pub s3: aws_sdk_s3::Client,
+    /// Step Functions.
+    pub sfn: aws_sdk_sfn::Client,
     calls: Handle,
     /// The thread that moves the bytes ends when this is dropped.
     _end: oneshot::Sender<()>,
@@ -43,7 +50,18 @@ impl Aws {
     pub fn from_environment() -> Result<Self> {
         Self::of(|runtime| {
             let config = runtime.block_on(settings(aws_config::defaults(version())).load());
-            (aws_sdk_athena::Client::new(&config), aws_sdk_glue::Client::new(&config), aws_sdk_s3::Client::new(&config))
+            (config.clone(), config)
+        })
+    }
+
+    /// Clients that act under a role, which this process may take.
+    pub fn under_role(role: &str) -> Result<Self> {
+        Self::of(|runtime| {
+            let own = runtime.block_on(settings(aws_config::defaults(version())).load());
+            let role = AssumeRoleProvider::builder(role).session_name("tidemark").configure(&own);
+            let role = SharedCredentialsProvider::new(runtime.block_on(role.build()));
+            let config = own.into_builder().credentials_provider(role).build();
+            (config.clone(), config)
         })
     }
 
@@ -54,27 +72,45 @@ impl Aws {
             let loader = settings(aws_config::defaults(version())).region(Region::new(region.to_owned()));
             let loader = loader.credentials_provider(credentials);
             let others = runtime.block_on(loader.endpoint_url(others).load());
-            let athena = others.to_builder().endpoint_url(athena).build();
-            (aws_sdk_athena::Client::new(&athena), aws_sdk_glue::Client::new(&others), aws_sdk_s3::Client::new(&others))
+            (others.to_builder().endpoint_url(athena).build(), others)
         })
     }
 
-    fn of(
-        clients: impl FnOnce(&tokio::runtime::Runtime) -> (aws_sdk_athena::Client, aws_sdk_glue::Client, aws_sdk_s3::Client),
-    ) -> Result<Self> {
+    /// Clients of what `config` says: of Athena, and of everything else.
+    fn of(config: impl FnOnce(&tokio::runtime::Runtime) -> (SdkConfig, SdkConfig)) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Error::aws("cannot begin to speak to AWS", error))?;
-        let (athena, glue, s3) = clients(&runtime);
+        let (athena, others) = config(&runtime);
         // Calls are waited for on many threads at once; what moves the bytes must not be one of those.
         let (calls, (end, is_over)) = (runtime.handle().clone(), oneshot::channel());
         thread::spawn(move || runtime.block_on(is_over));
-        Ok(Self { athena, glue, s3, calls, _end: end })
+        Ok(Self {
+            athena: aws_sdk_athena::Client::new(&athena),
+            dynamodb: aws_sdk_dynamodb::Client::new(&others),
+            glue: aws_sdk_glue::Client::new(&others),
+            kinesis: aws_sdk_kinesis::Client::new(&others),
+            s3: aws_sdk_s3::Client::new(&others),
+            sfn: aws_sdk_sfn::Client::new(&others),
+            calls,
+            _end: end,
+        })
     }
 
     /// Waits for a call.
     pub fn wait<T>(&self, call: impl Future<Output = T>) -> T {
         self.calls.block_on(call)
     }
+
+    /// Waits for up to `most`, and not always as long, so that those who failed together do not try again together.
+    pub(crate) fn rest(&self, most: Duration) {
+        let pause = most.mul_f64(fastrand::f64());
+        self.wait(async { tokio::time::sleep(pause).await });
+    }
+}
+
+/// 32 hex digits that nobody else has.
+pub(crate) fn token() -> String {
+    format!("{:032x}", fastrand::u128(..))
 }
 
 /// What a call failed for, in the words of each layer: the SDK's, the service's, the connection's.

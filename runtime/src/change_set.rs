@@ -1,33 +1,88 @@
 //! A change set: all operations from a baseline to a snapshot, durable before any of them is published.
 //!
-//! On disk it is a folder of gzip NDJSON parts, whose lines are the operations as they will be published but for their
-//! sequence, which is 0 until the version begins to be published. Its plan says what it leads from and to, and how
-//! much it does; the plan's hash names it.
+//! It is a folder of gzip NDJSON parts, [on this machine](local) or in S3, whose lines are the operations as they will be
+//! published but for their sequence, which is 0 until the version begins to be published. Its plan says what it leads from
+//! and to, and how much it does; the plan's hash names it.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::fs::{self, File};
-use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
+pub mod local;
+#[cfg(feature = "aws")]
+pub mod s3;
+mod writer;
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::{self, JoinHandle};
+use std::sync::Arc;
 
-use flate2::Compression;
 use flate2::bufread::MultiGzDecoder;
-use flate2::write::GzEncoder;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::breakpoint::Breakpoint;
 use crate::engine::Found;
 use crate::epoch::Drift;
-use crate::error::{IoContext as _, Result};
+use crate::error::{Error, Result};
 use crate::operation::Head;
 use crate::row::write_text;
-use crate::store::TableKey;
+use crate::store::{TableKey, Version};
 use crate::table::Table;
+pub use writer::{Lines, Writer};
 
-/// How many bytes of operations one part holds, inflated: small enough to publish and retry on its own.
-const PART_BYTES: u64 = 64 << 20;
+/// Where change sets lie.
+pub trait ChangeSets: Debug + Send + Sync {
+    /// The place, as the registry remembers it and people read it.
+    fn root(&self) -> Result<String>;
+
+    /// Begins one for a version. The fence of the lease it is made under is in its name, so that a run which lost its lease
+    /// and does not know it yet can do no harm.
+    fn draft(&self, version: &Version, fence: u64) -> Result<Arc<dyn Draft>>;
+
+    /// Whether every part that the version's plan has is there.
+    fn is_whole(&self, version: &Version) -> Result<bool>;
+
+    /// Whether anything is left of what the version's record names.
+    fn is_there(&self, version: &Version) -> Result<bool>;
+
+    /// Opens a part as it lies there.
+    fn open(&self, version: &Version, part: u32) -> Result<Box<dyn Read + Send>>;
+
+    /// What errors call a version's change set, or one of its parts.
+    fn path(&self, version: &Version, part: Option<u32>) -> PathBuf;
+
+    /// Removes what was planned for the version, or begun to be, under this fence or a lower one, but for what its record
+    /// names. That it fails is no reason to stop.
+    fn remove_leftovers(&self, version: &Version, fence: u64);
+}
+
+/// A change set that is being written, and that nobody knows of yet.
+pub trait Draft: Debug + Send + Sync {
+    /// Writes a part from its blocks, until there are no more, and makes it durable.
+    fn write(&self, part: u32, blocks: &mut dyn Iterator<Item = Vec<u8>>) -> Result<()>;
+
+    /// Makes it empty.
+    fn clear(&self) -> Result<()>;
+
+    /// Makes it last, and gives the name by which a version's record names it.
+    fn finish(&self, hash: &str) -> Result<String>;
+
+    /// It is wanted no more. That it cannot be removed is no reason to stop.
+    fn abandon(&self);
+}
+
+/// Inflates a part of a change set.
+pub fn inflate(file: impl Read) -> impl BufRead {
+    BufReader::with_capacity(256 << 10, MultiGzDecoder::new(BufReader::new(file)))
+}
+
+/// Gives each line of a part to `each`, line feed included.
+pub fn read_part(
+    changes: &dyn ChangeSets,
+    version: &Version,
+    part: u32,
+    each: impl FnMut(&[u8]) -> Result<()>,
+) -> Result<()> {
+    read_lines(inflate(changes.open(version, part)?), &changes.path(version, Some(part)), each)
+}
 
 /// How many rows a delta saw, and what it found.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -205,165 +260,16 @@ impl Plan {
     }
 }
 
-/// Takes the operations of a delta as lines.
-pub trait Lines {
-    /// Takes operations, each with its line feed.
-    fn write(&mut self, lines: &[u8]) -> Result<()>;
-
-    /// Forgets every line so far: they come again, in another order.
-    fn restart(&mut self) -> Result<()>;
-}
-
-/// How many bytes of operations are compressed at once.
-const BLOCK: usize = 256 << 10;
-
-/// How many blocks may wait for their compression.
-const BLOCKS: usize = 4;
-
-/// Writes the parts of a change set into a folder. Each part is compressed by a thread of its own, so that whoever finds
-/// the operations does not wait for that.
-#[derive(Debug)]
-pub struct Writer {
-    folder: PathBuf,
-    block: Vec<u8>,
-    /// How much of the part that is being written is on its way.
-    written: u64,
-    parts: u32,
-    part: Option<SyncSender<Vec<u8>>>,
-    threads: VecDeque<JoinHandle<Result<()>>>,
-}
-
-impl Writer {
-    /// A writer into a folder that is made anew; what an earlier attempt left there is removed.
-    pub fn create(folder: &Path) -> Result<Self> {
-        if folder.exists() {
-            fs::remove_dir_all(folder).at("cannot remove", folder)?;
-        }
-        // `gc` takes empty folders away, a tenant's perhaps between two steps of this; then the second try makes it anew.
-        fs::create_dir_all(folder).or_else(|_| fs::create_dir_all(folder)).at("cannot create", folder)?;
-        let (block, threads) = (Vec::with_capacity(BLOCK), VecDeque::new());
-        Ok(Self { folder: folder.to_path_buf(), block, written: 0, parts: 0, part: None, threads })
-    }
-
-    /// Makes everything durable, and says how many parts there are.
-    pub fn finish(mut self) -> Result<u32> {
-        self.close()?;
-        self.wait(0)?;
-        sync_folder(&self.folder)?;
-        Ok(self.parts)
-    }
-
-    fn send(&mut self) -> Result<()> {
-        if self.block.is_empty() {
-            return Ok(());
-        }
-        let part = match &self.part {
-            Some(part) => part,
-            None => {
-                let (sender, blocks) = sync_channel(BLOCKS);
-                let path = part_path(&self.folder, self.parts);
-                self.threads.push_back(thread::spawn(move || write_part(&path, &blocks)));
-                self.parts += 1;
-                self.part.insert(sender)
-            }
-        };
-        let block = std::mem::replace(&mut self.block, Vec::with_capacity(BLOCK));
-        self.written += block.len() as u64;
-        // A thread that is gone says why when it is waited for.
-        if part.send(block).is_err() { self.wait(0) } else { Ok(()) }
-    }
-
-    fn close(&mut self) -> Result<()> {
-        self.send()?;
-        self.part = None;
-        self.written = 0;
-        self.wait(1)
-    }
-
-    /// Waits until no more than so many threads are at work.
-    fn wait(&mut self, most: usize) -> Result<()> {
-        while self.threads.len() > most {
-            let Some(thread) = self.threads.pop_front() else { return Ok(()) };
-            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
-        }
-        Ok(())
-    }
-}
-
-impl Lines for Writer {
-    fn write(&mut self, lines: &[u8]) -> Result<()> {
-        Breakpoint::Planning.reached();
-        self.block.extend_from_slice(lines);
-        if self.block.len() < BLOCK {
-            return Ok(());
-        }
-        self.send()?;
-        if self.written >= PART_BYTES { self.close() } else { Ok(()) }
-    }
-
-    fn restart(&mut self) -> Result<()> {
-        self.block.clear();
-        if self.parts > 0 {
-            self.part = None;
-            self.wait(0)?;
-            *self = Self::create(&self.folder)?;
-        }
-        Ok(())
-    }
-}
-
-impl Lines for Vec<u8> {
-    fn write(&mut self, lines: &[u8]) -> Result<()> {
-        self.extend_from_slice(lines);
-        Ok(())
-    }
-
-    fn restart(&mut self) -> Result<()> {
-        self.clear();
-        Ok(())
-    }
-}
-
-impl Drop for Writer {
-    /// No thread writes into the folder any more once the writer is gone.
-    fn drop(&mut self) {
-        self.part = None;
-        for thread in self.threads.drain(..) {
-            // What went wrong before says more.
-            let _ = thread.join();
-        }
-    }
-}
-
-/// Compresses the blocks of one part until there are no more, and makes it durable.
-fn write_part(path: &Path, blocks: &Receiver<Vec<u8>>) -> Result<()> {
-    let file = File::create(path).at("cannot create", path)?;
-    let mut out = GzEncoder::new(BufWriter::new(file), Compression::fast());
-    for block in blocks {
-        out.write_all(&block).at("cannot write", path)?;
-    }
-    finish_gzip(out).at("cannot write", path)
-}
-
-/// Gives each line of a part to `each`, line feed included.
-pub fn read_part(folder: &Path, part: u32, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
-    let path = part_path(folder, part);
-    let file = File::open(&path).at("cannot open", &path)?;
-    let mut lines = BufReader::with_capacity(256 << 10, MultiGzDecoder::new(BufReader::new(file)));
+/// Gives each line to `each`, line feed included. `path` is what an error calls the file.
+pub fn read_lines(mut lines: impl BufRead, path: &Path, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
     let mut line = Vec::new();
     loop {
         line.clear();
-        if lines.read_until(b'\n', &mut line).at("cannot read", &path)? == 0 {
+        if lines.read_until(b'\n', &mut line).map_err(|error| Error::of_reading(error, path))? == 0 {
             return Ok(());
         }
         each(&line)?;
     }
-}
-
-/// The names in a folder.
-pub(crate) fn folder_names(folder: &Path) -> std::io::Result<Vec<String>> {
-    let names = fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.file_name().to_string_lossy().into_owned()));
-    names.collect()
 }
 
 /// The name of a part, in a change set and where it is published.
@@ -371,18 +277,7 @@ pub fn part_name(part: u32) -> String {
     format!("part-{part:05}.ndjson.gz")
 }
 
-fn part_path(folder: &Path, part: u32) -> PathBuf {
-    folder.join(part_name(part))
-}
-
-/// Ends a gzip file and makes it durable.
-pub(crate) fn finish_gzip(encoder: GzEncoder<BufWriter<File>>) -> std::io::Result<()> {
-    let mut buffered = encoder.finish()?;
-    buffered.flush()?;
-    buffered.get_ref().sync_all()
-}
-
-/// Makes the names in a folder durable.
-pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
-    File::open(folder).and_then(|file| file.sync_all()).at("cannot sync", folder)
+/// The fence in the name of a change set: `HASH-FENCE`, or `aside-FENCE` while it is written.
+fn fence_of(name: &str) -> Option<u64> {
+    name.rsplit_once('-')?.1.parse().ok()
 }

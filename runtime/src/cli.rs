@@ -13,26 +13,16 @@ mod verify;
 mod why;
 
 use std::num::NonZero;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::engine::Limits;
 use crate::engine::athena::Statements;
-use crate::engine::{Engines, Limits};
-use crate::error::{Error, Fault, Result};
-use crate::run::Runner;
-use crate::sink::file::Files;
-use crate::snapshot::Snapshots;
-use crate::store::sqlite::Sqlite;
+use crate::error::{Error, Fault};
 use crate::table::Table;
 use crate::telemetry;
-
-/// Where the registry and the change sets lie unless `--state` says otherwise.
-const STATE: &str = ".tidemark";
-
-/// Where operations go unless `--out` says otherwise.
-const OUT: &str = "out";
 
 /// Full table exports in, typed changes out.
 ///
@@ -89,53 +79,6 @@ enum Command {
     Tables(listings::TablesArgs),
 }
 
-/// Where the registry is.
-#[derive(Debug, Args)]
-struct StateArgs {
-    /// The folder of the registry and of change sets.
-    #[arg(long, value_name = "DIR", default_value = STATE)]
-    state: PathBuf,
-}
-
-/// Where the exports are.
-#[derive(Debug, Args)]
-struct ExportsArgs {
-    /// The folder of the exports, or s3://BUCKET/PREFIX; that of the last run unless told.
-    #[arg(long, value_name = "DIR")]
-    exports: Option<PathBuf>,
-}
-
-impl ExportsArgs {
-    fn root(&self, registry: &Sqlite) -> Result<PathBuf> {
-        if let Some(named) = &self.exports {
-            return Ok(named.clone());
-        }
-        registry.root()?.map(PathBuf::from).ok_or_else(|| {
-            Error::refused("", "the folder of the exports is not known").help("name it with --exports DIR")
-        })
-    }
-
-    fn open(&self, registry: &Sqlite) -> Result<Box<dyn Snapshots>> {
-        places::exports(&self.root(registry)?)
-    }
-}
-
-impl StateArgs {
-    /// What a command works with that is about something the registry knows.
-    fn runner(
-        &self,
-        registry: Sqlite,
-        exports: &ExportsArgs,
-        out: &Path,
-        tables: &'static [&'static Table],
-    ) -> Result<Runner> {
-        let exports = exports.open(&registry)?;
-        let limits = Limits::default();
-        let (sink, state) = (Files::new(out, limits.threads), self.state.clone());
-        Ok(Runner { tables, exports, store: registry, sink, state, engines: Engines::default(), limits })
-    }
-}
-
 /// What a delta may take of the machine.
 #[derive(Debug, Args)]
 struct LimitArgs {
@@ -182,21 +125,6 @@ struct FormatArgs {
 enum Format {
     Text,
     Json,
-}
-
-impl StateArgs {
-    fn registry_path(&self) -> PathBuf {
-        self.state.join("registry.sqlite")
-    }
-
-    /// The registry, which must be there: nothing but `run` makes one.
-    fn registry(&self) -> Result<Sqlite> {
-        let path = self.registry_path();
-        Sqlite::open_existing(&path)?.ok_or_else(|| {
-            Error::refused(path.display().to_string(), "there is no registry yet")
-                .help("run exports first (cargo tidemark run DIR), or name its folder with --state")
-        })
-    }
 }
 
 /// Runs the command line on the arguments of this process, for these tables and what Athena is told of them.

@@ -9,22 +9,22 @@ mod plan;
 mod register;
 mod report;
 
-use std::collections::VecDeque;
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread;
 
 use crate::breakpoint::Breakpoint;
-use crate::change_set::part_name;
-use crate::engine::{Engines, Limits};
+use crate::change_set::ChangeSets;
+use crate::engine::{Engines, Limits, Statement, Waiting};
 use crate::error::{Error, Fault, Result};
-use crate::sink::file::{Files, Writer};
+use crate::sink::{Publication, Sink, Writer};
 use crate::snapshot::Snapshots;
-use crate::store::sqlite::Sqlite;
-use crate::store::{self, Lease, Status, TableKey, Version, lease_duration};
+use crate::store::{self, Lease, Setting, Status, Store, TableKey, Version, lease_duration};
 use crate::table::Table;
 use crate::telemetry::{Progress, Watch, check_stop};
 use baseline::newest;
+use plan::Planned;
 pub use report::{Outcome, Report, Stray};
 
 /// What a run works with.
@@ -35,11 +35,13 @@ pub struct Runner {
     /// Where exports come from.
     pub exports: Box<dyn Snapshots>,
     /// Where versions and leases are kept.
-    pub store: Sqlite,
+    pub store: Box<dyn Store>,
+    /// Where change sets lie.
+    pub changes: Box<dyn ChangeSets>,
     /// Where operations go.
-    pub sink: Files,
-    /// Where change sets and temporary files lie.
-    pub state: PathBuf,
+    pub sink: Box<dyn Sink>,
+    /// A folder for temporary files.
+    pub work: PathBuf,
     /// What computes a delta.
     pub engines: Engines,
     /// What each delta may take of the machine.
@@ -54,8 +56,22 @@ struct Job {
     versions: Vec<String>,
 }
 
+/// What became of a version that was to be planned.
+pub(crate) enum Prepared {
+    /// It may be published.
+    Ready(Version),
+    /// A guard broke.
+    Held(Version),
+    /// Its export is at fault.
+    Failed(Box<Outcome>),
+    /// Its export is no longer what was registered: it was registered anew.
+    Gone,
+    /// Its delta is still computed.
+    Runs(Statement),
+}
+
 /// What is to be done next for a table.
-enum Step {
+pub(crate) enum Step {
     Finish(Version),
     Supersede(Version, String),
     Run(Version),
@@ -66,7 +82,7 @@ impl Runner {
     /// tenant and table. Fails only when nothing can be done at all; what fails for a table is in the report.
     pub fn run(&self, wanted: impl Fn(&str, &str) -> bool, progress: &Progress) -> Result<Report> {
         let (jobs, strays) = self.discover(wanted)?;
-        self.store.remember_root(&self.exports.root()?)?;
+        self.store.remember(Setting::Exports, &self.exports.root()?)?;
         let queue = Mutex::new(VecDeque::from(jobs));
         let outcomes = Mutex::new(Vec::new());
         // A function of its own, so that the queue is free again while a job is worked on.
@@ -97,8 +113,9 @@ impl Runner {
             if !self.is_still_there(table, &version)? {
                 return Err(Error::refused(name, "its export is no longer what was registered").help("run again"));
             }
-            match self.plan(lease, table, version.clone(), watch) {
-                Ok(planned) => self.guard(lease, table, planned),
+            match self.plan(lease, table, version.clone(), Waiting::Here, watch) {
+                Ok(Planned::Version(planned)) => self.guard(lease, table, planned),
+                Ok(Planned::Runs(_)) => unreachable!("the delta is waited for here"),
                 Err(error) if error.fails_the_version() => {
                     self.fail(lease, version, Error::refused("", error.to_string()))?;
                     Err(error)
@@ -119,14 +136,14 @@ impl Runner {
             return Err(Error::refused(version.to_string(), problem)
                 .help(format!("publish that one again: cargo tidemark replay {}/{reset}", version.key)));
         }
-        let changes = self.change_set(version);
-        if !is_whole(&changes, version) {
+        if !self.changes.is_whole(version)? {
+            let changes = self.changes.path(version, None);
             return Err(Error::refused(version.to_string(), format!("its change set {} is gone", changes.display()))
                 .help("a consumer that lost it can start from the newest export with `delta TABLE none`"));
         }
         self.alone_or_refuse(version, |lease, _| {
-            let writer = Writer { registry: self.store.id(), fence: lease.fence };
-            self.sink.publish(table, version, &changes, writer, 0, |_| check_stop())
+            let publication = self.publication(lease, table, version);
+            self.sink.publish(publication, &BTreeMap::new(), &mut |_, _| check_stop())
         })
     }
 
@@ -221,26 +238,52 @@ impl Runner {
         version: Version,
         watch: &Watch,
     ) -> Result<Option<Outcome>> {
+        let planned = match self.prepare(lease, table, version, Waiting::Here, watch)? {
+            Prepared::Ready(planned) => planned,
+            Prepared::Held(held) => return Ok(Some(Outcome::of_held(&held))),
+            Prepared::Failed(outcome) => return Ok(Some(*outcome)),
+            Prepared::Gone => return Ok(None),
+            Prepared::Runs(_) => unreachable!("the delta is waited for here"),
+        };
+        let Some(publishing) = self.begin(lease, table, planned)? else { return Ok(None) };
+        let done = self.publish(lease, table, publishing)?;
+        Ok(Some(Outcome::of_version(&done)))
+    }
+
+    /// Plans a version and holds it against the guards. Nothing is published.
+    pub(crate) fn prepare(
+        &self,
+        lease: &Lease,
+        table: &'static Table,
+        version: Version,
+        waiting: Waiting<'_>,
+        watch: &Watch,
+    ) -> Result<Prepared> {
         if !self.is_still_there(table, &version)? {
-            return Ok(None);
+            return Ok(Prepared::Gone);
         }
-        let planned = match self.plan(lease, table, version.clone(), watch) {
-            Ok(planned) => planned,
-            Err(error) if error.fails_the_version() => return self.fail(lease, version, error).map(Some),
+        let planned = match self.plan(lease, table, version.clone(), waiting, watch) {
+            Ok(Planned::Version(planned)) => planned,
+            Ok(Planned::Runs(statement)) => return Ok(Prepared::Runs(statement)),
+            Err(error) if error.fails_the_version() => {
+                return self.fail(lease, version, error).map(|outcome| Prepared::Failed(Box::new(outcome)));
+            }
             Err(error) => return Err(error),
         };
         let planned = self.guard(lease, table, planned)?;
-        if planned.status == Status::Held && !planned.is_approved() {
-            return Ok(Some(Outcome::of_held(&planned)));
-        }
-        // Comparing may have taken long; from here on another delivery comes too late.
+        let is_held = planned.status == Status::Held && !planned.is_approved();
+        Ok(if is_held { Prepared::Held(planned) } else { Prepared::Ready(planned) })
+    }
+
+    /// Moves a version that may be published to PUBLISHING. `None` when its export is no longer what was registered:
+    /// comparing may have taken long, and from here on another delivery comes too late.
+    pub(crate) fn begin(&self, lease: &Lease, table: &'static Table, planned: Version) -> Result<Option<Version>> {
         if !self.is_still_there(table, &planned)? {
             return Ok(None);
         }
-        let publishing = self.store.begin_publishing(lease, &planned)?;
+        let publishing = self.store.publishing(lease, &planned)?;
         Breakpoint::Publishing.reached();
-        let done = self.publish(lease, table, publishing)?;
-        Ok(Some(Outcome::of_version(&done)))
+        Ok(Some(publishing))
     }
 
     /// Holds a plan that breaks a guard, until somebody approves it as it is.
@@ -262,15 +305,19 @@ impl Runner {
     /// recorded as out are not written again.
     fn publish(&self, lease: &Lease, table: &'static Table, version: Version) -> Result<Version> {
         let sink = self.sink.name();
-        let writer = Writer { registry: self.store.id(), fence: lease.fence };
-        let done = version.progress.as_ref().filter(|progress| progress.sink == sink).map_or(0, |done| done.parts);
-        let mut now = version.clone();
-        self.sink.publish(table, &version, &self.change_set(&version), writer, done, |parts| {
-            now.progress = Some(store::Progress { sink: sink.clone(), parts });
-            self.store.record_progress(lease, &now)
+        let out = self.store.delivered(&version, &sink)?;
+        self.sink.publish(self.publication(lease, table, &version), &out, &mut |part, extent| {
+            self.store.note_delivery(lease, &version, &sink, part, extent)
         })?;
         Breakpoint::Published.reached();
-        let done = Version { status: Status::Succeeded, reason: None, ..now };
+        self.record(lease, version)
+    }
+
+    /// Records that everything of a version is out.
+    pub(crate) fn record(&self, lease: &Lease, version: Version) -> Result<Version> {
+        let parts = version.plan.as_ref().map_or(0, |plan| plan.parts);
+        let progress = Some(store::Progress { sink: self.sink.name(), parts });
+        let done = Version { status: Status::Succeeded, reason: None, progress, ..version };
         self.store.advance(lease, Status::Publishing, &done)?;
         Breakpoint::Succeeded.reached();
         tracing::info!(
@@ -280,6 +327,11 @@ impl Runner {
             "Published the version."
         );
         Ok(done)
+    }
+
+    fn publication<'a>(&'a self, lease: &Lease, table: &'a Table, version: &'a Version) -> Publication<'a> {
+        let writer = Writer { registry: self.store.id(), fence: lease.fence };
+        Publication { table, version, changes: &*self.changes, writer }
     }
 
     fn supersede(&self, lease: &Lease, version: Version, by: &str) -> Result<Outcome> {
@@ -300,7 +352,7 @@ impl Runner {
     }
 
     fn lock(&self, key: &TableKey) -> Result<Option<Lease>> {
-        let lease = self.store.acquire(key)?;
+        let lease = self.store.lock(key)?;
         if lease.is_some() {
             Breakpoint::Locked.reached();
         }
@@ -377,20 +429,6 @@ impl Runner {
     pub(crate) fn holder(&self, key: &TableKey) -> Result<String> {
         Ok(self.store.holder(key)?.unwrap_or_else(|| "another run".into()))
     }
-
-    /// The folder of a version's change set; `None` where the registry names none. It may be gone.
-    pub(crate) fn changes_of(&self, version: &Version) -> Option<PathBuf> {
-        version.changes.is_some().then(|| self.change_set(version))
-    }
-
-    /// The folder of a planned version's change set.
-    pub fn change_set(&self, version: &Version) -> PathBuf {
-        self.changes_folder(version).join(version.changes.as_deref().unwrap_or("none"))
-    }
-
-    fn changes_folder(&self, version: &Version) -> PathBuf {
-        self.state.join("changes").join(&version.key.tenant).join(&version.key.table).join(&version.version)
-    }
 }
 
 impl Step {
@@ -421,12 +459,6 @@ fn next_step(versions: &[Version], table: &Table, resync: bool) -> Option<Step> 
         Some(newest) if place < newest => Step::Supersede(version.clone(), versions[newest].version.clone()),
         _ => Step::Run(version.clone()),
     })
-}
-
-/// Whether every part of a version's change set is there.
-fn is_whole(changes: &Path, version: &Version) -> bool {
-    let parts = version.plan.as_ref().map_or(0, |plan| plan.parts);
-    changes.is_dir() && (0..parts).all(|part| changes.join(part_name(part)).is_file())
 }
 
 /// Whether a HELD version was compared with another baseline, or by another schema, than it would be now.

@@ -23,6 +23,7 @@ mod parity;
 mod processes;
 mod properties;
 mod random;
+mod registry;
 mod remote;
 mod resync;
 mod samples;

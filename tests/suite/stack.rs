@@ -8,6 +8,10 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType,
+    ScalarAttributeType,
+};
 use aws_sdk_glue::types::{DatabaseInput, SerDeInfo, StorageDescriptor, TableInput};
 use runtime::aws::Aws;
 use serde::Deserialize;
@@ -18,6 +22,8 @@ use serde_json::Value as Json;
 pub(crate) struct Stack {
     aws: String,
     athena: String,
+    #[serde(default)]
+    dynamodb: String,
     region: String,
     access_key: String,
     secret_key: String,
@@ -40,6 +46,21 @@ impl Stack {
             Arc::new(Aws::at(athena, aws, region, (access_key, secret_key)).unwrap())
         });
         Arc::clone(&CLIENTS)
+    }
+
+    /// DynamoDB wherever it is to be had, each with a table for a registry.
+    pub(crate) fn registries(&self) -> Vec<Registry> {
+        static TABLES: LazyLock<Vec<(&'static str, Arc<Aws>)>> = LazyLock::new(|| {
+            let Stack { dynamodb, region, access_key, secret_key, .. } = Stack::get();
+            let local = Arc::new(Aws::at(dynamodb, dynamodb, region, (access_key, secret_key)).unwrap());
+            let mut places = vec![("Amazon's DynamoDB Local", local), ("the emulator", Stack::get().clients())];
+            if dynamodb.is_empty() {
+                places.remove(0);
+            }
+            places.iter().for_each(|(_, aws)| create_registry(aws, "registry"));
+            places
+        });
+        TABLES.iter().map(|(name, aws)| Registry { name, aws: Arc::clone(aws), table: "registry".into() }).collect()
     }
 
     /// What a program finds them by.
@@ -95,6 +116,34 @@ impl Stack {
         answer.read_exact(&mut body).unwrap();
         (status, String::from_utf8(body).unwrap())
     }
+}
+
+/// A table of DynamoDB that can hold a registry.
+pub(crate) struct Registry {
+    pub(crate) name: &'static str,
+    pub(crate) aws: Arc<Aws>,
+    pub(crate) table: String,
+}
+
+/// Makes a table for a registry, as the stacks do.
+fn create_registry(aws: &Aws, table: &str) {
+    let text = |name: &str| {
+        let definition = AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S);
+        definition.build().unwrap()
+    };
+    let key =
+        |name: &str, kind: KeyType| KeySchemaElement::builder().attribute_name(name).key_type(kind).build().unwrap();
+    let index = GlobalSecondaryIndex::builder()
+        .index_name("open")
+        .key_schema(key("open", KeyType::Hash))
+        .key_schema(key("since", KeyType::Range))
+        .projection(Projection::builder().projection_type(ProjectionType::KeysOnly).build())
+        .build()
+        .unwrap();
+    let call = aws.dynamodb.create_table().table_name(table).billing_mode(BillingMode::PayPerRequest);
+    let call = call.set_attribute_definitions(Some(["pk", "sk", "open", "since"].map(text).into()));
+    let call = call.key_schema(key("pk", KeyType::Hash)).key_schema(key("sk", KeyType::Range));
+    aws.wait(call.global_secondary_indexes(index).send()).unwrap();
 }
 
 /// Failures on demand; what has not struck when this goes away is forgotten.

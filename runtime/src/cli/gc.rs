@@ -3,13 +3,12 @@
 use clap::Args;
 use serde::Serialize;
 
+use super::places::{OutArgs, StateArgs};
 use super::show::{self, count, plural};
-use super::{Format, FormatArgs, OUT, StateArgs};
-use crate::engine::{Engines, Limits};
+use super::{Format, FormatArgs};
+use crate::engine::Limits;
 use crate::error::{Fault, Result};
 use crate::look::gc::{self, Collected, How, Kind, OfTable, Removed};
-use crate::run::Runner;
-use crate::sink::file::Files;
 use crate::snapshot::local::Local;
 use crate::table::Table;
 use crate::telemetry;
@@ -48,14 +47,12 @@ struct Report<'a> {
 }
 
 pub(super) fn gc(args: &GcArgs, tables: &'static [&'static Table]) -> Result<Option<Fault>> {
-    let (store, state) = (args.state.registry()?, args.state.state.clone());
+    let state = args.state.local_folder()?;
     telemetry::listen_for_ctrl_c();
     // No export is looked at: they may lie on a disk that is not there today.
     let exports = Box::new(Local::new(&state)?);
-    let limits = Limits::default();
-    let sink = Files::new(OUT.as_ref(), limits.threads);
-    let runner = Runner { tables, exports, store, sink, state, engines: Engines::default(), limits };
-    let collected = gc::collect(&runner, How { keep: args.keep, dry_run: args.dry_run })?;
+    let runner = args.state.runner_of(args.state.registry()?, exports, &OutArgs::none(), tables, Limits::default())?;
+    let collected = gc::collect(&runner, &state, How { keep: args.keep, dry_run: args.dry_run })?;
     match args.format.format {
         Format::Json => show::print_json(&Report { dry_run: args.dry_run, collected: &collected })?,
         Format::Text => show::print(&text(&collected, args.dry_run))?,

@@ -4,12 +4,12 @@ use clap::Args;
 use serde::Serialize;
 
 use super::named::{find_table, known_version, known_versions, table_key};
+use super::places::StateArgs;
 use super::show::{self, count, moment};
-use super::{Format, FormatArgs, StateArgs};
+use super::{Format, FormatArgs};
 use crate::change_set::Counts;
 use crate::error::{Error, Fault, Result};
-use crate::store::sqlite::Sqlite;
-use crate::store::{Status, TableKey, Version};
+use crate::store::{Status, Store, TableKey, Version};
 use crate::table::{Column, Completeness, Compression, Table};
 use crate::value::type_name;
 
@@ -98,7 +98,7 @@ struct OpenVersion {
 pub(super) fn status(args: &StatusArgs) -> Result<Option<Fault>> {
     let registry = args.state.registry()?;
     let tables: Vec<TableStatus> =
-        registry.tables()?.into_iter().map(|key| table_status(&registry, key)).collect::<Result<_>>()?;
+        registry.tables()?.into_iter().map(|key| table_status(&*registry, key)).collect::<Result<_>>()?;
     if args.format.format == Format::Json {
         show::print_json(&tables)?;
         return Ok(None);
@@ -132,7 +132,7 @@ fn notes(table: &TableStatus) -> String {
     locked.into_iter().chain(resync).collect::<Vec<_>>().join("; ")
 }
 
-fn table_status(registry: &Sqlite, key: TableKey) -> Result<TableStatus> {
+fn table_status(registry: &dyn Store, key: TableKey) -> Result<TableStatus> {
     let versions = registry.versions(&key)?;
     let baseline = versions.iter().rev().find(|version| version.status == Status::Succeeded);
     let is_open = |version: &&Version| !matches!(version.status, Status::Succeeded | Status::Superseded);
@@ -154,7 +154,7 @@ fn table_status(registry: &Sqlite, key: TableKey) -> Result<TableStatus> {
 
 pub(super) fn history(args: &HistoryArgs, tables: &[&'static Table]) -> Result<Option<Fault>> {
     let key = table_key(tables, &args.key)?;
-    let versions = known_versions(&args.state.registry()?, &key)?;
+    let versions = known_versions(&*args.state.registry()?, &key)?;
     if args.format.format == Format::Json {
         show::print_json(&versions)?;
         return Ok(None);
@@ -186,7 +186,7 @@ pub(super) fn history(args: &HistoryArgs, tables: &[&'static Table]) -> Result<O
 
 pub(super) fn retry(args: &RetryArgs, tables: &'static [&'static Table]) -> Result<Option<Fault>> {
     let registry = args.state.registry()?;
-    let (_, version) = known_version(&registry, tables, &args.version)?;
+    let (_, version) = known_version(&*registry, tables, &args.version)?;
     if version.status != Status::Failed || !registry.retry(&version)? {
         let problem = format!("it is {}; only a FAILED version can be tried again", version.status);
         return Err(Error::refused(version.to_string(), problem));

@@ -2,8 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::name::{NAME_RULE, is_name, near_or_known};
-use crate::store::sqlite::Sqlite;
-use crate::store::{TableKey, Version};
+use crate::store::{Store, TableKey, Version};
 use crate::table::Table;
 
 /// The table of this name.
@@ -42,7 +41,7 @@ fn version_key(tables: &[&'static Table], text: &str) -> Result<(TableKey, Strin
 }
 
 /// The versions of a tenant's table, of which there must be one.
-pub(super) fn known_versions(registry: &Sqlite, key: &TableKey) -> Result<Vec<Version>> {
+pub(super) fn known_versions(registry: &dyn Store, key: &TableKey) -> Result<Vec<Version>> {
     let versions = registry.versions(key)?;
     if !versions.is_empty() {
         return Ok(versions);
@@ -54,7 +53,7 @@ pub(super) fn known_versions(registry: &Sqlite, key: &TableKey) -> Result<Vec<Ve
 
 /// The version that `TENANT/TABLE/VERSION` names, and its table.
 pub(super) fn known_version(
-    registry: &Sqlite,
+    registry: &dyn Store,
     tables: &[&'static Table],
     text: &str,
 ) -> Result<(&'static Table, Version)> {

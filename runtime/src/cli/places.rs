@@ -1,15 +1,184 @@
-//! Where exports lie and what computes their delta, as it is typed: a path, or `s3://…`; an engine, and its account.
+//! Where exports, the registry, change sets and operations are, as it is typed: a path, `s3://…`, `dynamodb:…` or
+//! `kinesis:…`; and what computes a delta.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
+use crate::change_set::{self, ChangeSets};
 use crate::delta;
 use crate::engine::athena::Statements;
-use crate::engine::{Choice, Engines};
-use crate::error::Result;
+use crate::engine::{Choice, Engines, Limits};
+use crate::error::{Error, Result};
+use crate::run::Runner;
+use crate::sink::Sink;
+use crate::sink::file::Files;
 use crate::snapshot::local::Local;
 use crate::snapshot::{Export, Snapshots};
+use crate::store::sqlite::Sqlite;
+use crate::store::{Setting, Store};
+use crate::table::Table;
+
+/// Where the registry and the change sets lie unless `--state` says otherwise.
+const STATE: &str = ".tidemark";
+
+/// Where operations go unless `--out` says otherwise.
+const OUT: &str = "out";
+
+/// Where the registry and change sets are.
+#[derive(Debug, Args)]
+pub(super) struct StateArgs {
+    /// The folder of the registry and of change sets [default: .tidemark]. With --store: where change sets are, such as
+    /// s3://BUCKET/PREFIX [default: as the registry remembers].
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
+    /// The registry, where it is on AWS.
+    #[arg(long, value_name = "dynamodb:TABLE")]
+    store: Option<String>,
+}
+
+/// Where operations go.
+#[derive(Debug, Args)]
+pub(super) struct OutArgs {
+    /// The folder that operations go to: OUT/TENANT/TABLE/VERSION/part-00000.ndjson.gz [default: out].
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// A stream that operations go to instead [default with --store: as the registry remembers]. A consumer that cannot
+    /// read aggregated records needs `kinesis:STREAM?aggregate=off`.
+    #[arg(long, value_name = "kinesis:STREAM", conflicts_with = "out")]
+    sink: Option<String>,
+}
+
+/// Where the exports are.
+#[derive(Debug, Args)]
+pub(super) struct ExportsArgs {
+    /// The folder of the exports, or s3://BUCKET/PREFIX; that of the last run unless told.
+    #[arg(long, value_name = "DIR")]
+    exports: Option<PathBuf>,
+}
+
+impl ExportsArgs {
+    pub(super) fn root(&self, registry: &dyn Store) -> Result<PathBuf> {
+        if let Some(named) = &self.exports {
+            return Ok(named.clone());
+        }
+        registry.root()?.map(PathBuf::from).ok_or_else(|| {
+            Error::refused("", "the folder of the exports is not known").help("name it with --exports DIR")
+        })
+    }
+
+    pub(super) fn open(&self, registry: &dyn Store) -> Result<Box<dyn Snapshots>> {
+        exports(&self.root(registry)?)
+    }
+}
+
+impl StateArgs {
+    /// The folder for what stays on this machine: the registry, change sets, temporary files.
+    fn folder(&self) -> PathBuf {
+        match &self.state {
+            Some(state) if !is_remote(state) => state.clone(),
+            _ => STATE.into(),
+        }
+    }
+
+    /// The same, for a command that is about nothing else.
+    pub(super) fn local_folder(&self) -> Result<PathBuf> {
+        if self.state.as_deref().is_some_and(is_remote) || self.store.is_some() {
+            return Err(Error::refused("", "change sets in S3 are removed by the life cycle of their bucket")
+                .help("see `ChangeSetDays` in infra/README.md"));
+        }
+        Ok(self.folder())
+    }
+
+    fn registry_path(&self) -> PathBuf {
+        self.folder().join("registry.sqlite")
+    }
+
+    /// The registry, which must be there: nothing but `run` makes one.
+    pub(super) fn registry(&self) -> Result<Box<dyn Store>> {
+        if let Some(store) = &self.store {
+            return remote::store(store);
+        }
+        let path = self.registry_path();
+        match Sqlite::open_existing(&path)? {
+            Some(registry) => Ok(Box::new(registry)),
+            None => Err(Error::refused(path.display().to_string(), "there is no registry yet")
+                .help("run exports first (cargo tidemark run DIR), or name its folder with --state")),
+        }
+    }
+
+    /// The registry, which is made on this machine where there is none.
+    pub(super) fn registry_or_new(&self) -> Result<Box<dyn Store>> {
+        match &self.store {
+            Some(_) => self.registry(),
+            None => Ok(Box::new(Sqlite::open(&self.registry_path())?)),
+        }
+    }
+
+    fn changes(&self, registry: &dyn Store) -> Result<Box<dyn ChangeSets>> {
+        let remembered = if self.store.is_some() { registry.setting(Setting::Changes)? } else { None };
+        let place = match (&self.state, remembered) {
+            (Some(named), _) if is_remote(named) => named.clone(),
+            (None, Some(remembered)) => remembered.into(),
+            _ => return Ok(Box::new(change_set::local::Local::new(&self.folder().join("changes")))),
+        };
+        if is_remote(&place) {
+            return remote::changes(&place.to_string_lossy());
+        }
+        Ok(Box::new(change_set::local::Local::new(&place)))
+    }
+
+    /// What a command works with that is about something the registry knows.
+    pub(super) fn runner(
+        &self,
+        store: Box<dyn Store>,
+        exports: &ExportsArgs,
+        out: &OutArgs,
+        tables: &'static [&'static Table],
+    ) -> Result<Runner> {
+        let exports = exports.open(&*store)?;
+        self.runner_of(store, exports, out, tables, Limits::default())
+    }
+
+    /// The same, of exports that were named and with limits.
+    pub(super) fn runner_of(
+        &self,
+        store: Box<dyn Store>,
+        exports: Box<dyn Snapshots>,
+        out: &OutArgs,
+        tables: &'static [&'static Table],
+        limits: Limits,
+    ) -> Result<Runner> {
+        let (changes, sink) = (self.changes(&*store)?, out.sink(self, &*store, limits)?);
+        if self.store.is_some() {
+            // Another machine may go on with it.
+            store.remember(Setting::Changes, &changes.root()?)?;
+            if out.sink.is_some() {
+                store.remember(Setting::Sink, &sink.name())?;
+            }
+        }
+        let work = self.folder().join("work");
+        Ok(Runner { tables, exports, store, changes, sink, work, engines: Engines::default(), limits })
+    }
+}
+
+impl OutArgs {
+    /// Where the operations of a command go that publishes none.
+    pub(super) fn none() -> Self {
+        Self { out: Some(OUT.into()), sink: None }
+    }
+
+    fn sink(&self, state: &StateArgs, registry: &dyn Store, limits: Limits) -> Result<Box<dyn Sink>> {
+        let remembered = if state.store.is_some() { registry.setting(Setting::Sink)? } else { None };
+        match (&self.out, self.sink.as_ref().or(remembered.as_ref())) {
+            (None, Some(sink)) => remote::sink(sink),
+            (out, _) => {
+                let out = out.as_deref().unwrap_or(OUT.as_ref());
+                Ok(Box::new(Files::new(out, limits.threads)))
+            }
+        }
+    }
+}
 
 /// What computes a delta.
 #[derive(Debug, Args)]
@@ -78,12 +247,16 @@ mod remote {
 
     use super::EngineArgs;
     use crate::aws::Aws;
+    use crate::change_set::{self, ChangeSets};
     use crate::delta;
     use crate::engine::Engines;
     use crate::engine::athena::{Athena, Statements};
     use crate::error::{Error, Result};
+    use crate::sink::Sink;
     use crate::snapshot::s3::{Place, S3, S3Folder};
     use crate::snapshot::{Export, Snapshots};
+    use crate::store::Store;
+    use crate::store::dynamodb::Dynamodb;
 
     /// The one account of this program.
     fn aws() -> Result<Arc<Aws>> {
@@ -105,6 +278,22 @@ mod remote {
         Ok(Box::new(S3::new(aws()?, place(root)?)))
     }
 
+    pub(super) fn changes(root: &str) -> Result<Box<dyn ChangeSets>> {
+        Ok(Box::new(change_set::s3::S3::new(aws()?, place(root)?)))
+    }
+
+    pub(super) fn store(name: &str) -> Result<Box<dyn Store>> {
+        match name.strip_prefix("dynamodb:").filter(|table| !table.is_empty()) {
+            Some(table) => Ok(Box::new(Dynamodb::open(aws()?, table)?)),
+            None => Err(Error::refused(name, "it is no registry on AWS").help("name one as dynamodb:TABLE")),
+        }
+    }
+
+    pub(super) fn sink(name: &str) -> Result<Box<dyn Sink>> {
+        let _ = aws()?;
+        Err(Error::refused(name, "TODO"))
+    }
+
     pub(super) fn export(uri: &str) -> Result<Export> {
         delta::whole(uri.trim_end_matches('/').into(), Arc::new(S3Folder::new(aws()?, place(uri)?)))
     }
@@ -124,10 +313,25 @@ mod remote {
 #[cfg(not(feature = "aws"))]
 mod remote {
     use super::EngineArgs;
+    use crate::change_set::ChangeSets;
     use crate::engine::Engines;
     use crate::engine::athena::Statements;
     use crate::error::{Error, Result};
+    use crate::sink::Sink;
     use crate::snapshot::{Export, Snapshots};
+    use crate::store::Store;
+
+    pub(super) fn changes(_: &str) -> Result<Box<dyn ChangeSets>> {
+        Err(Error::without_aws("S3"))
+    }
+
+    pub(super) fn store(_: &str) -> Result<Box<dyn Store>> {
+        Err(Error::without_aws("DynamoDB"))
+    }
+
+    pub(super) fn sink(_: &str) -> Result<Box<dyn Sink>> {
+        Err(Error::without_aws("Kinesis"))
+    }
 
     pub(super) fn exports(_: &str) -> Result<Box<dyn Snapshots>> {
         Err(Error::without_aws("S3"))

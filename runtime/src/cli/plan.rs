@@ -3,9 +3,9 @@
 use clap::Args;
 
 use super::named::known_version;
-use super::places::EngineArgs;
+use super::places::{EngineArgs, ExportsArgs, OutArgs, StateArgs};
 use super::show::{self, count};
-use super::{ExportsArgs, Format, FormatArgs, LimitArgs, OUT, StateArgs};
+use super::{Format, FormatArgs, LimitArgs};
 use crate::change_set::{Counts, Findings, Plan, Reset, Scan};
 use crate::engine::athena::Statements;
 use crate::epoch::Drift;
@@ -48,10 +48,10 @@ pub(super) fn plan(
     statements: &'static [Statements],
 ) -> Result<Option<Fault>> {
     let registry = args.state.registry()?;
-    let (table, mut version) = known_version(&registry, tables, &args.version)?;
+    let (table, mut version) = known_version(&*registry, tables, &args.version)?;
     if matches!(version.status, Status::Registered | Status::Planned) {
-        let root = args.exports.root(&registry)?;
-        let mut runner = args.state.runner(registry, &args.exports, OUT.as_ref(), tables)?;
+        let root = args.exports.root(&*registry)?;
+        let mut runner = args.state.runner(registry, &args.exports, &OutArgs::none(), tables)?;
         runner.engines = args.engine.engines(statements, &[&root])?;
         runner.limits = args.limits.limits();
         version = runner.plan_only(table, version)?;

@@ -1,20 +1,17 @@
 //! The commands that decide: approve or reject a version that is held, publish one once more, publish the next one whole.
 
-use std::path::PathBuf;
-
 use clap::Args;
 
 use super::named::{known_version, known_versions, table_key};
-use super::places::EngineArgs;
+use super::places::{EngineArgs, ExportsArgs, OutArgs, StateArgs};
 use super::plan::{SHORT_HASH, short};
 use super::show;
-use super::{ExportsArgs, Format, FormatArgs, OUT, StateArgs};
+use super::{Format, FormatArgs};
 use crate::clock;
 use crate::engine::athena::Statements;
 use crate::error::{Error, Fault, Result};
 use crate::run::Runner;
-use crate::store::sqlite::Sqlite;
-use crate::store::{Status, Version};
+use crate::store::{Status, Store, Version};
 use crate::table::Table;
 use crate::telemetry::{self, Progress};
 
@@ -31,9 +28,8 @@ pub(super) struct ApproveArgs {
     version: String,
     /// The plan's hash, its first eight digits or more.
     hash: String,
-    /// The folder that operations go to.
-    #[arg(long, value_name = "DIR", default_value = OUT)]
-    out: PathBuf,
+    #[command(flatten)]
+    out: OutArgs,
     #[command(flatten)]
     exports: ExportsArgs,
     #[command(flatten)]
@@ -71,9 +67,8 @@ pub(super) struct ReplayArgs {
     /// The version that SUCCEEDED.
     #[arg(value_name = "TENANT/TABLE/VERSION")]
     version: String,
-    /// The folder that operations go to.
-    #[arg(long, value_name = "DIR", default_value = OUT)]
-    out: PathBuf,
+    #[command(flatten)]
+    out: OutArgs,
     #[command(flatten)]
     exports: ExportsArgs,
     #[command(flatten)]
@@ -108,7 +103,7 @@ pub(super) struct ResyncArgs {
 pub(super) fn resync(args: &ResyncArgs, tables: &'static [&'static Table]) -> Result<Option<Fault>> {
     let key = table_key(tables, &args.key)?;
     let registry = args.state.registry()?;
-    let versions = known_versions(&registry, &key)?;
+    let versions = known_versions(&*registry, &key)?;
     let was_wanted = registry.resync(&key)?;
     registry.set_resync(&key, !args.cancel)?;
     if args.format.format == Format::Json {
@@ -128,14 +123,14 @@ pub(super) fn resync(args: &ResyncArgs, tables: &'static [&'static Table]) -> Re
 
 pub(super) fn replay(args: &ReplayArgs, tables: &'static [&'static Table]) -> Result<Option<Fault>> {
     let registry = args.state.registry()?;
-    let (table, version) = known_version(&registry, tables, &args.version)?;
+    let (table, version) = known_version(&*registry, tables, &args.version)?;
     let runner = args.state.runner(registry, &args.exports, &args.out, tables)?;
     telemetry::listen_for_ctrl_c();
     runner.replay(table, &version)?;
     match args.format.format {
         Format::Json => show::print_json(&version)?,
         Format::Text => {
-            show::print(&format!("{version} is published again. Operations are in {}.\n", super::shown(&args.out)))?;
+            show::print(&format!("{version} is published again. Operations are in {}.\n", runner.sink.shown()))?;
         }
     }
     Ok(None)
@@ -148,11 +143,11 @@ pub(super) fn approve(
 ) -> Result<Option<Fault>> {
     let begun = clock::instant();
     let registry = args.state.registry()?;
-    let (table, version) = known_version(&registry, tables, &args.version)?;
-    check_approval(&registry, table, &version, &args.hash)?;
-    let root = args.exports.root(&registry)?;
+    let (table, version) = known_version(&*registry, tables, &args.version)?;
+    check_approval(&*registry, table, &version, &args.hash)?;
+    let root = args.exports.root(&*registry)?;
     let engines = args.engine.engines(statements, &[&root])?;
-    args.exports.open(&registry)?;
+    args.exports.open(&*registry)?;
     if !registry.approve(&version)? {
         return Err(
             Error::refused(version.to_string(), "it changed while it was approved").help("look at its plan again")
@@ -166,7 +161,7 @@ pub(super) fn approve(
     let report = runner.run(|tenant, table| tenant == key.tenant && table == key.table, &progress)?;
     match args.format.format {
         Format::Json => show::print_json(&report)?,
-        Format::Text => super::run::print(&report, &args.out, begun.elapsed())?,
+        Format::Text => super::run::print(&report, &runner.sink.shown(), begun.elapsed())?,
     }
     super::run::complain(&report);
     Ok(report.fault())
@@ -174,7 +169,7 @@ pub(super) fn approve(
 
 pub(super) fn reject(args: &RejectArgs, tables: &'static [&'static Table]) -> Result<Option<Fault>> {
     let registry = args.state.registry()?;
-    let (_, version) = known_version(&registry, tables, &args.version)?;
+    let (_, version) = known_version(&*registry, tables, &args.version)?;
     check_held(&version)?;
     if !registry.reject(&version)? {
         return Err(
@@ -199,7 +194,7 @@ fn check_held(version: &Version) -> Result<()> {
 }
 
 /// What was looked at must be what would be published.
-fn check_approval(registry: &Sqlite, table: &Table, version: &Version, hash: &str) -> Result<()> {
+fn check_approval(registry: &dyn Store, table: &Table, version: &Version, hash: &str) -> Result<()> {
     check_held(version)?;
     let again = format!("look at it again: cargo tidemark plan {}", version.path());
     let refuse = |problem: &str| Err(Error::refused(version.to_string(), problem).help(&again));

@@ -1,21 +1,19 @@
 //! `tidemark run`: the pipeline over a folder of exports.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 
 use super::named::{checked_name, find_table};
-use super::places::{self, EngineArgs};
+use super::places::{self, EngineArgs, OutArgs, StateArgs};
 use super::show::{self, count, plural};
-use super::{Format, FormatArgs, LimitArgs, OUT, StateArgs, shown};
+use super::{Format, FormatArgs, LimitArgs, shown};
 use crate::clock;
 use crate::engine::athena::Statements;
 use crate::error::{Fault, Result};
 use crate::run::{Outcome, Report, Runner};
-use crate::sink::file::Files;
 use crate::store::Status;
-use crate::store::sqlite::Sqlite;
 use crate::table::Table;
 use crate::telemetry::{self, Progress};
 
@@ -39,9 +37,8 @@ pub(super) struct RunArgs {
     /// Only this table.
     #[arg(long)]
     table: Option<String>,
-    /// The folder that operations go to: OUT/TENANT/TABLE/VERSION/part-00000.ndjson.gz
-    #[arg(long, value_name = "DIR", default_value = OUT)]
-    out: PathBuf,
+    #[command(flatten)]
+    out: OutArgs,
     #[command(flatten)]
     state: StateArgs,
     #[command(flatten)]
@@ -63,15 +60,8 @@ pub(super) fn run(
     let exports = places::exports(&args.exports)?;
     telemetry::listen_for_ctrl_c();
     let limits = args.limits.limits();
-    let runner = Runner {
-        tables,
-        exports,
-        store: Sqlite::open(&args.state.registry_path())?,
-        sink: Files::new(&args.out, limits.threads),
-        state: args.state.state.clone(),
-        engines: args.engine.engines(statements, &[&args.exports])?,
-        limits,
-    };
+    let runner = args.state.runner_of(args.state.registry_or_new()?, exports, &args.out, tables, limits)?;
+    let runner = Runner { engines: args.engine.engines(statements, &[&args.exports])?, ..runner };
     let wanted = |of: &str, name: &str| {
         tenant.as_deref().is_none_or(|tenant| tenant == of) && table.is_none_or(|table| table.name == name)
     };
@@ -79,14 +69,14 @@ pub(super) fn run(
     match args.format.format {
         Format::Json => show::print_json(&report)?,
         Format::Text if report.outcomes.is_empty() => show::print(&nothing_to_do(args, &runner)?)?,
-        Format::Text => print(&report, &args.out, begun.elapsed())?,
+        Format::Text => print(&report, &runner.sink.shown(), begun.elapsed())?,
     }
     complain(&report);
     Ok(report.fault())
 }
 
 /// The table of what a run did, and a line that sums it up.
-pub(super) fn print(report: &Report, out: &Path, took: Duration) -> Result<()> {
+pub(super) fn print(report: &Report, out: &str, took: Duration) -> Result<()> {
     let outcomes = &report.outcomes;
     let head = ["tenant", "table", "version", "rows", "inserted", "updated", "deleted", "status", ""];
     let mut text = show::grid(&head, &[3, 4, 5, 6], outcomes.iter().map(row));
@@ -104,7 +94,7 @@ pub(super) fn print(report: &Report, out: &Path, took: Duration) -> Result<()> {
         }
     }
     summary.push(format!("{:.1} s", took.as_secs_f64()));
-    text.push_str(&format!("\n{}. Operations are in {}.\n", summary.join(", "), shown(out)));
+    text.push_str(&format!("\n{}. Operations are in {}.\n", summary.join(", "), out));
     show::print(&text)
 }
 

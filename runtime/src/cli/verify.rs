@@ -6,12 +6,12 @@ use clap::Args;
 use serde::Serialize;
 
 use super::named::{known_version, known_versions, table_key};
-use super::{ExportsArgs, Format, FormatArgs, LimitArgs, OUT, StateArgs, show, shown};
+use super::places::{ExportsArgs, OutArgs, StateArgs};
+use super::{Format, FormatArgs, LimitArgs, show, shown};
 use crate::error::{Error, Fault, Result};
 use crate::look::verify::{self, Verdict};
 use crate::run::Runner;
-use crate::store::sqlite::Sqlite;
-use crate::store::{Status, TableKey, Version};
+use crate::store::{Status, Store, TableKey, Version};
 use crate::table::Table;
 use crate::telemetry::{self, Progress, Watch};
 
@@ -75,8 +75,8 @@ struct Report<'a> {
 
 pub(super) fn verify(args: &VerifyArgs, tables: &'static [&'static Table]) -> Result<Option<Fault>> {
     let registry = args.state.registry()?;
-    let wanted = wanted(args, &registry, tables)?;
-    let runner = args.state.runner(registry, &args.exports, OUT.as_ref(), tables)?;
+    let wanted = wanted(args, &*registry, tables)?;
+    let runner = args.state.runner(registry, &args.exports, &OutArgs::none(), tables)?;
     let runner = Runner { limits: args.limits.limits(), ..runner };
     telemetry::listen_for_ctrl_c();
     let progress = Progress::new(args.format.format == Format::Text);
@@ -102,7 +102,7 @@ pub(super) fn verify(args: &VerifyArgs, tables: &'static [&'static Table]) -> Re
 /// The versions that were asked for and that succeeded, by table.
 fn wanted(
     args: &VerifyArgs,
-    registry: &Sqlite,
+    registry: &dyn Store,
     tables: &'static [&'static Table],
 ) -> Result<Vec<(TableKey, Vec<Version>)>> {
     let succeeded = |versions: Vec<Version>| versions.into_iter().filter(|v| v.status == Status::Succeeded).collect();
@@ -142,7 +142,7 @@ fn check_table(
         let export = verify::export(runner, table, version, watch)?;
         let published = verify::published(&out.join(version.path()), version, watch)?;
         let baseline = newest.is_some_and(|newest| newest.version == version.version);
-        let can_replay = runner.changes_of(version).is_some_and(|folder| folder.is_dir());
+        let can_replay = version.changes.is_some() && runner.changes.is_whole(version)?;
         let faults =
             [fault_of_export(version, &export, baseline), fault_of_published(version, &published, &out, can_replay)];
         let faults = faults.into_iter().flatten().collect();
@@ -156,7 +156,7 @@ fn check_table(
 /// Where the version's operations went: a folder that was named now, or the one that the registry remembers.
 fn out(args: &VerifyArgs, version: &Version) -> PathBuf {
     let recorded = version.progress.as_ref().map(|progress| PathBuf::from(&progress.sink));
-    args.out.clone().or(recorded).unwrap_or_else(|| OUT.into())
+    args.out.clone().or(recorded).unwrap_or_else(|| "out".into())
 }
 
 fn fault_of_export(version: &Version, export: &Verdict, is_baseline: bool) -> Option<Complaint> {

@@ -6,7 +6,8 @@ use clap::Args;
 use serde::Serialize;
 
 use super::named::{find_table, known_versions, table_key};
-use super::{ExportsArgs, Format, FormatArgs, OUT, StateArgs, show};
+use super::places::{ExportsArgs, OutArgs, StateArgs};
+use super::{Format, FormatArgs, show};
 use crate::error::{Fault, Result};
 use crate::look::why::{self, Key, Sight};
 use crate::run::Runner;
@@ -53,9 +54,9 @@ pub(super) fn why(args: &WhyArgs, tables: &'static [&'static Table]) -> Result<O
     let table = find_table(tables, &of.table)?;
     let key = Key::read(&of, table, &args.key)?;
     let registry = args.state.registry()?;
-    let runner = args.state.runner(registry, &args.exports, OUT.as_ref(), tables)?;
+    let runner = args.state.runner(registry, &args.exports, &OutArgs::none(), tables)?;
     telemetry::listen_for_ctrl_c();
-    let versions = known_versions(&runner.store, &of)?;
+    let versions = known_versions(&*runner.store, &of)?;
     let progress = Progress::new(args.format.format == Format::Text);
     let watch = progress.table(&of.tenant, &of.table, versions.len() as u64);
     let sights = look(&runner, table, &versions, &key, &watch);

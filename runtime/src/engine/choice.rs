@@ -3,7 +3,7 @@
 //! Both find the same, so that the choice is one of cost alone. The native engine costs nothing beside the machine that
 //! runs it; Athena has no largest export, begins in seconds at best, and is paid by the byte.
 
-use super::{Failed, Found, Inputs, Room, Side, athena, native};
+use super::{Failed, Found, Inputs, Room, Side, Turned, Waiting, athena, native};
 use crate::change_set::Lines;
 use crate::error::Error;
 use crate::operation::Head;
@@ -32,6 +32,8 @@ pub enum Choice {
     /// Native up to 12 GB of compressed exports, Athena beyond where it can read them.
     #[default]
     Auto,
+    /// The same, where what is too large for the native engine cannot be tried: in a Lambda function.
+    Bounded,
 }
 
 /// The engines there are, and which of them to take.
@@ -62,13 +64,36 @@ impl Engines {
         watch: &Watch,
         lines: &mut dyn Lines,
     ) -> Result<Found, Failed> {
+        match self.turn(layout, head, inputs, (room, Waiting::Here), watch, lines)? {
+            Turned::Found(found) => Ok(found),
+            Turned::Runs(_) => unreachable!("it is waited for here"),
+        }
+    }
+
+    /// The same, waited for as somebody wants it.
+    pub fn turn(
+        &self,
+        layout: &Layout,
+        head: &Head,
+        inputs: Inputs<'_>,
+        (room, waiting): (Room<'_>, Waiting<'_>),
+        watch: &Watch,
+        lines: &mut dyn Lines,
+    ) -> Result<Turned, Failed> {
         let failed = |error| Failed { side: Side::Snapshot, error };
-        match self.pick(layout, inputs).map_err(failed)? {
-            Engine::Native => native::delta(layout, head, inputs, room, watch, lines),
+        let engine = match waiting {
+            Waiting::InTurns { begun: Some(_), .. } => Engine::Athena,
+            _ => self.pick(layout, inputs).map_err(failed)?,
+        };
+        match engine {
+            Engine::Native => native::delta(layout, head, inputs, room, watch, lines).map(Turned::Found),
             #[cfg(feature = "aws")]
             Engine::Athena => {
                 let athena = self.athena.as_ref().ok_or_else(|| failed(Error::without_aws("Athena")))?;
-                athena.delta(layout, head, inputs, watch, lines)
+                match waiting {
+                    Waiting::Here => athena.delta(layout, head, inputs, watch, lines).map(Turned::Found),
+                    Waiting::InTurns { run, begun } => athena.turn(layout, head, inputs, (run, begun), watch, lines),
+                }
             }
             #[cfg(not(feature = "aws"))]
             Engine::Athena => Err(failed(Error::without_aws("Athena"))),
@@ -82,7 +107,8 @@ impl Engines {
         match (self.hindrance(layout, inputs), self.choice) {
             (Some(error), Choice::Athena) => Err(error),
             (None, Choice::Athena) => Ok(Engine::Athena),
-            (None, Choice::Auto) if inputs.size() > NATIVE_BYTES => Ok(Engine::Athena),
+            (None, Choice::Auto | Choice::Bounded) if inputs.size() > NATIVE_BYTES => Ok(Engine::Athena),
+            (Some(error), Choice::Bounded) if inputs.size() > NATIVE_BYTES => Err(error),
             _ => Ok(Engine::Native),
         }
     }

@@ -13,6 +13,8 @@ use std::num::NonZero;
 use std::path::Path;
 use std::thread;
 
+use serde::{Deserialize, Serialize};
+
 use crate::change_set::{Counts, Findings};
 use crate::error::Error;
 use crate::snapshot::{Export, Part};
@@ -100,6 +102,38 @@ pub struct Found {
     pub baseline_parts: Vec<Part>,
     /// The snapshot's parts, with their checksums as they were read.
     pub snapshot_parts: Vec<Part>,
+}
+
+/// A statement that runs on Athena while nobody waits for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Statement {
+    /// Athena's name for it.
+    pub id: String,
+    /// How many before it failed.
+    pub attempt: u32,
+}
+
+/// How a delta is waited for that another service computes.
+#[derive(Debug, Clone, Copy)]
+pub enum Waiting<'a> {
+    /// Here, until it is there.
+    Here,
+    /// Not at all: it is begun, or looked at once.
+    InTurns {
+        /// What names the run: the same turn of the same run begins the same.
+        run: &'a str,
+        /// What was begun.
+        begun: Option<&'a Statement>,
+    },
+}
+
+/// What a turn came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Turned {
+    /// The delta.
+    Found(Found),
+    /// It is still computed.
+    Runs(Statement),
 }
 
 /// Which of the two exports an error is about.

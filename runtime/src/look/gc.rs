@@ -97,11 +97,11 @@ pub struct How {
     pub dry_run: bool,
 }
 
-/// Takes away what nobody needs, table by table, each under its lease. What goes wrong with a table is told there, and
+/// Takes away what nobody needs, table by table, each under its lease. `state` is the state directory. What goes wrong with a table is told there, and
 /// does not keep the others from being looked at.
-pub fn collect(runner: &Runner, how: How) -> Result<Collected> {
+pub fn collect(runner: &Runner, state: &Path, how: How) -> Result<Collected> {
     let mut collected = Collected::default();
-    for (key, is_known) in tables(runner)? {
+    for (key, is_known) in tables(runner, state)? {
         check_stop()?;
         let mut of_table = OfTable {
             key: key.clone(),
@@ -111,7 +111,7 @@ pub fn collect(runner: &Runner, how: How) -> Result<Collected> {
             came_meanwhile: false,
             failed: None,
         };
-        let mut work = || of_known_or_unknown(runner, &key, is_known, how, &mut of_table.removed);
+        let mut work = || of_known_or_unknown(runner, state, &key, is_known, how, &mut of_table.removed);
         // Of what the registry does not know there is no lease, and nobody who could take one.
         let done = if is_known { runner.alone(&key, |_, _| work()) } else { work().map(|()| Some(((), false))) };
         match done {
@@ -128,7 +128,7 @@ pub fn collect(runner: &Runner, how: How) -> Result<Collected> {
         }
     }
     check_stop()?;
-    collected.work = of_work(&runner.state, how)?;
+    collected.work = of_work(state, how)?;
     let of_tables = collected.tables.iter().map(|of_table| of_table.bytes);
     collected.bytes = of_tables.chain(collected.work.iter().map(|removed| removed.bytes)).sum();
     Ok(collected)
@@ -138,8 +138,8 @@ pub fn collect(runner: &Runner, how: How) -> Result<Collected> {
 ///
 /// The folders are listed first: a run makes its record before its folder, so that one which begins meanwhile is either
 /// known here or not seen.
-fn tables(runner: &Runner) -> Result<Vec<(TableKey, bool)>> {
-    let changes = runner.state.join("changes");
+fn tables(runner: &Runner, state: &Path) -> Result<Vec<(TableKey, bool)>> {
+    let changes = state.join("changes");
     let mut keys = Vec::new();
     for tenant in folders(&changes)? {
         let of_tenant = folders(&changes.join(&tenant))?;
@@ -152,6 +152,7 @@ fn tables(runner: &Runner) -> Result<Vec<(TableKey, bool)>> {
 /// Takes away what is not needed of a table, whose lease is held if the registry knows it.
 fn of_known_or_unknown(
     runner: &Runner,
+    state: &Path,
     key: &TableKey,
     is_known: bool,
     how: How,
@@ -160,14 +161,14 @@ fn of_known_or_unknown(
     let versions = if is_known { runner.store.versions(key)? } else { Vec::new() };
     let needed = needed(&versions, how.keep);
     let home = Path::new("changes").join(&key.tenant).join(&key.table);
-    for version in folders(&runner.state.join(&home))? {
-        for name in folders(&runner.state.join(&home).join(&version))? {
+    for version in folders(&state.join(&home))? {
+        for name in folders(&state.join(&home).join(&version))? {
             if needed.contains(&(version.as_str(), name.as_str())) {
                 continue;
             }
             check_stop()?;
             let path = home.join(&version).join(&name);
-            let folder = runner.state.join(&path);
+            let folder = state.join(&path);
             let is_named = versions.iter().any(|v| v.version == version && v.changes.as_ref() == Some(&name));
             let kind = if is_named { Kind::ChangeSet } else { Kind::Leftover };
             let bytes = size(&folder)?;
@@ -177,14 +178,14 @@ fn of_known_or_unknown(
             removed.push(Removed { path, kind, bytes });
         }
         if !how.dry_run {
-            remove_empty(&runner.state.join(&home).join(&version))?;
+            remove_empty(&state.join(&home).join(&version))?;
         }
     }
     if how.dry_run {
         return Ok(());
     }
-    remove_empty(&runner.state.join(&home))?;
-    remove_empty(&runner.state.join("changes").join(&key.tenant))
+    remove_empty(&state.join(&home))?;
+    remove_empty(&state.join("changes").join(&key.tenant))
 }
 
 /// Version and name of every change set that must stay.
@@ -262,7 +263,7 @@ fn folders(folder: &Path) -> Result<Vec<String>> {
 }
 
 fn names(folder: &Path) -> Result<Vec<String>> {
-    let mut names = match crate::change_set::folder_names(folder) {
+    let mut names = match crate::change_set::local::folder_names(folder) {
         Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
         names => names.at("cannot list", folder)?,
     };

@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::Runner;
 use super::baseline::{Baseline, changed, newest, of_baseline, of_other_epoch};
 use crate::breakpoint::Breakpoint;
-use crate::change_set::{Plan, Reset, Writer, folder_names, sync_folder};
-use crate::engine::{Failed, Inputs, Room, Side};
+use crate::change_set::{Draft, Lines, Plan, Reset, Writer};
+use crate::engine::{Failed, Inputs, Room, Side, Statement, Turned, Waiting};
 use crate::epoch::Epoch;
 use crate::error::{Error, IoContext as _, Result};
 use crate::operation::Head;
@@ -21,6 +22,56 @@ use crate::telemetry::Watch;
 struct Against {
     baseline: Option<Baseline>,
     reset: Option<Reset>,
+}
+
+/// What became of a version that is planned.
+pub(super) enum Planned {
+    /// It has a plan.
+    Version(Version),
+    /// Its delta is still computed.
+    Runs(Statement),
+}
+
+enum Computed {
+    Plan(Box<Plan>, Vec<Part>),
+    Runs(Statement),
+}
+
+/// Lets operations through that the sink can take. What began to be published must end, so that this is found out before.
+struct Publishable<'a> {
+    lines: Writer,
+    most: Option<usize>,
+    label: &'a str,
+}
+
+impl Lines for Publishable<'_> {
+    fn write(&mut self, lines: &[u8]) -> Result<()> {
+        if let Some(most) = self.most
+            && let Some(line) = lines.split_inclusive(|byte| *byte == b'\n').find(|line| stamped_size(line) > most)
+        {
+            return Err(too_large(line, most, self.label));
+        }
+        self.lines.write(lines)
+    }
+
+    fn restart(&mut self) -> Result<()> {
+        self.lines.restart()
+    }
+}
+
+/// How many bytes a line has at most once its sequence is in it.
+fn stamped_size(line: &[u8]) -> usize {
+    const DIGITS: usize = u64::MAX.ilog10() as usize + 1;
+    line.len() + DIGITS
+}
+
+fn too_large(line: &[u8], most: usize, label: &str) -> Error {
+    let text = String::from_utf8_lossy(line);
+    let id = text.split_once(r#""id":""#).map_or("?", |(_, rest)| rest.split('"').next().unwrap_or("?"));
+    let size = stamped_size(line);
+    let problem = format!("an operation (id {id}) has {size} bytes, and the sink takes {most}");
+    Error::export(Path::new(label), problem)
+        .help("shorten its values, raise the stream's largest record, or publish to files")
 }
 
 impl Against {
@@ -41,14 +92,15 @@ impl Runner {
         lease: &Lease,
         table: &'static Table,
         version: Version,
+        waiting: Waiting<'_>,
         watch: &Watch,
-    ) -> Result<Version> {
+    ) -> Result<Planned> {
         let against = self.against(table, &version)?;
         let version = match (version.status, &version.plan) {
             (Status::Planned | Status::Held, Some(plan))
-                if against.is_of(plan, table) && self.change_set(&version).is_dir() =>
+                if against.is_of(plan, table) && self.changes.is_whole(&version)? =>
             {
-                return Ok(version);
+                return Ok(Planned::Version(version));
             }
             (from @ (Status::Planned | Status::Held), _) => {
                 let again = version.unplanned(Status::Registered);
@@ -57,23 +109,14 @@ impl Runner {
             }
             _ => version,
         };
-        let planned = self.compute(lease, table, version, against, watch)?;
+        let planned = match self.compute(lease, table, version, against, waiting, watch)? {
+            Planned::Version(planned) => planned,
+            runs @ Planned::Runs(_) => return Ok(runs),
+        };
         self.store.advance(lease, Status::Registered, &planned)?;
         Breakpoint::Planned.reached();
-        self.remove_leftovers(lease, &planned);
-        Ok(planned)
-    }
-
-    /// Removes what earlier runs planned for the version, or began to. That it fails is no reason to stop.
-    fn remove_leftovers(&self, lease: &Lease, planned: &Version) {
-        let folder = self.changes_folder(planned);
-        for name in folder_names(&folder).unwrap_or_default() {
-            let is_older = fence_of(&name).is_some_and(|fence| fence <= lease.fence);
-            if is_older && planned.changes.as_ref() != Some(&name) {
-                let removed = fs::remove_dir_all(folder.join(&name));
-                tracing::debug!(version = %planned, folder = name, ?removed, "Removed what was planned before.");
-            }
-        }
+        self.changes.remove_leftovers(&planned, lease.fence);
+        Ok(Planned::Version(planned))
     }
 
     /// The newest version that succeeded; nothing on the first import, nor when a resync was asked for.
@@ -90,43 +133,44 @@ impl Runner {
         Ok(Against { baseline, reset: None })
     }
 
-    /// Computes the delta into a folder that gets its name once everything in it is durable.
+    /// Computes the delta into a change set that gets its name once everything in it is durable.
     fn compute(
         &self,
         lease: &Lease,
         table: &'static Table,
         version: Version,
         against: Against,
+        waiting: Waiting<'_>,
         watch: &Watch,
-    ) -> Result<Version> {
-        let folder = self.changes_folder(&version);
-        // A name of this run's own: one that lost its lease and does not know it yet can do no harm.
-        let aside = folder.join(format!("aside-{}", lease.fence));
-        let computed = self.compute_into(&aside, table, &version, against, watch);
-        let (plan, parts) = computed.inspect_err(|_| {
-            // The error that is on its way says more than one about the leftover would.
-            let _ = fs::remove_dir_all(&aside);
-        })?;
-        let name = format!("{}-{}", plan.hash, lease.fence);
-        let named = folder.join(&name);
-        if named.exists() {
-            fs::remove_dir_all(&named).at("cannot remove", &named)?;
-        }
-        fs::rename(&aside, &named).at("cannot rename into", &named)?;
-        sync_folder(&folder)?;
-        Breakpoint::ChangesDurable.reached();
+    ) -> Result<Planned> {
+        let draft = self.changes.draft(&version, lease.fence)?;
+        let computed = self.compute_into(&draft, table, &version, against, waiting, watch);
+        let (plan, parts) = match computed {
+            Ok(Computed::Plan(plan, parts)) => (plan, parts),
+            Ok(Computed::Runs(statement)) => {
+                draft.abandon();
+                return Ok(Planned::Runs(statement));
+            }
+            Err(error) => {
+                draft.abandon();
+                return Err(error);
+            }
+        };
+        let changes = Some(draft.finish(&plan.hash)?);
         let epoch = Some(Epoch::of(table));
-        Ok(Version { status: Status::Planned, plan: Some(plan), changes: Some(name), parts, epoch, ..version })
+        let planned = Version { status: Status::Planned, plan: Some(*plan), changes, parts, epoch, ..version };
+        Ok(Planned::Version(planned))
     }
 
     fn compute_into(
         &self,
-        aside: &Path,
+        draft: &Arc<dyn Draft>,
         table: &'static Table,
         version: &Version,
         against: Against,
+        waiting: Waiting<'_>,
         watch: &Watch,
-    ) -> Result<(Plan, Vec<Part>)> {
+    ) -> Result<Computed> {
         let key = &version.key;
         let snapshot = Export {
             label: format!("{key} {}", version.version),
@@ -141,22 +185,25 @@ impl Runner {
             previous: against.previous(),
             schema: table.schema_id(),
         };
-        let work = self.state.join("work");
-        fs::create_dir_all(&work).at("cannot create", &work)?;
-        let mut writer = Writer::create(aside)?;
+        fs::create_dir_all(&self.work).at("cannot create", &self.work)?;
+        let writer = Writer::new(Arc::clone(draft));
+        let mut writer = Publishable { lines: writer, most: self.sink.largest_operation(), label: &snapshot.label };
         let baseline = against.baseline.as_ref();
         let inputs = Inputs { baseline: baseline.map(|baseline| &baseline.export), snapshot: &snapshot };
-        let room = Room { work: &work, limits: self.limits };
+        let room = Room { work: &self.work, limits: self.limits };
         let layout = Layout::new(table);
-        let found = self.engines.delta(&layout, &head, inputs, room, watch, &mut writer);
-        let found = found.map_err(|failed| blame(failed, baseline))?;
+        let turned = self.engines.turn(&layout, &head, inputs, (room, waiting), watch, &mut writer);
+        let found = match turned.map_err(|failed| blame(failed, baseline))? {
+            Turned::Found(found) => found,
+            Turned::Runs(statement) => return Ok(Computed::Runs(statement)),
+        };
         if let Some(baseline) = baseline.filter(|baseline| other_bytes(&baseline.version.parts, &found.baseline_parts))
         {
             return Err(changed(&baseline.version, "its bytes have another checksum".into()));
         }
         let drift = against.baseline.and_then(|baseline| baseline.drift);
-        let plan = Plan { parts: writer.finish()?, drift, ..Plan::new(&head, table, &found, against.reset) };
-        Ok((plan, found.snapshot_parts))
+        let plan = Plan { parts: writer.lines.finish()?, drift, ..Plan::new(&head, table, &found, against.reset) };
+        Ok(Computed::Plan(Box::new(plan), found.snapshot_parts))
     }
 }
 
@@ -167,11 +214,6 @@ fn other_bytes(known: &[Part], found: &[Part]) -> bool {
         known.name != found.name || of_both.is_some_and(|(known, found)| known != found)
     };
     known.len() != found.len() || known.iter().zip(found).any(is_other)
-}
-
-/// The fence in the name of a change set's folder.
-fn fence_of(name: &str) -> Option<u64> {
-    name.rsplit_once('-')?.1.parse().ok()
 }
 
 /// What is wrong with the baseline is not the snapshot's fault.

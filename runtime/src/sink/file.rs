@@ -6,6 +6,7 @@
 
 mod desk;
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{BufWriter, Write as _};
 use std::num::NonZero;
@@ -14,16 +15,17 @@ use std::path::{Path, PathBuf};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
+use super::{Frame, Publication, Sink, Told};
 use crate::breakpoint::Breakpoint;
-use crate::change_set::{finish_gzip, folder_names, part_name, read_part, sync_folder};
+use crate::change_set::local::{finish_gzip, folder_names, sync_folder};
+use crate::change_set::{part_name, read_part};
 use crate::error::{IoContext as _, Result};
-use crate::operation::{Begin, End, control_line, stamp};
+use crate::name::shown_path;
+use crate::operation::stamp;
 use crate::parallel;
-use crate::store::Version;
-use crate::table::Table;
+use crate::store::Extent;
 use crate::telemetry::check_stop;
 use desk::Desk;
-pub use desk::Writer;
 
 /// Measured on operations of 12 columns: level 3 takes half the time of level 6 for 7 % more bytes.
 const LEVEL: Compression = Compression::new(3);
@@ -45,25 +47,24 @@ impl Files {
     pub fn root(&self) -> &Path {
         &self.root
     }
+}
 
-    /// What the registry calls this sink when it remembers how far a version is out.
-    pub fn name(&self) -> String {
+impl Sink for Files {
+    fn name(&self) -> String {
         std::path::absolute(&self.root).unwrap_or_else(|_| self.root.clone()).display().to_string()
     }
 
-    /// Publishes the change set in `changes`, under the sequence that the version has. The first `done` parts were
-    /// published before, and are left alone where they still are. `published` is told of each part that is out.
-    ///
-    /// Fails with [`LeaseLost`](crate::Error::LeaseLost) once another writer with a higher fence has begun.
-    pub fn publish(
-        &self,
-        table: &Table,
-        version: &Version,
-        changes: &Path,
-        writer: Writer<'_>,
-        done: u32,
-        mut published: impl FnMut(u32) -> Result<()>,
-    ) -> Result<()> {
+    fn shown(&self) -> String {
+        shown_path(&self.root)
+    }
+
+    fn largest_operation(&self) -> Option<usize> {
+        None
+    }
+
+    /// Parts that were out before are left alone where they still are.
+    fn publish(&self, publication: Publication<'_>, out: &BTreeMap<u32, Extent>, told: &mut Told<'_>) -> Result<()> {
+        let Publication { table, version, writer, .. } = publication;
         let folder = self.root.join(version.path());
         fs::create_dir_all(&folder).at("cannot create", &folder)?;
         let desk = Desk::claim(&self.root, writer, version)?;
@@ -72,18 +73,18 @@ impl Files {
         // An empty change set is one part that holds BEGIN and END.
         let last = frame.parts.max(1) - 1;
         remove_other_parts(&folder, last)?;
-        let is_out = |part: &u32| *part < done && folder.join(part_name(*part)).exists();
+        let is_out = |part: &u32| out.get(part) == Some(&Extent::Whole) && folder.join(part_name(*part)).exists();
         let parts: Vec<u32> = (0..=last).filter(|part| !is_out(part)).collect();
         let write = |part: &u32| {
             check_stop()?;
-            desk.write(*part, |out, path| frame.write(*part, last, changes, out, path))
+            desk.write(*part, |out, path| fill(&frame, *part, publication, out, path))
         };
         // Compressed by several threads, and named one after the other: the last part has END, and comes last.
         let all = parallel::in_order(self.threads, &parts, write, |part, ()| {
             Breakpoint::PartWritten.reached();
             desk.publish(*part, &folder)?;
             Breakpoint::PartPublished.reached();
-            published(part + 1)?;
+            told(*part, Extent::Whole)?;
             Breakpoint::PartRecorded.reached();
             Ok(())
         });
@@ -91,77 +92,27 @@ impl Files {
     }
 }
 
-/// The control records of a version, as lines.
-struct Frame {
-    begin: Vec<u8>,
-    end: Vec<u8>,
-    sequence: u64,
-    parts: u32,
-}
-
-/// The control records that frame a version; `None` before its operations are on their way.
-pub(crate) fn control_records(table: &str, version: &Version) -> Option<(Begin, End)> {
-    let (plan, sequence) = (version.plan.as_ref()?, version.sequence?);
-    let begin = Begin {
-        tenant: version.key.tenant.clone(),
-        table: version.key.table.clone(),
-        sequence,
-        version: version.version.clone(),
-        previous: plan.previous.clone(),
-        schema: format!("{table}@{}", plan.schema),
-        fingerprint: plan.baseline_fingerprint,
-        reset: plan.reset.is_some(),
-    };
-    let end = End {
-        tenant: begin.tenant.clone(),
-        table: begin.table.clone(),
-        sequence,
-        version: begin.version.clone(),
-        previous: begin.previous.clone(),
-        schema: begin.schema.clone(),
-        fingerprint: plan.fingerprint,
-        rows: plan.counts.rows,
-        inserted: plan.counts.inserted,
-        updated: plan.counts.updated,
-        deleted: plan.counts.deleted,
-    };
-    Some((begin, end))
-}
-
-impl Frame {
-    fn of(table: &Table, version: &Version) -> Self {
-        let plan = version.plan.as_ref().expect("a version that is published was planned");
-        let (begin, end) = control_records(table.name, version).expect("a version that is published has a sequence");
-        let sequence = begin.sequence;
-        Self { begin: control_line("BEGIN", &begin), end: control_line("END", &end), sequence, parts: plan.parts }
+/// Writes one part of the version.
+fn fill(frame: &Frame, part: u32, publication: Publication<'_>, out: &mut Part, path: &Path) -> Result<()> {
+    if part == 0 {
+        out.write_all(&frame.begin).at("cannot write", path)?;
     }
-
-    /// Writes one part of the version, of which `last` is the last.
-    fn write(&self, part: u32, last: u32, changes: &Path, out: &mut Part, path: &Path) -> Result<()> {
-        if part == 0 {
-            out.write_all(&self.begin).at("cannot write", path)?;
-        }
-        if part < self.parts {
-            copy_stamped(changes, part, self.sequence, out, path)?;
-        }
-        if part == last {
-            out.write_all(&self.end).at("cannot write", path)?;
-        }
-        Ok(())
+    if part < frame.parts {
+        let mut stamped = Vec::new();
+        read_part(publication.changes, publication.version, part, |line| {
+            stamped.clear();
+            stamp(line, frame.sequence, &mut stamped);
+            out.write_all(&stamped).at("cannot write", path)
+        })?;
     }
+    if part == frame.parts.max(1) - 1 {
+        out.write_all(&frame.end).at("cannot write", path)?;
+    }
+    Ok(())
 }
 
 /// A part that is being written.
 type Part = GzEncoder<BufWriter<File>>;
-
-fn copy_stamped(changes: &Path, part: u32, sequence: u64, out: &mut Part, path: &Path) -> Result<()> {
-    let mut stamped = Vec::new();
-    read_part(changes, part, |line| {
-        stamped.clear();
-        stamp(line, sequence, &mut stamped);
-        out.write_all(&stamped).at("cannot write", path)
-    })
-}
 
 /// Parts beyond the last one are from another registry's time.
 fn remove_other_parts(folder: &Path, last: u32) -> Result<()> {

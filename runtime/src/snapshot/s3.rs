@@ -273,6 +273,27 @@ fn keys(aws: &Aws, prefix: &Place) -> Result<Vec<(String, u64, String)>> {
     Ok(keys)
 }
 
+/// The names of the objects directly below a place, as files are below a folder.
+pub fn names(aws: &Aws, folder: &Place) -> Result<Vec<String>> {
+    let prefix = folder.join("");
+    let keys = keys(aws, &prefix)?.into_iter();
+    Ok(keys.filter_map(|(key, ..)| Some(key.strip_prefix(&prefix.key)?.to_owned())).collect())
+}
+
+/// The names that stand directly below a place, as folders do.
+pub fn folders(aws: &Aws, folder: &Place) -> Result<Vec<String>> {
+    let prefix = folder.join("");
+    let call = aws.s3.list_objects_v2().bucket(&prefix.bucket).prefix(&prefix.key).delimiter("/");
+    let mut pages = call.into_paginator().send();
+    let mut names = Vec::new();
+    while let Some(page) = aws.wait(pages.next()) {
+        let page = page.map_err(|error| failed("cannot list", &prefix, &error))?;
+        let found = page.common_prefixes().iter().filter_map(|found| found.prefix());
+        names.extend(found.filter_map(|found| Some(found.strip_prefix(&prefix.key)?.trim_end_matches('/').to_owned())));
+    }
+    Ok(names)
+}
+
 /// The first bytes of an object, as many as there are up to `most`.
 pub fn beginning(aws: &Aws, place: &Place, most: u64) -> Result<Vec<u8>> {
     let range = format!("bytes=0-{}", most - 1);
@@ -287,7 +308,7 @@ pub fn open(aws: &Arc<Aws>, place: &Place) -> Result<impl Read + use<>> {
     Object::open(Arc::clone(aws), place.clone())
 }
 
-/// Removes every object below a prefix.
+/// Removes an object, or every object below a place.
 pub fn remove(aws: &Aws, prefix: &Place) -> Result<()> {
     let keys = keys(aws, prefix)?;
     for keys in keys.chunks(REMOVED_AT_ONCE) {

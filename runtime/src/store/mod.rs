@@ -1,16 +1,23 @@
 //! The registry: one record per version, with its status and counts, and one per table, with its lease.
+//!
+//! [`Store`] is what a place has to do that keeps it, each in one conditional write; [`registry`] is what is done with
+//! that, the same wherever it is kept: [`sqlite`] on one machine, `dynamodb` on AWS.
 
+#[cfg(feature = "aws")]
+pub mod dynamodb;
 mod owner;
+pub mod registry;
 pub mod sqlite;
 
-use std::fmt;
+use std::collections::BTreeMap;
+use std::fmt::{self, Debug};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::change_set::Plan;
 use crate::epoch::Epoch;
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::snapshot::Part;
 
 /// How long a lease lasts without a heartbeat. A crashed run blocks its tables no longer than this.
@@ -148,7 +155,7 @@ pub struct Version {
     pub approved: Option<String>,
     /// What its export was read with, once planned.
     pub epoch: Option<Epoch>,
-    /// How far its operations are out.
+    /// Where its operations went, once all of them are out.
     pub progress: Option<Progress>,
     /// Its number, once its operations are on their way.
     pub sequence: Option<u64>,
@@ -158,13 +165,165 @@ pub struct Version {
     pub updated_at: i64,
 }
 
-/// How many parts of a change set are out.
+/// Where operations went.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
-    /// Where they went, as the sink names itself.
+    /// The sink, as it names itself.
     pub sink: String,
-    /// The first so many of them.
+    /// In how many parts.
     pub parts: u32,
+}
+
+/// How far a part of a change set is out while its version is PUBLISHING.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Extent {
+    /// The first so many of its lines.
+    Lines(u64),
+    /// All of it.
+    Whole,
+}
+
+/// What the registry knows of a tenant's table beside its versions.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TableState {
+    /// How many writes have made a version of it runnable. It only grows.
+    pub pending: u64,
+    /// Whether its oldest runnable version is to be published whole.
+    pub resync: bool,
+    /// Who holds its lease, unless it is free or expired.
+    pub owner: Option<String>,
+}
+
+/// A place that keeps a registry. Every method is one atomic step; what it is conditional on is part of what it does, and
+/// nothing is changed where that is not so.
+pub trait Store: Debug + Send + Sync {
+    /// What tells this registry from every other: a fence means nothing beside another registry's.
+    fn id(&self) -> &str;
+
+    /// What was kept under a name for commands that are not told it.
+    fn setting(&self, setting: Setting) -> Result<Option<String>>;
+
+    /// Keeps something under a name.
+    fn remember(&self, setting: Setting, value: &str) -> Result<()>;
+
+    /// What is known of a table; of one that is not known, nothing.
+    fn state(&self, key: &TableKey) -> Result<TableState>;
+
+    /// Every tenant and table that has a version, in order.
+    fn tables(&self) -> Result<Vec<TableKey>>;
+
+    /// The versions of a tenant's table, in natural order.
+    fn versions(&self, key: &TableKey) -> Result<Vec<Version>>;
+
+    /// The version at the place in natural order that this spelling has, in whatever spelling it is known.
+    fn version(&self, key: &TableKey, version: &str) -> Result<Option<Version>>;
+
+    /// Adds a version unless there is one at its place, and says whether it did.
+    fn insert(&self, version: &Version) -> Result<bool>;
+
+    /// Writes a version over what is expected there.
+    fn write(&self, write: Write<'_>) -> Result<Written>;
+
+    /// Moves a version on to PUBLISHING under the table's next sequence, which its record and the table's then have. A
+    /// version that is published whole needs the wish for that to be there still, and takes it away.
+    fn begin_publishing(&self, lease: &Lease, begun: Begin<'_>) -> Result<Begun>;
+
+    /// Asks that the table's oldest runnable version be published whole, or takes that back. It adds to `pending`, since
+    /// what was planned before is to be planned again.
+    fn set_resync(&self, key: &TableKey, wanted: bool) -> Result<()>;
+
+    /// Takes the table's lease for `owner`, if it is free or expired, or held by `gone`.
+    fn acquire(&self, key: &TableKey, owner: &str, gone: Option<&str>) -> Result<Option<Lease>>;
+
+    /// Makes the lease last for another [`LEASE`]. False when somebody else has it now.
+    fn renew(&self, lease: &Lease) -> Result<bool>;
+
+    /// Gives the lease back. With `pending`, only while the table's is the same: false when it is not. Somebody else's
+    /// lease is not ours to give back, and what is pending is theirs to do.
+    fn release(&self, lease: &Lease, pending: Option<u64>) -> Result<bool>;
+
+    /// How far each part of a version that is PUBLISHING is out at a sink.
+    fn delivered(&self, version: &Version, sink: &str) -> Result<BTreeMap<u32, Extent>>;
+
+    /// Notes how far a part is out. False when the lease is somebody else's.
+    fn deliver(&self, lease: &Lease, version: &Version, sink: &str, part: u32, extent: Extent) -> Result<bool>;
+}
+
+/// What a registry keeps for commands that are not told it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Setting {
+    /// The root of the exports.
+    Exports,
+    /// Where change sets lie.
+    Changes,
+    /// Where operations go.
+    Sink,
+    /// What runs the flow by itself: the ARN of a state machine.
+    Machine,
+}
+
+impl Setting {
+    /// The name that it is kept under.
+    pub fn name(self) -> &'static str {
+        match self {
+            Setting::Exports => "exports",
+            Setting::Changes => "changes",
+            Setting::Sink => "sink",
+            Setting::Machine => "machine",
+        }
+    }
+}
+
+/// A version to be written, and what must be so for that.
+#[derive(Debug, Clone, Copy)]
+pub struct Write<'a> {
+    /// The record.
+    pub version: &'a Version,
+    /// The status that is there.
+    pub from: Status,
+    /// The attempt that is there.
+    pub attempt: u32,
+    /// The plan that is there, by its hash, where that matters.
+    pub plan: Option<&'a str>,
+    /// The lease that it is written under, if it takes one.
+    pub lease: Option<&'a Lease>,
+    /// Whether it makes the version runnable: then it adds one to the table's `pending`.
+    pub is_wake: bool,
+}
+
+/// What became of a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// It is there.
+    Done,
+    /// Something else was there than was expected.
+    Changed,
+    /// The lease is somebody else's.
+    LeaseLost,
+}
+
+/// A version that is to begin to be published.
+#[derive(Debug, Clone, Copy)]
+pub struct Begin<'a> {
+    /// The record as it is to be, but for its sequence.
+    pub version: &'a Version,
+    /// The status that is there.
+    pub from: Status,
+    /// Whether it is published whole because somebody asked for that.
+    pub is_reset: bool,
+}
+
+/// What became of the beginning.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Begun {
+    /// It is PUBLISHING, under this sequence.
+    Sequence(u64),
+    /// Something else was there than was expected.
+    Changed,
+    /// The lease is somebody else's.
+    LeaseLost,
+    /// Nobody asks any more that it be published whole.
+    NoReset,
 }
 
 /// The right to write for a tenant and table, until it expires. Every later write is conditional on its fence.
@@ -224,6 +383,12 @@ pub enum Registered {
 pub fn same_parts(a: &[Part], b: &[Part]) -> bool {
     let outside = |part: &Part| (part.name.clone(), part.size, part.identity.clone());
     a.iter().map(outside).eq(b.iter().map(outside))
+}
+
+/// Whether the lease is that of a table with this fence and owner.
+#[cfg(feature = "aws")]
+fn same_holder(lease: &Lease, fence: Option<i64>, owner: Option<&str>) -> bool {
+    fence == Some(lease.fence as i64) && owner == Some(&lease.owner)
 }
 
 /// That the lease was taken over.

@@ -3,8 +3,7 @@
 //! Every change of a status is one conditional write, as DynamoDB would have it: it names the status it comes from and
 //! the fence it is made under, and changes nothing when either is not so any more.
 
-mod registering;
-
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,7 +11,9 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
-use super::{Lease, Status, TableKey, Version, lease_duration, lost, owner};
+use super::{
+    Begin, Begun, Extent, Lease, Setting, Status, Store, TableKey, TableState, Version, Write, Written, lease_duration,
+};
 use crate::clock;
 use crate::error::{Error, IoContext as _, Result};
 use crate::name::natural_place;
@@ -21,7 +22,10 @@ use crate::name::natural_place;
 const BUSY: Duration = Duration::from_secs(30);
 
 /// The layout of the file. A file of another layout is refused, not guessed at.
-const LAYOUT: i64 = 2;
+const LAYOUT: i64 = 3;
+
+/// The layout that lacks nothing but [`DELIVERIES`], which it is given.
+const LAYOUT_WITHOUT_DELIVERIES: i64 = 2;
 
 const CREATE: &str = "
     CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -45,6 +49,15 @@ const CREATE: &str = "
         PRIMARY KEY (tenant, name, place)
     ) STRICT;
     INSERT INTO settings VALUES ('id', lower(hex(randomblob(8))));
+";
+
+const DELIVERIES: &str = "
+    -- How far the parts of versions that are PUBLISHING are out; `lines` is NULL where all of a part is.
+    CREATE TABLE deliveries (
+        tenant TEXT NOT NULL, name TEXT NOT NULL, place TEXT NOT NULL, sequence INTEGER NOT NULL, sink TEXT NOT NULL,
+        part INTEGER NOT NULL, lines INTEGER,
+        PRIMARY KEY (tenant, name, place, sequence, sink, part)
+    ) STRICT;
 ";
 
 /// An open registry.
@@ -80,8 +93,12 @@ impl Sqlite {
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        if layout(&transaction)? == 0 {
+        let found = layout(&transaction)?;
+        if found == 0 {
             transaction.execute_batch(CREATE)?;
+        }
+        if found == 0 || found == LAYOUT_WITHOUT_DELIVERIES {
+            transaction.execute_batch(DELIVERIES)?;
             transaction.pragma_update(None, "user_version", LAYOUT)?;
         }
         let id = setting(&transaction, "id")?.unwrap_or_default();
@@ -98,47 +115,51 @@ impl Sqlite {
         Err(Error::registry(&self.path, problem).help("use the program that wrote it, or another --state"))
     }
 
-    /// Keeps the root of the exports, for the commands that are not told it.
-    pub fn remember_root(&self, root: &str) -> Result<()> {
-        self.write(|transaction| {
-            transaction
-                .execute("INSERT INTO settings VALUES ('exports', ?1) ON CONFLICT DO UPDATE SET value = ?1", [root])?;
-            Ok(())
-        })
+    fn connection(&self) -> MutexGuard<'_, Connection> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The root of the exports that was last remembered.
-    pub fn root(&self) -> Result<Option<String>> {
-        self.read(|connection| setting(connection, "exports"))
+    fn read<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+        read(&self.connection()).map_err(|error| failed(&self.path, error))
     }
 
-    /// What tells this registry from every other: a fence means nothing beside another registry's.
-    pub fn id(&self) -> &str {
+    /// Runs `change` in a transaction of its own; a failure rolls it back.
+    fn transact<T>(&self, change: impl FnOnce(Transaction<'_>) -> rusqlite::Result<T>) -> Result<T> {
+        let mut connection = self.connection();
+        let run =
+            |connection: &mut Connection| change(connection.transaction_with_behavior(TransactionBehavior::Immediate)?);
+        run(&mut connection).map_err(|error| failed(&self.path, error))
+    }
+}
+
+impl Store for Sqlite {
+    fn id(&self) -> &str {
         &self.id
     }
 
-    /// Whether the table's oldest runnable version is to be published whole.
-    pub fn resync(&self, key: &TableKey) -> Result<bool> {
+    fn setting(&self, wanted: Setting) -> Result<Option<String>> {
+        self.read(|connection| setting(connection, wanted.name()))
+    }
+
+    fn remember(&self, setting: Setting, value: &str) -> Result<()> {
         self.read(|connection| {
-            let sql = "SELECT resync FROM tables WHERE tenant = ?1 AND name = ?2";
-            let flag: Option<bool> =
-                connection.query_row(sql, params![key.tenant, key.table], |row| row.get(0)).optional()?;
-            Ok(flag.unwrap_or_default())
+            let sql = "INSERT INTO settings VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = ?2";
+            connection.execute(sql, [setting.name(), value]).map(|_| ())
         })
     }
 
-    /// Asks that the table's oldest runnable version be published whole, or takes that back.
-    pub fn set_resync(&self, key: &TableKey, wanted: bool) -> Result<()> {
-        self.write(|transaction| {
-            let sql = "UPDATE tables SET resync = ?3 WHERE tenant = ?1 AND name = ?2";
-            transaction.execute(sql, params![key.tenant, key.table, wanted])?;
-            // What was planned before is to be planned again.
-            add_pending(transaction, key)
+    fn state(&self, key: &TableKey) -> Result<TableState> {
+        self.read(|connection| {
+            let sql = "SELECT pending, resync, CASE WHEN expires_at > ?3 THEN owner END FROM tables
+                       WHERE tenant = ?1 AND name = ?2";
+            let state = connection.query_row(sql, params![key.tenant, key.table, clock::now_ms()], |row| {
+                Ok(TableState { pending: row.get::<_, i64>(0)? as u64, resync: row.get(1)?, owner: row.get(2)? })
+            });
+            Ok(state.optional()?.unwrap_or_default())
         })
     }
 
-    /// Every tenant and table that has a version.
-    pub fn tables(&self) -> Result<Vec<TableKey>> {
+    fn tables(&self) -> Result<Vec<TableKey>> {
         self.read(|connection| {
             let mut statement =
                 connection.prepare("SELECT DISTINCT tenant, name FROM versions ORDER BY tenant, name")?;
@@ -146,153 +167,66 @@ impl Sqlite {
         })
     }
 
-    /// The versions of a tenant's table, in natural order.
-    pub fn versions(&self, key: &TableKey) -> Result<Vec<Version>> {
+    fn versions(&self, key: &TableKey) -> Result<Vec<Version>> {
         self.read(|connection| all_versions(connection, key))
     }
 
-    /// The version at a place in natural order, in whatever spelling.
-    fn version_at(&self, key: &TableKey, place: &str) -> Result<Option<Version>> {
+    fn version(&self, key: &TableKey, version: &str) -> Result<Option<Version>> {
         self.read(|connection| {
             let sql = "SELECT record FROM versions WHERE tenant = ?1 AND name = ?2 AND place = ?3";
-            let record: Option<String> =
-                connection.query_row(sql, params![key.tenant, key.table, place], |row| row.get(0)).optional()?;
+            let values = params![key.tenant, key.table, natural_place(version)];
+            let record: Option<String> = connection.query_row(sql, values, |row| row.get(0)).optional()?;
             record.map(|record| from_json(&record)).transpose()
         })
     }
 
-    /// Who holds the table's lease, unless it is free or expired.
-    pub fn holder(&self, key: &TableKey) -> Result<Option<String>> {
-        let holder = self.read(|connection| holder(connection, key))?;
-        Ok(holder.filter(|holder| !owner::is_gone(holder)).map(|holder| owner::shown(&holder)))
-    }
-
-    /// Makes a FAILED version runnable again. Whether it was FAILED is what is returned.
-    pub fn retry(&self, version: &Version) -> Result<bool> {
-        let again = Version {
-            status: Status::Registered,
-            reason: None,
-            attempt: version.attempt + 1,
-            updated_at: clock::now_ms(),
-            ..version.clone()
-        };
-        self.write(|transaction| {
-            let done = replace(transaction, &again, Status::Failed, version.attempt)?;
-            if done {
-                add_pending(transaction, &version.key)?;
-            }
-            Ok(done)
-        })
-    }
-
-    /// Lets a HELD version be published as it is planned. False when it is no longer as `version` says.
-    pub fn approve(&self, version: &Version) -> Result<bool> {
-        let approved = Version {
-            approved: version.plan.as_ref().map(|plan| plan.hash.clone()),
-            updated_at: clock::now_ms(),
-            ..version.clone()
-        };
-        self.write(|transaction| {
-            let done = replace_held(transaction, &approved)?;
-            if done {
-                add_pending(transaction, &version.key)?;
-            }
-            Ok(done)
-        })
-    }
-
-    /// Ends a HELD version. False when it is no longer as `version` says.
-    pub fn reject(&self, version: &Version) -> Result<bool> {
-        let rejected =
-            Version { status: Status::Rejected, approved: None, updated_at: clock::now_ms(), ..version.clone() };
-        self.write(|transaction| replace_held(transaction, &rejected))
-    }
-
-    /// Takes the table's lease for this process, if it is free or expired, or if its holder has ended without giving it
-    /// back.
-    pub fn acquire(&self, key: &TableKey) -> Result<Option<Lease>> {
-        let now = clock::now_ms();
-        let owner = owner::current();
-        self.write(|transaction| {
-            let holder = holder(transaction, key)?;
-            let gone = holder.filter(|holder| owner::is_gone(holder));
-            let fence: Option<i64> = transaction
-                .query_row(
-                    "UPDATE tables SET owner = ?3, expires_at = ?4, fence = fence + 1
-                     WHERE tenant = ?1 AND name = ?2 AND (owner IS NULL OR expires_at <= ?5 OR owner = ?6) RETURNING fence",
-                    params![key.tenant, key.table, owner, now + lease_duration().as_millis() as i64, now, gone],
-                    |row| row.get(0),
-                )
-                .optional()?;
-            Ok(fence.map(|fence| Lease { key: key.clone(), owner, fence: fence as u64 }))
-        })
-    }
-
-    /// Makes the lease last for another [`LEASE`](super::LEASE). False when somebody else has it now.
-    pub fn renew(&self, lease: &Lease) -> Result<bool> {
-        let expires_at = clock::now_ms() + lease_duration().as_millis() as i64;
-        self.write(|transaction| {
-            let sql = "UPDATE tables SET expires_at = ?3 WHERE tenant = ?1 AND name = ?2 AND fence = ?4 AND owner = ?5";
-            let key = &lease.key;
-            Ok(transaction.execute(sql, params![key.tenant, key.table, expires_at, lease.fence as i64, lease.owner])?
-                == 1)
-        })
-    }
-
-    /// How many writes have made a version of the table runnable. It only grows.
-    pub fn pending(&self, key: &TableKey) -> Result<u64> {
-        self.read(|connection| {
-            let sql = "SELECT pending FROM tables WHERE tenant = ?1 AND name = ?2";
-            connection.query_row(sql, params![key.tenant, key.table], |row| row.get::<_, i64>(0)).map(|n| n as u64)
-        })
-    }
-
-    /// Gives the lease back. False when `pending` has grown: there is more to do.
-    pub fn release(&self, lease: &Lease, pending: Option<u64>) -> Result<bool> {
-        let key = &lease.key;
-        self.write(|transaction| {
-            let released = transaction.execute(
-                "UPDATE tables SET owner = NULL, expires_at = NULL
-                 WHERE tenant = ?1 AND name = ?2 AND fence = ?3 AND owner = ?4 AND (?5 IS NULL OR pending = ?5)",
-                params![key.tenant, key.table, lease.fence as i64, lease.owner, pending.map(|n| n as i64)],
+    fn insert(&self, version: &Version) -> Result<bool> {
+        let (key, status) = (&version.key, version.status);
+        self.transact(|transaction| {
+            transaction.execute(
+                "INSERT INTO tables (tenant, name) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+                params![key.tenant, key.table],
             )?;
-            // Somebody else's lease is not ours to give back, and what is pending is theirs to do.
-            Ok(released == 1 || !holds(transaction, lease)?)
+            let inserted = transaction.execute(
+                "INSERT INTO versions VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING",
+                params![key.tenant, key.table, natural_place(&version.version), status.name(), to_json(version)],
+            )?;
+            if inserted > 0 && status.is_runnable() {
+                add_pending(&transaction, key)?;
+            }
+            transaction.commit()?;
+            Ok(inserted > 0)
         })
     }
 
-    /// Moves a version on: writes `version`, which must still stand at `from`, under the lease.
-    pub fn advance(&self, lease: &Lease, from: Status, version: &Version) -> Result<()> {
-        assert!(from.can_become(version.status), "{from} cannot become {}", version.status);
-        self.write_under(lease, from, version)
-    }
-
-    /// Records how far a version's operations are out, under the lease.
-    pub fn record_progress(&self, lease: &Lease, version: &Version) -> Result<()> {
-        self.write_under(lease, version.status, version)
-    }
-
-    fn write_under(&self, lease: &Lease, from: Status, version: &Version) -> Result<()> {
-        let version = Version { updated_at: clock::now_ms(), ..version.clone() };
-        self.write(|transaction| {
-            if !holds(transaction, lease)? {
-                return Ok(Err(lost(lease, &version)));
+    fn write(&self, write: Write<'_>) -> Result<Written> {
+        self.transact(|transaction| {
+            if let Some(lease) = write.lease
+                && !holds(&transaction, lease)?
+            {
+                return Ok(Written::LeaseLost);
             }
-            let done = replace(transaction, &version, from, version.attempt)?;
-            Ok(if done { Ok(()) } else { Err(changed_meanwhile(&version)) })
-        })?
+            if !replace(&transaction, write)? {
+                return Ok(Written::Changed);
+            }
+            if write.is_wake {
+                add_pending(&transaction, &write.version.key)?;
+            }
+            if write.version.status == Status::Succeeded {
+                forget_deliveries(&transaction, write.version)?;
+            }
+            transaction.commit()?;
+            Ok(Written::Done)
+        })
     }
 
-    /// Moves a PLANNED or an approved HELD version to PUBLISHING, and assigns it the table's next sequence.
-    pub fn begin_publishing(&self, lease: &Lease, version: &Version) -> Result<Version> {
+    fn begin_publishing(&self, lease: &Lease, begin: Begin<'_>) -> Result<Begun> {
+        let Begin { version, from, is_reset } = begin;
         let key = &lease.key;
-        let mut connection = self.connection();
-        let begin = |connection: &mut Connection| -> rusqlite::Result<Result<Version>> {
-            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        self.transact(|transaction| {
             if !holds(&transaction, lease)? {
-                return Ok(Err(lost(lease, version)));
+                return Ok(Begun::LeaseLost);
             }
-            let is_reset = version.plan.as_ref().is_some_and(|plan| plan.reset.is_some());
             let sequence: Option<i64> = transaction
                 .query_row(
                     // A reset is what was asked for, and then no longer.
@@ -302,52 +236,103 @@ impl Sqlite {
                     |row| row.get(0),
                 )
                 .optional()?;
-            let Some(sequence) = sequence else { return Ok(Err(resync_taken_back(version))) };
-            let begun = Version {
-                status: Status::Publishing,
-                sequence: Some(sequence as u64),
-                updated_at: clock::now_ms(),
-                ..version.clone()
-            };
-            if !replace(&transaction, &begun, version.status, version.attempt)? {
+            let Some(sequence) = sequence else { return Ok(Begun::NoReset) };
+            let begun = Version { sequence: Some(sequence as u64), ..version.clone() };
+            let write =
+                Write { version: &begun, from, attempt: version.attempt, plan: None, lease: None, is_wake: false };
+            if !replace(&transaction, write)? {
                 // Rolled back, the sequence with it.
-                return Ok(Err(changed_meanwhile(version)));
+                return Ok(Begun::Changed);
             }
             transaction.commit()?;
-            Ok(Ok(begun))
-        };
-        begin(&mut connection).map_err(|error| failed(&self.path, error))?
+            Ok(Begun::Sequence(sequence as u64))
+        })
     }
 
-    fn connection(&self) -> MutexGuard<'_, Connection> {
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    fn set_resync(&self, key: &TableKey, wanted: bool) -> Result<()> {
+        self.transact(|transaction| {
+            let sql = "UPDATE tables SET resync = ?3 WHERE tenant = ?1 AND name = ?2";
+            transaction.execute(sql, params![key.tenant, key.table, wanted])?;
+            add_pending(&transaction, key)?;
+            transaction.commit()
+        })
     }
 
-    fn read<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
-        read(&self.connection()).map_err(|error| failed(&self.path, error))
+    fn acquire(&self, key: &TableKey, owner: &str, gone: Option<&str>) -> Result<Option<Lease>> {
+        let now = clock::now_ms();
+        self.read(|connection| {
+            let fence: Option<i64> = connection
+                .query_row(
+                    "UPDATE tables SET owner = ?3, expires_at = ?4, fence = fence + 1
+                     WHERE tenant = ?1 AND name = ?2 AND (owner IS NULL OR expires_at <= ?5 OR owner = ?6) RETURNING fence",
+                    params![key.tenant, key.table, owner, now + lease_duration().as_millis() as i64, now, gone],
+                    |row| row.get(0),
+                )
+                .optional()?;
+            Ok(fence.map(|fence| Lease { key: key.clone(), owner: owner.into(), fence: fence as u64 }))
+        })
     }
 
-    /// Runs `write` in a transaction of its own; a failure rolls it back.
-    fn write<T>(&self, write: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>) -> Result<T> {
-        let mut connection = self.connection();
-        let run = |connection: &mut Connection| {
-            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let written = write(&transaction)?;
+    fn renew(&self, lease: &Lease) -> Result<bool> {
+        let expires_at = clock::now_ms() + lease_duration().as_millis() as i64;
+        self.read(|connection| {
+            let sql = "UPDATE tables SET expires_at = ?3 WHERE tenant = ?1 AND name = ?2 AND fence = ?4 AND owner = ?5";
+            let key = &lease.key;
+            let values = params![key.tenant, key.table, expires_at, lease.fence as i64, lease.owner];
+            Ok(connection.execute(sql, values)? == 1)
+        })
+    }
+
+    fn release(&self, lease: &Lease, pending: Option<u64>) -> Result<bool> {
+        let key = &lease.key;
+        self.transact(|transaction| {
+            let released = transaction.execute(
+                "UPDATE tables SET owner = NULL, expires_at = NULL
+                 WHERE tenant = ?1 AND name = ?2 AND fence = ?3 AND owner = ?4 AND (?5 IS NULL OR pending = ?5)",
+                params![key.tenant, key.table, lease.fence as i64, lease.owner, pending.map(|n| n as i64)],
+            )?;
+            let is_over = released == 1 || !holds(&transaction, lease)?;
             transaction.commit()?;
-            Ok(written)
-        };
-        run(&mut connection).map_err(|error| failed(&self.path, error))
+            Ok(is_over)
+        })
     }
+
+    fn delivered(&self, version: &Version, sink: &str) -> Result<BTreeMap<u32, Extent>> {
+        let (key, place) = (&version.key, natural_place(&version.version));
+        self.read(|connection| {
+            let sql = "SELECT part, lines FROM deliveries
+                       WHERE tenant = ?1 AND name = ?2 AND place = ?3 AND sequence = ?4 AND sink = ?5";
+            let values = params![key.tenant, key.table, place, sequence_of(version), sink];
+            let extent = |lines: Option<i64>| lines.map_or(Extent::Whole, |lines| Extent::Lines(lines as u64));
+            connection.prepare(sql)?.query_map(values, |row| Ok((row.get(0)?, extent(row.get(1)?))))?.collect()
+        })
+    }
+
+    fn deliver(&self, lease: &Lease, version: &Version, sink: &str, part: u32, extent: Extent) -> Result<bool> {
+        let (key, place) = (&version.key, natural_place(&version.version));
+        let lines = match extent {
+            Extent::Lines(lines) => Some(lines as i64),
+            Extent::Whole => None,
+        };
+        self.transact(|transaction| {
+            if !holds(&transaction, lease)? {
+                return Ok(false);
+            }
+            let sql = "INSERT INTO deliveries VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO UPDATE SET lines = ?7";
+            let sequence = sequence_of(version);
+            transaction.execute(sql, params![key.tenant, key.table, place, sequence, sink, part, lines])?;
+            transaction.commit()?;
+            Ok(true)
+        })
+    }
+}
+
+fn sequence_of(version: &Version) -> i64 {
+    version.sequence.unwrap_or_default() as i64
 }
 
 fn setting(connection: &Connection, name: &str) -> rusqlite::Result<Option<String>> {
     connection.query_row("SELECT value FROM settings WHERE name = ?1", [name], |row| row.get(0)).optional()
-}
-
-/// Who holds a table's lease, unless it has expired.
-fn holder(connection: &Connection, key: &TableKey) -> rusqlite::Result<Option<String>> {
-    let sql = "SELECT owner FROM tables WHERE tenant = ?1 AND name = ?2 AND expires_at > ?3 AND owner IS NOT NULL";
-    connection.query_row(sql, params![key.tenant, key.table, clock::now_ms()], |row| row.get(0)).optional()
 }
 
 fn layout(connection: &Connection) -> rusqlite::Result<i64> {
@@ -362,25 +347,21 @@ fn all_versions(connection: &Connection, key: &TableKey) -> rusqlite::Result<Vec
         .collect()
 }
 
-/// Writes a version over one of the status and attempt that are expected. Whether it did is what is returned.
-fn replace(transaction: &Transaction<'_>, version: &Version, from: Status, attempt: u32) -> rusqlite::Result<bool> {
+/// Writes a version over what is expected there. Whether it did is what is returned.
+fn replace(transaction: &Transaction<'_>, write: Write<'_>) -> rusqlite::Result<bool> {
+    let Write { version, from, attempt, plan, .. } = write;
     let sql = "UPDATE versions SET status = ?4, record = ?5
-               WHERE tenant = ?1 AND name = ?2 AND place = ?3 AND status = ?6 AND record ->> 'attempt' = ?7";
-    let key = &version.key;
-    let place = natural_place(&version.version);
-    let values = params![key.tenant, key.table, place, version.status.name(), to_json(version), from.name(), attempt];
+               WHERE tenant = ?1 AND name = ?2 AND place = ?3 AND status = ?6 AND record ->> 'attempt' = ?7
+                 AND (?8 IS NULL OR record -> 'plan' ->> 'hash' = ?8)";
+    let (key, place, status) = (&version.key, natural_place(&version.version), version.status.name());
+    let values = params![key.tenant, key.table, place, status, to_json(version), from.name(), attempt, plan];
     Ok(transaction.execute(sql, values)? == 1)
 }
 
-/// Writes a version over a HELD one of the same attempt and the same plan.
-fn replace_held(transaction: &Transaction<'_>, version: &Version) -> rusqlite::Result<bool> {
-    let sql = "SELECT record -> 'plan' ->> 'hash' FROM versions WHERE tenant = ?1 AND name = ?2 AND place = ?3";
-    let values = params![version.key.tenant, version.key.table, natural_place(&version.version)];
-    let planned: Option<String> = transaction.query_row(sql, values, |row| row.get(0)).optional()?.flatten();
-    if planned != version.plan.as_ref().map(|plan| plan.hash.clone()) {
-        return Ok(false);
-    }
-    replace(transaction, version, Status::Held, version.attempt)
+fn forget_deliveries(transaction: &Transaction<'_>, version: &Version) -> rusqlite::Result<()> {
+    let sql = "DELETE FROM deliveries WHERE tenant = ?1 AND name = ?2 AND place = ?3";
+    let key = &version.key;
+    transaction.execute(sql, params![key.tenant, key.table, natural_place(&version.version)]).map(|_| ())
 }
 
 fn add_pending(transaction: &Transaction<'_>, key: &TableKey) -> rusqlite::Result<()> {
@@ -402,15 +383,6 @@ fn to_json(version: &Version) -> String {
 fn from_json(text: &str) -> rusqlite::Result<Version> {
     serde_json::from_str(text)
         .map_err(|error| rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(error)))
-}
-
-fn changed_meanwhile(version: &Version) -> Error {
-    Error::refused(version.to_string(), "its export was delivered again while it was compared")
-        .help("run again; the new delivery is registered")
-}
-
-fn resync_taken_back(version: &Version) -> Error {
-    Error::refused(version.to_string(), "its resync was taken back while it was planned").help("run again")
 }
 
 fn failed(path: &Path, error: rusqlite::Error) -> Error {

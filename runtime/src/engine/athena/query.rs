@@ -12,8 +12,8 @@ use crate::error::{Error, Result};
 use crate::telemetry::Watch;
 
 /// How long to wait before a statement is looked at again: at first, and at most.
-const FIRST_LOOK: Duration = Duration::from_millis(200);
-const LAST_LOOK: Duration = Duration::from_secs(5);
+pub(super) const FIRST_LOOK: Duration = Duration::from_millis(200);
+pub(super) const LAST_LOOK: Duration = Duration::from_secs(5);
 
 /// How often a statement that was stopped is looked at: for ten seconds.
 const LAST_LOOKS: u32 = 50;
@@ -33,8 +33,6 @@ pub(super) struct Query<'a> {
     pub(super) workgroup: &'a str,
     /// Where Athena leaves its manifest, an `s3://` URI.
     pub(super) results: String,
-    /// How many bytes it may read.
-    pub(super) max_scan: Option<u64>,
 }
 
 /// What a statement came to.
@@ -50,6 +48,8 @@ pub(super) enum Failed {
     /// It may go well another time.
     Retryable(Error),
     Final(Error),
+    /// It could not be looked at, and goes on perhaps.
+    Unseen(Error),
 }
 
 impl From<Error> for Failed {
@@ -58,49 +58,38 @@ impl From<Error> for Failed {
     }
 }
 
-/// Runs a statement. When nobody wants it any more (the user asked to stop, or the lease is lost), it is stopped as well.
-pub(super) fn run(aws: &Aws, query: &Query<'_>, watch: &Watch) -> Result<Done, Failed> {
-    let id = start(aws, query)?;
-    let mut pause = FIRST_LOOK;
-    loop {
-        let looked = aws.wait(aws.athena.get_query_execution().query_execution_id(&id).send());
-        let looked = looked.map_err(|error| {
-            stop(aws, &id);
-            told("cannot look at the statement", &id, why(&error)).help("run again; nothing is lost")
-        })?;
-        let execution = looked.query_execution.unwrap_or_else(|| QueryExecution::builder().build());
-        let status = execution.status.as_ref();
-        let scan = scan(&id, &execution);
-        watch.say(&format!("Athena has read {:.1} MB", scan.bytes as f64 / 1e6));
-        if let Some(most) = query.max_scan.filter(|most| scan.bytes > *most) {
-            stop(aws, &id);
-            let problem = format!("it read {} bytes, and `engine.max_scan` allows {most}", scan.bytes);
-            return Err(told("the statement was stopped", &id, problem).help("raise it in the schema").into());
+/// Looks at a statement that was started: what it came to, or nothing while it runs.
+pub(super) fn look(aws: &Aws, id: &str, max_scan: Option<u64>, watch: &Watch) -> Result<Option<Done>, Failed> {
+    let looked = aws.wait(aws.athena.get_query_execution().query_execution_id(id).send());
+    let looked = looked.map_err(|error| {
+        let told = told("cannot look at the statement", id, why(&error));
+        Failed::Unseen(told.help("run again; nothing is lost"))
+    })?;
+    let execution = looked.query_execution.unwrap_or_else(|| QueryExecution::builder().build());
+    let status = execution.status.as_ref();
+    let scan = scan(id, &execution);
+    watch.say(&format!("Athena has read {:.1} MB", scan.bytes as f64 / 1e6));
+    if let Some(most) = max_scan.filter(|most| scan.bytes > *most) {
+        let problem = format!("it read {} bytes, and `engine.max_scan` allows {most}", scan.bytes);
+        return Err(told("the statement was stopped", id, problem).help("raise it in the schema").into());
+    }
+    let reason = status.and_then(|status| status.state_change_reason()).unwrap_or("Athena gives no reason");
+    match status.and_then(|status| status.state()) {
+        Some(QueryExecutionState::Succeeded) => {
+            let manifest = execution.statistics().and_then(|found| found.data_manifest_location());
+            Ok(Some(Done { scan, manifest: manifest.map(Into::into) }))
         }
-        let reason = status.and_then(|status| status.state_change_reason()).unwrap_or("Athena gives no reason");
-        match status.and_then(|status| status.state()) {
-            Some(QueryExecutionState::Succeeded) => {
-                let manifest = execution.statistics().and_then(|found| found.data_manifest_location());
-                return Ok(Done { scan, manifest: manifest.map(Into::into) });
-            }
-            Some(QueryExecutionState::Failed) => {
-                return Err(failed(&id, reason, status.and_then(|status| status.athena_error())));
-            }
-            Some(QueryExecutionState::Cancelled) => {
-                let help = "run again; if it read more than its work group allows, raise the limit there";
-                return Err(told("the statement was cancelled", &id, reason).help(help).into());
-            }
-            _ => {}
+        Some(QueryExecutionState::Failed) => Err(failed(id, reason, status.and_then(|status| status.athena_error()))),
+        Some(QueryExecutionState::Cancelled) => {
+            let help = "run again; if it read more than its work group allows, raise the limit there";
+            Err(told("the statement was cancelled", id, reason).help(help).into())
         }
-        if let Err(stopped) = watch.rest(pause) {
-            stop(aws, &id);
-            return Err(stopped.into());
-        }
-        pause = (pause * 3 / 2).min(LAST_LOOK);
+        _ => Ok(None),
     }
 }
 
-fn start(aws: &Aws, query: &Query<'_>) -> Result<String> {
+/// Starts a statement, and gives its id. Started again with the same token, it is the same statement.
+pub(super) fn start(aws: &Aws, query: &Query<'_>) -> Result<String> {
     let context = QueryExecutionContext::builder().database(query.database).build();
     let results = ResultConfiguration::builder().output_location(&query.results).build();
     // A parameter is a literal of SQL.
@@ -123,7 +112,7 @@ fn start(aws: &Aws, query: &Query<'_>) -> Result<String> {
 
 /// Stops a statement, and waits until it is over: until then it may write, and what it has written is to be removed. That it
 /// cannot be stopped changes nothing for who asked, but costs money.
-fn stop(aws: &Aws, id: &str) {
+pub(super) fn stop(aws: &Aws, id: &str) {
     if let Err(error) = aws.wait(aws.athena.stop_query_execution().query_execution_id(id).send()) {
         tracing::warn!(id, error = why(&error), "The statement could not be stopped.");
         return;

@@ -8,10 +8,9 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::query::{self, Query};
 use super::{Statements, Unloaded, checks, not_for_athena};
-use crate::aws::Aws;
+use crate::aws::{Aws, token};
 use crate::change_set::Lines;
-use crate::clock;
-use crate::engine::{Failed, Found, Inputs, Side};
+use crate::engine::{Failed, Found, Inputs, Side, Statement, Turned};
 use crate::error::{Error, Result};
 use crate::operation::Head;
 use crate::row::Layout;
@@ -48,6 +47,8 @@ struct Delta<'a> {
     old: Option<Names>,
     new: Names,
     watch: &'a Watch,
+    /// What names the run that asks for it.
+    run: &'a str,
 }
 
 /// Where an export lies, as Athena's parameters name it.
@@ -87,8 +88,45 @@ impl Athena {
         watch: &Watch,
         lines: &mut dyn Lines,
     ) -> Result<Found, Failed> {
-        let of_old = |error| Failed { side: Side::Baseline, error };
-        let of_new = |error| Failed { side: Side::Snapshot, error };
+        let run = token();
+        let delta = self.of(layout, inputs, watch, &run)?;
+        delta.check(layout)?;
+        let (statement, done) = delta.wait().map_err(of_new)?;
+        delta.finish(layout, head, &statement, done, lines)
+    }
+
+    /// The same in turns, so that nobody has to wait: begins a statement, or looks at the one that was begun. `run` names
+    /// the run; the same turn of the same run begins the same statement.
+    pub fn turn(
+        &self,
+        layout: &Layout,
+        head: &Head,
+        inputs: Inputs<'_>,
+        (run, begun): (&str, Option<&Statement>),
+        watch: &Watch,
+        lines: &mut dyn Lines,
+    ) -> Result<Turned, Failed> {
+        let delta = self.of(layout, inputs, watch, run)?;
+        let Some(begun) = begun else {
+            delta.check(layout)?;
+            return delta.begin(0).map(Turned::Runs).map_err(of_new);
+        };
+        match query::look(&self.aws, &begun.id, delta.statements.max_scan, watch) {
+            Ok(None) => Ok(Turned::Runs(begun.clone())),
+            Ok(Some(done)) => delta.finish(layout, head, begun, done, lines).map(Turned::Found),
+            // It goes on, and the next look may see it.
+            Err(query::Failed::Unseen(error)) => Err(of_new(error)),
+            Err(failed) => delta.again(begun, failed).map(Turned::Runs).map_err(of_new),
+        }
+    }
+
+    fn of<'a>(
+        &'a self,
+        layout: &Layout,
+        inputs: Inputs<'a>,
+        watch: &'a Watch,
+        run: &'a str,
+    ) -> Result<Delta<'a>, Failed> {
         let table = layout.table.name;
         let statements = self.statements(table).ok_or_else(|| of_new(not_for_athena(table)))?;
         let old = inputs.baseline.map(|export| Names::of(export, table)).transpose().map_err(of_old)?;
@@ -97,35 +135,34 @@ impl Athena {
             let bucket = new.place.bucket.clone();
             Place { bucket, key: "_tidemark/athena".into() }
         });
-        checks::catalog(&self.aws, &self.database, statements, &new.place.bucket).map_err(of_new)?;
-        checks::first_lines(&self.aws, layout, inputs.snapshot, &new.place).map_err(of_new)?;
-        if let (Some(export), Some(old)) = (inputs.baseline, &old) {
-            if old.place.bucket != new.place.bucket {
-                let error = Error::refused(&export.label, format!("it is not in the bucket {}", new.place.bucket));
-                return Err(of_old(error.help("Athena compares exports of one bucket; or run with --engine native")));
-            }
-            checks::first_lines(&self.aws, layout, export, &old.place).map_err(of_old)?;
-        }
-        let delta = Delta { athena: self, statements, results, inputs, old, new, watch };
-        delta.check_size().map_err(of_new)?;
-        let (done, written) = delta.run().map_err(of_new)?;
-        let found = delta.read(layout, head, &done, lines);
-        let removed = s3::remove(&self.aws, &written);
-        if let Some(export) = inputs.baseline {
-            checks::still_there(export).map_err(of_old)?;
-        }
-        checks::still_there(inputs.snapshot).map_err(of_new)?;
-        let mut found = found?;
-        // What it says of the exports comes first; then that something is left behind, which costs money every month.
-        removed.map_err(of_new)?;
-        found.baseline_parts = inputs.baseline.map(|export| export.parts.clone()).unwrap_or_default();
-        found.snapshot_parts = inputs.snapshot.parts.clone();
-        found.findings.scan = Some(done.scan);
-        Ok(found)
+        Ok(Delta { athena: self, statements, results, inputs, old, new, watch, run })
     }
 }
 
+fn of_old(error: Error) -> Failed {
+    Failed { side: Side::Baseline, error }
+}
+
+fn of_new(error: Error) -> Failed {
+    Failed { side: Side::Snapshot, error }
+}
+
 impl Delta<'_> {
+    /// What Athena cannot see by itself, and what it may cost.
+    fn check(&self, layout: &Layout) -> Result<(), Failed> {
+        let (aws, new) = (&self.athena.aws, &self.new.place);
+        checks::catalog(aws, &self.athena.database, self.statements, &new.bucket).map_err(of_new)?;
+        checks::first_lines(aws, layout, self.inputs.snapshot, new).map_err(of_new)?;
+        if let (Some(export), Some(old)) = (self.inputs.baseline, &self.old) {
+            if old.place.bucket != new.bucket {
+                let error = Error::refused(&export.label, format!("it is not in the bucket {}", new.bucket));
+                return Err(of_old(error.help("Athena compares exports of one bucket; or run with --engine native")));
+            }
+            checks::first_lines(aws, layout, export, &old.place).map_err(of_old)?;
+        }
+        self.check_size().map_err(of_new)
+    }
+
     /// Athena reads every byte of both exports, once, and is paid by the byte.
     fn check_size(&self) -> Result<()> {
         let size = self.inputs.size();
@@ -139,55 +176,113 @@ impl Delta<'_> {
         }
     }
 
-    /// Runs the statement. All that it leaves is below the place that is returned.
-    fn run(&self) -> Result<(query::Done, Place)> {
-        let mut last = None;
-        for attempt in 0..TRIES {
-            let (query, place) = self.statement(attempt);
-            let failed = match query::run(&self.athena.aws, &query, self.watch) {
-                Ok(done) => return Ok((done, place)),
-                Err(failed) => failed,
-            };
-            // What a failed statement has written, nobody reads. That it cannot be removed is the smaller problem.
-            let _ = s3::remove(&self.athena.aws, &place);
-            match failed {
-                query::Failed::Final(error) => return Err(error),
-                query::Failed::Retryable(error) => {
-                    tracing::warn!(%error, attempt, "The statement failed, and is tried again.");
-                    last = Some(error);
-                }
-            }
-        }
-        Err(last.expect("it was tried"))
+    fn begin(&self, attempt: u32) -> Result<Statement> {
+        let id = query::start(&self.athena.aws, &self.query(attempt))?;
+        Ok(Statement { id, attempt })
     }
 
-    /// The statement of one attempt, and the place below which it leaves everything: what it unloads, which must go where
-    /// nothing is, and the list of that.
-    fn statement(&self, attempt: u32) -> (Query<'_>, Place) {
+    /// Begins what failed once more, if it may go well another time.
+    fn again(&self, failed: &Statement, why: query::Failed) -> Result<Statement> {
+        match why {
+            query::Failed::Final(error) | query::Failed::Unseen(error) => {
+                self.give_up(failed);
+                Err(error)
+            }
+            query::Failed::Retryable(error) => {
+                // What a failed statement has written, nobody reads. That it cannot be removed is the smaller problem.
+                let _ = s3::remove(&self.athena.aws, &self.place(failed.attempt));
+                if failed.attempt + 1 >= TRIES {
+                    return Err(error);
+                }
+                tracing::warn!(%error, attempt = failed.attempt, "The statement failed, and is tried again.");
+                self.begin(failed.attempt + 1)
+            }
+        }
+    }
+
+    fn give_up(&self, statement: &Statement) {
+        query::stop(&self.athena.aws, &statement.id);
+        let _ = s3::remove(&self.athena.aws, &self.place(statement.attempt));
+    }
+
+    /// Runs the statement to its end. When nobody wants it any more (the user asked to stop, or the lease is lost), it is
+    /// stopped as well.
+    fn wait(&self) -> Result<(Statement, query::Done)> {
+        let mut statement = self.begin(0)?;
+        let mut pause = query::FIRST_LOOK;
+        loop {
+            match query::look(&self.athena.aws, &statement.id, self.statements.max_scan, self.watch) {
+                Ok(Some(done)) => return Ok((statement, done)),
+                Ok(None) => self.watch.rest(pause).inspect_err(|_| self.give_up(&statement))?,
+                Err(failed) => statement = self.again(&statement, failed)?,
+            }
+            pause = (pause * 3 / 2).min(query::LAST_LOOK);
+        }
+    }
+
+    /// Reads what a statement left, and takes it away.
+    fn finish(
+        &self,
+        layout: &Layout,
+        head: &Head,
+        statement: &Statement,
+        done: query::Done,
+        lines: &mut dyn Lines,
+    ) -> Result<Found, Failed> {
+        let found = self.read(layout, head, &done, lines);
+        let removed = s3::remove(&self.athena.aws, &self.place(statement.attempt));
+        if let Some(export) = self.inputs.baseline {
+            checks::still_there(export).map_err(of_old)?;
+        }
+        checks::still_there(self.inputs.snapshot).map_err(of_new)?;
+        let mut found = found?;
+        // What it says of the exports comes first; then that something is left behind, which costs money every month.
+        removed.map_err(of_new)?;
+        found.baseline_parts = self.inputs.baseline.map(|export| export.parts.clone()).unwrap_or_default();
+        found.snapshot_parts = self.inputs.snapshot.parts.clone();
+        found.findings.scan = Some(done.scan);
+        Ok(found)
+    }
+
+    fn select(&self) -> (&'static str, Vec<String>) {
         let (select, exports) = match &self.old {
             Some(old) => (self.statements.delta, vec![old, &self.new]),
             None => (self.statements.first_import, vec![&self.new]),
         };
-        let parameters: Vec<String> =
-            exports.iter().flat_map(|names| [names.tenant.clone(), names.version.clone()]).collect();
-        // What another run leaves below its own token is none of this one's business.
-        let named = format!("{select}{parameters:?}{attempt}{}{}", clock::now_ms(), std::process::id());
-        let token = format!("{:032x}", xxh3_128(named.as_bytes()));
-        let place = self.results.join(&token);
-        let query = Query {
+        let parameters = exports.iter().flat_map(|names| [names.tenant.clone(), names.version.clone()]);
+        (select, parameters.collect())
+    }
+
+    /// What names a statement: what it reads, the run and the attempt. A version that was delivered again has other parts.
+    fn token(&self, attempt: u32) -> String {
+        let (select, parameters) = self.select();
+        let exports = [self.inputs.baseline, Some(self.inputs.snapshot)];
+        let parts = exports.into_iter().flatten().flat_map(|export| &export.parts);
+        let parts: Vec<_> = parts.map(|part| (&part.name, part.size, &part.identity)).collect();
+        let named = format!("{select}{parameters:?}{parts:?}{attempt}{}", self.run);
+        format!("{:032x}", xxh3_128(named.as_bytes()))
+    }
+
+    /// The place below which an attempt leaves everything: what it unloads, which must go where nothing is, and the list of
+    /// that.
+    fn place(&self, attempt: u32) -> Place {
+        self.results.join(&self.token(attempt))
+    }
+
+    fn query(&self, attempt: u32) -> Query<'_> {
+        let ((select, parameters), place) = (self.select(), self.place(attempt));
+        Query {
             sql: format!(
                 "UNLOAD (\n{select})\nTO '{}/'\nWITH (format = 'JSON', compression = 'gzip', partitioned_by = \
                  ARRAY['kind'])",
                 place.join("data").uri()
             ),
             parameters,
-            token,
+            token: self.token(attempt),
             database: &self.athena.database,
             workgroup: &self.athena.workgroup,
             results: format!("{}/", place.uri()),
-            max_scan: self.statements.max_scan,
-        };
-        (query, place)
+        }
     }
 
     /// Reads what the statement wrote: what its manifest lists, since a listing may show what another left.

@@ -1,16 +1,18 @@
 //! What was published of a version: BEGIN, every operation once, END, and nothing else.
 
 use std::borrow::Cow;
+use std::fs::File;
 use std::io::ErrorKind;
 use std::path::Path;
 
 use serde::Deserialize;
 
 use super::Verdict;
-use crate::change_set::{Plan, folder_names, part_name, read_part};
+use crate::change_set::local::folder_names;
+use crate::change_set::{Plan, inflate, part_name, read_lines};
 use crate::error::{Error, IoContext as _, Result};
 use crate::operation::{Begin, End};
-use crate::sink::file::control_records;
+use crate::sink::control_records;
 use crate::store::Version;
 use crate::telemetry::Watch;
 
@@ -93,7 +95,9 @@ impl Fold {
     /// Takes a part. What is wrong with it comes with its line.
     fn part(&mut self, folder: &Path, part: u32, watch: &Watch) -> Result<Option<String>> {
         let (mut number, mut problem) = (0u64, None);
-        let read = read_part(folder, part, |line| {
+        let path = folder.join(part_name(part));
+        let file = File::open(&path).at("cannot open", &path)?;
+        let read = read_lines(inflate(file), &path, |line| {
             number += 1;
             if number % BREATH == 0 {
                 watch.breathe(0)?;

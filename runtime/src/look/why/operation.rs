@@ -1,12 +1,10 @@
 //! What was planned or published for a key, as far as the version's change set is still there.
 
-use std::path::Path;
-
 use serde::Serialize;
 use serde_json::Value as Json;
 
 use super::{Key, MASK, Sight, masked};
-use crate::change_set::read_part;
+use crate::change_set::{ChangeSets, read_part};
 use crate::error::{Error, Result};
 use crate::run::Runner;
 use crate::store::Version;
@@ -61,15 +59,16 @@ pub(super) fn look(
     watch: &Watch,
     sight: &mut Sight,
 ) -> Result<()> {
-    let (Some(plan), Some(folder)) = (&version.plan, runner.changes_of(version)) else { return Ok(()) };
+    let (Some(plan), Some(_)) = (&version.plan, &version.changes) else { return Ok(()) };
+    let changes = &*runner.changes;
     sight.change_set = ChangeSet::Gone;
-    if !folder.is_dir() {
+    if !changes.is_there(version)? {
         return Ok(());
     }
-    let line = match find(&folder, plan.parts, key, watch) {
+    let line = match find(changes, version, plan.parts, key, watch) {
         Ok(line) => line,
         // `gc` may take it away while it is read.
-        Err(_) if !folder.is_dir() => return Ok(()),
+        Err(_) if !changes.is_there(version)? => return Ok(()),
         Err(error) if is_damaged(&error) => {
             sight.change_set = ChangeSet::Damaged;
             sight.notes.push(format!("its change set cannot be read: {error}"));
@@ -84,13 +83,13 @@ pub(super) fn look(
 }
 
 /// The line of the key's operation. There is at most one.
-fn find(folder: &Path, parts: u32, key: &Key, watch: &Watch) -> Result<Option<Vec<u8>>> {
+fn find(changes: &dyn ChangeSets, version: &Version, parts: u32, key: &Key, watch: &Watch) -> Result<Option<Vec<u8>>> {
     // No value is an object, and quotes inside a text are escaped: only the operation's key can read like this.
     let wanted = memchr::memmem::Finder::new(b"\"key\":").into_owned();
     let mut found = None;
     for part in 0..parts {
         watch.breathe(0)?;
-        read_part(folder, part, |line| {
+        read_part(changes, version, part, |line| {
             let at = wanted.find(line).map(|at| at + wanted.needle().len());
             if at.is_some_and(|at| line[at..].starts_with(&key.json)) {
                 found = Some(line.to_vec());

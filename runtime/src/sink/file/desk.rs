@@ -10,19 +10,11 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, IoContext as _, Result};
+use crate::sink::Writer;
 use crate::store::Version;
 
 /// The folder of all desks, beside the tenants: on the same disk as what is published, and out of the way.
 const DESKS: &str = ".writing";
-
-/// Who publishes.
-#[derive(Debug, Clone, Copy)]
-pub struct Writer<'a> {
-    /// The registry that gave the fence: those of two registries cannot be compared.
-    pub registry: &'a str,
-    /// The fence of the lease that it publishes under.
-    pub fence: u64,
-}
 
 /// A writer's own folder.
 #[derive(Debug)]

@@ -1,0 +1,148 @@
+//! Change sets on this machine: STATE/changes/TENANT/TABLE/VERSION/HASH-FENCE/part-00000.ndjson.gz and on.
+
+use std::fs::{self, File};
+use std::io::{BufWriter, Read, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+use super::{ChangeSets, Draft, fence_of, part_name};
+use crate::breakpoint::Breakpoint;
+use crate::error::{IoContext as _, Result};
+use crate::store::Version;
+
+/// Change sets below a folder.
+#[derive(Debug, Clone)]
+pub struct Local {
+    root: PathBuf,
+}
+
+impl Local {
+    /// Change sets below `root`, which is made when there is something to put into it.
+    pub fn new(root: &Path) -> Self {
+        Self { root: root.to_path_buf() }
+    }
+
+    fn home(&self, version: &Version) -> PathBuf {
+        self.root.join(&version.key.tenant).join(&version.key.table).join(&version.version)
+    }
+}
+
+impl ChangeSets for Local {
+    fn root(&self) -> Result<String> {
+        let root = std::path::absolute(&self.root).at("cannot find", &self.root)?;
+        Ok(root.display().to_string())
+    }
+
+    fn draft(&self, version: &Version, fence: u64) -> Result<Arc<dyn Draft>> {
+        let home = self.home(version);
+        let aside = home.join(format!("aside-{fence}"));
+        create_anew(&aside)?;
+        Ok(Arc::new(Folder { home, aside, fence }))
+    }
+
+    fn is_whole(&self, version: &Version) -> Result<bool> {
+        let folder = self.path(version, None);
+        let parts = version.plan.as_ref().map_or(0, |plan| plan.parts);
+        Ok(folder.is_dir() && (0..parts).all(|part| folder.join(part_name(part)).is_file()))
+    }
+
+    fn is_there(&self, version: &Version) -> Result<bool> {
+        Ok(self.path(version, None).is_dir())
+    }
+
+    fn open(&self, version: &Version, part: u32) -> Result<Box<dyn Read + Send>> {
+        let path = self.path(version, Some(part));
+        Ok(Box::new(File::open(&path).at("cannot open", &path)?))
+    }
+
+    fn path(&self, version: &Version, part: Option<u32>) -> PathBuf {
+        let folder = self.home(version).join(version.changes.as_deref().unwrap_or("none"));
+        match part {
+            Some(part) => folder.join(part_name(part)),
+            None => folder,
+        }
+    }
+
+    fn remove_leftovers(&self, version: &Version, fence: u64) {
+        let home = self.home(version);
+        for name in folder_names(&home).unwrap_or_default() {
+            let is_older = fence_of(&name).is_some_and(|of| of <= fence);
+            if is_older && version.changes.as_ref() != Some(&name) {
+                let removed = fs::remove_dir_all(home.join(&name));
+                tracing::debug!(%version, folder = name, ?removed, "Removed what was planned before.");
+            }
+        }
+    }
+}
+
+/// A change set that is being written into a folder, which gets its name once everything in it is durable.
+#[derive(Debug)]
+struct Folder {
+    home: PathBuf,
+    aside: PathBuf,
+    fence: u64,
+}
+
+impl Draft for Folder {
+    fn write(&self, part: u32, blocks: &mut dyn Iterator<Item = Vec<u8>>) -> Result<()> {
+        let path = self.aside.join(part_name(part));
+        let file = File::create(&path).at("cannot create", &path)?;
+        let mut out = GzEncoder::new(BufWriter::new(file), Compression::fast());
+        for block in blocks {
+            out.write_all(&block).at("cannot write", &path)?;
+        }
+        finish_gzip(out).at("cannot write", &path)
+    }
+
+    fn clear(&self) -> Result<()> {
+        create_anew(&self.aside)
+    }
+
+    fn finish(&self, hash: &str) -> Result<String> {
+        sync_folder(&self.aside)?;
+        let name = format!("{hash}-{}", self.fence);
+        let named = self.home.join(&name);
+        if named.exists() {
+            fs::remove_dir_all(&named).at("cannot remove", &named)?;
+        }
+        fs::rename(&self.aside, &named).at("cannot rename into", &named)?;
+        sync_folder(&self.home)?;
+        Breakpoint::ChangesDurable.reached();
+        Ok(name)
+    }
+
+    fn abandon(&self) {
+        // The error that is on its way says more than one about the leftover would.
+        let _ = fs::remove_dir_all(&self.aside);
+    }
+}
+
+/// Makes a folder anew; what an earlier attempt left there is removed.
+fn create_anew(folder: &Path) -> Result<()> {
+    if folder.exists() {
+        fs::remove_dir_all(folder).at("cannot remove", folder)?;
+    }
+    // `gc` takes empty folders away, a tenant's perhaps between two steps of this; then the second try makes it anew.
+    fs::create_dir_all(folder).or_else(|_| fs::create_dir_all(folder)).at("cannot create", folder)
+}
+
+/// The names in a folder.
+pub(crate) fn folder_names(folder: &Path) -> std::io::Result<Vec<String>> {
+    let names = fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.file_name().to_string_lossy().into_owned()));
+    names.collect()
+}
+
+/// Ends a gzip file and makes it durable.
+pub(crate) fn finish_gzip(encoder: GzEncoder<BufWriter<File>>) -> std::io::Result<()> {
+    let mut buffered = encoder.finish()?;
+    buffered.flush()?;
+    buffered.get_ref().sync_all()
+}
+
+/// Makes the names in a folder durable.
+pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
+    File::open(folder).and_then(|file| file.sync_all()).at("cannot sync", folder)
+}
