@@ -4,6 +4,7 @@
 //! `AWS_ENDPOINT_URL_S3` and so on. A call that fails for a reason that may pass is made five times in all.
 
 use std::future::Future;
+use std::panic::resume_unwind;
 use std::thread;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use aws_sdk_s3::config::{Credentials, ResponseChecksumValidation, SharedCredenti
 use aws_smithy_http_client::tls;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
+use tokio::task::{JoinError, JoinHandle};
 
 use crate::error::{Error, Result};
 
@@ -99,6 +101,14 @@ impl Aws {
     /// Waits for a call.
     pub fn wait<T>(&self, call: impl Future<Output = T>) -> T {
         self.calls.block_on(call)
+    }
+
+    /// Makes calls at the same time, and waits for all of them.
+    pub(crate) fn all<T: Send + 'static>(&self, calls: Vec<impl Future<Output = T> + Send + 'static>) -> Vec<T> {
+        let calls: Vec<_> = calls.into_iter().map(|call| self.calls.spawn(call)).collect();
+        let join =
+            |call: JoinHandle<T>| self.wait(call).unwrap_or_else(|error: JoinError| resume_unwind(error.into_panic()));
+        calls.into_iter().map(join).collect()
     }
 
     /// Waits for up to `most`, and not always as long, so that those who failed together do not try again together.

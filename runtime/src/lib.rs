@@ -16,6 +16,8 @@ pub mod engine;
 pub mod epoch;
 pub mod error;
 pub mod float;
+#[cfg(feature = "aws")]
+pub mod lambda;
 pub mod look;
 pub mod name;
 pub mod operation;

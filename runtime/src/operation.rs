@@ -4,6 +4,8 @@ mod wire;
 
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "aws")]
+pub(crate) use wire::key_of_words;
 pub use wire::{Encoder, Head, Kind, Planned, control_line, key_json, stamp, value_json};
 
 /// A change to one row: `K` and `V` are the generated `Key` and `Values` of its table.

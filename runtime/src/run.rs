@@ -221,7 +221,10 @@ impl Runner {
 
     fn take(&self, step: Step, lease: &Lease, table: &'static Table, watch: &Watch) -> Result<Option<Outcome>> {
         match step {
-            Step::Supersede(version, by) => self.supersede(lease, version, &by).map(Some),
+            Step::Supersede(version, by) => {
+                let superseded = self.store.supersede(lease, version, &by)?;
+                Ok(Some(Outcome::of_version(&superseded)))
+            }
             Step::Finish(version) => {
                 let done = self.publish(lease, table, version)?;
                 Ok(Some(Outcome::of_version(&done)))
@@ -329,17 +332,9 @@ impl Runner {
         Ok(done)
     }
 
-    fn publication<'a>(&'a self, lease: &Lease, table: &'a Table, version: &'a Version) -> Publication<'a> {
+    pub(crate) fn publication<'a>(&'a self, lease: &Lease, table: &'a Table, version: &'a Version) -> Publication<'a> {
         let writer = Writer { registry: self.store.id(), fence: lease.fence };
         Publication { table, version, changes: &*self.changes, writer }
-    }
-
-    fn supersede(&self, lease: &Lease, version: Version, by: &str) -> Result<Outcome> {
-        let from = version.status;
-        let reason = Some(format!("{by} succeeded before it came"));
-        let superseded = Version { reason, ..version.unplanned(Status::Superseded) };
-        self.store.advance(lease, from, &superseded)?;
-        Ok(Outcome::of_version(&superseded))
     }
 
     fn fail(&self, lease: &Lease, version: Version, error: Error) -> Result<Outcome> {
@@ -373,7 +368,7 @@ impl Runner {
 
     /// Renews the lease while `work` runs. A renewal that fails is no harm by itself: every write checks the fence. Once it is
     /// another's, nobody wants the work any more.
-    fn keep_alive<T>(&self, lease: &Lease, watch: &Watch, work: impl FnOnce() -> T) -> T {
+    pub(crate) fn keep_alive<T>(&self, lease: &Lease, watch: &Watch, work: impl FnOnce() -> T) -> T {
         let (done, is_done) = mpsc::channel::<()>();
         let pause = lease_duration() / 4;
         thread::scope(|scope| {
@@ -442,7 +437,7 @@ impl Step {
 /// What began to be published is finished first; then versions go in order, and one that is older than the newest that
 /// succeeded is superseded, never compared backwards. With `resync`, a version that is HELD stays so: it was held as a
 /// change of the baseline, and what follows is published whole.
-fn next_step(versions: &[Version], table: &Table, resync: bool) -> Option<Step> {
+pub(crate) fn next_step(versions: &[Version], table: &Table, resync: bool) -> Option<Step> {
     if let Some(version) = versions.iter().find(|version| version.status == Status::Publishing) {
         return Some(Step::Finish(version.clone()));
     }

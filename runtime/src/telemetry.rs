@@ -19,6 +19,8 @@ pub struct Watch {
     bar: Option<Bar>,
     /// Whether nobody wants the work any more.
     is_given_up: AtomicBool,
+    /// When it has to be over, in milliseconds since 1970.
+    end: Option<i64>,
 }
 
 #[derive(Debug)]
@@ -55,12 +57,22 @@ impl Progress {
 }
 
 impl Watch {
+    /// Watches work that has to be over at a moment, in milliseconds since 1970.
+    pub fn until(end: i64) -> Self {
+        Self { end: Some(end), ..Self::default() }
+    }
+
     /// Some rows were read. Fails when the user asked to stop, or the work was given up.
     pub fn breathe(&self, rows: u64) -> Result<()> {
         if let Some(Bar { bar, rows: all, since }) = &self.bar {
             let all = all.fetch_add(rows, Ordering::Relaxed) + rows;
             let rate = all as f64 / since.elapsed().as_secs_f64().max(1e-3);
             bar.set_message(format!("{:.1} M rows/s", rate / 1e6));
+        }
+        if self.end.is_some_and(|end| clock::now_ms() > end) {
+            return Err(Error::aws("the delta", "takes longer than the function may run").help(
+                "give `plan` more memory, deliver the export in more parts, or write `engine: { athena: true }`",
+            ));
         }
         if self.is_given_up.load(Ordering::Relaxed) { Err(Error::Interrupted) } else { check_stop() }
     }
@@ -122,6 +134,15 @@ pub fn listen_for_ctrl_c() {
     if let Err(error) = ctrlc::set_handler(handler) {
         tracing::warn!(%error, "Ctrl-C will stop at once, because its handler cannot be set");
     }
+}
+
+/// Logs of a Lambda function, which become a line of JSON each, as RUST_LOG says; without it all but details.
+#[cfg(feature = "aws")]
+pub fn init_function_logs() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,aws_config=warn"));
+    let logs = tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter).with_current_span(false);
+    // A second call, as in tests, changes nothing.
+    let _ = logs.without_time().try_init();
 }
 
 /// Logs to stderr, as RUST_LOG says; warnings and errors without it.

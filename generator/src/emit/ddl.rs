@@ -24,15 +24,16 @@ pub(super) fn emit(tables: &[Table], files: &mut Files) {
     }
 }
 
+/// What the catalog knows of a table.
 #[derive(Serialize)]
-struct View {
+pub(super) struct View {
     header: String,
     table: String,
     description: Option<String>,
     columns: Vec<Column>,
-    serde: &'static str,
-    input_format: &'static str,
-    output_format: &'static str,
+    pub(super) serde: &'static str,
+    pub(super) input_format: &'static str,
+    pub(super) output_format: &'static str,
     serde_properties: Vec<Property>,
     properties: Vec<Property>,
 }
@@ -50,7 +51,22 @@ struct Property {
 }
 
 impl View {
-    fn of(table: &Table) -> Self {
+    /// The names of its columns.
+    pub(super) fn columns(&self) -> impl Iterator<Item = &str> {
+        self.columns.iter().map(|column| column.name.as_str())
+    }
+
+    /// Its properties, with `BUCKET` for the bucket.
+    pub(super) fn properties(&self) -> impl Iterator<Item = (&'static str, String)> {
+        self.properties.iter().map(|property| (property.name, unescaped(&property.value)))
+    }
+
+    /// How its rows are read.
+    pub(super) fn serde_properties(&self) -> impl Iterator<Item = (&'static str, String)> {
+        self.serde_properties.iter().map(|property| (property.name, unescaped(&property.value)))
+    }
+
+    pub(super) fn of(table: &Table) -> Self {
         Self {
             header: header(table),
             table: table.name.clone(),

@@ -1,6 +1,7 @@
 //! Tables to artifacts. Each kind of artifact is one file here, with one line in [`EMITTERS`].
 
 mod athena;
+mod cloudformation;
 mod ddl;
 mod delta;
 mod json_schema;
@@ -22,7 +23,7 @@ pub type Files = BTreeMap<String, String>;
 
 /// Every kind of artifact. The tables come sorted by name.
 const EMITTERS: &[fn(&[Table], &mut Files)] =
-    &[rust::emit, registry::emit, ddl::emit, delta::emit, athena::emit, json_schema::emit];
+    &[rust::emit, registry::emit, ddl::emit, delta::emit, athena::emit, json_schema::emit, cloudformation::emit];
 
 /// Where artifacts of tables stand. A file here that nothing emits any more belonged to a table that is gone, if it
 /// carries [`MARK`] in its first line, or in its second.
@@ -31,6 +32,7 @@ pub(crate) const PLACES: &[Place] = &[
     Place { folder: ddl::FOLDER, extension: "sql" },
     Place { folder: ddl::FOLDER, extension: "json" },
     Place { folder: delta::FOLDER, extension: "sql" },
+    Place { folder: cloudformation::FOLDER, extension: "yaml" },
 ];
 
 /// A folder that holds generated files, possibly beside others.
@@ -81,7 +83,11 @@ fn header(table: &Table) -> String {
 fn render(template: &str, view: &impl Serialize) -> String {
     const TEMPLATES: &[(&str, &str)] = &[
         ("delta.sql", include_str!("../../templates/delta.sql.tera")),
+        ("group.yaml", include_str!("../../templates/group.yaml.tera")),
+        ("root.yaml", include_str!("../../templates/root.yaml.tera")),
+        ("shared.yaml", include_str!("../../templates/shared.yaml.tera")),
         ("table.sql", include_str!("../../templates/table.sql.tera")),
+        ("table.yaml", include_str!("../../templates/table.yaml.tera")),
     ];
     static TERA: LazyLock<Tera> = LazyLock::new(|| {
         let mut tera = Tera::default();

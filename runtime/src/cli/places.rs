@@ -253,6 +253,7 @@ mod remote {
     use crate::engine::athena::{Athena, Statements};
     use crate::error::{Error, Result};
     use crate::sink::Sink;
+    use crate::sink::stream::Stream;
     use crate::snapshot::s3::{Place, S3, S3Folder};
     use crate::snapshot::{Export, Snapshots};
     use crate::store::Store;
@@ -290,8 +291,7 @@ mod remote {
     }
 
     pub(super) fn sink(name: &str) -> Result<Box<dyn Sink>> {
-        let _ = aws()?;
-        Err(Error::refused(name, "TODO"))
+        Ok(Box::new(Stream::new(aws()?, name)?))
     }
 
     pub(super) fn export(uri: &str) -> Result<Export> {

@@ -162,6 +162,14 @@ pub fn stamp(line: &[u8], sequence: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(&line[at + PLANNED.len()..]);
 }
 
+/// 32 hex digits that name several words together.
+#[cfg(feature = "aws")]
+pub(crate) fn key_of_words(words: &[&str]) -> String {
+    let mut bytes = Vec::new();
+    words.iter().for_each(|word| write_text(word.as_bytes(), &mut bytes));
+    format!("{:032x}", xxh3_128(&bytes))
+}
+
 /// The key of a row, in row bytes, as it stands in its operations.
 pub fn key_json(layout: &Layout, key: &[u8]) -> Vec<u8> {
     let mut json = Vec::new();

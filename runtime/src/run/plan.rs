@@ -187,7 +187,7 @@ impl Runner {
         };
         fs::create_dir_all(&self.work).at("cannot create", &self.work)?;
         let writer = Writer::new(Arc::clone(draft));
-        let mut writer = Publishable { lines: writer, most: self.sink.largest_operation(), label: &snapshot.label };
+        let mut writer = Publishable { lines: writer, most: self.sink.largest_operation()?, label: &snapshot.label };
         let baseline = against.baseline.as_ref();
         let inputs = Inputs { baseline: baseline.map(|baseline| &baseline.export), snapshot: &snapshot };
         let room = Room { work: &self.work, limits: self.limits };

@@ -73,7 +73,7 @@ impl Runner {
         Ok(())
     }
 
-    fn register_version(&self, table: &Table, key: &TableKey, version: &str) -> Result<Registered> {
+    pub(crate) fn register_version(&self, table: &Table, key: &TableKey, version: &str) -> Result<Registered> {
         let parts = self.parts(table, key, version)?;
         let folder = self.exports.folder(&key.tenant, &key.table, version);
         self.store.register(key, version, parts, |known, found| {

@@ -58,8 +58,8 @@ impl Sink for Files {
         shown_path(&self.root)
     }
 
-    fn largest_operation(&self) -> Option<usize> {
-        None
+    fn largest_operation(&self) -> Result<Option<usize>> {
+        Ok(None)
     }
 
     /// Parts that were out before are left alone where they still are.

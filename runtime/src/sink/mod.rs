@@ -1,6 +1,12 @@
 //! Where operations go: [`file`] on this machine, `kinesis` on AWS.
 
 pub mod file;
+#[cfg(feature = "aws")]
+pub mod kinesis;
+#[cfg(feature = "aws")]
+pub mod kpl;
+#[cfg(feature = "aws")]
+pub mod stream;
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -20,7 +26,7 @@ pub trait Sink: Debug + Send + Sync {
     fn shown(&self) -> String;
 
     /// How many bytes one operation may have; `None` where there is no limit.
-    fn largest_operation(&self) -> Option<usize>;
+    fn largest_operation(&self) -> Result<Option<usize>>;
 
     /// Publishes a version under the sequence that it has: BEGIN, every operation, END. `out` is how far its parts were out
     /// before; `told` hears how far they are. It may all be done again: whatever was out is the same then.

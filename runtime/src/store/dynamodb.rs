@@ -35,7 +35,7 @@ const TRIES: u32 = 12;
 const PAUSE: Duration = Duration::from_millis(1500);
 
 /// An open registry.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Dynamodb {
     aws: Arc<Aws>,
     table: String,

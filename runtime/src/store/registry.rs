@@ -165,6 +165,15 @@ impl dyn Store + '_ {
         }
     }
 
+    /// Ends a version that came too late: `by` succeeded before.
+    pub fn supersede(&self, lease: &Lease, version: Version, by: &str) -> Result<Version> {
+        let from = version.status;
+        let reason = Some(format!("{by} succeeded before it came"));
+        let superseded = Version { reason, ..version.unplanned(Status::Superseded) };
+        self.advance(lease, from, &superseded)?;
+        Ok(superseded)
+    }
+
     /// Notes how far a part is out, under the lease.
     pub fn note_delivery(&self, lease: &Lease, version: &Version, sink: &str, part: u32, extent: Extent) -> Result<()> {
         if self.deliver(lease, version, sink, part, extent)? { Ok(()) } else { Err(lost(lease, version)) }

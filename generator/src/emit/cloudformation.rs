@@ -1,0 +1,207 @@
+//! `infra/`: the stacks. What all tables share, one stack per table, groups of these, and a root that nests everything;
+//! and the state machine.
+
+mod functions;
+
+use serde::Serialize;
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::ddl::View as Glue;
+use super::{Files, MARK, header, render};
+use crate::model::Table;
+use functions::{ALARMS, FUNCTIONS};
+
+/// Where the stacks of tables stand.
+pub(super) const FOLDER: &str = "infra/tables";
+
+/// How many tables one group nests: a template takes 500 resources, and a stack 200 nested in it deploys in reasonable time.
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>
+const GROUP: usize = 200;
+
+/// The state machine; `@retry` and `@catch` stand for what every step does when it fails.
+const FLOW: &str = include_str!("../../templates/flow.asl.json");
+
+/// What failed for its input's sake fails again, and what lost its lease is another's business now. Pauses stay far below
+/// the two minutes that a lease lasts.
+const RETRY: &str = r#"[
+        {"ErrorEquals": ["Input", "LeaseLost"], "MaxAttempts": 0},
+        {"ErrorEquals": ["States.ALL"], "IntervalSeconds": 1, "MaxAttempts": 6, "BackoffRate": 2, "MaxDelaySeconds": 30, "JitterStrategy": "FULL"}
+      ]"#;
+
+const CATCH: &str = r#"[{"ErrorEquals": ["States.ALL"], "ResultPath": "$.error", "Next": "Release"}]"#;
+
+pub(super) fn emit(tables: &[Table], files: &mut Files) {
+    let groups: Vec<&[Table]> = tables.chunks(GROUP).collect();
+    let root = Root { mark: MARK, groups: (1..=groups.len()).map(number).collect() };
+    files.insert("infra/tidemark.yaml".into(), render("root.yaml", &root));
+    files.insert(
+        "infra/shared.yaml".into(),
+        render("shared.yaml", &Shared { mark: MARK, functions: FUNCTIONS, alarms: ALARMS }),
+    );
+    files.insert("infra/flow.asl.json".into(), FLOW.replace("@retry", RETRY).replace("@catch", CATCH));
+    for (place, tables) in groups.iter().enumerate() {
+        files.insert(format!("{FOLDER}/group-{}.yaml", number(place + 1)), render("group.yaml", &Group::of(tables)));
+    }
+    for table in tables {
+        files.insert(format!("{FOLDER}/{}.yaml", table.name), render("table.yaml", &OfTable::of(table)));
+    }
+}
+
+/// The number of a group in names.
+fn number(group: usize) -> String {
+    format!("{group:02}")
+}
+
+#[derive(Serialize)]
+struct Root {
+    mark: &'static str,
+    groups: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Shared {
+    mark: &'static str,
+    functions: &'static [functions::Function],
+    alarms: &'static [functions::Alarm],
+}
+
+#[derive(Serialize)]
+struct Group {
+    mark: &'static str,
+    first: String,
+    last: String,
+    tables: Vec<Nested>,
+}
+
+#[derive(Serialize)]
+struct Nested {
+    id: String,
+    name: String,
+    athena: bool,
+}
+
+impl Group {
+    fn of(tables: &[Table]) -> Self {
+        let name = |table: Option<&Table>| table.map(|table| table.name.clone()).unwrap_or_default();
+        let nested =
+            |table: &Table| Nested { id: logical_id(&table.name), name: table.name.clone(), athena: table.athena };
+        Self {
+            mark: MARK,
+            first: name(tables.first()),
+            last: name(tables.last()),
+            tables: tables.iter().map(nested).collect(),
+        }
+    }
+}
+
+/// A name as CloudFormation takes it for a resource: letters and digits only. `web_events` is `WebEvents`. Where two would
+/// be the same, as of `a_b` and `ab`, a hash tells them apart.
+fn logical_id(table: &str) -> String {
+    let words = table.split('_').map(|word| {
+        let (first, rest) = word.split_at(word.len().min(1));
+        first.to_uppercase() + rest
+    });
+    format!("{}{:04x}", words.collect::<String>(), xxh3_64(table.as_bytes()) & 0xffff)
+}
+
+/// A table in the name of its role, which has 64 characters in all. The runtime names it in the same way.
+fn role(table: &str) -> String {
+    const MOST: usize = 40;
+    match table.len() {
+        0..=MOST => table.to_owned(),
+        _ => format!("{}-{:08x}", &table[..MOST - 9], xxh3_64(table.as_bytes()) as u32),
+    }
+}
+
+#[derive(Serialize)]
+struct OfTable {
+    header: String,
+    table: String,
+    role: String,
+    functions: Vec<&'static str>,
+    athena: bool,
+    glue_description: String,
+    properties: Vec<Property>,
+    columns: Vec<String>,
+    serde: &'static str,
+    input_format: &'static str,
+    output_format: &'static str,
+    serde_properties: Vec<Property>,
+    alarms: Vec<TableAlarm>,
+}
+
+/// A name and a value, both as YAML.
+#[derive(Serialize)]
+struct Property {
+    name: String,
+    value: String,
+}
+
+#[derive(Serialize)]
+struct TableAlarm {
+    name: &'static str,
+    metric: &'static str,
+    what: &'static str,
+}
+
+impl OfTable {
+    fn of(table: &Table) -> Self {
+        let glue = Glue::of(table);
+        let property = |(name, value): (&'static str, String)| Property { name: quoted(name), value: in_yaml(&value) };
+        Self {
+            header: header(table),
+            table: table.name.clone(),
+            role: role(&table.name),
+            functions: FUNCTIONS
+                .iter()
+                .filter(|function| function.acts_for_tables)
+                .map(|function| function.name)
+                .collect(),
+            athena: table.athena,
+            glue_description: quoted(&header(table)),
+            properties: glue.properties().map(property).collect(),
+            columns: glue.columns().map(quoted).collect(),
+            serde: glue.serde,
+            input_format: glue.input_format,
+            output_format: glue.output_format,
+            serde_properties: glue.serde_properties().map(property).collect(),
+            alarms: vec![
+                TableAlarm { name: "held", metric: "Held", what: "A guard holds a version of the table." },
+                TableAlarm { name: "failed", metric: "Failed", what: "An export of the table is at fault." },
+            ],
+        }
+    }
+}
+
+/// A text as YAML writes it between double quotes, which is how JSON writes it.
+fn quoted(text: &str) -> String {
+    serde_json::to_string(text).expect("a text is JSON")
+}
+
+/// A value that may name the bucket, which is known when the stack is made; what else looks like a variable is none.
+fn in_yaml(value: &str) -> String {
+    match value.strip_prefix("s3://BUCKET/") {
+        Some(path) => format!("!Sub {}", quoted(&format!("s3://${{ExportsBucket}}/{}", path.replace("${", "${!")))),
+        None => quoted(value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_roles_fit_and_tell_tables_apart() {
+        assert_eq!(role("orders"), "orders");
+        let (one, other) = ("a".repeat(99) + "1", "a".repeat(99) + "2");
+        assert_eq!(role(&one).len(), 40);
+        assert_ne!(role(&one), role(&other));
+    }
+
+    #[test]
+    fn resources_of_tables_have_names_of_letters_and_digits() {
+        let ids = ["web_events", "webevents", "web__events"].map(logical_id);
+        assert!(ids.iter().all(|id| id.bytes().all(|byte| byte.is_ascii_alphanumeric())));
+        assert!(ids[0] != ids[1] && ids[1] != ids[2] && ids[0] != ids[2]);
+    }
+}

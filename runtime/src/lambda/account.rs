@@ -1,0 +1,194 @@
+//! What every function works with, as its environment says.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::aws::{Aws, why};
+use crate::change_set;
+use crate::engine::athena::{Athena, Statements};
+use crate::engine::{Choice, Engines, Limits};
+use crate::error::{Error, Result};
+use crate::run::Runner;
+use crate::sink::stream::Stream;
+use crate::snapshot::s3::{Place, S3};
+use crate::store::dynamodb::Dynamodb;
+use crate::store::{Setting, Store, TableKey};
+use crate::table::Table;
+
+/// The account and everything in it that the stacks made.
+#[derive(Debug)]
+pub(super) struct Account {
+    pub(super) tables: &'static [&'static Table],
+    statements: &'static [Statements],
+    /// Clients that act as the function.
+    pub(super) aws: Arc<Aws>,
+    /// Clients that act as one table, which may read its exports and nobody else's.
+    of_tables: Mutex<HashMap<&'static str, Arc<Aws>>>,
+    pub(super) store: Dynamodb,
+    exports: Place,
+    changes: Place,
+    sink: String,
+    machine: String,
+    athena: AthenaNames,
+    /// How the names of the tables' roles begin.
+    table_role: String,
+}
+
+#[derive(Debug)]
+struct AthenaNames {
+    database: String,
+    workgroup: String,
+    results: Place,
+}
+
+impl Account {
+    /// The account as the environment says. Every variable is set by the templates.
+    pub(super) fn from_environment(
+        tables: &'static [&'static Table],
+        statements: &'static [Statements],
+    ) -> Result<Self> {
+        let aws = Arc::new(Aws::from_environment()?);
+        let store = variable("TIDEMARK_STORE")?;
+        let table = store.strip_prefix("dynamodb:").unwrap_or(&store);
+        Ok(Self {
+            tables,
+            statements,
+            store: Dynamodb::open(Arc::clone(&aws), table)?,
+            aws,
+            of_tables: Mutex::default(),
+            exports: place("TIDEMARK_EXPORTS")?,
+            changes: place("TIDEMARK_STATE")?,
+            sink: variable("TIDEMARK_SINK")?,
+            machine: variable("TIDEMARK_MACHINE")?,
+            athena: AthenaNames {
+                database: variable("TIDEMARK_ATHENA_DATABASE")?,
+                workgroup: variable("TIDEMARK_ATHENA_WORKGROUP")?,
+                results: place("TIDEMARK_ATHENA_RESULTS")?,
+            },
+            table_role: variable("TIDEMARK_TABLE_ROLE")?,
+        })
+    }
+
+    /// Tells the command line where everything is, so that it need know the registry alone.
+    pub(super) fn introduce(&self) -> Result<()> {
+        let settings = [
+            (Setting::Exports, self.exports.uri()),
+            (Setting::Changes, self.changes.uri()),
+            (Setting::Sink, self.sink.clone()),
+            (Setting::Machine, self.machine.clone()),
+        ];
+        for (setting, value) in settings {
+            if self.store.setting(setting)?.as_ref() != Some(&value) {
+                self.store.remember(setting, &value)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The table of this name.
+    pub(super) fn table(&self, name: &str) -> Result<&'static Table> {
+        let known = || self.tables.iter().map(|table| table.name).collect::<Vec<_>>().join(", ");
+        let table = self.tables.iter().copied().find(|table| table.name == name);
+        table.ok_or_else(|| {
+            Error::refused("", format!("unknown table `{}`; known are {}", name.escape_debug(), known()))
+                .help("write its schema, run the generator and deploy; or take its exports away")
+        })
+    }
+
+    /// What a table's steps work with: its exports, Glue and Athena under its own role; the registry, change sets and the
+    /// stream as the function itself.
+    pub(super) fn runner(&self, table: &'static Table) -> Result<Runner> {
+        let of_table = self.of_table(table)?;
+        let athena = Athena {
+            aws: Arc::clone(&of_table),
+            statements: self.statements,
+            database: self.athena.database.clone(),
+            workgroup: self.athena.workgroup.clone(),
+            results: Some(self.athena.results.clone()),
+        };
+        Ok(Runner {
+            tables: self.tables,
+            exports: Box::new(S3::new(of_table, self.exports.clone())),
+            store: Box::new(self.store.clone()),
+            changes: Box::new(change_set::s3::S3::new(Arc::clone(&self.aws), self.changes.clone())),
+            sink: Box::new(self.stream()?),
+            work: PathBuf::from("/tmp/tidemark"),
+            engines: Engines { choice: Choice::Bounded, athena: Some(athena) },
+            limits: Limits { memory: memory(), ..Limits::default() },
+        })
+    }
+
+    /// Where operations go. Nothing is asked of it yet.
+    pub(super) fn stream(&self) -> Result<Stream> {
+        Stream::new(Arc::clone(&self.aws), &self.sink)
+    }
+
+    fn of_table(&self, table: &'static Table) -> Result<Arc<Aws>> {
+        let mut of_tables = self.of_tables.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(aws) = of_tables.get(table.name) {
+            return Ok(Arc::clone(aws));
+        }
+        let aws = Arc::new(Aws::under_role(&format!("{}{}", self.table_role, role(table.name)))?);
+        of_tables.insert(table.name, Arc::clone(&aws));
+        Ok(aws)
+    }
+
+    /// Starts an execution of the flow for a table. Under the same name it is started once.
+    pub(super) fn start(&self, key: &TableKey, name: &str) -> Result<()> {
+        start(&self.aws, &self.machine, key, name)
+    }
+}
+
+/// Starts an execution of the flow for a table. Under the same name it is started once.
+pub(crate) fn start(aws: &Aws, machine: &str, key: &TableKey, name: &str) -> Result<()> {
+    let input = serde_json::json!({ "tenant": key.tenant, "table": key.table });
+    let call = aws.sfn.start_execution().state_machine_arn(machine).name(name).input(input.to_string());
+    match aws.wait(call.send()) {
+        Ok(_) => Ok(()),
+        // It runs, or ran: what it was to do, it does or did.
+        Err(error) if error.as_service_error().is_some_and(|error| error.is_execution_already_exists()) => Ok(()),
+        Err(error) => Err(Error::aws(format!("cannot start the flow of {key}"), why(&error))
+            .help("look at the state machine and the right to start it; the sweeper tries again")),
+    }
+}
+
+/// A table in the name of its role, which has 64 characters in all. The generator names it in the same way.
+fn role(table: &str) -> String {
+    const MOST: usize = 40;
+    match table.len() {
+        0..=MOST => table.to_owned(),
+        _ => format!("{}-{:08x}", &table[..MOST - 9], xxh3_64(table.as_bytes()) as u32),
+    }
+}
+
+/// What deltas may take of a function's memory: half of it. Reading, compressing and the SDK need the rest.
+fn memory() -> u64 {
+    let megabytes = std::env::var("AWS_LAMBDA_FUNCTION_MEMORY_SIZE").ok().and_then(|text| text.parse::<u64>().ok());
+    megabytes.unwrap_or(1024) * (1 << 20) / 2
+}
+
+fn variable(name: &str) -> Result<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty()).ok_or_else(|| {
+        Error::refused(name, "the environment variable is not set")
+            .help("deploy with the generated templates, which set it")
+    })
+}
+
+fn place(name: &str) -> Result<Place> {
+    let uri = variable(name)?;
+    Place::parse(&uri).ok_or_else(|| Error::refused(name, format!("`{uri}` names no place in S3")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_table_has_a_short_role() {
+        assert_eq!(role("orders"), "orders");
+        assert_eq!(role(&"a".repeat(128)), "a".repeat(31) + "-59c48d9a");
+    }
+}

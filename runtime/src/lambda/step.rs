@@ -1,0 +1,300 @@
+//! The steps of the flow for one tenant's table, each on its own, under one lease.
+
+use serde::{Deserialize, Serialize};
+
+use super::account::Account;
+use super::{Deadline, metrics};
+use crate::engine::{Statement, Waiting};
+use crate::error::{Error, Result};
+use crate::run::{Prepared, Step, next_step};
+use crate::sink::{Frame, Sink as _};
+use crate::store::{Extent, Lease, Status, Store, TableKey, Version};
+use crate::telemetry::Watch;
+
+/// How many parts one map publishes: the list of them travels in the state, which takes 256 KiB
+/// (<https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html>). More come in a second round.
+const PARTS_AT_ONCE: usize = 5_000;
+
+/// A table without a lease.
+#[derive(Deserialize)]
+pub(super) struct Wanted {
+    #[serde(flatten)]
+    key: TableKey,
+    /// The execution: it is the owner of the lease.
+    execution: String,
+}
+
+/// A table, and the right to write to its records.
+#[derive(Deserialize)]
+pub(super) struct Locked {
+    #[serde(flatten)]
+    key: TableKey,
+    lease: Holder,
+}
+
+/// The table is the one that stands beside it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Holder {
+    owner: String,
+    fence: u64,
+}
+
+/// A version that is worked on.
+#[derive(Deserialize)]
+pub(super) struct OfVersion {
+    #[serde(flatten)]
+    locked: Locked,
+    version: String,
+    /// What runs on Athena for it.
+    #[serde(default)]
+    statement: Option<Statement>,
+}
+
+/// One part of a version.
+#[derive(Deserialize)]
+pub(super) struct OfPart {
+    #[serde(flatten)]
+    of: OfVersion,
+    part: u32,
+}
+
+/// A table that is done with, for now.
+#[derive(Deserialize)]
+pub(super) struct Leaving {
+    #[serde(flatten)]
+    locked: Locked,
+    /// How many writes had made something runnable when there was nothing to do; none after a failure.
+    #[serde(default)]
+    pending: Option<u64>,
+    /// What failed.
+    #[serde(default)]
+    error: Option<serde_json::Value>,
+}
+
+#[derive(Serialize)]
+pub(super) struct LockAnswer {
+    lease: Option<Holder>,
+}
+
+/// What comes next for a table.
+#[derive(Serialize)]
+#[serde(tag = "step", rename_all = "lowercase")]
+pub(super) enum NextAnswer {
+    /// A version is to be planned.
+    Plan { version: String },
+    /// A version that began to be published is to be finished.
+    Publish { version: String },
+    /// There is nothing to do.
+    Done { pending: u64 },
+}
+
+/// What comes after planning.
+#[derive(Serialize)]
+#[serde(tag = "step", rename_all = "lowercase")]
+pub(super) enum PlanAnswer {
+    /// It may be published.
+    Publish,
+    /// Its delta is computed on Athena.
+    Athena { statement: Statement },
+    /// It is done with: HELD, FAILED, or registered anew.
+    Next,
+}
+
+/// What comes after a version began to be published.
+#[derive(Serialize)]
+#[serde(tag = "step", rename_all = "lowercase")]
+pub(super) enum BeginAnswer {
+    /// These parts are not out yet.
+    Parts { parts: Vec<PartName> },
+    /// All are.
+    Record,
+    /// Its export changed in the last moment.
+    Next,
+}
+
+#[derive(Serialize)]
+pub(super) struct PartName {
+    part: u32,
+}
+
+#[derive(Serialize)]
+pub(super) struct PublishAnswer {
+    part: u32,
+    /// Whether all of it is out; if not, there was no time for the rest.
+    done: bool,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "step", rename_all = "lowercase")]
+pub(super) enum RecordAnswer {
+    /// It SUCCEEDED.
+    Next,
+    /// There are more parts.
+    Begin,
+}
+
+#[derive(Serialize)]
+pub(super) struct UnlockAnswer {
+    /// False: there is more to do.
+    released: bool,
+}
+
+impl Locked {
+    fn lease(&self) -> Lease {
+        Lease { key: self.key.clone(), owner: self.lease.owner.clone(), fence: self.lease.fence }
+    }
+
+    /// The lease, for another while.
+    fn renewed(&self, account: &Account) -> Result<Lease> {
+        let lease = self.lease();
+        if account.store.renew(&lease)? {
+            return Ok(lease);
+        }
+        Err(Error::lease_lost(
+            lease.key.to_string(),
+            format!("another run took over from this one (fence {})", lease.fence),
+        )
+        .help("it does what is left; look at `status`"))
+    }
+}
+
+impl OfVersion {
+    fn load(&self, account: &Account) -> Result<Version> {
+        let key = &self.locked.key;
+        let known = account.store.version(key, &self.version)?;
+        known.ok_or_else(|| Error::refused(key.to_string(), format!("no version {} is known", self.version)))
+    }
+}
+
+/// Takes the lease. The same execution may ask again, when its answer was lost.
+pub(super) fn lock(account: &Account, wanted: Wanted) -> Result<LockAnswer> {
+    let Wanted { key, execution } = wanted;
+    let lease = account.store.acquire(&key, &execution, Some(&execution))?;
+    Ok(LockAnswer { lease: lease.map(|lease| Holder { owner: lease.owner, fence: lease.fence }) })
+}
+
+/// What is to be done next. What came too late is superseded on the way.
+pub(super) fn next(account: &Account, locked: Locked) -> Result<NextAnswer> {
+    let lease = locked.renewed(account)?;
+    let table = account.table(&lease.key.table)?;
+    let store: &dyn Store = &account.store;
+    loop {
+        let state = store.state(&lease.key)?;
+        let versions = store.versions(&lease.key)?;
+        match next_step(&versions, table, state.resync) {
+            None => return Ok(NextAnswer::Done { pending: state.pending }),
+            Some(Step::Supersede(version, by)) => drop(store.supersede(&lease, version, &by)?),
+            Some(Step::Finish(version)) => return Ok(NextAnswer::Publish { version: version.version }),
+            Some(Step::Run(version)) => return Ok(NextAnswer::Plan { version: version.version }),
+        }
+    }
+}
+
+/// Plans a version, or looks whether Athena has.
+pub(super) fn plan(account: &Account, of: OfVersion, deadline: Deadline) -> Result<PlanAnswer> {
+    let lease = of.locked.renewed(account)?;
+    let (table, version) = (account.table(&lease.key.table)?, of.load(account)?);
+    if !matches!(version.status, Status::Registered | Status::Planned | Status::Held) {
+        // An answer was lost, or it was delivered again; `next` sees what is so now.
+        return Ok(PlanAnswer::Next);
+    }
+    let runner = account.runner(table)?;
+    let run = format!("{}/{}", account.store.id(), lease.fence);
+    let waiting = Waiting::InTurns { run: &run, begun: of.statement.as_ref() };
+    let watch = Watch::until(deadline.0 - super::MARGIN.as_millis() as i64);
+    let prepared = runner.keep_alive(&lease, &watch, || runner.prepare(&lease, table, version, waiting, &watch));
+    Ok(match prepared? {
+        Prepared::Ready(_) => PlanAnswer::Publish,
+        Prepared::Runs(statement) => PlanAnswer::Athena { statement },
+        Prepared::Held(version) => {
+            metrics::held(&version);
+            PlanAnswer::Next
+        }
+        Prepared::Failed(outcome) => {
+            metrics::failed(&outcome);
+            PlanAnswer::Next
+        }
+        Prepared::Gone => PlanAnswer::Next,
+    })
+}
+
+/// Begins to publish a version, or goes on with it: BEGIN is sent, and the parts are told that are not out.
+pub(super) fn begin(account: &Account, of: OfVersion) -> Result<BeginAnswer> {
+    let lease = of.locked.renewed(account)?;
+    let table = account.table(&lease.key.table)?;
+    let version = of.load(account)?;
+    let publishing = match version.status {
+        Status::Publishing => version,
+        Status::Planned | Status::Held => match account.runner(table)?.begin(&lease, table, version)? {
+            Some(publishing) => publishing,
+            None => return Ok(BeginAnswer::Next),
+        },
+        _ => return Ok(BeginAnswer::Next),
+    };
+    let parts = left(account, &publishing)?;
+    if parts.is_empty() && Frame::of(table, &publishing).parts > 0 {
+        return Ok(BeginAnswer::Record);
+    }
+    account.stream()?.begin(&Frame::of(table, &publishing))?;
+    let parts: Vec<PartName> = parts.into_iter().take(PARTS_AT_ONCE).map(|part| PartName { part }).collect();
+    Ok(if parts.is_empty() { BeginAnswer::Record } else { BeginAnswer::Parts { parts } })
+}
+
+/// The parts of a version that are not out.
+fn left(account: &Account, version: &Version) -> Result<Vec<u32>> {
+    let out = account.store.delivered(version, &account.stream()?.name())?;
+    let parts = version.plan.as_ref().map_or(0, |plan| plan.parts);
+    Ok((0..parts).filter(|part| out.get(part) != Some(&Extent::Whole)).collect())
+}
+
+/// Publishes a part from where it was left, as far as there is time.
+pub(super) fn publish(account: &Account, of: OfPart, deadline: Deadline) -> Result<PublishAnswer> {
+    let OfPart { of, part } = of;
+    let lease = of.locked.renewed(account)?;
+    let table = account.table(&lease.key.table)?;
+    let version = of.load(account)?;
+    if version.status != Status::Publishing {
+        return Ok(PublishAnswer { part, done: true });
+    }
+    let runner = account.runner(table)?;
+    let stream = account.stream()?;
+    let name = stream.name();
+    let out = account.store.delivered(&version, &name)?.get(&part).copied().unwrap_or(Extent::Lines(0));
+    let Extent::Lines(from) = out else { return Ok(PublishAnswer { part, done: true }) };
+    let watch = Watch::default();
+    let mut told = |extent| runner.store.note_delivery(&lease, &version, &name, part, extent);
+    let go_on = || watch.breathe(0).map(|()| deadline.is_far());
+    let publication = runner.publication(&lease, table, &version);
+    let done = runner.keep_alive(&lease, &watch, || stream.part(publication, part, from, &mut told, &go_on))?;
+    if done.throttled > 0 {
+        metrics::of_version(&lease.key, Some(&of.version), &[("PublishThrottled", "Count", done.throttled as f64)]);
+    }
+    Ok(PublishAnswer { part, done: done.is_end })
+}
+
+/// Sends END once every part is out, and records that the version SUCCEEDED.
+pub(super) fn record(account: &Account, of: OfVersion) -> Result<RecordAnswer> {
+    let lease = of.locked.renewed(account)?;
+    let table = account.table(&lease.key.table)?;
+    let version = of.load(account)?;
+    if version.status != Status::Publishing {
+        return Ok(RecordAnswer::Next);
+    }
+    if !left(account, &version)?.is_empty() {
+        return Ok(RecordAnswer::Begin);
+    }
+    account.stream()?.end(&Frame::of(table, &version))?;
+    metrics::published(&account.runner(table)?.record(&lease, version)?);
+    Ok(RecordAnswer::Next)
+}
+
+/// Gives the lease back: after a failure whatever there is to do, otherwise only when nothing has come.
+pub(super) fn unlock(account: &Account, leaving: Leaving) -> Result<UnlockAnswer> {
+    let lease = leaving.locked.lease();
+    if let Some(error) = &leaving.error {
+        tracing::error!(tenant = lease.key.tenant, table = lease.key.table, %error, "The flow stopped.");
+        metrics::of_version(&lease.key, None, &[("Machine", "Count", 1.0)]);
+    }
+    let released = account.store.release(&lease, leaving.pending)?;
+    Ok(UnlockAnswer { released })
+}
