@@ -18,6 +18,7 @@ HERE = Path(__file__).resolve().parent
 
 TRINO = "476"
 TRINO_SHA256 = "cfd5accde17e8ebd251eeeb78aed1f490e77bb3a164d95a0f454bf8a7c1cbd3f"
+DYNAMODB = HERE / "dynamodb.pom.xml"
 # Trino comes with 60 plugins; these read CSV on S3 through Glue and write JSON, and hold small tables of a test's own.
 PLUGINS = ["hive", "memory"]
 MAVEN_PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1"
@@ -42,6 +43,7 @@ def install() -> Path:
             wait_for(lock)
             once(home / "trino", "lib", trino)
             once(home / "venv", "bin/python", environment)
+            once(home / "dynamodb", "DynamoDBLocal-2.6.1.jar", dynamodb)
     except OSError as error:
         raise Missing(f"{error}; look at {home}, or let TIDEMARK_CACHE name a directory with 3 GB to spare") from error
     return home
@@ -57,7 +59,7 @@ def wait_for(lock: IO) -> None:
 
 def pins() -> str:
     """Another version of anything, also of Python, is another directory."""
-    text = f"{(HERE / 'requirements.txt').read_text()} {sys.version_info[:2]} {TRINO_SHA256} {PLUGINS}"
+    text = f"{(HERE / 'requirements.txt').read_text()} {sys.version_info[:2]} {TRINO_SHA256} {PLUGINS} {DYNAMODB.read_text()}"
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
@@ -100,6 +102,14 @@ def trino(folder: Path) -> None:
         raise Missing(f"{archive.name} has the SHA-256 {found} where {TRINO_SHA256} is right; look at where Maven gets it")
     shutil.rmtree(folder / "m2")
     unpack(archive, folder)
+
+
+def dynamodb(folder: Path) -> None:
+    """Amazon's own DynamoDB Local and all that it needs, checked by Maven against the checksums of its repository."""
+    command(["mvn", "--quiet", "--batch-mode", "--strict-checksums", "--file", DYNAMODB, f"{MAVEN_PLUGIN}:copy-dependencies",
+             "-DincludeScope=runtime", f"-DoutputDirectory={folder}", f"-Dmaven.repo.local={folder / 'm2'}"],
+            "DynamoDB Local cannot be had from Maven Central", "look at the network and at Maven's settings")
+    shutil.rmtree(folder / "m2")
 
 
 def unpack(archive: Path, folder: Path) -> None:

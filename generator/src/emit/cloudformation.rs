@@ -21,6 +21,9 @@ const GROUP: usize = 200;
 /// The state machine; `@retry` and `@catch` stand for what every step does when it fails.
 const FLOW: &str = include_str!("../../templates/flow.asl.json");
 
+/// The sample consumer, which does not depend on the tables.
+const CONSUMER: &str = include_str!("../../templates/consumer.yaml");
+
 /// What failed for its input's sake fails again, and what lost its lease is another's business now. Pauses stay far below
 /// the two minutes that a lease lasts.
 const RETRY: &str = r#"[
@@ -39,6 +42,7 @@ pub(super) fn emit(tables: &[Table], files: &mut Files) {
         render("shared.yaml", &Shared { mark: MARK, functions: FUNCTIONS, alarms: ALARMS }),
     );
     files.insert("infra/flow.asl.json".into(), FLOW.replace("@retry", RETRY).replace("@catch", CATCH));
+    files.insert("infra/consumer.yaml".into(), format!("# {MARK}. Changes belong into generator/templates/consumer.yaml.\n{CONSUMER}"));
     for (place, tables) in groups.iter().enumerate() {
         files.insert(format!("{FOLDER}/group-{}.yaml", number(place + 1)), render("group.yaml", &Group::of(tables)));
     }

@@ -1,0 +1,125 @@
+//! The rows as items: partition key `tenant`, sort key `key`, a typed attribute for each column, and `sequence`.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata};
+use aws_sdk_dynamodb::types::AttributeValue::{self, Bool, N, Null, S};
+use generated::orders::{Key, Values};
+use runtime::operation::{Begin, End};
+use runtime::{Change, Operation};
+
+type Item = HashMap<String, AttributeValue>;
+
+/// The item that remembers the last version of a tenant that was published whole. No key of a row looks like it.
+const RESET: &str = "reset";
+
+/// The table of DynamoDB that orders are applied to.
+#[derive(Debug, Clone)]
+pub(crate) struct Orders {
+    client: Client,
+    table: String,
+}
+
+impl Orders {
+    pub(crate) fn new(client: Client, table: String) -> Self {
+        Self { client, table }
+    }
+
+    /// Applies an operation, unless its key has seen it, or a later one.
+    pub(crate) async fn apply(&self, operation: Operation<Key, Values>) -> Result<(), String> {
+        let mut item = key(&operation.tenant, &row_key(&operation.key)?);
+        item.insert("sequence".into(), N(operation.sequence.to_string()));
+        match operation.change {
+            Change::Insert { after, .. } | Change::Update { after, .. } => item.extend(attributes(operation.key, after)),
+            // The row goes, its number stays.
+            Change::Delete { .. } => drop(item.insert("deleted".into(), Bool(true))),
+        }
+        let call = self.client.put_item().table_name(&self.table).set_item(Some(item.clone()));
+        let call = call.condition_expression("attribute_not_exists(#sequence) OR #sequence < :sequence");
+        let call = call.expression_attribute_names("#sequence", "sequence");
+        unless_refused(call.expression_attribute_values(":sequence", item["sequence"].clone()).send().await)
+    }
+
+    /// Remembers that this version is published whole.
+    pub(crate) async fn begin_reset(&self, begin: &Begin) -> Result<(), String> {
+        let mut item = key(&begin.tenant, RESET);
+        item.insert("sequence".into(), N(begin.sequence.to_string()));
+        let call = self.client.put_item().table_name(&self.table).set_item(Some(item.clone()));
+        let call = call.condition_expression("attribute_not_exists(#sequence) OR #sequence < :sequence");
+        let call = call.expression_attribute_names("#sequence", "sequence");
+        unless_refused(call.expression_attribute_values(":sequence", item["sequence"].clone()).send().await)
+    }
+
+    /// At the end of a version that was published whole, what it did not bring is dropped.
+    pub(crate) async fn end(&self, end: &End) -> Result<(), String> {
+        let call = self.client.get_item().table_name(&self.table).consistent_read(true);
+        let reset = call.set_key(Some(key(&end.tenant, RESET))).send().await.map_err(|error| told(&error))?.item;
+        let sequence = N(end.sequence.to_string());
+        if reset.is_none_or(|reset| reset.get("sequence") != Some(&sequence)) {
+            return Ok(());
+        }
+        let call = self.client.query().table_name(&self.table).consistent_read(true);
+        let call = call.key_condition_expression("tenant = :tenant AND #key > :rows");
+        let call = call.filter_expression("#sequence < :sequence AND attribute_not_exists(deleted)");
+        let call = call.expression_attribute_names("#key", "key").expression_attribute_names("#sequence", "sequence");
+        let call = call.expression_attribute_values(":tenant", S(end.tenant.clone()));
+        // Keys of rows are lists in JSON.
+        let call = call.expression_attribute_values(":rows", S("[".into())).expression_attribute_values(":sequence", sequence);
+        let mut rows = call.into_paginator().items().send();
+        while let Some(row) = rows.next().await {
+            self.drop_row(row.map_err(|error| told(&error))?).await?;
+        }
+        Ok(())
+    }
+
+    /// Drops a row that is still as it was read; its number stays what it is.
+    async fn drop_row(&self, row: Item) -> Result<(), String> {
+        let sequence = row["sequence"].clone();
+        let mut item: Item = row.into_iter().filter(|(name, _)| ["tenant", "key", "sequence"].contains(&name.as_str())).collect();
+        item.insert("deleted".into(), Bool(true));
+        let call = self.client.put_item().table_name(&self.table).set_item(Some(item));
+        let call = call.condition_expression("#sequence = :sequence").expression_attribute_names("#sequence", "sequence");
+        unless_refused(call.expression_attribute_values(":sequence", sequence).send().await)
+    }
+}
+
+fn key(tenant: &str, key: &str) -> Item {
+    Item::from([("tenant".into(), S(tenant.into())), ("key".into(), S(key.into()))])
+}
+
+/// A row's key as one text: `["eu-west",17]`.
+fn row_key(key: &Key) -> Result<String, String> {
+    serde_json::to_string(&(&key.region, key.order_id)).map_err(|error| error.to_string())
+}
+
+/// The row, column by column. NULL is told apart from what is not there.
+fn attributes(key: Key, values: Values) -> Item {
+    let text = |text: Option<String>| text.map_or(Null(true), S);
+    Item::from([
+        ("region".into(), S(key.region)),
+        ("order_id".into(), N(key.order_id.to_string())),
+        ("customer_email".into(), text(values.customer_email)),
+        ("status".into(), S(values.status)),
+        ("amount".into(), values.amount.map_or(Null(true), |amount| N(amount.to_string()))),
+        ("note".into(), text(values.note)),
+        ("updated_at".into(), S(values.updated_at.to_string())),
+        ("exported_by".into(), text(values.exported_by)),
+    ])
+}
+
+/// A write whose condition does not hold is one that is not to be made.
+fn unless_refused<T, E>(done: Result<T, aws_sdk_dynamodb::error::SdkError<E>>) -> Result<(), String>
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    match done {
+        Ok(_) => Ok(()),
+        Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(()),
+        Err(error) => Err(told(&error)),
+    }
+}
+
+fn told<E: std::error::Error + 'static>(error: &E) -> String {
+    DisplayErrorContext(error).to_string()
+}
