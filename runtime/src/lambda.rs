@@ -25,6 +25,7 @@ use crate::error::{Error, Fault, Result};
 use crate::table::Table;
 use crate::telemetry;
 use account::Account;
+pub(crate) use account::start;
 
 /// How long before its end a function stops to begin anything: what is in flight then still ends.
 const MARGIN: Duration = Duration::from_secs(20);

@@ -89,31 +89,60 @@ impl Stack {
         serde_json::from_str(&self.ask("GET", "/_log", "").1).unwrap()
     }
 
-    fn ask(&self, method: &str, path: &str, body: &str) -> (u16, String) {
-        let address = self.athena.strip_prefix("http://").unwrap();
-        let mut stream = TcpStream::connect(address).unwrap();
-        let length = body.len();
-        let request = format!(
-            "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
-        );
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut answer = BufReader::new(stream);
-        let (mut line, mut length) = (String::new(), 0);
-        answer.read_line(&mut line).unwrap();
-        let status = line.split(' ').nth(1).unwrap().parse().unwrap();
-        loop {
-            line.clear();
-            answer.read_line(&mut line).unwrap();
-            match line.trim_end().split_once(": ") {
-                Some((name, value)) if name.eq_ignore_ascii_case("content-length") => length = value.parse().unwrap(),
-                Some(_) => {}
-                None => break,
-            }
-        }
-        let mut body = vec![0; length];
-        answer.read_exact(&mut body).unwrap();
-        (status, String::from_utf8(body).unwrap())
+    /// The emulator, past everything.
+    pub(crate) fn aws(&self) -> &str {
+        &self.aws
     }
+
+    /// Athena.
+    pub(crate) fn athena(&self) -> &str {
+        &self.athena
+    }
+
+    /// The emulator, by way of what writes calls down and lets them fail.
+    pub(crate) fn proxy(&self) -> &str {
+        &self.proxy
+    }
+
+    /// The Python that has Amazon's clients.
+    pub(crate) fn python(&self) -> &str {
+        &self.python
+    }
+
+    /// Asks the proxy itself.
+    pub(crate) fn ask_proxy(&self, method: &str, path: &str, body: &str) -> (u16, String) {
+        ask(&self.proxy, method, path, body)
+    }
+
+    fn ask(&self, method: &str, path: &str, body: &str) -> (u16, String) {
+        ask(&self.athena, method, path, body)
+    }
+}
+
+fn ask(address: &str, method: &str, path: &str, body: &str) -> (u16, String) {
+    let address = address.strip_prefix("http://").unwrap();
+    let mut stream = TcpStream::connect(address).unwrap();
+    let length = body.len();
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = BufReader::new(stream);
+    let (mut line, mut length) = (String::new(), 0);
+    answer.read_line(&mut line).unwrap();
+    let status = line.split(' ').nth(1).unwrap().parse().unwrap();
+    loop {
+        line.clear();
+        answer.read_line(&mut line).unwrap();
+        match line.trim_end().split_once(": ") {
+            Some((name, value)) if name.eq_ignore_ascii_case("content-length") => length = value.parse().unwrap(),
+            Some(_) => {}
+            None => break,
+        }
+    }
+    let mut body = vec![0; length];
+    answer.read_exact(&mut body).unwrap();
+    (status, String::from_utf8(body).unwrap())
 }
 
 /// A table of DynamoDB that can hold a registry.

@@ -4,7 +4,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::named::{find_table, known_version, known_versions, table_key};
-use super::places::StateArgs;
+use super::places::{self, StateArgs};
 use super::show::{self, count, moment};
 use super::{Format, FormatArgs};
 use crate::change_set::Counts;
@@ -191,11 +191,13 @@ pub(super) fn retry(args: &RetryArgs, tables: &'static [&'static Table]) -> Resu
         let problem = format!("it is {}; only a FAILED version can be tried again", version.status);
         return Err(Error::refused(version.to_string(), problem));
     }
+    let is_on_its_way = places::wake(&*registry, &version.key)?;
     let root = crate::name::shown(&registry.root()?.unwrap_or_else(|| "DIR".into()));
     match args.format.format {
         Format::Json => {
             show::print_json(&serde_json::json!({ "version": version.version, "status": Status::Registered }))?
         }
+        Format::Text if is_on_its_way => show::print(&format!("{version} is REGISTERED again, and begun.\n"))?,
         Format::Text => {
             show::print(&format!("{version} is REGISTERED again. Go on with: cargo tidemark run {root}\n"))?
         }

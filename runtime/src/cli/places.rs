@@ -16,7 +16,7 @@ use crate::sink::file::Files;
 use crate::snapshot::local::Local;
 use crate::snapshot::{Export, Snapshots};
 use crate::store::sqlite::Sqlite;
-use crate::store::{Setting, Store};
+use crate::store::{Setting, Store, TableKey};
 use crate::table::Table;
 
 /// Where the registry and the change sets lie unless `--state` says otherwise.
@@ -162,6 +162,15 @@ impl StateArgs {
     }
 }
 
+/// Starts the flow of a tenant's table where a machine on AWS runs it. False where it runs by a command.
+pub(super) fn wake(registry: &dyn Store, key: &TableKey) -> Result<bool> {
+    let Some(machine) = registry.setting(Setting::Machine)? else { return Ok(false) };
+    // Each write that makes something runnable is one more: the name is that of what is to be done.
+    let pending = registry.pending(key)?;
+    remote::start(&machine, key, pending)?;
+    Ok(true)
+}
+
 impl OutArgs {
     /// Where the operations of a command go that publishes none.
     pub(super) fn none() -> Self {
@@ -252,12 +261,13 @@ mod remote {
     use crate::engine::Engines;
     use crate::engine::athena::{Athena, Statements};
     use crate::error::{Error, Result};
+    use crate::operation::key_of_words;
     use crate::sink::Sink;
     use crate::sink::stream::Stream;
     use crate::snapshot::s3::{Place, S3, S3Folder};
     use crate::snapshot::{Export, Snapshots};
-    use crate::store::Store;
     use crate::store::dynamodb::Dynamodb;
+    use crate::store::{Store, TableKey};
 
     /// The one account of this program.
     fn aws() -> Result<Arc<Aws>> {
@@ -290,6 +300,11 @@ mod remote {
         }
     }
 
+    pub(super) fn start(machine: &str, key: &TableKey, pending: u64) -> Result<()> {
+        let name = key_of_words(&[&key.tenant, &key.table, "pending", &pending.to_string()]);
+        crate::lambda::start(&*aws()?, machine, key, &name)
+    }
+
     pub(super) fn sink(name: &str) -> Result<Box<dyn Sink>> {
         Ok(Box::new(Stream::new(aws()?, name)?))
     }
@@ -319,7 +334,7 @@ mod remote {
     use crate::error::{Error, Result};
     use crate::sink::Sink;
     use crate::snapshot::{Export, Snapshots};
-    use crate::store::Store;
+    use crate::store::{Store, TableKey};
 
     pub(super) fn changes(_: &str) -> Result<Box<dyn ChangeSets>> {
         Err(Error::without_aws("S3"))
@@ -327,6 +342,10 @@ mod remote {
 
     pub(super) fn store(_: &str) -> Result<Box<dyn Store>> {
         Err(Error::without_aws("DynamoDB"))
+    }
+
+    pub(super) fn start(_: &str, _: &TableKey, _: u64) -> Result<()> {
+        Err(Error::without_aws("Step Functions"))
     }
 
     pub(super) fn sink(_: &str) -> Result<Box<dyn Sink>> {

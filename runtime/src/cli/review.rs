@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::named::{known_version, known_versions, table_key};
-use super::places::{EngineArgs, ExportsArgs, OutArgs, StateArgs};
+use super::places::{self, EngineArgs, ExportsArgs, OutArgs, StateArgs};
 use super::plan::{SHORT_HASH, short};
 use super::show;
 use super::{Format, FormatArgs};
@@ -11,7 +11,7 @@ use crate::clock;
 use crate::engine::athena::Statements;
 use crate::error::{Error, Fault, Result};
 use crate::run::Runner;
-use crate::store::{Status, Store, Version};
+use crate::store::{Setting, Status, Store, Version};
 use crate::table::Table;
 use crate::telemetry::{self, Progress};
 
@@ -106,6 +106,7 @@ pub(super) fn resync(args: &ResyncArgs, tables: &'static [&'static Table]) -> Re
     let versions = known_versions(&*registry, &key)?;
     let was_wanted = registry.resync(&key)?;
     registry.set_resync(&key, !args.cancel)?;
+    let is_on_its_way = !args.cancel && places::wake(&*registry, &key)?;
     if args.format.format == Format::Json {
         show::print_json(&serde_json::json!({ "tenant": key.tenant, "table": key.table, "resync": !args.cancel }))?;
         return Ok(None);
@@ -115,6 +116,7 @@ pub(super) fn resync(args: &ResyncArgs, tables: &'static [&'static Table]) -> Re
     show::print(&match (args.cancel, was_wanted, next) {
         (true, false, _) => format!("No resync of {key} was asked for.\n"),
         (true, true, _) => format!("The resync of {key} is taken back; the next version is compared as ever.\n"),
+        (false, _, Some(next)) if is_on_its_way => format!("{next} will be published whole; that has begun.\n"),
         (false, _, Some(next)) => format!("{next} will be published whole. Go on with: cargo tidemark run {root}\n"),
         (false, _, None) => format!("The next version of {key} that is delivered will be published whole.\n"),
     })?;
@@ -145,14 +147,14 @@ pub(super) fn approve(
     let registry = args.state.registry()?;
     let (table, version) = known_version(&*registry, tables, &args.version)?;
     check_approval(&*registry, table, &version, &args.hash)?;
+    if registry.setting(Setting::Machine)?.is_some() {
+        approve_there(args, &*registry, &version)?;
+        return Ok(None);
+    }
     let root = args.exports.root(&*registry)?;
     let engines = args.engine.engines(statements, &[&root])?;
     args.exports.open(&*registry)?;
-    if !registry.approve(&version)? {
-        return Err(
-            Error::refused(version.to_string(), "it changed while it was approved").help("look at its plan again")
-        );
-    }
+    record_approval(&*registry, &version)?;
     telemetry::listen_for_ctrl_c();
     let runner = args.state.runner(registry, &args.exports, &args.out, tables)?;
     let runner = Runner { engines, ..runner };
@@ -165,6 +167,28 @@ pub(super) fn approve(
     }
     super::run::complain(&report);
     Ok(report.fault())
+}
+
+fn record_approval(registry: &dyn Store, version: &Version) -> Result<()> {
+    if registry.approve(version)? {
+        return Ok(());
+    }
+    Err(Error::refused(version.to_string(), "it changed while it was approved").help("look at its plan again"))
+}
+
+/// Approves a version that a machine on AWS publishes.
+fn approve_there(args: &ApproveArgs, registry: &dyn Store, version: &Version) -> Result<()> {
+    record_approval(registry, version)?;
+    places::wake(registry, &version.key)?;
+    match args.format.format {
+        Format::Json => show::print_json(&serde_json::json!({
+            "tenant": version.key.tenant, "table": version.key.table, "version": version.version, "approved": true,
+        })),
+        Format::Text => show::print(&format!(
+            "{version} is approved, and its publication has begun. To see how it goes: cargo tidemark-aws history {}\n",
+            version.key
+        )),
+    }
 }
 
 pub(super) fn reject(args: &RejectArgs, tables: &'static [&'static Table]) -> Result<Option<Fault>> {

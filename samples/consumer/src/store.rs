@@ -31,7 +31,9 @@ impl Orders {
         let mut item = key(&operation.tenant, &row_key(&operation.key)?);
         item.insert("sequence".into(), N(operation.sequence.to_string()));
         match operation.change {
-            Change::Insert { after, .. } | Change::Update { after, .. } => item.extend(attributes(operation.key, after)),
+            Change::Insert { after, .. } | Change::Update { after, .. } => {
+                item.extend(attributes(operation.key, after))
+            }
             // The row goes, its number stays.
             Change::Delete { .. } => drop(item.insert("deleted".into(), Bool(true))),
         }
@@ -65,7 +67,8 @@ impl Orders {
         let call = call.expression_attribute_names("#key", "key").expression_attribute_names("#sequence", "sequence");
         let call = call.expression_attribute_values(":tenant", S(end.tenant.clone()));
         // Keys of rows are lists in JSON.
-        let call = call.expression_attribute_values(":rows", S("[".into())).expression_attribute_values(":sequence", sequence);
+        let call =
+            call.expression_attribute_values(":rows", S("[".into())).expression_attribute_values(":sequence", sequence);
         let mut rows = call.into_paginator().items().send();
         while let Some(row) = rows.next().await {
             self.drop_row(row.map_err(|error| told(&error))?).await?;
@@ -76,10 +79,12 @@ impl Orders {
     /// Drops a row that is still as it was read; its number stays what it is.
     async fn drop_row(&self, row: Item) -> Result<(), String> {
         let sequence = row["sequence"].clone();
-        let mut item: Item = row.into_iter().filter(|(name, _)| ["tenant", "key", "sequence"].contains(&name.as_str())).collect();
+        let mut item: Item =
+            row.into_iter().filter(|(name, _)| ["tenant", "key", "sequence"].contains(&name.as_str())).collect();
         item.insert("deleted".into(), Bool(true));
         let call = self.client.put_item().table_name(&self.table).set_item(Some(item));
-        let call = call.condition_expression("#sequence = :sequence").expression_attribute_names("#sequence", "sequence");
+        let call =
+            call.condition_expression("#sequence = :sequence").expression_attribute_names("#sequence", "sequence");
         unless_refused(call.expression_attribute_values(":sequence", sequence).send().await)
     }
 }

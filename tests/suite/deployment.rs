@@ -1,0 +1,277 @@
+//! The stacks as they ship, deployed on the emulator by `infra/deploy`: exports go in through S3, operations come out of
+//! Kinesis. They are deployed once for a run of the tests; each test has tenants of its own.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use runtime::aws::Aws;
+use runtime::store::dynamodb::Dynamodb;
+use runtime::store::{Status, Store as _, TableKey, Version};
+use serde_json::{Value as Json, json};
+
+use crate::stack::Stack;
+use crate::world::{Said, World, files, gunzip, gzip};
+
+/// The name of the stack, and what is made of it.
+const NAME: &str = "tidemark";
+pub(crate) const STREAM: &str = "tidemark-operations";
+pub(crate) const REGISTRY: &str = "dynamodb:tidemark-registry";
+
+/// How long to wait for anything, in tenths of a second.
+const PATIENCE: u32 = 3_000;
+
+/// The deployment.
+pub(crate) struct Deployment {
+    pub(crate) aws: Arc<Aws>,
+    pub(crate) registry: Dynamodb,
+    pub(crate) bucket: String,
+    pub(crate) machine: String,
+    /// Where the `aws` of the test stack is found first.
+    path: String,
+    _folder: tempfile::TempDir,
+}
+
+impl Deployment {
+    /// The one deployment, which nobody else has meanwhile: faults strike whoever calls.
+    pub(crate) fn get() -> MutexGuard<'static, Self> {
+        static DEPLOYMENT: LazyLock<Mutex<Deployment>> = LazyLock::new(|| Mutex::new(Deployment::new()));
+        DEPLOYMENT.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn new() -> Self {
+        let stack = Stack::get();
+        let folder = tempfile::tempdir().unwrap();
+        let path = aws_command(folder.path(), stack);
+        let binaries = folder.path().join("binaries");
+        fs::create_dir(&binaries).unwrap();
+        for (binary, name) in [
+            (env!("CARGO_BIN_EXE_bootstrap-under-test"), "bootstrap"),
+            (env!("CARGO_BIN_EXE_apply-orders-under-test"), "apply-orders"),
+        ] {
+            fs::copy(binary, binaries.join(name)).unwrap();
+        }
+        let outputs = deploy(
+            &path,
+            &binaries,
+            &[&format!("Endpoint={}", stack.proxy()), &format!("AthenaEndpoint={}", stack.athena()), "Consumer=on"],
+        );
+        let aws = stack.clients();
+        Self {
+            registry: Dynamodb::open(Arc::clone(&aws), "tidemark-registry").unwrap(),
+            aws,
+            bucket: outputs["ExportsBucket"].clone(),
+            machine: outputs["Flow"].clone(),
+            path,
+            _folder: folder,
+        }
+    }
+
+    /// Puts an object among the exports.
+    pub(crate) fn put(&self, key: &str, bytes: &[u8]) {
+        let call = self.aws.s3.put_object().bucket(&self.bucket).key(key).body(bytes.to_vec().into());
+        self.aws.wait(call.send()).unwrap();
+    }
+
+    /// Puts the only part of an export, `TENANT/TABLE/VERSION`.
+    pub(crate) fn deliver(&self, version: &str, text: &str) {
+        self.put(&format!("{version}/part.csv.gz"), &gzip(text.as_bytes()));
+    }
+
+    /// A version as the registry has it.
+    pub(crate) fn version(&self, path: &str) -> Option<Version> {
+        let fields: Vec<&str> = path.split('/').collect();
+        let key = TableKey { tenant: fields[0].into(), table: fields[1].into() };
+        self.registry.version(&key, fields[2]).unwrap()
+    }
+
+    /// Waits until a version stands at this, and its table is nobody's.
+    pub(crate) fn wait_for(&self, path: &str, status: Status) {
+        let fields: Vec<&str> = path.split('/').collect();
+        let key = TableKey { tenant: fields[0].into(), table: fields[1].into() };
+        wait(&format!("{path} is {status}"), || {
+            self.version(path).is_some_and(|version| version.status == status)
+                && self.registry.state(&key).unwrap().owner.is_none()
+        });
+    }
+
+    /// Waits until all of these versions are done with, and their tables nobody's.
+    pub(crate) fn wait_until_done<'a>(&self, paths: impl Iterator<Item = &'a str>) {
+        for path in paths {
+            let fields: Vec<&str> = path.split('/').collect();
+            let key = TableKey { tenant: fields[0].into(), table: fields[1].into() };
+            wait(&format!("{path} is done with"), || {
+                let open = |version: &Version| version.status.is_runnable() || version.status == Status::Waiting;
+                self.version(path).is_some_and(|version| !open(&version))
+                    && self.registry.state(&key).unwrap().owner.is_none()
+            });
+        }
+    }
+
+    /// Sweeps, as the schedule does.
+    pub(crate) fn sweep(&self, scheduled: &str) -> Json {
+        let input = format!("{{\"scheduled\":\"{scheduled}\"}}");
+        let said = self.aws_command(&[
+            "lambda",
+            "invoke",
+            "--function-name",
+            "tidemark-sweep",
+            "--payload",
+            &input,
+            "/dev/stdout",
+        ]);
+        serde_json::Deserializer::from_str(&said).into_iter().next().unwrap().unwrap()
+    }
+
+    /// What the `aws` command says.
+    pub(crate) fn aws_command(&self, words: &[&str]) -> String {
+        let mut command = Command::new("aws");
+        let output = command.args(words).env("PATH", &self.path).envs(environment(Stack::get())).output().unwrap();
+        assert!(output.status.success(), "aws {words:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Runs the command line against the registry on AWS.
+    pub(crate) fn tidemark(&self, arguments: &[&str]) -> Said {
+        let environment = environment(Stack::get());
+        let environment: Vec<(&str, &str)> = environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        World::new().tidemark_with(&[arguments, &["--store", REGISTRY]].concat(), &environment)
+    }
+
+    /// The lines on the stream of tenants whose names begin like this, each once, by tenant and table; and how many there
+    /// were with those that came twice.
+    pub(crate) fn published(&self, tenants: &str) -> (Lines, usize) {
+        let stack = Stack::get();
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("stack/read_stream.py");
+        let output = Command::new(stack.python())
+            .arg(script)
+            .args([stack.aws(), STREAM])
+            .stderr(Stdio::null())
+            .output()
+            .unwrap();
+        assert!(output.status.success());
+        let (mut lines, mut number) = (Lines::new(), 0);
+        for line in String::from_utf8(output.stdout).unwrap().lines() {
+            let record: Json = serde_json::from_str(line).unwrap();
+            if record["tenant"].as_str().unwrap().starts_with(tenants) {
+                number += usize::from(record["id"].is_string());
+                lines.entry(of(&record)).or_default().insert(line.to_owned());
+            }
+        }
+        (lines, number)
+    }
+
+    /// Executions of the flow that run.
+    pub(crate) fn running(&self) -> usize {
+        let call = self.aws.sfn.list_executions().state_machine_arn(&self.machine);
+        let listed = self.aws.wait(call.status_filter("RUNNING".into()).send()).unwrap();
+        listed.executions().len()
+    }
+}
+
+/// Lines by tenant and table.
+pub(crate) type Lines = BTreeMap<(String, String), BTreeSet<String>>;
+
+fn of(record: &Json) -> (String, String) {
+    (record["tenant"].as_str().unwrap().into(), record["table"].as_str().unwrap().into())
+}
+
+/// What the command line publishes on one machine, as lines by tenant and table.
+pub(crate) fn published_here(world: &World) -> Lines {
+    let mut lines = Lines::new();
+    for path in files(&world.path("out")).into_keys() {
+        if path.to_str().unwrap().starts_with('.') {
+            continue;
+        }
+        for line in gunzip(&world.path("out").join(&path)).lines() {
+            let record: Json = serde_json::from_str(line).unwrap();
+            lines.entry(of(&record)).or_default().insert(line.to_owned());
+        }
+    }
+    lines
+}
+
+/// Waits until something is so.
+pub(crate) fn wait(what: &str, is_so: impl Fn() -> bool) {
+    for _ in 0..PATIENCE {
+        if is_so() {
+            return;
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    panic!("it was not so after {} s: {what}", PATIENCE / 10);
+}
+
+/// Runs `infra/deploy`, and gives what it says of the stack.
+fn deploy(path: &str, binaries: &Path, parameters: &[&str]) -> BTreeMap<String, String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut command = Command::new(root.join("infra/deploy"));
+    command.args(["--name", NAME, "--arch", "x86_64", "--yes", "--binaries"]).arg(binaries);
+    parameters.iter().for_each(|parameter| drop(command.args(["--param", parameter])));
+    command.env("PATH", path).envs(environment(Stack::get())).env("TIDEMARK_DEPLOY_PAUSE", "0.3");
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+    let pairs = said.lines().filter_map(|line| line.split_once(' '));
+    pairs.map(|(name, value)| (name.to_owned(), value.trim().to_owned())).collect()
+}
+
+/// The `aws` command of the test stack as a program, and the path on which it is found first.
+fn aws_command(folder: &Path, stack: &Stack) -> String {
+    let program = folder.join("aws");
+    fs::write(&program, format!("#!/bin/sh\nexec {} -m awscli \"$@\"\n", stack.python())).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    format!("{}:{}", folder.display(), std::env::var("PATH").unwrap_or_default())
+}
+
+fn environment(stack: &Stack) -> Vec<(&'static str, String)> {
+    let mut environment: Vec<(&str, String)> =
+        stack.environment().iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+    environment.push(("AWS_EC2_METADATA_DISABLED", "true".into()));
+    environment.push(("AWS_DEFAULT_REGION", "us-east-1".into()));
+    environment
+}
+
+/// Calls of the functions that fail; none does any more when this goes away.
+pub(crate) struct Faults;
+
+impl Faults {
+    /// From now on.
+    pub(crate) fn new(rules: &Json) -> Self {
+        let (status, said) = Stack::get().ask_proxy("POST", "/_rules", &rules.to_string());
+        assert_eq!(status, 200, "{said}");
+        Self
+    }
+
+    /// How many calls failed since the log was emptied, by what was done to them.
+    pub(crate) fn struck() -> BTreeMap<String, usize> {
+        let mut struck = BTreeMap::new();
+        for call in calls() {
+            if let Some(fault) = call["fault"].as_str() {
+                *struck.entry(fault.to_owned()).or_default() += 1;
+            }
+        }
+        struck
+    }
+}
+
+impl Drop for Faults {
+    fn drop(&mut self) {
+        Stack::get().ask_proxy("POST", "/_rules", &json!([]).to_string());
+    }
+}
+
+/// Every call that the functions made since the log was emptied.
+pub(crate) fn calls() -> Vec<Json> {
+    serde_json::from_str(&Stack::get().ask_proxy("GET", "/_log", "").1).unwrap()
+}
+
+/// Empties the log of calls.
+pub(crate) fn forget_calls() {
+    Stack::get().ask_proxy("DELETE", "/_rules", "");
+}
