@@ -67,6 +67,7 @@ pub(crate) enum Prepared {
     /// Its export is no longer what was registered: it was registered anew.
     Gone,
     /// Its delta is still computed.
+    #[cfg_attr(not(feature = "aws"), expect(dead_code, reason = "without AWS, deltas are waited for where they are asked for"))]
     Runs(Statement),
 }
 
@@ -114,7 +115,7 @@ impl Runner {
                 return Err(Error::refused(name, "its export is no longer what was registered").help("run again"));
             }
             match self.plan(lease, table, version.clone(), Waiting::Here, watch) {
-                Ok(Planned::Version(planned)) => self.guard(lease, table, planned),
+                Ok(Planned::Version(planned)) => self.guard(lease, table, *planned),
                 Ok(Planned::Runs(_)) => unreachable!("the delta is waited for here"),
                 Err(error) if error.fails_the_version() => {
                     self.fail(lease, version, Error::refused("", error.to_string()))?;
@@ -266,7 +267,7 @@ impl Runner {
             return Ok(Prepared::Gone);
         }
         let planned = match self.plan(lease, table, version.clone(), waiting, watch) {
-            Ok(Planned::Version(planned)) => planned,
+            Ok(Planned::Version(planned)) => *planned,
             Ok(Planned::Runs(statement)) => return Ok(Prepared::Runs(statement)),
             Err(error) if error.fails_the_version() => {
                 return self.fail(lease, version, error).map(|outcome| Prepared::Failed(Box::new(outcome)));

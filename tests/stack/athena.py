@@ -123,10 +123,12 @@ class Athena:
         settings = group.get("Configuration", {})
         groups = settings.get("ResultConfiguration", {}).get("OutputLocation")
         own = request.get("ResultConfiguration", {}).get("OutputLocation")
-        location = groups if groups and settings.get("EnforceWorkGroupConfiguration", True) else own or groups
+        # CloudFormation hands on what the template says as text.
+        is_enforced = str(settings.get("EnforceWorkGroupConfiguration", True)).lower() == "true"
+        location = groups if groups and is_enforced else own or groups
         if not location:
             raise invalid(NO_OUTPUT)
-        return location, settings.get("BytesScannedCutoffPerQuery") or float("inf")
+        return location, float(settings.get("BytesScannedCutoffPerQuery") or "inf")
 
     def execution(self, request: dict) -> Execution:
         name = request.get("QueryExecutionId")

@@ -77,6 +77,18 @@ class Call:
         return self.method.capitalize()
 
     @property
+    def actions(self) -> list[str]:
+        """What IAM calls it: the name of the call, or those of what a transaction holds."""
+        if self.operation == "TransactWriteItems":
+            names = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem"}
+            kinds = {kind for item in json.loads(self.body)["TransactItems"] for kind in item}
+            return sorted(f"dynamodb:{names[kind]}" for kind in kinds)
+        if self.service == "s3":
+            names = {"ListObjectsV2": "ListBucket", "DeleteObjects": "DeleteObject"}
+            return [f"s3:{names.get(self.operation, self.operation)}"]
+        return [f"{self.service}:{self.operation}"]
+
+    @property
     def caller(self) -> str:
         """What the SDK calls the program that uses it: `app/NAME` in its user agent."""
         app = re.search(r"\bapp/([\w-]+)", f"{self.header('x-amz-user-agent')} {self.header('user-agent')}")
@@ -124,7 +136,7 @@ class Proxy:
             await writer.drain()
             return True
         rule = next((rule for rule in self.rules if rule.strikes(call)), None)
-        entry = {"service": call.service, "operation": call.operation, "resource": call.resource, "caller": call.caller,
+        entry = {"service": call.service, "operation": call.operation, "actions": call.actions, "resource": call.resource, "caller": call.caller,
                  "status": 0, "fault": rule.what if rule else None}
         self.log.append(entry)
         if rule and rule.what == "drop_before":

@@ -18,16 +18,13 @@ use serde_json::{Value as Json, json};
 use crate::stack::Stack;
 use crate::world::{Said, World, files, gunzip, gzip};
 
-/// The name of the stack, and what is made of it.
-const NAME: &str = "tidemark";
-pub(crate) const STREAM: &str = "tidemark-operations";
-pub(crate) const REGISTRY: &str = "dynamodb:tidemark-registry";
-
 /// How long to wait for anything, in tenths of a second.
-const PATIENCE: u32 = 3_000;
+const PATIENCE: u32 = 1_200;
 
 /// The deployment.
 pub(crate) struct Deployment {
+    /// The name of its stack, with which all other names begin.
+    name: String,
     pub(crate) aws: Arc<Aws>,
     pub(crate) registry: Dynamodb,
     pub(crate) bucket: String,
@@ -40,11 +37,13 @@ pub(crate) struct Deployment {
 impl Deployment {
     /// The one deployment, which nobody else has meanwhile: faults strike whoever calls.
     pub(crate) fn get() -> MutexGuard<'static, Self> {
-        static DEPLOYMENT: LazyLock<Mutex<Deployment>> = LazyLock::new(|| Mutex::new(Deployment::new()));
+        static DEPLOYMENT: LazyLock<Mutex<Deployment>> =
+            LazyLock::new(|| Mutex::new(Deployment::new("tidemark", &["Consumer=on"])));
         DEPLOYMENT.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn new() -> Self {
+    /// Another one, with these parameters.
+    pub(crate) fn new(name: &str, parameters: &[&str]) -> Self {
         let stack = Stack::get();
         let folder = tempfile::tempdir().unwrap();
         let path = aws_command(folder.path(), stack);
@@ -56,14 +55,13 @@ impl Deployment {
         ] {
             fs::copy(binary, binaries.join(name)).unwrap();
         }
-        let outputs = deploy(
-            &path,
-            &binaries,
-            &[&format!("Endpoint={}", stack.proxy()), &format!("AthenaEndpoint={}", stack.athena()), "Consumer=on"],
-        );
+        let endpoints = [format!("Endpoint={}", stack.proxy()), format!("AthenaEndpoint={}", stack.athena())];
+        let parameters: Vec<&str> = endpoints.iter().map(String::as_str).chain(parameters.iter().copied()).collect();
+        let outputs = deploy(name, &path, &binaries, &parameters);
         let aws = stack.clients();
         Self {
-            registry: Dynamodb::open(Arc::clone(&aws), "tidemark-registry").unwrap(),
+            name: name.into(),
+            registry: Dynamodb::open(Arc::clone(&aws), &format!("{name}-registry")).unwrap(),
             aws,
             bucket: outputs["ExportsBucket"].clone(),
             machine: outputs["Flow"].clone(),
@@ -120,7 +118,7 @@ impl Deployment {
             "lambda",
             "invoke",
             "--function-name",
-            "tidemark-sweep",
+            &format!("{}-sweep", self.name),
             "--payload",
             &input,
             "/dev/stdout",
@@ -140,7 +138,10 @@ impl Deployment {
     pub(crate) fn tidemark(&self, arguments: &[&str]) -> Said {
         let environment = environment(Stack::get());
         let environment: Vec<(&str, &str)> = environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        World::new().tidemark_with(&[arguments, &["--store", REGISTRY]].concat(), &environment)
+        World::new().tidemark_with(
+            &[arguments, &["--store", &format!("dynamodb:{}-registry", self.name)]].concat(),
+            &environment,
+        )
     }
 
     /// The lines on the stream of tenants whose names begin like this, each once, by tenant and table; and how many there
@@ -150,7 +151,7 @@ impl Deployment {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("stack/read_stream.py");
         let output = Command::new(stack.python())
             .arg(script)
-            .args([stack.aws(), STREAM])
+            .args([stack.aws(), &format!("{}-operations", self.name)])
             .stderr(Stdio::null())
             .output()
             .unwrap();
@@ -208,11 +209,11 @@ pub(crate) fn wait(what: &str, is_so: impl Fn() -> bool) {
 }
 
 /// Runs `infra/deploy`, and gives what it says of the stack.
-fn deploy(path: &str, binaries: &Path, parameters: &[&str]) -> BTreeMap<String, String> {
+fn deploy(name: &str, path: &str, binaries: &Path, parameters: &[&str]) -> BTreeMap<String, String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let mut command = Command::new(root.join("infra/deploy"));
-    command.args(["--name", NAME, "--arch", "x86_64", "--yes", "--binaries"]).arg(binaries);
-    parameters.iter().for_each(|parameter| drop(command.args(["--param", parameter])));
+    command.args(["--name", name, "--arch", "x86_64", "--yes", "--binaries"]).arg(binaries);
+    command.args(parameters.iter().flat_map(|parameter| ["--param", parameter]));
     command.env("PATH", path).envs(environment(Stack::get())).env("TIDEMARK_DEPLOY_PAUSE", "0.3");
     let output = command.output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned();

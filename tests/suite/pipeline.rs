@@ -443,3 +443,54 @@ fn a_lease_that_expires_under_a_running_step_is_taken_over_and_the_first_writes_
     deployment.wait_until_done([journey.path("V2").as_str()].into_iter());
     journey.check(&deployment);
 }
+
+#[test]
+fn exports_beyond_a_size_are_compared_by_athena_and_every_function_may_do_what_it_does_and_no_more() {
+    let deployment = Deployment::get();
+    let distributed = Deployment::new("distributed", &["NativeBytes=0"]);
+    forget_calls();
+    let journey = Journey::new("athena");
+    for (number, version) in ["V1", "V2"].into_iter().enumerate() {
+        journey.deliver(&distributed, number);
+        distributed.wait_until_done([journey.path(version).as_str()].into_iter());
+        let plan = distributed.version(&journey.path(version)).unwrap().plan.unwrap();
+        assert!(plan.findings.scan.is_some_and(|scan| scan.bytes > 0), "{version} was not compared by Athena");
+    }
+    journey.check(&distributed);
+    // What a day brings: a version that is held and delivered anew, one that waits until the sweeper looks again.
+    deployment.deliver("rights/orders/V1", &orders(0, 200, "open"));
+    deployment.wait_for("rights/orders/V1", Status::Succeeded);
+    deployment.deliver("rights/orders/V2", &orders(0, 20, "open"));
+    deployment.wait_for("rights/orders/V2", Status::Held);
+    deployment.deliver("rights/orders/V2", &orders(0, 21, "open"));
+    wait("it is held anew", || {
+        let version = deployment.version("rights/orders/V2").unwrap();
+        version.attempt > 1 && version.status == Status::Held
+    });
+    deployment.put("rights/web_events/V1/part-0000.tsv.zst", b"");
+    deployment.wait_for("rights/web_events/V1", Status::Waiting);
+    deployment.put("rights/orders/V0/part.csv.gz", b"late");
+    deployment.wait_for("rights/orders/V0", Status::Superseded);
+    deployment.sweep("for rights");
+    wait("the consumer is done", || {
+        calls().iter().any(|call| call["caller"] == "tidemark-apply-orders" && call["operation"] == "GetItem")
+    });
+    let mut calls = calls();
+    calls.extend(Stack::get().log().iter().map(|call| json!({
+        "caller": "tidemark-athena", "status": 200, "actions": [format!("athena:{}", call["action"].as_str().unwrap_or("?"))],
+    })));
+    hold_against_rights(&calls);
+}
+
+/// Every call has a right, and every right a call.
+fn hold_against_rights(calls: &[Json]) {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut command = std::process::Command::new(Stack::get().python());
+    command.arg(tests.join("stack/rights.py")).arg(tests.parent().unwrap().join("infra"));
+    let mut child = command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    serde_json::to_writer(child.stdin.take().unwrap(), calls).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{said}");
+    println!("{}", said.trim());
+}

@@ -42,7 +42,10 @@ pub(super) fn emit(tables: &[Table], files: &mut Files) {
         render("shared.yaml", &Shared { mark: MARK, functions: FUNCTIONS, alarms: ALARMS }),
     );
     files.insert("infra/flow.asl.json".into(), FLOW.replace("@retry", RETRY).replace("@catch", CATCH));
-    files.insert("infra/consumer.yaml".into(), format!("# {MARK}. Changes belong into generator/templates/consumer.yaml.\n{CONSUMER}"));
+    files.insert(
+        "infra/consumer.yaml".into(),
+        format!("# {MARK}. Changes belong into generator/templates/consumer.yaml.\n{CONSUMER}"),
+    );
     for (place, tables) in groups.iter().enumerate() {
         files.insert(format!("{FOLDER}/group-{}.yaml", number(place + 1)), render("group.yaml", &Group::of(tables)));
     }

@@ -32,8 +32,9 @@ pub enum Choice {
     /// Native up to 12 GB of compressed exports, Athena beyond where it can read them.
     #[default]
     Auto,
-    /// The same, where what is too large for the native engine cannot be tried: in a Lambda function.
-    Bounded,
+    /// The same with a size of one's own, in compressed bytes; and what is larger and not for Athena is not tried: a
+    /// Lambda function would not end.
+    Bounded(u64),
 }
 
 /// The engines there are, and which of them to take.
@@ -65,7 +66,7 @@ impl Engines {
         lines: &mut dyn Lines,
     ) -> Result<Found, Failed> {
         match self.turn(layout, head, inputs, (room, Waiting::Here), watch, lines)? {
-            Turned::Found(found) => Ok(found),
+            Turned::Found(found) => Ok(*found),
             Turned::Runs(_) => unreachable!("it is waited for here"),
         }
     }
@@ -81,17 +82,18 @@ impl Engines {
         lines: &mut dyn Lines,
     ) -> Result<Turned, Failed> {
         let failed = |error| Failed { side: Side::Snapshot, error };
+        let found = |found| Turned::Found(Box::new(found));
         let engine = match waiting {
             Waiting::InTurns { begun: Some(_), .. } => Engine::Athena,
             _ => self.pick(layout, inputs).map_err(failed)?,
         };
         match engine {
-            Engine::Native => native::delta(layout, head, inputs, room, watch, lines).map(Turned::Found),
+            Engine::Native => native::delta(layout, head, inputs, room, watch, lines).map(found),
             #[cfg(feature = "aws")]
             Engine::Athena => {
                 let athena = self.athena.as_ref().ok_or_else(|| failed(Error::without_aws("Athena")))?;
                 match waiting {
-                    Waiting::Here => athena.delta(layout, head, inputs, watch, lines).map(Turned::Found),
+                    Waiting::Here => athena.delta(layout, head, inputs, watch, lines).map(found),
                     Waiting::InTurns { run, begun } => athena.turn(layout, head, inputs, (run, begun), watch, lines),
                 }
             }
@@ -107,8 +109,9 @@ impl Engines {
         match (self.hindrance(layout, inputs), self.choice) {
             (Some(error), Choice::Athena) => Err(error),
             (None, Choice::Athena) => Ok(Engine::Athena),
-            (None, Choice::Auto | Choice::Bounded) if inputs.size() > NATIVE_BYTES => Ok(Engine::Athena),
-            (Some(error), Choice::Bounded) if inputs.size() > NATIVE_BYTES => Err(error),
+            (None, Choice::Auto) if inputs.size() > NATIVE_BYTES => Ok(Engine::Athena),
+            (None, Choice::Bounded(most)) if inputs.size() > most => Ok(Engine::Athena),
+            (Some(error), Choice::Bounded(most)) if inputs.size() > most => Err(error),
             _ => Ok(Engine::Native),
         }
     }

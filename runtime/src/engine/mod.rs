@@ -131,7 +131,7 @@ pub enum Waiting<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Turned {
     /// The delta.
-    Found(Found),
+    Found(Box<Found>),
     /// It is still computed.
     Runs(Statement),
 }

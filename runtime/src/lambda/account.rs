@@ -33,6 +33,8 @@ pub(super) struct Account {
     sink: String,
     machine: String,
     athena: AthenaNames,
+    /// How many compressed bytes are left to the native engine.
+    native_bytes: u64,
     /// How the names of the tables' roles begin.
     table_role: String,
 }
@@ -68,6 +70,7 @@ impl Account {
                 workgroup: variable("TIDEMARK_ATHENA_WORKGROUP")?,
                 results: place("TIDEMARK_ATHENA_RESULTS")?,
             },
+            native_bytes: native_bytes()?,
             table_role: variable("TIDEMARK_TABLE_ROLE")?,
         })
     }
@@ -116,7 +119,7 @@ impl Account {
             changes: Box::new(change_set::s3::S3::new(Arc::clone(&self.aws), self.changes.clone())),
             sink: Box::new(self.stream()?),
             work: PathBuf::from("/tmp/tidemark"),
-            engines: Engines { choice: Choice::Bounded, athena: Some(athena) },
+            engines: Engines { choice: Choice::Bounded(self.native_bytes), athena: Some(athena) },
             limits: Limits { memory: memory(), ..Limits::default() },
         })
     }
@@ -168,6 +171,12 @@ fn role(table: &str) -> String {
 fn memory() -> u64 {
     let megabytes = std::env::var("AWS_LAMBDA_FUNCTION_MEMORY_SIZE").ok().and_then(|text| text.parse::<u64>().ok());
     megabytes.unwrap_or(1024) * (1 << 20) / 2
+}
+
+fn native_bytes() -> Result<u64> {
+    const NAME: &str = "TIDEMARK_NATIVE_BYTES";
+    let text = variable(NAME)?;
+    text.parse().map_err(|_| Error::refused(NAME, format!("`{text}` is no number of bytes")))
 }
 
 fn variable(name: &str) -> Result<String> {

@@ -27,7 +27,7 @@ struct Against {
 /// What became of a version that is planned.
 pub(super) enum Planned {
     /// It has a plan.
-    Version(Version),
+    Version(Box<Version>),
     /// Its delta is still computed.
     Runs(Statement),
 }
@@ -100,7 +100,7 @@ impl Runner {
             (Status::Planned | Status::Held, Some(plan))
                 if against.is_of(plan, table) && self.changes.is_whole(&version)? =>
             {
-                return Ok(Planned::Version(version));
+                return Ok(Planned::Version(Box::new(version)));
             }
             (from @ (Status::Planned | Status::Held), _) => {
                 let again = version.unplanned(Status::Registered);
@@ -159,7 +159,7 @@ impl Runner {
         let changes = Some(draft.finish(&plan.hash)?);
         let epoch = Some(Epoch::of(table));
         let planned = Version { status: Status::Planned, plan: Some(*plan), changes, parts, epoch, ..version };
-        Ok(Planned::Version(planned))
+        Ok(Planned::Version(Box::new(planned)))
     }
 
     fn compute_into(

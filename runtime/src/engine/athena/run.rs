@@ -113,7 +113,9 @@ impl Athena {
         };
         match query::look(&self.aws, &begun.id, delta.statements.max_scan, watch) {
             Ok(None) => Ok(Turned::Runs(begun.clone())),
-            Ok(Some(done)) => delta.finish(layout, head, begun, done, lines).map(Turned::Found),
+            Ok(Some(done)) => {
+                delta.finish(layout, head, begun, done, lines).map(|found| Turned::Found(Box::new(found)))
+            }
             // It goes on, and the next look may see it.
             Err(query::Failed::Unseen(error)) => Err(of_new(error)),
             Err(failed) => delta.again(begun, failed).map(Turned::Runs).map_err(of_new),
