@@ -5,8 +5,11 @@ import urllib.request
 from pathlib import Path
 
 
+HERE = Path(__file__).resolve().parent
+
+
 def command(home: Path) -> list[str | Path]:
-    return [home / "venv/bin/python", "-c", "from ministack.app import main; main()"]
+    return [home / "venv/bin/python", HERE / "mended.py"]
 
 
 def environment(folder: Path, port: int) -> dict[str, str]:

@@ -1,0 +1,170 @@
+"""Kinesis as the source of a function's events, as AWS has it.
+
+The emulator takes a partial response for success, so that records are lost; it tries a batch that fails for ever, and all
+other sources wait meanwhile; it never splits one, knows no destination for what failed, and begins a shard that came by a
+split where it ends. How it should be:
+https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
+https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailurereporting.html"""
+
+import json
+import threading
+import time
+import uuid
+from dataclasses import dataclass, field, replace
+
+from ministack.core.arn import parse_arn
+from ministack.core.concurrency import esm_wake, spawn_background
+from ministack.core.responses import _request_account_id, _request_region
+from ministack.services import eventbridge, kinesis, lambda_svc
+
+# AWS waits longer from try to try; nobody wrote down how long.
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Records of a shard by their places, how often they failed, and from when on they are tried again."""
+    first: int
+    last: int
+    failures: int = 0
+    due: float = 0
+
+
+@dataclass
+class Reader:
+    """How far a mapping has come in a shard. Its batches stand in order, and the first is with the function when it is
+    busy: so keys stay in order, whatever ParallelizationFactor allows."""
+    place: int
+    batches: list[Batch] = field(default_factory=list)
+    is_busy: bool = False
+
+
+READERS: dict[tuple[str, str], Reader] = {}
+
+
+def mend() -> None:
+    lambda_svc._poll_kinesis = poll
+
+
+def poll() -> bool:
+    """Hands a batch of every shard to its function; says whether there was any."""
+    known, is_any = set(), False
+    for account, region, mapping in lambda_svc._iter_all_esms():
+        known.add(mapping["UUID"])
+        account_token, region_token = _request_account_id.set(account), _request_region.set(region)
+        try:
+            if ":kinesis:" in mapping.get("EventSourceArn", "") and mapping.get("Enabled", True):
+                is_any = poll_mapping(mapping) or is_any
+        finally:
+            _request_account_id.reset(account_token)
+            _request_region.reset(region_token)
+    for key in [key for key in READERS if key[0] not in known]:
+        del READERS[key]
+    return is_any
+
+
+def poll_mapping(mapping: dict) -> bool:
+    function, _ = lambda_svc._get_func_record_for_qualifier(mapping["FunctionName"], mapping.get("Qualifier"))
+    stream = kinesis._streams.get(parse_arn(mapping["EventSourceArn"]).resource.removeprefix("stream/"))
+    if function is None or stream is None:
+        return False
+    is_new = not any(identity == mapping["UUID"] for identity, _ in READERS)
+    is_any = False
+    for name, shard in stream["shards"].items():
+        # Of the shards that come later, nothing is skipped.
+        begin = len(shard["records"]) if is_new and mapping.get("StartingPosition") == "LATEST" else 0
+        reader = READERS.setdefault((mapping["UUID"], name), Reader(begin))
+        end = min(len(shard["records"]), reader.place + int(mapping.get("BatchSize", 100)))
+        if not reader.batches and reader.place < end:
+            reader.batches.append(Batch(reader.place, end))
+            reader.place = end
+        if reader.batches and not reader.is_busy and reader.batches[0].due <= time.time():
+            reader.is_busy = is_any = True
+            spawn_background(work, mapping, function, name, shard, reader, thread_name="kinesis-source")
+    return is_any
+
+
+def work(mapping: dict, function: dict, name: str, shard: dict, reader: Reader) -> None:
+    """Gives the first batch to the function, and puts what remains of it in its place."""
+    batch = reader.batches[0]
+    try:
+        events = [event(mapping, name, record) for record in shard["records"][batch.first:batch.last]]
+        wanted = lambda_svc._apply_filter_criteria(events, mapping)
+        answer = lambda_svc._execute_function(function, {"Records": wanted}) if wanted else {"body": None}
+        rest = after(mapping, batch, answer, [one["kinesis"]["sequenceNumber"] for one in events])
+        if rest and rest[0].failures > attempts(mapping):
+            give_up(mapping, function, name, shard["records"][rest[0].first:rest[0].last], rest[0].failures, answer)
+            rest = []
+        reader.batches[:1] = rest
+        mapping["LastProcessingResult"] = "PROBLEM: Function call failed" if rest else "OK"
+    finally:
+        reader.is_busy = False
+        # Whoever polls sleeps until it is woken.
+        due = reader.batches[0].due if reader.batches else 0
+        threading.Timer(max(0, due - time.time()), esm_wake.set).start()
+
+
+def after(mapping: dict, batch: Batch, answer: dict, numbers: list[str]) -> list[Batch]:
+    """What is to be tried again: nothing, the rest from the first record that failed, all of it, or its halves."""
+    if answer.get("throttle"):
+        return [paused(batch, 0)]
+    splits = str(mapping.get("BisectBatchOnFunctionError", False)).lower() == "true"
+    if answer.get("error"):
+        middle = (batch.first + batch.last) // 2
+        if splits and batch.first < middle:
+            # A split is not counted among the tries.
+            return [paused(replace(batch, last=middle), 0), replace(batch, first=middle)]
+        return [paused(batch, 1)]
+    failed = failed_of(answer.get("body")) if "ReportBatchItemFailures" in (mapping.get("FunctionResponseTypes") or []) else []
+    if not failed:
+        return []
+    # One that names no record of the batch stands for all of them.
+    begin = batch.first + min(numbers.index(number) if number in numbers else 0 for number in failed)
+    return [paused(replace(batch, first=begin), 0 if splits and begin > batch.first else 1)]
+
+
+def failed_of(body: object) -> list[object]:
+    failures = (body.get("batchItemFailures") if isinstance(body, dict) else None) or []
+    return [failure.get("itemIdentifier") for failure in failures]
+
+
+def paused(batch: Batch, failures: int) -> Batch:
+    count = batch.failures + failures
+    return replace(batch, failures=count, due=time.time() + min(FIRST_PAUSE * 2 ** min(count, 10), LONGEST_PAUSE))
+
+
+def attempts(mapping: dict) -> float:
+    wanted = int(mapping.get("MaximumRetryAttempts", -1))
+    return wanted if wanted >= 0 else float("inf")
+
+
+def give_up(mapping: dict, function: dict, name: str, records: list[dict], count: int, answer: dict) -> None:
+    """Tells the queue for failures where the records are; they themselves stay on the stream."""
+    destination = mapping.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
+    if not destination:
+        return
+    arrivals = [iso(record["ApproximateArrivalTimestamp"]) for record in (records[0], records[-1])]
+    eventbridge._dispatch_to_sqs(parse_arn(destination), json.dumps({
+        "requestContext": {"requestId": str(uuid.uuid4()), "functionArn": function["config"]["FunctionArn"],
+                           "condition": "RetryAttemptsExhausted", "approximateInvokeCount": count},
+        "responseContext": {"statusCode": 200, "executedVersion": "$LATEST",
+                            **({"functionError": "Unhandled"} if answer.get("error") else {})},
+        "version": "1.0", "timestamp": iso(time.time()),
+        "KinesisBatchInfo": {"shardId": name, "startSequenceNumber": records[0]["SequenceNumber"],
+                             "endSequenceNumber": records[-1]["SequenceNumber"],
+                             "approximateArrivalOfFirstRecord": arrivals[0], "approximateArrivalOfLastRecord": arrivals[1],
+                             "batchSize": len(records), "streamArn": mapping["EventSourceArn"]}}))
+
+
+def iso(seconds: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(float(seconds)))
+
+
+def event(mapping: dict, shard: str, record: dict) -> dict:
+    region, account = mapping["EventSourceArn"].split(":")[3:5]
+    return {"kinesis": {"kinesisSchemaVersion": "1.0", "partitionKey": record["PartitionKey"],
+                        "sequenceNumber": record["SequenceNumber"], "data": kinesis._ensure_base64(record["Data"]),
+                        "approximateArrivalTimestamp": record["ApproximateArrivalTimestamp"]},
+            "eventSource": "aws:kinesis", "eventVersion": "1.0", "eventID": f"{shard}:{record['SequenceNumber']}",
+            "eventName": "aws:kinesis:record", "invokeIdentityArn": f"arn:aws:iam::{account}:role/lambda-role",
+            "awsRegion": region, "eventSourceARN": mapping["EventSourceArn"]}

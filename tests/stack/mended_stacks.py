@@ -1,0 +1,124 @@
+"""What the emulator's CloudFormation gets wrong: stacks in stacks, and settings that it reads and forgets."""
+
+from collections.abc import Callable
+
+from ministack.services import cloudformation, dynamodb, lambda_svc
+from ministack.services.cloudformation import provisioners, stacks
+
+Resource = tuple[str, dict]
+STACK = "AWS::CloudFormation::Stack"
+
+
+def mend() -> None:
+    keep_attributes()
+    publish_exports()
+    retain()
+    after_each("AWS::Lambda::Function", set_concurrency)
+    after_each("AWS::DynamoDB::Table", set_time_to_live)
+    after_each("AWS::DynamoDB::Table", set_recovery)
+
+
+def keep_attributes() -> None:
+    """In an update of a nested stack, a resource that stays as it is loses its attributes: whatever then asks for one by
+    Fn::GetAtt fails the update."""
+    update = provisioners._update_resource
+
+    def mended(kind: str, physical: str, old: dict, new: dict, stack: str, logical: str | None = None,
+               attributes: dict | None = None) -> Resource:
+        if attributes is None:
+            known = cloudformation._stacks.get(stack, {}).get("_resources", {})
+            attributes = known.get(logical, {}).get("Attributes")
+        return update(kind, physical, old, new, stack, logical, attributes)
+
+    provisioners._update_resource = mended
+
+
+def publish_exports() -> None:
+    """What a nested stack exports is known to nobody: Fn::ImportValue fails wherever it stands."""
+    deploy = provisioners._cfn_nested_stack_deploy
+
+    def mended(logical: str, properties: dict, parent: str, **previous: object) -> Resource:
+        identity, attributes = deploy(logical, properties, parent, **previous)
+        child = cloudformation._stacks[provisioners._nested_stack_lookup_name(identity)]
+        template = child["_template"]
+        child["Outputs"], exports = stacks._resolve_stack_outputs(
+            template.get("Outputs", {}), child["_conditions"], child["_resources"], child["_resolved_params"],
+            template.get("Mappings", {}), child["StackName"], identity)
+        known = cloudformation._exports
+        for name in exports:
+            if name in known and known[name]["StackId"] != identity:
+                raise ValueError(f"Export with name {name} is already exported by stack {known[name]['StackId']}")
+        for name in [name for name, export in known.items() if export["StackId"] == identity and name not in exports]:
+            known.pop(name)
+        known.update(exports)
+        return identity, attributes
+
+    provisioners._cfn_nested_stack_deploy = mended
+
+
+def retain() -> None:
+    """When a nested stack goes, what it is to retain goes with it: buckets, tables and streams."""
+    handlers = provisioners._RESOURCE_HANDLERS[STACK]
+    delete = handlers["delete"]
+
+    def mended(physical: str, properties: dict) -> None:
+        child = cloudformation._stacks.get(provisioners._nested_stack_lookup_name(physical), {})
+        template, resources = child.get("_template", {}), child.get("_resources", {})
+        for logical, definition in template.get("Resources", {}).items():
+            policy = stacks._resource_policy(definition, "DeletionPolicy", resources, child.get("_resolved_params", {}),
+                                             child.get("_conditions", {}), template.get("Mappings", {}),
+                                             child["StackName"], child["StackId"])
+            if policy in provisioners._RETAINING_POLICIES and logical in resources:
+                kept = resources.pop(logical)
+                stacks._add_event(child["StackId"], child["StackName"], logical, kept["ResourceType"], "DELETE_SKIPPED",
+                                  physical_id=kept["PhysicalResourceId"])
+        delete(physical, properties)
+
+    handlers["delete"] = mended
+
+
+def after_each(kind: str, act: Callable[[str, dict], object]) -> None:
+    """Does something with a resource whenever it was made or updated."""
+    handlers = provisioners._RESOURCE_HANDLERS[kind]
+    create, update = handlers["create"], handlers["update"]
+
+    def mended_create(logical: str, properties: dict, stack: str) -> Resource:
+        made = create(logical, properties, stack)
+        act(made[0], properties)
+        return made
+
+    def mended_update(physical: str, old: dict, new: dict, stack: str, *more: str) -> Resource:
+        made = update(physical, old, new, stack, *more)
+        act(made[0], new)
+        return made
+
+    handlers["create"], handlers["update"] = mended_create, mended_update
+
+
+def set_concurrency(function: str, properties: dict) -> None:
+    """Reserved concurrency is read and forgotten: a function that is to run once runs as often as it is called."""
+    reserved = properties.get("ReservedConcurrentExecutions")
+    if reserved is None:
+        lambda_svc._delete_function_concurrency(function)
+    else:
+        lambda_svc._put_function_concurrency(function, {"ReservedConcurrentExecutions": int(reserved)})
+
+
+def set_time_to_live(table: str, properties: dict) -> None:
+    """Time to live is read and forgotten."""
+    wanted = properties.get("TimeToLiveSpecification")
+    if wanted:
+        dynamodb._update_ttl({"TableName": table, "TimeToLiveSpecification": wanted | {"Enabled": is_true(wanted.get("Enabled"))}})
+    else:
+        dynamodb._ttl_settings.pop(table, None)
+
+
+def set_recovery(table: str, properties: dict) -> None:
+    """Point-in-time recovery is read and forgotten."""
+    wanted = properties.get("PointInTimeRecoverySpecification") or {}
+    dynamodb._pitr_settings[table] = is_true(wanted.get("PointInTimeRecoveryEnabled"))
+
+
+def is_true(value: object) -> bool:
+    """A template has booleans as words, too."""
+    return str(value).lower() == "true"
