@@ -18,6 +18,7 @@ HERE = Path(__file__).resolve().parent
 
 TRINO = "476"
 TRINO_SHA256 = "cfd5accde17e8ebd251eeeb78aed1f490e77bb3a164d95a0f454bf8a7c1cbd3f"
+GUARD = "3.2.1"
 DYNAMODB = HERE / "dynamodb.pom.xml"
 # Trino comes with 60 plugins; these read CSV on S3 through Glue and write JSON, and hold small tables of a test's own.
 PLUGINS = ["hive", "memory"]
@@ -43,6 +44,7 @@ def install() -> Path:
             wait_for(lock)
             once(home / "trino", "lib", trino)
             once(home / "venv", "bin/python", environment)
+            once(home / "guard", "bin/cfn-guard", guard)
             once(home / "dynamodb", "DynamoDBLocal-2.6.1.jar", dynamodb)
     except OSError as error:
         raise Missing(f"{error}; look at {home}, or let TIDEMARK_CACHE name a directory with 3 GB to spare") from error
@@ -59,7 +61,7 @@ def wait_for(lock: IO) -> None:
 
 def pins() -> str:
     """Another version of anything, also of Python, is another directory."""
-    text = f"{(HERE / 'requirements.txt').read_text()} {sys.version_info[:2]} {TRINO_SHA256} {PLUGINS} {DYNAMODB.read_text()}"
+    text = f"{(HERE / 'requirements.txt').read_text()} {sys.version_info[:2]} {TRINO_SHA256} {PLUGINS} {GUARD} {DYNAMODB.read_text()}"
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
@@ -110,6 +112,12 @@ def dynamodb(folder: Path) -> None:
              "-DincludeScope=runtime", f"-DoutputDirectory={folder}", f"-Dmaven.repo.local={folder / 'm2'}"],
             "DynamoDB Local cannot be had from Maven Central", "look at the network and at Maven's settings")
     shutil.rmtree(folder / "m2")
+
+
+def guard(folder: Path) -> None:
+    """The program that judges templates by rules, built as crates.io has it."""
+    command(["cargo", "install", "--quiet", "--locked", "--root", folder, "--version", GUARD, "cfn-guard"],
+            "cfn-guard cannot be built", "look at the network and at cargo's configuration")
 
 
 def unpack(archive: Path, folder: Path) -> None:

@@ -14,25 +14,39 @@ from pathlib import Path
 
 from cfnlint.decode.cfn_yaml import load
 
+# The roles of tables together: whichever function takes one.
+TABLES = "a table's role"
+
 # What is granted and is no call of a function's own.
 BY_A_SERVICE = {
     "logs": "Lambda writes the log",
     "xray": "Lambda sends traces",
     "kms": "S3, DynamoDB, Kinesis and SQS use the key in the function's name",
-    "sqs": "Lambda takes the messages",
+    "sqs": "Lambda takes the messages, and puts those that failed",
+    "kinesis:DescribeStream": "Lambda reads the stream for its consumer",
+    "kinesis:GetRecords": "Lambda reads the stream for its consumer",
+    "kinesis:GetShardIterator": "Lambda reads the stream for its consumer",
     "glue:GetPartitions": "Athena asks in the name of who started the statement",
     "glue:GetDatabase": "Athena asks in the name of who started the statement",
     "s3:GetBucketLocation": "Athena asks in the name of who started the statement",
     "s3:AbortMultipartUpload": "Athena writes in the name of who started the statement",
     "s3:ListMultipartUploadParts": "Athena writes in the name of who started the statement",
     "s3:ListBucketMultipartUploads": "Athena writes in the name of who started the statement",
-    "athena:StopQueryExecution": "only of a statement that nobody wants any more",
+    "s3:PutObject": "Athena writes in the name of who started the statement",
 }
-# Granted, and called where the flow of the tests does not come by.
+# Granted, and called where the flow of this test does not come by.
 SELDOM = {
+    (TABLES, "athena:StopQueryExecution"): "of a statement that nobody wants any more",
+    (TABLES, "s3:DeleteObject"): "its call does not name what it removes, and counts for the function",
+    ("sweep", "states:StartExecution"): "of what a crash left",
     ("begin", "dynamodb:ConditionCheckItem"): "when an export changes in the last moment",
     ("athena", "s3:DeleteObject"): "when it planned before",
     ("athena", "s3:ListBucket"): "when it planned before",
+    ("sweep", "dynamodb:PutItem"): "when what waited is complete, and its event was lost",
+    ("sweep", "dynamodb:UpdateItem"): "when what waited is complete, and its event was lost",
+    ("apply-orders", "dynamodb:Query"): "at the end of a version that is published whole",
+    ("apply-orders", "kinesis:DescribeStreamSummary"): "Lambda reads the stream for its consumer",
+    ("apply-orders", "kinesis:ListShards"): "Lambda reads the stream for its consumer",
 }
 
 
@@ -40,7 +54,7 @@ def main(infra: str) -> int:
     granted = grants(Path(infra))
     made = defaultdict(set)
     for call in json.load(sys.stdin):
-        function = call["caller"].removeprefix("tidemark-")
+        function = TABLES if is_of_a_table(call) else call["caller"].removeprefix("tidemark-")
         if function in granted and call["status"] < 400:
             made[function].update(call["actions"])
     problems = []
@@ -59,7 +73,7 @@ def main(infra: str) -> int:
 
 
 def grants(infra: Path) -> dict[str, set[str]]:
-    """The actions that each function may do: of its own role, and of the roles of tables that it may take."""
+    """The actions that each function may do, and those that the roles of tables may."""
     shared, consumer = load(infra / "shared.yaml"), load(infra / "consumer.yaml")
     of_tables: set[str] = set()
     for path in sorted((infra / "tables").glob("*.yaml")):
@@ -73,17 +87,14 @@ def grants(infra: Path) -> dict[str, set[str]]:
             role = template["Resources"][resource["Properties"]["Role"]["Fn::GetAtt"][0]]
             name = resource["Properties"]["FunctionName"]["Fn::Sub"].removeprefix("${Name}-")
             granted[name] = actions(role)
-            if "sts:AssumeRole" in granted[name]:
-                granted[name] |= table_rights(name, of_tables)
-    return granted
+    return granted | {TABLES: of_tables}
 
 
-def table_rights(function: str, of_tables: set[str]) -> set[str]:
-    """What a function does under the role of a table: whoever looks at exports lists and reads them; Athena is for two."""
-    reads = {"s3:ListBucket", "s3:GetObject"}
-    athena = {action for action in of_tables if re.match("athena:|glue:", action)} | {"s3:GetBucketLocation"}
-    wanted = {"plan": reads | athena, "athena": reads | athena | {"s3:DeleteObject"}}.get(function, {"s3:ListBucket", "s3:GetObject"})
-    return of_tables & wanted if function in ("plan", "athena") else of_tables & {"s3:ListBucket"}
+def is_of_a_table(call: dict) -> bool:
+    """Whether it was made under the role of a table: exports, the catalog, Athena and what its statements leave."""
+    if call["actions"][0].startswith(("athena:", "glue:")):
+        return True
+    return call["actions"][0].startswith("s3:") and re.search(r"-exports-|-work-[^/]*/(athena/|.*prefix=athena)", call["resource"]) is not None
 
 
 def actions(role: dict) -> set[str]:
