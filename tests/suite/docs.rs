@@ -40,7 +40,7 @@ fn the_page_of_faults_names_tests_that_are_there() {
 #[test]
 fn the_page_of_faults_names_every_test_that_injects_one() {
     let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/faults.md")).unwrap();
-    let of_faults = ["breakpoints::", "processes::", "histories::"];
+    let of_faults = ["breakpoints::", "processes::", "histories::", "pipeline::", "streams::"];
     let injecting = tests().into_iter().filter(|test| of_faults.iter().any(|module| test.starts_with(module)));
     let unnamed: Vec<String> = injecting.filter(|test| !page.contains(test.as_str())).collect();
     assert!(unnamed.is_empty(), "{unnamed:?}");

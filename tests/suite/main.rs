@@ -32,4 +32,5 @@ mod samples;
 mod scale;
 mod stack;
 mod statements;
+mod streams;
 mod world;

@@ -14,7 +14,7 @@ use crate::world::{World, files};
 const HEADER: &str = "region,order_id,customer_email,status,amount,note,updated_at,exported_by\n";
 
 /// Rows of orders from a number on.
-fn orders(from: u32, to: u32, status: &str) -> String {
+pub(crate) fn orders(from: u32, to: u32, status: &str) -> String {
     let row = |id: u32| format!("eu,{id},,{status},{id}.50,,2026-01-01 00:00:00,job\n");
     HEADER.to_owned() + &(from..to).map(row).collect::<String>()
 }
@@ -457,6 +457,10 @@ fn exports_beyond_a_size_are_compared_by_athena_and_every_function_may_do_what_i
         assert!(plan.findings.scan.is_some_and(|scan| scan.bytes > 0), "{version} was not compared by Athena");
     }
     journey.check(&distributed);
+    // Nothing was made in the catalog for a version.
+    let tables = distributed.aws.glue.get_tables().database_name("distributed").send();
+    let tables = distributed.aws.wait(tables).unwrap();
+    assert_eq!(tables.table_list().len(), generated::athena::STATEMENTS.len());
     // What a day brings: a version that is held and delivered anew, one that waits until the sweeper looks again.
     deployment.deliver("rights/orders/V1", &orders(0, 200, "open"));
     deployment.wait_for("rights/orders/V1", Status::Succeeded);
@@ -511,123 +515,4 @@ fn the_templates_are_what_cfn_lint_and_the_rules_of_the_guard_want() {
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
     println!("{}", said.trim());
-}
-
-/// What the consumer is given by Lambda: records of Kinesis.
-fn batch(lines: &[String]) -> Json {
-    use base64::Engine as _;
-    let record = |(number, line): (usize, &String)| {
-        json!({
-            "eventID": format!("shardId-000000000000:{number}"), "eventVersion": "1.0", "eventSource": "aws:kinesis",
-            "eventName": "aws:kinesis:record", "awsRegion": "us-east-1", "invokeIdentityArn": "a", "eventSourceARN": "a",
-            "kinesis": {
-                "data": base64::engine::general_purpose::STANDARD.encode(line), "partitionKey": "k", "kinesisSchemaVersion": "1.0",
-                "sequenceNumber": number.to_string(), "approximateArrivalTimestamp": 1.0,
-            },
-        })
-    };
-    json!({ "Records": lines.iter().enumerate().map(record).collect::<Vec<_>>() })
-}
-
-#[test]
-fn the_consumer_applies_each_operation_once_in_any_order_and_names_the_first_record_it_cannot_read() {
-    use aws_sdk_dynamodb::types::AttributeValue;
-    let deployment = Deployment::get();
-    let world = World::new();
-    world.export("direct/orders/V1", &orders(0, 40, "open"));
-    world.export("direct/orders/V2", &orders(5, 45, "open"));
-    world.run();
-    let published = published_here(&world);
-    let mut lines: Vec<String> = published.values().flatten().cloned().collect();
-    // BEGIN and END aside, newest first, and everything twice.
-    lines.retain(|line| line.contains("\"id\":"));
-    lines.sort_by_key(|line| std::cmp::Reverse(serde_json::from_str::<Json>(line).unwrap()["sequence"].as_u64()));
-    lines.extend(lines.clone());
-    let apply = |lines: &[String]| -> Json {
-        let payload = batch(lines).to_string();
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), payload).unwrap();
-        let payload = format!("file://{}", file.path().display());
-        let said = deployment.aws_command(&[
-            "lambda",
-            "invoke",
-            "--function-name",
-            "tidemark-apply-orders",
-            "--payload",
-            &payload,
-            "/dev/stdout",
-        ]);
-        serde_json::Deserializer::from_str(&said).into_iter().next().unwrap().unwrap()
-    };
-    assert_eq!(apply(&lines)["batchItemFailures"], json!([]));
-    let rows = |with_deleted: bool| {
-        let call =
-            deployment.aws.dynamodb.query().table_name("tidemark-orders").key_condition_expression("tenant = :t");
-        let found = deployment
-            .aws
-            .wait(call.expression_attribute_values(":t", AttributeValue::S("direct".into())).send())
-            .unwrap();
-        found
-            .items()
-            .iter()
-            .filter(|item| {
-                item["key"] != AttributeValue::S("reset".into()) && (with_deleted || !item.contains_key("deleted"))
-            })
-            .count()
-    };
-    assert_eq!((rows(false), rows(true)), (40, 45), "five rows are gone, and their numbers are kept");
-    // A version that is published whole, of which another shard has more: what it did not bring is dropped for now.
-    let control = |op: &str, extra: &str| {
-        format!(
-            "{{\"op\":\"{op}\",\"tenant\":\"direct\",\"table\":\"orders\",\"sequence\":9,\"version\":\"V9\",\"previous\":null,\"schema\":\"orders@0\",\"fingerprint\":\"0\",{extra}}}"
-        )
-    };
-    let again: Vec<String> = lines
-        .iter()
-        .filter(|line| line.contains("\"INSERT\"") && line.contains("\"order_id\":2"))
-        .map(|line| line.replace("\"sequence\":1,", "\"sequence\":9,").replace("\"sequence\":2,", "\"sequence\":9,"))
-        .collect();
-    let mut whole = vec![control("BEGIN", "\"reset\":true")];
-    whole.extend(again.clone());
-    whole.push(control("END", "\"rows\":1,\"inserted\":1,\"updated\":0,\"deleted\":0"));
-    assert_eq!(apply(&whole)["batchItemFailures"], json!([]));
-    let keys: BTreeSet<String> =
-        again.iter().map(|line| serde_json::from_str::<Json>(line).unwrap()["key"].to_string()).collect();
-    assert_eq!(rows(false), keys.len());
-    // A record of another table is none of its business; one that cannot be read is told, and those behind it come again.
-    let other = lines[0].replace("\"table\":\"orders\"", "\"table\":\"products\"");
-    let broken = lines[0].replace("\"order_id\":", "\"order\":");
-    let failed = apply(&[lines[0].clone(), other, broken, lines[1].clone()]);
-    assert_eq!(failed["batchItemFailures"][0]["itemIdentifier"], "2");
-}
-
-#[test]
-fn without_aggregation_a_stock_consumer_reads_each_operation_as_a_record() {
-    let stack = Stack::get();
-    let aws = stack.clients();
-    aws.wait(aws.kinesis.create_stream().stream_name("plain").shard_count(3).send()).unwrap();
-    wait("the stream is there", || {
-        let summary = aws.wait(aws.kinesis.describe_stream_summary().stream_name("plain").send()).unwrap();
-        summary.stream_description_summary.unwrap().stream_status().as_str() == "ACTIVE"
-    });
-    let world = World::new();
-    world.export("acme/orders/V1", &orders(0, 300, "open"));
-    world.export("acme/orders/V2", &orders(20, 320, "open"));
-    world.run();
-    let expected: BTreeSet<String> = published_here(&world).into_values().flatten().collect();
-    let environment: Vec<(&str, &str)> = stack.environment().to_vec();
-    let said = world
-        .tidemark_with(&["run", "exports", "--state", "other", "--sink", "kinesis:plain?aggregate=off"], &environment);
-    assert_eq!(said.status, 0, "{}", said.stderr);
-    assert!(said.stdout.contains("Operations are in kinesis:plain"), "{}", said.stdout);
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("stack/read_stream.py");
-    let output = std::process::Command::new(stack.python())
-        .arg(script)
-        .args([stack.aws(), "plain", "--stock"])
-        .output()
-        .unwrap();
-    let lines: Vec<String> = String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect();
-    assert_eq!(lines.iter().cloned().collect::<BTreeSet<_>>(), expected);
-    // Two control records of two versions, on each of three shards.
-    assert_eq!(lines.len(), expected.len() - 4 + 12);
 }

@@ -1,4 +1,4 @@
-//! Where operations go: [`file`] on this machine, `kinesis` on AWS.
+//! Where operations go: [`mod@file`] on this machine, `kinesis` on AWS.
 
 pub mod file;
 #[cfg(feature = "aws")]

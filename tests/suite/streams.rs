@@ -1,0 +1,214 @@
+//! Operations on streams, and who reads them: Amazon's own module, a consumer that knows no aggregation, and ours.
+
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use runtime::sink::kinesis::Kinesis;
+use serde_json::{Value as Json, json};
+
+use crate::deployment::{Deployment, published_here, wait};
+use crate::pipeline::orders;
+use crate::stack::Stack;
+use crate::world::World;
+
+/// What the consumer is given by Lambda: records of Kinesis.
+fn batch(lines: &[String]) -> Json {
+    use base64::Engine as _;
+    let record = |(number, line): (usize, &String)| {
+        json!({
+            "eventID": format!("shardId-000000000000:{number}"), "eventVersion": "1.0", "eventSource": "aws:kinesis",
+            "eventName": "aws:kinesis:record", "awsRegion": "us-east-1", "invokeIdentityArn": "a", "eventSourceARN": "a",
+            "kinesis": {
+                "data": base64::engine::general_purpose::STANDARD.encode(line), "partitionKey": "k", "kinesisSchemaVersion": "1.0",
+                "sequenceNumber": number.to_string(), "approximateArrivalTimestamp": 1.0,
+            },
+        })
+    };
+    json!({ "Records": lines.iter().enumerate().map(record).collect::<Vec<_>>() })
+}
+
+#[test]
+fn the_consumer_applies_each_operation_once_in_any_order_and_names_the_first_record_it_cannot_read() {
+    let deployment = Deployment::get();
+    let world = World::new();
+    world.export("direct/orders/V1", &orders(0, 40, "open"));
+    world.export("direct/orders/V2", &orders(5, 45, "open"));
+    world.run();
+    let published = published_here(&world);
+    let mut lines: Vec<String> = published.values().flatten().cloned().collect();
+    // BEGIN and END aside, newest first, and everything twice.
+    lines.retain(|line| line.contains("\"id\":"));
+    lines.sort_by_key(|line| std::cmp::Reverse(serde_json::from_str::<Json>(line).unwrap()["sequence"].as_u64()));
+    lines.extend(lines.clone());
+    let apply = |lines: &[String]| -> Json {
+        let payload = batch(lines).to_string();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), payload).unwrap();
+        let payload = format!("file://{}", file.path().display());
+        let said = deployment.aws_command(&[
+            "lambda",
+            "invoke",
+            "--function-name",
+            "tidemark-apply-orders",
+            "--payload",
+            &payload,
+            "/dev/stdout",
+        ]);
+        serde_json::Deserializer::from_str(&said).into_iter().next().unwrap().unwrap()
+    };
+    assert_eq!(apply(&lines)["batchItemFailures"], json!([]));
+    let rows = |with_deleted: bool| {
+        let call =
+            deployment.aws.dynamodb.query().table_name("tidemark-orders").key_condition_expression("tenant = :t");
+        let found = deployment
+            .aws
+            .wait(call.expression_attribute_values(":t", AttributeValue::S("direct".into())).send())
+            .unwrap();
+        found
+            .items()
+            .iter()
+            .filter(|item| {
+                item["key"] != AttributeValue::S("reset".into()) && (with_deleted || !item.contains_key("deleted"))
+            })
+            .count()
+    };
+    assert_eq!((rows(false), rows(true)), (40, 45), "five rows are gone, and their numbers are kept");
+    // A version that is published whole, of which another shard has more: what it did not bring is dropped for now.
+    let control = |op: &str, extra: &str| {
+        format!(
+            "{{\"op\":\"{op}\",\"tenant\":\"direct\",\"table\":\"orders\",\"sequence\":9,\"version\":\"V9\",\"previous\":null,\"schema\":\"orders@0\",\"fingerprint\":\"0\",{extra}}}"
+        )
+    };
+    let again: Vec<String> = lines
+        .iter()
+        .filter(|line| line.contains("\"INSERT\"") && line.contains("\"order_id\":2"))
+        .map(|line| line.replace("\"sequence\":1,", "\"sequence\":9,").replace("\"sequence\":2,", "\"sequence\":9,"))
+        .collect();
+    let mut whole = vec![control("BEGIN", "\"reset\":true")];
+    whole.extend(again.clone());
+    whole.push(control("END", "\"rows\":1,\"inserted\":1,\"updated\":0,\"deleted\":0"));
+    assert_eq!(apply(&whole)["batchItemFailures"], json!([]));
+    let keys: BTreeSet<String> =
+        again.iter().map(|line| serde_json::from_str::<Json>(line).unwrap()["key"].to_string()).collect();
+    assert_eq!(rows(false), keys.len());
+    // A record of another table is none of its business; one that cannot be read is told, and those behind it come again.
+    let other = lines[0].replace("\"table\":\"orders\"", "\"table\":\"products\"");
+    let broken = lines[0].replace("\"order_id\":", "\"order\":");
+    let failed = apply(&[lines[0].clone(), other, broken, lines[1].clone()]);
+    assert_eq!(failed["batchItemFailures"][0]["itemIdentifier"], "2");
+}
+
+#[test]
+fn without_aggregation_a_stock_consumer_reads_each_operation_as_a_record() {
+    let stack = Stack::get();
+    create_stream("plain", 3);
+    let world = World::new();
+    world.export("acme/orders/V1", &orders(0, 300, "open"));
+    world.export("acme/orders/V2", &orders(20, 320, "open"));
+    world.run();
+    let expected: BTreeSet<String> = published_here(&world).into_values().flatten().collect();
+    let environment: Vec<(&str, &str)> = stack.environment().to_vec();
+    let said = world
+        .tidemark_with(&["run", "exports", "--state", "other", "--sink", "kinesis:plain?aggregate=off"], &environment);
+    assert_eq!(said.status, 0, "{}", said.stderr);
+    assert!(said.stdout.contains("Operations are in kinesis:plain"), "{}", said.stdout);
+    let lines = lines_of("plain", &["--stock"]);
+    assert_eq!(lines.iter().cloned().collect::<BTreeSet<_>>(), expected);
+    // Two control records of two versions, on each of three shards.
+    assert_eq!(lines.len(), expected.len() - 4 + 12);
+}
+
+/// Makes a stream, and waits until it is there.
+fn create_stream(name: &str, shards: i32) {
+    let aws = Stack::get().clients();
+    aws.wait(aws.kinesis.create_stream().stream_name(name).shard_count(shards).send()).unwrap();
+    wait("the stream is there", || {
+        let summary = aws.wait(aws.kinesis.describe_stream_summary().stream_name(name).send()).unwrap();
+        summary.stream_description_summary.unwrap().stream_status().as_str() == "ACTIVE"
+    });
+}
+
+/// The lines on a stream, as an option of the reader has them.
+fn lines_of(stream: &str, options: &[&str]) -> Vec<String> {
+    let stack = Stack::get();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("stack/read_stream.py");
+    let output = std::process::Command::new(stack.python())
+        .arg(script)
+        .args([stack.aws(), stream])
+        .args(options)
+        .output()
+        .unwrap();
+    assert!(output.status.success());
+    String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn operations_are_spread_over_the_shards_and_a_row_stays_in_one() {
+    create_stream("spread", 4);
+    let world = World::new();
+    world.export("acme/orders/V1", &orders(0, 400, "open"));
+    world.export("acme/orders/V2", &orders(0, 400, "paid").replace("0.50", "1.50"));
+    let environment: Vec<(&str, &str)> = Stack::get().environment().to_vec();
+    for _ in 0..2 {
+        world.tidemark_with(&["run", "exports", "--sink", "kinesis:spread"], &environment);
+        let plan = world.tidemark(&["plan", "acme/orders/V2", "--format", "json"]);
+        let plan: Json = serde_json::from_str(&plan.stdout).unwrap();
+        let hash = plan["plan"]["hash"].as_str().unwrap().to_owned();
+        world.tidemark_with(&["approve", "acme/orders/V2", &hash, "--sink", "kinesis:spread"], &environment);
+    }
+    let mut shards_of: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut numbers: BTreeMap<String, usize> = BTreeMap::new();
+    for line in lines_of("spread", &["--shards"]) {
+        let (shard, record) = line.split_once('\t').unwrap();
+        let record: Json = serde_json::from_str(record).unwrap();
+        if record["id"].is_string() {
+            shards_of.entry(record["key"].to_string()).or_default().insert(shard.into());
+            *numbers.entry(shard.into()).or_default() += 1;
+        }
+    }
+    assert_eq!(shards_of.len(), 400);
+    assert!(shards_of.values().all(|shards| shards.len() == 1));
+    assert_eq!(numbers.values().sum::<usize>(), 800);
+    assert!(numbers.len() == 4 && numbers.values().all(|number| *number > 100), "{numbers:?}");
+}
+
+#[test]
+fn a_part_that_does_not_end_in_time_is_gone_on_with_where_it_was_left() {
+    create_stream("deadline", 2);
+    let text = "x".repeat(1000);
+    let line = |number: usize| {
+        format!("{{\"op\":\"INSERT\",\"id\":\"{number}\",\"key\":{{\"n\":{number}}},\"after\":{{\"t\":\"{text}\"}}}}\n")
+    };
+    let all: Vec<String> = (0..20_000).map(line).collect();
+    let stream = Kinesis::open(Stack::get().clients(), "deadline", true).unwrap();
+    let (mut from, mut turns, mut told) = (0, 0, 0);
+    loop {
+        let mut lines = all[from..].iter().map(|line| line.clone().into_bytes());
+        // Time for one round.
+        let has_time = Cell::new(true);
+        let sent = stream
+            .send(
+                &mut || Ok(lines.next()),
+                &mut |lines| {
+                    told = from + lines as usize;
+                    Ok(())
+                },
+                &|| Ok(has_time.replace(false)),
+            )
+            .unwrap();
+        from += sent.lines as usize;
+        turns += 1;
+        assert_eq!(told, from);
+        if sent.is_end {
+            break;
+        }
+        assert!(from < all.len());
+    }
+    assert!((2..20).contains(&turns), "{turns}");
+    let read = lines_of("deadline", &[]);
+    assert_eq!(read.len(), all.len(), "nothing is lost, nothing comes twice");
+    let trimmed = |line: &String| line.trim_end().to_owned();
+    assert_eq!(read.into_iter().collect::<BTreeSet<_>>(), all.iter().map(trimmed).collect::<BTreeSet<_>>());
+}
