@@ -67,7 +67,10 @@ pub(crate) enum Prepared {
     /// Its export is no longer what was registered: it was registered anew.
     Gone,
     /// Its delta is still computed.
-    #[cfg_attr(not(feature = "aws"), expect(dead_code, reason = "without AWS, deltas are waited for where they are asked for"))]
+    #[cfg_attr(
+        not(feature = "aws"),
+        expect(dead_code, reason = "without AWS, deltas are waited for where they are asked for")
+    )]
     Runs(Statement),
 }
 

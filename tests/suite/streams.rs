@@ -212,3 +212,46 @@ fn a_part_that_does_not_end_in_time_is_gone_on_with_where_it_was_left() {
     let trimmed = |line: &String| line.trim_end().to_owned();
     assert_eq!(read.into_iter().collect::<BTreeSet<_>>(), all.iter().map(trimmed).collect::<BTreeSet<_>>());
 }
+
+#[test]
+fn after_a_shard_was_split_every_operation_is_in_the_shard_where_it_is_looked_for() {
+    create_stream("split", 1);
+    let aws = Stack::get().clients();
+    let stream = Kinesis::open(Stack::get().clients(), "split", true).unwrap();
+    let half = (u128::MAX / 2 + 1).to_string();
+    let split = aws.kinesis.split_shard().stream_name("split").shard_to_split("shardId-000000000000");
+    aws.wait(split.new_starting_hash_key(&half).send()).unwrap();
+    let line =
+        |number: usize| format!("{{\"op\":\"INSERT\",\"id\":\"{number}\",\"key\":{{\"n\":{number}}},\"after\":{{}}}}");
+    let mut lines = (0..2_000).map(|number| line(number).into_bytes());
+    let sent = stream.send(&mut || Ok(lines.next()), &mut |_| Ok(()), &|| Ok(true)).unwrap();
+    assert_eq!((sent.lines, sent.is_end), (2_000, true));
+    stream.control(b"{\"op\":\"END\"}").unwrap();
+    let shards = aws.wait(aws.kinesis.list_shards().stream_name("split").send()).unwrap();
+    let first = |shard: &str| {
+        let shard = shards.shards().iter().find(|described| described.shard_id() == shard).unwrap();
+        shard.hash_key_range().unwrap().starting_hash_key().to_owned()
+    };
+    // A reader of a shard takes what belongs there, and leaves the rest.
+    let (mut found, mut ends) = (BTreeSet::new(), BTreeSet::new());
+    for line in lines_of("split", &["--shards"]) {
+        let (shard, record) = line.split_once('\t').unwrap();
+        let record: Json = serde_json::from_str(record).unwrap();
+        if record["op"] == "END" {
+            ends.insert(shard.to_owned());
+            continue;
+        }
+        let partition_key = format!("{:032x}", xxhash_rust::xxh3::xxh3_128(record["key"].to_string().as_bytes()));
+        let belongs_up = md5_of(&partition_key) >= u128::MAX / 2 + 1;
+        if belongs_up == (first(shard) == half) {
+            found.insert(record["id"].to_string());
+        }
+    }
+    assert_eq!((found.len(), ends.len()), (2_000, 2));
+}
+
+/// The MD5 of a text, as Kinesis deals keys out.
+fn md5_of(text: &str) -> u128 {
+    use md5::Digest as _;
+    u128::from_be_bytes(md5::Md5::digest(text.as_bytes()).into())
+}

@@ -202,6 +202,8 @@ mod tests {
         assert_eq!(role("orders"), "orders");
         let (one, other) = ("a".repeat(99) + "1", "a".repeat(99) + "2");
         assert_eq!(role(&one).len(), 40);
+        // The runtime's own test has the same.
+        assert_eq!(role(&"a".repeat(128)), "a".repeat(31) + "-adc3d36c");
         assert_ne!(role(&one), role(&other));
     }
 

@@ -112,8 +112,9 @@ impl Kinesis {
         let mut tries = 0;
         loop {
             let shards = self.shards();
-            let entries = |_: ()| (0..shards.all().len()).map(|shard| Entry::control(shard, data.to_vec()));
-            let (mut sent, mut left) = (Sent::default(), entries(()).collect::<Vec<_>>());
+            let mut left: Vec<Entry> =
+                (0..shards.all().len()).map(|shard| Entry::control(shard, data.to_vec())).collect();
+            let mut sent = Sent::default();
             while !left.is_empty() {
                 let before = left.len();
                 left = self.put(&shards, left, &mut sent)?.left;
