@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 
 use crate::deployment::{Deployment, Faults, Lines, calls, forget_calls, published_here, wait};
 use crate::stack::Stack;
-use crate::world::{World, files};
+use crate::world::{World, files, tell};
 
 const HEADER: &str = "region,order_id,customer_email,status,amount,note,updated_at,exported_by\n";
 
@@ -76,12 +76,11 @@ fn the_samples_of_all_tenants_and_tables_leave_the_stream_as_one_machine_publish
         let there = deployment.version(path).unwrap();
         assert_eq!(there.status.name(), known.unwrap()["status"].as_str().unwrap(), "{path}");
     }
-    println!(
-        "{} versions of {} tables through S3, {} records, as on one machine",
-        versions.len(),
-        expected.len(),
-        expected.values().map(BTreeSet::len).sum::<usize>()
-    );
+    let records: usize = expected.values().map(BTreeSet::len).sum();
+    let (versions, tables) = (versions.len(), expected.len());
+    tell(&format!(
+        "{versions} versions of {tables} tables through S3 and Kinesis, {records} records, as on one machine"
+    ));
     the_consumer_has_what_is_so(&deployment, &expected);
 }
 
@@ -100,7 +99,7 @@ fn the_consumer_has_what_is_so(deployment: &Deployment, published: &Lines) {
         }
     }
     wait("the consumer has every row", || consumed(deployment) == rows);
-    println!("{} rows in the consumer's table", rows.len());
+    tell(&format!("{} rows in the consumer's table", rows.len()));
 }
 
 /// The rows of the consumer's table, as JSON.
@@ -322,7 +321,7 @@ fn whatever_call_fails_nothing_is_lost_and_nothing_invented() {
             Faults::struck()
         };
         journey.check(&deployment);
-        println!("{name}: {} kinds of calls, struck {struck:?}", kinds.len());
+        tell(&format!("{name}: {} kinds of calls, struck {struck:?}", kinds.len()));
         assert!(struck.values().sum::<usize>() > kinds.len() / 2, "{struck:?}");
     }
 }
@@ -497,7 +496,7 @@ fn hold_against_rights(calls: &[Json]) {
     let output = child.wait_with_output().unwrap();
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{said}");
-    println!("{}", said.trim());
+    tell(said.trim());
 }
 
 #[test]
@@ -514,5 +513,5 @@ fn the_templates_are_what_cfn_lint_and_the_rules_of_the_guard_want() {
         .unwrap();
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
-    println!("{}", said.trim());
+    tell(said.trim());
 }

@@ -242,12 +242,30 @@ fn after_a_shard_was_split_every_operation_is_in_the_shard_where_it_is_looked_fo
             continue;
         }
         let partition_key = format!("{:032x}", xxhash_rust::xxh3::xxh3_128(record["key"].to_string().as_bytes()));
-        let belongs_up = md5_of(&partition_key) >= u128::MAX / 2 + 1;
+        let belongs_up = md5_of(&partition_key) > u128::MAX / 2;
         if belongs_up == (first(shard) == half) {
             found.insert(record["id"].to_string());
         }
     }
     assert_eq!((found.len(), ends.len()), (2_000, 2));
+}
+
+#[test]
+fn an_operation_that_no_record_can_hold_is_found_while_planning_and_nothing_is_published() {
+    create_stream("oversize", 1);
+    let world = World::new();
+    let note = "n".repeat(1_100_000);
+    let rows = orders(0, 3, "open") + &format!("eu,99,,open,1.50,{note},2026-01-01 00:00:00,job\n");
+    world.export("acme/orders/V1", &rows);
+    let environment: Vec<(&str, &str)> = Stack::get().environment().to_vec();
+    let said = world.tidemark_with(&["run", "exports", "--sink", "kinesis:oversize"], &environment);
+    assert_eq!(said.status, 1, "{}", said.stdout);
+    assert!(said.stderr.contains("and the sink takes") && said.stderr.contains("publish to files"), "{}", said.stderr);
+    assert_eq!(world.statuses("acme/orders")["V1"], "FAILED");
+    assert!(lines_of("oversize", &["--stock"]).is_empty());
+    // Where there is no such limit it is published.
+    world.tidemark(&["retry", "acme/orders/V1"]);
+    assert_eq!(world.run().status, 0);
 }
 
 /// The MD5 of a text, as Kinesis deals keys out.

@@ -71,3 +71,23 @@ fn line(mut properties: Json, dimensions: &Json, metrics: &[Metric]) -> Json {
     });
     properties
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_defines_its_metrics_and_has_their_values_and_no_tenant_among_its_dimensions() {
+        let properties = json!({ "Tenant": "acme", "Table": "orders", "Version": "V1" });
+        let line = line(properties, &json!([["Table"], []]), &[("Rows", "Count", 3.0), ("Seconds", "Seconds", 0.5)]);
+        let defined = &line["_aws"]["CloudWatchMetrics"][0];
+        assert_eq!(defined["Namespace"], "Tidemark");
+        assert_eq!(defined["Dimensions"], json!([["Table"], []]));
+        assert_eq!(
+            defined["Metrics"],
+            json!([{ "Name": "Rows", "Unit": "Count" }, { "Name": "Seconds", "Unit": "Seconds" }])
+        );
+        assert!(line["_aws"]["Timestamp"].is_i64());
+        assert_eq!((&line["Rows"], &line["Seconds"], &line["Tenant"]), (&json!(3.0), &json!(0.5), &json!("acme")));
+    }
+}
