@@ -1,5 +1,6 @@
 """The proxy in front of the emulator: what it writes down, and each way in which it lets calls fail."""
 
+import json
 import time
 import urllib.error
 
@@ -31,6 +32,8 @@ def prepare(stack: Stack) -> None:
         TableName=TABLE, BillingMode="PAY_PER_REQUEST", KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
         AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}])
     stack.client("kinesis").create_stream(StreamName=STREAM, ShardCount=1)
+    trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}]}
+    stack.client("iam").create_role(RoleName="check", AssumeRolePolicyDocument=json.dumps(trust))
 
 
 def every_call_is_written_down(stack: Stack) -> None:

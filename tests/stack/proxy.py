@@ -182,7 +182,7 @@ class Proxy:
         entry["status"] = int(head.split(b" ", 2)[1])
         if rule and rule.what == "drop_after":
             return False
-        if turned_away:
+        if turned_away and entry["status"] == 200:
             body = with_failures(body, turned_away)
         writer.write(answer_of(head, body, call.method))
         await writer.drain()
