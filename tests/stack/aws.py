@@ -1,4 +1,4 @@
-"""Clients of the servers. Their credentials are as good as any others: nobody checks them."""
+"""Clients of the servers. Their credentials are those of the account: they may do anything."""
 
 import boto3
 from botocore.client import BaseClient
@@ -7,7 +7,9 @@ from botocore.config import Config
 ACCESS_KEY, SECRET_KEY, REGION = "tests", "tests-secret", "us-east-1"
 
 
-def client(service: str, address: str, **options: object) -> BaseClient:
+def client(service: str, address: str, credentials: dict[str, str] | None = None, **options: object) -> BaseClient:
+    """One of the account, or of a role whose credentials STS gave."""
+    known = credentials or {"AccessKeyId": ACCESS_KEY, "SecretAccessKey": SECRET_KEY}
     config = Config(s3={"addressing_style": "path"}, max_pool_connections=50, **options)
-    return boto3.client(service, endpoint_url=address, region_name=REGION, aws_access_key_id=ACCESS_KEY,
-                        aws_secret_access_key=SECRET_KEY, config=config)
+    return boto3.client(service, endpoint_url=address, region_name=REGION, aws_access_key_id=known["AccessKeyId"],
+                        aws_secret_access_key=known["SecretAccessKey"], aws_session_token=known.get("SessionToken"), config=config)

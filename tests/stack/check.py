@@ -8,11 +8,15 @@ import time
 from collections.abc import Callable
 
 import check_athena
+import check_dynamodb
 import check_mended
+import check_proxy
+import check_rights
 import servers
 from running import Stack, same, wait_for_end_of
 
-CHECKS = [*check_athena.CHECKS, *check_mended.CHECKS]
+CHECKS = [*check_athena.CHECKS, *check_dynamodb.CHECKS, *check_mended.CHECKS, *check_proxy.CHECKS,
+          *check_rights.CHECKS]
 
 
 def check(what: Callable[[Stack], None], stack: Stack) -> bool:

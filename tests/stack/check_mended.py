@@ -131,7 +131,8 @@ class Function:
 
     def __init__(self, stack: Stack, name: str, **settings: object) -> None:
         self.stack, self.name = stack, name
-        self.file = Path(tempfile.mkdtemp(prefix="check-")) / "batches"
+        self.folder = tempfile.TemporaryDirectory(prefix="check-")
+        self.file = Path(self.folder.name) / "batches"
         packed = io.BytesIO()
         with zipfile.ZipFile(packed, "w") as archive:
             program = zipfile.ZipInfo("bootstrap")

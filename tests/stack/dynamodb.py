@@ -9,8 +9,11 @@ import trino
 
 def command(home: Path, port: int) -> list[str | Path]:
     jars = home / "dynamodb"
-    return [trino.java(home), f"-Djava.library.path={jars}", "-Xmx256m", "-cp", f"{jars}/*",
-            "com.amazonaws.services.dynamodbv2.local.main.ServerRunner", "-inMemory", "-sharedDb", "-port", str(port)]
+    # Without Java's second compiler it takes half of a processor's time to start, which Trino has meanwhile.
+    return [trino.java(home), f"-Djava.library.path={jars}", "-Xmx256m", "-XX:TieredStopAtLevel=1", "-cp", f"{jars}/*",
+            "com.amazonaws.services.dynamodbv2.local.main.ServerRunner", "-inMemory", "-sharedDb",
+            # It would tell Amazon how it is used.
+            "-disableTelemetry", "-port", str(port)]
 
 
 def is_healthy(address: str) -> bool:

@@ -4,6 +4,8 @@ import os
 import urllib.request
 from pathlib import Path
 
+import aws
+
 
 HERE = Path(__file__).resolve().parent
 
@@ -13,9 +15,11 @@ def command(home: Path) -> list[str | Path]:
 
 
 def environment(folder: Path, port: int) -> dict[str, str]:
-    """Lambda functions inherit what the emulator has: it gets no word of an AWS account that the user may have."""
+    """Lambda functions inherit what the emulator has: it gets no word of an AWS account that the user may have. AUTH holds
+    calls against the rights of who makes them; the account itself may do anything."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    return kept | {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "IOT_MTLS_ENABLED": "0", "TMPDIR": str(folder)}
+    account = {"AUTH": "true", "AWS_ACCESS_KEY_ID": aws.ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": aws.SECRET_KEY}
+    return kept | account | {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "IOT_MTLS_ENABLED": "0", "TMPDIR": str(folder)}
 
 
 def is_healthy(address: str) -> bool:

@@ -20,6 +20,8 @@ TRINO = "476"
 TRINO_SHA256 = "cfd5accde17e8ebd251eeeb78aed1f490e77bb3a164d95a0f454bf8a7c1cbd3f"
 GUARD = "3.2.1"
 DYNAMODB = HERE / "dynamodb.pom.xml"
+# Of the names and contents of all files that it needs.
+DYNAMODB_SHA256 = "a335618b7b37e633e1208b824d6f62aa7668fba0ce44aca3c195ccf992a0ac7f"
 # Trino comes with 60 plugins; these read CSV on S3 through Glue and write JSON, and hold small tables of a test's own.
 PLUGINS = ["hive", "memory"]
 MAVEN_PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1"
@@ -107,11 +109,19 @@ def trino(folder: Path) -> None:
 
 
 def dynamodb(folder: Path) -> None:
-    """Amazon's own DynamoDB Local and all that it needs, checked by Maven against the checksums of its repository."""
+    """Amazon's own DynamoDB Local and all that it needs. Its native libraries come with it, as files of their own."""
     command(["mvn", "--quiet", "--batch-mode", "--strict-checksums", "--file", DYNAMODB, f"{MAVEN_PLUGIN}:copy-dependencies",
              "-DincludeScope=runtime", f"-DoutputDirectory={folder}", f"-Dmaven.repo.local={folder / 'm2'}"],
             "DynamoDB Local cannot be had from Maven Central", "look at the network and at Maven's settings")
     shutil.rmtree(folder / "m2")
+    if (found := digest(folder)) != DYNAMODB_SHA256:
+        raise Missing(f"the files of DynamoDB Local have the SHA-256 {found} where {DYNAMODB_SHA256} is right; look at where Maven gets them")
+
+
+def digest(folder: Path) -> str:
+    """Of the names of a folder's files and what is in them."""
+    lines = (f"{hashlib.sha256(file.read_bytes()).hexdigest()} {file.name}\n" for file in sorted(folder.iterdir()))
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def guard(folder: Path) -> None:

@@ -8,6 +8,7 @@ from importlib.metadata import version
 
 from ministack import app
 
+import mended_rights
 import mended_source
 import mended_stacks
 
@@ -18,4 +19,5 @@ if __name__ == "__main__":
         sys.exit(f"the mends are for ministack {VERSION}, and this is {found}: look at each of them again")
     mended_stacks.mend()
     mended_source.mend()
+    mended_rights.mend()
     app.main()

@@ -5,14 +5,16 @@
     GET    /_log     every call since: service, operation, resource, caller, status, fault
 
 A rule is {"match": …, "what": …} with, if wanted, "nth" (from which matching call on, from 1), "count" (for how many; 0 is all),
-"body" (a pattern that the call's body must match as well), "error", "status" and "seconds". `match` is a pattern for
-`service operation caller`. `what` is
+"body" (a pattern that the call's body must match as well), "error", "status", "seconds" and "entries". `match` is a pattern
+for `service operation caller`, where the caller is `-` unless its user agent names it. `what` is
 
     error          the call is answered with an error, and has no effect
+    throttle       the same, with the error that the service throttles with
     drop_before    the connection ends, and the call has no effect
     drop_after     the call has its effect, and the connection ends without an answer
     delay          the call takes `seconds` longer
-    entries        of a PutRecords call every second record is turned away, as a shard does that has enough
+    entries        of a PutRecords call these records, by their places, are turned away, as a shard does that has enough;
+                   every second one unless `entries` says which
 """
 
 import asyncio
@@ -22,8 +24,17 @@ import threading
 import urllib.parse
 from dataclasses import dataclass, field
 
-KINDS = ("error", "drop_before", "drop_after", "delay", "entries")
-XML = ("s3", "sqs-query", "cloudformation", "iam", "sts", "sns")
+KINDS = ("error", "throttle", "drop_before", "drop_after", "delay", "entries")
+XML = ("s3", "cloudformation", "iam", "sts", "sns")
+# The errors that services throttle with, and their status.
+THROTTLES = {"s3": ("SlowDown", 503), "dynamodb": ("ThrottlingException", 400), "lambda": ("TooManyRequestsException", 429),
+             "kinesis": ("ProvisionedThroughputExceededException", 400), "sts": ("Throttling", 400)}
+# Where a call says what it is about, in the order of which is looked at first.
+NAMES = ("TableName", "StreamName", "StreamARN", "stateMachineArn", "executionArn", "QueueUrl", "FunctionName", "logGroupName",
+         "DatabaseName", "RoleArn")
+# A PutRecords call of which nothing is left is answered here: Kinesis takes none without records.
+NOTHING_LEFT = b"nothing left"
+NOTHING_DONE = (b"HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.1\r\n\r\n", b'{"FailedRecordCount": 0, "Records": []}')
 
 
 @dataclass
@@ -36,11 +47,19 @@ class Rule:
     error: str = "InternalServerError"
     status: int = 500
     seconds: float = 1
+    entries: list[int] | None = None
     seen: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         if self.what not in KINDS:
             raise ValueError(f"`{self.what}` is none of {', '.join(KINDS)}")
+        if self.nth < 1:
+            raise ValueError("nth counts from 1")
+        for pattern in filter(None, (self.match, self.body)):
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ValueError(f"`{pattern}` is no pattern: {error}") from None
 
     def strikes(self, call: "Call") -> bool:
         words = f"{call.service} {call.operation} {call.caller}"
@@ -84,7 +103,8 @@ class Call:
             kinds = {kind for item in json.loads(self.body)["TransactItems"] for kind in item}
             return sorted(f"dynamodb:{names[kind]}" for kind in kinds)
         if self.service == "s3":
-            names = {"ListObjectsV2": "ListBucket", "DeleteObjects": "DeleteObject"}
+            names = {"ListObjectsV2": "ListBucket", "HeadBucket": "ListBucket", "HeadObject": "GetObject", "DeleteObjects": "DeleteObject",
+                     "CreateMultipartUpload": "PutObject", "UploadPart": "PutObject", "CompleteMultipartUpload": "PutObject"}
             return [f"s3:{names.get(self.operation, self.operation)}"]
         return [f"{self.service}:{self.operation}"]
 
@@ -98,19 +118,26 @@ class Call:
     def resource(self) -> str:
         if self.service == "s3":
             return urllib.parse.unquote(self.path)
-        named = re.search(rb'"(?:TableName|StreamName|StreamARN|stateMachineArn|QueueUrl|IndexName)"\s*:\s*"([^"]+)"', self.body)
-        role = re.search(rb"RoleArn=([^&]+)", self.body)
-        return named.group(1).decode() if named else urllib.parse.unquote(role.group(1).decode()) if role else ""
+        if self.service == "lambda":
+            return urllib.parse.unquote(self.path)
+        for name in NAMES:
+            if found := re.search(rf'"{name}"\s*:\s*"([^"]+)"|\b{name}=([^&]+)'.encode(), self.body):
+                return urllib.parse.unquote((found.group(1) or found.group(2)).decode())
+        return ""
 
 
 def s3_operation(method: str, path: str) -> str:
     place, _, query = path.partition("?")
+    asked = set(re.findall(r"(?:^|&)([^=&]+)", query))
     is_object = place.strip("/").count("/") > 0
-    if method == "POST" and query.startswith("delete"):
-        return "DeleteObjects"
-    if method == "GET" and not is_object:
-        return "ListObjectsV2"
-    return {"GET": "GetObject", "PUT": "PutObject", "HEAD": "HeadObject", "DELETE": "DeleteObject"}.get(method, method)
+    if "uploadId" in asked:
+        return {"PUT": "UploadPart", "POST": "CompleteMultipartUpload", "DELETE": "AbortMultipartUpload"}.get(method, "ListParts")
+    if method == "POST":
+        return "CreateMultipartUpload" if "uploads" in asked else "DeleteObjects"
+    if is_object:
+        return {"GET": "GetObject", "PUT": "PutObject", "HEAD": "HeadObject", "DELETE": "DeleteObject"}.get(method, method)
+    listing = "ListObjectVersions" if "versions" in asked else "GetBucketLocation" if "location" in asked else "ListObjectsV2"
+    return {"GET": listing, "PUT": "CreateBucket", "HEAD": "HeadBucket", "DELETE": "DeleteBucket"}.get(method, method)
 
 
 class Proxy:
@@ -141,21 +168,21 @@ class Proxy:
         self.log.append(entry)
         if rule and rule.what == "drop_before":
             return False
-        if rule and rule.what == "error":
-            entry["status"] = rule.status
-            writer.write(failure(call, rule))
+        if rule and rule.what in ("error", "throttle"):
+            error, entry["status"] = (rule.error, rule.status) if rule.what == "error" else THROTTLES.get(call.service, ("ThrottlingException", 400))
+            writer.write(failure(call, error, entry["status"]))
             await writer.drain()
             return True
         if rule and rule.what == "delay":
             await asyncio.sleep(rule.seconds)
         turned_away: list[int] = []
         if rule and rule.what == "entries":
-            call, turned_away = without_entries(call)
-        head, body = await self.forward(call)
+            call, turned_away = without_entries(call, rule.entries)
+        head, body = await self.forward(call) if call.body != NOTHING_LEFT else NOTHING_DONE
         entry["status"] = int(head.split(b" ", 2)[1])
         if rule and rule.what == "drop_after":
             return False
-        if turned_away:
+        if turned_away and entry["status"] == 200:
             body = with_failures(body, turned_away)
         writer.write(answer_of(head, body, call.method))
         await writer.drain()
@@ -197,7 +224,7 @@ async def read_call(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) 
         await writer.drain()
     first, *lines = head[:-4].split(b"\r\n")
     method, path, _ = first.decode().split(" ", 2)
-    headers = [(name, value) for name, value in (line.split(b": ", 1) if b": " in line else (line.rstrip(b":"), b"") for line in lines)]
+    headers = [(name, value.strip()) for name, _, value in (line.partition(b":") for line in lines)]
     has_body = re.search(rb"\r\n(content-length|transfer-encoding):", head, re.I)
     return Call(method, path, headers, await read_body(reader, head) if has_body else b"")
 
@@ -230,20 +257,25 @@ def response(status: int, body: bytes, kind: str = "application/json", extra: st
     return head.encode() + body
 
 
-def failure(call: Call, rule: Rule) -> bytes:
+def failure(call: Call, error: str, status: int) -> bytes:
+    if call.service == "s3":
+        body = f"<Error><Code>{error}</Code><Message>on demand</Message><RequestId>0</RequestId></Error>"
+        return response(status, f'<?xml version="1.0"?>{body}'.encode(), "application/xml")
     if call.service in XML:
-        body = f"<Error><Code>{rule.error}</Code><Message>on demand</Message><RequestId>0</RequestId></Error>"
-        return response(rule.status, f'<?xml version="1.0"?>{body}'.encode(), "application/xml")
-    body = json.dumps({"__type": rule.error, "message": "on demand"}).encode()
-    return response(rule.status, body, "application/x-amz-json-1.1", f"x-amzn-errortype: {rule.error}\r\n")
+        body = f"<ErrorResponse><Error><Code>{error}</Code><Message>on demand</Message></Error><RequestId>0</RequestId></ErrorResponse>"
+        return response(status, body.encode(), "text/xml")
+    body = json.dumps({"__type": error, "message": "on demand"}).encode()
+    return response(status, body, "application/x-amz-json-1.1", f"x-amzn-errortype: {error}\r\n")
 
 
-def without_entries(call: Call) -> tuple[Call, list[int]]:
-    """The call without every second record, and their places."""
+def without_entries(call: Call, wanted: list[int] | None) -> tuple[Call, list[int]]:
+    """The call without some of its records, and their places."""
     asked = json.loads(call.body)
-    places = list(range(1, len(asked["Records"]), 2))
+    number = len(asked["Records"])
+    places = list(range(1, number, 2)) if wanted is None else sorted(place for place in wanted if 0 <= place < number)
     asked["Records"] = [record for place, record in enumerate(asked["Records"]) if place not in places]
-    return Call(call.method, call.path, call.headers, json.dumps(asked).encode()), places
+    body = json.dumps(asked).encode() if asked["Records"] else NOTHING_LEFT
+    return Call(call.method, call.path, call.headers, body), places
 
 
 def with_failures(body: bytes, places: list[int]) -> bytes:

@@ -205,7 +205,15 @@ pub(crate) fn wait(what: &str, is_so: impl Fn() -> bool) {
         }
         thread::sleep(Duration::from_millis(100));
     }
-    panic!("it was not so after {} s: {what}", PATIENCE / 10);
+    panic!("it was not so after {} s: {what}\n{}", PATIENCE / 10, what_went_on());
+}
+
+/// Executions that did not succeed, dead letters and errors in logs, in words.
+fn what_went_on() -> String {
+    let stack = Stack::get();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("stack/look.py");
+    let output = Command::new(stack.python()).arg(script).arg(stack.aws()).output().unwrap();
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 /// Runs `infra/deploy`, and gives what it says of the stack.

@@ -1,0 +1,40 @@
+"""Amazon's DynamoDB Local: it judges as DynamoDB does, where the emulator only imitates it."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+from botocore.exceptions import ClientError
+
+from running import Stack, refused, same
+
+TABLE = "check"
+WRITERS = 20
+
+
+def of_writers_at_once_one_wins(stack: Stack) -> None:
+    dynamodb = stack.client("dynamodb", "dynamodb", retries={"total_max_attempts": 1})
+    dynamodb.create_table(TableName=TABLE, BillingMode="PAY_PER_REQUEST", KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+                          AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}])
+
+    def put(owner: int) -> str:
+        try:
+            dynamodb.transact_write_items(TransactItems=[{"Put": {
+                "TableName": TABLE, "Item": {"pk": {"S": "lock"}, "owner": {"N": str(owner)}},
+                "ConditionExpression": "attribute_not_exists(pk)", "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}}])
+        except ClientError as error:
+            return error.response["Error"]["Code"]
+        return "won"
+
+    with ThreadPoolExecutor(WRITERS) as pool:
+        found = list(pool.map(put, range(WRITERS)))
+    same(found.count("won"), 1)
+    same(set(found) - {"won", "TransactionCanceledException", "TransactionConflictException"}, set())
+
+
+def what_dynamodb_does_not_take_is_refused(stack: Stack) -> None:
+    dynamodb = stack.client("dynamodb", "dynamodb")
+    refused("ValidationException", "Type mismatch for key", lambda: dynamodb.put_item(TableName=TABLE, Item={"pk": {"N": "1"}}))
+    refused("ValidationException", "reserved keyword", lambda: dynamodb.update_item(
+        TableName=TABLE, Key={"pk": {"S": "a"}}, UpdateExpression="SET status = :s", ExpressionAttributeValues={":s": {"S": "a"}}))
+
+
+CHECKS = [of_writers_at_once_one_wins, what_dynamodb_does_not_take_is_refused]
