@@ -33,9 +33,9 @@ pub trait ChangeSets: Debug + Send + Sync {
     /// The place, as the registry remembers it and people read it.
     fn root(&self) -> Result<String>;
 
-    /// Begins one for a version. The fence of the lease it is made under is in its name, so that a run which lost its lease
-    /// and does not know it yet can do no harm.
-    fn draft(&self, version: &Version, fence: u64) -> Result<Arc<dyn Draft>>;
+    /// Begins one for a version, or goes on with the draft of this name. The fence of the lease it is made under is in its
+    /// name, so that a run which lost its lease and does not know it yet can do no harm.
+    fn draft(&self, version: &Version, fence: u64, begun: Option<&str>) -> Result<Arc<dyn Draft>>;
 
     /// Whether every part that the version's plan has is there.
     fn is_whole(&self, version: &Version) -> Result<bool>;
@@ -56,6 +56,9 @@ pub trait ChangeSets: Debug + Send + Sync {
 
 /// A change set that is being written, and that nobody knows of yet.
 pub trait Draft: Debug + Send + Sync {
+    /// What names it while it is one.
+    fn name(&self) -> String;
+
     /// Writes a part from its blocks, until there are no more, and makes it durable.
     fn write(&self, part: u32, blocks: &mut dyn Iterator<Item = Vec<u8>>) -> Result<()>;
 

@@ -41,6 +41,8 @@ pub enum Error {
     LeaseLost(Box<Problem>),
     /// A service of AWS did not do what it was asked.
     Aws(Box<Problem>),
+    /// It takes longer than a function may run.
+    OutOfTime(Box<Problem>),
     /// The user asked to stop.
     Interrupted,
     /// The operations do not lead from the baseline to the snapshot. It is never the user's fault.
@@ -123,6 +125,11 @@ impl Error {
         Self::Aws(Box::new(Problem::new(subject, problem.to_string())))
     }
 
+    /// Something that takes longer than a function may run.
+    pub fn out_of_time(subject: impl Into<String>) -> Self {
+        Self::OutOfTime(Box::new(Problem::new(subject, "takes longer than a function may run")))
+    }
+
     /// Something that takes a program built with AWS in it.
     pub fn without_aws(what: &str) -> Self {
         Self::refused("", format!("this program was built without AWS, and cannot reach {what}"))
@@ -153,6 +160,7 @@ impl Error {
             | Self::Registry(problem)
             | Self::LeaseLost(problem)
             | Self::Aws(problem)
+            | Self::OutOfTime(problem)
             | Self::NotConserved(problem) => problem.help = shown(&help.into()),
             Self::Rejected(_) | Self::Io(_) | Self::Interrupted => {}
         }
@@ -167,6 +175,7 @@ impl Error {
             | Self::Registry(_)
             | Self::LeaseLost(_)
             | Self::Aws(_)
+            | Self::OutOfTime(_)
             | Self::Interrupted
             | Self::NotConserved(_) => Fault::Machine,
         }
@@ -187,6 +196,7 @@ impl Error {
             | Self::Registry(problem)
             | Self::LeaseLost(problem)
             | Self::Aws(problem)
+            | Self::OutOfTime(problem)
             | Self::NotConserved(problem) => &problem.help,
             Self::Io(error) => match error.source.kind() {
                 io::ErrorKind::PermissionDenied => "check the permissions, then run again",
@@ -230,6 +240,7 @@ impl fmt::Display for Error {
             | Self::Refused(problem)
             | Self::LeaseLost(problem)
             | Self::Aws(problem)
+            | Self::OutOfTime(problem)
             | Self::NotConserved(problem) => problem.fmt(f),
             Self::Registry(problem) => write!(f, "the registry {problem}"),
             Self::Io(error) => write!(f, "{} {}: {}", error.doing, shown_path(&error.path), error.source),

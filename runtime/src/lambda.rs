@@ -114,7 +114,7 @@ impl From<Failed> for Diagnostic {
         let help = error.next_step().map(|help| format!(" ({help})")).unwrap_or_default();
         let kind = match (&error, error.fault()) {
             (Error::LeaseLost(_), _) => "LeaseLost",
-            (_, Fault::Input) => "Input",
+            (Error::OutOfTime(_), _) | (_, Fault::Input) => "Input",
             (_, Fault::Machine) => "Machine",
         };
         tracing::error!(kind, "{error}{help}");

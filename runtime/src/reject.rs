@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::name::natural_cmp;
 use crate::table::Column;
@@ -16,7 +16,7 @@ pub const SHOWN: usize = 20;
 const SHOWN_TEXT: usize = 60;
 
 /// Why a row is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reason {
     /// More or fewer fields than there are columns.
@@ -38,7 +38,7 @@ pub enum Reason {
 }
 
 /// One row that is refused, or one field of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Offender {
     /// The part's file name.
     pub part: String,
@@ -53,7 +53,7 @@ pub struct Offender {
 }
 
 /// What was refused of one export.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rejects {
     /// The first [`SHOWN`] offenders, in the order of their places.
     pub offenders: Vec<Offender>,

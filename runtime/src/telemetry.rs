@@ -70,7 +70,7 @@ impl Watch {
             bar.set_message(format!("{:.1} M rows/s", rate / 1e6));
         }
         if self.end.is_some_and(|end| clock::now_ms() > end) {
-            return Err(Error::aws("the delta", "takes longer than the function may run").help(
+            return Err(Error::out_of_time("the delta").help(
                 "give `plan` more memory, deliver the export in more parts, or write `engine: { athena: true }`",
             ));
         }

@@ -12,6 +12,7 @@ for `service operation caller`, where the caller is `-` unless its user agent na
     throttle       the same, with the error that the service throttles with
     drop_before    the connection ends, and the call has no effect
     drop_after     the call has its effect, and the connection ends without an answer
+    hang           the call has its effect, and no answer ever comes
     delay          the call takes `seconds` longer
     entries        of a PutRecords call these records, by their places, are turned away, as a shard does that has enough;
                    every second one unless `entries` says which
@@ -24,7 +25,9 @@ import threading
 import urllib.parse
 from dataclasses import dataclass, field
 
-KINDS = ("error", "throttle", "drop_before", "drop_after", "delay", "entries")
+KINDS = ("error", "throttle", "drop_before", "drop_after", "hang", "delay", "entries")
+# How many seconds a call hangs: longer than any client waits.
+HANGING = 600
 XML = ("s3", "cloudformation", "iam", "sts", "sns")
 # The errors that services throttle with, and their status.
 THROTTLES = {"s3": ("SlowDown", 503), "dynamodb": ("ThrottlingException", 400), "lambda": ("TooManyRequestsException", 429),
@@ -180,7 +183,9 @@ class Proxy:
             call, turned_away = without_entries(call, rule.entries)
         head, body = await self.forward(call) if call.body != NOTHING_LEFT else NOTHING_DONE
         entry["status"] = int(head.split(b" ", 2)[1])
-        if rule and rule.what == "drop_after":
+        if rule and rule.what == "hang":
+            await asyncio.sleep(HANGING)
+        if rule and rule.what in ("drop_after", "hang"):
             return False
         if turned_away and entry["status"] == 200:
             body = with_failures(body, turned_away)

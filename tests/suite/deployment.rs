@@ -113,17 +113,21 @@ impl Deployment {
 
     /// Sweeps, as the schedule does.
     pub(crate) fn sweep(&self, scheduled: &str) -> Json {
-        let input = format!("{{\"scheduled\":\"{scheduled}\"}}");
-        let said = self.aws_command(&[
-            "lambda",
-            "invoke",
-            "--function-name",
-            &format!("{}-sweep", self.name),
-            "--payload",
-            &input,
-            "/dev/stdout",
-        ]);
+        self.invoke("sweep", &json!({ "scheduled": scheduled }))
+    }
+
+    /// What a function answers to an event.
+    pub(crate) fn invoke(&self, function: &str, event: &Json) -> Json {
+        let (name, event) = (format!("{}-{function}", self.name), event.to_string());
+        let said =
+            self.aws_command(&["lambda", "invoke", "--function-name", &name, "--payload", &event, "/dev/stdout"]);
         serde_json::Deserializer::from_str(&said).into_iter().next().unwrap().unwrap()
+    }
+
+    /// Lets a function run for so many seconds.
+    pub(crate) fn give_time(&self, function: &str, seconds: u32) {
+        let (name, seconds) = (format!("{}-{function}", self.name), seconds.to_string());
+        self.aws_command(&["lambda", "update-function-configuration", "--function-name", &name, "--timeout", &seconds]);
     }
 
     /// What the `aws` command says.

@@ -6,6 +6,8 @@ use std::num::NonZero;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
+use std::thread;
+use std::time::Duration;
 
 use flate2::read::MultiGzDecoder;
 use proptest::collection::vec;
@@ -15,7 +17,7 @@ use proptest::strategy::{Just, Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use runtime::delta;
 use runtime::engine::athena::Athena;
-use runtime::engine::{Failed, Inputs};
+use runtime::engine::{Failed, Found, Inputs, Statement, Turned};
 use runtime::error::Error;
 use runtime::operation::Head;
 use runtime::row::{Field, Layout, Row};
@@ -97,7 +99,7 @@ fn by_athena(given: &Given) -> Finding {
         schema: given.table.schema_id(),
     };
     let mut out = Vec::new();
-    match athena.delta(&Layout::new(given.table), &head, inputs, &Watch::default(), &mut out) {
+    match in_turns(&athena, &Layout::new(given.table), &head, inputs, &mut out) {
         Ok(found) => Finding::Changes(Changes {
             operations: operations(given.table, &out),
             rows: found.counts.rows,
@@ -120,6 +122,30 @@ fn by_athena(given: &Given) -> Finding {
             Finding::Rejected { shown: shown.collect(), totals }
         }
         Err(Failed { error, .. }) => Finding::Stopped(error.to_string()),
+    }
+}
+
+/// Computes a delta as the steps of the flow do: each turn knows of the one before what the state machine keeps of it, and
+/// reads one file of what the statement left.
+fn in_turns(
+    athena: &Athena,
+    layout: &Layout,
+    head: &Head,
+    inputs: Inputs<'_>,
+    out: &mut Vec<u8>,
+) -> Result<Box<Found>, Failed> {
+    let mut begun: Option<Statement> = None;
+    loop {
+        match athena.turn(layout, head, inputs, ("parity", begun.as_ref(), 1), &Watch::default(), out)? {
+            Turned::Found(found) => return Ok(found),
+            Turned::Runs(statement) => {
+                if statement.reading.is_none() {
+                    thread::sleep(Duration::from_millis(50));
+                }
+                let kept = serde_json::to_string(&statement).unwrap();
+                begun = Some(serde_json::from_str(&kept).unwrap());
+            }
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
+use runtime::change_set::Comparison;
 use runtime::store::{Status, Store as _, TableKey};
 use serde_json::{Value as Json, json};
 
@@ -354,6 +355,70 @@ fn a_step_whose_calls_keep_failing_is_tried_again_by_the_flow() {
 }
 
 #[test]
+fn a_call_that_is_never_answered_is_made_again() {
+    let deployment = Deployment::get();
+    let rule = |call: &str| json!({ "match": format!("^{call}$"), "what": "hang" });
+    let rules = json!([
+        rule("states StartExecution tidemark-register"),
+        rule("dynamodb UpdateItem tidemark-lock"),
+        rule("s3 PutObject tidemark-plan"),
+        rule("kinesis PutRecords tidemark-publish"),
+        rule("dynamodb TransactWriteItems tidemark-record"),
+    ]);
+    // Several tenants, so that what is waited for is waited for at the same time.
+    let journeys: Vec<Journey> = (0..5).map(|number| Journey::new(&format!("silence{number}"))).collect();
+    forget_calls();
+    {
+        let _faults = Faults::new(&rules);
+        for version in 0..2 {
+            journeys.iter().for_each(|journey| journey.deliver(&deployment, version));
+            let paths: Vec<String> = journeys.iter().map(|journey| journey.path(["V1", "V2"][version])).collect();
+            deployment.wait_until_done(paths.iter().map(String::as_str));
+        }
+        assert_eq!(Faults::struck()["hang"], 5);
+    }
+    journeys.iter().for_each(|journey| journey.check(&deployment));
+}
+
+#[test]
+fn a_delta_that_one_function_has_no_time_for_is_computed_by_athena() {
+    let deployment = Deployment::get();
+    let journey = Journey::new("hasty");
+    // A function stops its work twenty seconds before its end, and here has no more than these.
+    deployment.give_time("plan", 20);
+    for (version, name) in ["V1", "V2"].into_iter().enumerate() {
+        journey.deliver(&deployment, version);
+        deployment.wait_until_done([journey.path(name).as_str()].into_iter());
+        let plan = deployment.version(&journey.path(name)).unwrap().plan.unwrap();
+        assert_eq!(plan.findings.comparison, Comparison::Athena, "{name}");
+    }
+    deployment.give_time("plan", 900);
+    journey.check(&deployment);
+}
+
+#[test]
+fn an_execution_leaves_the_rest_to_the_next_one_before_its_history_is_full() {
+    let deployment = Deployment::get();
+    let key = TableKey { tenant: "weary".into(), table: "orders".into() };
+    let lease = deployment.registry.acquire(&key, "tests", None).unwrap().unwrap();
+    deployment.deliver("weary/orders/V1", &orders(0, 3, "open"));
+    wait("it is registered", || deployment.version("weary/orders/V1").is_some());
+    let next = |turn: u32, since: &str| {
+        let lease = json!({ "owner": lease.owner, "fence": lease.fence });
+        let event = json!({ "tenant": "weary", "table": "orders", "lease": lease, "turn": turn, "since": since });
+        deployment.invoke("next", &event)
+    };
+    assert_eq!(next(7, "2099-01-01T00:00:00.000Z"), json!({ "step": "plan", "version": "V1", "turn": 8 }));
+    assert_eq!(next(100, "2099-01-01T00:00:00.000Z"), json!({ "step": "done", "pending": null }));
+    assert_eq!(next(7, "2026-01-01T00:00:00.000Z"), json!({ "step": "done", "pending": null }));
+    assert!(deployment.registry.release(&lease, None).unwrap());
+    // Whoever comes next does what is left.
+    deployment.deliver("weary/orders/V2", &orders(0, 4, "open"));
+    deployment.wait_until_done(["weary/orders/V1", "weary/orders/V2"].into_iter());
+    assert_eq!(deployment.version("weary/orders/V1").unwrap().status, Status::Succeeded);
+}
+
+#[test]
 fn records_that_a_shard_turns_away_are_sent_again_and_no_others() {
     let deployment = Deployment::get();
     let journey = Journey::new("shards");
@@ -446,7 +511,7 @@ fn a_lease_that_expires_under_a_running_step_is_taken_over_and_the_first_writes_
 #[test]
 fn exports_beyond_a_size_are_compared_by_athena_and_every_function_may_do_what_it_does_and_no_more() {
     let deployment = Deployment::get();
-    let distributed = Deployment::new("distributed", &["NativeBytes=0"]);
+    let distributed = Deployment::new("distributed", &["NativeBytes=0", "ReadBytes=1"]);
     forget_calls();
     let journey = Journey::new("athena");
     for (number, version) in ["V1", "V2"].into_iter().enumerate() {

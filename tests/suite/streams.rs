@@ -96,8 +96,13 @@ fn the_consumer_applies_each_operation_once_in_any_order_and_names_the_first_rec
     // A record of another table is none of its business; one that cannot be read is told, and those behind it come again.
     let other = lines[0].replace("\"table\":\"orders\"", "\"table\":\"products\"");
     let broken = lines[0].replace("\"order_id\":", "\"order\":");
-    let failed = apply(&[lines[0].clone(), other, broken, lines[1].clone()]);
+    let failed = apply(&[lines[0].clone(), other, broken.clone(), lines[1].clone()]);
     assert_eq!(failed["batchItemFailures"][0]["itemIdentifier"], "2");
+    // What stands in front of it does not come again: it must be in the table by then.
+    let fresh = again[0].replace("\"order_id\":2", "\"order_id\":777").replace("\"sequence\":9,", "\"sequence\":10,");
+    let before = rows(false);
+    assert_eq!(apply(&[fresh, broken])["batchItemFailures"][0]["itemIdentifier"], "1");
+    assert_eq!(rows(false), before + 1);
 }
 
 #[test]

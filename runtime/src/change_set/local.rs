@@ -36,10 +36,12 @@ impl ChangeSets for Local {
         Ok(root.display().to_string())
     }
 
-    fn draft(&self, version: &Version, fence: u64) -> Result<Arc<dyn Draft>> {
+    fn draft(&self, version: &Version, fence: u64, begun: Option<&str>) -> Result<Arc<dyn Draft>> {
         let home = self.home(version);
-        let aside = home.join(format!("aside-{fence}"));
-        create_anew(&aside)?;
+        let aside = home.join(begun.map_or_else(|| format!("aside-{fence}"), str::to_owned));
+        if begun.is_none() {
+            create_anew(&aside)?;
+        }
         Ok(Arc::new(Folder { home, aside, fence }))
     }
 
@@ -87,6 +89,10 @@ struct Folder {
 }
 
 impl Draft for Folder {
+    fn name(&self) -> String {
+        self.aside.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+    }
+
     fn write(&self, part: u32, blocks: &mut dyn Iterator<Item = Vec<u8>>) -> Result<()> {
         let path = self.aside.join(part_name(part));
         let file = File::create(&path).at("cannot create", &path)?;

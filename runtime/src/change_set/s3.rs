@@ -44,8 +44,8 @@ impl ChangeSets for S3 {
         Ok(self.root.uri())
     }
 
-    fn draft(&self, version: &Version, fence: u64) -> Result<Arc<dyn Draft>> {
-        let name = format!("{}-{fence}", token());
+    fn draft(&self, version: &Version, fence: u64, begun: Option<&str>) -> Result<Arc<dyn Draft>> {
+        let name = begun.map_or_else(|| format!("{}-{fence}", token()), str::to_owned);
         let place = self.home(version).join(&name);
         Ok(Arc::new(Upload { aws: Arc::clone(&self.aws), place, name }))
     }
@@ -96,6 +96,10 @@ struct Upload {
 }
 
 impl Draft for Upload {
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
     /// A part is compressed in memory, at most [some megabytes](super::writer), and written by one call.
     fn write(&self, part: u32, blocks: &mut dyn Iterator<Item = Vec<u8>>) -> Result<()> {
         let place = self.place.join(&part_name(part));

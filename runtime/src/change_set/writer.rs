@@ -41,10 +41,10 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// A writer of a change set with nothing in it.
-    pub fn new(draft: Arc<dyn Draft>) -> Self {
+    /// A writer of a change set that has so many parts already.
+    pub fn new(draft: Arc<dyn Draft>, parts: u32) -> Self {
         let (block, threads) = (Vec::with_capacity(BLOCK), VecDeque::new());
-        Self { draft, block, written: 0, parts: 0, part: None, threads }
+        Self { draft, block, written: 0, parts, part: None, threads }
     }
 
     /// Waits until every part is durable, and says how many there are.

@@ -15,7 +15,7 @@ mod unloaded;
 
 #[cfg(feature = "aws")]
 pub use run::Athena;
-pub use unloaded::Unloaded;
+pub use unloaded::{Totals, Unloaded};
 
 use crate::error::Error;
 

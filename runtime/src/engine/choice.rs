@@ -8,6 +8,8 @@ use crate::change_set::Lines;
 use crate::error::Error;
 use crate::operation::Head;
 use crate::row::Layout;
+#[cfg(feature = "aws")]
+use crate::table::Table;
 use crate::telemetry::Watch;
 
 /// How long the native engine may take, in seconds: two thirds of the fifteen minutes that a Lambda function has
@@ -94,12 +96,20 @@ impl Engines {
                 let athena = self.athena.as_ref().ok_or_else(|| failed(Error::without_aws("Athena")))?;
                 match waiting {
                     Waiting::Here => athena.delta(layout, head, inputs, watch, lines).map(found),
-                    Waiting::InTurns { run, begun } => athena.turn(layout, head, inputs, (run, begun), watch, lines),
+                    Waiting::InTurns { run, begun, most } => {
+                        athena.turn(layout, head, inputs, (run, begun, most), watch, lines)
+                    }
                 }
             }
             #[cfg(not(feature = "aws"))]
             Engine::Athena => Err(failed(Error::without_aws("Athena"))),
         }
+    }
+
+    /// Whether Athena is there and the table is for it.
+    #[cfg(feature = "aws")]
+    pub fn may_ask_athena(&self, table: &Table) -> bool {
+        self.has_athena() && self.has_statements(table.name)
     }
 
     fn pick(&self, layout: &Layout, inputs: Inputs<'_>) -> Result<Engine, Error> {

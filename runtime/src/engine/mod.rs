@@ -111,6 +111,22 @@ pub struct Statement {
     pub id: String,
     /// How many before it failed.
     pub attempt: u32,
+    /// How far what it left was read; nothing before it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reading: Option<Box<Reading>>,
+}
+
+/// What was read of what a statement left, where one turn was too short for all of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reading {
+    /// How many of its files.
+    pub files: usize,
+    /// What was found in them, beside operations.
+    pub totals: athena::Totals,
+    /// The change set that the operations went into, by whoever writes it, and how many parts it has by now.
+    pub draft: String,
+    /// See `draft`.
+    pub parts: u32,
 }
 
 /// How a delta is waited for that another service computes.
@@ -124,7 +140,20 @@ pub enum Waiting<'a> {
         run: &'a str,
         /// What was begun.
         begun: Option<&'a Statement>,
+        /// After how many bytes of what it left the rest is for the next turn. Files are read whole. Where a turn ends depends
+        /// on nothing else, so that a turn which is made twice writes the same twice.
+        most: u64,
     },
+}
+
+impl<'a> Waiting<'a> {
+    /// How far the turns before this one read.
+    pub fn reading(self) -> Option<&'a Reading> {
+        match self {
+            Waiting::Here => None,
+            Waiting::InTurns { begun, .. } => begun?.reading.as_deref(),
+        }
+    }
 }
 
 /// What a turn came to.

@@ -1,5 +1,7 @@
 //! What becomes of the operations: lines, and what is counted of them.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Failed, Side};
 use crate::change_set::{Counts, Findings, Lines};
 use crate::error::{Error, Result};
@@ -25,13 +27,15 @@ pub(super) struct Output<'a> {
 }
 
 /// What was written.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Written {
     /// How many operations there are of each kind; the other counts are 0.
     pub(super) counts: Counts,
     /// Σ hash − Σ previous_hash.
+    #[serde(with = "crate::operation::as_text")]
     pub(super) difference: i128,
     /// Σ id, modulo 2^128.
+    #[serde(with = "crate::operation::as_text")]
     pub(super) sum_of_ids: u128,
     /// What a person looks at.
     pub(super) findings: Findings,

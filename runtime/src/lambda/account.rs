@@ -3,11 +3,13 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::aws::{Aws, why};
 use crate::change_set;
+use crate::clock;
 use crate::engine::athena::{Athena, Statements};
 use crate::engine::{Choice, Engines, Limits};
 use crate::error::{Error, Result};
@@ -17,6 +19,11 @@ use crate::snapshot::s3::{Place, S3};
 use crate::store::dynamodb::Dynamodb;
 use crate::store::{Setting, Store, TableKey};
 use crate::table::Table;
+
+/// How long what was seen of the stream counts. An account may look at its streams twenty times a second
+/// (<https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html>), which each step of each table would
+/// soon exceed; a record size that was raised is to be known soon as well.
+const SEEN: Duration = Duration::from_secs(60);
 
 /// The account and everything in it that the stacks made.
 #[derive(Debug)]
@@ -31,10 +38,14 @@ pub(super) struct Account {
     exports: Place,
     changes: Place,
     sink: String,
+    /// The stream, as it was when this function looked at it.
+    stream: Mutex<Option<(Instant, Stream)>>,
     machine: String,
     athena: AthenaNames,
     /// How many compressed bytes are left to the native engine.
     native_bytes: u64,
+    /// How many bytes of what a statement left are read in one turn.
+    pub(super) read_bytes: u64,
     /// How the names of the tables' roles begin.
     table_role: String,
 }
@@ -64,13 +75,15 @@ impl Account {
             exports: place("TIDEMARK_EXPORTS")?,
             changes: place("TIDEMARK_STATE")?,
             sink: variable("TIDEMARK_SINK")?,
+            stream: Mutex::default(),
             machine: variable("TIDEMARK_MACHINE")?,
             athena: AthenaNames {
                 database: variable("TIDEMARK_ATHENA_DATABASE")?,
                 workgroup: variable("TIDEMARK_ATHENA_WORKGROUP")?,
                 results: place("TIDEMARK_ATHENA_RESULTS")?,
             },
-            native_bytes: native_bytes()?,
+            native_bytes: bytes("TIDEMARK_NATIVE_BYTES")?,
+            read_bytes: bytes("TIDEMARK_READ_BYTES")?,
             table_role: variable("TIDEMARK_TABLE_ROLE")?,
         })
     }
@@ -124,9 +137,17 @@ impl Account {
         })
     }
 
-    /// Where operations go. Nothing is asked of it yet.
+    /// Where operations go. Nothing is asked of it yet, and only now and then later on.
     pub(super) fn stream(&self) -> Result<Stream> {
-        Stream::new(Arc::clone(&self.aws), &self.sink)
+        let mut known = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((since, stream)) = &*known
+            && since.elapsed() < SEEN
+        {
+            return Ok(stream.clone());
+        }
+        let stream = Stream::new(Arc::clone(&self.aws), &self.sink)?;
+        *known = Some((clock::instant(), stream.clone()));
+        Ok(stream)
     }
 
     fn of_table(&self, table: &'static Table) -> Result<Arc<Aws>> {
@@ -173,10 +194,9 @@ fn memory() -> u64 {
     megabytes.unwrap_or(1024) * (1 << 20) / 2
 }
 
-fn native_bytes() -> Result<u64> {
-    const NAME: &str = "TIDEMARK_NATIVE_BYTES";
-    let text = variable(NAME)?;
-    text.parse().map_err(|_| Error::refused(NAME, format!("`{text}` is no number of bytes")))
+fn bytes(name: &str) -> Result<u64> {
+    let text = variable(name)?;
+    text.parse().map_err(|_| Error::refused(name, format!("`{text}` is no number of bytes")))
 }
 
 fn variable(name: &str) -> Result<String> {

@@ -1,10 +1,12 @@
 //! The steps of the flow for one tenant's table, each on its own, under one lease.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::account::Account;
 use super::{Deadline, metrics};
-use crate::engine::{Statement, Waiting};
+use crate::clock;
+use crate::engine::{Choice, Statement, Waiting};
 use crate::error::{Error, Result};
 use crate::run::{Prepared, Step, next_step};
 use crate::sink::{Frame, Sink as _};
@@ -14,6 +16,13 @@ use crate::telemetry::Watch;
 /// How many parts one map publishes: the list of them travels in the state, which takes 256 KiB
 /// (<https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html>). More come in a second round.
 const PARTS_AT_ONCE: usize = 5_000;
+
+/// When an execution leaves the rest to the next one, which the sweeper starts: its history holds 25,000 events
+/// (<https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html>). A version makes about 35, a look at Athena 9
+/// every ten seconds: 3,500 of versions, 3,200 in an hour, and the last version may still wait for five hours.
+const TURNS: u32 = 100;
+/// The same in milliseconds.
+const LONGEST: i64 = 3_600_000;
 
 /// A table without a lease.
 #[derive(Deserialize)]
@@ -37,6 +46,17 @@ pub(super) struct Locked {
 struct Holder {
     owner: String,
     fence: u64,
+}
+
+/// A table at which an execution is for so long.
+#[derive(Deserialize)]
+pub(super) struct Draining {
+    #[serde(flatten)]
+    locked: Locked,
+    /// How often it went on to a next version.
+    turn: u32,
+    /// When it began, as the state machine writes it: `2026-01-01T00:00:00.000Z`.
+    since: String,
 }
 
 /// A version that is worked on.
@@ -63,7 +83,7 @@ pub(super) struct OfPart {
 pub(super) struct Leaving {
     #[serde(flatten)]
     locked: Locked,
-    /// How many writes had made something runnable when there was nothing to do; none after a failure.
+    /// How many writes had made something runnable when there was nothing to do; none after a failure, or after many turns.
     #[serde(default)]
     pending: Option<u64>,
     /// What failed.
@@ -81,11 +101,11 @@ pub(super) struct LockAnswer {
 #[serde(tag = "step", rename_all = "lowercase")]
 pub(super) enum NextAnswer {
     /// A version is to be planned.
-    Plan { version: String },
+    Plan { version: String, turn: u32 },
     /// A version that began to be published is to be finished.
-    Publish { version: String },
-    /// There is nothing to do.
-    Done { pending: u64 },
+    Publish { version: String, turn: u32 },
+    /// There is nothing to do; or, without a number, not for this execution.
+    Done { pending: Option<u64> },
 }
 
 /// What comes after planning.
@@ -158,6 +178,15 @@ impl Locked {
     }
 }
 
+impl Draining {
+    /// Whether there is room for another version in the history of the execution.
+    fn goes_on(&self) -> Result<bool> {
+        let since: Timestamp =
+            self.since.parse().map_err(|error| Error::refused("the event", format!("`{}`: {error}", self.since)))?;
+        Ok(self.turn < TURNS && clock::now_ms() - since.as_millisecond() < LONGEST)
+    }
+}
+
 impl OfVersion {
     fn load(&self, account: &Account) -> Result<Version> {
         let key = &self.locked.key;
@@ -174,18 +203,21 @@ pub(super) fn lock(account: &Account, wanted: Wanted) -> Result<LockAnswer> {
 }
 
 /// What is to be done next. What came too late is superseded on the way.
-pub(super) fn next(account: &Account, locked: Locked) -> Result<NextAnswer> {
-    let lease = locked.renewed(account)?;
+pub(super) fn next(account: &Account, draining: Draining) -> Result<NextAnswer> {
+    let lease = draining.locked.renewed(account)?;
+    let goes_on = draining.goes_on()?;
+    let turn = draining.turn + 1;
     let table = account.table(&lease.key.table)?;
     let store: &dyn Store = &account.store;
     loop {
         let state = store.state(&lease.key)?;
         let versions = store.versions(&lease.key)?;
         match next_step(&versions, table, state.resync) {
-            None => return Ok(NextAnswer::Done { pending: state.pending }),
+            None => return Ok(NextAnswer::Done { pending: Some(state.pending) }),
             Some(Step::Supersede(version, by)) => drop(store.supersede(&lease, version, &by)?),
-            Some(Step::Finish(version)) => return Ok(NextAnswer::Publish { version: version.version }),
-            Some(Step::Run(version)) => return Ok(NextAnswer::Plan { version: version.version }),
+            Some(_) if !goes_on => return Ok(NextAnswer::Done { pending: None }),
+            Some(Step::Finish(version)) => return Ok(NextAnswer::Publish { version: version.version, turn }),
+            Some(Step::Run(version)) => return Ok(NextAnswer::Plan { version: version.version, turn }),
         }
     }
 }
@@ -198,11 +230,19 @@ pub(super) fn plan(account: &Account, of: OfVersion, deadline: Deadline) -> Resu
         // An answer was lost, or it was delivered again; `next` sees what is so now.
         return Ok(PlanAnswer::Next);
     }
-    let runner = account.runner(table)?;
+    let mut runner = account.runner(table)?;
     let run = format!("{}/{}", account.store.id(), lease.fence);
-    let waiting = Waiting::InTurns { run: &run, begun: of.statement.as_ref() };
+    let waiting = Waiting::InTurns { run: &run, begun: of.statement.as_ref(), most: account.read_bytes };
     let watch = Watch::until(deadline.0 - super::MARGIN.as_millis() as i64);
-    let prepared = runner.keep_alive(&lease, &watch, || runner.prepare(&lease, table, version, waiting, &watch));
+    let prepare = || runner.prepare(&lease, table, version.clone(), waiting, &watch);
+    let prepared = match runner.keep_alive(&lease, &watch, prepare) {
+        Err(Error::OutOfTime(_)) if of.statement.is_none() && runner.engines.may_ask_athena(table) => {
+            tracing::warn!(%version, "One function has no time for the delta; Athena computes it.");
+            runner.engines.choice = Choice::Athena;
+            runner.prepare(&lease, table, version, waiting, &Watch::until(deadline.0))
+        }
+        prepared => prepared,
+    };
     Ok(match prepared? {
         Prepared::Ready(_) => PlanAnswer::Publish,
         Prepared::Runs(statement) => PlanAnswer::Athena { statement },

@@ -143,16 +143,22 @@ impl Runner {
         waiting: Waiting<'_>,
         watch: &Watch,
     ) -> Result<Planned> {
-        let draft = self.changes.draft(&version, lease.fence)?;
+        let reading = waiting.reading();
+        let draft = self.changes.draft(&version, lease.fence, reading.map(|reading| reading.draft.as_str()))?;
         let computed = self.compute_into(&draft, table, &version, against, waiting, watch);
         let (plan, parts) = match computed {
             Ok(Computed::Plan(plan, parts)) => (plan, parts),
             Ok(Computed::Runs(statement)) => {
-                draft.abandon();
+                if statement.reading.is_none() {
+                    draft.abandon();
+                }
                 return Ok(Planned::Runs(statement));
             }
             Err(error) => {
-                draft.abandon();
+                // What earlier turns wrote is needed when this one is made again.
+                if reading.is_none() {
+                    draft.abandon();
+                }
                 return Err(error);
             }
         };
@@ -186,7 +192,7 @@ impl Runner {
             schema: table.schema_id(),
         };
         fs::create_dir_all(&self.work).at("cannot create", &self.work)?;
-        let writer = Writer::new(Arc::clone(draft));
+        let writer = Writer::new(Arc::clone(draft), waiting.reading().map_or(0, |reading| reading.parts));
         let mut writer = Publishable { lines: writer, most: self.sink.largest_operation()?, label: &snapshot.label };
         let baseline = against.baseline.as_ref();
         let inputs = Inputs { baseline: baseline.map(|baseline| &baseline.export), snapshot: &snapshot };
@@ -195,7 +201,12 @@ impl Runner {
         let turned = self.engines.turn(&layout, &head, inputs, (room, waiting), watch, &mut writer);
         let found = match turned.map_err(|failed| blame(failed, baseline))? {
             Turned::Found(found) => found,
-            Turned::Runs(statement) => return Ok(Computed::Runs(statement)),
+            Turned::Runs(mut statement) => {
+                if let Some(reading) = &mut statement.reading {
+                    (reading.draft, reading.parts) = (draft.name(), writer.lines.finish()?);
+                }
+                return Ok(Computed::Runs(statement));
+            }
         };
         if let Some(baseline) = baseline.filter(|baseline| other_bytes(&baseline.version.parts, &found.baseline_parts))
         {

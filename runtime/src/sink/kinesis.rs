@@ -14,7 +14,6 @@ use aws_sdk_kinesis::error::ProvideErrorMetadata;
 use aws_sdk_kinesis::operation::put_records::PutRecordsOutput;
 use aws_sdk_kinesis::types::{PutRecordsRequestEntry, RecordDistributionStrategy, StreamStatus};
 
-use super::kpl;
 use crate::aws::{Aws, why};
 use crate::error::{Error, Result};
 use batch::{Entry, Packing, Record, batches};
@@ -103,7 +102,7 @@ impl Kinesis {
 
     /// How many bytes the largest operation may have that can be put on the stream.
     pub fn largest_record(&self) -> usize {
-        self.most - batch::PARTITION_KEY - if self.aggregate { kpl::OVERHEAD } else { 0 }
+        self.packing().largest_operation()
     }
 
     /// Sends a control record to every open shard, until each has acknowledged it.
@@ -176,7 +175,7 @@ impl Kinesis {
 
     /// Sends records until all are acknowledged. False when there was no time for that.
     fn send_round(&self, records: Vec<Record>, sent: &mut Sent, go_on: &dyn Fn() -> Result<bool>) -> Result<bool> {
-        let packing = Packing { aggregate: self.aggregate, most: self.most };
+        let packing = self.packing();
         let mut shards = self.shards();
         let mut left = packing.entries(records, &shards);
         let mut tries = 0;
@@ -253,6 +252,10 @@ impl Kinesis {
         }
         self.aws.rest(LONGEST_PAUSE.min(FIRST_PAUSE * 2u32.saturating_pow(tries.min(8))));
         Ok(())
+    }
+
+    fn packing(&self) -> Packing {
+        Packing { aggregate: self.aggregate, most: self.most }
     }
 
     fn shards(&self) -> Arc<Shards> {
@@ -357,5 +360,56 @@ impl Name {
 impl std::fmt::Display for Name {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name.as_deref().or(self.arn.as_deref()).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_kinesis::types::PutRecordsResultEntry;
+
+    use super::*;
+
+    /// What a shard says of an entry: that it took it, or why not.
+    fn answer(said: std::result::Result<&str, &str>) -> PutRecordsResultEntry {
+        let entry = PutRecordsResultEntry::builder();
+        match said {
+            Ok(shard) => entry.shard_id(shard).sequence_number("1").build(),
+            Err(code) => entry.error_code(code).error_message("no").build(),
+        }
+    }
+
+    fn put(entries: &[Entry], said: &[std::result::Result<&str, &str>]) -> (Put, Sent) {
+        let answer = PutRecordsOutput::builder().set_records(Some(said.iter().map(|said| answer(*said)).collect()));
+        let (mut put, mut sent) = (Put::default(), Sent::default());
+        let answer = answer.build().expect("it has records");
+        put.take(entries.to_vec(), &answer, &shards::halves(), &mut sent);
+        (put, sent)
+    }
+
+    fn data(entries: &[Entry]) -> Vec<Vec<u8>> {
+        entries.iter().map(Entry::encode).collect()
+    }
+
+    #[test]
+    fn only_entries_that_failed_or_were_not_answered_are_left_and_throttling_is_counted() {
+        let entries: Vec<Entry> = (0..5).map(|number| Entry::control(0, vec![number])).collect();
+        let said = [Ok("a"), Err("ProvisionedThroughputExceededException"), Ok("a"), Err("InternalFailure")];
+        let (put, sent) = put(&entries, &said);
+        assert_eq!(data(&put.left), [vec![1], vec![3], vec![4]]);
+        assert_eq!((sent.throttled, put.strayed.len()), (1, 0));
+    }
+
+    #[test]
+    fn what_another_shard_took_is_sent_again_where_readers_look_at_the_shard() {
+        let line = |number: usize| Record::of_line(format!("{{\"key\":{{\"n\":{number}}}}}").into_bytes());
+        let records: Vec<Record> = (0..20).map(|number| line(number).expect("it is a line")).collect();
+        let entries = |aggregate| Packing { aggregate, most: 1 << 20 }.entries(records.clone(), &shards::halves());
+        let (aggregated, plain) = (entries(true), entries(false));
+        // Aggregated: the first half went where it was meant to, the second to a shard that is new.
+        let (put_aggregated, _) = put(&aggregated, &[Ok("a"), Ok("c")]);
+        assert_eq!((put_aggregated.left.len(), &put_aggregated.strayed), (0, &aggregated[1].records));
+        // On their own they belong wherever their keys take them.
+        let (put_plain, _) = put(&plain, &vec![Ok("c"); plain.len()]);
+        assert_eq!((put_plain.left.len(), put_plain.strayed.len()), (0, 0));
     }
 }

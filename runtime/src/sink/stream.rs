@@ -18,8 +18,8 @@ use crate::operation::stamp;
 use crate::store::Extent;
 use crate::telemetry::check_stop;
 
-/// A stream that operations are published to.
-#[derive(Debug)]
+/// A stream that operations are published to. Its clones are the same.
+#[derive(Debug, Clone)]
 pub struct Stream {
     aws: Arc<Aws>,
     /// As it was named.
@@ -27,7 +27,7 @@ pub struct Stream {
     stream: String,
     aggregate: bool,
     /// It is looked at when it is used first.
-    open: OnceLock<Kinesis>,
+    open: Arc<OnceLock<Kinesis>>,
 }
 
 impl Stream {
@@ -46,7 +46,7 @@ impl Stream {
         let stream = stream.ok_or_else(|| {
             Error::refused(name, "it is no stream").help("name one as kinesis:STREAM, or a folder with --out")
         })?;
-        Ok(Self { aws, name: place.into(), stream: stream.into(), aggregate, open: OnceLock::new() })
+        Ok(Self { aws, name: place.into(), stream: stream.into(), aggregate, open: Arc::default() })
     }
 
     fn open(&self) -> Result<&Kinesis> {

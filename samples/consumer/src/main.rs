@@ -46,14 +46,15 @@ fn serve() -> Result<(), Error> {
 /// Applies a batch of one shard. Told is the first record that could not be applied: the batch comes again from there on.
 async fn apply(orders: &Orders, event: KinesisEvent) -> Result<KinesisEventResponse, Error> {
     let mut batch = Batch { orders, waiting: Vec::new() };
+    let mut taken = Ok(());
     for record in &event.records {
-        let number = &record.kinesis.sequence_number;
-        if let Err(failed) = batch.take(record).await {
-            tracing::error!(number, "{}", failed.error);
-            return Ok(failure(failed.number));
+        taken = batch.take(record).await;
+        if taken.is_err() {
+            break;
         }
     }
-    match batch.flush().await {
+    // What stands in front of the record that is told does not come again: what still waits is applied, or told itself.
+    match batch.flush().await.and(taken) {
         Ok(()) => Ok(KinesisEventResponse::default()),
         Err(failed) => {
             tracing::error!(number = failed.number, "{}", failed.error);
@@ -104,7 +105,8 @@ impl Batch<'_> {
         Ok(())
     }
 
-    /// Control records come in order with the operations around them.
+    /// Control records come in order among themselves. With a ParallelizationFactor above one, operations of the same shard
+    /// may overtake them, or be overtaken; what END drops too early comes back as it does between shards.
     async fn control(&mut self, number: &str, record: Record<Key, Values>) -> Result<(), Failed> {
         self.flush().await?;
         let done = match record {

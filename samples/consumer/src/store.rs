@@ -62,7 +62,7 @@ impl Orders {
             return Ok(());
         }
         let call = self.client.query().table_name(&self.table).consistent_read(true);
-        let call = call.key_condition_expression("tenant = :tenant AND #key > :rows");
+        let call = call.key_condition_expression("tenant = :tenant AND begins_with(#key, :rows)");
         let call = call.filter_expression("#sequence < :sequence AND attribute_not_exists(deleted)");
         let call = call.expression_attribute_names("#key", "key").expression_attribute_names("#sequence", "sequence");
         let call = call.expression_attribute_values(":tenant", S(end.tenant.clone()));

@@ -40,7 +40,8 @@ const NOTHING: Function = Function {
     name: "",
     what: "",
     memory: "256",
-    timeout: 30,
+    // A call that is never answered takes half a minute of it, and is made again.
+    timeout: 75,
     needs_room: false,
     is_step: true,
     registry: "",
@@ -92,7 +93,6 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "next",
         what: "Finds what is to be done next for a tenant's table.",
         memory: "512",
-        timeout: 60,
         registry: VERSIONS,
         ..NOTHING
     },

@@ -7,11 +7,11 @@ use flate2::read::MultiGzDecoder;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::query::{self, Query};
-use super::{Statements, Unloaded, checks, not_for_athena};
+use super::{Statements, Totals, Unloaded, checks, not_for_athena};
 use crate::aws::{Aws, token};
 use crate::change_set::Lines;
-use crate::engine::{Failed, Found, Inputs, Side, Statement, Turned};
-use crate::error::{Error, Result};
+use crate::engine::{Failed, Found, Inputs, Reading, Side, Statement, Turned};
+use crate::error::{Error, Fault, Result};
 use crate::operation::Head;
 use crate::row::Layout;
 use crate::snapshot::Export;
@@ -49,6 +49,13 @@ struct Delta<'a> {
     watch: &'a Watch,
     /// What names the run that asks for it.
     run: &'a str,
+}
+
+/// What was read of what a statement left.
+enum Read {
+    All(Box<Found>),
+    /// There is more.
+    Some(Box<Reading>),
 }
 
 /// Where an export lies, as Athena's parameters name it.
@@ -92,17 +99,23 @@ impl Athena {
         let delta = self.of(layout, inputs, watch, &run)?;
         delta.check(layout)?;
         let (statement, done) = delta.wait().map_err(of_new)?;
-        delta.finish(layout, head, &statement, done, lines)
+        let found = match delta.read(layout, head, &done, (None, u64::MAX), lines) {
+            Ok(Read::All(found)) => Ok(found),
+            Ok(Read::Some(_)) => unreachable!("there is no end to what is read here"),
+            Err(failed) => Err(failed),
+        };
+        delta.finish(&statement, done, found).map(|found| *found)
     }
 
-    /// The same in turns, so that nobody has to wait: begins a statement, or looks at the one that was begun. `run` names
-    /// the run; the same turn of the same run begins the same statement.
+    /// The same in turns, so that nobody has to wait: begins a statement, looks at the one that was begun, or reads more of
+    /// what it left. `run` names the run; the same turn of the same run begins the same statement. `most` is after how many
+    /// bytes a turn ends.
     pub fn turn(
         &self,
         layout: &Layout,
         head: &Head,
         inputs: Inputs<'_>,
-        (run, begun): (&str, Option<&Statement>),
+        (run, begun, most): (&str, Option<&Statement>, u64),
         watch: &Watch,
         lines: &mut dyn Lines,
     ) -> Result<Turned, Failed> {
@@ -113,9 +126,13 @@ impl Athena {
         };
         match query::look(&self.aws, &begun.id, delta.statements.max_scan, watch) {
             Ok(None) => Ok(Turned::Runs(begun.clone())),
-            Ok(Some(done)) => {
-                delta.finish(layout, head, begun, done, lines).map(|found| Turned::Found(Box::new(found)))
-            }
+            Ok(Some(done)) => match delta.read(layout, head, &done, (begun.reading.as_deref(), most), lines) {
+                Ok(Read::All(found)) => delta.finish(begun, done, Ok(found)).map(Turned::Found),
+                Ok(Read::Some(reading)) => Ok(Turned::Runs(Statement { reading: Some(reading), ..begun.clone() })),
+                // What the machine could not read now, it reads when this turn is made again.
+                Err(failed) if failed.error.fault() == Fault::Machine => Err(failed),
+                Err(failed) => delta.finish(begun, done, Err(failed)).map(Turned::Found),
+            },
             // It goes on, and the next look may see it.
             Err(query::Failed::Unseen(error)) => Err(of_new(error)),
             Err(failed) => delta.again(begun, failed).map(Turned::Runs).map_err(of_new),
@@ -180,7 +197,7 @@ impl Delta<'_> {
 
     fn begin(&self, attempt: u32) -> Result<Statement> {
         let id = query::start(&self.athena.aws, &self.query(attempt))?;
-        Ok(Statement { id, attempt })
+        Ok(Statement { id, attempt, reading: None })
     }
 
     /// Begins what failed once more, if it may go well another time.
@@ -222,16 +239,13 @@ impl Delta<'_> {
         }
     }
 
-    /// Reads what a statement left, and takes it away.
+    /// Takes away what a statement left, once it was read.
     fn finish(
         &self,
-        layout: &Layout,
-        head: &Head,
         statement: &Statement,
         done: query::Done,
-        lines: &mut dyn Lines,
-    ) -> Result<Found, Failed> {
-        let found = self.read(layout, head, &done, lines);
+        found: Result<Box<Found>, Failed>,
+    ) -> Result<Box<Found>, Failed> {
         let removed = s3::remove(&self.athena.aws, &self.place(statement.attempt));
         if let Some(export) = self.inputs.baseline {
             checks::still_there(export).map_err(of_old)?;
@@ -287,28 +301,41 @@ impl Delta<'_> {
         }
     }
 
-    /// Reads what the statement wrote: what its manifest lists, since a listing may show what another left.
-    fn read(&self, layout: &Layout, head: &Head, done: &query::Done, lines: &mut dyn Lines) -> Result<Found, Failed> {
-        let aws = &self.athena.aws;
-        let snapshot = |error| Failed { side: Side::Snapshot, error };
-        let place = |uri: &str| {
-            Place::parse(uri)
-                .ok_or_else(|| snapshot(Error::aws(format!("`{uri}`"), "Athena's manifest names no place in S3")))
-        };
-        let mut unloaded = Unloaded::new(layout, head, lines);
-        if let Some(manifest) = &done.manifest {
-            let (mut text, manifest) = (String::new(), place(manifest)?);
-            let mut file = s3::open(aws, &manifest).map_err(snapshot)?;
-            file.read_to_string(&mut text).map_err(|error| snapshot(Error::aws(manifest.uri(), error)))?;
-            for uri in text.lines().filter(|line| !line.is_empty()) {
-                self.watch.breathe(0).map_err(snapshot)?;
-                let part = place(uri)?;
-                let file = s3::open(aws, &part).map_err(snapshot)?;
-                unloaded.read(BufReader::new(MultiGzDecoder::new(file)), uri).map_err(snapshot)?;
+    /// Reads what the statement wrote, on from where it was left, until it read so many bytes.
+    fn read(
+        &self,
+        layout: &Layout,
+        head: &Head,
+        done: &query::Done,
+        (reading, most): (Option<&Reading>, u64),
+        lines: &mut dyn Lines,
+    ) -> Result<Read, Failed> {
+        let (from, totals) = reading.map_or((0, Totals::default()), |reading| (reading.files, reading.totals.clone()));
+        let mut unloaded = Unloaded::new(layout, head, totals, lines);
+        let files = self.files(done).map_err(of_new)?;
+        for (number, uri) in files.iter().enumerate().skip(from) {
+            if unloaded.bytes() >= most {
+                let reading = Reading { files: number, totals: unloaded.pause(), draft: String::new(), parts: 0 };
+                return Ok(Read::Some(Box::new(reading)));
             }
-            s3::remove(aws, &manifest).map_err(snapshot)?;
+            self.watch.breathe(0).map_err(of_new)?;
+            let file = place(uri).and_then(|part| s3::open(&self.athena.aws, &part)).map_err(of_new)?;
+            unloaded.read(BufReader::new(MultiGzDecoder::new(file)), uri).map_err(of_new)?;
         }
         let baseline = self.inputs.baseline.map(|export| export.label.as_str()).unwrap_or_default();
-        unloaded.finish((baseline, &self.inputs.snapshot.label))
+        unloaded.finish((baseline, &self.inputs.snapshot.label)).map(|found| Read::All(Box::new(found)))
     }
+
+    /// The files that the statement wrote: what its manifest lists, since a listing may show what another left.
+    fn files(&self, done: &query::Done) -> Result<Vec<String>> {
+        let Some(manifest) = &done.manifest else { return Ok(Vec::new()) };
+        let (mut text, manifest) = (String::new(), place(manifest)?);
+        let mut file = s3::open(&self.athena.aws, &manifest)?;
+        file.read_to_string(&mut text).map_err(|error| Error::aws(manifest.uri(), error))?;
+        Ok(text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect())
+    }
+}
+
+fn place(uri: &str) -> Result<Place> {
+    Place::parse(uri).ok_or_else(|| Error::aws(format!("`{uri}`"), "Athena's manifest names no place in S3"))
 }

@@ -1,12 +1,13 @@
 //! From the lines that a statement leaves to operations, counts and rejects.
 
+use std::collections::BTreeMap;
 use std::io::BufRead;
 use std::path::Path;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::change_set::{Comparison, Lines};
-use crate::engine::output::{Layouts, Output, check_conserved};
+use crate::engine::output::{Layouts, Output, Written, check_conserved};
 use crate::engine::{Failed, Found, Side};
 use crate::error::{Error, IoContext as _, Rejected, Result};
 use crate::operation::Head;
@@ -22,12 +23,23 @@ pub struct Unloaded<'a> {
     before: Seen,
     after: Seen,
     duplicates: u64,
+    bytes: u64,
+}
+
+/// What was found beside operations, for whoever reads on.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    before: Seen,
+    after: Seen,
+    duplicates: u64,
+    written: Written,
 }
 
 /// What was seen of one export.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Seen {
     rows: u64,
+    #[serde(with = "crate::operation::as_text")]
     fingerprint: i128,
     rejects: Rejects,
 }
@@ -57,17 +69,37 @@ struct Line {
 /// A refused row: its part, and the raw text for each reason.
 type Sample = Vec<Option<String>>;
 
+impl Seen {
+    /// Counts refused rows, and keeps the first of them.
+    fn refuse(&mut self, reason: Reason, rows: u64, offenders: Vec<Offender>) {
+        self.rejects.merge(Rejects { offenders, totals: BTreeMap::from([(reason, rows)]) });
+    }
+}
+
 impl<'a> Unloaded<'a> {
-    /// Operations go to `lines`.
-    pub fn new(layout: &'a Layout, head: &'a Head, lines: &'a mut dyn Lines) -> Self {
-        let output = Output::new(Layouts { before: layout, after: layout }, head, lines);
-        Self { layout, head, output, before: Seen::default(), after: Seen::default(), duplicates: 0 }
+    /// Operations go to `lines`. `totals` is what was found before.
+    pub fn new(layout: &'a Layout, head: &'a Head, totals: Totals, lines: &'a mut dyn Lines) -> Self {
+        let mut output = Output::new(Layouts { before: layout, after: layout }, head, lines);
+        let Totals { before, after, duplicates, written } = totals;
+        output.written = written;
+        Self { layout, head, output, before, after, duplicates, bytes: 0 }
+    }
+
+    /// How many bytes were read, from the beginning or from where the others ended.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// What was found so far.
+    pub fn pause(self) -> Totals {
+        Totals { before: self.before, after: self.after, duplicates: self.duplicates, written: self.output.written }
     }
 
     /// Reads a file of lines, which are no longer compressed. `name` is what an error calls it.
     pub fn read(&mut self, file: impl BufRead, name: &str) -> Result<()> {
         for (number, text) in file.lines().enumerate() {
             let text = text.at("cannot read", Path::new(name))?;
+            self.bytes += text.len() as u64 + 1;
             let taken = serde_json::from_str(&text).map_err(|error| error.to_string()).and_then(|line| self.take(line));
             taken.map_err(|problem| {
                 let problem = format!("line {} is not what the statement writes: {problem}", number + 1);
@@ -121,9 +153,9 @@ impl<'a> Unloaded<'a> {
                     0 => None,
                     place => Some(*columns.get(place - 1).ok_or_else(|| format!("there is no column {place}"))?),
                 };
-                *seen.rejects.totals.entry(reason).or_default() += rows;
                 let samples = samples.iter().flatten();
-                seen.rejects.offenders.extend(samples.map(|sample| offender(sample, number, column, reason)));
+                let offenders = samples.map(|sample| offender(sample, number, column, reason)).collect();
+                seen.refuse(reason, rows, offenders);
             }
         }
         Ok(())
@@ -133,14 +165,14 @@ impl<'a> Unloaded<'a> {
         let key = line.key.as_ref().ok_or("a conflict has no key")?.as_bytes();
         for (seen, rows) in [(&mut self.before, line.olds), (&mut self.after, line.news)] {
             if rows > 0 {
-                *seen.rejects.totals.entry(Reason::ConflictingDuplicate).or_default() += rows;
-                seen.rejects.offenders.push(Offender {
+                let offender = Offender {
                     part: String::new(),
                     line: 0,
                     column: None,
                     reason: Reason::ConflictingDuplicate,
                     message: format!("key {} appears again with another row", self.layout.shown_key(key)),
-                });
+                };
+                seen.refuse(Reason::ConflictingDuplicate, rows, vec![offender]);
             }
         }
         Ok(())
@@ -151,8 +183,7 @@ impl<'a> Unloaded<'a> {
         let written = self.output.written;
         for (side, label, seen) in [(Side::Snapshot, labels.1, &self.after), (Side::Baseline, labels.0, &self.before)] {
             if !seen.rejects.is_empty() {
-                let mut rejects = Rejects::default();
-                rejects.merge(seen.rejects.clone());
+                let rejects = seen.rejects.clone();
                 let error = Error::Rejected(Box::new(Rejected { export: label.into(), rejects }));
                 return Err(Failed { side, error });
             }

@@ -6,7 +6,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::shards::Shards;
 use crate::error::{Error, Result};
-use crate::sink::kpl::Aggregate;
+use crate::sink::kpl::{Aggregate, OVERHEAD};
 
 /// What one call takes. Ten MiB since 2025; five were taken before, and still are everywhere.
 /// <https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html>
@@ -18,7 +18,7 @@ const CALL_BYTES: usize = 5_000_000;
 const AGGREGATED: usize = 51_200;
 
 /// The size of a partition key: 32 hex digits, of at most 256 characters.
-pub(super) const PARTITION_KEY: usize = 32;
+const PARTITION_KEY: usize = 32;
 
 /// What control records are sent under. The shard is named by its range.
 const CONTROL: &str = "control";
@@ -102,6 +102,13 @@ pub(super) struct Packing {
 }
 
 impl Packing {
+    /// How many bytes an operation may have. A record bears a partition key; where it is aggregated, the operation in it
+    /// bears its own besides.
+    pub(super) fn largest_operation(self) -> usize {
+        let aggregated = if self.aggregate { OVERHEAD + PARTITION_KEY } else { 0 };
+        self.most - PARTITION_KEY - aggregated
+    }
+
     /// The entries of operations.
     pub(super) fn entries(self, records: Vec<Record>, shards: &Shards) -> Vec<Entry> {
         if !self.aggregate {
@@ -207,6 +214,20 @@ mod tests {
             records
         };
         assert_eq!(sorted(packed), sorted(records));
+    }
+
+    #[test]
+    fn the_largest_operation_fits_into_the_largest_record() {
+        for (aggregate, most) in [(true, 1 << 20), (true, 10 << 20), (false, 1 << 20), (false, 10 << 20)] {
+            let packing = Packing { aggregate, most };
+            let empty = line(1, 0).trim_ascii_end().len();
+            let largest = record(1, packing.largest_operation() - empty);
+            assert_eq!(largest.data.len(), packing.largest_operation());
+            let entries = packing.entries(vec![largest], &super::super::shards::halves());
+            assert_eq!(entries.len(), 1);
+            assert!(entries[0].size <= most && entries[0].size + 32 > most, "{} of {most}", entries[0].size);
+            assert_eq!(entries[0].encode().len() + PARTITION_KEY, entries[0].size);
+        }
     }
 
     #[test]
