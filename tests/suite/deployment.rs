@@ -18,6 +18,9 @@ use serde_json::{Value as Json, json};
 use crate::stack::Stack;
 use crate::world::{Said, World, files, gunzip, gzip};
 
+/// The project.
+pub(crate) const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
 /// How long to wait for anything, in tenths of a second.
 const PATIENCE: u32 = 1_200;
 
@@ -47,27 +50,32 @@ impl Deployment {
         let stack = Stack::get();
         let folder = tempfile::tempdir().unwrap();
         let path = aws_command(folder.path(), stack);
-        let binaries = folder.path().join("binaries");
-        fs::create_dir(&binaries).unwrap();
-        for (binary, name) in [
-            (env!("CARGO_BIN_EXE_bootstrap-under-test"), "bootstrap"),
-            (env!("CARGO_BIN_EXE_apply-orders-under-test"), "apply-orders"),
-        ] {
-            fs::copy(binary, binaries.join(name)).unwrap();
-        }
         let endpoints = [format!("Endpoint={}", stack.proxy()), format!("AthenaEndpoint={}", stack.athena())];
-        let parameters: Vec<&str> = endpoints.iter().map(String::as_str).chain(parameters.iter().copied()).collect();
-        let outputs = deploy(name, &path, &binaries, &parameters);
+        let parameters = endpoints.into_iter().chain(parameters.iter().copied().map(str::to_owned));
+        let (root, built) = (Path::new(ROOT), Path::new(env!("CARGO_BIN_EXE_bootstrap-under-test")));
+        let said = deploy(&path, root, built.parent().unwrap(), name, &parameters.collect::<Vec<_>>());
+        let pairs = said.lines().filter_map(|line| line.split_once(' '));
+        let outputs: BTreeMap<&str, &str> = pairs.map(|(name, value)| (name, value.trim())).collect();
         let aws = stack.clients();
         Self {
             name: name.into(),
             registry: Dynamodb::open(Arc::clone(&aws), &format!("{name}-registry")).unwrap(),
             aws,
-            bucket: outputs["ExportsBucket"].clone(),
-            machine: outputs["Flow"].clone(),
+            bucket: outputs["ExportsBucket"].into(),
+            machine: outputs["Flow"].into(),
             path,
             _folder: folder,
         }
+    }
+
+    /// Deploys another state of the project onto this one, and gives what was said.
+    pub(crate) fn update(&self, root: &Path, built: &Path) -> String {
+        deploy(&self.path, root, built, &self.name, &[])
+    }
+
+    /// Takes it away, but for what holds data.
+    pub(crate) fn remove(&self, arguments: &[&str]) -> String {
+        infra_deploy(&self.path, Path::new(ROOT), &[&["remove", "--name", &self.name, "--yes"], arguments].concat())
     }
 
     /// Puts an object among the exports.
@@ -220,26 +228,42 @@ fn what_went_on() -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// Runs `infra/deploy`, and gives what it says of the stack.
-fn deploy(name: &str, path: &str, binaries: &Path, parameters: &[&str]) -> BTreeMap<String, String> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+/// Deploys the templates below `root` with binaries that were built for the tests, and gives what was said.
+fn deploy(path: &str, root: &Path, built: &Path, name: &str, parameters: &[String]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    for binary in ["bootstrap", "apply-orders"] {
+        fs::copy(built.join(format!("{binary}-under-test")), folder.path().join(binary)).unwrap();
+    }
+    let binaries = folder.path().to_str().unwrap();
+    let mut arguments = vec!["--name", name, "--arch", "x86_64", "--yes", "--binaries", binaries];
+    arguments.extend(parameters.iter().flat_map(|parameter| ["--param", parameter]));
+    infra_deploy(path, root, &arguments)
+}
+
+/// Runs `infra/deploy`, and gives what it says.
+fn infra_deploy(path: &str, root: &Path, arguments: &[&str]) -> String {
     let mut command = Command::new(root.join("infra/deploy"));
-    command.args(["--name", name, "--arch", "x86_64", "--yes", "--binaries"]).arg(binaries);
-    command.args(parameters.iter().flat_map(|parameter| ["--param", parameter]));
-    command.env("PATH", path).envs(environment(Stack::get())).env("TIDEMARK_DEPLOY_PAUSE", "0.3");
+    command.args(arguments).env("PATH", path).envs(environment(Stack::get())).env("TIDEMARK_DEPLOY_PAUSE", "0.3");
     let output = command.output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
-    let pairs = said.lines().filter_map(|line| line.split_once(' '));
-    pairs.map(|(name, value)| (name.to_owned(), value.trim().to_owned())).collect()
+    said
 }
 
 /// The `aws` command of the test stack as a program, and the path on which it is found first.
 fn aws_command(folder: &Path, stack: &Stack) -> String {
     let program = folder.join("aws");
-    fs::write(&program, format!("#!/bin/sh\nexec {} -m awscli \"$@\"\n", stack.python())).unwrap();
+    // This command line reads the endpoint of SQS from nowhere else.
+    let script = format!(
+        "#!/bin/sh\n[ \"$1\" = sqs ] && set -- --endpoint-url {} \"$@\"\nexec {} -m awscli \"$@\"\n",
+        stack.aws(),
+        stack.python()
+    );
+    fs::write(&program, script).unwrap();
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-    format!("{}:{}", folder.display(), std::env::var("PATH").unwrap_or_default())
+    // Its Python comes first as well: one of a version manager would put programs of its own in front.
+    let python = Path::new(stack.python()).parent().unwrap();
+    format!("{}:{}:{}", folder.display(), python.display(), std::env::var("PATH").unwrap_or_default())
 }
 
 fn environment(stack: &Stack) -> Vec<(&'static str, String)> {

@@ -19,6 +19,7 @@ mod guards;
 mod histories;
 mod hygiene;
 mod looking_back;
+mod new_table;
 mod orders;
 mod parity;
 mod pipeline;

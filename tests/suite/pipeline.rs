@@ -399,23 +399,25 @@ fn a_delta_that_one_function_has_no_time_for_is_computed_by_athena() {
 #[test]
 fn an_execution_leaves_the_rest_to_the_next_one_before_its_history_is_full() {
     let deployment = Deployment::get();
+    deployment.deliver("weary/orders/V1", &orders(0, 3, "open"));
+    deployment.wait_for("weary/orders/V1", Status::Succeeded);
     let key = TableKey { tenant: "weary".into(), table: "orders".into() };
     let lease = deployment.registry.acquire(&key, "tests", None).unwrap().unwrap();
-    deployment.deliver("weary/orders/V1", &orders(0, 3, "open"));
-    wait("it is registered", || deployment.version("weary/orders/V1").is_some());
+    deployment.deliver("weary/orders/V2", &orders(0, 4, "open"));
+    wait("it is registered", || deployment.version("weary/orders/V2").is_some());
     let next = |turn: u32, since: &str| {
         let lease = json!({ "owner": lease.owner, "fence": lease.fence });
         let event = json!({ "tenant": "weary", "table": "orders", "lease": lease, "turn": turn, "since": since });
         deployment.invoke("next", &event)
     };
-    assert_eq!(next(7, "2099-01-01T00:00:00.000Z"), json!({ "step": "plan", "version": "V1", "turn": 8 }));
+    assert_eq!(next(7, "2099-01-01T00:00:00.000Z"), json!({ "step": "plan", "version": "V2", "turn": 8 }));
     assert_eq!(next(100, "2099-01-01T00:00:00.000Z"), json!({ "step": "done", "pending": null }));
     assert_eq!(next(7, "2026-01-01T00:00:00.000Z"), json!({ "step": "done", "pending": null }));
     assert!(deployment.registry.release(&lease, None).unwrap());
     // Whoever comes next does what is left.
-    deployment.deliver("weary/orders/V2", &orders(0, 4, "open"));
-    deployment.wait_until_done(["weary/orders/V1", "weary/orders/V2"].into_iter());
-    assert_eq!(deployment.version("weary/orders/V1").unwrap().status, Status::Succeeded);
+    deployment.deliver("weary/orders/V3", &orders(0, 5, "open"));
+    deployment.wait_until_done(["weary/orders/V2", "weary/orders/V3"].into_iter());
+    assert_eq!(deployment.version("weary/orders/V2").unwrap().status, Status::Succeeded);
 }
 
 #[test]

@@ -1,0 +1,141 @@
+//! A table that is one new file goes all the way to the stream, and what was deployed can be taken away again.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use runtime::store::Status;
+use serde_json::{Value as Json, json};
+
+use crate::deployment::{Deployment, ROOT};
+use crate::world::tell;
+
+const SCHEMA: &str = r#"table: invoices
+description: One row per invoice.
+primary_key: [invoice_no]
+columns:
+  - { name: invoice_no, type: bigint }
+  - { name: total,      type: "decimal(12,2)", description: "Gross, in euros." }
+  - { name: paid_on,    type: date, nullable: true }
+"#;
+
+/// The project as it stands, in a folder of its own; compiled are only its own crates.
+struct Copy {
+    root: PathBuf,
+}
+
+impl Copy {
+    fn new() -> Self {
+        let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("new-table");
+        let _ = fs::remove_dir_all(&root);
+        fs::create_dir_all(root.join("target/release")).unwrap();
+        for entry in fs::read_dir(ROOT).unwrap().flatten() {
+            if !["target", ".git"].map(Some).contains(&entry.file_name().to_str()) {
+                run(Command::new("cp").arg("-r").arg(entry.path()).arg(&root));
+            }
+        }
+        // What was compiled of others is large, and is linked; what is written anew in its place is not.
+        let built = Path::new(env!("CARGO_BIN_EXE_bootstrap-under-test")).parent().unwrap();
+        for (how, folder) in [("-al", "deps"), ("-a", "build"), ("-a", ".fingerprint")] {
+            run(Command::new("cp").arg(how).arg(built.join(folder)).arg(root.join("target/release")));
+        }
+        Self { root }
+    }
+
+    fn built(&self) -> PathBuf {
+        self.root.join("target/release")
+    }
+
+    /// With an example, which brings the features of everything that tests need: so nothing of others is compiled again.
+    fn build(&self, binaries: &[&str]) {
+        let mut command = Command::new(env!("CARGO"));
+        command.args(["build", "--release", "--quiet", "--workspace", "--example", "fold_orders"]);
+        command.args(binaries.iter().flat_map(|binary| ["--bin", binary]));
+        // What this test run was told of its own package would make build scripts run again.
+        let of_tests = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_EXE_", "CARGO_CRATE_"];
+        let told = std::env::vars().map(|(name, _)| name);
+        told.filter(|name| of_tests.iter().any(|of| name.starts_with(of)))
+            .for_each(|name| drop(command.env_remove(name)));
+        run(command.current_dir(&self.root).env("CARGO_TARGET_DIR", self.root.join("target")));
+    }
+}
+
+impl Drop for Copy {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.root);
+    }
+}
+
+fn run(command: &mut Command) {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn a_table_of_one_new_file_is_live_after_the_generator_and_a_deployment_which_can_be_removed() {
+    let deployment = Deployment::new("grown", &[]);
+    let copy = Copy::new();
+    fs::write(copy.root.join("schemas/invoices.yaml"), SCHEMA).unwrap();
+    copy.build(&["generator"]);
+    run(Command::new(copy.built().join("generator")).arg("--root").arg(&copy.root));
+    copy.build(&["bootstrap-under-test", "apply-orders-under-test"]);
+    let said = deployment.update(&copy.root, &copy.built());
+    assert!(said.contains("grown/Tables01"), "{said}");
+
+    deployment.deliver("acme/invoices/V1", "invoice_no,total,paid_on\n1,9.50,2026-01-01\n2,3.00,\n");
+    deployment.wait_for("acme/invoices/V1", Status::Succeeded);
+    deployment.deliver("acme/invoices/V2", "invoice_no,total,paid_on\n1,9.5,2026-01-01\n2,3.00,2026-02-01\n3,1,\n");
+    deployment.wait_for("acme/invoices/V2", Status::Succeeded);
+    let (lines, _) = deployment.published("acme");
+    let records = lines.into_values().flatten().map(|line| serde_json::from_str::<Json>(&line).unwrap());
+    let mut seen: Vec<(u64, Json, Json)> = records
+        .filter(|record| record["id"].is_string())
+        .map(|record| {
+            let what = json!([record["op"], record["key"]["invoice_no"], record["after"], record["changed"]]);
+            (record["sequence"].as_u64().unwrap(), record["key"]["invoice_no"].clone(), what)
+        })
+        .collect();
+    seen.sort_by_key(|(sequence, key, _)| (*sequence, key.as_u64()));
+    let seen: Vec<Json> = seen.into_iter().map(|(.., what)| what).collect();
+    assert_eq!(
+        seen,
+        [
+            json!(["INSERT", 1, { "total": "9.50", "paid_on": "2026-01-01" }, null]),
+            json!(["INSERT", 2, { "total": "3.00", "paid_on": null }, null]),
+            json!(["UPDATE", 2, { "total": "3.00", "paid_on": "2026-02-01" }, ["paid_on"]]),
+            json!(["INSERT", 3, { "total": "1.00", "paid_on": null }, null]),
+        ]
+    );
+    let again = deployment.update(&copy.root, &copy.built());
+    assert!(again.contains("nothing to change"), "{again}");
+    removed(&deployment);
+    tell("a new table is live after the generator and one deployment, which was removed, cleaned up and made again");
+}
+
+/// Takes a deployment away: what holds data stays, until that is to go as well; then it can be made again.
+fn removed(deployment: &Deployment) {
+    let names = |words: &[&str], names: &str| -> Vec<String> {
+        let said: Json = serde_json::from_str(&deployment.aws_command(words)).unwrap();
+        let all = said[names].as_array().into_iter().flatten().map(|one| one.to_string());
+        all.filter(|one| one.contains("grown-") || one.contains(":grown")).collect()
+    };
+    let functions = || names(&["lambda", "list-functions"], "Functions").len();
+    let holders = || {
+        [
+            names(&["s3api", "list-buckets"], "Buckets").len(),
+            names(&["dynamodb", "list-tables"], "TableNames").len(),
+            names(&["kinesis", "list-streams"], "StreamNames").len(),
+            names(&["sqs", "list-queues"], "QueueUrls").len(),
+        ]
+    };
+    assert_eq!((functions(), holders()), (10, [3, 1, 1, 2]));
+    let said = deployment.remove(&[]);
+    assert_eq!((functions(), holders()), (0, [3, 1, 1, 1]), "{said}");
+    assert_eq!(names(&["stepfunctions", "list-state-machines"], "stateMachines"), [""; 0]);
+    let exports = deployment.aws.s3.list_objects_v2().bucket(&deployment.bucket).send();
+    assert_eq!(deployment.aws.wait(exports).unwrap().contents().len(), 2);
+    let said = deployment.remove(&["--data"]);
+    assert_eq!(holders(), [0, 0, 0, 0], "{said}");
+    assert!(said.contains("a key goes after 30 days"), "{said}");
+    Deployment::new("grown", &[]);
+}
