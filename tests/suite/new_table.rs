@@ -53,9 +53,9 @@ impl Copy {
         command.args(binaries.iter().flat_map(|binary| ["--bin", binary]));
         // What this test run was told of its own package would make build scripts run again.
         let of_tests = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_EXE_", "CARGO_CRATE_"];
-        let told = std::env::vars().map(|(name, _)| name);
-        told.filter(|name| of_tests.iter().any(|of| name.starts_with(of)))
-            .for_each(|name| drop(command.env_remove(name)));
+        for (name, _) in std::env::vars().filter(|(name, _)| of_tests.iter().any(|of| name.starts_with(of))) {
+            command.env_remove(name);
+        }
         run(command.current_dir(&self.root).env("CARGO_TARGET_DIR", self.root.join("target")));
     }
 }
