@@ -35,7 +35,7 @@ type Handler = fn(&Account, Json, Deadline) -> Result<Json>;
 
 /// The handlers, by the names that the templates know.
 const HANDLERS: &[(&str, Handler)] = &[
-    ("register", |account, event, _| answer(event, |event| register::register(account, event))),
+    ("register", |account, event, deadline| answer(event, |event| register::register(account, event, deadline))),
     ("sweep", |account, event, deadline| answer(event, |event| sweep::sweep(account, event, deadline))),
     ("lock", |account, event, _| answer(event, |event| step::lock(account, event))),
     ("next", |account, event, _| answer(event, |event| step::next(account, event))),

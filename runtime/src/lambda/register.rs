@@ -6,7 +6,7 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use serde::Deserialize;
 
 use super::account::Account;
-use super::metrics;
+use super::{Deadline, metrics};
 use crate::error::{Error, Fault, Result};
 use crate::name::is_name;
 use crate::operation::key_of_words;
@@ -33,11 +33,15 @@ struct Object {
 type Place = (String, String, String);
 
 /// Takes events as they come, in any order and more than once; a version is looked at once for all events of a batch.
-/// What the machine is at fault for is delivered again; what the export is at fault for is told, and counted.
-pub(super) fn register(account: &Account, event: SqsEvent) -> Result<SqsBatchResponse> {
+/// What the machine is at fault for, or has no time for, is delivered again; what the export is at fault for is told, and counted.
+pub(super) fn register(account: &Account, event: SqsEvent, deadline: Deadline) -> Result<SqsBatchResponse> {
     account.introduce()?;
     let mut answer = SqsBatchResponse::default();
     for (place, messages) in by_place(&event.records) {
+        if !deadline.is_far() {
+            messages.into_iter().for_each(|message| answer.add_failure(message));
+            continue;
+        }
         let Err(error) = register_version(account, &place) else { continue };
         match error.fault() {
             Fault::Input => refused(&place, &error),

@@ -91,9 +91,24 @@ pub(super) struct Leaving {
     error: Option<serde_json::Value>,
 }
 
+/// What the flow goes on with.
 #[derive(Serialize)]
 pub(super) struct LockAnswer {
+    #[serde(flatten)]
+    key: TableKey,
+    lock: Lock,
+    next: First,
+}
+
+#[derive(Serialize)]
+struct Lock {
     lease: Option<Holder>,
+}
+
+/// No version was looked for yet.
+#[derive(Serialize)]
+struct First {
+    turn: u32,
 }
 
 /// What comes next for a table.
@@ -199,7 +214,8 @@ impl OfVersion {
 pub(super) fn lock(account: &Account, wanted: Wanted) -> Result<LockAnswer> {
     let Wanted { key, execution } = wanted;
     let lease = account.store.acquire(&key, &execution, Some(&execution))?;
-    Ok(LockAnswer { lease: lease.map(|lease| Holder { owner: lease.owner, fence: lease.fence }) })
+    let lease = lease.map(|lease| Holder { owner: lease.owner, fence: lease.fence });
+    Ok(LockAnswer { key, lock: Lock { lease }, next: First { turn: 0 } })
 }
 
 /// What is to be done next. What came too late is superseded on the way.
