@@ -132,6 +132,15 @@ impl Deployment {
         serde_json::Deserializer::from_str(&said).into_iter().next().unwrap().unwrap()
     }
 
+    /// The lines of JSON in a function's log.
+    pub(crate) fn log(&self, function: &str) -> Vec<Json> {
+        let group = format!("/aws/lambda/{}-{function}", self.name);
+        let said = self.aws_command(&["logs", "filter-log-events", "--log-group-name", &group]);
+        let said: Json = serde_json::from_str(&said).unwrap();
+        let messages = said["events"].as_array().unwrap().iter().map(|event| event["message"].as_str().unwrap());
+        messages.filter_map(|message| serde_json::from_str(message).ok()).collect()
+    }
+
     /// Lets a function run for so many seconds.
     pub(crate) fn give_time(&self, function: &str, seconds: u32) {
         let (name, seconds) = (format!("{}-{function}", self.name), seconds.to_string());

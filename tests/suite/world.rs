@@ -6,6 +6,7 @@ use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use flate2::Compression;
 use flate2::read::MultiGzDecoder;
@@ -165,10 +166,14 @@ pub(crate) fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     found
 }
 
-/// Says how much was tried, also where the output of tests that pass is not shown.
+/// Says how much was tried, also where the output of tests that pass is not shown; and for the summary behind them.
 pub(crate) fn tell(what: &str) {
+    static TOLD: LazyLock<Mutex<File>> =
+        LazyLock::new(|| Mutex::new(File::create(concat!(env!("CARGO_TARGET_TMPDIR"), "/told.txt")).unwrap()));
+    let line = format!("{what}\n");
+    TOLD.lock().unwrap_or_else(PoisonError::into_inner).write_all(line.as_bytes()).unwrap();
     // Not through `eprintln!`, which is what the test harness keeps to itself.
-    std::io::stderr().write_all(format!("{what}\n").as_bytes()).unwrap();
+    std::io::stderr().write_all(line.as_bytes()).unwrap();
 }
 
 pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
