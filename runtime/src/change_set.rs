@@ -213,6 +213,10 @@ pub struct Plan {
     pub findings: Findings,
     /// In how many parts the operations stand.
     pub parts: u32,
+    /// The largest operation that the sink took when it was planned, in bytes; none where any will do. One that takes less
+    /// needs another plan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub most: Option<usize>,
 }
 
 impl Plan {
@@ -229,6 +233,7 @@ impl Plan {
             counts: found.counts,
             findings: found.findings.clone(),
             parts: 0,
+            most: None,
         };
         plan.hash = plan.hash_of(&head.tenant, &head.table, &head.version, found.sum_of_ids);
         plan
@@ -237,6 +242,11 @@ impl Plan {
     /// Whether this is the plan of a version whose operations' ids have this sum, modulo 2^128.
     pub fn names(&self, key: &TableKey, version: &str, sum_of_ids: u128) -> bool {
         self.hash == self.hash_of(&key.tenant, &key.table, version, sum_of_ids)
+    }
+
+    /// Whether a sink that takes operations of up to `most` bytes takes all of it.
+    pub fn fits(&self, most: Option<usize>) -> bool {
+        most.is_none_or(|most| self.most.is_some_and(|planned| planned <= most))
     }
 
     fn hash_of(&self, tenant: &str, table: &str, version: &str, sum_of_ids: u128) -> String {

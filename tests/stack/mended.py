@@ -8,6 +8,7 @@ from importlib.metadata import version
 
 from ministack import app
 
+import mended_flow
 import mended_rights
 import mended_source
 import mended_stacks
@@ -20,4 +21,5 @@ if __name__ == "__main__":
     mended_stacks.mend()
     mended_source.mend()
     mended_rights.mend()
+    mended_flow.mend()
     app.main()

@@ -77,6 +77,7 @@ fn by_athena(given: &Given) -> Finding {
         database: account.database.clone(),
         workgroup: "primary".into(),
         results: None,
+        cutoff: None,
     };
     let upload = |version: &str, parts: &Parts| {
         let key = format!("tenant-{number}/{}/{version}", given.table.name);

@@ -327,6 +327,7 @@ fn import(
         database: remote.account.database.clone(),
         workgroup: "primary".into(),
         results: None,
+        cutoff: None,
     };
     let table = *generated::TABLES.iter().find(|table| table.name == "orders").unwrap();
     let place = Place::parse(&remote.uri("acme/orders/V1")).unwrap();

@@ -69,7 +69,7 @@ pub(super) fn delta(
         previous: checked_name("version", &args.previous)?,
         baseline: baseline.map(places::export).transpose()?,
         snapshot: places::export(&args.snapshot)?,
-        engines: args.engine.engines(statements, &[&args.snapshot])?,
+        engines: args.engine.engines(statements, &[&args.snapshot], None)?,
         limits: args.limits.limits(),
     };
     telemetry::listen_for_ctrl_c();

@@ -195,7 +195,9 @@ pub(super) fn retry(args: &RetryArgs, tables: &'static [&'static Table]) -> Resu
     let root = crate::name::shown(&registry.root()?.unwrap_or_else(|| "DIR".into()));
     match args.format.format {
         Format::Json => {
-            show::print_json(&serde_json::json!({ "version": version.version, "status": Status::Registered }))?
+            let TableKey { tenant, table } = &version.key;
+            let (name, status) = (&version.version, Status::Registered);
+            show::print_json(&serde_json::json!({ "tenant": tenant, "table": table, "version": name, "status": status }))?
         }
         Format::Text if is_on_its_way => show::print(&format!("{version} is REGISTERED again, and begun.\n"))?,
         Format::Text => {

@@ -58,6 +58,11 @@ pub(super) struct ExportsArgs {
 }
 
 impl ExportsArgs {
+    /// Whether anything of it was typed.
+    pub(super) fn is_given(&self) -> bool {
+        self.exports.is_some()
+    }
+
     pub(super) fn root(&self, registry: &dyn Store) -> Result<PathBuf> {
         if let Some(named) = &self.exports {
             return Ok(named.clone());
@@ -150,15 +155,18 @@ impl StateArgs {
         limits: Limits,
     ) -> Result<Runner> {
         let (changes, sink) = (self.changes(&*store)?, out.sink(self, &*store, limits)?);
-        if self.store.is_some() {
-            // Another machine may go on with it.
-            store.remember(Setting::Changes, &changes.root()?)?;
-            if out.sink.is_some() {
-                store.remember(Setting::Sink, &sink.name())?;
-            }
-        }
         let work = self.folder().join("work");
         Ok(Runner { tables, exports, store, changes, sink, work, engines: Engines::default(), limits })
+    }
+
+    /// Keeps where change sets are and where operations go, so that another machine may go on with what this one began.
+    pub(super) fn remember(&self, runner: &Runner, out: &OutArgs) -> Result<()> {
+        if self.store.is_none() {
+            return Ok(());
+        }
+        runner.store.remember(Setting::Changes, &runner.changes.root()?)?;
+        // As it was typed: whether operations are aggregated is part of it.
+        out.sink.iter().try_for_each(|sink| runner.store.remember(Setting::Sink, sink))
     }
 }
 
@@ -175,6 +183,16 @@ impl OutArgs {
     /// Where the operations of a command go that publishes none.
     pub(super) fn none() -> Self {
         Self { out: Some(OUT.into()), sink: None }
+    }
+
+    /// Where operations go that nobody said anything about.
+    pub(super) fn remembered() -> Self {
+        Self { out: None, sink: None }
+    }
+
+    /// Whether anything of it was typed.
+    pub(super) fn is_given(&self) -> bool {
+        self.out.is_some() || self.sink.is_some()
     }
 
     fn sink(&self, state: &StateArgs, registry: &dyn Store, limits: Limits) -> Result<Box<dyn Sink>> {
@@ -195,13 +213,14 @@ pub(super) struct EngineArgs {
     /// What computes the delta: this process, or Athena for exports in S3; `auto` takes Athena beyond 12 GB of exports.
     #[arg(long, value_enum, default_value_t = Name::Auto)]
     engine: Name,
-    /// The database of Glue's data catalog that has the tables.
-    #[arg(long, value_name = "NAME", default_value = "tidemark")]
-    athena_database: String,
-    /// The work group that statements run in.
-    #[arg(long, value_name = "NAME", default_value = "primary")]
-    athena_workgroup: String,
-    /// Where statements leave what they write until it is read [default: s3://BUCKET-OF-THE-EXPORTS/_tidemark/athena].
+    /// The database of Glue's data catalog that has the tables [default: as the registry remembers, or tidemark].
+    #[arg(long, value_name = "NAME")]
+    athena_database: Option<String>,
+    /// The work group that statements run in [default: as the registry remembers, or primary].
+    #[arg(long, value_name = "NAME")]
+    athena_workgroup: Option<String>,
+    /// Where statements leave what they write until it is read [default: as the registry remembers, or
+    /// s3://BUCKET-OF-THE-EXPORTS/_tidemark/athena].
     #[arg(long, value_name = "URI")]
     athena_results: Option<String>,
 }
@@ -231,6 +250,14 @@ pub(super) fn export(place: &Path) -> Result<Export> {
     if is_remote(place) { remote::export(&place.to_string_lossy()) } else { delta::export(place) }
 }
 
+/// Where Athena finds things.
+#[cfg_attr(not(feature = "aws"), expect(dead_code, reason = "without AWS there is no Athena"))]
+struct Names {
+    database: String,
+    workgroup: String,
+    results: Option<String>,
+}
+
 impl EngineArgs {
     fn choice(&self) -> Choice {
         match self.engine {
@@ -240,13 +267,33 @@ impl EngineArgs {
         }
     }
 
-    /// The engines, for exports that lie in these places.
-    pub(super) fn engines(&self, statements: &'static [Statements], places: &[&Path]) -> Result<Engines> {
+    /// Whether anything of it was typed.
+    pub(super) fn is_given(&self) -> bool {
+        let names = [&self.athena_database, &self.athena_workgroup, &self.athena_results];
+        self.engine != Name::Auto || names.into_iter().any(Option::is_some)
+    }
+
+    /// The engines, for exports that lie in these places; what was not typed is as the registry remembers it.
+    pub(super) fn engines(
+        &self,
+        statements: &'static [Statements],
+        places: &[&Path],
+        registry: Option<&dyn Store>,
+    ) -> Result<Engines> {
         if self.engine == Name::Native || !places.iter().any(|place| is_remote(place)) {
             // Without AWS, nothing asks for an account.
             return Ok(Engines { choice: self.choice(), ..Engines::default() });
         }
-        remote::engines(self, statements)
+        let known = |typed: &Option<String>, setting| match (typed, registry) {
+            (None, Some(registry)) => registry.setting(setting),
+            (typed, _) => Ok(typed.clone()),
+        };
+        let names = Names {
+            database: known(&self.athena_database, Setting::AthenaDatabase)?.unwrap_or_else(|| "tidemark".into()),
+            workgroup: known(&self.athena_workgroup, Setting::AthenaWorkgroup)?.unwrap_or_else(|| "primary".into()),
+            results: known(&self.athena_results, Setting::AthenaResults)?,
+        };
+        remote::engines(self.choice(), names, statements)
     }
 }
 
@@ -254,11 +301,11 @@ impl EngineArgs {
 mod remote {
     use std::sync::{Arc, OnceLock};
 
-    use super::EngineArgs;
+    use super::Names;
     use crate::aws::Aws;
     use crate::change_set::{self, ChangeSets};
     use crate::delta;
-    use crate::engine::Engines;
+    use crate::engine::{Choice, Engines};
     use crate::engine::athena::{Athena, Statements};
     use crate::error::{Error, Result};
     use crate::operation::key_of_words;
@@ -301,7 +348,7 @@ mod remote {
     }
 
     pub(super) fn start(machine: &str, key: &TableKey, pending: u64) -> Result<()> {
-        let name = key_of_words(&[&key.tenant, &key.table, "pending", &pending.to_string()]);
+        let name = key_of_words(&[&key.tenant, &key.table, "#pending", &pending.to_string()]);
         crate::lambda::start(&*aws()?, machine, key, &name)
     }
 
@@ -313,23 +360,19 @@ mod remote {
         delta::whole(uri.trim_end_matches('/').into(), Arc::new(S3Folder::new(aws()?, place(uri)?)))
     }
 
-    pub(super) fn engines(args: &EngineArgs, statements: &'static [Statements]) -> Result<Engines> {
-        let athena = Athena {
-            aws: aws()?,
-            statements,
-            database: args.athena_database.clone(),
-            workgroup: args.athena_workgroup.clone(),
-            results: args.athena_results.as_deref().map(place).transpose()?,
-        };
-        Ok(Engines { choice: args.choice(), athena: Some(athena) })
+    pub(super) fn engines(choice: Choice, names: Names, statements: &'static [Statements]) -> Result<Engines> {
+        let Names { database, workgroup, results } = names;
+        let results = results.as_deref().map(place).transpose()?;
+        let athena = Athena { aws: aws()?, statements, database, workgroup, results, cutoff: None };
+        Ok(Engines { choice, athena: Some(athena) })
     }
 }
 
 #[cfg(not(feature = "aws"))]
 mod remote {
-    use super::EngineArgs;
+    use super::Names;
     use crate::change_set::ChangeSets;
-    use crate::engine::Engines;
+    use crate::engine::{Choice, Engines};
     use crate::engine::athena::Statements;
     use crate::error::{Error, Result};
     use crate::sink::Sink;
@@ -360,8 +403,7 @@ mod remote {
         Err(Error::without_aws("S3"))
     }
 
-    pub(super) fn engines(args: &EngineArgs, _: &'static [Statements]) -> Result<Engines> {
-        let _ = (&args.athena_database, &args.athena_workgroup, &args.athena_results);
+    pub(super) fn engines(_: Choice, _: Names, _: &'static [Statements]) -> Result<Engines> {
         Err(Error::without_aws("S3"))
     }
 }

@@ -51,8 +51,8 @@ pub(super) fn plan(
     let (table, mut version) = known_version(&*registry, tables, &args.version)?;
     if matches!(version.status, Status::Registered | Status::Planned) {
         let root = args.exports.root(&*registry)?;
-        let mut runner = args.state.runner(registry, &args.exports, &OutArgs::none(), tables)?;
-        runner.engines = args.engine.engines(statements, &[&root])?;
+        let mut runner = args.state.runner(registry, &args.exports, &OutArgs::remembered(), tables)?;
+        runner.engines = args.engine.engines(statements, &[&root], Some(&*runner.store))?;
         runner.limits = args.limits.limits();
         version = runner.plan_only(table, version)?;
     }

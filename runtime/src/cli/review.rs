@@ -152,7 +152,7 @@ pub(super) fn approve(
         return Ok(None);
     }
     let root = args.exports.root(&*registry)?;
-    let engines = args.engine.engines(statements, &[&root])?;
+    let engines = args.engine.engines(statements, &[&root], Some(&*registry))?;
     args.exports.open(&*registry)?;
     record_approval(&*registry, &version)?;
     telemetry::listen_for_ctrl_c();
@@ -178,6 +178,11 @@ fn record_approval(registry: &dyn Store, version: &Version) -> Result<()> {
 
 /// Approves a version that a machine on AWS publishes.
 fn approve_there(args: &ApproveArgs, registry: &dyn Store, version: &Version) -> Result<()> {
+    if args.out.is_given() || args.exports.is_given() || args.engine.is_given() {
+        let problem = "a state machine publishes it, from and to where it was deployed for";
+        return Err(Error::refused(version.to_string(), problem)
+            .help("leave out --exports, --out, --sink, --engine and --athena-…"));
+    }
     record_approval(registry, version)?;
     places::wake(registry, &version.key)?;
     match args.format.format {
@@ -202,7 +207,8 @@ pub(super) fn reject(args: &RejectArgs, tables: &'static [&'static Table]) -> Re
     }
     match args.format.format {
         Format::Json => show::print_json(
-            &serde_json::json!({ "key": version.key, "version": version.version, "status": Status::Rejected }),
+            &serde_json::json!({ "tenant": version.key.tenant, "table": version.key.table, "version": version.version,
+                "status": Status::Rejected }),
         )?,
         Format::Text => show::print(&format!("{version} is REJECTED; nothing of it was published.\n"))?,
     }

@@ -61,7 +61,9 @@ pub(super) fn run(
     telemetry::listen_for_ctrl_c();
     let limits = args.limits.limits();
     let runner = args.state.runner_of(args.state.registry_or_new()?, exports, &args.out, tables, limits)?;
-    let runner = Runner { engines: args.engine.engines(statements, &[&args.exports])?, ..runner };
+    let engines = args.engine.engines(statements, &[&args.exports], Some(&*runner.store))?;
+    let runner = Runner { engines, ..runner };
+    args.state.remember(&runner, &args.out)?;
     let wanted = |of: &str, name: &str| {
         tenant.as_deref().is_none_or(|tenant| tenant == of) && table.is_none_or(|table| table.name == name)
     };

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -41,6 +42,8 @@ pub(super) struct Account {
     /// The stream, as it was when this function looked at it.
     stream: Mutex<Option<(Instant, Stream)>>,
     machine: String,
+    /// Whether the command line was told of this account.
+    is_introduced: AtomicBool,
     athena: AthenaNames,
     /// How many compressed bytes are left to the native engine.
     native_bytes: u64,
@@ -55,6 +58,7 @@ struct AthenaNames {
     database: String,
     workgroup: String,
     results: Place,
+    cutoff: u64,
 }
 
 impl Account {
@@ -77,10 +81,12 @@ impl Account {
             sink: variable("TIDEMARK_SINK")?,
             stream: Mutex::default(),
             machine: variable("TIDEMARK_MACHINE")?,
+            is_introduced: AtomicBool::new(false),
             athena: AthenaNames {
                 database: variable("TIDEMARK_ATHENA_DATABASE")?,
                 workgroup: variable("TIDEMARK_ATHENA_WORKGROUP")?,
                 results: place("TIDEMARK_ATHENA_RESULTS")?,
+                cutoff: bytes("TIDEMARK_ATHENA_CUTOFF")?,
             },
             native_bytes: bytes("TIDEMARK_NATIVE_BYTES")?,
             read_bytes: bytes("TIDEMARK_READ_BYTES")?,
@@ -88,19 +94,26 @@ impl Account {
         })
     }
 
-    /// Tells the command line where everything is, so that it need know the registry alone.
+    /// Tells the command line where everything is, so that it need know the registry alone; once in a process.
     pub(super) fn introduce(&self) -> Result<()> {
+        if self.is_introduced.load(Ordering::Relaxed) {
+            return Ok(());
+        }
         let settings = [
             (Setting::Exports, self.exports.uri()),
             (Setting::Changes, self.changes.uri()),
             (Setting::Sink, self.sink.clone()),
             (Setting::Machine, self.machine.clone()),
+            (Setting::AthenaDatabase, self.athena.database.clone()),
+            (Setting::AthenaWorkgroup, self.athena.workgroup.clone()),
+            (Setting::AthenaResults, self.athena.results.uri()),
         ];
         for (setting, value) in settings {
             if self.store.setting(setting)?.as_ref() != Some(&value) {
                 self.store.remember(setting, &value)?;
             }
         }
+        self.is_introduced.store(true, Ordering::Relaxed);
         Ok(())
     }
 
@@ -123,7 +136,9 @@ impl Account {
             statements: self.statements,
             database: self.athena.database.clone(),
             workgroup: self.athena.workgroup.clone(),
-            results: Some(self.athena.results.clone()),
+            // Under its own role a table reaches no other table's.
+            results: Some(self.athena.results.join(table.name)),
+            cutoff: Some(self.athena.cutoff),
         };
         Ok(Runner {
             tables: self.tables,

@@ -8,6 +8,7 @@ use super::{Deadline, metrics};
 use crate::clock;
 use crate::engine::{Choice, Statement, Waiting};
 use crate::error::{Error, Result};
+use crate::operation::key_of_words;
 use crate::run::{Prepared, Step, next_step};
 use crate::sink::{Frame, Sink as _};
 use crate::store::{Extent, Lease, Status, Store, TableKey, Version};
@@ -17,12 +18,15 @@ use crate::telemetry::Watch;
 /// (<https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html>). More come in a second round.
 const PARTS_AT_ONCE: usize = 5_000;
 
-/// When an execution leaves the rest to the next one, which the sweeper starts: its history holds 25,000 events
+/// When an execution leaves the rest to the next one, which it starts: its history holds 25,000 events
 /// (<https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html>). A version makes about 35, a look at Athena 9
 /// every ten seconds: 3,500 of versions, 3,200 in an hour, and the last version may still wait for five hours.
 const TURNS: u32 = 100;
 /// The same in milliseconds.
 const LONGEST: i64 = 3_600_000;
+
+/// How long before its end a function gives a delta up, so that there is time to ask Athena for it; in milliseconds.
+const TIME_TO_ASK_ATHENA: i64 = 60_000;
 
 /// A table without a lease.
 #[derive(Deserialize)]
@@ -119,8 +123,9 @@ pub(super) enum NextAnswer {
     Plan { version: String, turn: u32 },
     /// A version that began to be published is to be finished.
     Publish { version: String, turn: u32 },
-    /// There is nothing to do; or, without a number, not for this execution.
-    Done { pending: Option<u64> },
+    /// There is nothing to do; or, without a number, not for this execution. When something came before the lease was given
+    /// back, the next turn begins.
+    Done { pending: Option<u64>, turn: u32 },
 }
 
 /// What comes after planning.
@@ -229,9 +234,9 @@ pub(super) fn next(account: &Account, draining: Draining) -> Result<NextAnswer> 
         let state = store.state(&lease.key)?;
         let versions = store.versions(&lease.key)?;
         match next_step(&versions, table, state.resync) {
-            None => return Ok(NextAnswer::Done { pending: Some(state.pending) }),
+            None => return Ok(NextAnswer::Done { pending: Some(state.pending), turn }),
             Some(Step::Supersede(version, by)) => drop(store.supersede(&lease, version, &by)?),
-            Some(_) if !goes_on => return Ok(NextAnswer::Done { pending: None }),
+            Some(_) if !goes_on => return Ok(NextAnswer::Done { pending: None, turn }),
             Some(Step::Finish(version)) => return Ok(NextAnswer::Publish { version: version.version, turn }),
             Some(Step::Run(version)) => return Ok(NextAnswer::Plan { version: version.version, turn }),
         }
@@ -249,7 +254,7 @@ pub(super) fn plan(account: &Account, of: OfVersion, deadline: Deadline) -> Resu
     let mut runner = account.runner(table)?;
     let run = format!("{}/{}", account.store.id(), lease.fence);
     let waiting = Waiting::InTurns { run: &run, begun: of.statement.as_ref(), most: account.read_bytes };
-    let watch = Watch::until(deadline.0 - super::MARGIN.as_millis() as i64);
+    let watch = Watch::until(deadline.0 - TIME_TO_ASK_ATHENA);
     let prepare = || runner.prepare(&lease, table, version.clone(), waiting, &watch);
     let prepared = match runner.keep_alive(&lease, &watch, prepare) {
         Err(Error::OutOfTime(_)) if of.statement.is_none() && runner.engines.may_ask_athena(table) => {
@@ -344,7 +349,8 @@ pub(super) fn record(account: &Account, of: OfVersion) -> Result<RecordAnswer> {
     Ok(RecordAnswer::Next)
 }
 
-/// Gives the lease back: after a failure whatever there is to do, otherwise only when nothing has come.
+/// Gives the lease back: after a failure whatever there is to do, otherwise only when nothing has come. After many turns
+/// another execution goes on.
 pub(super) fn unlock(account: &Account, leaving: Leaving) -> Result<UnlockAnswer> {
     let lease = leaving.locked.lease();
     if let Some(error) = &leaving.error {
@@ -352,5 +358,9 @@ pub(super) fn unlock(account: &Account, leaving: Leaving) -> Result<UnlockAnswer
         metrics::of_version(&lease.key, None, &[("Machine", "Count", 1.0)]);
     }
     let released = account.store.release(&lease, leaving.pending)?;
+    if leaving.pending.is_none() && leaving.error.is_none() {
+        let fence = lease.fence.to_string();
+        account.start(&lease.key, &key_of_words(&[&lease.key.tenant, &lease.key.table, "#after", &fence]))?;
+    }
     Ok(UnlockAnswer { released })
 }

@@ -1,6 +1,6 @@
 //! What a crash left, what waits, and how much of it there is.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +15,12 @@ use crate::store::{Status, Store, TableKey};
 
 /// How long something may wait before the sweeper looks at it, in milliseconds: an event or a run is on its way.
 const PATIENCE: i64 = 60_000;
+
+/// How often the sweeper comes by, in milliseconds, as the templates have it; and how long it tries each time what does not
+/// get on. After that it does so once an hour: what fails for a reason that stays, such as a delta that no function has time
+/// for, costs the same each time. By then its alarm rings.
+const SWEEP: i64 = 300_000;
+const SWEEPS_OF_AN_HOUR: i64 = 12;
 
 /// What the schedule says.
 #[derive(Deserialize)]
@@ -40,24 +46,48 @@ pub(super) fn sweep(account: &Account, event: Event, deadline: Deadline) -> Resu
         runnable.extend(account.store.open_versions(status)?);
     }
     let now = clock::now_ms();
-    let oldest = runnable.iter().map(|open| now - open.since).max().unwrap_or_default();
-    metrics::of_all(&[
-        ("HeldVersions", "Count", held.len() as f64),
-        ("WaitingVersions", "Count", waiting.len() as f64),
-        ("OldestPendingSeconds", "Seconds", oldest.max(0) as f64 / 1000.0),
-    ]);
+    measure(now, &runnable, &held, &waiting);
     waiting.sort_by_key(|open| open.since);
     look_again(account, &waiting, deadline);
     let mut tables = BTreeSet::new();
-    let mut started = 0;
+    let (mut started, mut failed) = (0, Ok(()));
     runnable.sort_by_key(|open| open.since);
     for open in runnable.into_iter().chain(held).chain(waiting) {
-        let is_due = now - open.since >= PATIENCE && deadline.is_far();
-        if is_due && tables.insert(open.key.clone()) && start(account, &open.key, &event.scheduled)? {
-            started += 1;
+        if !is_due(now, &open) || !deadline.is_far() || !tables.insert(open.key.clone()) {
+            continue;
+        }
+        match start(account, &open.key, &event.scheduled) {
+            Ok(is_started) => started += u32::from(is_started),
+            // One table is no reason to leave the others.
+            Err(error) => {
+                tracing::error!(tenant = open.key.tenant, table = open.key.table, help = error.next_step(), "{error}");
+                failed = Err(error);
+            }
         }
     }
-    Ok(Answer { started })
+    failed.map(|()| Answer { started })
+}
+
+fn measure(now: i64, runnable: &[Open], held: &[Open], waiting: &[Open]) {
+    let oldest = |open: &[Open]| open.iter().map(|open| now - open.since).max().unwrap_or_default().max(0);
+    metrics::of_all(&[
+        ("HeldVersions", "Count", held.len() as f64),
+        ("WaitingVersions", "Count", waiting.len() as f64),
+        ("OldestPendingSeconds", "Seconds", oldest(runnable) as f64 / 1000.0),
+        ("OldestWaitingSeconds", "Seconds", oldest(waiting) as f64 / 1000.0),
+    ]);
+    let mut of_tables: BTreeMap<&str, usize> = BTreeMap::new();
+    held.iter().for_each(|open| *of_tables.entry(&open.key.table).or_default() += 1);
+    of_tables.into_iter().for_each(|(table, versions)| metrics::held_now(table, versions));
+}
+
+/// Whether a version has waited long enough for a run that is on its way, and not so long that it is tried less often. What
+/// began to be published is tried each time.
+fn is_due(now: i64, open: &Open) -> bool {
+    let waited = now - open.since;
+    let sweeps = waited / SWEEP;
+    let is_turn = sweeps < SWEEPS_OF_AN_HOUR || sweeps % SWEEPS_OF_AN_HOUR == 0;
+    waited >= PATIENCE && (is_turn || !matches!(open.status, Status::Registered | Status::Planned))
 }
 
 /// Registers what waits anew: it may be complete.
@@ -93,4 +123,22 @@ fn start(account: &Account, key: &TableKey, scheduled: &str) -> Result<bool> {
     tracing::info!(tenant = key.tenant, table = key.table, "Nobody was at the table.");
     account.start(key, &key_of_words(&[&key.tenant, &key.table, scheduled]))?;
     Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_get_on_is_tried_for_an_hour_and_then_once_an_hour_but_what_began_to_be_published_each_time() {
+        let key = TableKey { tenant: "acme".into(), table: "orders".into() };
+        let tried = |status: Status, minutes: std::ops::Range<i64>| -> Vec<i64> {
+            let is_due = |minute: &i64| is_due(minute * 60_000, &Open { key: key.clone(), status, since: 0 });
+            minutes.filter(|minute| minute % 5 == 0).filter(is_due).collect()
+        };
+        assert_eq!(tried(Status::Registered, 0..60), [5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 55]);
+        assert_eq!(tried(Status::Planned, 60..200), [60, 120, 180]);
+        assert_eq!(tried(Status::Publishing, 60..80), [60, 65, 70, 75]);
+        assert_eq!(tried(Status::Held, 60..70), [60, 65]);
+    }
 }

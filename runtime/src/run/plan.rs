@@ -79,14 +79,16 @@ impl Against {
         self.baseline.as_ref().map(|baseline| baseline.version.version.clone())
     }
 
-    /// Whether a plan would come out the same.
-    fn is_of(&self, plan: &Plan, table: &Table) -> bool {
-        plan.schema == table.schema && plan.previous == self.previous() && plan.reset == self.reset
+    /// Whether a plan would come out the same, for a sink that takes operations of up to `most` bytes.
+    fn is_of(&self, plan: &Plan, table: &Table, most: Option<usize>) -> bool {
+        let is_same = plan.schema == table.schema && plan.previous == self.previous() && plan.reset == self.reset;
+        is_same && plan.fits(most)
     }
 }
 
 impl Runner {
-    /// Plans a version. One that was planned before is taken as it is, if it would come out the same.
+    /// Plans a version. One that was planned before is taken as it is, if it would come out the same; and what somebody
+    /// approved stays approved, if it did.
     pub(super) fn plan(
         &self,
         lease: &Lease,
@@ -96,9 +98,10 @@ impl Runner {
         watch: &Watch,
     ) -> Result<Planned> {
         let against = self.against(table, &version)?;
+        let approved = version.approved.clone();
         let version = match (version.status, &version.plan) {
             (Status::Planned | Status::Held, Some(plan))
-                if against.is_of(plan, table) && self.changes.is_whole(&version)? =>
+                if against.is_of(plan, table, self.sink.largest_operation()?) && self.changes.is_whole(&version)? =>
             {
                 return Ok(Planned::Version(Box::new(version)));
             }
@@ -109,10 +112,11 @@ impl Runner {
             }
             _ => version,
         };
-        let planned = match self.compute(lease, table, version, against, waiting, watch)? {
+        let mut planned = match self.compute(lease, table, version, against, waiting, watch)? {
             Planned::Version(planned) => planned,
             runs @ Planned::Runs(_) => return Ok(runs),
         };
+        planned.approved = approved.filter(|hash| planned.plan.as_ref().is_some_and(|plan| plan.hash == *hash));
         self.store.advance(lease, Status::Registered, &planned)?;
         Breakpoint::Planned.reached();
         self.changes.remove_leftovers(&planned, lease.fence);
@@ -213,7 +217,8 @@ impl Runner {
             return Err(changed(&baseline.version, "its bytes have another checksum".into()));
         }
         let drift = against.baseline.and_then(|baseline| baseline.drift);
-        let plan = Plan { parts: writer.lines.finish()?, drift, ..Plan::new(&head, table, &found, against.reset) };
+        let (most, parts) = (writer.most, writer.lines.finish()?);
+        let plan = Plan { parts, drift, most, ..Plan::new(&head, table, &found, against.reset) };
         Ok(Computed::Plan(Box::new(plan), found.snapshot_parts))
     }
 }

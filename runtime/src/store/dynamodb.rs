@@ -47,6 +47,8 @@ pub struct Dynamodb {
 pub struct Open {
     /// Whose it is.
     pub key: TableKey,
+    /// Where it stands.
+    pub status: Status,
     /// Since when it has its status, in milliseconds since 1970.
     pub since: i64,
 }
@@ -83,7 +85,7 @@ impl Dynamodb {
         let open = |item: &Item| {
             let (tenant, table) = item::text_of(item, "pk")?.split_once('/')?;
             let since = item::text_of(item, "since")?.parse().ok()?;
-            Some(Open { key: TableKey { tenant: tenant.into(), table: table.into() }, since })
+            Some(Open { key: TableKey { tenant: tenant.into(), table: table.into() }, status, since })
         };
         items
             .iter()

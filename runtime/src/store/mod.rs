@@ -260,6 +260,12 @@ pub enum Setting {
     Sink,
     /// What runs the flow by itself: the ARN of a state machine.
     Machine,
+    /// The database of Glue's data catalog that has the tables.
+    AthenaDatabase,
+    /// The work group that statements run in.
+    AthenaWorkgroup,
+    /// Where statements leave what they write.
+    AthenaResults,
 }
 
 impl Setting {
@@ -270,6 +276,9 @@ impl Setting {
             Setting::Changes => "changes",
             Setting::Sink => "sink",
             Setting::Machine => "machine",
+            Setting::AthenaDatabase => "athena-database",
+            Setting::AthenaWorkgroup => "athena-workgroup",
+            Setting::AthenaResults => "athena-results",
         }
     }
 }

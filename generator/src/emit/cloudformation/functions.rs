@@ -154,7 +154,14 @@ pub(super) const FUNCTIONS: &[Function] = &[
         stream: WRITE_TO_STREAM,
         ..NOTHING
     },
-    Function { id: "Unlock", name: "unlock", what: "Gives the lease back.", registry: LEASE, ..NOTHING },
+    Function {
+        id: "Unlock",
+        name: "unlock",
+        what: "Gives the lease back, and after many versions starts the flow anew.",
+        registry: LEASE,
+        starts_flow: true,
+        ..NOTHING
+    },
 ];
 
 /// An alarm about everything together.

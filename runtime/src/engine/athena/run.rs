@@ -35,6 +35,8 @@ pub struct Athena {
     /// Below this statements leave what they write, until it was read; unless told, below `_tidemark` in the bucket of the
     /// exports, which is nobody's tenant.
     pub results: Option<Place>,
+    /// How many bytes the work group lets a statement read, where that is known.
+    pub cutoff: Option<u64>,
 }
 
 /// One table's delta.
@@ -185,12 +187,20 @@ impl Delta<'_> {
     /// Athena reads every byte of both exports, once, and is paid by the byte.
     fn check_size(&self) -> Result<()> {
         let size = self.inputs.size();
-        match self.statements.max_scan {
-            Some(most) if size > most => {
-                let problem = format!("Athena would read {size} bytes, and `engine.max_scan` allows {most}");
-                Err(Error::refused(&self.inputs.snapshot.label, problem)
-                    .help(format!("raise it in schemas/{}.yaml, or run with --engine native", self.statements.table)))
-            }
+        let refuse = |limit: &str, help: String| {
+            let problem = format!("Athena would read {size} bytes, and {limit}");
+            Err(Error::refused(&self.inputs.snapshot.label, problem).help(help))
+        };
+        match (self.statements.max_scan, self.athena.cutoff) {
+            (Some(most), _) if size > most => refuse(
+                &format!("`engine.max_scan` allows {most}"),
+                format!("raise it in schemas/{}.yaml, or run with --engine native", self.statements.table),
+            ),
+            // It would be stopped there, and paid for.
+            (_, Some(most)) if size > most => refuse(
+                &format!("its work group stops it at {most}"),
+                format!("deploy with a larger ScanCutoff: infra/deploy --param ScanCutoff={size}"),
+            ),
             _ => Ok(()),
         }
     }
