@@ -41,8 +41,10 @@ def main(home: str, infra: str) -> int:
     templates = sorted([*folder.glob("*.yaml"), *folder.glob("tables/*.yaml")])
     problems = lint(templates) + [problem for path in templates for problem in refused(guard, folder / "guard", path)]
     named = set(re.findall(r"^rule (\w+)", "".join(path.read_text() for path in folder.glob("guard/*.guard")), re.M))
+    # Whatever a rule looks for is in one of these.
+    both = {"Resources": {**load(folder / "data.yaml")["Resources"], **load(folder / "shared.yaml")["Resources"]}}
     for rule in sorted(named):
-        broken = breaking(rule, load(folder / "shared.yaml"))
+        broken = breaking(rule, both)
         if broken is None:
             problems.append(f"the rule {rule} has no template here that it must refuse")
         elif not any(rule in problem for problem in judge(guard, folder / "guard", broken)):

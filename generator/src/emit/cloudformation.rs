@@ -3,60 +3,77 @@
 
 mod functions;
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::ddl::View as Glue;
 use super::{Files, MARK, header, render};
 use crate::model::Table;
-use functions::{ALARMS, FUNCTIONS};
+use functions::{ALARMS, FUNCTIONS, TABLE_ALARMS, TableAlarm};
 
 /// Where the stacks of tables stand.
 pub(super) const FOLDER: &str = "infra/tables";
 
-/// How many tables one group nests: a template takes 500 resources, and a stack 200 nested in it deploys in reasonable time.
+/// Over how many groups tables are spread. A table stays in its group whatever others come: CloudFormation refuses a stack
+/// whose resources have the names of another one's. A template takes 500 resources, and one operation on nested stacks 2,500:
+/// 1,000 tables are about 125 and 625 a group.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>
-const GROUP: usize = 200;
+const GROUPS: u64 = 8;
 
 /// The state machine; `@retry` and `@catch` stand for what every step does when it fails.
 const FLOW: &str = include_str!("../../templates/flow.asl.json");
 
-/// The sample consumer, which does not depend on the tables.
+/// What holds data, which does not depend on the tables.
+const DATA: &str = include_str!("../../templates/data.yaml");
+
+/// The sample consumer, which does not either.
 const CONSUMER: &str = include_str!("../../templates/consumer.yaml");
 
-/// What failed for its input's sake fails again, and what lost its lease is another's business now. Pauses stay far below
-/// the two minutes that a lease lasts.
+/// What failed for its input's sake fails again, and what lost its lease is another's business now. Where Lambda has no room
+/// for a function, it will have some: that is tried for minutes, as a lease lapses only when somebody else takes it. Pauses stay
+/// far below the two minutes after which somebody may.
 const RETRY: &str = r#"[
         {"ErrorEquals": ["Input", "LeaseLost"], "MaxAttempts": 0},
+        {"ErrorEquals": ["Lambda.TooManyRequestsException", "Lambda.ServiceException", "Lambda.AWSLambdaException", "Lambda.SdkClientException"], "IntervalSeconds": 2, "MaxAttempts": 20, "BackoffRate": 2, "MaxDelaySeconds": 20, "JitterStrategy": "FULL"},
         {"ErrorEquals": ["States.ALL"], "IntervalSeconds": 1, "MaxAttempts": 6, "BackoffRate": 2, "MaxDelaySeconds": 30, "JitterStrategy": "FULL"}
       ]"#;
 
 const CATCH: &str = r#"[{"ErrorEquals": ["States.ALL"], "ResultPath": "$.error", "Next": "Release"}]"#;
 
 pub(super) fn emit(tables: &[Table], files: &mut Files) {
-    let groups: Vec<&[Table]> = tables.chunks(GROUP).collect();
-    let root = Root { mark: MARK, groups: (1..=groups.len()).map(number).collect() };
+    let mut groups: BTreeMap<u64, Vec<&Table>> = BTreeMap::new();
+    tables.iter().for_each(|table| groups.entry(group(&table.name)).or_default().push(table));
+    let root = Root { mark: MARK, groups: groups.keys().copied().map(number).collect() };
     files.insert("infra/tidemark.yaml".into(), render("root.yaml", &root));
     files.insert(
         "infra/shared.yaml".into(),
         render("shared.yaml", &Shared { mark: MARK, functions: FUNCTIONS, alarms: ALARMS }),
     );
     files.insert("infra/flow.asl.json".into(), FLOW.replace("@retry", RETRY).replace("@catch", CATCH));
-    files.insert(
-        "infra/consumer.yaml".into(),
-        format!("# {MARK}. Changes belong into generator/templates/consumer.yaml.\n{CONSUMER}"),
-    );
-    for (place, tables) in groups.iter().enumerate() {
-        files.insert(format!("{FOLDER}/group-{}.yaml", number(place + 1)), render("group.yaml", &Group::of(tables)));
+    for (name, text) in [("data.yaml", DATA), ("consumer.yaml", CONSUMER)] {
+        let header = format!("# {MARK}. Changes belong into generator/templates/{name}.");
+        files.insert(format!("infra/{name}"), format!("{header}\n{text}"));
+    }
+    for (group, tables) in groups {
+        let nested = tables.iter().map(|table| Nested { id: logical_id(&table.name), name: table.name.clone() });
+        let group = Group { mark: MARK, number: number(group), tables: nested.collect() };
+        files.insert(format!("{FOLDER}/group-{}.yaml", group.number), render("group.yaml", &group));
     }
     for table in tables {
         files.insert(format!("{FOLDER}/{}.yaml", table.name), render("table.yaml", &OfTable::of(table)));
     }
 }
 
-/// The number of a group in names.
-fn number(group: usize) -> String {
-    format!("{group:02}")
+/// The group of a table, which depends on nothing but its name.
+fn group(table: &str) -> u64 {
+    xxh3_64(table.as_bytes()) % GROUPS
+}
+
+/// The number of a group in names, which begins at one.
+fn number(group: u64) -> String {
+    format!("{:02}", group + 1)
 }
 
 #[derive(Serialize)]
@@ -75,8 +92,7 @@ struct Shared {
 #[derive(Serialize)]
 struct Group {
     mark: &'static str,
-    first: String,
-    last: String,
+    number: String,
     tables: Vec<Nested>,
 }
 
@@ -84,21 +100,6 @@ struct Group {
 struct Nested {
     id: String,
     name: String,
-    athena: bool,
-}
-
-impl Group {
-    fn of(tables: &[Table]) -> Self {
-        let name = |table: Option<&Table>| table.map(|table| table.name.clone()).unwrap_or_default();
-        let nested =
-            |table: &Table| Nested { id: logical_id(&table.name), name: table.name.clone(), athena: table.athena };
-        Self {
-            mark: MARK,
-            first: name(tables.first()),
-            last: name(tables.last()),
-            tables: tables.iter().map(nested).collect(),
-        }
-    }
 }
 
 /// A name as CloudFormation takes it for a resource: letters and digits only. `web_events` is `WebEvents`. Where two would
@@ -134,7 +135,7 @@ struct OfTable {
     input_format: &'static str,
     output_format: &'static str,
     serde_properties: Vec<Property>,
-    alarms: Vec<TableAlarm>,
+    alarms: &'static [TableAlarm],
 }
 
 /// A name and a value, both as YAML.
@@ -142,13 +143,6 @@ struct OfTable {
 struct Property {
     name: String,
     value: String,
-}
-
-#[derive(Serialize)]
-struct TableAlarm {
-    name: &'static str,
-    metric: &'static str,
-    what: &'static str,
 }
 
 impl OfTable {
@@ -172,10 +166,7 @@ impl OfTable {
             input_format: glue.input_format,
             output_format: glue.output_format,
             serde_properties: glue.serde_properties().map(property).collect(),
-            alarms: vec![
-                TableAlarm { name: "held", metric: "Held", what: "A guard holds a version of the table." },
-                TableAlarm { name: "failed", metric: "Failed", what: "An export of the table is at fault." },
-            ],
+            alarms: TABLE_ALARMS,
         }
     }
 }
@@ -185,10 +176,13 @@ fn quoted(text: &str) -> String {
     serde_json::to_string(text).expect("a text is JSON")
 }
 
+/// The bucket of exports, for Fn::Sub.
+const BUCKET: &str = "${Name}-exports-${AWS::AccountId}-${AWS::Region}";
+
 /// A value that may name the bucket, which is known when the stack is made; what else looks like a variable is none.
 fn in_yaml(value: &str) -> String {
     match value.strip_prefix("s3://BUCKET/") {
-        Some(path) => format!("!Sub {}", quoted(&format!("s3://${{ExportsBucket}}/{}", path.replace("${", "${!")))),
+        Some(path) => format!("!Sub {}", quoted(&format!("s3://{BUCKET}/{}", path.replace("${", "${!")))),
         None => quoted(value),
     }
 }

@@ -34,6 +34,9 @@ pub(super) struct Function {
     takes_arrivals: bool,
 }
 
+/// How long a function runs, in seconds, that may wait five minutes for a stream which takes nothing.
+const WAITS_FOR_STREAM: u32 = 360;
+
 /// Everything that a function does not need.
 const NOTHING: Function = Function {
     id: "",
@@ -128,7 +131,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "begin",
         what: "Begins to publish a version, and tells which of its parts are not out.",
         memory: "512",
-        timeout: 120,
+        timeout: WAITS_FOR_STREAM,
         registry: VERSIONS,
         stream: WRITE_TO_STREAM,
         acts_for_tables: true,
@@ -149,7 +152,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         id: "Record",
         name: "record",
         what: "Ends a version on the stream, and records that it succeeded.",
-        timeout: 120,
+        timeout: WAITS_FOR_STREAM,
         registry: VERSIONS,
         stream: WRITE_TO_STREAM,
         ..NOTHING
@@ -164,33 +167,50 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
 ];
 
-/// An alarm about everything together.
+/// An alarm about everything together. Its name is that of its section in the runbook.
 #[derive(Serialize)]
 pub(super) struct Alarm {
     id: &'static str,
     name: &'static str,
     what: &'static str,
+    /// As YAML.
     namespace: &'static str,
     metric: &'static str,
     dimension: &'static str,
     value: &'static str,
     statistic: &'static str,
+    /// How many periods of five minutes are looked at, and how many of them have to be bad.
     periods: u32,
+    datapoints: u32,
+    comparison: &'static str,
     threshold: u32,
+    /// What a period without a value counts for.
+    missing: &'static str,
 }
 
+/// One of our own metrics, which is to be nothing.
 const OURS: Alarm = Alarm {
     id: "",
     name: "",
     what: "",
-    namespace: "Tidemark",
+    namespace: "!Sub 'Tidemark/${Name}'",
     metric: "",
     dimension: "",
     value: "",
     statistic: "Sum",
     periods: 1,
+    datapoints: 1,
+    comparison: "GreaterThanThreshold",
     threshold: 0,
+    missing: "notBreaching",
 };
+
+/// One of the stream's.
+const OF_STREAM: Alarm =
+    Alarm { namespace: "AWS/Kinesis", dimension: "StreamName", value: "!Sub '${Name}-operations'", ..OURS };
+
+/// One of the rule that tells of arrivals.
+const OF_RULE: Alarm = Alarm { namespace: "AWS/Events", dimension: "RuleName", value: "!Ref ArrivalsRule", ..OURS };
 
 pub(super) const ALARMS: &[Alarm] = &[
     Alarm {
@@ -206,7 +226,45 @@ pub(super) const ALARMS: &[Alarm] = &[
         what: "A version has been waiting for an hour to be published.",
         metric: "OldestPendingSeconds",
         statistic: "Maximum",
+        periods: 3,
+        datapoints: 2,
         threshold: 3600,
+        ..OURS
+    },
+    Alarm {
+        id: "Waiting",
+        name: "waiting",
+        what: "A version has been incomplete for a day.",
+        metric: "OldestWaitingSeconds",
+        statistic: "Maximum",
+        periods: 3,
+        datapoints: 2,
+        threshold: 86_400,
+        ..OURS
+    },
+    Alarm {
+        id: "SweepSilent",
+        name: "sweep-silent",
+        what: "The sweeper has not measured anything for a quarter of an hour.",
+        metric: "OldestPendingSeconds",
+        statistic: "SampleCount",
+        periods: 3,
+        datapoints: 3,
+        comparison: "LessThanThreshold",
+        threshold: 1,
+        missing: "breaching",
+        ..OURS
+    },
+    Alarm {
+        id: "SweepErrors",
+        name: "sweep-errors",
+        what: "The sweeper fails.",
+        namespace: "AWS/Lambda",
+        metric: "Errors",
+        dimension: "FunctionName",
+        value: "!Ref SweepFunction",
+        periods: 3,
+        datapoints: 3,
         ..OURS
     },
     Alarm {
@@ -219,6 +277,19 @@ pub(super) const ALARMS: &[Alarm] = &[
         value: "!Ref Flow",
         ..OURS
     },
+    // What `register` cannot take it names in its answer, so that its Errors stay at nothing.
+    Alarm {
+        id: "Arrivals",
+        name: "arrivals",
+        what: "Arrivals have not been registered for a quarter of an hour.",
+        namespace: "AWS/SQS",
+        metric: "ApproximateAgeOfOldestMessage",
+        dimension: "QueueName",
+        value: "!GetAtt Arrivals.QueueName",
+        statistic: "Maximum",
+        threshold: 900,
+        ..OURS
+    },
     Alarm {
         id: "DeadLetters",
         name: "dead-letters",
@@ -226,53 +297,76 @@ pub(super) const ALARMS: &[Alarm] = &[
         namespace: "AWS/SQS",
         metric: "ApproximateNumberOfMessagesVisible",
         dimension: "QueueName",
-        value: "!GetAtt DeadLetters.QueueName",
+        value: "!Sub '${Name}-dead-letters'",
         statistic: "Maximum",
         ..OURS
     },
     Alarm {
-        id: "RegisterErrors",
-        name: "register-errors",
-        what: "Arrivals are not registered.",
-        namespace: "AWS/Lambda",
-        metric: "Errors",
-        dimension: "FunctionName",
-        value: "!Ref RegisterFunction",
-        periods: 3,
-        ..OURS
+        id: "Events",
+        name: "events",
+        what: "EventBridge could not put an arrival into the queue.",
+        metric: "FailedInvocations",
+        ..OF_RULE
     },
     Alarm {
-        id: "SweepErrors",
-        name: "sweep-errors",
-        what: "The sweeper fails.",
-        namespace: "AWS/Lambda",
-        metric: "Errors",
-        dimension: "FunctionName",
-        value: "!Ref SweepFunction",
-        periods: 3,
-        ..OURS
+        id: "EventsLost",
+        name: "events-lost",
+        what: "An arrival is neither in the queue nor among the dead letters.",
+        metric: "InvocationsFailedToBeSentToDlq",
+        ..OF_RULE
     },
     Alarm {
         id: "Throttled",
         name: "throttled",
         what: "The stream takes less than is published.",
-        namespace: "AWS/Kinesis",
         metric: "WriteProvisionedThroughputExceeded",
-        dimension: "StreamName",
-        value: "!Ref Stream",
         periods: 3,
-        ..OURS
+        datapoints: 3,
+        ..OF_STREAM
     },
     Alarm {
         id: "IteratorAge",
         name: "iterator-age",
         what: "A consumer is an hour behind.",
-        namespace: "AWS/Kinesis",
         metric: "GetRecords.IteratorAgeMilliseconds",
-        dimension: "StreamName",
-        value: "!Ref Stream",
         statistic: "Maximum",
         threshold: 3_600_000,
-        ..OURS
+        ..OF_STREAM
+    },
+];
+
+/// An alarm about one table.
+#[derive(Serialize)]
+pub(super) struct TableAlarm {
+    id: &'static str,
+    name: &'static str,
+    what: &'static str,
+    metric: &'static str,
+    statistic: &'static str,
+    period: u32,
+    /// How many periods are looked at, of which one has to be bad.
+    periods: u32,
+}
+
+pub(super) const TABLE_ALARMS: &[TableAlarm] = &[
+    // Told when a version becomes HELD and by every sweep while it is: two periods of ten minutes hold at least three sweeps,
+    // so that one which fails does not end the alarm.
+    TableAlarm {
+        id: "Held",
+        name: "held",
+        what: "A guard holds a version of the table.",
+        metric: "HeldVersions",
+        statistic: "Maximum",
+        period: 600,
+        periods: 2,
+    },
+    TableAlarm {
+        id: "Failed",
+        name: "failed",
+        what: "An export of the table is at fault.",
+        metric: "Failed",
+        statistic: "Sum",
+        period: 300,
+        periods: 1,
     },
 ];
