@@ -191,6 +191,61 @@ fn in_yaml(value: &str) -> String {
 mod tests {
     use super::*;
 
+    /// What a template may hold, and what `infra/deploy` touches in one step; AWS allows 500 and 2,500.
+    const TEMPLATE: usize = 500;
+    const STEP: usize = 2_400;
+
+    fn emitted(count: usize) -> Files {
+        let table = |number| {
+            crate::parse(&format!(
+                "{{ table: table_{number}, primary_key: [id], columns: [{{ name: id, type: int }}] }}"
+            ))
+        };
+        let mut files = Files::new();
+        emit(&(0..count).map(|number| table(number).expect("a table")).collect::<Vec<_>>(), &mut files);
+        files
+    }
+
+    /// The resources of a template.
+    fn resources(template: &str) -> usize {
+        template.matches("\n    Type: AWS::").count()
+    }
+
+    /// The resources of a template and of all that it nests.
+    fn with_nested(files: &Files, path: &str) -> usize {
+        let (folder, _) = path.rsplit_once('/').expect("a folder");
+        let nested = files[path].lines().filter_map(|line| line.trim().strip_prefix("TemplateURL: "));
+        resources(&files[path]) + nested.map(|name| with_nested(files, &format!("{folder}/{name}"))).sum::<usize>()
+    }
+
+    fn groups(files: &Files) -> impl Iterator<Item = &String> {
+        files.keys().filter(|path| path.starts_with("infra/tables/group-"))
+    }
+
+    #[test]
+    fn templates_of_1000_tables_stay_within_quotas_and_so_does_each_step_of_a_deployment() {
+        for count in [500, 1_000] {
+            let files = emitted(count);
+            let templates = files.iter().filter(|(path, _)| path.starts_with("infra/") && path.ends_with(".yaml"));
+            for (path, template) in templates {
+                assert!(resources(template) <= TEMPLATE && template.len() <= 1_000_000, "{path}");
+            }
+            assert_eq!(groups(&files).count() as u64, GROUPS);
+            // A step touches whole groups, and one with what is shared and holds data at most.
+            let others = ["data", "shared", "consumer"].map(|name| with_nested(&files, &format!("infra/{name}.yaml")));
+            let largest = groups(&files).map(|path| with_nested(&files, path)).max().expect("a group");
+            assert!(largest + others.iter().sum::<usize>() <= STEP, "{largest} and {others:?}");
+        }
+    }
+
+    #[test]
+    fn a_table_that_is_added_moves_no_other() {
+        let (before, after) = (emitted(60), emitted(61));
+        let changed = groups(&after).filter(|path| before.get(*path) != after.get(*path));
+        assert_eq!(changed.count(), 1);
+        assert!(groups(&before).all(|path| after.contains_key(path)));
+    }
+
     #[test]
     fn names_of_roles_fit_and_tell_tables_apart() {
         assert_eq!(role("orders"), "orders");
