@@ -1,4 +1,4 @@
-"""The mends of the emulator: stacks in stacks, settings of resources, and Kinesis as a source of events."""
+"""The mends of the emulator: stacks in stacks, settings of resources, Kinesis as a source of events, and executions."""
 
 import hashlib
 import io
@@ -76,6 +76,36 @@ def a_nested_stack_is_updated_and_keeps_what_did_not_change(stack: Stack) -> Non
     sqs = stack.client("sqs")
     url = sqs.get_queue_url(QueueName="check-other")["QueueUrl"]
     same(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["VisibilityTimeout"])["Attributes"]["VisibilityTimeout"], "40")
+
+
+def a_change_set_heeds_conditions(stack: Stack) -> None:
+    cloudformation = stack.client("cloudformation")
+    template = {"Parameters": {"On": STRING}, "Conditions": {"IsOn": {"Fn::Equals": [{"Ref": "On"}, "on"]}},
+                "Resources": {"Always": queue("check-always"), "Sometimes": queue("check-sometimes") | {"Condition": "IsOn"}}}
+
+    def changed(kind: str, word: str) -> list[str]:
+        made = cloudformation.create_change_set(
+            StackName="check-conditions", ChangeSetName=f"to-{word}", ChangeSetType=kind, TemplateBody=json.dumps(template),
+            Parameters=[{"ParameterKey": "On", "ParameterValue": word}])["Id"]
+        seen = cloudformation.describe_change_set(ChangeSetName=made)
+        cloudformation.execute_change_set(ChangeSetName=made)
+        eventually(lambda: cloudformation.describe_stacks(StackName="check-conditions")["Stacks"][0]["StackStatus"], f"{kind}_COMPLETE")
+        return [f"{one['ResourceChange']['Action']} {one['ResourceChange']['LogicalResourceId']}" for one in seen["Changes"]]
+
+    same(changed("CREATE", "off"), ["Add Always"])
+    same(changed("UPDATE", "on"), ["Add Sometimes"])
+    same(changed("UPDATE", "off"), ["Remove Sometimes"])
+
+
+def a_nested_stack_that_cannot_be_made_leaves_nothing(stack: Stack) -> None:
+    nested = Nested(stack, "check-back", {"Resources": {
+        "Kept": {"Type": "AWS::S3::Bucket", "DeletionPolicy": "RetainExceptOnCreate", "Properties": {"BucketName": "check-back"}},
+        "Wrong": queue("check-back", "soon") | {"DependsOn": "Kept"}}}, [])
+    try:
+        nested.deploy()
+    except AssertionError as failed:
+        same("ROLLBACK_COMPLETE" in str(failed), True)
+    same([one["Name"] for one in stack.s3.list_buckets()["Buckets"] if one["Name"] == "check-back"], [])
 
 
 def what_a_nested_stack_is_to_retain_outlives_it(stack: Stack) -> None:
@@ -203,6 +233,14 @@ def a_partial_response_is_tried_again_from_the_first_failure(stack: Stack) -> No
     same(source.failed(), [(numbers[1], numbers[2], 3)])
 
 
+def a_record_that_is_too_old_is_given_up(stack: Stack) -> None:
+    source = Source(stack, "check-old", MaximumRetryAttempts=-1, MaximumRecordAgeInSeconds=4)
+    numbers = source.put("bad")
+    eventually(lambda: len(source.batches()) > 3, True)
+    same(source.failed(), [])
+    eventually(lambda: [failed[:2] for failed in source.failed()], [(numbers[0], numbers[0])])
+
+
 def a_batch_that_fails_is_split_until_the_bad_record_is_alone(stack: Stack) -> None:
     source = Source(stack, "check-split", raises="yes", BisectBatchOnFunctionError=True)
     numbers = source.put("a b bad c")
@@ -231,9 +269,33 @@ def shards_that_come_by_a_split_are_read_from_their_beginning(stack: Stack) -> N
     eventually(source.batches, [["a"], ["b"]])
 
 
-CHECKS = [a_nested_stack_is_updated_and_keeps_what_did_not_change, what_a_nested_stack_is_to_retain_outlives_it,
+def execution(stack: Stack, name: str, states: dict) -> dict:
+    """How an execution ends of a state machine that begins with A."""
+    client = stack.client("stepfunctions")
+    machine = client.create_state_machine(name=name, roleArn=ROLE, definition=json.dumps({"StartAt": "A", "States": states}))
+    arn = client.start_execution(stateMachineArn=machine["stateMachineArn"], input=json.dumps({"items": [1, 2, 3]}))["executionArn"]
+    eventually(lambda: client.describe_execution(executionArn=arn)["status"] != "RUNNING", True)
+    return client.describe_execution(executionArn=arn)
+
+
+def a_path_that_leads_nowhere_ends_an_execution(stack: Stack) -> None:
+    ended = execution(stack, "check-path", {"A": {"Type": "Pass", "Parameters": {"x.$": "$.nothing"}, "End": True}})
+    same((ended["status"], ended.get("error")), ("FAILED", "States.Runtime"))
+
+
+def what_items_of_a_map_come_to_is_limited_and_nobody_catches_it(stack: Stack) -> None:
+    item = {"StartAt": "B", "States": {"B": {"Type": "Pass", "Result": "x" * 100_000, "End": True}}}
+    ended = execution(stack, "check-limit", {
+        "I": {"Type": "Succeed"},
+        "A": {"Type": "Map", "ItemsPath": "$.items", "ItemProcessor": item, "End": True,
+              "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "I"}]}})
+    same((ended["status"], ended.get("error")), ("FAILED", "States.DataLimitExceeded"))
+
+
+CHECKS = [a_change_set_heeds_conditions, a_nested_stack_that_cannot_be_made_leaves_nothing, a_nested_stack_is_updated_and_keeps_what_did_not_change, what_a_nested_stack_is_to_retain_outlives_it,
           a_nested_stack_exports_what_others_import, time_to_live_and_recovery_are_as_the_template_says,
           reserved_concurrency_is_kept, a_partial_response_is_tried_again_from_the_first_failure,
-          a_batch_that_fails_is_split_until_the_bad_record_is_alone,
+          a_record_that_is_too_old_is_given_up, a_batch_that_fails_is_split_until_the_bad_record_is_alone,
           nobody_waits_for_a_slow_function_of_another_stream,
-          shards_that_come_by_a_split_are_read_from_their_beginning]
+          shards_that_come_by_a_split_are_read_from_their_beginning,
+          a_path_that_leads_nowhere_ends_an_execution, what_items_of_a_map_come_to_is_limited_and_nobody_catches_it]

@@ -92,8 +92,9 @@ def work(mapping: dict, function: dict, name: str, shard: dict, reader: Reader) 
         wanted = lambda_svc._apply_filter_criteria(events, mapping)
         answer = lambda_svc._execute_function(function, {"Records": wanted}) if wanted else {"body": None}
         rest = after(mapping, batch, answer, [one["kinesis"]["sequenceNumber"] for one in events])
-        if rest and rest[0].failures > attempts(mapping):
-            give_up(mapping, function, name, shard["records"][rest[0].first:rest[0].last], rest[0].failures, answer)
+        if rest and (condition := exhausted(mapping, rest[0], shard["records"])):
+            given_up = shard["records"][rest[0].first:rest[0].last]
+            give_up(mapping, function, name, given_up, rest[0].failures, answer, condition)
             rest = []
         reader.batches[:1] = rest
         mapping["LastProcessingResult"] = "PROBLEM: Function call failed" if rest else "OK"
@@ -133,12 +134,17 @@ def paused(batch: Batch, failures: int) -> Batch:
     return replace(batch, failures=count, due=time.time() + min(FIRST_PAUSE * 2 ** min(count, 10), LONGEST_PAUSE))
 
 
-def attempts(mapping: dict) -> float:
-    wanted = int(mapping.get("MaximumRetryAttempts", -1))
-    return wanted if wanted >= 0 else float("inf")
+def exhausted(mapping: dict, batch: Batch, records: list[dict]) -> str:
+    """Why a batch is given up, in AWS's words: it was tried as often as is wanted, or is older than is wanted. -1 is for ever."""
+    tries, age = (int(mapping.get(name, -1)) for name in ("MaximumRetryAttempts", "MaximumRecordAgeInSeconds"))
+    if 0 <= tries < batch.failures:
+        return "RetryAttemptsExhausted"
+    is_old = age >= 0 and time.time() - float(records[batch.first]["ApproximateArrivalTimestamp"]) > age
+    return "RecordAgeExceeded" if is_old and batch.failures else ""
 
 
-def give_up(mapping: dict, function: dict, name: str, records: list[dict], count: int, answer: dict) -> None:
+def give_up(mapping: dict, function: dict, name: str, records: list[dict], count: int, answer: dict,
+            condition: str) -> None:
     """Tells the queue for failures where the records are; they themselves stay on the stream."""
     destination = mapping.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
     if not destination:
@@ -146,7 +152,7 @@ def give_up(mapping: dict, function: dict, name: str, records: list[dict], count
     arrivals = [iso(record["ApproximateArrivalTimestamp"]) for record in (records[0], records[-1])]
     eventbridge._dispatch_to_sqs(parse_arn(destination), json.dumps({
         "requestContext": {"requestId": str(uuid.uuid4()), "functionArn": function["config"]["FunctionArn"],
-                           "condition": "RetryAttemptsExhausted", "approximateInvokeCount": count},
+                           "condition": condition, "approximateInvokeCount": count},
         "responseContext": {"statusCode": 200, "executedVersion": "$LATEST",
                             **({"functionError": "Unhandled"} if answer.get("error") else {})},
         "version": "1.0", "timestamp": iso(time.time()),

@@ -3,19 +3,53 @@
 from collections.abc import Callable
 
 from ministack.services import cloudformation, dynamodb, lambda_svc
-from ministack.services.cloudformation import provisioners, stacks
+from ministack.services.cloudformation import changesets, engine, provisioners, stacks
 
 Resource = tuple[str, dict]
 STACK = "AWS::CloudFormation::Stack"
 
 
 def mend() -> None:
+    heed_conditions()
     keep_attributes()
+    take_back()
     publish_exports()
     retain()
     after_each("AWS::Lambda::Function", set_concurrency)
     after_each("AWS::DynamoDB::Table", set_time_to_live)
     after_each("AWS::DynamoDB::Table", set_recovery)
+
+
+def heed_conditions() -> None:
+    """A change set has resources whose condition is false; and a parameter that flips a condition, and nothing else, is no
+    change."""
+    resolve = changesets._resolve_props_for_diff
+
+    def mended(template: dict, params: dict, *more: str) -> dict:
+        resolved = resolve(template, params, *more)
+        conditions = engine._evaluate_conditions(template, params) if template else {}
+        kept = {name: one for name, one in resolved.get("Resources", {}).items() if conditions.get(one.get("Condition"), True)}
+        return {**resolved, "Resources": kept}
+
+    changesets._resolve_props_for_diff = mended
+
+
+def take_back() -> None:
+    """A nested stack that cannot be made leaves behind what was made of it. What is to be retained except on creation goes, too."""
+    deploy = provisioners._cfn_nested_stack_deploy
+    delete = provisioners._RESOURCE_HANDLERS[STACK]["delete"]
+
+    def mended(logical: str, properties: dict, parent: str, **previous: object) -> Resource:
+        known = set(cloudformation._stacks)
+        try:
+            return deploy(logical, properties, parent, **previous)
+        except Exception:
+            for name in set(cloudformation._stacks) - known:
+                if cloudformation._stacks[name].get("_parent_stack_name") == parent:
+                    delete(name, properties)
+            raise
+
+    provisioners._cfn_nested_stack_deploy = mended
 
 
 def keep_attributes() -> None:
@@ -73,8 +107,17 @@ def retain() -> None:
                 stacks._add_event(child["StackId"], child["StackName"], logical, kept["ResourceType"], "DELETE_SKIPPED",
                                   physical_id=kept["PhysicalResourceId"])
         delete(physical, properties)
+        tell_parent(child)
 
     handlers["delete"] = mended
+
+
+def tell_parent(child: dict) -> None:
+    """In an update, a stack that goes is told of nowhere."""
+    parent = cloudformation._stacks.get(child.get("_parent_stack_name", ""), {})
+    for logical, one in parent.get("_resources", {}).items():
+        if one["PhysicalResourceId"] == child["StackId"] and parent["StackStatus"].startswith("UPDATE"):
+            stacks._add_event(parent["StackId"], parent["StackName"], logical, STACK, "DELETE_COMPLETE", physical_id=child["StackId"])
 
 
 def after_each(kind: str, act: Callable[[str, dict], object]) -> None:
