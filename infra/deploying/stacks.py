@@ -171,7 +171,7 @@ def tell(stack_id: str, told: set[str], since: str) -> None:
     for event in reversed(events(stack_id)):
         if event["EventId"] not in told and event["Timestamp"] >= since:
             told.add(event["EventId"])
-            print(f"  {event['ResourceStatus']:<32}{event['LogicalResourceId']}  {event.get('ResourceStatusReason', '')}".rstrip(),
+            print(f"  {event['ResourceStatus']:<31} {event['LogicalResourceId']}  {event.get('ResourceStatusReason', '')}".rstrip(),
                   flush=True)
 
 
