@@ -1,4 +1,5 @@
-"""Judges the templates: cfn-lint, the rules of infra/guard, and each rule by a template that it must refuse.
+"""Judges the templates: cfn-lint, the rules of infra/guard, and each rule by templates that it must refuse; alarms and the
+steps of a deployment.
 
     templates.py HOME INFRA
 
@@ -11,46 +12,77 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from cfnlint.decode.cfn_yaml import load
 
 # `aws cloudformation package` puts places in S3 where the templates name files.
 LINT = ["--ignore-checks", "W3002", "--non-zero-exit-code", "informational"]
-# For each rule, a type of resource, and where to find what it wants: without it, the rule must refuse.
+# What a template has nothing of.
+NOTHING = object()
+ROLE = "Properties.Policies.0.PolicyDocument.Statement.0"
+# For each rule: a type of resource, where to look, and what stands there in a template that it must refuse.
 BROKEN = {
-    "buckets_are_encrypted": ("AWS::S3::Bucket", "Properties.BucketEncryption"),
-    "tables_are_encrypted": ("AWS::DynamoDB::Table", "Properties.SSESpecification"),
-    "streams_are_encrypted": ("AWS::Kinesis::Stream", "Properties.StreamEncryption"),
-    "queues_are_encrypted": ("AWS::SQS::Queue", "Properties.KmsMasterKeyId"),
-    "topics_are_encrypted": ("AWS::SNS::Topic", "Properties.KmsMasterKeyId"),
-    "logs_are_encrypted": ("AWS::Logs::LogGroup", "Properties.KmsKeyId"),
-    "environments_are_encrypted": ("AWS::Lambda::Function", "Properties.KmsKeyArn"),
-    "keys_rotate": ("AWS::KMS::Key", "Properties.EnableKeyRotation"),
-    "logs_are_kept_for_a_time": ("AWS::Logs::LogGroup", "Properties.RetentionInDays"),
-    "data_outlives_the_stack": ("AWS::DynamoDB::Table", "DeletionPolicy"),
-    "tables_can_be_restored": ("AWS::DynamoDB::Table", "Properties.PointInTimeRecoverySpecification"),
-    "buckets_are_nobody_elses": ("AWS::S3::Bucket", "Properties.PublicAccessBlockConfiguration"),
-    "functions_are_traced": ("AWS::Lambda::Function", "Properties.TracingConfig"),
-    "a_star_needs_a_reason": ("AWS::IAM::Role", "Metadata"),
+    "buckets_are_encrypted": [
+        ("AWS::S3::Bucket", "Properties.BucketEncryption", NOTHING),
+        ("AWS::S3::Bucket", "Properties.BucketEncryption.ServerSideEncryptionConfiguration.0.ServerSideEncryptionByDefault.KMSMasterKeyID",
+         "alias/aws/s3")],
+    "tables_are_encrypted": [("AWS::DynamoDB::Table", "Properties.SSESpecification", NOTHING),
+                             ("AWS::DynamoDB::Table", "Properties.SSESpecification.KMSMasterKeyId", "alias/aws/dynamodb")],
+    "streams_are_encrypted": [("AWS::Kinesis::Stream", "Properties.StreamEncryption", NOTHING),
+                              ("AWS::Kinesis::Stream", "Properties.StreamEncryption.KeyId", "alias/aws/kinesis")],
+    "queues_are_encrypted": [("AWS::SQS::Queue", "Properties.KmsMasterKeyId", NOTHING),
+                             ("AWS::SQS::Queue", "Properties.KmsMasterKeyId", "alias/aws/sqs")],
+    "topics_are_encrypted": [("AWS::SNS::Topic", "Properties.KmsMasterKeyId", NOTHING)],
+    "logs_are_encrypted": [("AWS::Logs::LogGroup", "Properties.KmsKeyId", NOTHING)],
+    "environments_are_encrypted": [("AWS::Lambda::Function", "Properties.KmsKeyArn", NOTHING)],
+    "results_are_encrypted": [
+        ("AWS::Athena::WorkGroup", "Properties.WorkGroupConfiguration.ResultConfiguration.EncryptionConfiguration", NOTHING)],
+    "executions_are_encrypted": [("AWS::StepFunctions::StateMachine", "Properties.EncryptionConfiguration", NOTHING)],
+    "executions_are_logged": [("AWS::StepFunctions::StateMachine", "Properties.LoggingConfiguration", NOTHING),
+                              ("AWS::StepFunctions::StateMachine", "Properties.LoggingConfiguration.IncludeExecutionData", True)],
+    "keys_rotate": [("AWS::KMS::Key", "Properties.EnableKeyRotation", NOTHING)],
+    "logs_are_kept_for_a_time": [("AWS::Logs::LogGroup", "Properties.RetentionInDays", NOTHING)],
+    "data_outlives_the_stack": [("AWS::DynamoDB::Table", "DeletionPolicy", NOTHING), ("AWS::S3::BucketPolicy", "DeletionPolicy", NOTHING)],
+    "what_failed_outlives_the_stack": [("AWS::SQS::Queue", "DeletionPolicy", NOTHING)],
+    "tables_can_be_restored": [("AWS::DynamoDB::Table", "Properties.PointInTimeRecoverySpecification", NOTHING)],
+    "buckets_are_nobody_elses": [("AWS::S3::Bucket", "Properties.PublicAccessBlockConfiguration", NOTHING)],
+    "functions_are_traced": [("AWS::Lambda::Function", "Properties.TracingConfig", NOTHING)],
+    # The role of the schedule is the one that has no star and no reason.
+    "a_star_needs_a_reason": [("SweepScheduleRole", f"{ROLE}.Resource", "*"), ("SweepScheduleRole", f"{ROLE}.Resource", ["*"]),
+                              ("SweepScheduleRole", f"{ROLE}.Resource", {"Fn::Sub": "arn:aws:s3:::${Name}/*"}),
+                              ("SweepScheduleRole", f"{ROLE}.Resource", [{"Fn::Sub": "arn:aws:s3:::${Name}/*"}])],
+    "no_action_is_a_star": [("AWS::IAM::Role", f"{ROLE}.Action", "s3:*"), ("AWS::IAM::Role", f"{ROLE}.Action", ["s3:Get*"])],
+    "no_managed_policies": [("AWS::IAM::Role", "Properties.ManagedPolicyArns", ["arn:aws:iam::aws:policy/AdministratorAccess"])],
 }
+# The metrics of the runtime that alarms and the dashboard look at, and their dimensions; `runtime/src/lambda` tells them.
+METRICS = {
+    "Inserted": ["", "Table"], "Updated": ["", "Table"], "Deleted": ["", "Table"], "Seconds": ["", "Table"],
+    "Published": ["", "Table"], "Held": ["", "Table"], "Failed": ["", "Table"], "Refused": ["", "Table"], "Machine": ["", "Table"],
+    "HeldVersions": ["", "Table"], "WaitingVersions": [""], "OldestPendingSeconds": [""], "OldestWaitingSeconds": [""],
+}
+OURS = "Tidemark/${Name}"
 
 
 def main(home: str, infra: str) -> int:
     guard, folder = Path(home) / "guard/bin/cfn-guard", Path(infra)
-    templates = sorted([*folder.glob("*.yaml"), *folder.glob("tables/*.yaml")])
-    problems = lint(templates) + [problem for path in templates for problem in refused(guard, folder / "guard", path)]
+    paths = sorted([*folder.glob("*.yaml"), *folder.glob("tables/*.yaml")])
+    templates = {path: load(path) for path in paths}
+    problems = lint(paths) + [problem for path in paths for problem in refused(guard, folder / "guard", path)]
     named = set(re.findall(r"^rule (\w+)", "".join(path.read_text() for path in folder.glob("guard/*.guard")), re.M))
     # Whatever a rule looks for is in one of these.
-    both = {"Resources": {**load(folder / "data.yaml")["Resources"], **load(folder / "shared.yaml")["Resources"]}}
+    both = {"Resources": {**templates[folder / "data.yaml"]["Resources"], **templates[folder / "shared.yaml"]["Resources"]}}
     for rule in sorted(named):
-        broken = breaking(rule, both)
-        if broken is None:
+        if rule not in BROKEN:
             problems.append(f"the rule {rule} has no template here that it must refuse")
-        elif not any(rule in problem for problem in judge(guard, folder / "guard", broken)):
-            problems.append(f"the rule {rule} lets a template through that breaks it")
+        for kind, path, value in BROKEN.get(rule, []):
+            if not any(rule in problem for problem in judge(guard, folder / "guard", breaking(both, kind, path, value))):
+                problems.append(f"the rule {rule} lets a template through that breaks it at {path} of {kind}")
+    problems += [f"{path.name}: {problem}" for path, template in templates.items() for problem in of_alarms(template, folder.parent)]
+    problems += of_steps(folder)
     print(*problems, sep="\n", end="\n" if problems else "")
-    print(f"{len(templates)} templates, {len(named)} rules: {len(problems)} problems")
+    print(f"{len(paths)} templates, {len(named)} rules: {len(problems)} problems")
     return 1 if problems else 0
 
 
@@ -72,26 +104,76 @@ def judge(guard: Path, rules: Path, template: dict) -> list[str]:
         return refused(guard, rules, Path(file.name))
 
 
-def breaking(rule: str, template: dict) -> dict | None:
-    """The template without what a rule wants of one of its resources; with what it does not want."""
+def breaking(template: dict, kind: str, path: str, value: object) -> dict:
+    """The template with something else in the first resource of a type or a name, or without what is there."""
     broken = copy.deepcopy(dict(template))
-    resources = broken["Resources"]
-    if rule in BROKEN:
-        kind, path = BROKEN[rule]
-        *above, last = path.split(".")
-        resource = next(resource for resource in resources.values() if resource["Type"] == kind)
-        for name in above:
-            resource = resource[name]
-        del resource[last]
-        return broken
-    role = resources["RegisterRole"]["Properties"]
-    if rule == "no_action_is_a_star":
-        role["Policies"][0]["PolicyDocument"]["Statement"][0]["Action"] = "s3:*"
-        return broken
-    if rule == "no_managed_policies":
-        role["ManagedPolicyArns"] = ["arn:aws:iam::aws:policy/AdministratorAccess"]
-        return broken
-    return None
+    *above, last = path.split(".")
+    place = next(one for name, one in broken["Resources"].items() if kind in (one["Type"], name))
+    for name in above:
+        place = place[int(name) if name.isdigit() else name]
+    if value is NOTHING:
+        del place[last]
+    else:
+        place[last] = value
+    return broken
+
+
+def of_alarms(template: dict, root: Path) -> Iterator[str]:
+    """Alarms about metrics that nobody tells, or without a section in the runbook."""
+    runtime = "".join(path.read_text() for path in (root / "runtime/src/lambda").glob("*.rs"))
+    headings = re.findall(r"^## (.+)$", (root / "docs/runbook.md").read_text(), re.M)
+    for name, resource in template["Resources"].items():
+        properties = resource.get("Properties", {})
+        if resource["Type"] == "AWS::CloudWatch::Alarm":
+            section = properties["AlarmDescription"].split("docs/runbook.md#")[-1]
+            if section not in headings:
+                yield f"{name} names a section of the runbook that is not there: {section}"
+            if properties["Namespace"] == {"Fn::Sub": OURS}:
+                dimensions = [one["Name"] for one in properties.get("Dimensions", [])] or [""]
+                yield from of_metric(name, properties["MetricName"], dimensions, runtime)
+        elif resource["Type"] == "AWS::CloudWatch::Dashboard":
+            for metric in of_dashboard(json.loads(properties["DashboardBody"]["Fn::Sub"])):
+                yield from of_metric(name, metric, [""], runtime)
+
+
+def of_metric(who: str, metric: str, dimensions: list[str], runtime: str) -> Iterator[str]:
+    if dimensions != [one for one in METRICS.get(metric, []) if one in dimensions] or f'"{metric}"' not in runtime:
+        yield f"{who} looks at {metric} by {dimensions}, which the runtime does not tell"
+
+
+def of_dashboard(body: dict) -> Iterator[str]:
+    for widget in body["widgets"]:
+        namespace = ""
+        for metric in widget["properties"]["metrics"]:
+            namespace = namespace if metric[0] in (".", "...") else metric[0]
+            if namespace == OURS and metric[0] != "...":
+                yield metric[1]
+
+
+def of_steps(folder: Path) -> Iterator[str]:
+    """What is wrong with the steps of a deployment of so many tables that they do not come at once."""
+    sys.path.insert(0, str(folder))
+    from deploying import steps
+    groups = [f"Tables{number:02}" for number in range(1, 9)]
+    new = {"Resources": {name: {"Is": name} for name in ["SampleConsumer", *groups, "Shared", "Data"]},
+           "Outputs": {"Of": {"Value": {"Fn::Sub": "${Data.Outputs.A}"}}, "Other": {"Value": {"Fn::GetAtt": ["Shared", "Outputs.B"]}}}}
+    sizes = {"Data": 10, "Shared": 80, "SampleConsumer": 10} | {group: 700 for group in groups}
+    first, *others = steps.steps({}, new, sizes)
+    if (list(first[1]["Resources"]), list(first[1]["Outputs"])) != (["Data"], ["Of"]):
+        yield f"the first step is {first}"
+    done = {"Data"}
+    for what, template in others:
+        added = set(template["Resources"]) - done
+        if sum(sizes[name] for name in added) > steps.MOST or not added:
+            yield f"the step `{what}` touches {sorted(added)}"
+        done |= added
+    if others[-1][1] != new or "Shared" not in others[0][1]["Resources"]:
+        yield "the last step is not the whole, or the second does not begin with what the others need"
+    back = steps.steps(new, steps.only(new, {"Data"}), sizes)
+    if [set(template["Resources"]) for _, template in back][-1] != {"Data"} or "Shared" not in back[-2][1]["Resources"]:
+        yield f"the steps back are {back}"
+    if len(steps.steps(new, new, sizes)) != 1:
+        yield "where nothing changes there is more than one step"
 
 
 if __name__ == "__main__":
