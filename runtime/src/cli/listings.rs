@@ -197,7 +197,9 @@ pub(super) fn retry(args: &RetryArgs, tables: &'static [&'static Table]) -> Resu
         Format::Json => {
             let TableKey { tenant, table } = &version.key;
             let (name, status) = (&version.version, Status::Registered);
-            show::print_json(&serde_json::json!({ "tenant": tenant, "table": table, "version": name, "status": status }))?
+            show::print_json(
+                &serde_json::json!({ "tenant": tenant, "table": table, "version": name, "status": status }),
+            )?
         }
         Format::Text if is_on_its_way => show::print(&format!("{version} is REGISTERED again, and begun.\n"))?,
         Format::Text => {

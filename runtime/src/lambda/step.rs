@@ -264,7 +264,11 @@ pub(super) fn plan(account: &Account, of: OfVersion, deadline: Deadline) -> Resu
         }
         prepared => prepared,
     };
-    Ok(match prepared? {
+    let prepared = prepared?;
+    if let (Prepared::Gone, Some(statement), Some(athena)) = (&prepared, &of.statement, &runner.engines.athena) {
+        athena.abandon(statement);
+    }
+    Ok(match prepared {
         Prepared::Ready(_) => PlanAnswer::Publish,
         Prepared::Runs(statement) => PlanAnswer::Athena { statement },
         Prepared::Held(version) => {
@@ -284,9 +288,10 @@ pub(super) fn begin(account: &Account, of: OfVersion) -> Result<BeginAnswer> {
     let lease = of.locked.renewed(account)?;
     let table = account.table(&lease.key.table)?;
     let version = of.load(account)?;
+    let runner = account.runner(table)?;
     let publishing = match version.status {
         Status::Publishing => version,
-        Status::Planned | Status::Held => match account.runner(table)?.begin(&lease, table, version)? {
+        Status::Planned | Status::Held => match runner.begin(&lease, table, version)? {
             Some(publishing) => publishing,
             None => return Ok(BeginAnswer::Next),
         },
@@ -296,7 +301,9 @@ pub(super) fn begin(account: &Account, of: OfVersion) -> Result<BeginAnswer> {
     if parts.is_empty() && Frame::of(table, &publishing).parts > 0 {
         return Ok(BeginAnswer::Record);
     }
-    account.stream()?.begin(&Frame::of(table, &publishing))?;
+    // A stream that takes nothing is waited for, longer than a lease lasts.
+    let stream = account.stream()?;
+    runner.keep_alive(&lease, &Watch::default(), || stream.begin(&Frame::of(table, &publishing)))?;
     let parts: Vec<PartName> = parts.into_iter().take(PARTS_AT_ONCE).map(|part| PartName { part }).collect();
     Ok(if parts.is_empty() { BeginAnswer::Record } else { BeginAnswer::Parts { parts } })
 }
@@ -344,8 +351,9 @@ pub(super) fn record(account: &Account, of: OfVersion) -> Result<RecordAnswer> {
     if !left(account, &version)?.is_empty() {
         return Ok(RecordAnswer::Begin);
     }
-    account.stream()?.end(&Frame::of(table, &version))?;
-    metrics::published(&account.runner(table)?.record(&lease, version)?);
+    let (runner, stream) = (account.runner(table)?, account.stream()?);
+    runner.keep_alive(&lease, &Watch::default(), || stream.end(&Frame::of(table, &version)))?;
+    metrics::published(&runner.record(&lease, version)?);
     Ok(RecordAnswer::Next)
 }
 
