@@ -246,9 +246,22 @@ fn logs_tell_what_became_of_each_version_in_metrics_and_never_a_value_of_a_row()
     assert_eq!(counts, [1.0, 200.0, 200.0, 0.0, 0.0]);
     assert!(published["Seconds"].as_f64().unwrap() > 0.0 && published["Bytes"].as_f64().unwrap() > 100.0);
     assert_eq!((&metrics["V2"]["Held"], &metrics["V3"]["Failed"]), (&json!(1.0), &json!(1.0)));
+    // Nothing of it was published: what it would delete stands in the line, and is no metric.
+    assert_eq!(metrics["V2"]["Deleted"], 180.0);
+    assert_eq!(metrics["V2"]["_aws"]["CloudWatchMetrics"][0]["Metrics"].as_array().unwrap().len(), 1);
+    // The alarm stands as long as somebody finds it HELD.
+    deployment.sweep("while it is held");
+    let held = |function: &str| {
+        let is_held = |line: &Json| line["HeldVersions"].is_f64() && line["Table"] == "orders";
+        deployment.log(function).iter().any(is_held)
+    };
+    assert!(held("plan") && held("sweep"));
     for line in metrics.values() {
         let defined = &line["_aws"]["CloudWatchMetrics"][0];
-        assert_eq!((&defined["Namespace"], &defined["Dimensions"]), (&json!("Tidemark"), &json!([["Table"], []])));
+        assert_eq!(
+            (&defined["Namespace"], &defined["Dimensions"]),
+            (&json!("Tidemark/tidemark"), &json!([["Table"], []]))
+        );
         let names = defined["Metrics"].as_array().unwrap().iter().map(|metric| metric["Name"].as_str().unwrap());
         assert!(names.into_iter().all(|name| line[name].is_f64()) && line["Table"] == "orders");
     }

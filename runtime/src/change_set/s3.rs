@@ -19,8 +19,9 @@ use crate::error::{Error, IoContext as _, Result};
 use crate::snapshot::s3::{self, Place};
 use crate::store::Version;
 
-/// How long the answer to a part may take: all of the part is sent before.
-const UPLOAD: Duration = Duration::from_secs(300);
+/// How long the answer to a part may take, which is sent before: half a minute, and a second for each so many bytes.
+const ANSWER: Duration = Duration::from_secs(30);
+const BYTES_A_SECOND: usize = 1_000_000;
 
 /// Change sets below a place in S3.
 #[derive(Debug, Clone)]
@@ -113,11 +114,13 @@ impl Draft for Upload {
         for block in blocks {
             out.write_all(&block).at("cannot compress", &path)?;
         }
-        let body = ByteStream::from(out.finish().at("cannot compress", &path)?);
+        let bytes = out.finish().at("cannot compress", &path)?;
+        let most = ANSWER + Duration::from_secs((bytes.len() / BYTES_A_SECOND) as u64);
+        let body = ByteStream::from(bytes);
         let call = self.aws.s3.put_object().bucket(&place.bucket).key(&place.key).body(body);
         let call = call
             .customize()
-            .config_override(Config::new().timeout_config(TimeoutConfig::builder().read_timeout(UPLOAD).build()));
+            .config_override(Config::new().timeout_config(TimeoutConfig::builder().read_timeout(most).build()));
         match self.aws.wait(call.send()) {
             Ok(_) => Ok(()),
             Err(error) => Err(Error::aws(format!("cannot write {}", place.uri()), why(&error))
