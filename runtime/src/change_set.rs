@@ -163,8 +163,15 @@ pub enum Comparison {
 pub struct UpdateSample {
     /// The key.
     pub key: String,
-    /// Column, old value and new value of what changed.
+    /// Column, old value and new value of what changed, as far as there is room.
     pub changes: Vec<(String, String, String)>,
+    /// In how many other columns it changed as well.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub more: usize,
+}
+
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 /// Deleted keys that all stand behind one another in the baseline.

@@ -93,7 +93,7 @@ struct LimitArgs {
 impl LimitArgs {
     fn limits(&self) -> Limits {
         let unless_told = Limits::default();
-        Limits { memory: self.memory, threads: self.threads.unwrap_or(unless_told.threads) }
+        Limits { memory: self.memory, threads: self.threads.unwrap_or(unless_told.threads), ..unless_told }
     }
 }
 

@@ -33,6 +33,8 @@ pub enum Error {
     BaselineChanged(Box<Problem>),
     /// Something was asked for that is not there, or cannot be done as things stand.
     Refused(Box<Problem>),
+    /// What it was made from changed meanwhile: it is to be looked at anew.
+    Overtaken(Box<Problem>),
     /// Reading or writing failed.
     Io(Box<IoError>),
     /// The registry failed.
@@ -115,6 +117,11 @@ impl Error {
         Self::Refused(Box::new(Problem::new(subject, problem)))
     }
 
+    /// Something that was made from what is no longer so.
+    pub fn overtaken(subject: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self::Overtaken(Box::new(Problem::new(subject, problem)))
+    }
+
     /// A failure of the registry.
     pub fn registry(path: &Path, problem: impl fmt::Display) -> Self {
         Self::Registry(Box::new(Problem::new(shown_path(path), problem.to_string())))
@@ -157,6 +164,7 @@ impl Error {
             Self::Export(problem)
             | Self::BaselineChanged(problem)
             | Self::Refused(problem)
+            | Self::Overtaken(problem)
             | Self::Registry(problem)
             | Self::LeaseLost(problem)
             | Self::Aws(problem)
@@ -170,7 +178,9 @@ impl Error {
     /// Whose fault it is.
     pub fn fault(&self) -> Fault {
         match self {
-            Self::Rejected(_) | Self::Export(_) | Self::BaselineChanged(_) | Self::Refused(_) => Fault::Input,
+            Self::Rejected(_) | Self::Export(_) | Self::BaselineChanged(_) | Self::Refused(_) | Self::Overtaken(_) => {
+                Fault::Input
+            }
             Self::Io(_)
             | Self::Registry(_)
             | Self::LeaseLost(_)
@@ -193,6 +203,7 @@ impl Error {
             Self::Export(problem)
             | Self::BaselineChanged(problem)
             | Self::Refused(problem)
+            | Self::Overtaken(problem)
             | Self::Registry(problem)
             | Self::LeaseLost(problem)
             | Self::Aws(problem)
@@ -238,6 +249,7 @@ impl fmt::Display for Error {
             Self::Export(problem)
             | Self::BaselineChanged(problem)
             | Self::Refused(problem)
+            | Self::Overtaken(problem)
             | Self::LeaseLost(problem)
             | Self::Aws(problem)
             | Self::OutOfTime(problem)

@@ -96,28 +96,40 @@ fn serve(tables: &'static [&'static Table], statements: &'static [Statements]) -
         let account = Arc::clone(&account);
         async move {
             let deadline = Deadline(event.context.deadline as i64);
+            let of = Subject::of(&event.payload);
             // A step waits for its calls, and must not do so on the thread that takes events.
             let done = tokio::task::spawn_blocking(move || handler(&account, event.payload, deadline)).await;
-            done.unwrap_or_else(|panic| Err(Error::aws("the step broke", panic))).map_err(Failed)
+            done.unwrap_or_else(|panic| Err(Error::aws("the step broke", panic))).map_err(|error| of.failed(error))
         }
     })));
     served.map_err(|error| Error::aws("cannot take events", error))
 }
 
-/// A step that failed, in words that the state machine decides by.
+/// What a step is about, for its log.
 #[derive(Debug)]
-struct Failed(Error);
+struct Subject {
+    tenant: String,
+    table: String,
+    version: String,
+}
 
-impl From<Failed> for Diagnostic {
-    /// `Input` fails again, whatever is done; `LeaseLost` is another run's business now; `Machine` may go well next time.
-    fn from(Failed(error): Failed) -> Self {
+impl Subject {
+    fn of(event: &Json) -> Self {
+        let text = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
+        Self { tenant: text("tenant"), table: text("table"), version: text("version") }
+    }
+
+    /// A step that failed, in words that the state machine decides by: `Input` fails again, whatever is done; `LeaseLost` is
+    /// another run's business now; `Machine` may go well next time.
+    fn failed(self, error: Error) -> Diagnostic {
+        let Self { tenant, table, version } = self;
         let help = error.next_step().map(|help| format!(" ({help})")).unwrap_or_default();
         let kind = match (&error, error.fault()) {
             (Error::LeaseLost(_), _) => "LeaseLost",
             (Error::OutOfTime(_), _) | (_, Fault::Input) => "Input",
             (_, Fault::Machine) => "Machine",
         };
-        tracing::error!(kind, "{error}{help}");
-        Self { error_type: kind.into(), error_message: format!("{error}{help}") }
+        tracing::error!(tenant, table, version, kind, "{error}{help}");
+        Diagnostic { error_type: kind.into(), error_message: format!("{error}{help}") }
     }
 }

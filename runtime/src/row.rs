@@ -15,6 +15,9 @@ use crate::epoch::{Epoch, Place, Written};
 use crate::reject::Reason;
 use crate::table::{Column, Table};
 use crate::value::{Reader, Value};
+
+/// How many characters of a key's value are shown.
+const SHOWN: usize = 200;
 pub use field::Field;
 pub use look::Looked;
 
@@ -197,7 +200,11 @@ impl Layout {
     pub fn shown_key(&self, key: &[u8]) -> String {
         let show = |(column, segment): (&Column, Segment<'_>)| match segment.text {
             _ if column.pii => "***".to_owned(),
-            text => String::from_utf8_lossy(text.unwrap_or_default()).escape_debug().to_string(),
+            text => {
+                let text = String::from_utf8_lossy(text.unwrap_or_default());
+                let cut: String = text.chars().take(SHOWN).collect();
+                format!("{}{}", cut.escape_debug(), if cut.len() < text.len() { "…" } else { "" })
+            }
         };
         let texts: Vec<String> = self.key_columns().zip(segments(key)).map(show).collect();
         format!("({})", texts.join(", "))

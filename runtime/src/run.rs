@@ -230,7 +230,7 @@ impl Runner {
                 Ok(Some(Outcome::of_version(&superseded)))
             }
             Step::Finish(version) => {
-                let done = self.publish(lease, table, version)?;
+                let done = self.publish(lease, table, version, watch)?;
                 Ok(Some(Outcome::of_version(&done)))
             }
             Step::Run(version) => self.run_version(lease, table, version, watch),
@@ -253,7 +253,7 @@ impl Runner {
             Prepared::Runs(_) => unreachable!("the delta is waited for here"),
         };
         let Some(publishing) = self.begin(lease, table, planned)? else { return Ok(None) };
-        let done = self.publish(lease, table, publishing)?;
+        let done = self.publish(lease, table, publishing, watch)?;
         Ok(Some(Outcome::of_version(&done)))
     }
 
@@ -266,12 +266,19 @@ impl Runner {
         waiting: Waiting<'_>,
         watch: &Watch,
     ) -> Result<Prepared> {
-        if !self.is_still_there(table, &version)? {
-            return Ok(Prepared::Gone);
+        match self.is_still_there(table, &version) {
+            Ok(true) => {}
+            Ok(false) => return Ok(Prepared::Gone),
+            Err(error @ Error::Export(_)) => {
+                self.register_unusable(&version.key, &version.version, &error)?;
+                return Ok(Prepared::Gone);
+            }
+            Err(error) => return Err(error),
         }
         let planned = match self.plan(lease, table, version.clone(), waiting, watch) {
             Ok(Planned::Version(planned)) => *planned,
             Ok(Planned::Runs(statement)) => return Ok(Prepared::Runs(statement)),
+            Err(Error::Overtaken(_)) => return Ok(Prepared::Gone),
             Err(error) if error.fails_the_version() => {
                 return self.fail(lease, version, error).map(|outcome| Prepared::Failed(Box::new(outcome)));
             }
@@ -288,7 +295,10 @@ impl Runner {
         if !self.is_still_there(table, &planned)? {
             return Ok(None);
         }
-        let publishing = self.store.publishing(lease, &planned)?;
+        let publishing = match self.store.publishing(lease, &planned) {
+            Err(Error::Overtaken(_)) => return Ok(None),
+            publishing => publishing?,
+        };
         Breakpoint::Publishing.reached();
         Ok(Some(publishing))
     }
@@ -310,10 +320,12 @@ impl Runner {
 
     /// Publishes what is planned, under the sequence it has, and records that it is done. Safe to repeat: parts that are
     /// recorded as out are not written again.
-    fn publish(&self, lease: &Lease, table: &'static Table, version: Version) -> Result<Version> {
+    fn publish(&self, lease: &Lease, table: &'static Table, version: Version, watch: &Watch) -> Result<Version> {
         let sink = self.sink.name();
         let out = self.store.delivered(&version, &sink)?;
+        let parts = version.plan.as_ref().map_or(0, |plan| plan.parts);
         self.sink.publish(self.publication(lease, table, &version), &out, &mut |part, extent| {
+            watch.say(&format!("publishing part {} of {parts}", part + 1));
             self.store.note_delivery(lease, &version, &sink, part, extent)
         })?;
         Breakpoint::Published.reached();

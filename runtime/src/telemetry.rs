@@ -69,12 +69,17 @@ impl Watch {
             let rate = all as f64 / since.elapsed().as_secs_f64().max(1e-3);
             bar.set_message(format!("{:.1} M rows/s", rate / 1e6));
         }
-        if self.end.is_some_and(|end| clock::now_ms() > end) {
+        if self.is_over() {
             return Err(Error::out_of_time("the delta").help(
                 "give `plan` more memory, deliver the export in more parts, or write `engine: { athena: true }`",
             ));
         }
         if self.is_given_up.load(Ordering::Relaxed) { Err(Error::Interrupted) } else { check_stop() }
+    }
+
+    /// Whether it has to be over by now.
+    pub fn is_over(&self) -> bool {
+        self.end.is_some_and(|end| clock::now_ms() > end)
     }
 
     /// Waits. Fails as [`Watch::breathe`] does, and soon.

@@ -10,6 +10,7 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use runtime::aws::Aws;
 use runtime::store::dynamodb::Dynamodb;
 use runtime::store::{Status, Store as _, TableKey, Version};
@@ -147,6 +148,35 @@ impl Deployment {
         self.aws_command(&["lambda", "update-function-configuration", "--function-name", &name, "--timeout", &seconds]);
     }
 
+    /// Lets a function run with other numbers, until what this gives is dropped.
+    pub(crate) fn with_variables(&self, function: &str, variables: &[(&str, &str)]) -> Variables<'_> {
+        let name = format!("{}-{function}", self.name);
+        let said = self.aws_command(&["lambda", "get-function-configuration", "--function-name", &name]);
+        let before: Json = serde_json::from_str(&said).unwrap();
+        let before = before["Environment"]["Variables"].clone();
+        let mut now = before.clone();
+        variables.iter().for_each(|(name, value)| now[*name] = json!(value));
+        let changed = Variables { deployment: self, function: name, before };
+        changed.set(&now);
+        changed
+    }
+
+    /// Starts the flow of a tenant's table, as anybody may who has the right.
+    pub(crate) fn start(&self, key: &TableKey) {
+        let input = json!({ "tenant": key.tenant, "table": key.table }).to_string();
+        let call = self.aws.sfn.start_execution().state_machine_arn(&self.machine).input(input);
+        self.aws.wait(call.send()).unwrap();
+    }
+
+    /// Lets the moment when a table's lease expires be long ago.
+    pub(crate) fn expire(&self, key: &TableKey) {
+        let text = |text: &str| AttributeValue::S(text.into());
+        let call = self.aws.dynamodb.update_item().table_name(format!("{}-registry", self.name));
+        let call = call.key("pk", text(&key.to_string())).key("sk", text("table"));
+        let call = call.update_expression("SET expires_at = :then");
+        self.aws.wait(call.expression_attribute_values(":then", AttributeValue::N("1".into())).send()).unwrap();
+    }
+
     /// What the `aws` command says.
     pub(crate) fn aws_command(&self, words: &[&str]) -> String {
         let mut command = Command::new("aws");
@@ -190,9 +220,35 @@ impl Deployment {
 
     /// Executions of the flow that run.
     pub(crate) fn running(&self) -> usize {
-        let call = self.aws.sfn.list_executions().state_machine_arn(&self.machine);
-        let listed = self.aws.wait(call.status_filter("RUNNING".into()).send()).unwrap();
-        listed.executions().len()
+        self.executions("RUNNING")
+    }
+
+    /// How many executions of the flow stand at this.
+    pub(crate) fn executions(&self, status: &str) -> usize {
+        let call = self.aws.sfn.list_executions().state_machine_arn(&self.machine).status_filter(status.into());
+        let mut pages = call.into_paginator().items().send();
+        std::iter::from_fn(|| self.aws.wait(pages.next())).map(Result::unwrap).count()
+    }
+}
+
+/// A function that runs with other numbers.
+pub(crate) struct Variables<'a> {
+    deployment: &'a Deployment,
+    function: String,
+    before: Json,
+}
+
+impl Variables<'_> {
+    fn set(&self, variables: &Json) {
+        let environment = json!({ "Variables": variables }).to_string();
+        let words = ["lambda", "update-function-configuration", "--function-name", &self.function];
+        self.deployment.aws_command(&[&words[..], &["--environment", &environment]].concat());
+    }
+}
+
+impl Drop for Variables<'_> {
+    fn drop(&mut self) {
+        self.set(&self.before);
     }
 }
 

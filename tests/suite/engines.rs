@@ -101,7 +101,7 @@ pub(crate) fn with_one_thread(given: &Given) -> Finding {
 
 /// Parts are read at the same time, each thread with room for a single row.
 pub(crate) fn with_eight_threads(given: &Given) -> Finding {
-    native(given, Limits { memory: 1, threads: NonZero::new(8).unwrap() })
+    native(given, Limits { memory: 1, threads: NonZero::new(8).unwrap(), ..Limits::default() })
 }
 
 fn native(given: &Given, limits: Limits) -> Finding {

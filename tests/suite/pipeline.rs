@@ -1,6 +1,7 @@
 //! The pipeline on AWS, from an object in S3 to a consumer's table: it publishes what one machine publishes, whatever fails.
 
 mod faults;
+mod meanwhile;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -245,9 +246,22 @@ fn logs_tell_what_became_of_each_version_in_metrics_and_never_a_value_of_a_row()
     assert_eq!(counts, [1.0, 200.0, 200.0, 0.0, 0.0]);
     assert!(published["Seconds"].as_f64().unwrap() > 0.0 && published["Bytes"].as_f64().unwrap() > 100.0);
     assert_eq!((&metrics["V2"]["Held"], &metrics["V3"]["Failed"]), (&json!(1.0), &json!(1.0)));
+    // Nothing of it was published: what it would delete stands in the line, and is no metric.
+    assert_eq!(metrics["V2"]["Deleted"], 180.0);
+    assert_eq!(metrics["V2"]["_aws"]["CloudWatchMetrics"][0]["Metrics"].as_array().unwrap().len(), 1);
+    // The alarm stands as long as somebody finds it HELD.
+    deployment.sweep("while it is held");
+    let held = |function: &str| {
+        let is_held = |line: &Json| line["HeldVersions"].is_f64() && line["Table"] == "orders";
+        deployment.log(function).iter().any(is_held)
+    };
+    assert!(held("plan") && held("sweep"));
     for line in metrics.values() {
         let defined = &line["_aws"]["CloudWatchMetrics"][0];
-        assert_eq!((&defined["Namespace"], &defined["Dimensions"]), (&json!("Tidemark"), &json!([["Table"], []])));
+        assert_eq!(
+            (&defined["Namespace"], &defined["Dimensions"]),
+            (&json!("Tidemark/tidemark"), &json!([["Table"], []]))
+        );
         let names = defined["Metrics"].as_array().unwrap().iter().map(|metric| metric["Name"].as_str().unwrap());
         assert!(names.into_iter().all(|name| line[name].is_f64()) && line["Table"] == "orders");
     }
@@ -278,7 +292,9 @@ struct Journey {
 
 impl Journey {
     fn new(tenant: &str) -> Self {
-        Self::of(tenant, [orders(0, 120, "open"), orders(10, 125, "paid")])
+        // Rows of every kind, and so few of each that no guard breaks: 5 go, 5 come, 30 change.
+        let second = orders(5, 90, "open") + orders(90, 125, "paid").strip_prefix(HEADER).unwrap();
+        Self::of(tenant, [orders(0, 120, "open"), second])
     }
 
     /// One with these two versions.
@@ -287,8 +303,8 @@ impl Journey {
         for (text, version) in texts.iter().zip(["V1", "V2"]) {
             world.export(&format!("{tenant}/orders/{version}"), text);
         }
-        // Of rows that all differ, the guards have something to say; the first of both is enough here.
-        world.run();
+        let said = world.run();
+        assert_eq!(said.status, 0, "{}", said.stdout);
         Self { tenant: tenant.into(), expected: published_here(&world), texts }
     }
 

@@ -74,6 +74,7 @@ fn plan(name: &str, reset: Option<Reset>) -> Plan {
         counts: Counts { rows: 3, inserted: 3, ..Counts::default() },
         findings: Findings::default(),
         parts: 2,
+        most: None,
     }
 }
 
@@ -108,6 +109,39 @@ fn a_version_is_registered_once_and_its_parts_are_held_against_what_is_known() {
         assert_eq!(place.version("V2").reason.as_deref(), Some("waits for a marker"));
         assert_eq!(place.register("V2", "1"), Registered::Changed);
         assert_eq!((place.pending(), place.version("V2").status), (3, Status::Registered));
+    });
+}
+
+#[test]
+fn what_was_read_before_an_approval_is_not_written_over_it() {
+    everywhere(|place| {
+        place.register("V1", "1");
+        let lease = place.acquire("me").unwrap();
+        place.advance(&lease, "V1", Status::Planned).unwrap();
+        place.advance(&lease, "V1", Status::Held).unwrap();
+        let before = place.version("V1");
+        let found = vec![part("a.csv.gz", 10, "2")];
+        // While the bytes are compared somebody approves.
+        let same = |_: &[Part], _: &[Part]| {
+            assert!(place.store.approve(&place.version("V1")).unwrap());
+            Ok(true)
+        };
+        place.store.register_over(Some(before), &place.key(), "V1", Ok(found), same).unwrap();
+        assert!(place.version("V1").is_approved());
+    });
+}
+
+#[test]
+fn an_old_look_at_an_export_is_not_written_over_a_newer_one() {
+    everywhere(|place| {
+        let waiting = (vec![part("a.csv.gz", 10, "1")], "a marker".to_owned());
+        place.store.register(&place.key(), "V1", Err(waiting.clone()), |_, _| Ok(false)).unwrap();
+        let before = place.version("V1");
+        assert_eq!(place.register("V1", "1"), Registered::Changed);
+        let other = (vec![], "a file".to_owned());
+        let registered = place.store.register_over(Some(before), &place.key(), "V1", Err(other), |_, _| Ok(false));
+        assert_eq!(registered.unwrap(), Registered::Same);
+        assert_eq!(place.version("V1").status, Status::Registered);
     });
 }
 

@@ -153,7 +153,7 @@ pub(crate) struct Registry {
 }
 
 /// Makes a table for a registry, as the stacks do.
-fn create_registry(aws: &Aws, table: &str) {
+pub(crate) fn create_registry(aws: &Aws, table: &str) {
     let text = |name: &str| {
         let definition = AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S);
         definition.build().unwrap()

@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 
 use crate::deployment::{Deployment, published_here, wait};
 use crate::pipeline::orders;
-use crate::stack::Stack;
+use crate::stack::{Stack, create_registry};
 use crate::world::World;
 
 /// What the consumer is given by Lambda: records of Kinesis.
@@ -271,6 +271,43 @@ fn an_operation_that_no_record_can_hold_is_found_while_planning_and_nothing_is_p
     // Where there is no such limit it is published.
     world.tidemark(&["retry", "acme/orders/V1"]);
     assert_eq!(world.run().status, 0);
+}
+
+#[test]
+fn a_plan_that_was_made_for_files_is_made_anew_for_a_stream_that_takes_less() {
+    create_stream("less", 1);
+    let world = World::new();
+    let note = "n".repeat(1_100_000);
+    world.export("acme/orders/V1", &orders(0, 200, "open"));
+    let large = format!("eu,999,,open,1.50,{note},2026-01-01 00:00:00,job\n");
+    world.export("acme/orders/V2", &(orders(0, 20, "open") + &large));
+    let environment: Vec<(&str, &str)> = Stack::get().environment().to_vec();
+    // Planned by somebody who publishes to files, and held.
+    world.run();
+    assert_eq!(world.statuses("acme/orders")["V2"], "HELD");
+    let plan = world.tidemark(&["plan", "acme/orders/V2", "--format", "json"]);
+    let plan: Json = serde_json::from_str(&plan.stdout).unwrap();
+    let hash = plan["plan"]["hash"].as_str().unwrap();
+    let said = world.tidemark_with(&["approve", "acme/orders/V2", hash, "--sink", "kinesis:less"], &environment);
+    assert!(said.stderr.contains("and the sink takes"), "{}", said.stderr);
+    assert_eq!(world.statuses("acme/orders")["V2"], "FAILED");
+}
+
+#[test]
+fn a_registry_remembers_that_a_stream_takes_no_aggregated_records() {
+    create_stream("remembered", 1);
+    create_registry(&Stack::get().clients(), "remembered");
+    let world = World::new();
+    world.export("plain/orders/V1", &orders(0, 20, "open"));
+    let environment: Vec<(&str, &str)> = Stack::get().environment().to_vec();
+    let store = "dynamodb:remembered";
+    let run = ["run", "exports", "--store", store, "--sink", "kinesis:remembered?aggregate=off"];
+    let said = world.tidemark_with(&run, &environment);
+    assert_eq!(said.status, 0, "{}", said.stderr);
+    let said = world.tidemark_with(&["replay", "plain/orders/V1", "--store", store], &environment);
+    assert_eq!(said.status, 0, "{}", said.stderr);
+    let records = lines_of("remembered", &["--stock"]);
+    assert_eq!(records.iter().filter(|record| record.contains("\"id\":")).count(), 40);
 }
 
 /// The MD5 of a text, as Kinesis deals keys out.

@@ -6,7 +6,9 @@
 use std::io::{Read, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
+use aws_sdk_s3::config::{Builder as Config, timeout::TimeoutConfig};
 use aws_sdk_s3::primitives::ByteStream;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -16,6 +18,10 @@ use crate::aws::{Aws, token, why};
 use crate::error::{Error, IoContext as _, Result};
 use crate::snapshot::s3::{self, Place};
 use crate::store::Version;
+
+/// How long the answer to a part may take, which is sent before: half a minute, and a second for each so many bytes.
+const ANSWER: Duration = Duration::from_secs(30);
+const BYTES_A_SECOND: usize = 1_000_000;
 
 /// Change sets below a place in S3.
 #[derive(Debug, Clone)]
@@ -108,9 +114,14 @@ impl Draft for Upload {
         for block in blocks {
             out.write_all(&block).at("cannot compress", &path)?;
         }
-        let body = ByteStream::from(out.finish().at("cannot compress", &path)?);
-        let call = self.aws.s3.put_object().bucket(&place.bucket).key(&place.key).body(body).send();
-        match self.aws.wait(call) {
+        let bytes = out.finish().at("cannot compress", &path)?;
+        let most = ANSWER + Duration::from_secs((bytes.len() / BYTES_A_SECOND) as u64);
+        let body = ByteStream::from(bytes);
+        let call = self.aws.s3.put_object().bucket(&place.bucket).key(&place.key).body(body);
+        let call = call
+            .customize()
+            .config_override(Config::new().timeout_config(TimeoutConfig::builder().read_timeout(most).build()));
+        match self.aws.wait(call.send()) {
             Ok(_) => Ok(()),
             Err(error) => Err(Error::aws(format!("cannot write {}", place.uri()), why(&error))
                 .help("look at the bucket and at the right to write to it; the next run begins the plan anew")),

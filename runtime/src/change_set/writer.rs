@@ -6,7 +6,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 
 use super::Draft;
-use crate::breakpoint::Breakpoint;
+use crate::breakpoint::{Breakpoint, unless_wanted};
 use crate::error::Result;
 
 /// How many bytes of operations one part holds, inflated: small enough to publish and retry on its own.
@@ -32,6 +32,8 @@ pub trait Lines {
 #[derive(Debug)]
 pub struct Writer {
     draft: Arc<dyn Draft>,
+    /// How much a part holds.
+    most: u64,
     block: Vec<u8>,
     /// How much of the part that is being written is on its way.
     written: u64,
@@ -44,7 +46,8 @@ impl Writer {
     /// A writer of a change set that has so many parts already.
     pub fn new(draft: Arc<dyn Draft>, parts: u32) -> Self {
         let (block, threads) = (Vec::with_capacity(BLOCK), VecDeque::new());
-        Self { draft, block, written: 0, parts, part: None, threads }
+        let most = unless_wanted("TIDEMARK_PART_BYTES", PART_BYTES);
+        Self { draft, most, block, written: 0, parts, part: None, threads }
     }
 
     /// Waits until every part is durable, and says how many there are.
@@ -95,11 +98,11 @@ impl Lines for Writer {
     fn write(&mut self, lines: &[u8]) -> Result<()> {
         Breakpoint::Planning.reached();
         self.block.extend_from_slice(lines);
-        if self.block.len() < BLOCK {
+        if self.block.len() < BLOCK.min(self.most as usize) {
             return Ok(());
         }
         self.send()?;
-        if self.written >= PART_BYTES { self.close() } else { Ok(()) }
+        if self.written >= self.most { self.close() } else { Ok(()) }
     }
 
     fn restart(&mut self) -> Result<()> {

@@ -17,10 +17,16 @@ use crate::value::type_name;
 #[command(after_help = "\
 Examples:
   cargo tidemark status
-  cargo tidemark status --format json
+  cargo tidemark status --tenant acme --format json
 
 `baseline` is the newest version that succeeded; the next one is compared with it.")]
 pub(super) struct StatusArgs {
+    /// Only this tenant.
+    #[arg(long)]
+    tenant: Option<String>,
+    /// Only this table.
+    #[arg(long)]
+    table: Option<String>,
     #[command(flatten)]
     state: StateArgs,
     #[command(flatten)]
@@ -97,8 +103,15 @@ struct OpenVersion {
 
 pub(super) fn status(args: &StatusArgs) -> Result<Option<Fault>> {
     let registry = args.state.registry()?;
-    let tables: Vec<TableStatus> =
-        registry.tables()?.into_iter().map(|key| table_status(&*registry, key)).collect::<Result<_>>()?;
+    let is = |wanted: &Option<String>, name: &str| wanted.as_ref().is_none_or(|wanted| wanted == name);
+    let mut keys = registry.tables()?;
+    let known = keys.len();
+    keys.retain(|key| is(&args.tenant, &key.tenant) && is(&args.table, &key.table));
+    if keys.is_empty() && known > 0 {
+        let problem = format!("none of the {} that are known", show::plural(known, "table"));
+        return Err(Error::refused("", problem).help("without --tenant and --table all are shown"));
+    }
+    let tables: Vec<TableStatus> = keys.into_iter().map(|key| table_status(&*registry, key)).collect::<Result<_>>()?;
     if args.format.format == Format::Json {
         show::print_json(&tables)?;
         return Ok(None);
@@ -197,7 +210,9 @@ pub(super) fn retry(args: &RetryArgs, tables: &'static [&'static Table]) -> Resu
         Format::Json => {
             let TableKey { tenant, table } = &version.key;
             let (name, status) = (&version.version, Status::Registered);
-            show::print_json(&serde_json::json!({ "tenant": tenant, "table": table, "version": name, "status": status }))?
+            show::print_json(
+                &serde_json::json!({ "tenant": tenant, "table": table, "version": name, "status": status }),
+            )?
         }
         Format::Text if is_on_its_way => show::print(&format!("{version} is REGISTERED again, and begun.\n"))?,
         Format::Text => {

@@ -305,8 +305,8 @@ mod remote {
     use crate::aws::Aws;
     use crate::change_set::{self, ChangeSets};
     use crate::delta;
-    use crate::engine::{Choice, Engines};
     use crate::engine::athena::{Athena, Statements};
+    use crate::engine::{Choice, Engines};
     use crate::error::{Error, Result};
     use crate::operation::key_of_words;
     use crate::sink::Sink;
@@ -372,8 +372,8 @@ mod remote {
 mod remote {
     use super::Names;
     use crate::change_set::ChangeSets;
-    use crate::engine::{Choice, Engines};
     use crate::engine::athena::Statements;
+    use crate::engine::{Choice, Engines};
     use crate::error::{Error, Result};
     use crate::sink::Sink;
     use crate::snapshot::{Export, Snapshots};

@@ -167,7 +167,8 @@ fn samples(findings: &Findings) -> Vec<String> {
     let keys = |sign: char, keys: &[String]| (!keys.is_empty()).then(|| format!("  {sign} {}", keys.join("   ")));
     let update = findings.updates.first().map(|sample| {
         let changes = sample.changes.iter().map(|(column, old, new)| format!("{column}  {old} → {new}"));
-        format!("  ~ {}   {}", sample.key, changes.collect::<Vec<_>>().join(" · "))
+        let more = (sample.more > 0).then(|| format!("and {} more", sample.more));
+        format!("  ~ {}   {}", sample.key, changes.chain(more).collect::<Vec<_>>().join(" · "))
     });
     keys('+', &findings.inserts).into_iter().chain(update).chain(keys('−', &findings.deletes)).collect()
 }

@@ -13,6 +13,9 @@ const MASK: &str = "***";
 /// Longest piece of a value in a sample, in characters.
 const SAMPLE_TEXT: usize = 40;
 
+/// How many columns of an UPDATE a sample shows: a registry on AWS keeps 400 KB of a version, and a step hands on 256.
+const SAMPLE_COLUMNS: usize = 20;
+
 /// Whether deleted rows stand behind one another, looked at row by row in the order of the baseline.
 #[derive(Debug, Default)]
 pub(super) struct DeletedRows {
@@ -116,8 +119,9 @@ impl Findings {
         if self.updates.len() < SAMPLES {
             let show =
                 |one: &Difference<'_>| (one.column.name.into(), shown(one.column, one.old), shown(one.column, one.new));
-            let changes = changed.iter().map(show).collect();
-            self.updates.push(UpdateSample { key: layout.shown_key(operation.key), changes });
+            let changes = changed.iter().take(SAMPLE_COLUMNS).map(show).collect();
+            let more = changed.len().saturating_sub(SAMPLE_COLUMNS);
+            self.updates.push(UpdateSample { key: layout.shown_key(operation.key), changes, more });
         }
     }
 }

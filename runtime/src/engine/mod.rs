@@ -43,12 +43,15 @@ pub struct Limits {
     pub memory: u64,
     /// How many threads read rows, and write parts; those that only inflate, or compress what is written, come on top.
     pub threads: NonZero<usize>,
+    /// How many bytes are read to see whether an export that was written again is the same; a larger one counts as another.
+    pub compared: u64,
 }
 
 impl Default for Limits {
     /// What 10 million rows of two exports in any order need twice over, and a thread for each processor.
     fn default() -> Self {
-        Self { memory: 1 << 30, threads: thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN) }
+        let threads = thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
+        Self { memory: 1 << 30, threads, compared: u64::MAX }
     }
 }
 
@@ -109,6 +112,8 @@ pub struct Found {
 pub struct Statement {
     /// Athena's name for it.
     pub id: String,
+    /// What names it by all that it was made from.
+    pub token: String,
     /// How many before it failed.
     pub attempt: u32,
     /// How far what it left was read; nothing before it ended.
@@ -140,8 +145,8 @@ pub enum Waiting<'a> {
         run: &'a str,
         /// What was begun.
         begun: Option<&'a Statement>,
-        /// After how many bytes of what it left the rest is for the next turn. Files are read whole. Where a turn ends depends
-        /// on nothing else, so that a turn which is made twice writes the same twice.
+        /// After how many bytes of what it left the rest is for the next turn; it is sooner when time is short. Files are read
+        /// whole. A turn that is made twice writes over what it wrote.
         most: u64,
     },
 }

@@ -26,6 +26,9 @@ use crate::table::Table;
 /// soon exceed; a record size that was raised is to be known soon as well.
 const SEEN: Duration = Duration::from_secs(60);
 
+/// How much of an export that was written again a function reads to see whether it is the same: a few seconds' worth.
+const COMPARED: u64 = 256 << 20;
+
 /// The account and everything in it that the stacks made.
 #[derive(Debug)]
 pub(super) struct Account {
@@ -148,7 +151,7 @@ impl Account {
             sink: Box::new(self.stream()?),
             work: PathBuf::from("/tmp/tidemark"),
             engines: Engines { choice: Choice::Bounded(self.native_bytes), athena: Some(athena) },
-            limits: Limits { memory: memory(), ..Limits::default() },
+            limits: Limits { memory: memory(), compared: COMPARED, ..Limits::default() },
         })
     }
 

@@ -79,17 +79,17 @@ fn by_place(messages: &[SqsMessage]) -> BTreeMap<Place, Vec<String>> {
     by_place
 }
 
-/// The version that an object belongs to: none where its path begins with what is nobody's tenant.
+/// The version that an object belongs to: none where it is nobody's, as what begins with `_` or `.` and what a console makes
+/// for a folder.
 fn place_of(key: &str) -> Result<Option<Place>, &'static str> {
     const EXPECTED: &str = "exports lie at TENANT/TABLE/VERSION/FILE";
     let fields: Vec<&str> = key.split('/').collect();
-    let [tenant, table, version, file] = fields[..] else {
-        let is_ours = fields.first().is_some_and(|first| first.starts_with(['_', '.']));
-        return if is_ours { Ok(None) } else { Err(EXPECTED) };
-    };
-    if tenant.starts_with(['_', '.']) || file.is_empty() {
+    let is_nobodys = |place: usize| fields.get(place).is_some_and(|field| field.starts_with(['_', '.']));
+    let is_folder = fields.last().is_some_and(|last| last.is_empty());
+    if is_nobodys(0) || (fields.len() > 4 && is_nobodys(3)) || is_folder {
         return Ok(None);
     }
+    let [tenant, table, version, _] = fields[..] else { return Err(EXPECTED) };
     match [tenant, table, version].iter().all(|name| is_name(name)) {
         true => Ok(Some((tenant.into(), table.into(), version.into()))),
         false => Err(EXPECTED),
@@ -100,7 +100,15 @@ fn register_version(account: &Account, (tenant, table, version): &Place) -> Resu
     let table = account.table(table)?;
     let key = TableKey { tenant: tenant.clone(), table: table.name.into() };
     let runner = account.runner(table)?;
-    match runner.register_version(table, &key, version)? {
+    let registered = match runner.register_version(table, &key, version) {
+        Err(error @ Error::Export(_)) => {
+            // Nothing tells when what is wrong is moved away: the sweeper looks again.
+            runner.register_unusable(&key, version, &error)?;
+            return Err(error);
+        }
+        registered => registered?,
+    };
+    match registered {
         Registered::Refused { first_time: true } => {
             let problem = "other files came after it was published; this revision is refused";
             return Err(Error::refused(version, problem).help("deliver it as a newer version"));
@@ -142,7 +150,10 @@ mod tests {
     #[test]
     fn what_is_nobodys_is_left_and_what_lies_elsewhere_is_told() {
         assert_eq!(place_of("_tidemark/athena/1/2/data"), Ok(None));
-        assert_eq!(place_of("acme/orders/V1/"), Ok(None));
+        assert_eq!(place_of("acme/orders/V1/_temporary/0/part.csv.gz"), Ok(None));
+        for folder in ["acme/", "acme/orders/", "acme/orders/V1/"] {
+            assert_eq!(place_of(folder), Ok(None));
+        }
         for key in
             ["readme.txt", "acme/orders/part.csv.gz", "acme/orders/V1/more/part.csv.gz", "a b/orders/V1/x.csv.gz"]
         {

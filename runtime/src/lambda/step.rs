@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::account::Account;
 use super::{Deadline, metrics};
+use crate::breakpoint::unless_wanted;
 use crate::clock;
 use crate::engine::{Choice, Statement, Waiting};
 use crate::error::{Error, Result};
@@ -14,9 +15,10 @@ use crate::sink::{Frame, Sink as _};
 use crate::store::{Extent, Lease, Status, Store, TableKey, Version};
 use crate::telemetry::Watch;
 
-/// How many parts one map publishes: the list of them travels in the state, which takes 256 KiB
-/// (<https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html>). More come in a second round.
-const PARTS_AT_ONCE: usize = 5_000;
+/// How many parts one map publishes: the list of them travels in the state, which takes 256 KiB, and so does what they come to,
+/// which is nothing but `{}` for each (<https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html>). More come in a
+/// second round.
+const PARTS_AT_ONCE: u64 = 5_000;
 
 /// When an execution leaves the rest to the next one, which it starts: its history holds 25,000 events
 /// (<https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html>). A version makes about 35, a look at Athena 9
@@ -144,6 +146,8 @@ pub(super) enum PlanAnswer {
 #[derive(Serialize)]
 #[serde(tag = "step", rename_all = "lowercase")]
 pub(super) enum BeginAnswer {
+    /// This part is not out yet, and all others are.
+    Part { part: u32 },
     /// These parts are not out yet.
     Parts { parts: Vec<PartName> },
     /// All are.
@@ -264,7 +268,11 @@ pub(super) fn plan(account: &Account, of: OfVersion, deadline: Deadline) -> Resu
         }
         prepared => prepared,
     };
-    Ok(match prepared? {
+    let prepared = prepared?;
+    if let (Prepared::Gone, Some(statement), Some(athena)) = (&prepared, &of.statement, &runner.engines.athena) {
+        athena.abandon(statement);
+    }
+    Ok(match prepared {
         Prepared::Ready(_) => PlanAnswer::Publish,
         Prepared::Runs(statement) => PlanAnswer::Athena { statement },
         Prepared::Held(version) => {
@@ -284,9 +292,10 @@ pub(super) fn begin(account: &Account, of: OfVersion) -> Result<BeginAnswer> {
     let lease = of.locked.renewed(account)?;
     let table = account.table(&lease.key.table)?;
     let version = of.load(account)?;
+    let runner = account.runner(table)?;
     let publishing = match version.status {
         Status::Publishing => version,
-        Status::Planned | Status::Held => match account.runner(table)?.begin(&lease, table, version)? {
+        Status::Planned | Status::Held => match runner.begin(&lease, table, version)? {
             Some(publishing) => publishing,
             None => return Ok(BeginAnswer::Next),
         },
@@ -296,9 +305,15 @@ pub(super) fn begin(account: &Account, of: OfVersion) -> Result<BeginAnswer> {
     if parts.is_empty() && Frame::of(table, &publishing).parts > 0 {
         return Ok(BeginAnswer::Record);
     }
-    account.stream()?.begin(&Frame::of(table, &publishing))?;
-    let parts: Vec<PartName> = parts.into_iter().take(PARTS_AT_ONCE).map(|part| PartName { part }).collect();
-    Ok(if parts.is_empty() { BeginAnswer::Record } else { BeginAnswer::Parts { parts } })
+    // A stream that takes nothing is waited for, longer than a lease lasts.
+    let stream = account.stream()?;
+    runner.keep_alive(&lease, &Watch::default(), || stream.begin(&Frame::of(table, &publishing)))?;
+    let most = unless_wanted("TIDEMARK_PARTS_AT_ONCE", PARTS_AT_ONCE) as usize;
+    Ok(match parts[..] {
+        [] => BeginAnswer::Record,
+        [part] => BeginAnswer::Part { part },
+        _ => BeginAnswer::Parts { parts: parts.into_iter().take(most).map(|part| PartName { part }).collect() },
+    })
 }
 
 /// The parts of a version that are not out.
@@ -344,8 +359,9 @@ pub(super) fn record(account: &Account, of: OfVersion) -> Result<RecordAnswer> {
     if !left(account, &version)?.is_empty() {
         return Ok(RecordAnswer::Begin);
     }
-    account.stream()?.end(&Frame::of(table, &version))?;
-    metrics::published(&account.runner(table)?.record(&lease, version)?);
+    let (runner, stream) = (account.runner(table)?, account.stream()?);
+    runner.keep_alive(&lease, &Watch::default(), || stream.end(&Frame::of(table, &version)))?;
+    metrics::published(&runner.record(&lease, version)?);
     Ok(RecordAnswer::Next)
 }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::account::Account;
 use super::{Deadline, metrics};
 use crate::clock;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::operation::key_of_words;
 use crate::run::next_step;
 use crate::store::dynamodb::Open;
@@ -47,25 +47,69 @@ pub(super) fn sweep(account: &Account, event: Event, deadline: Deadline) -> Resu
     }
     let now = clock::now_ms();
     measure(now, &runnable, &held, &waiting);
-    waiting.sort_by_key(|open| open.since);
-    look_again(account, &waiting, deadline);
-    let mut tables = BTreeSet::new();
-    let (mut started, mut failed) = (0, Ok(()));
     runnable.sort_by_key(|open| open.since);
-    for open in runnable.into_iter().chain(held).chain(waiting) {
-        if !is_due(now, &open) || !deadline.is_far() || !tables.insert(open.key.clone()) {
-            continue;
+    waiting.sort_by_key(|open| open.since);
+    let due = runnable.into_iter().chain(held).filter(|open| is_due(now, open));
+    let mut sweep =
+        Sweep { account, scheduled: &event.scheduled, deadline, tables: BTreeSet::new(), started: 0, failed: Ok(()) };
+    due.for_each(|open| sweep.take(open.key, |sweep, key| sweep.start(key)));
+    // What waits comes last: where there is much of it, what can go on must not wait for it.
+    sweep.tables.clear();
+    waiting.into_iter().for_each(|open| sweep.take(open.key, |sweep, key| sweep.look_again(key)));
+    sweep.failed.map(|()| Answer { started: sweep.started })
+}
+
+/// A sweep, table by table.
+struct Sweep<'a> {
+    account: &'a Account,
+    scheduled: &'a str,
+    deadline: Deadline,
+    /// Those that were taken.
+    tables: BTreeSet<TableKey>,
+    started: u32,
+    failed: Result<()>,
+}
+
+impl Sweep<'_> {
+    /// Does something for a table, once, while there is time. That it fails is no reason to leave the others.
+    fn take(&mut self, key: TableKey, work: impl FnOnce(&mut Self, &TableKey) -> Result<()>) {
+        if !self.deadline.is_far() || !self.tables.insert(key.clone()) {
+            return;
         }
-        match start(account, &open.key, &event.scheduled) {
-            Ok(is_started) => started += u32::from(is_started),
-            // One table is no reason to leave the others.
-            Err(error) => {
-                tracing::error!(tenant = open.key.tenant, table = open.key.table, help = error.next_step(), "{error}");
-                failed = Err(error);
-            }
+        if let Err(error) = work(self, &key) {
+            tracing::error!(tenant = key.tenant, table = key.table, help = error.next_step(), "{error}");
+            self.failed = Err(error);
         }
     }
-    failed.map(|()| Answer { started })
+
+    /// Starts a table's flow if there is something to do and nobody does it.
+    fn start(&mut self, key: &TableKey) -> Result<()> {
+        let Ok(table) = self.account.table(&key.table) else { return Ok(()) };
+        let state = self.account.store.state(key)?;
+        let versions = self.account.store.versions(key)?;
+        if state.owner.is_some() || next_step(&versions, table, state.resync).is_none() {
+            return Ok(());
+        }
+        tracing::info!(tenant = key.tenant, table = key.table, "Nobody was at the table.");
+        self.account.start(key, &key_of_words(&[&key.tenant, &key.table, self.scheduled]))?;
+        self.started += 1;
+        Ok(())
+    }
+
+    /// Registers what waits anew: it may be complete, and the event for that lost.
+    fn look_again(&mut self, key: &TableKey) -> Result<()> {
+        let Ok(table) = self.account.table(&key.table) else { return Ok(()) };
+        let runner = self.account.runner(table)?;
+        for version in self.account.store.versions(key)? {
+            if version.status == Status::Waiting && self.deadline.is_far() {
+                match runner.register_version(table, key, &version.version) {
+                    Err(error @ Error::Export(_)) => runner.register_unusable(key, &version.version, &error)?,
+                    registered => registered?,
+                };
+            }
+        }
+        self.start(key)
+    }
 }
 
 fn measure(now: i64, runnable: &[Open], held: &[Open], waiting: &[Open]) {
@@ -88,41 +132,6 @@ fn is_due(now: i64, open: &Open) -> bool {
     let sweeps = waited / SWEEP;
     let is_turn = sweeps < SWEEPS_OF_AN_HOUR || sweeps % SWEEPS_OF_AN_HOUR == 0;
     waited >= PATIENCE && (is_turn || !matches!(open.status, Status::Registered | Status::Planned))
-}
-
-/// Registers what waits anew: it may be complete.
-fn look_again(account: &Account, waiting: &[Open], deadline: Deadline) {
-    let tables: BTreeSet<&TableKey> = waiting.iter().map(|open| &open.key).collect();
-    for key in tables {
-        if !deadline.is_far() {
-            return;
-        }
-        if let Err(error) = look_at(account, key) {
-            tracing::warn!(tenant = key.tenant, table = key.table, help = error.next_step(), "{error}");
-        }
-    }
-}
-
-fn look_at(account: &Account, key: &TableKey) -> Result<()> {
-    let table = account.table(&key.table)?;
-    let runner = account.runner(table)?;
-    for version in account.store.versions(key)?.iter().filter(|version| version.status == Status::Waiting) {
-        runner.register_version(table, key, &version.version)?;
-    }
-    Ok(())
-}
-
-/// Starts a table's flow if there is something to do and nobody does it.
-fn start(account: &Account, key: &TableKey, scheduled: &str) -> Result<bool> {
-    let Ok(table) = account.table(&key.table) else { return Ok(false) };
-    let state = account.store.state(key)?;
-    let versions = account.store.versions(key)?;
-    if state.owner.is_some() || next_step(&versions, table, state.resync).is_none() {
-        return Ok(false);
-    }
-    tracing::info!(tenant = key.tenant, table = key.table, "Nobody was at the table.");
-    account.start(key, &key_of_words(&[&key.tenant, &key.table, scheduled]))?;
-    Ok(true)
 }
 
 #[cfg(test)]

@@ -36,7 +36,9 @@ impl Runner {
                 return Err(changed(version, format!("{} is gone", part.name)));
             };
             let is_same = same_parts(std::slice::from_ref(part), std::slice::from_ref(found))
-                || (part.size == found.size && part.checksum == Some(checksum(&*folder, &part.name)?));
+                || (part.size == found.size
+                    && part.checksum.is_some()
+                    && part.checksum == Some(checksum(&*folder, &part.name)?));
             if !is_same {
                 return Err(changed(version, format!("{} was written again", part.name)));
             }

@@ -8,7 +8,7 @@ use super::Runner;
 use super::baseline::{Baseline, changed, newest, of_baseline, of_other_epoch};
 use crate::breakpoint::Breakpoint;
 use crate::change_set::{Draft, Lines, Plan, Reset, Writer};
-use crate::engine::{Failed, Inputs, Room, Side, Statement, Turned, Waiting};
+use crate::engine::{Failed, Found, Inputs, Room, Side, Statement, Turned, Waiting};
 use crate::epoch::Epoch;
 use crate::error::{Error, IoContext as _, Result};
 use crate::operation::Head;
@@ -216,11 +216,27 @@ impl Runner {
         {
             return Err(changed(&baseline.version, "its bytes have another checksum".into()));
         }
+        if let Some(error) = other_rows(baseline, &found, table, &snapshot.label) {
+            return Err(error);
+        }
         let drift = against.baseline.and_then(|baseline| baseline.drift);
         let (most, parts) = (writer.most, writer.lines.finish()?);
         let plan = Plan { parts, drift, most, ..Plan::new(&head, table, &found, against.reset) };
         Ok(Computed::Plan(Box::new(plan), found.snapshot_parts))
     }
+}
+
+/// That a baseline does not add up to what it did when it was published, as read by the same schema: whatever was computed
+/// was computed from something else.
+fn other_rows(baseline: Option<&Baseline>, found: &Found, table: &Table, label: &str) -> Option<Error> {
+    let published = match baseline {
+        None => 0,
+        Some(baseline) => {
+            baseline.version.plan.as_ref().filter(|plan| plan.schema == table.schema).map(|plan| plan.fingerprint)?
+        }
+    };
+    let problem = format!("the baseline adds up to {}, and did to {published}", found.baseline_fingerprint);
+    (found.baseline_fingerprint != published).then(|| Error::not_conserved(label, problem))
 }
 
 /// Whether parts have other checksums than they had. Athena, which reads what S3 calls the same, knows none.

@@ -1,10 +1,10 @@
 //! The first steps: find exports, take note of their versions, see which are complete.
 
 use super::{Job, Outcome, Runner, Stray};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::name::nearest;
 use crate::snapshot::complete::{Missing, complete};
-use crate::snapshot::{Part, checksum};
+use crate::snapshot::{Folder, Part, checksum};
 use crate::store::{Registered, Status, TableKey, Version};
 use crate::table::Table;
 
@@ -74,21 +74,36 @@ impl Runner {
     }
 
     pub(crate) fn register_version(&self, table: &Table, key: &TableKey, version: &str) -> Result<Registered> {
+        // Read before the parts are listed, so that an old listing is never written over a newer one.
+        let known = self.store.version(key, version)?;
         let parts = self.parts(table, key, version)?;
         let folder = self.exports.folder(&key.tenant, &key.table, version);
-        self.store.register(key, version, parts, |known, found| {
-            let same_shape = known.len() == found.len()
-                && known.iter().zip(found).all(|(known, found)| known.name == found.name && known.size == found.size);
-            if !same_shape {
+        self.store.register_over(known, key, version, parts, |known, found| self.same_bytes(&*folder, known, found))
+    }
+
+    /// Takes note of a version whose folder holds what no export holds: it waits until that is moved away.
+    pub(crate) fn register_unusable(&self, key: &TableKey, version: &str, problem: &Error) -> Result<Registered> {
+        let help = problem.next_step().map(|help| format!(" ({help})")).unwrap_or_default();
+        let waits_for = format!("what is wrong with it to be put right: {problem}{help}");
+        self.store.register(key, version, Err((Vec::new(), waits_for)), |_, _| Ok(false))
+    }
+
+    /// Whether parts that were written again are what they were. They are read for that, as far as the limit allows; what is
+    /// not known to be the same is not.
+    fn same_bytes(&self, folder: &dyn Folder, known: &[Part], found: &[Part]) -> Result<bool> {
+        let is_alike = |(known, found): (&Part, &Part)| {
+            known.name == found.name && known.size == found.size && known.checksum.is_some()
+        };
+        let size: u64 = known.iter().map(|part| part.size).sum();
+        if known.len() != found.len() || !known.iter().zip(found).all(is_alike) || size > self.limits.compared {
+            return Ok(false);
+        }
+        for part in known {
+            if part.checksum != Some(checksum(folder, &part.name)?) {
                 return Ok(false);
             }
-            for part in known {
-                if part.checksum != Some(checksum(&*folder, &part.name)?) {
-                    return Ok(false);
-                }
-            }
-            Ok(true)
-        })
+        }
+        Ok(true)
     }
 
     /// The parts of a version as they lie there.

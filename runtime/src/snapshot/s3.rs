@@ -4,6 +4,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use aws_sdk_s3::error::{ProvideErrorMetadata as _, SdkError};
 use aws_sdk_s3::operation::get_object::GetObjectError;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
@@ -200,6 +201,7 @@ struct Object {
     aws: Arc<Aws>,
     place: Place,
     etag: Option<String>,
+    size: Option<u64>,
     body: ByteStream,
     /// What came and was not read yet.
     piece: Bytes,
@@ -213,14 +215,15 @@ impl Object {
     fn open(aws: Arc<Aws>, place: Place) -> Result<Self> {
         let call = aws.s3.get_object().bucket(&place.bucket).key(&place.key).send();
         let object = match aws.wait(call) {
-            Err(error) if error.as_service_error().is_some_and(GetObjectError::is_no_such_key) => {
+            Err(error) if is_gone(&aws, &place, &error) => {
                 return Err(Error::refused(place.uri(), "it was taken away after it was found")
                     .help("deliver it again, then run again"));
             }
             opened => opened.map_err(|error| failed("cannot read", &place, &error))?,
         };
+        let size = object.content_length.and_then(|size| u64::try_from(size).ok());
         let (etag, body) = (object.e_tag, object.body);
-        Ok(Self { aws, place, etag, body, piece: Bytes::new(), done: 0, tries: TRIES })
+        Ok(Self { aws, place, etag, size, body, piece: Bytes::new(), done: 0, tries: TRIES })
     }
 
     /// The next bytes; none at the end.
@@ -232,6 +235,8 @@ impl Object {
                     self.done += piece.len() as u64;
                     return Ok(piece);
                 }
+                // Behind the last byte there is nothing that could be asked for.
+                Some(Err(_)) if self.size == Some(self.done) => return Ok(Bytes::new()),
                 Some(Err(error)) => error,
             };
             self.tries = self.tries.checked_sub(1).ok_or_else(|| failed("cannot read", &self.place, &error))?;
@@ -241,6 +246,18 @@ impl Object {
             let object = self.aws.wait(call).map_err(|error| failed("cannot go on reading", &self.place, &error))?;
             self.body = object.body;
         }
+    }
+}
+
+/// Whether an object is not there. To whom may list only some of the bucket, S3 says that it is forbidden.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html>
+fn is_gone(aws: &Aws, place: &Place, error: &SdkError<GetObjectError>) -> bool {
+    match error.as_service_error() {
+        Some(GetObjectError::NoSuchKey(_)) => true,
+        Some(other) if other.code() == Some("AccessDenied") => {
+            keys(aws, place).is_ok_and(|found| found.iter().all(|(key, ..)| *key != place.key))
+        }
+        _ => false,
     }
 }
 
@@ -316,7 +333,14 @@ pub fn remove(aws: &Aws, prefix: &Place) -> Result<()> {
         let delete = Delete::builder().set_objects(Some(objects.collect())).quiet(true).build();
         let delete = delete.map_err(|error| Error::aws("cannot remove what a statement left", error))?;
         let call = aws.s3.delete_objects().bucket(&prefix.bucket).delete(delete).send();
-        aws.wait(call).map_err(|error| failed("cannot remove", prefix, &error))?;
+        let removed = aws.wait(call).map_err(|error| failed("cannot remove", prefix, &error))?;
+        if let Some(error) = removed.errors().first() {
+            let place = Place { bucket: prefix.bucket.clone(), key: error.key().unwrap_or_default().into() };
+            return Err(Error::aws(
+                format!("cannot remove {}", place.uri()),
+                error.message().unwrap_or("S3 does not say why"),
+            ));
+        }
     }
     Ok(())
 }

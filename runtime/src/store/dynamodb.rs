@@ -34,6 +34,11 @@ const TRIES: u32 = 12;
 /// The longest pause in front of a try.
 const PAUSE: Duration = Duration::from_millis(1500);
 
+/// How many files an export may have. An item holds 400 KB
+/// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html>); a file takes up to 190 bytes of it, and
+/// as many again where other files came too late.
+const MOST_PARTS: usize = 1_000;
+
 /// An open registry.
 #[derive(Debug, Clone)]
 pub struct Dynamodb {
@@ -158,6 +163,7 @@ impl Dynamodb {
     fn update(&self, update: UpdateBuilder) -> Result<Result<Item, Item>> {
         let update = update.table_name(&self.table).build().map_err(|error| self.problem(error))?;
         let call = self.aws.dynamodb.update_item().table_name(&self.table).set_key(Some(update.key));
+        let mut tries = 0;
         let call = call
             .update_expression(update.update_expression)
             .set_condition_expression(update.condition_expression)
@@ -165,23 +171,35 @@ impl Dynamodb {
             .set_expression_attribute_values(update.expression_attribute_values)
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        match self.aws.wait(call.send()) {
-            Ok(done) => Ok(Ok(done.attributes.unwrap_or_default())),
-            Err(SdkError::ServiceError(error))
-                if matches!(error.err(), UpdateItemError::ConditionalCheckFailedException(_)) =>
-            {
-                match error.into_err() {
-                    UpdateItemError::ConditionalCheckFailedException(failed) => {
-                        Ok(Err(failed.item.unwrap_or_default()))
-                    }
-                    error => Err(self.failed(&error)),
+        loop {
+            let error = match self.aws.wait(call.clone().send()) {
+                Ok(done) => return Ok(Ok(done.attributes.unwrap_or_default())),
+                Err(error) => error,
+            };
+            match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
+                    return Ok(Err(failed.item.clone().unwrap_or_default()));
                 }
+                // A transaction is at the item, as those are that note how far parts are out. The SDK does not try again.
+                Some(UpdateItemError::TransactionConflictException(_)) if tries + 1 < TRIES => tries += 1,
+                _ => return Err(self.failed(&error)),
             }
-            Err(error) => Err(self.failed(&error)),
+            self.aws.rest(PAUSE.min(Duration::from_millis(20 << tries)));
         }
     }
 
+    /// That a version has room in its item, also once its parts have checksums and others came too late.
+    fn has_room(&self, version: &Version) -> Result<()> {
+        let parts = version.parts.len().max(version.refused_parts.as_ref().map_or(0, Vec::len));
+        if parts <= MOST_PARTS {
+            return Ok(());
+        }
+        let problem = format!("its export has {parts} files, and the registry on AWS holds {MOST_PARTS}");
+        Err(Error::refused(version.to_string(), problem).help("deliver it in fewer files"))
+    }
+
     fn put_version(&self, write: Write<'_>, token: &str) -> Result<TransactWriteItem> {
+        self.has_room(write.version)?;
         let put = Put::builder().table_name(&self.table).set_item(Some(item::of_version(write.version, token)));
         let put = put
             .condition_expression(match write.plan {
@@ -333,6 +351,7 @@ impl Store for Dynamodb {
     }
 
     fn insert(&self, version: &Version) -> Result<bool> {
+        self.has_room(version)?;
         let token = token();
         let put = Put::builder().table_name(&self.table).set_item(Some(item::of_version(version, &token)));
         let put = put.condition_expression("attribute_not_exists(pk)");

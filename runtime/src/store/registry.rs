@@ -19,11 +19,25 @@ impl dyn Store + '_ {
         parts: Result<Vec<Part>, (Vec<Part>, String)>,
         same_bytes: impl Fn(&[Part], &[Part]) -> Result<bool>,
     ) -> Result<Registered> {
+        let known = self.version(key, version)?;
+        self.register_over(known, key, version, parts, same_bytes)
+    }
+
+    /// The same over what was known before anybody looked at the parts: where more has become known since, that is newer than
+    /// what was seen, and stays.
+    pub fn register_over(
+        &self,
+        known: Option<Version>,
+        key: &TableKey,
+        version: &str,
+        parts: Result<Vec<Part>, (Vec<Part>, String)>,
+        same_bytes: impl Fn(&[Part], &[Part]) -> Result<bool>,
+    ) -> Result<Registered> {
         let (parts, waits_for) = match parts {
             Ok(parts) => (parts, None),
             Err((parts, waits_for)) => (parts, Some(format!("waits for {waits_for}"))),
         };
-        let Some(known) = self.version(key, version)? else {
+        let Some(known) = known else {
             let is_new = self.insert(&new(key, version, parts, waits_for))?;
             // Another process may have been quicker; then there is nothing left to do.
             return Ok(if is_new { Registered::New } else { Registered::Same });
@@ -124,9 +138,11 @@ impl dyn Store + '_ {
         Ok(self.write(write)? == Written::Done)
     }
 
-    /// Lets a HELD version be published as it is planned. False when it is no longer as `version` says.
+    /// Lets a HELD version be published as it is planned. False when it is no longer as `version` says. It is another
+    /// attempt: whoever read the record before cannot write it back without the approval.
     pub fn approve(&self, version: &Version) -> Result<bool> {
         let approved = Version {
+            attempt: version.attempt + 1,
             approved: version.plan.as_ref().map(|plan| plan.hash.clone()),
             updated_at: clock::now_ms(),
             ..version.clone()
@@ -213,10 +229,10 @@ fn decided<'a>(known: &'a Version, version: &'a Version) -> Write<'a> {
 }
 
 fn changed_meanwhile(version: &Version) -> Error {
-    Error::refused(version.to_string(), "its export was delivered again while it was compared")
+    Error::overtaken(version.to_string(), "its export was delivered again while it was compared")
         .help("run again; the new delivery is registered")
 }
 
 fn resync_taken_back(version: &Version) -> Error {
-    Error::refused(version.to_string(), "its resync was taken back while it was planned").help("run again")
+    Error::overtaken(version.to_string(), "its resync was taken back while it was planned").help("run again")
 }

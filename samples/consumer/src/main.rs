@@ -3,11 +3,12 @@
 //! Kinesis delivers at least once, and shard by shard in order. Two rules make the effect exactly once:
 //!
 //! * An operation is applied when its `sequence` is larger than the last one applied to its key. The number stays when the
-//!   row goes, so that a late repeat cannot bring it back. With that, operations may be applied in any order, and in
-//!   parallel.
+//!   row goes, so that a late repeat cannot bring it back. With that, operations of a version may be applied in any order, and
+//!   in parallel.
 //! * A version that is published whole (`reset`) replaces everything: at its END, rows whose number is lower are dropped.
 //!   END comes to every shard, and one shard may be ahead of another; a row that is dropped too early keeps its number, and
-//!   comes back with the operation that its own shard still has for it.
+//!   comes back with the operation that its own shard still has for it. A row that came too late goes with the END of its own
+//!   shard. For that a shard's records must be taken in their order: no ParallelizationFactor above one.
 
 mod store;
 
@@ -20,10 +21,7 @@ use lambda_runtime::{Error, LambdaEvent, service_fn};
 use runtime::aws::Aws;
 use runtime::sink::kpl::deaggregate;
 use runtime::{Operation, Record};
-use store::Orders;
-
-/// How many operations are applied at once.
-const AT_ONCE: usize = 64;
+use store::{AT_ONCE, Orders};
 
 fn main() -> ExitCode {
     runtime::telemetry::init_function_logs();
@@ -105,8 +103,7 @@ impl Batch<'_> {
         Ok(())
     }
 
-    /// Control records come in order among themselves. With a ParallelizationFactor above one, operations of the same shard
-    /// may overtake them, or be overtaken; what END drops too early comes back as it does between shards.
+    /// What stands in front of a control record is applied before it.
     async fn control(&mut self, number: &str, record: Record<Key, Values>) -> Result<(), Failed> {
         self.flush().await?;
         let done = match record {

@@ -8,11 +8,15 @@ use aws_sdk_dynamodb::types::AttributeValue::{self, Bool, N, Null, S};
 use generated::orders::{Key, Values};
 use runtime::operation::{Begin, End};
 use runtime::{Change, Operation};
+use tokio::task::JoinSet;
 
 type Item = HashMap<String, AttributeValue>;
 
 /// The item that remembers the last version of a tenant that was published whole. No key of a row looks like it.
 const RESET: &str = "reset";
+
+/// How many writes are under way at once.
+pub(crate) const AT_ONCE: usize = 64;
 
 /// The table of DynamoDB that orders are applied to.
 #[derive(Debug, Clone)]
@@ -70,8 +74,16 @@ impl Orders {
         let call =
             call.expression_attribute_values(":rows", S("[".into())).expression_attribute_values(":sequence", sequence);
         let mut rows = call.into_paginator().items().send();
+        let mut drops = JoinSet::new();
         while let Some(row) = rows.next().await {
-            self.drop_row(row.map_err(|error| told(&error))?).await?;
+            let (orders, row) = (self.clone(), row.map_err(|error| told(&error))?);
+            drops.spawn(async move { orders.drop_row(row).await });
+            if drops.len() >= AT_ONCE {
+                finish_one(&mut drops).await?;
+            }
+        }
+        while !drops.is_empty() {
+            finish_one(&mut drops).await?;
         }
         Ok(())
     }
@@ -87,6 +99,10 @@ impl Orders {
             call.condition_expression("#sequence = :sequence").expression_attribute_names("#sequence", "sequence");
         unless_refused(call.expression_attribute_values(":sequence", sequence).send().await)
     }
+}
+
+async fn finish_one(drops: &mut JoinSet<Result<(), String>>) -> Result<(), String> {
+    drops.join_next().await.unwrap_or(Ok(Ok(()))).unwrap_or_else(|error| Err(error.to_string()))
 }
 
 fn key(tenant: &str, key: &str) -> Item {

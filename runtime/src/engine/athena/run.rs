@@ -43,6 +43,7 @@ pub struct Athena {
 struct Delta<'a> {
     athena: &'a Athena,
     statements: &'a Statements,
+    schema: &'static str,
     results: Place,
     inputs: Inputs<'a>,
     /// Tenant and version of the baseline, and of the snapshot.
@@ -126,6 +127,11 @@ impl Athena {
             delta.check(layout)?;
             return delta.begin(0).map(Turned::Runs).map_err(of_new);
         };
+        if begun.token != delta.token(begun.attempt) {
+            // What it left is the delta of something else.
+            let problem = "its export, its baseline or its schema changed while Athena computed the delta";
+            return Err(of_new(Error::overtaken(&inputs.snapshot.label, problem).help("it is compared anew")));
+        }
         match query::look(&self.aws, &begun.id, delta.statements.max_scan, watch) {
             Ok(None) => Ok(Turned::Runs(begun.clone())),
             Ok(Some(done)) => match delta.read(layout, head, &done, (begun.reading.as_deref(), most), lines) {
@@ -156,7 +162,15 @@ impl Athena {
             let bucket = new.place.bucket.clone();
             Place { bucket, key: "_tidemark/athena".into() }
         });
-        Ok(Delta { athena: self, statements, results, inputs, old, new, watch, run })
+        Ok(Delta { athena: self, statements, schema: layout.table.schema, results, inputs, old, new, watch, run })
+    }
+
+    /// Stops a statement that nobody wants any more, and removes what it left.
+    pub fn abandon(&self, statement: &Statement) {
+        query::stop(&self.aws, &statement.id);
+        if let Some(results) = &self.results {
+            let _ = s3::remove(&self.aws, &results.join(&statement.token));
+        }
     }
 }
 
@@ -207,7 +221,7 @@ impl Delta<'_> {
 
     fn begin(&self, attempt: u32) -> Result<Statement> {
         let id = query::start(&self.athena.aws, &self.query(attempt))?;
-        Ok(Statement { id, attempt, reading: None })
+        Ok(Statement { id, token: self.token(attempt), attempt, reading: None })
     }
 
     /// Begins what failed once more, if it may go well another time.
@@ -279,13 +293,13 @@ impl Delta<'_> {
         (select, parameters.collect())
     }
 
-    /// What names a statement: what it reads, the run and the attempt. A version that was delivered again has other parts.
+    /// What names a statement: what it reads and how, the run and the attempt. A version that was delivered again has other parts.
     fn token(&self, attempt: u32) -> String {
         let (select, parameters) = self.select();
         let exports = [self.inputs.baseline, Some(self.inputs.snapshot)];
         let parts = exports.into_iter().flatten().flat_map(|export| &export.parts);
         let parts: Vec<_> = parts.map(|part| (&part.name, part.size, &part.identity)).collect();
-        let named = format!("{select}{parameters:?}{parts:?}{attempt}{}", self.run);
+        let named = format!("{select}{parameters:?}{parts:?}{}{attempt}{}", self.schema, self.run);
         format!("{:032x}", xxh3_128(named.as_bytes()))
     }
 
@@ -324,7 +338,7 @@ impl Delta<'_> {
         let mut unloaded = Unloaded::new(layout, head, totals, lines);
         let files = self.files(done).map_err(of_new)?;
         for (number, uri) in files.iter().enumerate().skip(from) {
-            if unloaded.bytes() >= most {
+            if unloaded.bytes() >= most || (number > from && self.watch.is_over()) {
                 let reading = Reading { files: number, totals: unloaded.pause(), draft: String::new(), parts: 0 };
                 return Ok(Read::Some(Box::new(reading)));
             }

@@ -1,5 +1,7 @@
 //! How much is sent at once: more while the shards take it, half when they do not.
 
+use crate::breakpoint::unless_wanted;
+
 /// The smallest round, and the largest: what one shard takes in a quarter of a second, and eight shards in one.
 const LEAST: usize = 256 << 10;
 const MOST: usize = 8 << 20;
@@ -13,7 +15,7 @@ pub(super) struct Pace(usize);
 
 impl Default for Pace {
     fn default() -> Self {
-        Self(MOST)
+        Self(unless_wanted("TIDEMARK_ROUND_BYTES", MOST as u64) as usize)
     }
 }
 
@@ -25,7 +27,7 @@ impl Pace {
 
     /// A round is over.
     pub(super) fn learn(&mut self, was_throttled: bool) {
-        self.0 = if was_throttled { (self.0 / 2).max(LEAST) } else { (self.0 + STEP).min(MOST) };
+        self.0 = if was_throttled { (self.0 / 2).max(LEAST) } else { (self.0 + STEP).min(Self::default().0) };
     }
 }
 

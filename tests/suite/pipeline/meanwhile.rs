@@ -1,0 +1,211 @@
+//! What comes, changes or goes while the pipeline on AWS is at work.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use runtime::store::{Status, Store as _, TableKey};
+use serde_json::{Value as Json, json};
+
+use super::{Journey, orders};
+use crate::deployment::{Deployment, Faults, calls, forget_calls, published_here, wait};
+use crate::stack::Stack;
+use crate::world::{World, tell};
+
+fn key(tenant: &str) -> TableKey {
+    TableKey { tenant: tenant.into(), table: "orders".into() }
+}
+
+/// What one machine publishes of these versions, V1 and on.
+fn on_one_machine(tenant: &str, texts: &[String]) -> crate::deployment::Lines {
+    let world = World::new();
+    for (number, text) in texts.iter().enumerate() {
+        world.export(&format!("{tenant}/orders/V{}", number + 1), text);
+    }
+    world.run();
+    published_here(&world)
+}
+
+#[test]
+fn what_comes_while_the_lease_is_given_back_is_done_by_the_same_execution() {
+    let deployment = Deployment::get();
+    let journey = Journey::new("latecomer");
+    let failed = deployment.executions("FAILED");
+    forget_calls();
+    {
+        let rule = json!({ "match": "^dynamodb UpdateItem tidemark-unlock$", "what": "delay", "seconds": 3 });
+        let _faults = Faults::new(&json!([rule]));
+        journey.deliver(&deployment, 0);
+        wait("the lease is given back", || Faults::struck().contains_key("delay"));
+        journey.deliver(&deployment, 1);
+        deployment.wait_until_done([journey.path("V2").as_str()].into_iter());
+    }
+    journey.check(&deployment);
+    assert_eq!(deployment.executions("FAILED"), failed);
+    // The one of V2's own found the table taken, and left.
+    let of =
+        |operation: &str| calls().iter().filter(|call| call["operation"] == operation && is_by(call, "unlock")).count();
+    assert!(of("UpdateItem") >= 3, "given back, refused, given back");
+}
+
+fn is_by(call: &Json, function: &str) -> bool {
+    call["caller"] == format!("tidemark-{function}")
+}
+
+#[test]
+fn what_athena_computed_of_something_else_is_not_read() {
+    let _alone = Deployment::get();
+    let athena = Deployment::new("overtaken", &["NativeBytes=0"]);
+    let stack = Stack::get();
+    // Delivered anew while the statement of the first delivery waits for its turn.
+    let texts = [orders(0, 120, "open"), orders(3, 123, "open"), orders(6, 126, "open")];
+    athena.deliver("anew/orders/V1", &texts[0]);
+    athena.wait_for("anew/orders/V1", Status::Succeeded);
+    {
+        let _slow = stack.failures(&json!([{ "state": "QUEUED", "seconds": 4 }]));
+        athena.deliver("anew/orders/V2", &orders(1, 121, "open"));
+        wait("its statement runs", || statements() > 0);
+        athena.deliver("anew/orders/V2", &texts[1]);
+        wait("it is registered anew", || athena.version("anew/orders/V2").unwrap().attempt == 2);
+        athena.wait_for("anew/orders/V2", Status::Succeeded);
+    }
+    athena.deliver("anew/orders/V3", &texts[2]);
+    athena.wait_for("anew/orders/V3", Status::Succeeded);
+    assert_eq!(athena.published("anew").0, on_one_machine("anew", &texts));
+    // A resync that is asked for while the statement of a comparison waits for its turn.
+    athena.deliver("whole/orders/V1", &texts[0]);
+    athena.wait_for("whole/orders/V1", Status::Succeeded);
+    {
+        let _slow = stack.failures(&json!([{ "state": "QUEUED", "seconds": 4 }]));
+        let before = statements();
+        athena.deliver("whole/orders/V2", &texts[1]);
+        wait("its statement runs", || statements() > before);
+        let said = athena.tidemark(&["resync", "whole/orders"]);
+        assert_eq!(said.status, 0, "{}", said.stderr);
+        athena.wait_for("whole/orders/V2", Status::Succeeded);
+    }
+    let lines = athena.published("whole").0.remove(&("whole".into(), "orders".into())).unwrap();
+    let records: Vec<Json> = lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of_second = |op: &str| records.iter().filter(|record| record["sequence"] == 2 && record["op"] == op).count();
+    assert_eq!((of_second("INSERT"), of_second("UPDATE"), of_second("DELETE")), (120, 0, 0));
+    assert!(records.iter().any(|record| record["op"] == "BEGIN" && record["reset"] == true));
+    let left =
+        athena.aws.s3.list_objects_v2().bucket(athena.bucket.replace("exports", "work")).prefix("athena/").send();
+    assert_eq!(athena.aws.wait(left).unwrap().contents().len(), 0, "nothing of a statement is left");
+    tell("2 statements that were overtaken: a delivery, a resync");
+}
+
+/// How many statements were started on Athena.
+fn statements() -> usize {
+    Stack::get().log().iter().filter(|call| call["action"] == "StartQueryExecution").count()
+}
+
+#[test]
+fn a_change_set_of_many_parts_is_published_in_rounds_and_each_part_from_where_it_was_left() {
+    let deployment = Deployment::get();
+    let journey = Journey::new("parts");
+    forget_calls();
+    {
+        let _small = deployment.with_variables("plan", &[("TIDEMARK_PART_BYTES", "8192")]);
+        let _few = deployment.with_variables("begin", &[("TIDEMARK_PARTS_AT_ONCE", "2")]);
+        let _slow = deployment.with_variables("publish", &[("TIDEMARK_ROUND_BYTES", "512")]);
+        // A function begins nothing more twenty seconds before its end, and here has little more than these.
+        deployment.give_time("publish", 21);
+        // Each call takes its time, so that a part takes several functions.
+        let rule =
+            json!({ "match": "^kinesis PutRecords tidemark-publish$", "what": "delay", "seconds": 0.4, "count": 0 });
+        let _faults = Faults::new(&json!([rule]));
+        for version in 0..2 {
+            journey.deliver(&deployment, version);
+            deployment.wait_until_done([journey.path(["V1", "V2"][version]).as_str()].into_iter());
+        }
+        deployment.give_time("publish", 900);
+    }
+    let parts = deployment.version(&journey.path("V1")).unwrap().plan.unwrap().parts;
+    assert!(parts > 4, "{parts}");
+    let calls = calls();
+    let begun = calls.iter().filter(|call| is_by(call, "begin") && call["operation"] == "PutRecords").count();
+    assert!(begun >= (parts / 2) as usize, "{begun} rounds of {parts} parts");
+    let opened = calls.iter().filter(|call| is_by(call, "publish") && call["operation"] == "GetObject").count();
+    assert!(opened > parts as usize + 1, "{opened} functions published {parts} parts and one");
+    journey.check(&deployment);
+    let (_, number) = deployment.published("parts");
+    let operations = journey.expected.values().flatten().filter(|line| line.contains("\"id\":")).count();
+    assert_eq!(number, operations, "nothing was sent twice");
+    tell(&format!("{parts} parts of one version by {opened} functions, in rounds of two"));
+}
+
+#[test]
+fn a_baseline_that_changed_fails_the_execution_and_leaves_the_table_free() {
+    let deployment = Deployment::get();
+    let journey = Journey::new("replaced");
+    journey.deliver(&deployment, 0);
+    deployment.wait_for(&journey.path("V1"), Status::Succeeded);
+    let failed = deployment.executions("FAILED");
+    deployment.deliver(&journey.path("V1"), &orders(0, 7, "open"));
+    wait("the revision is refused", || deployment.version(&journey.path("V1")).unwrap().refused_parts.is_some());
+    journey.deliver(&deployment, 1);
+    wait("the execution has failed", || deployment.executions("FAILED") > failed);
+    assert_eq!(deployment.registry.state(&key("replaced")).unwrap().owner, None);
+    assert_eq!(deployment.version(&journey.path("V2")).unwrap().status, Status::Registered);
+    let told = deployment.log("plan").into_iter().find(|line| line["tenant"] == "replaced" && line["level"] == "ERROR");
+    let told = told.unwrap();
+    assert!(told["message"].as_str().unwrap().contains("baseline-changed"), "{told}");
+    assert_eq!((&told["table"], &told["version"], &told["kind"]), (&json!("orders"), &json!("V2"), &json!("Input")));
+    // What was published is put back, and it goes on.
+    journey.deliver(&deployment, 0);
+    wait("it is as it was", || {
+        deployment.start(&key("replaced"));
+        deployment.wait_until_done(std::iter::empty());
+        deployment.version(&journey.path("V2")).unwrap().status == Status::Succeeded
+    });
+    journey.check(&deployment);
+}
+
+#[test]
+fn what_is_wrong_with_a_folder_is_waited_for_and_holds_nothing_up() {
+    let deployment = Deployment::get();
+    deployment.put("stray/orders/V1/more/part.csv.gz", b"");
+    deployment.deliver("stray/orders/V1", &orders(0, 30, "open"));
+    deployment.wait_for("stray/orders/V1", Status::Waiting);
+    let reason = deployment.version("stray/orders/V1").unwrap().reason.unwrap();
+    assert!(reason.contains("a folder inside an export"), "{reason}");
+    // Newer versions go on, and what a job leaves aside is no matter.
+    deployment.put("stray/orders/V2/_temporary/0/part.csv.gz", b"");
+    deployment.deliver("stray/orders/V2", &orders(0, 31, "open"));
+    deployment.wait_for("stray/orders/V2", Status::Succeeded);
+    // That it was moved away, no event tells.
+    let delete = deployment.aws.s3.delete_object().bucket(&deployment.bucket).key("stray/orders/V1/more/part.csv.gz");
+    deployment.aws.wait(delete.send()).unwrap();
+    deployment.sweep("stray");
+    deployment.wait_for("stray/orders/V1", Status::Superseded);
+}
+
+#[test]
+fn a_record_that_cannot_be_read_stops_the_sweeper_for_no_other_table() {
+    let deployment = Deployment::get();
+    deployment.deliver("swept/orders/V1", &orders(0, 3, "open"));
+    deployment.wait_for("swept/orders/V1", Status::Succeeded);
+    let lease = deployment.registry.acquire(&key("swept"), "tests", None).unwrap().unwrap();
+    deployment.deliver("swept/orders/V2", &orders(0, 4, "open"));
+    wait("it is registered", || deployment.version("swept/orders/V2").is_some());
+    wait("its own execution has left", || deployment.running() == 0);
+    assert!(deployment.registry.release(&lease, None).unwrap());
+    let (text, table) = (|text: &str| AttributeValue::S(text.into()), "tidemark-registry");
+    let long_ago = format!("{:015}", 1);
+    let broken =
+        [("pk", "aaa/orders"), ("sk", "version#1"), ("open", "REGISTERED"), ("since", &long_ago), ("record", "?")];
+    let put = deployment.aws.dynamodb.put_item().table_name(table);
+    let put = broken.iter().fold(put, |put, (name, value)| put.item(*name, text(value)));
+    deployment.aws.wait(put.send()).unwrap();
+    let place = runtime::name::natural_place("V2");
+    let update = deployment.aws.dynamodb.update_item().table_name(table).key("pk", text("swept/orders"));
+    let update = update.key("sk", text(&format!("version#{place}"))).update_expression("SET since = :since");
+    // Not so long ago that it is tried once an hour only.
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis();
+    let since = format!("{:015}", now - 100_000);
+    deployment.aws.wait(update.expression_attribute_values(":since", text(&since)).send()).unwrap();
+    let answer = deployment.sweep("past a broken one");
+    assert!(answer["errorMessage"].as_str().is_some_and(|told| told.contains("cannot be read")), "{answer}");
+    deployment.wait_for("swept/orders/V2", Status::Succeeded);
+    let delete = deployment.aws.dynamodb.delete_item().table_name(table).key("pk", text("aaa/orders"));
+    deployment.aws.wait(delete.key("sk", text("version#1")).send()).unwrap();
+    assert!(deployment.sweep("all is well")["started"].is_u64());
+}
