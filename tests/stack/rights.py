@@ -112,7 +112,7 @@ def resources(statement: dict) -> list[str]:
 
 def covers(role: dict, call: dict) -> bool:
     """Whether a table's role may do what was called, by its action; of objects and listings also by their place."""
-    place, _, query = call["resource"].lstrip("/").partition("?")
+    place, _, query = call["resource"].partition("?")
     prefix = re.search(r"(?:^|&)prefix=([^&]*)", query)
     for statement in (statement for policy in role["Properties"]["Policies"] for statement in policy["PolicyDocument"]["Statement"]):
         may = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
@@ -122,7 +122,7 @@ def covers(role: dict, call: dict) -> bool:
             return True
         listed = statement.get("Condition", {}).get("StringLike", {}).get("s3:prefix", "*")
         is_listed = prefix is None or matches(listed, prefix.group(1))
-        if is_listed and any(matches(name.split(":::")[-1], place) for name in resources(statement)):
+        if is_listed and any(matches(name.split(":::")[-1], place.strip("/")) for name in resources(statement)):
             return True
     return False
 
