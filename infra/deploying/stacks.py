@@ -181,10 +181,10 @@ def failures(stack_id: str, since: str, seen: set[str]) -> Iterator[str]:
     for event in events(stack_id, every=True):
         reason = event.get("ResourceStatusReason", "no reason is given")
         nested = event.get("PhysicalResourceId", "")
-        if not event["ResourceStatus"].endswith("_FAILED") or event["Timestamp"] < since or "cancelled" in reason:
+        if not event["ResourceStatus"].endswith("_FAILED") or event["Timestamp"] < since or "cancelled" in reason or nested in seen:
             continue
         yield f"{event['LogicalResourceId']}: {reason}"
-        if event["ResourceType"] == NESTED and nested.startswith("arn:") and nested not in seen:
+        if event["ResourceType"] == NESTED and nested.startswith("arn:"):
             yield from failures(nested, since, seen)
 
 

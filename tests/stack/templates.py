@@ -17,6 +17,8 @@ from pathlib import Path
 
 from cfnlint.decode.cfn_yaml import load
 
+import deployments
+
 # `aws cloudformation package` puts places in S3 where the templates name files.
 LINT = ["--ignore-checks", "W3002", "--non-zero-exit-code", "informational"]
 # What a template has nothing of.
@@ -80,7 +82,7 @@ def main(home: str, infra: str) -> int:
             if not any(rule in problem for problem in judge(guard, folder / "guard", breaking(both, kind, path, value))):
                 problems.append(f"the rule {rule} lets a template through that breaks it at {path} of {kind}")
     problems += [f"{path.name}: {problem}" for path, template in templates.items() for problem in of_alarms(template, folder.parent)]
-    problems += of_steps(folder)
+    problems += deployments.problems(folder)
     print(*problems, sep="\n", end="\n" if problems else "")
     print(f"{len(paths)} templates, {len(named)} rules: {len(problems)} problems")
     return 1 if problems else 0
@@ -148,32 +150,6 @@ def of_dashboard(body: dict) -> Iterator[str]:
             namespace = namespace if metric[0] in (".", "...") else metric[0]
             if namespace == OURS and metric[0] != "...":
                 yield metric[1]
-
-
-def of_steps(folder: Path) -> Iterator[str]:
-    """What is wrong with the steps of a deployment of so many tables that they do not come at once."""
-    sys.path.insert(0, str(folder))
-    from deploying import steps
-    groups = [f"Tables{number:02}" for number in range(1, 9)]
-    new = {"Resources": {name: {"Is": name} for name in ["SampleConsumer", *groups, "Shared", "Data"]},
-           "Outputs": {"Of": {"Value": {"Fn::Sub": "${Data.Outputs.A}"}}, "Other": {"Value": {"Fn::GetAtt": ["Shared", "Outputs.B"]}}}}
-    sizes = {"Data": 10, "Shared": 80, "SampleConsumer": 10} | {group: 700 for group in groups}
-    first, *others = steps.steps({}, new, sizes)
-    if (list(first[1]["Resources"]), list(first[1]["Outputs"])) != (["Data"], ["Of"]):
-        yield f"the first step is {first}"
-    done = {"Data"}
-    for what, template in others:
-        added = set(template["Resources"]) - done
-        if sum(sizes[name] for name in added) > steps.MOST or not added:
-            yield f"the step `{what}` touches {sorted(added)}"
-        done |= added
-    if others[-1][1] != new or "Shared" not in others[0][1]["Resources"]:
-        yield "the last step is not the whole, or the second does not begin with what the others need"
-    back = steps.steps(new, steps.only(new, {"Data"}), sizes)
-    if [set(template["Resources"]) for _, template in back][-1] != {"Data"} or "Shared" not in back[-2][1]["Resources"]:
-        yield f"the steps back are {back}"
-    if len(steps.steps(new, new, sizes)) != 1:
-        yield "where nothing changes there is more than one step"
 
 
 if __name__ == "__main__":
