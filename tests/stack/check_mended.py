@@ -192,6 +192,20 @@ def reserved_concurrency_is_kept(stack: Stack) -> None:
     same(client.get_function_concurrency(FunctionName="check-reserved").get("ReservedConcurrentExecutions"), None)
 
 
+def a_queue_is_read_by_as_many_functions_as_a_parameter_says(stack: Stack) -> None:
+    function = Function(stack, "check-scaling")
+    mapping = {"EventSourceArn": {"Fn::GetAtt": ["Queue", "Arn"]}, "FunctionName": {"Ref": "Function"},
+               "ScalingConfig": {"MaximumConcurrency": {"Ref": "Most"}}}
+    Nested(stack, "check-scaling", {"Parameters": {"Most": NUMBER}, "Resources": {
+        "Queue": queue("check-scaling"), "Function": function.resource,
+        "Source": {"Type": "AWS::Lambda::EventSourceMapping", "Properties": mapping}}}, []).deploy(Most="2")
+    sqs = stack.client("sqs")
+    url = sqs.get_queue_url(QueueName="check-scaling")["QueueUrl"]
+    sqs.send_message(QueueUrl=url, MessageBody="a")
+    waiting = "ApproximateNumberOfMessages"
+    eventually(lambda: sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[waiting])["Attributes"][waiting], "0")
+
+
 class Source(Function):
     """A function that is given what comes on a stream, and a queue for what fails."""
 
@@ -299,7 +313,7 @@ def what_items_of_a_map_come_to_is_limited_and_nobody_catches_it(stack: Stack) -
 
 CHECKS = [a_change_set_heeds_conditions, a_nested_stack_that_cannot_be_made_leaves_nothing, a_nested_stack_is_updated_and_keeps_what_did_not_change, what_a_nested_stack_is_to_retain_outlives_it,
           a_nested_stack_exports_what_others_import, time_to_live_and_recovery_are_as_the_template_says,
-          reserved_concurrency_is_kept, a_partial_response_is_tried_again_from_the_first_failure,
+          reserved_concurrency_is_kept, a_queue_is_read_by_as_many_functions_as_a_parameter_says, a_partial_response_is_tried_again_from_the_first_failure,
           a_record_that_is_too_old_is_given_up, a_batch_that_fails_is_split_until_the_bad_record_is_alone,
           nobody_waits_for_a_slow_function_of_another_stream,
           shards_that_come_by_a_split_are_read_from_their_beginning,

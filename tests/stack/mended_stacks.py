@@ -15,6 +15,7 @@ def mend() -> None:
     take_back()
     publish_exports()
     retain()
+    count_sources()
     after_each("AWS::Lambda::Function", set_concurrency)
     after_each("AWS::DynamoDB::Table", set_time_to_live)
     after_each("AWS::DynamoDB::Table", set_recovery)
@@ -136,6 +137,18 @@ def after_each(kind: str, act: Callable[[str, dict], object]) -> None:
         return made
 
     handlers["create"], handlers["update"] = mended_create, mended_update
+
+
+def count_sources() -> None:
+    """A number that comes from a parameter is a text; how many functions a queue may have is then compared with none, and no
+    queue is read any more."""
+    concurrency = lambda_svc._sqs_esm_concurrency
+
+    def mended(mapping: dict, *more: object) -> int:
+        scaling = {name: int(value) for name, value in (mapping.get("ScalingConfig") or {}).items()}
+        return concurrency({**mapping, "ScalingConfig": scaling}, *more)
+
+    lambda_svc._sqs_esm_concurrency = mended
 
 
 def set_concurrency(function: str, properties: dict) -> None:

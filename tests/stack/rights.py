@@ -14,7 +14,7 @@ from pathlib import Path
 
 from cfnlint.decode.cfn_yaml import load
 
-# The roles of tables together: whichever function takes one.
+# The roles of tables together: whichever function takes one. They have the same rights, each to its own table.
 TABLES = "a table's role"
 
 # What is granted and is no call of a function's own.
@@ -26,19 +26,16 @@ BY_A_SERVICE = {
     "kinesis:DescribeStream": "Lambda reads the stream for its consumer",
     "kinesis:GetRecords": "Lambda reads the stream for its consumer",
     "kinesis:GetShardIterator": "Lambda reads the stream for its consumer",
-    "glue:GetPartitions": "Athena asks in the name of who started the statement",
-    "glue:GetDatabase": "Athena asks in the name of who started the statement",
-    "s3:GetBucketLocation": "Athena asks in the name of who started the statement",
-    "s3:AbortMultipartUpload": "Athena writes in the name of who started the statement",
-    "s3:ListMultipartUploadParts": "Athena writes in the name of who started the statement",
-    "s3:ListBucketMultipartUploads": "Athena writes in the name of who started the statement",
-    "s3:PutObject": "Athena writes in the name of who started the statement",
 }
+# The same of a table's role: Athena reads and writes in the name of who started the statement.
+BY_ATHENA = {"glue:GetPartitions", "glue:GetDatabase", "s3:GetBucketLocation", "s3:AbortMultipartUpload",
+             "s3:ListMultipartUploadParts", "s3:ListBucketMultipartUploads", "s3:PutObject"}
 # Granted, and called where the flow of this test does not come by.
 SELDOM = {
     (TABLES, "athena:StopQueryExecution"): "of a statement that nobody wants any more",
     (TABLES, "s3:DeleteObject"): "its call does not name what it removes, and counts for the function",
     ("sweep", "states:StartExecution"): "of what a crash left",
+    ("unlock", "states:StartExecution"): "after many versions",
     ("begin", "dynamodb:ConditionCheckItem"): "when an export changes in the last moment",
     ("athena", "s3:DeleteObject"): "when it planned before",
     ("athena", "s3:ListBucket"): "when it planned before",
@@ -51,21 +48,24 @@ SELDOM = {
 
 
 def main(infra: str) -> int:
-    granted = grants(Path(infra))
-    made = defaultdict(set)
+    tables = {path.stem: load(path)["Resources"]["Role"] for path in sorted(Path(infra).glob("tables/*.yaml"))
+              if not path.name.startswith("group-")}
+    granted = grants(Path(infra)) | {TABLES: set().union(*map(actions, tables.values()))}
+    made, problems = defaultdict(set), unlike(tables)
     for call in json.load(sys.stdin):
         function = TABLES if is_of_a_table(call) else call["caller"].removeprefix("tidemark-")
         if function in granted and call["status"] < 400:
             made[function].update(call["actions"])
-    problems = []
-    for function, actions in sorted(granted.items()):
-        for action in sorted(made[function] - actions):
+            if function == TABLES and not any(covers(role, call) for role in tables.values()):
+                problems.append(f"{function} calls {call['actions'][0]} on {call['resource']}, which is of no table")
+    for function, may in sorted(granted.items()):
+        for action in sorted(made[function] - may):
             problems.append(f"{function} calls {action}, and no statement lets it")
-        for action in sorted(actions - made[function]):
-            service = action.split(":")[0]
-            if service not in BY_A_SERVICE and action not in BY_A_SERVICE and (function, action) not in SELDOM:
+        by_others = set(BY_A_SERVICE) | (BY_ATHENA if function == TABLES else set())
+        for action in sorted(may - made[function]):
+            if not {action, action.split(":")[0]} & by_others and (function, action) not in SELDOM:
                 problems.append(f"{function} may {action}, and never does")
-    for action in sorted(action for actions in granted.values() for action in actions if "*" in action):
+    for action in sorted(action for may in granted.values() for action in may if "*" in action):
         problems.append(f"{action} is a wildcard")
     print(*problems, sep="\n", end="\n" if problems else "")
     print(f"{len(granted)} functions, {sum(map(len, granted.values()))} rights, {sum(map(len, made.values()))} of them used")
@@ -73,21 +73,65 @@ def main(infra: str) -> int:
 
 
 def grants(infra: Path) -> dict[str, set[str]]:
-    """The actions that each function may do, and those that the roles of tables may."""
-    shared, consumer = load(infra / "shared.yaml"), load(infra / "consumer.yaml")
-    of_tables: set[str] = set()
-    for path in sorted((infra / "tables").glob("*.yaml")):
-        if not path.name.startswith("group-"):
-            of_tables |= actions(load(path)["Resources"]["Role"])
+    """The actions that each function may do."""
     granted = {}
-    for template in (shared, consumer):
+    for template in (load(infra / "shared.yaml"), load(infra / "consumer.yaml")):
         for resource in template["Resources"].values():
             if resource["Type"] != "AWS::Lambda::Function":
                 continue
             role = template["Resources"][resource["Properties"]["Role"]["Fn::GetAtt"][0]]
             name = resource["Properties"]["FunctionName"]["Fn::Sub"].removeprefix("${Name}-")
             granted[name] = actions(role)
-    return granted | {TABLES: of_tables}
+    return granted
+
+
+def unlike(tables: dict[str, dict]) -> list[str]:
+    """Roles of tables whose rights are not those of the others, but for the table's name; and objects that are of no table.
+    There are two kinds of tables: those that Athena may read, and the others."""
+    problems, kinds = [], defaultdict(set)
+    for table, role in tables.items():
+        statements = [statement for policy in role["Properties"]["Policies"] for statement in policy["PolicyDocument"]["Statement"]]
+        kinds[len(statements)].add(json.dumps(statements).replace(f"/{table}", "/TABLE"))
+        for statement in statements:
+            for name in resources(statement):
+                if re.search(r":s3:::[^/]+/", name) and f"/{table}/" not in name:
+                    problems.append(f"the role of {table} reaches {name}")
+    problems += [f"roles of tables differ in more than the table: {kind}" for kind in kinds.values() if len(kind) > 1]
+    return problems
+
+
+def resources(statement: dict) -> list[str]:
+    """The resources of a statement as texts, with variables as they stand."""
+    named = statement["Resource"]
+    texts = []
+    for one in named if isinstance(named, list) else [named]:
+        text = one.get("Fn::Sub", json.dumps(one)) if isinstance(one, dict) else one
+        texts.append(text if isinstance(text, str) else text[0])
+    return texts
+
+
+def covers(role: dict, call: dict) -> bool:
+    """Whether a table's role may do what was called, by its action; of objects and listings also by their place."""
+    place, _, query = call["resource"].lstrip("/").partition("?")
+    prefix = re.search(r"(?:^|&)prefix=([^&]*)", query)
+    for statement in (statement for policy in role["Properties"]["Policies"] for statement in policy["PolicyDocument"]["Statement"]):
+        may = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+        if not set(call["actions"]) <= set(may):
+            continue
+        if not call["actions"][0].startswith("s3:"):
+            return True
+        listed = statement.get("Condition", {}).get("StringLike", {}).get("s3:prefix", "*")
+        is_listed = prefix is None or matches(listed, prefix.group(1))
+        if is_listed and any(matches(name.split(":::")[-1], place) for name in resources(statement)):
+            return True
+    return False
+
+
+def matches(pattern: str, text: str) -> bool:
+    """Whether a text is as a pattern of IAM has it; a variable stands for anything but a slash."""
+    parts = re.split(r"(\$\{[^}]+\}|\*)", pattern)
+    words = {"*": ".*"}
+    return re.fullmatch("".join(words.get(part, "[^/]*" if part.startswith("${") else re.escape(part)) for part in parts), text) is not None
 
 
 def is_of_a_table(call: dict) -> bool:

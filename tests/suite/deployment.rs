@@ -2,6 +2,7 @@
 //! Kinesis. They are deployed once for a run of the tests; each test has tenants of its own.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -33,6 +34,8 @@ pub(crate) struct Deployment {
     pub(crate) registry: Dynamodb,
     pub(crate) bucket: String,
     pub(crate) machine: String,
+    /// What the sample consumer writes to, where there is one.
+    pub(crate) consumer_table: Option<String>,
     /// Where the `aws` of the test stack is found first.
     path: String,
     _folder: tempfile::TempDir,
@@ -55,8 +58,7 @@ impl Deployment {
         let parameters = endpoints.into_iter().chain(parameters.iter().copied().map(str::to_owned));
         let (root, built) = (Path::new(ROOT), Path::new(env!("CARGO_BIN_EXE_bootstrap-under-test")));
         let said = deploy(&path, root, built.parent().unwrap(), name, &parameters.collect::<Vec<_>>());
-        let pairs = said.lines().filter_map(|line| line.split_once(' '));
-        let outputs: BTreeMap<&str, &str> = pairs.map(|(name, value)| (name, value.trim())).collect();
+        let outputs = outputs(&said);
         let aws = stack.clients();
         Self {
             name: name.into(),
@@ -64,6 +66,7 @@ impl Deployment {
             aws,
             bucket: outputs["ExportsBucket"].into(),
             machine: outputs["Flow"].into(),
+            consumer_table: outputs.get("ConsumerTable").map(|table| (*table).into()),
             path,
             _folder: folder,
         }
@@ -72,6 +75,13 @@ impl Deployment {
     /// Deploys another state of the project onto this one, and gives what was said.
     pub(crate) fn update(&self, root: &Path, built: &Path) -> String {
         deploy(&self.path, root, built, &self.name, &[])
+    }
+
+    /// Deploys it with other parameters, and gives what was said.
+    pub(crate) fn change(&self, parameters: &[&str]) -> String {
+        let built = Path::new(env!("CARGO_BIN_EXE_bootstrap-under-test")).parent().unwrap();
+        let parameters: Vec<String> = parameters.iter().copied().map(str::to_owned).collect();
+        deploy(&self.path, Path::new(ROOT), built, &self.name, &parameters)
     }
 
     /// Takes it away, but for what holds data.
@@ -252,6 +262,20 @@ impl Drop for Variables<'_> {
     }
 }
 
+/// The outputs of a stack, as `infra/deploy` tells them.
+pub(crate) fn outputs(said: &str) -> BTreeMap<&str, &str> {
+    said.lines().filter_map(|line| line.split_once(' ')).map(|(name, value)| (name, value.trim())).collect()
+}
+
+/// Tries to deploy what nobody deployed before; whether it went well, and what was said.
+pub(crate) fn try_to_deploy(name: &str) -> (bool, String) {
+    let (stack, folder) = (Stack::get(), tempfile::tempdir().unwrap());
+    let built = Path::new(env!("CARGO_BIN_EXE_bootstrap-under-test")).parent().unwrap();
+    let path = aws_command(folder.path(), stack);
+    let binaries = tempfile::tempdir().unwrap();
+    run_infra_deploy(&path, Path::new(ROOT), &arguments(binaries.path(), built, name))
+}
+
 /// Lines by tenant and table.
 pub(crate) type Lines = BTreeMap<(String, String), BTreeSet<String>>;
 
@@ -295,24 +319,35 @@ fn what_went_on() -> String {
 
 /// Deploys the templates below `root` with binaries that were built for the tests, and gives what was said.
 fn deploy(path: &str, root: &Path, built: &Path, name: &str, parameters: &[String]) -> String {
-    let folder = tempfile::tempdir().unwrap();
-    for binary in ["bootstrap", "apply-orders"] {
-        fs::copy(built.join(format!("{binary}-under-test")), folder.path().join(binary)).unwrap();
-    }
-    let binaries = folder.path().to_str().unwrap();
-    let mut arguments = vec!["--name", name, "--arch", "x86_64", "--yes", "--binaries", binaries];
-    arguments.extend(parameters.iter().flat_map(|parameter| ["--param", parameter]));
+    let binaries = tempfile::tempdir().unwrap();
+    let mut arguments = arguments(binaries.path(), built, name);
+    arguments.extend(parameters.iter().flat_map(|parameter| ["--param".to_owned(), parameter.clone()]));
     infra_deploy(path, root, &arguments)
 }
 
+/// What `infra/deploy` is told, with the binaries put where it looks for them.
+fn arguments(binaries: &Path, built: &Path, name: &str) -> Vec<String> {
+    for binary in ["bootstrap", "apply-orders"] {
+        fs::copy(built.join(format!("{binary}-under-test")), binaries.join(binary)).unwrap();
+    }
+    let binaries = binaries.to_str().unwrap();
+    ["--name", name, "--arch", "x86_64", "--yes", "--binaries", binaries].map(str::to_owned).to_vec()
+}
+
 /// Runs `infra/deploy`, and gives what it says.
-fn infra_deploy(path: &str, root: &Path, arguments: &[&str]) -> String {
+fn infra_deploy(path: &str, root: &Path, arguments: &[impl AsRef<OsStr>]) -> String {
+    let (is_well, said) = run_infra_deploy(path, root, arguments);
+    assert!(is_well, "{said}");
+    said
+}
+
+/// Whether it goes well, and what it says.
+fn run_infra_deploy(path: &str, root: &Path, arguments: &[impl AsRef<OsStr>]) -> (bool, String) {
     let mut command = Command::new(root.join("infra/deploy"));
     command.args(arguments).env("PATH", path).envs(environment(Stack::get())).env("TIDEMARK_DEPLOY_PAUSE", "0.3");
     let output = command.output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
-    said
+    let said = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+    (output.status.success(), said)
 }
 
 /// The `aws` command of the test stack as a program, and the path on which it is found first.

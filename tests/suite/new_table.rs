@@ -7,7 +7,8 @@ use std::process::Command;
 use runtime::store::Status;
 use serde_json::{Value as Json, json};
 
-use crate::deployment::{Deployment, ROOT};
+use crate::deployment::{Deployment, ROOT, outputs, try_to_deploy};
+use crate::stack::Stack;
 use crate::world::tell;
 
 const SCHEMA: &str = r#"table: invoices
@@ -80,7 +81,7 @@ fn a_table_of_one_new_file_is_live_after_the_generator_and_a_deployment_which_ca
     run(Command::new(copy.built().join("generator")).arg("--root").arg(&copy.root));
     copy.build(&["bootstrap-under-test", "apply-orders-under-test"]);
     let said = deployment.update(&copy.root, &copy.built());
-    assert!(said.contains("grown/Tables01"), "{said}");
+    assert!(said.contains("grown/Tables"), "{said}");
 
     deployment.deliver("acme/invoices/V1", "invoice_no,total,paid_on\n1,9.50,2026-01-01\n2,3.00,\n");
     deployment.wait_for("acme/invoices/V1", Status::Succeeded);
@@ -108,12 +109,12 @@ fn a_table_of_one_new_file_is_live_after_the_generator_and_a_deployment_which_ca
     );
     let again = deployment.update(&copy.root, &copy.built());
     assert!(again.contains("nothing to change"), "{again}");
-    removed(&deployment);
-    tell("a new table is live after the generator and one deployment, which was removed, cleaned up and made again");
+    removed(&deployment, &copy);
+    tell("a new table is live after the generator and one deployment, which was removed, deployed again and cleaned up");
 }
 
-/// Takes a deployment away: what holds data stays, until that is to go as well; then it can be made again.
-fn removed(deployment: &Deployment) {
+/// Takes a deployment away: what holds data stays, and the rest can be deployed again, until all is to go.
+fn removed(deployment: &Deployment, copy: &Copy) {
     let names = |words: &[&str], names: &str| -> Vec<String> {
         let said: Json = serde_json::from_str(&deployment.aws_command(words)).unwrap();
         let all = said[names].as_array().into_iter().flatten().map(|one| one.to_string());
@@ -134,8 +135,30 @@ fn removed(deployment: &Deployment) {
     assert_eq!(names(&["stepfunctions", "list-state-machines"], "stateMachines"), [""; 0]);
     let exports = deployment.aws.s3.list_objects_v2().bucket(&deployment.bucket).send();
     assert_eq!(deployment.aws.wait(exports).unwrap().contents().len(), 2);
+    deployment.update(&copy.root, &copy.built());
+    assert_eq!((functions(), holders()), (10, [3, 1, 1, 2]));
+    deployment.deliver("acme/invoices/V3", "invoice_no,total,paid_on\n1,9.5,2026-01-01\n2,3,2026-02-01\n3,2,\n");
+    deployment.wait_for("acme/invoices/V3", Status::Succeeded);
     let said = deployment.remove(&["--data"]);
-    assert_eq!(holders(), [0, 0, 0, 0], "{said}");
+    assert_eq!((functions(), holders()), (0, [0, 0, 0, 0]), "{said}");
     assert!(said.contains("a key goes after 30 days"), "{said}");
-    Deployment::new("grown", &[]);
+}
+
+#[test]
+fn a_pipeline_that_cannot_be_made_leaves_what_holds_data_and_the_same_command_goes_on() {
+    let aws = Stack::get().clients();
+    // Somebody has a database of this name.
+    let database = aws_sdk_glue::types::DatabaseInput::builder().name("retried").build().unwrap();
+    aws.wait(aws.glue.create_database().database_input(database).send()).unwrap();
+    let (is_well, said) = try_to_deploy("retried");
+    assert!(!is_well && said.contains("UPDATE_ROLLBACK_COMPLETE"), "{said}");
+    aws.wait(aws.glue.delete_database().name("retried").send()).unwrap();
+    let deployment = Deployment::new("retried", &["Consumer=on"]);
+    let table = deployment.consumer_table.clone().unwrap();
+    let off = deployment.change(&["Consumer=off"]);
+    assert_eq!(outputs(&off).get("ConsumerTable"), None);
+    let on = deployment.change(&["Consumer=on"]);
+    assert_ne!(outputs(&on)["ConsumerTable"], table);
+    let said = deployment.remove(&["--data"]);
+    assert!(said.contains(&format!("removing {table}")), "what an earlier consumer left is found: {said}");
 }

@@ -107,7 +107,8 @@ fn the_consumer_has_what_is_so(deployment: &Deployment, published: &Lines) {
 /// The rows of the consumer's table, as JSON.
 fn consumed(deployment: &Deployment) -> BTreeMap<(String, String), Json> {
     use aws_sdk_dynamodb::types::AttributeValue;
-    let mut pages = deployment.aws.dynamodb.scan().table_name("tidemark-orders").into_paginator().items().send();
+    let table = deployment.consumer_table.as_deref().expect("the deployment has the sample consumer");
+    let mut pages = deployment.aws.dynamodb.scan().table_name(table).into_paginator().items().send();
     let mut rows = BTreeMap::new();
     while let Some(item) = deployment.aws.wait(pages.next()) {
         let item = item.unwrap();
