@@ -110,7 +110,9 @@ fn a_table_of_one_new_file_is_live_after_the_generator_and_a_deployment_which_ca
     let again = deployment.update(&copy.root, &copy.built());
     assert!(again.contains("nothing to change"), "{again}");
     removed(&deployment, &copy);
-    tell("a new table is live after the generator and one deployment, which was removed, deployed again and cleaned up");
+    tell(
+        "a new table is live after the generator and one deployment, which was removed, deployed again and cleaned up",
+    );
 }
 
 /// Takes a deployment away: what holds data stays, and the rest can be deployed again, until all is to go.
