@@ -120,10 +120,12 @@ def show(name: str, change_set: str) -> None:
 
 
 def changes(change_set: str, where: str) -> Iterator[tuple[str, str, str, str]]:
+    """What, where, of which type, and whether it is replaced; of a nested stack, its own changes say that."""
     words = {"True": "REPLACED", "Conditional": "may be REPLACED"}
     for change in (change["ResourceChange"] for change in describe(change_set).get("Changes", [])):
         place = f"{where}/{change['LogicalResourceId']}"
-        yield change["Action"].lower(), place, change["ResourceType"], words.get(change.get("Replacement", ""), "")
+        replaced = "" if change["ResourceType"] == NESTED else words.get(change.get("Replacement", ""), "")
+        yield change["Action"].lower(), place, change["ResourceType"], replaced
         if nested := change.get("ChangeSetId"):
             yield from changes(nested, place)
 
