@@ -60,8 +60,8 @@ fn the_consumer_applies_each_operation_once_in_any_order_and_names_the_first_rec
     };
     assert_eq!(apply(&lines)["batchItemFailures"], json!([]));
     let rows = |with_deleted: bool| {
-        let call =
-            deployment.aws.dynamodb.query().table_name("tidemark-orders").key_condition_expression("tenant = :t");
+        let table = deployment.consumer_table.as_deref().unwrap();
+        let call = deployment.aws.dynamodb.query().table_name(table).key_condition_expression("tenant = :t");
         let found = deployment
             .aws
             .wait(call.expression_attribute_values(":t", AttributeValue::S("direct".into())).send())

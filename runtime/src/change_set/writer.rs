@@ -97,6 +97,14 @@ impl Writer {
 impl Lines for Writer {
     fn write(&mut self, lines: &[u8]) -> Result<()> {
         Breakpoint::Planning.reached();
+        if lines.len() as u64 > self.most
+            && let Some(end) = lines[..self.most as usize].iter().rposition(|byte| *byte == b'\n')
+            && end + 1 < lines.len()
+        {
+            // More than a part holds, in one piece.
+            self.write(&lines[..=end])?;
+            return self.write(&lines[end + 1..]);
+        }
         self.block.extend_from_slice(lines);
         if self.block.len() < BLOCK.min(self.most as usize) {
             return Ok(());

@@ -175,7 +175,7 @@ pub(super) fn wake(registry: &dyn Store, key: &TableKey) -> Result<bool> {
     let Some(machine) = registry.setting(Setting::Machine)? else { return Ok(false) };
     // Each write that makes something runnable is one more: the name is that of what is to be done.
     let pending = registry.pending(key)?;
-    remote::start(&machine, key, pending)?;
+    remote::start(&machine, registry.id(), key, pending)?;
     Ok(true)
 }
 
@@ -308,7 +308,6 @@ mod remote {
     use crate::engine::athena::{Athena, Statements};
     use crate::engine::{Choice, Engines};
     use crate::error::{Error, Result};
-    use crate::operation::key_of_words;
     use crate::sink::Sink;
     use crate::sink::stream::Stream;
     use crate::snapshot::s3::{Place, S3, S3Folder};
@@ -347,9 +346,8 @@ mod remote {
         }
     }
 
-    pub(super) fn start(machine: &str, key: &TableKey, pending: u64) -> Result<()> {
-        let name = key_of_words(&[&key.tenant, &key.table, "#pending", &pending.to_string()]);
-        crate::lambda::start(&*aws()?, machine, key, &name)
+    pub(super) fn start(machine: &str, registry: &str, key: &TableKey, pending: u64) -> Result<()> {
+        crate::lambda::start(&*aws()?, machine, registry, key, ["#pending", &pending.to_string()])
     }
 
     pub(super) fn sink(name: &str) -> Result<Box<dyn Sink>> {
@@ -387,7 +385,7 @@ mod remote {
         Err(Error::without_aws("DynamoDB"))
     }
 
-    pub(super) fn start(_: &str, _: &TableKey, _: u64) -> Result<()> {
+    pub(super) fn start(_: &str, _: &str, _: &TableKey, _: u64) -> Result<()> {
         Err(Error::without_aws("Step Functions"))
     }
 

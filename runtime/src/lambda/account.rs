@@ -14,6 +14,7 @@ use crate::clock;
 use crate::engine::athena::{Athena, Statements};
 use crate::engine::{Choice, Engines, Limits};
 use crate::error::{Error, Result};
+use crate::operation::key_of_words;
 use crate::run::Runner;
 use crate::sink::stream::Stream;
 use crate::snapshot::s3::{Place, S3};
@@ -178,14 +179,16 @@ impl Account {
         Ok(aws)
     }
 
-    /// Starts an execution of the flow for a table. Under the same name it is started once.
-    pub(super) fn start(&self, key: &TableKey, name: &str) -> Result<()> {
-        start(&self.aws, &self.machine, key, name)
+    /// Starts an execution of the flow for a table. For the same reason it is started once.
+    pub(super) fn start(&self, key: &TableKey, reason: [&str; 2]) -> Result<()> {
+        start(&self.aws, &self.machine, self.store.id(), key, reason)
     }
 }
 
-/// Starts an execution of the flow for a table. Under the same name it is started once.
-pub(crate) fn start(aws: &Aws, machine: &str, key: &TableKey, name: &str) -> Result<()> {
+/// Starts an execution of the flow for a table. For the same reason, such as a version and its attempt, it is started once; a
+/// registry that is made anew has reasons of its own.
+pub(crate) fn start(aws: &Aws, machine: &str, registry: &str, key: &TableKey, reason: [&str; 2]) -> Result<()> {
+    let name = key_of_words(&[registry, &key.tenant, &key.table, reason[0], reason[1]]);
     let input = serde_json::json!({ "tenant": key.tenant, "table": key.table });
     let call = aws.sfn.start_execution().state_machine_arn(machine).name(name).input(input.to_string());
     match aws.wait(call.send()) {

@@ -9,7 +9,6 @@ use super::account::Account;
 use super::{Deadline, metrics};
 use crate::error::{Error, Fault, Result};
 use crate::name::is_name;
-use crate::operation::key_of_words;
 use crate::store::{Registered, Store, TableKey};
 
 /// Of an event of S3, what is read of it. Its keys are not encoded, unlike those of S3's own notifications.
@@ -122,10 +121,7 @@ fn register_version(account: &Account, (tenant, table, version): &Place) -> Resu
     let store: &dyn Store = &account.store;
     match store.version(&key, version)? {
         // The name is that of what is to be done: an event that comes twice starts it once.
-        Some(known) if known.status.is_runnable() => {
-            let attempt = known.attempt.to_string();
-            account.start(&key, &key_of_words(&[tenant, table.name, &known.version, &attempt]))
-        }
+        Some(known) if known.status.is_runnable() => account.start(&key, [&known.version, &known.attempt.to_string()]),
         _ => Ok(()),
     }
 }

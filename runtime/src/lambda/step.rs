@@ -9,7 +9,6 @@ use crate::breakpoint::unless_wanted;
 use crate::clock;
 use crate::engine::{Choice, Statement, Waiting};
 use crate::error::{Error, Result};
-use crate::operation::key_of_words;
 use crate::run::{Prepared, Step, next_step};
 use crate::sink::{Frame, Sink as _};
 use crate::store::{Extent, Lease, Status, Store, TableKey, Version};
@@ -376,7 +375,7 @@ pub(super) fn unlock(account: &Account, leaving: Leaving) -> Result<UnlockAnswer
     let released = account.store.release(&lease, leaving.pending)?;
     if leaving.pending.is_none() && leaving.error.is_none() {
         let fence = lease.fence.to_string();
-        account.start(&lease.key, &key_of_words(&[&lease.key.tenant, &lease.key.table, "#after", &fence]))?;
+        account.start(&lease.key, ["#after", &fence])?;
     }
     Ok(UnlockAnswer { released })
 }

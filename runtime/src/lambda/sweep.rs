@@ -8,7 +8,6 @@ use super::account::Account;
 use super::{Deadline, metrics};
 use crate::clock;
 use crate::error::{Error, Result};
-use crate::operation::key_of_words;
 use crate::run::next_step;
 use crate::store::dynamodb::Open;
 use crate::store::{Status, Store, TableKey};
@@ -91,7 +90,7 @@ impl Sweep<'_> {
             return Ok(());
         }
         tracing::info!(tenant = key.tenant, table = key.table, "Nobody was at the table.");
-        self.account.start(key, &key_of_words(&[&key.tenant, &key.table, self.scheduled]))?;
+        self.account.start(key, ["#sweep", self.scheduled])?;
         self.started += 1;
         Ok(())
     }
