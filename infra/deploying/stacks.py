@@ -24,7 +24,11 @@ def stack(name: str) -> dict | None:
 def template_of(name: str) -> dict:
     """The template of a stack that `deploy` made."""
     body = aws("cloudformation", "get-template", "--stack-name", name)["TemplateBody"]
-    return json.loads(body) if isinstance(body, str) else body
+    try:
+        return json.loads(body) if isinstance(body, str) else body
+    except ValueError:
+        raise Stop(f"the stack {name} was not deployed by this script, whose templates are JSON; deploy it as before, or under "
+                   "another --name") from None
 
 
 def settled(name: str) -> dict | None:

@@ -8,6 +8,7 @@ use serde_json::{Value as Json, json};
 
 use super::{Journey, orders};
 use crate::deployment::{Deployment, Faults, calls, forget_calls, wait};
+use crate::stack::Stack;
 use crate::world::tell;
 
 /// Every kind of call that the functions make, as rules that strike each of them.
@@ -80,6 +81,64 @@ fn whatever_call_fails_nothing_is_lost_and_nothing_invented() {
         // Some kinds are made once in a function's life.
         assert!(struck.values().sum::<usize>() > kinds.len() / 3, "{struck:?}");
     }
+}
+
+#[test]
+fn whatever_call_fails_while_athena_computes_nothing_is_lost_and_nothing_invented() {
+    let _alone = Deployment::get();
+    let deployment = Deployment::new("faulty", &["NativeBytes=0"]);
+    let deliver = |journey: &Journey| {
+        for (version, name) in ["V1", "V2"].into_iter().enumerate() {
+            journey.deliver(&deployment, version);
+            deployment.wait_until_done([journey.path(name).as_str()].into_iter());
+        }
+    };
+    forget_calls();
+    let clean = Journey::new("athenaclean");
+    deliver(&clean);
+    clean.check(&deployment);
+    let mut kinds = kinds();
+    kinds.retain(|(.., caller)| caller.ends_with("-plan") || caller.ends_with("-athena"));
+    assert!(kinds.len() > 10, "{kinds:?}");
+    for (name, fault) in [("error", json!({ "what": "error" })), ("lost", json!({ "what": "drop_after" }))] {
+        let journey = Journey::new(&format!("athena{name}"));
+        forget_calls();
+        let struck = {
+            let _faults = Faults::new(&one_rule_for_each(&kinds, &fault));
+            let is_lost = name == "lost";
+            let of_athena = |action: &str| json!({ "action": action, "error": "InternalServerException", "status": 500, "after": is_lost });
+            let _failures =
+                Stack::get().failures(&json!([of_athena("StartQueryExecution"), of_athena("GetQueryExecution")]));
+            deliver(&journey);
+            Faults::struck()
+        };
+        journey.check(&deployment);
+        tell(&format!(
+            "{name} while Athena computes: {} kinds of calls, struck {struck:?}, and 2 of Athena's own",
+            kinds.len()
+        ));
+        assert!(struck.values().sum::<usize>() > kinds.len() / 3, "{struck:?}");
+    }
+}
+
+#[test]
+fn whatever_call_of_the_sweeper_fails_it_sweeps() {
+    let deployment = Deployment::get();
+    deployment.put("sweeping/web_events/V1/part-0000.tsv.zst", b"");
+    deployment.wait_for("sweeping/web_events/V1", Status::Waiting);
+    forget_calls();
+    deployment.sweep("to see its calls");
+    let text = |call: &Json, name: &str| call[name].as_str().unwrap().to_owned();
+    let of_sweeper = calls().into_iter().filter(|call| call["caller"] == "tidemark-sweep");
+    let kinds: BTreeSet<_> =
+        of_sweeper.map(|call| (text(&call, "service"), text(&call, "operation"), text(&call, "caller"))).collect();
+    assert!(kinds.len() > 2, "{kinds:?}");
+    for what in ["error", "drop_before", "drop_after"] {
+        let _faults = Faults::new(&one_rule_for_each(&kinds, &json!({ "what": what })));
+        let answer = deployment.sweep(what);
+        assert!(answer["started"].is_u64(), "{answer}");
+    }
+    tell(&format!("{} kinds of calls of the sweeper, each failing in three ways", kinds.len()));
 }
 
 #[test]
