@@ -103,7 +103,7 @@ fn a_change_set_of_many_parts_is_published_in_rounds_and_each_part_from_where_it
     let journey = Journey::new("parts");
     forget_calls();
     {
-        let _small = deployment.with_variables("plan", &[("TIDEMARK_PART_BYTES", "8192")]);
+        let _small = deployment.with_variables("plan", &[("TIDEMARK_PART_BYTES", "4096")]);
         let _few = deployment.with_variables("begin", &[("TIDEMARK_PARTS_AT_ONCE", "2")]);
         let _slow = deployment.with_variables("publish", &[("TIDEMARK_ROUND_BYTES", "512")]);
         // A function begins nothing more twenty seconds before its end, and here has little more than these.
