@@ -5,19 +5,17 @@
 //! recognised.
 
 mod item;
+mod writes;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
-use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::types::builders::UpdateBuilder;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, CancellationReason, ConditionCheck, Put, ReturnValue, ReturnValuesOnConditionCheckFailure,
-    TransactWriteItem, Update,
+    AttributeValue, CancellationReason, ConditionCheck, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+    Update,
 };
 
 use super::{Begin, Begun, Extent, Lease, Setting, Status, Store, TableKey, TableState, Version, Write, Written};
@@ -26,13 +24,7 @@ use crate::aws::{Aws, token, why};
 use crate::clock;
 use crate::error::{Error, Result};
 use item::{Item, number, text};
-
-/// How often a transaction is tried that collides with another one on the same item. Colliding takes milliseconds, and a
-/// table has few writers at once: as many as publish its parts in parallel.
-const TRIES: u32 = 12;
-
-/// The longest pause in front of a try.
-const PAUSE: Duration = Duration::from_millis(1500);
+use writes::failed_condition;
 
 /// How many files an export may have. An item holds 400 KB
 /// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html>); a file takes up to 190 bytes of it, and
@@ -139,55 +131,6 @@ impl Dynamodb {
             .map_err(|error| self.problem(format!("a version's record cannot be read: {error}")))
     }
 
-    /// Makes the writes, all or none. Otherwise: why not, write for write.
-    fn transact(&self, writes: &[TransactWriteItem]) -> Result<Result<(), Vec<CancellationReason>>> {
-        let mut tries = 0;
-        loop {
-            let call = self.aws.dynamodb.transact_write_items().set_transact_items(Some(writes.to_vec()));
-            let error = match self.aws.wait(call.send()) {
-                Ok(_) => return Ok(Ok(())),
-                Err(error) => error,
-            };
-            if let Some(reasons) = refusal(&error) {
-                return Ok(Err(reasons.to_vec()));
-            }
-            tries += 1;
-            if tries == TRIES || !may_pass(&error) {
-                return Err(self.failed(&error));
-            }
-            self.aws.rest(PAUSE.min(Duration::from_millis(20 << tries)));
-        }
-    }
-
-    /// Updates a table's item. Otherwise: the item, on which the condition failed.
-    fn update(&self, update: UpdateBuilder) -> Result<Result<Item, Item>> {
-        let update = update.table_name(&self.table).build().map_err(|error| self.problem(error))?;
-        let call = self.aws.dynamodb.update_item().table_name(&self.table).set_key(Some(update.key));
-        let mut tries = 0;
-        let call = call
-            .update_expression(update.update_expression)
-            .set_condition_expression(update.condition_expression)
-            .set_expression_attribute_names(update.expression_attribute_names)
-            .set_expression_attribute_values(update.expression_attribute_values)
-            .return_values(ReturnValue::AllNew)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        loop {
-            let error = match self.aws.wait(call.clone().send()) {
-                Ok(done) => return Ok(Ok(done.attributes.unwrap_or_default())),
-                Err(error) => error,
-            };
-            match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
-                    return Ok(Err(failed.item.clone().unwrap_or_default()));
-                }
-                // A transaction is at the item, as those are that note how far parts are out. The SDK does not try again.
-                Some(UpdateItemError::TransactionConflictException(_)) if tries + 1 < TRIES => tries += 1,
-                _ => return Err(self.failed(&error)),
-            }
-            self.aws.rest(PAUSE.min(Duration::from_millis(20 << tries)));
-        }
-    }
-
     /// That a version has room in its item, also once its parts have checksums and others came too late.
     fn has_room(&self, version: &Version) -> Result<()> {
         let parts = version.parts.len().max(version.refused_parts.as_ref().map_or(0, Vec::len));
@@ -268,35 +211,6 @@ fn held(update: UpdateBuilder, lease: &Lease) -> UpdateBuilder {
         .expression_attribute_names("#owner", "owner")
         .expression_attribute_values(":fence", number(lease.fence))
         .expression_attribute_values(":owner", text(&lease.owner))
-}
-
-/// The reasons for which a transaction was refused, if one of them is a condition: another try comes to the same.
-fn refusal(error: &SdkError<TransactWriteItemsError>) -> Option<&[CancellationReason]> {
-    match error.as_service_error()? {
-        TransactWriteItemsError::TransactionCanceledException(cancelled) => {
-            let reasons = cancelled.cancellation_reasons();
-            reasons.iter().any(failed_condition).then_some(reasons)
-        }
-        _ => None,
-    }
-}
-
-/// Whether a transaction that failed may go through when it is tried again: another one was at the same item.
-fn may_pass(error: &SdkError<TransactWriteItemsError>) -> bool {
-    use TransactWriteItemsError::{TransactionCanceledException, TransactionInProgressException};
-    let passing = ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"];
-    match error.as_service_error() {
-        Some(TransactionCanceledException(cancelled)) => {
-            let mut codes = cancelled.cancellation_reasons().iter().filter_map(CancellationReason::code);
-            codes.any(|code| passing.contains(&code))
-        }
-        Some(TransactionInProgressException(_)) => true,
-        _ => false,
-    }
-}
-
-fn failed_condition(reason: &CancellationReason) -> bool {
-    reason.code() == Some("ConditionalCheckFailed")
 }
 
 /// Whether a write was refused because it had been made before.
