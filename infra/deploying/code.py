@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import zipfile
 from pathlib import Path
@@ -22,11 +23,25 @@ MACHINES = {183: "arm64", 62: "x86_64"}
 BINARIES = {"bootstrap": ("generated", "bootstrap"), "apply-orders": ("consumer", "apply-orders")}
 
 
+def parameters() -> list[str]:
+    """The names of the template's parameters, in their order."""
+    named = TEMPLATE.read_text().split("\nParameters:\n")[1].split("\nConditions:\n")[0]
+    return re.findall(r"^  (\w+):$", named, re.M)
+
+
+def prepare(binaries: Path | None) -> None:
+    """Says what is missing on this machine, before anything is asked of AWS."""
+    if binaries is None:
+        need("cargo-zigbuild", "install it, and zig: pip install cargo-zigbuild ziglang; or name built programs with --binaries")
+    for _, binary in BINARIES.values() if binaries else ():
+        if not (binaries / binary).is_file():
+            raise Stop(f"{binaries / binary} is not there; name the folder with both binaries", 2)
+
+
 def build(architecture: str, binaries: Path | None) -> None:
     """Makes an archive of each binary, one for all functions that it serves."""
     target = TARGETS[architecture]
     if binaries is None:
-        need("cargo-zigbuild", "install it, and zig: pip install cargo-zigbuild ziglang")
         for package, binary in BINARIES.values():
             run(["cargo", "zigbuild", "--release", "--target", f"{target}.{GLIBC}", "--package", package, "--features", "aws",
                  "--bin", binary], f"cannot build {binary}; if the target is missing: rustup target add {target}")
@@ -44,8 +59,6 @@ def run(words: list[str], trouble: str) -> None:
 
 
 def check(binary: Path, architecture: str) -> None:
-    if not binary.is_file():
-        raise Stop(f"{binary} is not there; name the folder with both binaries", 2)
     with binary.open("rb") as file:
         head = file.read(20)
     made_for = MACHINES.get(int.from_bytes(head[18:20], "little")) if head[:4] == b"\x7fELF" else None

@@ -86,7 +86,11 @@ impl Runner {
     /// tenant and table. Fails only when nothing can be done at all; what fails for a table is in the report.
     pub fn run(&self, wanted: impl Fn(&str, &str) -> bool, progress: &Progress) -> Result<Report> {
         let (jobs, strays) = self.discover(wanted)?;
-        self.store.remember(Setting::Exports, &self.exports.root()?)?;
+        let found = jobs.iter().map(|job| job.versions.len()).sum();
+        // A folder in which there is nothing was perhaps mistyped, and is not where the exports are.
+        if found > 0 || self.store.root()?.is_none() {
+            self.store.remember(Setting::Exports, &self.exports.root()?)?;
+        }
         let queue = Mutex::new(VecDeque::from(jobs));
         let outcomes = Mutex::new(Vec::new());
         // A function of its own, so that the queue is free again while a job is worked on.
@@ -107,7 +111,7 @@ impl Runner {
             work();
         });
         let outcomes = outcomes.into_inner().unwrap_or_else(PoisonError::into_inner);
-        Ok(Report::new(outcomes, strays))
+        Ok(Report::new(outcomes, strays, found))
     }
 
     /// Plans a version without publishing anything, unless it is planned already.

@@ -152,7 +152,8 @@ pub fn init_function_logs() {
 
 /// Logs to stderr, as RUST_LOG says; warnings and errors without it.
 pub fn init_logs() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    // What the SDK warns of where it finds no account comes again as an error, in fewer words.
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,aws_config=error"));
     let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     // A second call, as in tests, changes nothing.
     let _ = tracing_subscriber::fmt()

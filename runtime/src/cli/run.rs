@@ -70,7 +70,7 @@ pub(super) fn run(
     let report = runner.run(wanted, &Progress::new(args.format.format == Format::Text))?;
     match args.format.format {
         Format::Json => show::print_json(&report)?,
-        Format::Text if report.outcomes.is_empty() => show::print(&nothing_to_do(args, &runner)?)?,
+        Format::Text if report.outcomes.is_empty() => show::print(&nothing_to_do(args, &runner, &report)?)?,
         Format::Text => print(&report, &runner.sink.shown(), begun.elapsed())?,
     }
     complain(&report);
@@ -100,16 +100,18 @@ pub(super) fn print(report: &Report, out: &str, took: Duration) -> Result<()> {
     show::print(&text)
 }
 
-fn nothing_to_do(args: &RunArgs, runner: &Runner) -> Result<String> {
+fn nothing_to_do(args: &RunArgs, runner: &Runner, report: &Report) -> Result<String> {
+    if report.found == 0 {
+        let of_tenant = args.tenant.as_ref().map(|tenant| format!(" of the tenant {tenant}")).unwrap_or_default();
+        let of_table = args.table.as_ref().map(|table| format!(" of the table {table}")).unwrap_or_default();
+        return Ok(format!(
+            "nothing to do: no exports{of_tenant}{of_table} in {}; they are expected at {0}/TENANT/TABLE/VERSION/FILE\n",
+            shown(&args.exports)
+        ));
+    }
     let mut known = Vec::new();
     for key in runner.store.tables()? {
         known.extend(runner.store.versions(&key)?);
-    }
-    if known.is_empty() {
-        return Ok(format!(
-            "nothing to do: no exports in {}; they are expected at {0}/TENANT/TABLE/VERSION/FILE\n",
-            shown(&args.exports)
-        ));
     }
     let open: Vec<String> = [Status::Held, Status::Failed]
         .iter()

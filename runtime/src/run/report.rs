@@ -53,13 +53,16 @@ pub struct Report {
     pub outcomes: Vec<Outcome>,
     /// What was left where it lies.
     pub strays: Vec<Stray>,
+    /// How many versions of exports were found, new or not.
+    #[serde(skip)]
+    pub found: usize,
 }
 
 impl Report {
-    pub(super) fn new(mut outcomes: Vec<Outcome>, strays: Vec<Stray>) -> Self {
+    pub(super) fn new(mut outcomes: Vec<Outcome>, strays: Vec<Stray>, found: usize) -> Self {
         let version = |outcome: &Outcome| outcome.version.clone().unwrap_or_default();
         outcomes.sort_by(|a, b| a.key.cmp(&b.key).then_with(|| natural_cmp(&version(a), &version(b))));
-        Self { outcomes, strays }
+        Self { outcomes, strays, found }
     }
 
     /// The worst fault of all, for the exit status.

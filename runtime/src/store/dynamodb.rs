@@ -189,17 +189,19 @@ impl Dynamodb {
     }
 
     fn failed<E: ProvideErrorMetadata + std::error::Error + 'static>(&self, error: &E) -> Error {
+        let words = why(error);
         let help = match error.code() {
+            None if words.contains("credentials") => {
+                "no credentials were found that AWS takes: set AWS_PROFILE, or run `aws configure`"
+            }
+            None if words.contains("region") => "no region is chosen: set AWS_REGION, or run `aws configure`",
             Some("ResourceNotFoundException") => "deploy the stacks (infra/deploy), or name the table that they made",
             Some("AccessDeniedException" | "UnrecognizedClientException") => {
                 "look at the credentials, the region and the right to use the table"
             }
-            Some("ValidationException") if why(error).contains("size") => {
-                "an item holds 400 KB: deliver the export in fewer parts"
-            }
             _ => "run again; nothing is lost",
         };
-        self.problem(why(error)).help(help)
+        self.problem(words.replace('\n', " ")).help(help)
     }
 }
 
