@@ -19,7 +19,7 @@ use crate::error::{Error, IoContext as _, Result};
 use crate::name::natural_place;
 
 /// How long a write waits for another process's write.
-const BUSY: Duration = Duration::from_secs(30);
+const BUSY: Duration = Duration::from_secs(60);
 
 /// The layout of the file. A file of another layout is refused, not guessed at.
 const LAYOUT: i64 = 3;

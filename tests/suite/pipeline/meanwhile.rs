@@ -100,7 +100,7 @@ fn statements() -> usize {
 #[test]
 fn a_change_set_of_many_parts_is_published_in_rounds_and_each_part_from_where_it_was_left() {
     let deployment = Deployment::get();
-    let journey = Journey::new("parts");
+    let journey = Journey::new("manyparts");
     forget_calls();
     {
         let _small = deployment.with_variables("plan", &[("TIDEMARK_PART_BYTES", "4096")]);
@@ -126,7 +126,7 @@ fn a_change_set_of_many_parts_is_published_in_rounds_and_each_part_from_where_it
     let opened = calls.iter().filter(|call| is_by(call, "publish") && call["operation"] == "GetObject").count();
     assert!(opened > parts as usize + 1, "{opened} functions published {parts} parts and one");
     journey.check(&deployment);
-    let (_, number) = deployment.published("parts");
+    let (_, number) = deployment.published("manyparts");
     let operations = journey.expected.values().flatten().filter(|line| line.contains("\"id\":")).count();
     assert_eq!(number, operations, "nothing was sent twice");
     tell(&format!("{parts} parts of one version by {opened} functions, in rounds of two"));
