@@ -190,8 +190,8 @@ fn a_record_that_cannot_be_read_stops_the_sweeper_for_no_other_table() {
     assert!(deployment.registry.release(&lease, None).unwrap());
     let (text, table) = (|text: &str| AttributeValue::S(text.into()), "tidemark-registry");
     // Not so long ago that it is tried once an hour only; the broken one first.
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis();
-    let ago = |milliseconds: u128| format!("{:015}", now - milliseconds);
+    let now = deployment.version("swept/orders/V2").unwrap().updated_at;
+    let ago = |milliseconds: i64| format!("{:015}", now - milliseconds);
     let long_ago = ago(200_000);
     let broken =
         [("pk", "aaa/orders"), ("sk", "version#1"), ("open", "REGISTERED"), ("since", &long_ago), ("record", "?")];
