@@ -21,7 +21,7 @@ const PARTS_AT_ONCE: u64 = 5_000;
 
 /// When an execution leaves the rest to the next one, which it starts: its history holds 25,000 events
 /// (<https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html>). A version makes about 35, a look at Athena 9
-/// every ten seconds: 3,500 of versions, 3,200 in an hour, and the last version may still wait for five hours.
+/// every five seconds: 3,500 of versions, 6,500 in an hour, and the last version may still wait for two hours.
 const TURNS: u32 = 100;
 /// The same in milliseconds.
 const LONGEST: i64 = 3_600_000;

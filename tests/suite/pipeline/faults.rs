@@ -59,10 +59,8 @@ fn whatever_call_fails_nothing_is_lost_and_nothing_invented() {
     assert!(kinds.len() > 30, "{kinds:?}");
     let faults = [
         ("error", json!({ "what": "error", "nth": 1 })),
-        ("again", json!({ "what": "error", "nth": 2 })),
         ("throttled", json!({ "what": "error", "nth": 1, "status": 400, "error": "ThrottlingException" })),
         ("lost", json!({ "what": "drop_after", "nth": 1 })),
-        ("lost2", json!({ "what": "drop_after", "nth": 2 })),
         ("dropped", json!({ "what": "drop_before", "nth": 1 })),
     ];
     for (name, fault) in faults {

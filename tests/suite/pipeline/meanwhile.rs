@@ -58,7 +58,7 @@ fn what_athena_computed_of_something_else_is_not_read() {
     athena.deliver("anew/orders/V1", &texts[0]);
     athena.wait_for("anew/orders/V1", Status::Succeeded);
     {
-        let _slow = stack.failures(&json!([{ "state": "QUEUED", "seconds": 4 }]));
+        let _slow = stack.failures(&json!([{ "state": "QUEUED", "seconds": 8 }]));
         let before = statements();
         athena.deliver("anew/orders/V2", &orders(1, 121, "open"));
         wait("its statement runs", || statements() > before);
@@ -73,7 +73,7 @@ fn what_athena_computed_of_something_else_is_not_read() {
     athena.deliver("whole/orders/V1", &texts[0]);
     athena.wait_for("whole/orders/V1", Status::Succeeded);
     {
-        let _slow = stack.failures(&json!([{ "state": "QUEUED", "seconds": 4 }]));
+        let _slow = stack.failures(&json!([{ "state": "QUEUED", "seconds": 8 }]));
         let before = statements();
         athena.deliver("whole/orders/V2", &texts[1]);
         wait("its statement runs", || statements() > before);
