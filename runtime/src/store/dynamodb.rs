@@ -131,9 +131,12 @@ impl Dynamodb {
             .map_err(|error| self.problem(format!("a version's record cannot be read: {error}")))
     }
 
-    /// That a version has room in its item, also once its parts have checksums and others came too late.
+    /// That a version has room in its item, also once its parts have checksums and others came too late. Asked of what is
+    /// registered: what is on its way already must end.
     fn has_room(&self, version: &Version) -> Result<()> {
-        let parts = version.parts.len().max(version.refused_parts.as_ref().map_or(0, Vec::len));
+        let is_registered = matches!(version.status, Status::Waiting | Status::Registered);
+        let parts = if is_registered { version.parts.len() } else { 0 };
+        let parts = parts.max(version.refused_parts.as_ref().map_or(0, Vec::len));
         if parts <= MOST_PARTS {
             return Ok(());
         }
