@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 
 use flate2::bufread::MultiGzDecoder;
 use generated::orders::{Key, TABLE, Values};
+use runtime::canonical::row::Layout;
 use runtime::operation::End;
-use runtime::row::Layout;
 use runtime::{Change, Operation, Record};
 
 /// The rows as they stand after the operations that were applied.

@@ -6,7 +6,7 @@ use std::io::{Cursor, Read as _};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use flate2::Compression;
 use flate2::read::GzEncoder;
-use runtime::row::{Layout, Row};
+use runtime::canonical::row::{Layout, Row};
 use runtime::snapshot::csv::{Batch, Dialect, Reader, Splitter};
 use runtime::snapshot::part::Inflated;
 use runtime::table::{self, Table};

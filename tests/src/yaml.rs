@@ -44,7 +44,7 @@ fn column(column: &Column) -> Value {
 fn type_name(ty: Type) -> String {
     match ty {
         Type::Binary(_) => "binary".into(),
-        other => runtime::value::type_name(other),
+        other => other.to_string(),
     }
 }
 

@@ -5,20 +5,22 @@ use std::io::{self, Read};
 use crate::world::tell;
 use proptest::collection::vec;
 use proptest::prelude::*;
-use runtime::epoch::Written;
+use runtime::epoch::SourceFormat;
 use runtime::snapshot::csv::{Dialect, Reader};
 use runtime::table::Source;
 use tests::reference::csv::{Field, Record, records};
 
 /// All records of some bytes, as the runtime splits them.
 fn split(input: impl Read, source: &Source) -> Vec<Record> {
-    let mut reader = Reader::new(input, Dialect::of(&Written::of(source)));
+    let mut reader = Reader::new(input, Dialect::of(&SourceFormat::of(source)));
     let mut records = Vec::new();
     while let Some(record) = reader.next_record().unwrap() {
         records.push(match record {
             Ok(record) => {
-                let field =
-                    |field: runtime::row::Field<'_>| Field { bytes: field.text().to_vec(), quoted: field.quoted };
+                let field = |field: runtime::canonical::field::Field<'_>| Field {
+                    bytes: field.text().to_vec(),
+                    quoted: field.quoted,
+                };
                 Record { line: record.line, fields: Ok(record.iter().map(field).collect()) }
             }
             Err(flaw) => {

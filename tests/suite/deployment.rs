@@ -13,8 +13,9 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use runtime::aws::Aws;
+use runtime::name::TableKey;
 use runtime::store::dynamodb::Dynamodb;
-use runtime::store::{Status, Store as _, TableKey, Version};
+use runtime::store::{Status, Store as _, Version};
 use serde_json::{Value as Json, json};
 
 use crate::stack::Stack;

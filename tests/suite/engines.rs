@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use runtime::Error;
-use runtime::change_set::Comparison;
 use runtime::delta::{self, Delta};
 use runtime::engine::{Engines, Limits};
+use runtime::plan::Comparison;
 use runtime::table::Table;
 use runtime::telemetry::Watch;
 use serde_json::{Map, Value as Json};

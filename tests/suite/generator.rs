@@ -12,9 +12,9 @@ use generator::diagnostic::{Look, human, json};
 use generator::model;
 use generator::source::{self, Source};
 use proptest::prelude::*;
-use runtime::epoch::Written;
+use runtime::canonical::value::Reader;
+use runtime::epoch::SourceFormat;
 use runtime::table::{Column, Type};
-use runtime::value::Reader;
 use tempfile::TempDir;
 use tests::table::table;
 
@@ -494,7 +494,7 @@ proptest! {
 }
 
 fn reads(column: &'static Column, table: &'static runtime::table::Table, text: &str) -> bool {
-    let reader = Reader::new(column, &Written::of(&table.source), false, false);
+    let reader = Reader::new(column, &SourceFormat::of(&table.source), false, false);
     reader.read(text.as_bytes(), false, &mut Vec::new()).is_ok()
 }
 

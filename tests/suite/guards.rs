@@ -148,7 +148,7 @@ fn plan_looks_at_a_version_before_any_run_publishes_it() {
 
 #[test]
 fn each_rule_breaks_on_its_own_side_of_its_bound() {
-    use runtime::change_set::Counts;
+    use runtime::plan::Counts;
     use runtime::run::guard::broken;
     use runtime::table::Guards;
 

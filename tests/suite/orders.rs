@@ -6,7 +6,7 @@ use std::io::Write as _;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use runtime::change_set::Comparison;
+use runtime::plan::Comparison;
 
 use crate::engines::{ENGINES, Given, Parts, by_reference, difference, seen};
 use crate::world::tell;

@@ -15,13 +15,15 @@ use proptest::prelude::any;
 use proptest::prop_oneof;
 use proptest::strategy::{Just, Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use runtime::aws::s3::S3Uri;
+use runtime::canonical::field::Field;
+use runtime::canonical::row::{Layout, Row};
 use runtime::delta;
 use runtime::engine::athena::Athena;
-use runtime::engine::{Failed, Found, Inputs, Statement, Turned};
+use runtime::engine::{DeltaProgress, DeltaSummary, Failed, Inputs, QueryExecution};
 use runtime::error::Error;
 use runtime::operation::Head;
-use runtime::row::{Field, Layout, Row};
-use runtime::snapshot::s3::{Place, S3Folder};
+use runtime::snapshot::s3::S3Folder;
 use runtime::table::{Column, Encoding, Guards, Source, Table, Type};
 use runtime::telemetry::Watch;
 use tests::reference::{Changes, Reject};
@@ -134,12 +136,12 @@ fn in_turns(
     head: &Head,
     inputs: Inputs<'_>,
     out: &mut Vec<u8>,
-) -> Result<Box<Found>, Failed> {
-    let mut begun: Option<Statement> = None;
+) -> Result<Box<DeltaSummary>, Failed> {
+    let mut begun: Option<QueryExecution> = None;
     loop {
         match athena.turn(layout, head, inputs, ("parity", begun.as_ref(), 1), &Watch::default(), out)? {
-            Turned::Found(found) => return Ok(found),
-            Turned::Runs(statement) => {
+            DeltaProgress::Finished(found) => return Ok(found),
+            DeltaProgress::Running(statement) => {
                 if statement.reading.is_none() {
                     thread::sleep(Duration::from_millis(50));
                 }

@@ -6,7 +6,8 @@ mod meanwhile;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use runtime::store::{Status, Store as _, TableKey};
+use runtime::name::TableKey;
+use runtime::store::{Status, Store as _};
 use serde_json::{Value as Json, json};
 
 use crate::deployment::{Deployment, Faults, Lines, calls, forget_calls, published_here, wait};

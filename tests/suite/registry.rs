@@ -4,11 +4,12 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
-use runtime::change_set::{Counts, Findings, Plan, Reset};
+use runtime::name::TableKey;
+use runtime::plan::{Counts, Findings, Plan, Reset};
 use runtime::snapshot::Part;
 use runtime::store::dynamodb::Dynamodb;
 use runtime::store::sqlite::Sqlite;
-use runtime::store::{Extent, Lease, Registered, Setting, Status, Store, TableKey, Version};
+use runtime::store::{Extent, Lease, Registered, Setting, Status, Store, Version};
 
 use crate::stack::Stack;
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use runtime::row::Layout;
+use runtime::canonical::row::Layout;
 use runtime::{Change, Operation, Record};
 use serde::Serialize;
 use serde::de::DeserializeOwned;

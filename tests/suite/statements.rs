@@ -8,12 +8,13 @@ use std::thread;
 use std::time::Duration;
 
 use aws_sdk_athena::types::{QueryExecutionContext, QueryExecutionState, ResultConfiguration};
+use runtime::aws::s3::S3Uri;
+use runtime::canonical::row::Layout;
 use runtime::delta::whole;
 use runtime::engine::athena::{Athena, Statements};
-use runtime::engine::{Choice, Engines, Failed, Found, Inputs, Limits, NATIVE_BYTES, Room};
+use runtime::engine::{Choice, DeltaSummary, Engines, Failed, Inputs, Limits, NATIVE_BYTES, Resources};
 use runtime::operation::Head;
-use runtime::row::Layout;
-use runtime::snapshot::s3::{Place, S3Folder};
+use runtime::snapshot::s3::S3Folder;
 use runtime::telemetry::Watch;
 use serde_json::{Value as Json, json};
 
@@ -319,7 +320,7 @@ fn import(
     choice: Choice,
     max_scan: Option<u64>,
     claim: impl FnOnce(u64) -> u64,
-) -> Result<Found, Failed> {
+) -> Result<DeltaSummary, Failed> {
     let orders = generated::athena::STATEMENTS.iter().find(|statements| statements.table == "orders").unwrap();
     let athena = Athena {
         aws: Arc::clone(&remote.account.aws),
@@ -345,7 +346,7 @@ fn import(
         &Layout::new(table),
         &head,
         Inputs { baseline: None, snapshot: &snapshot },
-        Room { work: &work, limits: Limits::default() },
+        Resources { work: &work, limits: Limits::default() },
         &Watch::default(),
         &mut Vec::new(),
     )

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use runtime::change_set::Comparison;
-use runtime::store::{Status, Store as _, TableKey};
+use runtime::name::TableKey;
+use runtime::plan::Comparison;
+use runtime::store::{Status, Store as _};
 use serde_json::{Value as Json, json};
 
 use super::{Journey, orders};

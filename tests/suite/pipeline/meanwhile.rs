@@ -1,7 +1,8 @@
 //! What comes, changes or goes while the pipeline on AWS is at work.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use runtime::store::{Status, Store as _, TableKey};
+use runtime::name::TableKey;
+use runtime::store::{Status, Store as _};
 use serde_json::{Value as Json, json};
 
 use super::{Journey, orders};

@@ -2,7 +2,8 @@
 
 use std::io::Write as _;
 
-use runtime::row::{Layout, segments};
+use runtime::canonical::row::Layout;
+use runtime::canonical::row_bytes::segments;
 use runtime::table::{Compression, Source, Table};
 
 use super::{FileDice, Quotes, Written};
