@@ -6,10 +6,12 @@ use std::thread;
 
 use runtime::change_set::{Counts, Findings, Plan, Reset};
 use runtime::snapshot::Part;
+#[cfg(feature = "aws")]
 use runtime::store::dynamodb::Dynamodb;
 use runtime::store::sqlite::Sqlite;
 use runtime::store::{Extent, Lease, Registered, Setting, Status, Store, TableKey, Version};
 
+#[cfg(feature = "aws")]
 use crate::stack::Stack;
 
 /// A registry, and a tenant that nobody else has in it.
@@ -85,6 +87,7 @@ fn everywhere(case: impl Fn(&Place)) {
     let folder = tempfile::tempdir().unwrap();
     let sqlite = Sqlite::open(&folder.path().join("registry.sqlite")).unwrap();
     case(&Place { store: Box::new(sqlite), tenant: tenant() });
+    #[cfg(feature = "aws")]
     for registry in Stack::get().registries() {
         let store = Dynamodb::open(registry.aws, &registry.table).unwrap();
         eprintln!("in DynamoDB at {}", registry.name);
