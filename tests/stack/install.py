@@ -6,9 +6,9 @@ import os
 import shutil
 import subprocess
 import sys
-import tarfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO
 
@@ -26,7 +26,7 @@ DYNAMODB_SHA256 = "a335618b7b37e633e1208b824d6f62aa7668fba0ce44aca3c195ccf992a0a
 # tests.
 PLUGINS = ["hive", "memory"]
 MAVEN_PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1"
-PYTHON = (3, 11, 4)
+PYTHON = (3, 11)
 # How many lines of a failed tool's output are shown.
 SHOWN = 3
 
@@ -46,10 +46,15 @@ def install() -> Path:
         home.mkdir(parents=True, exist_ok=True)
         with open(home / "lock", "w") as lock:
             wait_for(lock)
-            once(home / "trino", "lib", trino)
-            once(home / "venv", "bin/python", environment)
-            once(home / "guard", "bin/cfn-guard", guard)
-            once(home / "dynamodb", "DynamoDBLocal-2.6.1.jar", dynamodb)
+            if not ((home / "trino").exists() and (home / "dynamodb").exists()):
+                need_maven()
+            # At the same time: some wait for the network, and one compiles.
+            with ThreadPoolExecutor() as pool:
+                parts = [pool.submit(once, home / "guard", "bin/cfn-guard", guard), pool.submit(once, home / "trino", "lib", trino),
+                         pool.submit(once, home / "venv", "bin/python", environment),
+                         pool.submit(once, home / "dynamodb", "DynamoDBLocal-2.6.1.jar", dynamodb)]
+            for part in parts:
+                part.result()
     except OSError as error:
         raise Missing(f"{error}; check {home}, or set TIDEMARK_CACHE to a directory with 3 GB of free space") from error
     return home
@@ -96,8 +101,6 @@ def environment(folder: Path) -> None:
 
 def trino(folder: Path) -> None:
     folder.mkdir()
-    if not shutil.which("mvn"):
-        raise Missing("`mvn` was not found; install Maven (on Debian: apt-get install maven)")
     command(["mvn", "--quiet", "--batch-mode", f"{MAVEN_PLUGIN}:copy", f"-Dartifact=io.trino:trino-server:{TRINO}:tar.gz",
              f"-DoutputDirectory={folder}", f"-Dmaven.repo.local={folder / 'm2'}"],
             "cannot download Trino from Maven Central", "check the network and Maven's settings")
@@ -108,6 +111,11 @@ def trino(folder: Path) -> None:
         raise Missing(f"{archive.name} has the SHA-256 {found}, expected {TRINO_SHA256}; check which repository Maven uses")
     shutil.rmtree(folder / "m2")
     unpack(archive, folder)
+
+
+def need_maven() -> None:
+    if not shutil.which("mvn"):
+        raise Missing("`mvn` was not found; install Maven (on Debian: apt-get install maven)")
 
 
 def dynamodb(folder: Path) -> None:
@@ -127,15 +135,14 @@ def digest(folder: Path) -> str:
 
 
 def guard(folder: Path) -> None:
-    """cfn-guard, which checks templates against rules, built from crates.io."""
-    command(["cargo", "install", "--quiet", "--locked", "--root", folder, "--version", GUARD, "cfn-guard"],
+    """cfn-guard, which checks templates against rules, built from crates.io. It runs for seconds: optimise it little."""
+    command(["env", "CARGO_PROFILE_RELEASE_OPT_LEVEL=1", "CARGO_PROFILE_RELEASE_DEBUG=false", "cargo", "install", "--quiet", "--locked", "--root", folder, "--version", GUARD, "cfn-guard"],
             "cannot build cfn-guard", "check the network and cargo's configuration")
 
 
 def unpack(archive: Path, folder: Path) -> None:
     """Unpacks the libraries and the plugins in use; removes the rest, and the archive."""
-    with tarfile.open(archive) as tar:
-        tar.extractall(folder, filter="tar")
+    command(["tar", "--extract", "--gzip", "--file", archive, "--directory", folder], "cannot unpack Trino", f"check {archive}")
     # Plugins share files by hard links, so all are unpacked before some are removed.
     unpacked = folder / f"trino-server-{TRINO}"
     (unpacked / "lib").rename(folder / "lib")
