@@ -45,11 +45,13 @@ fn every_engine_gives_what_each_case_expects() {
 }
 
 /// The exports of every case, by its name.
+#[cfg(feature = "aws")]
 pub(crate) fn given() -> Vec<(String, Given)> {
     cases().into_iter().map(|case| (case.name, case.given)).collect()
 }
 
 /// The exports of the case in a folder.
+#[cfg(feature = "aws")]
 pub(crate) fn read(folder: &Path) -> Given {
     Case::read(folder.to_path_buf()).unwrap().given
 }

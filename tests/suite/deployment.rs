@@ -313,7 +313,7 @@ pub(crate) fn wait(what: &str, is_so: impl Fn() -> bool) {
 /// Executions that did not succeed, dead letters and errors in logs, in words.
 fn what_went_on() -> String {
     let stack = Stack::get();
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("stack/look.py");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("stack/inspect_account.py");
     let output = Command::new(stack.python()).arg(script).arg(stack.aws()).output().unwrap();
     String::from_utf8_lossy(&output.stdout).into_owned()
 }

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
-use std::sync::LazyLock;
 use std::time::SystemTime;
 
 use assert_cmd::Command;
@@ -20,17 +19,8 @@ use tests::table::table;
 
 use crate::diagnostics::assert_spans_are_inside;
 
-/// The program itself, built once by the cargo and in the profile that built this test.
-static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
-    let mut build = std::process::Command::new(env!("CARGO"));
-    build.args(["build", "--quiet", "--package", "generator"]);
-    if !cfg!(debug_assertions) {
-        build.arg("--release");
-    }
-    assert!(build.status().unwrap().success());
-    let test = std::env::current_exe().unwrap();
-    test.ancestors().nth(2).unwrap().join(format!("generator{}", std::env::consts::EXE_SUFFIX))
-});
+/// The program itself.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_generator-under-test");
 
 const CUSTOMERS: &str = "\
 table: customers
@@ -70,7 +60,7 @@ impl Workspace {
     }
 
     fn run(&self, arguments: &[&str]) -> Output {
-        let mut program = Command::new(&*PROGRAM);
+        let mut program = Command::new(PROGRAM);
         program.arg("--root").arg(self.0.path()).args(arguments).output().unwrap()
     }
 
@@ -291,7 +281,7 @@ fn a_mistake_in_one_schema_writes_nothing_at_all() {
 #[test]
 fn a_folder_that_is_not_there_is_the_machines_fault() {
     let empty = TempDir::new().unwrap();
-    let output = Command::new(&*PROGRAM).arg("--root").arg(empty.path()).output().unwrap();
+    let output = Command::new(PROGRAM).arg("--root").arg(empty.path()).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(stderr.starts_with("error: cannot list the schemas in schemas/: "), "{stderr}");

@@ -5,6 +5,7 @@ mod breakpoints;
 mod cases;
 mod commands;
 mod csv;
+#[cfg(feature = "aws")]
 mod deployment;
 mod diagnostics;
 mod docs;
@@ -19,19 +20,26 @@ mod guards;
 mod histories;
 mod hygiene;
 mod looking_back;
+#[cfg(feature = "aws")]
 mod new_table;
 mod orders;
+#[cfg(feature = "aws")]
 mod parity;
+#[cfg(feature = "aws")]
 mod pipeline;
 mod processes;
 mod properties;
 mod random;
 mod registry;
+#[cfg(feature = "aws")]
 mod remote;
 mod resync;
 mod samples;
 mod scale;
+#[cfg(feature = "aws")]
 mod stack;
+#[cfg(feature = "aws")]
 mod statements;
+#[cfg(feature = "aws")]
 mod streams;
 mod world;

@@ -7,10 +7,12 @@ use std::thread;
 use runtime::name::TableKey;
 use runtime::plan::{Counts, Findings, Plan, Reset};
 use runtime::snapshot::Part;
+#[cfg(feature = "aws")]
 use runtime::store::dynamodb::Dynamodb;
 use runtime::store::sqlite::Sqlite;
 use runtime::store::{Extent, Lease, Registered, Setting, Status, Store, Version};
 
+#[cfg(feature = "aws")]
 use crate::stack::Stack;
 
 /// A registry, and a tenant that nobody else has in it.
@@ -86,6 +88,7 @@ fn everywhere(case: impl Fn(&Place)) {
     let folder = tempfile::tempdir().unwrap();
     let sqlite = Sqlite::open(&folder.path().join("registry.sqlite")).unwrap();
     case(&Place { store: Box::new(sqlite), tenant: tenant() });
+    #[cfg(feature = "aws")]
     for registry in Stack::get().registries() {
         let store = Dynamodb::open(registry.aws, &registry.table).unwrap();
         eprintln!("in DynamoDB at {}", registry.name);

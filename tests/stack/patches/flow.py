@@ -1,4 +1,4 @@
-"""What the emulator's Step Functions let through: a path that leads nowhere, and a state that is too large.
+"""Failures of Step Functions that the emulator does not raise: a path that does not exist, a state that is too large.
 
 https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html
 https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html"""
@@ -7,35 +7,36 @@ import json
 
 from ministack.services import stepfunctions
 
-# What no retrier and no catcher sees, `States.ALL` included.
+# Errors that no retrier and no catcher handles, not even `States.ALL`.
 FINAL = ("States.Runtime", "States.DataLimitExceeded")
-# How large the input or the output of a state may be.
+# The largest input or output of a state, in characters.
 LIMIT = 256 * 1024
 
 
-def mend() -> None:
+def apply() -> None:
     refuse_missing_paths()
     limit_results()
-    let_nobody_catch_what_is_final()
+    never_catch_final_errors()
 
 
 def refuse_missing_paths() -> None:
-    """A path in Parameters or in an ItemSelector that leads nowhere gives null; it ends the execution."""
+    """On AWS, a path that does not exist, in Parameters or in an ItemSelector, ends the execution. The emulator gives
+    null."""
     resolve = stepfunctions._resolve_params_obj
 
-    def mended(template: object, data: object, ctx: dict | None = None) -> object:
+    def patched(template: object, data: object, ctx: dict | None = None) -> object:
         for name, path in template.items() if isinstance(template, dict) else ():
             if name.endswith(".$") and isinstance(path, str) and path.startswith("$"):
                 whole, names = (ctx or {}, path[2:]) if path.startswith("$$") else (data, path[1:])
-                if not is_there(whole, names):
+                if not exists(whole, names):
                     raise stepfunctions._ExecutionError("States.Runtime", f"The JSONPath '{path}' could not be found in the input")
         return resolve(template, data, ctx)
 
-    stepfunctions._resolve_params_obj = mended
+    stepfunctions._resolve_params_obj = patched
 
 
-def is_there(data: object, names: str) -> bool:
-    """Whether something stands at a path of plain names, null included."""
+def exists(data: object, names: str) -> bool:
+    """Whether a path of plain names leads to a value, which may be null."""
     for name in filter(None, names.split(".")):
         if not isinstance(data, dict) or name not in data:
             return False
@@ -44,18 +45,18 @@ def is_there(data: object, names: str) -> bool:
 
 
 def limit_results() -> None:
-    """What the items of a map come to together may be of any size."""
+    """The emulator does not limit the combined results of a map."""
     run = stepfunctions._apply_result_selector
 
-    def mended(state: dict, data: object) -> object:
+    def patched(state: dict, data: object) -> object:
         if len(json.dumps(data)) > LIMIT:
-            raise stepfunctions._ExecutionError("States.DataLimitExceeded", f"a result has more than {LIMIT} characters")
+            raise stepfunctions._ExecutionError("States.DataLimitExceeded", f"a result is longer than {LIMIT} characters")
         return run(state, data)
 
-    stepfunctions._apply_result_selector = mended
+    stepfunctions._apply_result_selector = patched
 
 
-def let_nobody_catch_what_is_final() -> None:
-    """`States.ALL` catches everything."""
+def never_catch_final_errors() -> None:
+    """In the emulator `States.ALL` catches everything."""
     matches = stepfunctions._error_matches
     stepfunctions._error_matches = lambda wanted, error: error not in FINAL and matches(wanted, error)

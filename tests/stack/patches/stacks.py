@@ -1,4 +1,4 @@
-"""What the emulator's CloudFormation gets wrong: stacks in stacks, and settings that it reads and forgets."""
+"""Faults of the emulator's CloudFormation: nested stacks, and settings that it ignores."""
 
 from collections.abc import Callable
 
@@ -9,38 +9,39 @@ Resource = tuple[str, dict]
 STACK = "AWS::CloudFormation::Stack"
 
 
-def mend() -> None:
-    heed_conditions()
+def apply() -> None:
+    evaluate_conditions()
     keep_attributes()
-    take_back()
+    roll_back()
     publish_exports()
     retain()
-    count_sources()
+    convert_concurrency()
     after_each("AWS::Lambda::Function", set_concurrency)
     after_each("AWS::DynamoDB::Table", set_time_to_live)
     after_each("AWS::DynamoDB::Table", set_recovery)
 
 
-def heed_conditions() -> None:
-    """A change set has resources whose condition is false; and a parameter that flips a condition, and nothing else, is no
-    change."""
+def evaluate_conditions() -> None:
+    """In the emulator, a change set lists resources whose condition is false, and a parameter that only flips a
+    condition is not a change."""
     resolve = changesets._resolve_props_for_diff
 
-    def mended(template: dict, params: dict, *more: str) -> dict:
+    def patched(template: dict, params: dict, *more: str) -> dict:
         resolved = resolve(template, params, *more)
         conditions = engine._evaluate_conditions(template, params) if template else {}
         kept = {name: one for name, one in resolved.get("Resources", {}).items() if conditions.get(one.get("Condition"), True)}
         return {**resolved, "Resources": kept}
 
-    changesets._resolve_props_for_diff = mended
+    changesets._resolve_props_for_diff = patched
 
 
-def take_back() -> None:
-    """A nested stack that cannot be made leaves behind what was made of it. What is to be retained except on creation goes, too."""
+def roll_back() -> None:
+    """A nested stack that cannot be created leaves its resources behind. On AWS all of them go, also those with
+    RetainExceptOnCreate."""
     deploy = provisioners._cfn_nested_stack_deploy
     delete = provisioners._RESOURCE_HANDLERS[STACK]["delete"]
 
-    def mended(logical: str, properties: dict, parent: str, **previous: object) -> Resource:
+    def patched(logical: str, properties: dict, parent: str, **previous: object) -> Resource:
         known = set(cloudformation._stacks)
         try:
             return deploy(logical, properties, parent, **previous)
@@ -50,29 +51,29 @@ def take_back() -> None:
                     delete(name, properties)
             raise
 
-    provisioners._cfn_nested_stack_deploy = mended
+    provisioners._cfn_nested_stack_deploy = patched
 
 
 def keep_attributes() -> None:
-    """In an update of a nested stack, a resource that stays as it is loses its attributes: whatever then asks for one by
-    Fn::GetAtt fails the update."""
+    """When a nested stack is updated, unchanged resources lose their attributes, and Fn::GetAtt of one fails the
+    update."""
     update = provisioners._update_resource
 
-    def mended(kind: str, physical: str, old: dict, new: dict, stack: str, logical: str | None = None,
+    def patched(kind: str, physical: str, old: dict, new: dict, stack: str, logical: str | None = None,
                attributes: dict | None = None) -> Resource:
         if attributes is None:
             known = cloudformation._stacks.get(stack, {}).get("_resources", {})
             attributes = known.get(logical, {}).get("Attributes")
         return update(kind, physical, old, new, stack, logical, attributes)
 
-    provisioners._update_resource = mended
+    provisioners._update_resource = patched
 
 
 def publish_exports() -> None:
-    """What a nested stack exports is known to nobody: Fn::ImportValue fails wherever it stands."""
+    """Exports of nested stacks are ignored, so that Fn::ImportValue fails."""
     deploy = provisioners._cfn_nested_stack_deploy
 
-    def mended(logical: str, properties: dict, parent: str, **previous: object) -> Resource:
+    def patched(logical: str, properties: dict, parent: str, **previous: object) -> Resource:
         identity, attributes = deploy(logical, properties, parent, **previous)
         child = cloudformation._stacks[provisioners._nested_stack_lookup_name(identity)]
         template = child["_template"]
@@ -88,15 +89,15 @@ def publish_exports() -> None:
         known.update(exports)
         return identity, attributes
 
-    provisioners._cfn_nested_stack_deploy = mended
+    provisioners._cfn_nested_stack_deploy = patched
 
 
 def retain() -> None:
-    """When a nested stack goes, what it is to retain goes with it: buckets, tables and streams."""
+    """Deleting a nested stack also deletes the buckets, tables and streams that it should retain."""
     handlers = provisioners._RESOURCE_HANDLERS[STACK]
     delete = handlers["delete"]
 
-    def mended(physical: str, properties: dict) -> None:
+    def patched(physical: str, properties: dict) -> None:
         child = cloudformation._stacks.get(provisioners._nested_stack_lookup_name(physical), {})
         template, resources = child.get("_template", {}), child.get("_resources", {})
         for logical, definition in template.get("Resources", {}).items():
@@ -108,13 +109,13 @@ def retain() -> None:
                 stacks._add_event(child["StackId"], child["StackName"], logical, kept["ResourceType"], "DELETE_SKIPPED",
                                   physical_id=kept["PhysicalResourceId"])
         delete(physical, properties)
-        tell_parent(child)
+        add_event_to_parent(child)
 
-    handlers["delete"] = mended
+    handlers["delete"] = patched
 
 
-def tell_parent(child: dict) -> None:
-    """In an update, a stack that goes is told of nowhere."""
+def add_event_to_parent(child: dict) -> None:
+    """The deletion of a nested stack is missing from the events of its parent's update."""
     parent = cloudformation._stacks.get(child.get("_parent_stack_name", ""), {})
     for logical, one in parent.get("_resources", {}).items():
         if one["PhysicalResourceId"] == child["StackId"] and parent["StackStatus"].startswith("UPDATE"):
@@ -122,37 +123,37 @@ def tell_parent(child: dict) -> None:
 
 
 def after_each(kind: str, act: Callable[[str, dict], object]) -> None:
-    """Does something with a resource whenever it was made or updated."""
+    """Calls `act` whenever a resource of this type was created or updated."""
     handlers = provisioners._RESOURCE_HANDLERS[kind]
     create, update = handlers["create"], handlers["update"]
 
-    def mended_create(logical: str, properties: dict, stack: str) -> Resource:
+    def patched_create(logical: str, properties: dict, stack: str) -> Resource:
         made = create(logical, properties, stack)
         act(made[0], properties)
         return made
 
-    def mended_update(physical: str, old: dict, new: dict, stack: str, *more: str) -> Resource:
+    def patched_update(physical: str, old: dict, new: dict, stack: str, *more: str) -> Resource:
         made = update(physical, old, new, stack, *more)
         act(made[0], new)
         return made
 
-    handlers["create"], handlers["update"] = mended_create, mended_update
+    handlers["create"], handlers["update"] = patched_create, patched_update
 
 
-def count_sources() -> None:
-    """A number that comes from a parameter is a text; how many functions a queue may have is then compared with none, and no
-    queue is read any more."""
+def convert_concurrency() -> None:
+    """A number from a parameter stays a string: MaximumConcurrency then cannot be compared, and no queue is read any
+    more."""
     concurrency = lambda_svc._sqs_esm_concurrency
 
-    def mended(mapping: dict, *more: object) -> int:
+    def patched(mapping: dict, *more: object) -> int:
         scaling = {name: int(value) for name, value in (mapping.get("ScalingConfig") or {}).items()}
         return concurrency({**mapping, "ScalingConfig": scaling}, *more)
 
-    lambda_svc._sqs_esm_concurrency = mended
+    lambda_svc._sqs_esm_concurrency = patched
 
 
 def set_concurrency(function: str, properties: dict) -> None:
-    """Reserved concurrency is read and forgotten: a function that is to run once runs as often as it is called."""
+    """Reserved concurrency is ignored."""
     reserved = properties.get("ReservedConcurrentExecutions")
     if reserved is None:
         lambda_svc._delete_function_concurrency(function)
@@ -161,7 +162,7 @@ def set_concurrency(function: str, properties: dict) -> None:
 
 
 def set_time_to_live(table: str, properties: dict) -> None:
-    """Time to live is read and forgotten."""
+    """Time to live is ignored."""
     wanted = properties.get("TimeToLiveSpecification")
     if wanted:
         dynamodb._update_ttl({"TableName": table, "TimeToLiveSpecification": wanted | {"Enabled": is_true(wanted.get("Enabled"))}})
@@ -170,11 +171,11 @@ def set_time_to_live(table: str, properties: dict) -> None:
 
 
 def set_recovery(table: str, properties: dict) -> None:
-    """Point-in-time recovery is read and forgotten."""
+    """Point-in-time recovery is ignored."""
     wanted = properties.get("PointInTimeRecoverySpecification") or {}
     dynamodb._pitr_settings[table] = is_true(wanted.get("PointInTimeRecoveryEnabled"))
 
 
 def is_true(value: object) -> bool:
-    """A template has booleans as words, too."""
+    """Templates also write booleans as strings."""
     return str(value).lower() == "true"

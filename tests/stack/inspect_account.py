@@ -1,11 +1,10 @@
-"""Tells what went on in the emulator, in words: for a test that failed, and for whoever looks into one.
+"""Prints what happened in the emulator, to debug a failing test.
 
-    look.py ADDRESS                      executions that did not succeed, with their steps; dead letters; errors in logs
-    look.py ADDRESS executions           every execution, with its steps
-    look.py ADDRESS logs [WORD]          every line of every log group, or those with a word
-    look.py ADDRESS idle [SECONDS]       waits until no execution runs and every queue is empty that has dead letters
-                                         behind it; exit status 1 and what is busy when it is not so after 60 s
-"""
+inspect_account.py ADDRESS                   executions that did not succeed, with their steps; dead letters; errors in
+logs inspect_account.py ADDRESS executions        every execution, with its steps inspect_account.py ADDRESS logs [WORD]
+every line of every log group, or those that contain WORD inspect_account.py ADDRESS idle [SECONDS]    waits until no
+execution runs and every queue with a dead-letter queue is empty; after 60 s, or SECONDS, prints what is busy and exits
+with 1 """
 
 import sys
 import time
@@ -13,19 +12,19 @@ from collections.abc import Iterator
 
 import aws
 
-# So much of an input, an output or a log line is worth showing.
+# The longest input or output that is printed, in characters.
 SHOWN = 300
 PAUSE = 0.1
 
 
 class Account:
-    """What is in the emulator."""
+    """The contents of the emulator."""
 
     def __init__(self, address: str) -> None:
         self.states, self.sqs, self.logs = (aws.client(name, address) for name in ("stepfunctions", "sqs", "logs"))
 
     def executions(self, status: str | None = None) -> Iterator[dict]:
-        """Those of every state machine, the oldest first; each is followed by those of its maps."""
+        """Executions of every state machine, oldest first, each followed by those of its maps."""
         wanted = {"statusFilter": status} if status else {}
         for machine in self.states.list_state_machines()["stateMachines"]:
             pages = self.states.get_paginator("list_executions").paginate(stateMachineArn=machine["stateMachineArn"], **wanted)
@@ -39,14 +38,14 @@ class Account:
             yield url, self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
 
     def steps(self, execution: dict) -> Iterator[str]:
-        """The history of an execution: which states it came to, what they were given at first, and what came of them."""
+        """The history of an execution: the states it entered, their inputs, outputs and errors."""
         pages = self.states.get_paginator("get_execution_history").paginate(executionArn=execution["executionArn"])
         for event in (event for page in pages for event in page["events"]):
             details = next((value for name, value in event.items() if name.endswith("EventDetails")), {})
             shown = ["name"] if event["type"].endswith("StateEntered") else ["input", "output", "error", "cause"]
-            told = [str(details[name])[:SHOWN] for name in shown if details.get(name)]
-            if told and not event["type"].endswith("StateExited"):
-                yield f"    {event['timestamp']:%H:%M:%S.%f}"[:-3] + f" {event['type']:<20} {'  '.join(told)}"
+            parts = [str(details[name])[:SHOWN] for name in shown if details.get(name)]
+            if parts and not event["type"].endswith("StateExited"):
+                yield f"    {event['timestamp']:%H:%M:%S.%f}"[:-3] + f" {event['type']:<20} {'  '.join(parts)}"
 
     def lines(self, word: str) -> Iterator[str]:
         for group in self.logs.describe_log_groups()["logGroups"]:
@@ -56,7 +55,7 @@ class Account:
                     yield f"  {group['logGroupName']}  {event['message'].rstrip()[:SHOWN * 3]}"
 
     def dead_letters(self) -> Iterator[str]:
-        """What lies in queues that nothing is behind; it stays there."""
+        """Messages in queues that have no dead-letter queue themselves; they stay in the queue."""
         for url, attributes in self.queues():
             if "RedrivePolicy" in attributes or attributes["ApproximateNumberOfMessages"] == "0":
                 continue
@@ -88,7 +87,8 @@ def everything(account: Account) -> Iterator[str]:
 
 
 def idle(account: Account, seconds: float) -> list[str]:
-    """What is still busy after so many seconds. One look is not enough: a message that was taken is not an execution yet."""
+    """What is still busy after so many seconds. Idle means idle twice in a row: between a received message and the
+    execution that it starts, nothing looks busy."""
     end = time.monotonic() + seconds
     free = 0
     while free < 2:

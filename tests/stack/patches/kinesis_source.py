@@ -1,9 +1,8 @@
-"""Kinesis as the source of a function's events, as AWS has it.
+"""Kinesis as an event source of Lambda, as on AWS.
 
-The emulator takes a partial response for success, so that records are lost; it tries a batch that fails for ever, and all
-other sources wait meanwhile; it never splits one, knows no destination for what failed, and begins a shard that came by a
-split where it ends. How it should be:
-https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
+The emulator takes a partial response for success, which loses records. It retries a failing batch for ever, while all
+other sources wait. It never splits a batch, has no destination for failures, and starts a shard that a split created at
+its end. The documented behaviour: https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
 https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailurereporting.html"""
 
 import json
@@ -17,13 +16,13 @@ from ministack.core.concurrency import esm_wake, spawn_background
 from ministack.core.responses import _request_account_id, _request_region
 from ministack.services import eventbridge, kinesis, lambda_svc
 
-# AWS waits longer from try to try; nobody wrote down how long.
+# Seconds between attempts. AWS increases the pause; by how much is not documented.
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Records of a shard by their places, how often they failed, and from when on they are tried again."""
+    """A range of a shard's records, how often it failed, and when it is due again."""
     first: int
     last: int
     failures: int = 0
@@ -32,8 +31,8 @@ class Batch:
 
 @dataclass
 class Reader:
-    """How far a mapping has come in a shard. Its batches stand in order, and the first is with the function when it is
-    busy: so keys stay in order, whatever ParallelizationFactor allows."""
+    """The progress of a mapping in a shard. Batches are in order, and only the first is ever sent to the function: so
+    keys stay in order, whatever ParallelizationFactor allows."""
     place: int
     batches: list[Batch] = field(default_factory=list)
     is_busy: bool = False
@@ -42,12 +41,12 @@ class Reader:
 READERS: dict[tuple[str, str], Reader] = {}
 
 
-def mend() -> None:
+def apply() -> None:
     lambda_svc._poll_kinesis = poll
 
 
 def poll() -> bool:
-    """Hands a batch of every shard to its function; says whether there was any."""
+    """Sends a batch of every shard to its function; returns whether there was one."""
     known, is_any = set(), False
     for account, region, mapping in lambda_svc._iter_all_esms():
         known.add(mapping["UUID"])
@@ -71,7 +70,7 @@ def poll_mapping(mapping: dict) -> bool:
     is_new = not any(identity == mapping["UUID"] for identity, _ in READERS)
     is_any = False
     for name, shard in stream["shards"].items():
-        # Of the shards that come later, nothing is skipped.
+        # Shards that appear later are read from their beginning.
         begin = len(shard["records"]) if is_new and mapping.get("StartingPosition") == "LATEST" else 0
         reader = READERS.setdefault((mapping["UUID"], name), Reader(begin))
         end = min(len(shard["records"]), reader.place + int(mapping.get("BatchSize", 100)))
@@ -85,13 +84,13 @@ def poll_mapping(mapping: dict) -> bool:
 
 
 def work(mapping: dict, function: dict, name: str, shard: dict, reader: Reader) -> None:
-    """Gives the first batch to the function, and puts what remains of it in its place."""
+    """Sends the first batch to the function, and replaces it by what remains to be done."""
     batch = reader.batches[0]
     try:
         events = [event(mapping, name, record) for record in shard["records"][batch.first:batch.last]]
         wanted = lambda_svc._apply_filter_criteria(events, mapping)
         answer = lambda_svc._execute_function(function, {"Records": wanted}) if wanted else {"body": None}
-        rest = after(mapping, batch, answer, [one["kinesis"]["sequenceNumber"] for one in events])
+        rest = remaining(mapping, batch, answer, [one["kinesis"]["sequenceNumber"] for one in events])
         if rest and (condition := exhausted(mapping, rest[0], shard["records"])):
             given_up = shard["records"][rest[0].first:rest[0].last]
             give_up(mapping, function, name, given_up, rest[0].failures, answer, condition)
@@ -100,31 +99,31 @@ def work(mapping: dict, function: dict, name: str, shard: dict, reader: Reader) 
         mapping["LastProcessingResult"] = "PROBLEM: Function call failed" if rest else "OK"
     finally:
         reader.is_busy = False
-        # Whoever polls sleeps until it is woken.
+        # The poller sleeps until it is woken.
         due = reader.batches[0].due if reader.batches else 0
         threading.Timer(max(0, due - time.time()), esm_wake.set).start()
 
 
-def after(mapping: dict, batch: Batch, answer: dict, numbers: list[str]) -> list[Batch]:
-    """What is to be tried again: nothing, the rest from the first record that failed, all of it, or its halves."""
+def remaining(mapping: dict, batch: Batch, answer: dict, numbers: list[str]) -> list[Batch]:
+    """What to retry: nothing, the records from the first failure on, the whole batch, or its halves."""
     if answer.get("throttle"):
         return [paused(batch, 0)]
     splits = str(mapping.get("BisectBatchOnFunctionError", False)).lower() == "true"
     if answer.get("error"):
         middle = (batch.first + batch.last) // 2
         if splits and batch.first < middle:
-            # A split is not counted among the tries.
+            # A split does not count as an attempt.
             return [paused(replace(batch, last=middle), 0), replace(batch, first=middle)]
         return [paused(batch, 1)]
-    failed = failed_of(answer.get("body")) if "ReportBatchItemFailures" in (mapping.get("FunctionResponseTypes") or []) else []
+    failed = reported_failures(answer.get("body")) if "ReportBatchItemFailures" in (mapping.get("FunctionResponseTypes") or []) else []
     if not failed:
         return []
-    # One that names no record of the batch stands for all of them.
+    # An identifier that is not in the batch fails all of it.
     begin = batch.first + min(numbers.index(number) if number in numbers else 0 for number in failed)
     return [paused(replace(batch, first=begin), 0 if splits and begin > batch.first else 1)]
 
 
-def failed_of(body: object) -> list[object]:
+def reported_failures(body: object) -> list[object]:
     failures = (body.get("batchItemFailures") if isinstance(body, dict) else None) or []
     return [failure.get("itemIdentifier") for failure in failures]
 
@@ -135,9 +134,9 @@ def paused(batch: Batch, failures: int) -> Batch:
 
 
 def exhausted(mapping: dict, batch: Batch, records: list[dict]) -> str:
-    """Why a batch is given up, in AWS's words: it was tried as often as is wanted, or is older than is wanted. -1 is for ever."""
-    tries, age = (int(mapping.get(name, -1)) for name in ("MaximumRetryAttempts", "MaximumRecordAgeInSeconds"))
-    if 0 <= tries < batch.failures:
+    """Why a batch is given up, in AWS's words: too many attempts, or too old. -1 means no limit. Empty: not yet."""
+    attempts, age = (int(mapping.get(name, -1)) for name in ("MaximumRetryAttempts", "MaximumRecordAgeInSeconds"))
+    if 0 <= attempts < batch.failures:
         return "RetryAttemptsExhausted"
     is_old = age >= 0 and time.time() - float(records[batch.first]["ApproximateArrivalTimestamp"]) > age
     return "RecordAgeExceeded" if is_old and batch.failures else ""
@@ -145,7 +144,7 @@ def exhausted(mapping: dict, batch: Batch, records: list[dict]) -> str:
 
 def give_up(mapping: dict, function: dict, name: str, records: list[dict], count: int, answer: dict,
             condition: str) -> None:
-    """Tells the queue for failures where the records are; they themselves stay on the stream."""
+    """Sends the position of the records to the queue for failures; the records stay on the stream."""
     destination = mapping.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
     if not destination:
         return

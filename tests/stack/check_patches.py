@@ -1,4 +1,4 @@
-"""The mends of the emulator: stacks in stacks, settings of resources, Kinesis as a source of events, and executions."""
+"""Checks of the emulator's patches: nested stacks, settings of resources, Kinesis as an event source, executions."""
 
 import hashlib
 import io
@@ -16,21 +16,21 @@ from running import Stack, eventually, same
 HERE = Path(__file__).resolve().parent
 NUMBER = {"Type": "Number"}
 STRING = {"Type": "String"}
-# What the function of a stack answers as.
+# The role of the functions.
 ROLE = "arn:aws:iam::000000000000:role/check"
 
 
 class Nested:
-    """A stack with one nested in it."""
+    """A stack with a nested stack."""
 
     def __init__(self, stack: Stack, name: str, child: dict, outputs: list[str]) -> None:
         self.stack, self.name, self.child, self.outputs = stack, name, child, outputs
         self.cloudformation = stack.client("cloudformation")
 
     def deploy(self, **parameters: str) -> dict[str, str]:
-        """Creates or updates it, and gives its outputs."""
+        """Creates or updates it; returns its outputs."""
         body = json.dumps(self.child).encode()
-        # Another template is another object, as `aws cloudformation package` has it.
+        # Another template is another object, as with `aws cloudformation package`.
         key = f"templates/{hashlib.md5(body).hexdigest()}.json"
         self.stack.s3.put_object(Bucket=self.stack.bucket, Key=key, Body=body)
         template = {"Resources": {"Child": {"Type": "AWS::CloudFormation::Stack", "Properties": {
@@ -78,12 +78,12 @@ def a_nested_stack_is_updated_and_keeps_what_did_not_change(stack: Stack) -> Non
     same(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["VisibilityTimeout"])["Attributes"]["VisibilityTimeout"], "40")
 
 
-def a_change_set_heeds_conditions(stack: Stack) -> None:
+def a_change_set_evaluates_conditions(stack: Stack) -> None:
     cloudformation = stack.client("cloudformation")
     template = {"Parameters": {"On": STRING}, "Conditions": {"IsOn": {"Fn::Equals": [{"Ref": "On"}, "on"]}},
                 "Resources": {"Always": queue("check-always"), "Sometimes": queue("check-sometimes") | {"Condition": "IsOn"}}}
 
-    def changed(kind: str, word: str) -> list[str]:
+    def changes(kind: str, word: str) -> list[str]:
         made = cloudformation.create_change_set(
             StackName="check-conditions", ChangeSetName=f"to-{word}", ChangeSetType=kind, TemplateBody=json.dumps(template),
             Parameters=[{"ParameterKey": "On", "ParameterValue": word}])["Id"]
@@ -92,12 +92,12 @@ def a_change_set_heeds_conditions(stack: Stack) -> None:
         eventually(lambda: cloudformation.describe_stacks(StackName="check-conditions")["Stacks"][0]["StackStatus"], f"{kind}_COMPLETE")
         return [f"{one['ResourceChange']['Action']} {one['ResourceChange']['LogicalResourceId']}" for one in seen["Changes"]]
 
-    same(changed("CREATE", "off"), ["Add Always"])
-    same(changed("UPDATE", "on"), ["Add Sometimes"])
-    same(changed("UPDATE", "off"), ["Remove Sometimes"])
+    same(changes("CREATE", "off"), ["Add Always"])
+    same(changes("UPDATE", "on"), ["Add Sometimes"])
+    same(changes("UPDATE", "off"), ["Remove Sometimes"])
 
 
-def a_nested_stack_that_cannot_be_made_leaves_nothing(stack: Stack) -> None:
+def a_nested_stack_that_cannot_be_created_leaves_nothing(stack: Stack) -> None:
     nested = Nested(stack, "check-back", {"Resources": {
         "Kept": {"Type": "AWS::S3::Bucket", "DeletionPolicy": "RetainExceptOnCreate", "Properties": {"BucketName": "check-back"}},
         "Wrong": queue("check-back", "soon") | {"DependsOn": "Kept"}}}, [])
@@ -110,7 +110,7 @@ def a_nested_stack_that_cannot_be_made_leaves_nothing(stack: Stack) -> None:
     same([one["Name"] for one in stack.s3.list_buckets()["Buckets"] if one["Name"] == "check-back"], [])
 
 
-def what_a_nested_stack_is_to_retain_outlives_it(stack: Stack) -> None:
+def retained_resources_outlive_a_nested_stack(stack: Stack) -> None:
     keep = {"DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"}
     nested = Nested(stack, "check-retain", {"Resources": {
         "Bucket": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "check-retained"}} | keep,
@@ -124,7 +124,7 @@ def what_a_nested_stack_is_to_retain_outlives_it(stack: Stack) -> None:
     same(stack.client("sqs").list_queues(QueueNamePrefix="check-gone").get("QueueUrls", []), [])
 
 
-def a_nested_stack_exports_what_others_import(stack: Stack) -> None:
+def other_stacks_can_import_what_a_nested_stack_exports(stack: Stack) -> None:
     nested = Nested(stack, "check-export", {
         "Resources": {"Queue": queue("check-export")},
         "Outputs": {"Name": {"Value": {"Fn::GetAtt": ["Queue", "QueueName"]}, "Export": {"Name": "check-name"}}}}, ["Name"])
@@ -138,7 +138,7 @@ def a_nested_stack_exports_what_others_import(stack: Stack) -> None:
     same([export["Name"] for export in stack.client("cloudformation").list_exports()["Exports"]], [])
 
 
-def time_to_live_and_recovery_are_as_the_template_says(stack: Stack) -> None:
+def time_to_live_and_recovery_are_set(stack: Stack) -> None:
     table = {"Type": "AWS::DynamoDB::Table", "Properties": {
         "TableName": "check-settings", "BillingMode": "PAY_PER_REQUEST",
         "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}],
@@ -159,7 +159,7 @@ def time_to_live_and_recovery_are_as_the_template_says(stack: Stack) -> None:
 
 
 class Function:
-    """A function, and what it was given."""
+    """A function, and the batches that it received."""
 
     def __init__(self, stack: Stack, name: str, **settings: object) -> None:
         self.stack, self.name = stack, name
@@ -180,19 +180,19 @@ class Function:
         return [json.loads(line) for line in self.file.read_text().splitlines()] if self.file.exists() else []
 
 
-def reserved_concurrency_is_kept(stack: Stack) -> None:
+def reserved_concurrency_is_set(stack: Stack) -> None:
     function = Function(stack, "check-reserved", ReservedConcurrentExecutions=1)
     nested = Nested(stack, "check-reserved", {"Resources": {"Function": function.resource}}, [])
     nested.deploy()
     client = stack.client("lambda")
     same(client.get_function_concurrency(FunctionName="check-reserved")["ReservedConcurrentExecutions"], 1)
     del function.resource["Properties"]["ReservedConcurrentExecutions"]
-    function.resource["Properties"]["Description"] = "as often as it is called"
+    function.resource["Properties"]["Description"] = "without a limit"
     nested.deploy()
     same(client.get_function_concurrency(FunctionName="check-reserved").get("ReservedConcurrentExecutions"), None)
 
 
-def a_queue_is_read_by_as_many_functions_as_a_parameter_says(stack: Stack) -> None:
+def the_concurrency_of_a_queue_can_be_a_parameter(stack: Stack) -> None:
     function = Function(stack, "check-scaling")
     mapping = {"EventSourceArn": {"Fn::GetAtt": ["Queue", "Arn"]}, "FunctionName": {"Ref": "Function"},
                "ScalingConfig": {"MaximumConcurrency": {"Ref": "Most"}}}
@@ -207,7 +207,7 @@ def a_queue_is_read_by_as_many_functions_as_a_parameter_says(stack: Stack) -> No
 
 
 class Source(Function):
-    """A function that is given what comes on a stream, and a queue for what fails."""
+    """A function that consumes a stream, and a queue for failures."""
 
     def __init__(self, stack: Stack, name: str, raises: str = "", shards: int = 1, **settings: object) -> None:
         super().__init__(stack, name, raises=raises)
@@ -222,13 +222,13 @@ class Source(Function):
             "Source": {"Type": "AWS::Lambda::EventSourceMapping", "Properties": mapping | settings}}}, []).deploy()
 
     def put(self, texts: str) -> list[str]:
-        """One record for each word, in one call; their numbers."""
+        """Sends one record for each word, in one call; returns their sequence numbers."""
         records = [{"Data": text.encode(), "PartitionKey": "key"} for text in texts.split()]
         answer = self.kinesis.put_records(StreamName=self.name, Records=records)
         return [record["SequenceNumber"] for record in answer["Records"]]
 
     def failed(self) -> list[tuple[str, str, int]]:
-        """First and last record of each batch that was given up, and how often it was tried."""
+        """First and last record of each batch that was given up, and the number of attempts."""
         url = self.sqs.get_queue_url(QueueName=self.name)["QueueUrl"]
         found = []
         while messages := self.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
@@ -237,14 +237,14 @@ class Source(Function):
                  one["requestContext"]["approximateInvokeCount"]) for one in found]
 
 
-def a_partial_response_is_tried_again_from_the_first_failure(stack: Stack) -> None:
+def a_partial_response_is_retried_from_the_first_failure(stack: Stack) -> None:
     source = Source(stack, "check-partial")
     source.put("a once b")
     eventually(source.batches, [["a", "once", "b"], ["once", "b"]])
     numbers = source.put("c bad d")
     eventually(lambda: len(source.batches()) > 2, True)
     source.put("e")
-    # One that fails in the midst takes all behind it along; the next batch is not lost with them.
+    # A failing record takes all records after it along, but not the next batch.
     eventually(lambda: source.batches()[2:], [["c", "bad", "d"], ["bad", "d"], ["bad", "d"], ["e"]])
     same(source.failed(), [(numbers[1], numbers[2], 3)])
 
@@ -267,7 +267,7 @@ def a_batch_that_fails_is_split_until_the_bad_record_is_alone(stack: Stack) -> N
     same(source.failed(), [(numbers[2], numbers[2], 3)])
 
 
-def nobody_waits_for_a_slow_function_of_another_stream(stack: Stack) -> None:
+def a_slow_function_does_not_delay_those_of_other_streams(stack: Stack) -> None:
     slow, other = Source(stack, "check-slow"), Source(stack, "check-quick")
     slow.put("slow slow slow slow slow slow")
     eventually(lambda: len(slow.batches()), 1)
@@ -275,7 +275,7 @@ def nobody_waits_for_a_slow_function_of_another_stream(stack: Stack) -> None:
     eventually(other.batches, [["a"]], 2)
 
 
-def shards_that_come_by_a_split_are_read_from_their_beginning(stack: Stack) -> None:
+def shards_that_a_split_creates_are_read_from_their_beginning(stack: Stack) -> None:
     source = Source(stack, "check-children")
     source.put("a")
     eventually(source.batches, [["a"]])
@@ -287,7 +287,7 @@ def shards_that_come_by_a_split_are_read_from_their_beginning(stack: Stack) -> N
 
 
 def execution(stack: Stack, name: str, states: dict) -> dict:
-    """How an execution ends of a state machine that begins with A."""
+    """Runs a state machine that starts with A; returns how the execution ended."""
     client = stack.client("stepfunctions")
     role = stack.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps({
         "Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "states.amazonaws.com"}, "Action": "sts:AssumeRole"}]}))
@@ -297,12 +297,12 @@ def execution(stack: Stack, name: str, states: dict) -> dict:
     return client.describe_execution(executionArn=arn)
 
 
-def a_path_that_leads_nowhere_ends_an_execution(stack: Stack) -> None:
+def a_path_that_does_not_exist_ends_an_execution(stack: Stack) -> None:
     ended = execution(stack, "check-path", {"A": {"Type": "Pass", "Parameters": {"x.$": "$.nothing"}, "End": True}})
     same((ended["status"], ended.get("error")), ("FAILED", "States.Runtime"))
 
 
-def what_items_of_a_map_come_to_is_limited_and_nobody_catches_it(stack: Stack) -> None:
+def the_results_of_a_map_are_limited_and_the_error_is_final(stack: Stack) -> None:
     item = {"StartAt": "B", "States": {"B": {"Type": "Pass", "Result": "x" * 100_000, "End": True}}}
     ended = execution(stack, "check-limit", {
         "I": {"Type": "Succeed"},
@@ -311,10 +311,10 @@ def what_items_of_a_map_come_to_is_limited_and_nobody_catches_it(stack: Stack) -
     same((ended["status"], ended.get("error")), ("FAILED", "States.DataLimitExceeded"))
 
 
-CHECKS = [a_change_set_heeds_conditions, a_nested_stack_that_cannot_be_made_leaves_nothing, a_nested_stack_is_updated_and_keeps_what_did_not_change, what_a_nested_stack_is_to_retain_outlives_it,
-          a_nested_stack_exports_what_others_import, time_to_live_and_recovery_are_as_the_template_says,
-          reserved_concurrency_is_kept, a_queue_is_read_by_as_many_functions_as_a_parameter_says, a_partial_response_is_tried_again_from_the_first_failure,
+CHECKS = [a_change_set_evaluates_conditions, a_nested_stack_that_cannot_be_created_leaves_nothing, a_nested_stack_is_updated_and_keeps_what_did_not_change, retained_resources_outlive_a_nested_stack,
+          other_stacks_can_import_what_a_nested_stack_exports, time_to_live_and_recovery_are_set,
+          reserved_concurrency_is_set, the_concurrency_of_a_queue_can_be_a_parameter, a_partial_response_is_retried_from_the_first_failure,
           a_record_that_is_too_old_is_given_up, a_batch_that_fails_is_split_until_the_bad_record_is_alone,
-          nobody_waits_for_a_slow_function_of_another_stream,
-          shards_that_come_by_a_split_are_read_from_their_beginning,
-          a_path_that_leads_nowhere_ends_an_execution, what_items_of_a_map_come_to_is_limited_and_nobody_catches_it]
+          a_slow_function_does_not_delay_those_of_other_streams,
+          shards_that_a_split_creates_are_read_from_their_beginning,
+          a_path_that_does_not_exist_ends_an_execution, the_results_of_a_map_are_limited_and_the_error_is_final]
