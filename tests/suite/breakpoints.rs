@@ -102,7 +102,7 @@ fn outcome(world: &World) -> (BTreeMap<PathBuf, Vec<u8>>, BTreeMap<String, Strin
 }
 
 #[test]
-fn killed_at_every_place_the_next_run_ends_as_an_undisturbed_one() {
+fn the_next_run_recovers_from_a_kill_at_every_breakpoint() {
     let undisturbed = world();
     assert_eq!(undisturbed.run().status, 1);
     let expected = outcome(&undisturbed);
@@ -130,7 +130,7 @@ fn killed_at_every_place_the_next_run_ends_as_an_undisturbed_one() {
 }
 
 #[test]
-fn killed_twice_the_third_run_ends_as_an_undisturbed_one() {
+fn the_third_run_recovers_from_two_kills() {
     let undisturbed = world();
     undisturbed.run();
     let expected = outcome(&undisturbed);
@@ -174,7 +174,7 @@ fn records(world: &World) -> Vec<String> {
 }
 
 #[test]
-fn a_stalled_writer_that_wakes_after_its_lease_was_taken_changes_nothing() {
+fn a_stalled_writer_changes_nothing_after_losing_its_lease() {
     let mut woken = 0;
     for place in Breakpoint::ALL {
         for nth in [1, 2, 3] {
@@ -199,7 +199,7 @@ fn a_stalled_writer_that_wakes_after_its_lease_was_taken_changes_nothing() {
 }
 
 #[test]
-fn a_stalled_writer_that_wakes_while_its_successor_publishes_harms_nothing() {
+fn a_stalled_writer_does_no_harm_while_its_successor_works() {
     let undisturbed = world();
     undisturbed.run();
     let expected = outcome(&undisturbed);
@@ -218,7 +218,7 @@ fn a_stalled_writer_that_wakes_while_its_successor_publishes_harms_nothing() {
 }
 
 #[test]
-fn a_clock_that_jumps_decides_how_soon_and_never_whether_it_is_right() {
+fn clock_jumps_never_change_the_outcome() {
     let undisturbed = world();
     undisturbed.run();
     let expected = outcome(&undisturbed);
@@ -240,7 +240,7 @@ fn a_clock_that_jumps_decides_how_soon_and_never_whether_it_is_right() {
 }
 
 #[test]
-fn a_run_that_resumes_leaves_the_parts_alone_that_are_out() {
+fn a_resumed_run_does_not_rewrite_published_parts() {
     let world = World::new();
     // More than a part of operations.
     world.export("acme/test_table/V1", &rows(1..=300_000, 1));
@@ -264,7 +264,7 @@ fn a_run_that_resumes_leaves_the_parts_alone_that_are_out() {
 }
 
 #[test]
-fn ctrl_c_stops_cleanly_and_says_how_to_go_on() {
+fn ctrl_c_stops_cleanly_and_explains_how_to_resume() {
     let world = World::new();
     for version in 1..=150 {
         world.export(&format!("acme/test_table/V{version}"), &rows(1..=200, version));
@@ -285,7 +285,7 @@ fn ctrl_c_stops_cleanly_and_says_how_to_go_on() {
 }
 
 #[test]
-fn the_second_ctrl_c_stops_at_once() {
+fn a_second_ctrl_c_stops_immediately() {
     let world = World::new();
     let part = world.export("acme/test_table/V1", &rows(1..=300_000, 1));
     // Nobody reads its stdout: it waits for ever in the middle of a write.
@@ -310,7 +310,7 @@ fn the_second_ctrl_c_stops_at_once() {
 }
 
 #[test]
-fn killed_while_an_approved_plan_is_published_the_next_run_publishes_it() {
+fn the_next_run_publishes_an_approved_plan_after_a_kill() {
     let held = || {
         let world = World::new();
         world.export("acme/test_table/V1", &rows(1..=200, 1));
@@ -338,7 +338,7 @@ fn killed_while_an_approved_plan_is_published_the_next_run_publishes_it() {
 }
 
 #[test]
-fn killed_while_it_replays_the_next_replay_ends_with_the_same_files() {
+fn the_next_replay_recovers_from_a_killed_one() {
     let world = world();
     world.run();
     let expected = outcome(&world);
@@ -350,7 +350,7 @@ fn killed_while_it_replays_the_next_replay_ends_with_the_same_files() {
 }
 
 #[test]
-fn what_comes_while_a_run_is_at_work_is_done_by_that_run() {
+fn a_run_processes_versions_that_arrive_while_it_runs() {
     for place in [Breakpoint::Locked, Breakpoint::Planned, Breakpoint::Published, Breakpoint::Succeeded] {
         let world = World::new();
         world.export("acme/test_table/V1", &rows(1..=200, 1));

@@ -22,7 +22,7 @@ struct Case {
 }
 
 #[test]
-fn every_engine_gives_what_each_case_expects() {
+fn every_engine_produces_the_expected_result_of_every_case() {
     let cases = cases();
     let mut failures = Vec::new();
     for case in &cases {

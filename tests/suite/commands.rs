@@ -17,7 +17,7 @@ fn world() -> World {
 }
 
 #[test]
-fn help_teaches() {
+fn help_matches_its_snapshots() {
     let world = World::new();
     for (name, arguments) in [
         ("help", &["--help"][..]),
@@ -56,7 +56,7 @@ fn delta_without_a_baseline_inserts_every_row() {
 }
 
 #[test]
-fn delta_takes_folders_and_names() {
+fn delta_accepts_folders_and_explicit_names() {
     let world = world();
     world.write("old/a.csv.gz", &std::fs::read(world.path("old.csv.gz")).unwrap());
     let arguments = [
@@ -85,7 +85,7 @@ fn delta_takes_folders_and_names() {
 }
 
 #[test]
-fn delta_leaves_no_file_behind_a_failure() {
+fn delta_leaves_no_output_file_after_a_failure() {
     let world = world();
     world.write("bad.csv.gz", &gzip(format!("{HEADER}eu,x,,open,,,2026-01-01 00:00:00,\n").as_bytes()));
     let said = world.tidemark(&["delta", "orders", "old.csv.gz", "bad.csv.gz", "-o", "ops.ndjson"]);
@@ -96,7 +96,7 @@ fn delta_leaves_no_file_behind_a_failure() {
 }
 
 #[test]
-fn delta_into_a_pipe_that_closes_is_no_error() {
+fn delta_into_a_closed_pipe_is_not_an_error() {
     let world = World::new();
     let rows: String = (0..200_000).map(|n| format!("PK{n};1;;\n")).collect();
     let path = world.write("new.csv.gz", &gzip(rows.as_bytes()));
@@ -108,7 +108,7 @@ fn delta_into_a_pipe_that_closes_is_no_error() {
 }
 
 #[test]
-fn tables_are_listed() {
+fn tables_lists_every_table() {
     let world = World::new();
     let listed = world.tidemark(&["tables", "--format", "json"]);
     let tables: Vec<serde_json::Value> = serde_json::from_str(&listed.stdout).unwrap();
@@ -120,7 +120,7 @@ fn tables_are_listed() {
 }
 
 #[test]
-fn listings_speak_json() {
+fn listings_support_json() {
     let world = World::new();
     world.export("acme/test_table/V1", "PK1;1;a;x\n");
     world.run();

@@ -124,7 +124,7 @@ fn bytes() -> impl Strategy<Value = Vec<u8>> {
 }
 
 #[test]
-fn splits_as_the_reference_and_the_csv_crate_do() {
+fn the_splitter_agrees_with_the_reference_and_the_csv_crate() {
     let (mut clean, mut flawed, mut fields) = (0, 0, 0);
     let tally = std::cell::RefCell::new((&mut clean, &mut flawed, &mut fields));
     let result = crate::properties::runner(5_000).run(&(source(), bytes(), 1_usize..5), |(source, bytes, most)| {
@@ -153,7 +153,7 @@ fn splits_as_the_reference_and_the_csv_crate_do() {
 
 /// Whatever stands across the end of a chunk must read as it does elsewhere.
 #[test]
-fn the_ends_of_buffers_do_not_matter() {
+fn buffer_boundaries_do_not_matter() {
     let source = Source { multiline: true, ..Source::DEFAULT };
     for length in (0..40).chain([65_500, 65_534, 65_535, 65_536, 131_071, 300_000]) {
         let filler = "x".repeat(length);

@@ -21,7 +21,7 @@ fn found_in(case: &Path) -> (Vec<Source>, Vec<Diagnostic>) {
 }
 
 #[test]
-fn every_code_has_a_directory_and_every_directory_a_code() {
+fn every_code_has_a_directory_and_vice_versa() {
     let codes: BTreeSet<String> = Code::ALL.iter().map(Code::to_string).collect();
     let directories: BTreeSet<String> =
         fs::read_dir(cases()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
@@ -29,7 +29,7 @@ fn every_code_has_a_directory_and_every_directory_a_code() {
 }
 
 #[test]
-fn every_mistake_looks_as_expected() {
+fn every_diagnostic_matches_its_expected_text() {
     let bless = std::env::var_os("BLESS").is_some();
     let mut differ = Vec::new();
     for code in Code::ALL {
@@ -49,7 +49,7 @@ fn every_mistake_looks_as_expected() {
 }
 
 #[test]
-fn every_mistake_says_more_than_that_it_is_one() {
+fn every_diagnostic_has_help_or_a_label() {
     for code in Code::ALL {
         for diagnostic in found_in(&cases().join(code.name())).1 {
             let has_label = diagnostic.labels.iter().any(|label| !label.text.is_empty());
@@ -59,7 +59,7 @@ fn every_mistake_says_more_than_that_it_is_one() {
 }
 
 #[test]
-fn mistakes_come_in_reading_order_and_name_places_inside_their_file() {
+fn diagnostics_are_in_source_order_with_spans_inside_their_file() {
     for code in Code::ALL {
         let (sources, diagnostics) = found_in(&cases().join(code.name()));
         let place = |diagnostic: &Diagnostic| {
@@ -71,7 +71,7 @@ fn mistakes_come_in_reading_order_and_name_places_inside_their_file() {
 }
 
 #[test]
-fn machines_get_the_same_mistakes_with_lines_and_columns() {
+fn json_reports_the_same_diagnostics_with_lines_and_columns() {
     for code in Code::ALL {
         let (sources, diagnostics) = found_in(&cases().join(code.name()));
         let objects: Vec<Value> = serde_json::from_str(&json(&diagnostics, &sources)).unwrap();
@@ -89,7 +89,7 @@ fn machines_get_the_same_mistakes_with_lines_and_columns() {
 }
 
 #[test]
-fn json_names_every_field() {
+fn json_contains_every_field() {
     let source = Source::new("schemas/t.yaml", "table: t\nprimary_key: [id]\ncolumns: [{ name: id, type: integr }]\n");
     let diagnostics = generator::tables(std::slice::from_ref(&source)).unwrap_err();
     let objects: Value = serde_json::from_str(&json(&diagnostics, &[source])).unwrap();

@@ -47,7 +47,7 @@ fn operations(world: &World, version: &str) -> Vec<Value> {
 }
 
 #[test]
-fn an_added_column_is_its_default_in_the_rows_from_before() {
+fn an_added_column_takes_its_default_in_baseline_rows() {
     let world = changed(
         &(BEFORE.to_owned()
             + "  - { name: qty, type: int, default: \"1\" }\n  - { name: tag, type: string, nullable: true }\n"),
@@ -72,7 +72,7 @@ fn an_added_column_is_its_default_in_the_rows_from_before() {
 }
 
 #[test]
-fn an_added_column_that_nothing_fills_stops_the_run() {
+fn an_added_required_column_without_a_default_stops_the_run() {
     let world = changed(&(BEFORE.to_owned() + "  - { name: qty, type: int }\n"));
     export(&world, "V2", "id,note,amount,qty", |n| format!("{n},n{n},{n}.50,1"));
     insta::assert_snapshot!("added_without_default", world.run().transcript());
@@ -98,7 +98,7 @@ fn a_removed_column_is_skipped() {
 }
 
 #[test]
-fn a_retyped_column_is_compared_as_todays_type_and_what_it_cannot_read_differs() {
+fn a_retyped_column_is_compared_as_its_new_type() {
     let world = World::of_schemas();
     world.write("schemas/t.yaml", schema(BEFORE).as_bytes());
     // Three old amounts are no decimals, one of them NULL where none may stand.
@@ -135,7 +135,7 @@ fn a_retyped_column_is_compared_as_todays_type_and_what_it_cannot_read_differs()
 }
 
 #[test]
-fn the_row_bytes_of_an_unreadable_old_value_are_its_raw_text() {
+fn an_unreadable_baseline_value_is_hashed_as_raw_text() {
     let world = changed("  - { name: note, type: string, nullable: true }\n  - { name: amount, type: int }\n");
     export(&world, "V2", "id,note,amount", |n| format!("{n},n{n},1"));
     assert_eq!(world.run().status, 1);
@@ -153,7 +153,7 @@ fn the_row_bytes_of_an_unreadable_old_value_are_its_raw_text() {
 }
 
 #[test]
-fn a_column_that_was_renamed_without_a_word_is_held_and_with_one_it_is_nothing() {
+fn a_renamed_column_is_held_unless_formerly_names_it() {
     let renamed = |formerly: &str| {
         format!(
             "  - {{ name: remark, type: string, nullable: true{formerly} }}\n  - {{ name: amount, type: string }}\n"
@@ -181,7 +181,7 @@ fn a_change_of_case_is_a_rename() {
 }
 
 #[test]
-fn a_changed_key_stops_the_run_until_a_resync() {
+fn a_changed_primary_key_stops_the_run_until_a_resync() {
     let other_key = schema(BEFORE).replace("primary_key: [id]", "primary_key: [id, amount]");
     let other_type = schema(BEFORE).replace("name: id, type: int", "name: id, type: string");
     for (name, schema) in [("other_key", &other_key), ("other_key_type", &other_type)] {
@@ -209,7 +209,7 @@ fn a_wider_key_type_is_the_same_key() {
 }
 
 #[test]
-fn the_baseline_is_read_in_the_dialect_of_its_time() {
+fn the_baseline_is_read_in_its_original_dialect() {
     let world = world();
     let other = schema(BEFORE).replace(
         "source: { compression: none, nulls: [\"\", \"NULL\"] }",
@@ -228,7 +228,7 @@ fn the_baseline_is_read_in_the_dialect_of_its_time() {
 }
 
 #[test]
-fn a_held_version_is_planned_anew_once_the_schema_changed() {
+fn a_held_version_is_planned_again_after_a_schema_change() {
     let world = world();
     export(&world, "V2", "id,note,amount", |n| format!("{n},other,{n}.50"));
     assert_eq!(world.run().status, 1);

@@ -27,7 +27,7 @@ fn refused(world: &World, status_of_v2: &str) -> String {
 }
 
 #[test]
-fn every_kind_of_bad_row_is_named_with_its_place() {
+fn every_kind_of_bad_row_is_reported_with_its_location() {
     let world = world();
     world.export(
         "acme/test_table/V2",
@@ -37,7 +37,7 @@ fn every_kind_of_bad_row_is_named_with_its_place() {
 }
 
 #[test]
-fn only_the_first_twenty_offenders_are_shown_and_all_are_counted() {
+fn twenty_bad_rows_are_shown_and_all_are_counted() {
     let world = world();
     world.export("acme/test_table/V2", &(0..30).map(|n| format!("PK{n};x;;\n")).collect::<String>());
     let said = refused(&world, "FAILED");
@@ -46,14 +46,14 @@ fn only_the_first_twenty_offenders_are_shown_and_all_are_counted() {
 }
 
 #[test]
-fn a_key_with_two_rows_is_refused_also_when_one_of_them_is_unchanged() {
+fn conflicting_rows_of_a_key_are_rejected_even_if_one_is_unchanged() {
     let world = world();
     world.export("acme/test_table/V2", "PK1;1;a;x\nPK2;2;b;y\nPK2;3;b;y\n");
     insta::assert_snapshot!("conflicting_duplicate", refused(&world, "FAILED"));
 }
 
 #[test]
-fn an_identical_row_counts_once() {
+fn identical_rows_count_once() {
     let world = world();
     world.export("acme/test_table/V2", "PK1;1;a;x\nPK2;2;b;y\nPK3;3;;\nPK3;3;;\nPK2;02;b;y\n");
     let (status, report) = world.run_json();
@@ -64,7 +64,7 @@ fn an_identical_row_counts_once() {
 }
 
 #[test]
-fn pii_is_masked_in_what_is_shown() {
+fn pii_values_are_masked_in_messages() {
     let world = World::new();
     let header = "region,order_id,customer_email,status,amount,note,updated_at,exported_by\n";
     world.export(
@@ -78,7 +78,7 @@ fn pii_is_masked_in_what_is_shown() {
 }
 
 #[test]
-fn headers_must_name_the_columns() {
+fn headers_must_match_the_schema() {
     for (name, header) in [
         ("unknown_column", "region,order_id,customer_email,status,ammount,note,updated_at,exported_by"),
         ("missing_column", "region,order_id,status,amount,note,updated_at,exported_by"),
@@ -95,7 +95,7 @@ fn headers_must_name_the_columns() {
 }
 
 #[test]
-fn broken_files_are_refused_and_read_again_once_they_are_whole() {
+fn corrupt_files_are_rejected_and_read_again_once_replaced() {
     let whole = gzip(GOOD.repeat(1000).as_bytes());
     let corrupt = {
         let mut bytes = whole.clone();
@@ -123,7 +123,7 @@ fn broken_files_are_refused_and_read_again_once_they_are_whole() {
 }
 
 #[test]
-fn several_gzip_members_are_one_file() {
+fn a_part_may_have_several_gzip_members() {
     let world = world();
     let members = [gzip(b"PK1;1;a;x\nPK2;"), gzip(b"2;b;y\nPK3;3;;\n")].concat();
     world.write("exports/acme/test_table/V2/part.csv.gz", &members);
@@ -132,14 +132,14 @@ fn several_gzip_members_are_one_file() {
 }
 
 #[test]
-fn the_name_of_a_part_tells_its_compression() {
+fn a_part_must_have_the_extension_of_its_compression() {
     let world = world();
     world.write("exports/acme/test_table/V2/part.csv", GOOD.as_bytes());
     insta::assert_snapshot!("wrong_extension", refused(&world, "FAILED"));
 }
 
 #[test]
-fn a_failed_version_does_not_hold_up_the_next() {
+fn a_failed_version_does_not_block_the_next() {
     let world = world();
     world.export("acme/test_table/V2", "PK1;one;a;x\n");
     world.export("acme/test_table/V3", "PK1;1;a;x\n");
@@ -150,7 +150,7 @@ fn a_failed_version_does_not_hold_up_the_next() {
 }
 
 #[test]
-fn retry_tries_a_failed_version_again() {
+fn retry_registers_a_failed_version_again() {
     let world = world();
     world.export("acme/test_table/V2", "PK1;one;a;x\n");
     world.run();
@@ -163,7 +163,7 @@ fn retry_tries_a_failed_version_again() {
 }
 
 #[test]
-fn what_is_no_export_is_named_and_the_rest_goes_on() {
+fn stray_files_are_reported_and_the_run_continues() {
     let world = World::new();
     world.export("acme/test_table/V1", GOOD);
     world.export("acme/test_tabel/V1", GOOD);
@@ -176,7 +176,7 @@ fn what_is_no_export_is_named_and_the_rest_goes_on() {
 }
 
 #[test]
-fn mistakes_on_the_command_line() {
+fn command_line_mistakes_are_explained() {
     let world = world();
     for (name, arguments) in [
         ("no_such_folder", &["run", "nowhere"][..]),
@@ -195,7 +195,7 @@ fn mistakes_on_the_command_line() {
 }
 
 #[test]
-fn a_part_that_may_not_be_read_is_the_machines_fault() {
+fn an_unreadable_part_is_a_machine_fault() {
     let world = world();
     let path = world.export("acme/test_table/V2", GOOD);
     fs::set_permissions(&path, Permissions::from_mode(0o000)).unwrap();
@@ -206,7 +206,7 @@ fn a_part_that_may_not_be_read_is_the_machines_fault() {
 }
 
 #[test]
-fn an_output_that_cannot_be_written_is_the_machines_fault_and_the_next_run_goes_on() {
+fn an_unwritable_output_is_a_machine_fault_and_the_next_run_resumes() {
     let world = World::new();
     world.export("acme/test_table/V1", GOOD);
     // A file stands where the folder of the tenant must be.
@@ -225,7 +225,7 @@ fn an_output_that_cannot_be_written_is_the_machines_fault_and_the_next_run_goes_
 }
 
 #[test]
-fn a_full_disk_is_the_machines_fault_and_the_next_run_goes_on() {
+fn a_full_disk_is_a_machine_fault_and_the_next_run_resumes() {
     let world = World::new();
     // Random enough to be larger than the disk once it is compressed.
     let rows: String =

@@ -23,7 +23,7 @@ fn counts(outcome: &Value) -> [i64; 3] {
 }
 
 #[test]
-fn three_versions_give_the_operations_that_a_hand_finds() {
+fn three_versions_produce_the_expected_operations() {
     let world = World::new();
     world.export("acme/test_table/V1", V1);
     world.export("acme/test_table/V2", V2);
@@ -62,7 +62,7 @@ fn ids_are_the_same_on_every_machine() {
 }
 
 #[test]
-fn a_version_is_framed_and_its_fingerprints_chain() {
+fn begin_and_end_frame_a_version_and_fingerprints_chain() {
     let world = World::new();
     world.export("acme/test_table/V1", V1);
     world.export("acme/test_table/V2", V2);
@@ -85,7 +85,7 @@ fn a_version_is_framed_and_its_fingerprints_chain() {
 }
 
 #[test]
-fn running_again_does_nothing_and_says_so() {
+fn running_again_reports_nothing_to_do() {
     let world = World::new();
     world.export("acme/test_table/V1", V1);
     world.run();
@@ -95,7 +95,7 @@ fn running_again_does_nothing_and_says_so() {
 }
 
 #[test]
-fn a_run_as_its_user_sees_it() {
+fn run_status_and_history_output() {
     let world = World::new();
     world.export("acme/test_table/V1", V1);
     world.export("acme/test_table/V2", V2);
@@ -106,7 +106,7 @@ fn a_run_as_its_user_sees_it() {
 }
 
 #[test]
-fn a_replay_is_the_same_to_the_byte() {
+fn a_replay_is_byte_identical() {
     let world = World::new();
     world.export("acme/test_table/V1", V1);
     world.export("acme/test_table/V2", V2);
@@ -122,7 +122,7 @@ fn a_replay_is_the_same_to_the_byte() {
 }
 
 #[test]
-fn only_what_succeeded_can_be_published_again() {
+fn only_succeeded_versions_can_be_replayed() {
     let world = World::new();
     world.export("acme/test_table/V1", V1);
     world.export("acme/test_table/V2", "PK1;one;;\n");
@@ -147,7 +147,7 @@ fn an_empty_change_set_is_published_and_takes_a_sequence() {
 }
 
 #[test]
-fn an_older_version_that_comes_late_is_superseded() {
+fn an_older_version_that_arrives_late_is_superseded() {
     let world = World::new();
     world.export("acme/test_table/V2", V2);
     world.run();
@@ -160,7 +160,7 @@ fn an_older_version_that_comes_late_is_superseded() {
 }
 
 #[test]
-fn the_same_parts_written_again_are_no_revision() {
+fn rewriting_the_same_parts_is_not_a_revision() {
     let world = World::new();
     let path = world.export("acme/test_table/V1", V1);
     world.run();
@@ -175,7 +175,7 @@ fn the_same_parts_written_again_are_no_revision() {
 }
 
 #[test]
-fn other_parts_after_success_are_a_refused_revision() {
+fn changed_parts_after_success_are_a_refused_revision() {
     let world = World::new();
     world.export("acme/test_table/V1", V1);
     world.run();
@@ -190,7 +190,7 @@ fn other_parts_after_success_are_a_refused_revision() {
 }
 
 #[test]
-fn a_baseline_that_changed_stops_the_run() {
+fn a_changed_baseline_stops_the_run() {
     let world = World::new();
     world.export("acme/test_table/V1", V1);
     world.run();
@@ -206,7 +206,7 @@ fn a_baseline_that_changed_stops_the_run() {
 }
 
 #[test]
-fn a_baseline_that_vanished_stops_the_run() {
+fn a_missing_baseline_stops_the_run() {
     let world = World::new();
     let path = world.export("acme/test_table/V1", V1);
     world.run();
@@ -258,7 +258,7 @@ fn a_count_waits_for_every_part() {
 }
 
 #[test]
-fn a_manifest_waits_for_what_it_names() {
+fn a_manifest_waits_for_the_parts_it_names() {
     const HEADER: &str =
         "book,entry_id,posted_on,booked_at,account,counterparty,amount,currency,fx_rate,reversed,reference,batch_no\n";
     let world = World::new();
@@ -289,7 +289,7 @@ fn a_manifest_waits_for_what_it_names() {
 }
 
 #[test]
-fn a_marker_alone_is_no_export() {
+fn a_marker_alone_is_not_an_export() {
     let world = World::new();
     world.write("exports/acme/web_events/V1/_SUCCESS", b"");
     let said = world.run();
@@ -298,7 +298,7 @@ fn a_marker_alone_is_no_export() {
 }
 
 #[test]
-fn filters_leave_the_others_alone() {
+fn a_filtered_run_leaves_other_tables_alone() {
     let world = World::new();
     for tenant in ["acme", "globex"] {
         world.export(&format!("{tenant}/test_table/V1"), V1);
@@ -310,7 +310,7 @@ fn filters_leave_the_others_alone() {
 }
 
 #[test]
-fn a_run_that_finds_the_lock_taken_leaves_at_once() {
+fn a_run_exits_at_once_when_the_lock_is_taken() {
     let world = World::new();
     world.export("acme/test_table/V1", V1);
     world.run();
@@ -329,7 +329,7 @@ fn a_run_that_finds_the_lock_taken_leaves_at_once() {
 }
 
 #[test]
-fn what_began_to_be_published_is_finished_first_under_its_number() {
+fn an_interrupted_publication_is_finished_first_under_its_sequence() {
     let world = World::new();
     world.export("acme/test_table/V1", V1);
     world.export("acme/test_table/V2", V2);

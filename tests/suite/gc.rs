@@ -61,7 +61,7 @@ fn masked(said: &Said) -> String {
 }
 
 #[test]
-fn the_newest_stay_and_can_be_replayed_and_the_others_go() {
+fn gc_keeps_the_newest_change_sets_and_removes_the_others() {
     let world = world();
     let (published, exports) = (files(&world.path("out")), files(&world.path("exports")));
     let all = files(&world.path(".tidemark/changes"));
@@ -88,7 +88,7 @@ fn the_newest_stay_and_can_be_replayed_and_the_others_go() {
 }
 
 #[test]
-fn ten_stay_unless_told() {
+fn gc_keeps_ten_change_sets_by_default() {
     let world = World::new();
     for version in 1..=12 {
         world.export(&format!("acme/test_table/V{version}"), &rows(1..=version));
@@ -102,7 +102,7 @@ fn ten_stay_unless_told() {
 }
 
 #[test]
-fn what_is_held_can_be_approved_whatever_was_taken_away() {
+fn a_held_version_can_be_approved_after_gc() {
     let world = world();
     let hash = record(&world, "acme/test_table/V7")["plan"]["hash"].as_str().unwrap().to_owned();
     gc(&world, "0");
@@ -117,7 +117,7 @@ fn what_is_held_can_be_approved_whatever_was_taken_away() {
 }
 
 #[test]
-fn what_is_planned_or_began_to_be_published_is_published_as_it_was_planned() {
+fn gc_keeps_the_change_sets_of_unfinished_versions() {
     for place in ["planned", "held", "publishing", "claimed", "part-written", "part-published", "published"] {
         let world = World::new();
         world.export("acme/test_table/V1", &rows(1..=200));
@@ -140,7 +140,7 @@ fn what_is_planned_or_began_to_be_published_is_published_as_it_was_planned() {
 }
 
 #[test]
-fn what_killed_runs_left_goes_and_the_next_run_plans_anew() {
+fn gc_removes_the_leftovers_of_killed_runs() {
     for place in ["planning", "changes-durable"] {
         let world = World::new();
         world.export("acme/test_table/V1", &rows(1..=200));
@@ -155,7 +155,7 @@ fn what_killed_runs_left_goes_and_the_next_run_plans_anew() {
 }
 
 #[test]
-fn what_ended_without_being_published_goes() {
+fn gc_removes_rejected_and_superseded_change_sets() {
     let world = world();
     world.tidemark(&["reject", "acme/test_table/V7"]);
     assert_eq!(world.statuses("acme/test_table")["V7"], "REJECTED");
@@ -172,7 +172,7 @@ fn what_ended_without_being_published_goes() {
 }
 
 #[test]
-fn only_what_is_ours_goes() {
+fn gc_leaves_foreign_files_alone() {
     let world = world();
     let changes = world.path(".tidemark/changes");
     world.write(".tidemark/changes/acme/test_table/V1/aside-99/part-00000.ndjson.gz", b"x");
@@ -229,7 +229,7 @@ fn only_what_is_ours_goes() {
 }
 
 #[test]
-fn a_table_that_somebody_works_on_is_left_alone_and_the_others_are_not() {
+fn gc_skips_only_locked_tables() {
     let world = world();
     world.export("globex/test_table/V1", &rows(1..=2));
     world.export("globex/test_table/V2", &rows(1..=3));
@@ -253,7 +253,7 @@ fn a_table_that_somebody_works_on_is_left_alone_and_the_others_are_not() {
 }
 
 #[test]
-fn a_run_in_the_midst_of_its_plan_is_not_disturbed() {
+fn gc_does_not_disturb_a_run_in_progress() {
     for place in ["planning", "changes-durable", "planned", "part-written"] {
         let world = World::new();
         world.export("acme/test_table/V1", &rows(1..=200));
@@ -268,7 +268,7 @@ fn a_run_in_the_midst_of_its_plan_is_not_disturbed() {
 }
 
 #[test]
-fn a_version_that_came_while_gc_had_the_lease_is_told() {
+fn gc_reports_a_version_that_arrives_while_it_holds_the_lease() {
     let world = world();
     world.export("acme/test_table/V8", &rows(1..=206));
     let gc = Stopped::at(&world, &["gc", "--keep", "1"], "locked");
@@ -282,7 +282,7 @@ fn a_version_that_came_while_gc_had_the_lease_is_told() {
 }
 
 #[test]
-fn of_temporary_files_only_the_abandoned_go() {
+fn gc_removes_only_abandoned_temporary_files() {
     let world = world();
     let old = world.write(".tidemark/work/.tmpabcdef", b"old rows");
     File::options()
@@ -307,7 +307,7 @@ fn of_temporary_files_only_the_abandoned_go() {
 }
 
 #[test]
-fn it_needs_no_exports_and_says_what_it_could_not_do() {
+fn gc_works_without_exports_and_reports_what_it_cannot_remove() {
     let world = world();
     world.export("globex/test_table/V1", &rows(1..=2));
     world.run();
@@ -326,7 +326,7 @@ fn it_needs_no_exports_and_says_what_it_could_not_do() {
 }
 
 #[test]
-fn a_removal_that_is_cut_off_leaves_no_half_of_a_change_set() {
+fn an_interrupted_removal_leaves_no_partial_change_set() {
     let world = world();
     let version = world.path(".tidemark/changes/acme/test_table/V5");
     let set = fs::read_dir(&version).unwrap().next().unwrap().unwrap().path();

@@ -105,7 +105,7 @@ fn named(table: &str) -> String {
 }
 
 #[test]
-fn the_first_run_creates_everything_and_the_second_touches_nothing() {
+fn the_first_run_creates_everything_and_the_second_writes_nothing() {
     let workspace = Workspace::new(&[("customers", CUSTOMERS), ("orders", &named("orders"))]);
     let (status, stdout, stderr) = workspace.outcome(&[]);
     assert_eq!((status, stdout.as_str()), (0, ""));
@@ -141,7 +141,7 @@ fn the_first_run_creates_everything_and_the_second_touches_nothing() {
 }
 
 #[test]
-fn generated_rust_reads_as_if_written_by_hand() {
+fn generated_rust_reads_like_handwritten_code() {
     let workspace = Workspace::new(&[("customers", CUSTOMERS)]);
     assert_eq!(workspace.outcome(&[]).0, 0);
     insta::assert_snapshot!(workspace.read("generated/src/customers.rs"), @r##"
@@ -187,7 +187,7 @@ fn generated_rust_reads_as_if_written_by_hand() {
 }
 
 #[test]
-fn the_old_name_of_a_column_reaches_the_runtime() {
+fn the_former_name_of_a_column_reaches_the_runtime() {
     let yaml = CUSTOMERS.replace("nullable: true", "nullable: true, default: nobody, formerly: Full_Name");
     let files = generator::generate(&[Source::new("schemas/customers.yaml", yaml.clone())]).unwrap();
     let column = r#"Column::new("name", Type::String)
@@ -201,7 +201,7 @@ fn the_old_name_of_a_column_reaches_the_runtime() {
 }
 
 #[test]
-fn a_change_writes_the_files_it_concerns_and_no_other() {
+fn a_change_rewrites_only_the_affected_files() {
     let workspace = Workspace::new(&[("customers", CUSTOMERS), ("orders", &named("orders"))]);
     workspace.run(&[]);
     let before = workspace.files();
@@ -226,7 +226,7 @@ fn a_change_writes_the_files_it_concerns_and_no_other() {
 }
 
 #[test]
-fn a_deleted_table_takes_its_artifacts_along_and_nothing_else() {
+fn deleting_a_table_removes_only_its_artifacts() {
     let workspace = Workspace::new(&[("customers", CUSTOMERS), ("orders", &named("orders"))]);
     workspace.run(&[]);
     fs::remove_file(workspace.path("schemas/orders.yaml")).unwrap();
@@ -249,7 +249,7 @@ fn a_deleted_table_takes_its_artifacts_along_and_nothing_else() {
 }
 
 #[test]
-fn check_finds_a_hand_edit_and_writes_nothing() {
+fn check_reports_a_manual_edit_and_writes_nothing() {
     let workspace = Workspace::new(&[("customers", CUSTOMERS)]);
     workspace.run(&[]);
     let edited = workspace.read("generated/src/customers.rs").replace("pub id: i64", "pub id: u64");
@@ -264,7 +264,7 @@ fn check_finds_a_hand_edit_and_writes_nothing() {
 }
 
 #[test]
-fn check_finds_what_was_never_generated() {
+fn check_reports_missing_files() {
     let workspace = Workspace::new(&[("customers", CUSTOMERS)]);
     let (status, diff, _) = workspace.outcome(&["--check"]);
     assert_eq!(status, 1);
@@ -273,7 +273,7 @@ fn check_finds_what_was_never_generated() {
 }
 
 #[test]
-fn a_mistake_in_one_schema_writes_nothing_at_all() {
+fn a_mistake_in_one_schema_prevents_all_output() {
     let workspace =
         Workspace::new(&[("customers", CUSTOMERS), ("orders", &named("orders").replace("bigint", "integr"))]);
     let before = workspace.files();
@@ -289,7 +289,7 @@ fn a_mistake_in_one_schema_writes_nothing_at_all() {
 }
 
 #[test]
-fn a_folder_that_is_not_there_is_the_machines_fault() {
+fn a_missing_folder_is_a_machine_fault() {
     let empty = TempDir::new().unwrap();
     let output = Command::new(&*PROGRAM).arg("--root").arg(empty.path()).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
@@ -298,7 +298,7 @@ fn a_folder_that_is_not_there_is_the_machines_fault() {
 }
 
 #[test]
-fn a_file_that_cannot_be_written_is_the_machines_fault() {
+fn an_unwritable_file_is_a_machine_fault() {
     let workspace = Workspace::new(&[("customers", CUSTOMERS)]);
     // A folder where a file belongs cannot be replaced by it.
     fs::create_dir_all(workspace.path("schemas/table.schema.json/taken")).unwrap();
@@ -326,14 +326,14 @@ fn a_generated_table_equals_its_model() {
 }
 
 #[test]
-fn the_same_schemas_give_the_same_bytes_in_any_order() {
+fn the_order_of_schemas_does_not_change_the_output() {
     let sources = [Source::new("schemas/a.yaml", named("a")), Source::new("schemas/b.yaml", named("b"))];
     let reversed = [sources[1].clone(), sources[0].clone()];
     assert_eq!(generator::generate(&sources), generator::generate(&reversed));
 }
 
 #[test]
-fn a_thousand_tables_of_twenty_columns_generate() {
+fn a_thousand_tables_of_twenty_columns_can_be_generated() {
     let source = |number: usize| {
         let columns: String =
             (1..20).map(|c| format!("  - {{ name: c{c}, type: \"decimal(12,2)\", nullable: true }}\n")).collect();
@@ -346,7 +346,7 @@ fn a_thousand_tables_of_twenty_columns_generate() {
 }
 
 #[test]
-fn the_schema_hash_covers_what_changes_a_delta_and_nothing_else() {
+fn the_schema_hash_covers_only_what_affects_a_delta() {
     let hash = |yaml: &str| generator::parse(yaml).unwrap().schema_hash();
     let base = hash(CUSTOMERS);
     let same = [
@@ -455,7 +455,7 @@ fn mutated(mutations: &[Mutation]) -> Vec<u8> {
 }
 
 #[test]
-fn a_schema_with_every_field_is_right() {
+fn a_schema_with_every_field_is_valid() {
     let source = Source::new("schemas/everything.yaml", EVERYTHING);
     let sources = [source];
     let table = generator::tables(&sources).map_err(|found| human(&found, &sources, Look::Plain)).unwrap().remove(0);
@@ -469,7 +469,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_text_brings_the_generator_down(mutations in proptest::collection::vec(mutation(), 1..5)) {
+    fn no_input_makes_the_generator_panic(mutations in proptest::collection::vec(mutation(), 1..5)) {
         let sources = [Source::from_bytes("schemas/everything.yaml", &mutated(&mutations))];
         if let Err(diagnostics) = generator::generate(&sources) {
             prop_assert!(!diagnostics.is_empty());
@@ -481,7 +481,7 @@ proptest! {
 
     /// What the generator takes for a default is what the runtime reads, and nothing else.
     #[test]
-    fn defaults_are_read_as_exports_are((ty, text) in typed_text(), nullable: bool, trim: bool) {
+    fn generator_and_runtime_accept_the_same_defaults((ty, text) in typed_text(), nullable: bool, trim: bool) {
         let quoted = serde_json::to_string(&text).unwrap();
         let column = format!("{{ name: c, {ty}, nullable: {nullable}, trim: {trim}");
         let schema = |column: &str| format!("{{ table: t, primary_key: [k], columns: [{{ name: k, type: int }}, {column}] }}");

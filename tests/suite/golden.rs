@@ -25,7 +25,7 @@ struct Vector {
 }
 
 #[test]
-fn rows_hash_as_they_do_elsewhere() {
+fn every_engine_reproduces_the_golden_vectors() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/rows.json");
     let vectors: Vec<Vector> = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
     for vector in &vectors {

@@ -31,7 +31,7 @@ fn approve(world: &World, version: &str) -> Said {
 }
 
 #[test]
-fn a_truncated_export_is_held_and_its_plan_explains_it_in_ten_lines() {
+fn a_truncated_export_is_held_and_its_plan_explains_why_in_ten_lines() {
     let world = truncated();
     let said = world.run();
     insta::assert_snapshot!("held", said.transcript());
@@ -46,7 +46,7 @@ fn a_truncated_export_is_held_and_its_plan_explains_it_in_ten_lines() {
 }
 
 #[test]
-fn a_rejected_version_gives_way_to_a_good_delivery() {
+fn a_rejected_version_can_be_delivered_again() {
     let world = truncated();
     world.run();
     insta::assert_snapshot!("reject", world.tidemark(&["reject", "acme/orders/V2"]).transcript());
@@ -60,7 +60,7 @@ fn a_rejected_version_gives_way_to_a_good_delivery() {
 }
 
 #[test]
-fn an_approved_plan_is_published_as_it_was_looked_at() {
+fn an_approved_plan_is_published_as_reviewed() {
     let world = truncated();
     world.run();
     let said = approve(&world, "acme/orders/V2");
@@ -70,7 +70,7 @@ fn an_approved_plan_is_published_as_it_was_looked_at() {
 }
 
 #[test]
-fn an_approval_names_what_was_looked_at() {
+fn an_approval_must_name_the_reviewed_plan() {
     let world = truncated();
     world.run();
     for (name, arguments) in [
@@ -84,7 +84,7 @@ fn an_approval_names_what_was_looked_at() {
 }
 
 #[test]
-fn a_newer_version_is_compared_with_the_last_that_succeeded_and_supersedes_a_held_one() {
+fn a_newer_version_supersedes_a_held_one() {
     let world = truncated();
     world.run();
     world.export("acme/orders/V3", &orders(1, 199, |_| "paid"));
@@ -101,7 +101,7 @@ fn approve_text(world: &World) -> &'static str {
 }
 
 #[test]
-fn a_held_version_is_planned_anew_when_its_baseline_moved() {
+fn a_held_version_is_planned_again_when_its_baseline_moves() {
     let world = truncated();
     world.export("acme/orders/V3", &orders(1, 95, |_| "paid"));
     world.run();
@@ -116,7 +116,7 @@ fn a_held_version_is_planned_anew_when_its_baseline_moved() {
 }
 
 #[test]
-fn an_export_that_changes_while_it_is_held_is_looked_at_anew() {
+fn an_export_that_changes_while_held_is_planned_again() {
     let world = truncated();
     world.run();
     let stale = hash(&world, "acme/orders/V2");
@@ -129,7 +129,7 @@ fn an_export_that_changes_while_it_is_held_is_looked_at_anew() {
 }
 
 #[test]
-fn plan_looks_at_a_version_before_any_run_publishes_it() {
+fn plan_shows_a_version_before_any_run_publishes_it() {
     let world = World::new();
     world.export("acme/orders/V1", &orders(1, 200, |_| "paid"));
     world.run();
@@ -147,7 +147,7 @@ fn plan_looks_at_a_version_before_any_run_publishes_it() {
 }
 
 #[test]
-fn each_rule_breaks_on_its_own_side_of_its_bound() {
+fn each_guard_breaks_just_past_its_limit() {
     use runtime::change_set::Counts;
     use runtime::run::guard::broken;
     use runtime::table::Guards;

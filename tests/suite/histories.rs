@@ -122,7 +122,7 @@ fn flaw() -> impl Strategy<Value = Flaw> {
 }
 
 #[test]
-fn whatever_happens_a_consumer_ends_with_the_last_good_snapshot() {
+fn a_consumer_always_ends_with_the_last_good_snapshot() {
     let wanted = std::env::var("TIDEMARK_HISTORIES").ok().and_then(|number| number.parse().ok()).unwrap_or(HISTORIES);
     let threads = thread::available_parallelism().map_or(1, |number| number.get() as u32);
     let (steps, published) = (AtomicUsize::new(0), AtomicUsize::new(0));

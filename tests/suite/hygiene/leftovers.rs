@@ -65,7 +65,7 @@ fn exports_may_be_read_only() {
 }
 
 #[test]
-fn an_out_that_is_read_only_stops_the_run_and_the_next_one_goes_on() {
+fn a_read_only_output_stops_the_run_and_the_next_run_resumes() {
     let world = World::new();
     world.export("acme/test_table/V1", GOOD);
     fs::create_dir(world.path("out")).unwrap();
@@ -84,7 +84,7 @@ fn an_out_that_is_read_only_stops_the_run_and_the_next_one_goes_on() {
 }
 
 #[test]
-fn a_published_folder_that_became_read_only_keeps_what_it_has() {
+fn a_replay_into_a_read_only_folder_changes_nothing() {
     let world = World::new();
     world.export("acme/test_table/V1", GOOD);
     assert_eq!(world.run().status, 0);
@@ -102,7 +102,7 @@ fn a_published_folder_that_became_read_only_keeps_what_it_has() {
 }
 
 #[test]
-fn a_state_that_is_read_only_stops_the_run_before_anything_is_published() {
+fn a_read_only_state_stops_the_run_before_anything_is_published() {
     let world = World::new();
     world.export("acme/test_table/V1", GOOD);
     fs::create_dir(world.path("state")).unwrap();
@@ -120,7 +120,7 @@ fn a_state_that_is_read_only_stops_the_run_before_anything_is_published() {
 }
 
 #[test]
-fn a_registry_that_became_read_only_is_told_and_the_next_run_goes_on() {
+fn a_read_only_registry_stops_the_run_and_the_next_run_resumes() {
     let world = World::new();
     world.export("acme/test_table/V1", GOOD);
     assert_eq!(world.run().status, 0);
@@ -139,7 +139,7 @@ fn a_registry_that_became_read_only_is_told_and_the_next_run_goes_on() {
 }
 
 #[test]
-fn change_sets_that_cannot_be_written_leave_the_version_as_it_was() {
+fn unwritable_change_sets_leave_the_version_unchanged() {
     let world = World::new();
     world.export("acme/test_table/V1", GOOD);
     assert_eq!(world.run().status, 0);
@@ -158,7 +158,7 @@ fn change_sets_that_cannot_be_written_leave_the_version_as_it_was() {
 }
 
 #[test]
-fn nothing_is_left_behind_a_version_that_succeeded_was_held_or_was_refused() {
+fn no_leftovers_after_success_hold_or_refusal() {
     let world = World::new();
     let rows = |count: u32, value: &str| (0..count).map(|n| format!("PK{n};{n};{value};x\n")).collect::<String>();
     world.export("acme/test_table/V1", &rows(5000, "a"));
@@ -180,7 +180,7 @@ fn nothing_is_left_behind_a_version_that_succeeded_was_held_or_was_refused() {
 }
 
 #[test]
-fn no_working_file_is_left_behind_bad_rows() {
+fn no_leftovers_after_bad_rows() {
     let world = World::new();
     world.export("acme/test_table/V1", GOOD);
     world.export("acme/test_table/V2", "PK1;one;a;x\n");
@@ -192,7 +192,7 @@ fn no_working_file_is_left_behind_bad_rows() {
 }
 
 #[test]
-fn what_a_killed_run_wrote_aside_is_taken_away_by_the_next() {
+fn the_next_run_removes_the_leftovers_of_a_killed_one() {
     let world = World::new();
     world.export("acme/test_table/V1", GOOD);
     for place in [Breakpoint::Planning, Breakpoint::PartWritten] {

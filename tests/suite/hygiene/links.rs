@@ -28,7 +28,7 @@ fn strays(world: &World) -> (Vec<String>, usize) {
 }
 
 #[test]
-fn a_linked_tenant_table_or_version_is_named_and_the_rest_goes_on() {
+fn linked_folders_are_reported_and_the_run_continues() {
     let world = world();
     let absolute = world.path("elsewhere");
     link(&world, "acme", "exports/inside");
@@ -61,7 +61,7 @@ fn a_linked_tenant_table_or_version_is_named_and_the_rest_goes_on() {
 }
 
 #[test]
-fn a_linked_part_is_refused_wherever_it_leads_and_newer_versions_go_on() {
+fn a_linked_part_is_refused_wherever_it_points() {
     for target in [
         "_aside/part.csv.gz",
         "../V1/part.csv.gz",
@@ -87,7 +87,7 @@ fn a_linked_part_is_refused_wherever_it_leads_and_newer_versions_go_on() {
 }
 
 #[test]
-fn a_baseline_that_became_a_link_stops_the_table() {
+fn a_baseline_replaced_by_a_link_stops_the_table() {
     let world = world();
     assert_eq!(world.run().status, 0);
     world.export("acme/test_table/V2", "PK1;1;a;x\nPK2;3;b;y\n");
@@ -106,7 +106,7 @@ fn a_baseline_that_became_a_link_stops_the_table() {
 }
 
 #[test]
-fn a_known_version_is_not_reached_through_a_link_above_it() {
+fn a_registered_version_is_not_read_through_a_linked_parent() {
     let world = world();
     assert_eq!(world.run().status, 0);
     world.export("acme/test_table/V2", "PK1;one;a;x\n");
@@ -121,7 +121,7 @@ fn a_known_version_is_not_reached_through_a_link_above_it() {
 }
 
 #[test]
-fn the_root_that_the_user_names_may_be_a_link_or_a_detour() {
+fn the_exports_root_may_be_a_link_or_an_indirect_path() {
     let world = world();
     link(&world, "exports", "link");
     let said = world.tidemark(&["run", "link"]);
@@ -134,7 +134,7 @@ fn the_root_that_the_user_names_may_be_a_link_or_a_detour() {
 }
 
 #[test]
-fn a_marker_or_a_manifest_that_is_a_link_is_not_followed() {
+fn a_linked_marker_or_manifest_is_not_followed() {
     let world = World::new();
     for (version, note) in
         [("acme/web_events/20260101_V0001", "_SUCCESS"), ("acme/ledger_entries/20260101_V0001", "_manifest.json")]
@@ -157,7 +157,7 @@ fn a_marker_or_a_manifest_that_is_a_link_is_not_followed() {
 }
 
 #[test]
-fn links_that_belong_to_somebody_else_do_not_matter() {
+fn hidden_links_of_other_programs_are_ignored() {
     let world = world();
     // What an editor and a file system leave there.
     link(&world, "nobody@nowhere.1:2", "exports/acme/test_table/V1/.#part.csv.gz");
@@ -168,7 +168,7 @@ fn links_that_belong_to_somebody_else_do_not_matter() {
 }
 
 #[test]
-fn delta_follows_a_link_that_the_user_names_and_none_inside_a_folder() {
+fn delta_follows_only_links_named_on_the_command_line() {
     let world = world();
     link(&world, "elsewhere/test_table/V1/part.csv.gz", "latest.csv.gz");
     link(&world, "elsewhere/test_table/V1", "latest");

@@ -52,7 +52,7 @@ fn has(modes: &[(String, bool, u32)], pieces: [&str; 2]) -> bool {
 }
 
 #[test]
-fn under_umask_077_nothing_is_open_to_anybody_else() {
+fn umask_077_keeps_everything_private() {
     let world = World::new();
     everything(&world, "077");
     let modes = modes(&world, &["out", ".tidemark"]);
@@ -68,7 +68,7 @@ fn under_umask_077_nothing_is_open_to_anybody_else() {
 }
 
 #[test]
-fn under_umask_022_what_is_published_can_be_read_by_all() {
+fn umask_022_makes_published_files_readable_by_all() {
     let world = World::new();
     everything(&world, "022");
     let modes = modes(&world, &["out"]);
@@ -79,7 +79,7 @@ fn under_umask_022_what_is_published_can_be_read_by_all() {
 }
 
 #[test]
-fn under_umask_002_what_is_published_can_be_written_by_the_group() {
+fn umask_002_makes_published_files_writable_by_the_group() {
     let world = World::new();
     everything(&world, "002");
     for (path, is_folder, mode) in modes(&world, &["out", ".tidemark/changes"]) {
@@ -89,7 +89,7 @@ fn under_umask_002_what_is_published_can_be_written_by_the_group() {
 
 /// The files that the registry has only while somebody has it open.
 #[test]
-fn the_registrys_own_temporary_files_are_no_wider_than_the_umask() {
+fn temporary_files_of_the_registry_respect_the_umask() {
     let world = World::new();
     world.export("acme/test_table/V1", GOOD);
     // Enough to tell that a pipe cannot hold it: then the run ends no sooner than it is read.

@@ -9,7 +9,7 @@ use crate::world::{World, gzip};
 const LEDGER: &str = "acme/ledger_entries/20260101_V0001";
 
 #[test]
-fn names_on_the_command_line_cannot_leave_the_exports() {
+fn names_on_the_command_line_cannot_escape_the_exports() {
     let world = World::new();
     world.export("acme/test_table/V1", GOOD);
     assert_eq!(world.run().status, 0);
@@ -61,7 +61,7 @@ fn names_on_the_command_line_cannot_leave_the_exports() {
 }
 
 #[test]
-fn folders_whose_names_are_too_long_or_not_plain_are_strays() {
+fn folders_with_long_or_unusual_names_are_strays() {
     let world = World::new();
     let names = [
         "x".repeat(129),
@@ -90,7 +90,7 @@ fn folders_whose_names_are_too_long_or_not_plain_are_strays() {
 }
 
 #[test]
-fn a_part_whose_name_has_control_characters_is_refused() {
+fn part_names_with_control_characters_are_refused() {
     let world = World::new();
     world.export("acme/test_table/V1", GOOD);
     for (version, name) in [("V2", "a\nb.csv.gz"), ("V3", "\u{1b}]0;owned\u{7}.csv.gz"), ("V4", "a\u{202e}zg.vsc.gz")] {
@@ -138,7 +138,7 @@ fn a_manifest_cannot_name_a_file_outside_its_folder() {
 }
 
 #[test]
-fn a_manifest_that_is_no_manifest_is_told_in_plain_characters() {
+fn an_invalid_manifest_is_reported_in_printable_characters() {
     let world = World::new();
     let folder = sample(&world, LEDGER);
     for text in [
@@ -157,7 +157,7 @@ fn a_manifest_that_is_no_manifest_is_told_in_plain_characters() {
 }
 
 #[test]
-fn a_manifest_that_names_a_part_twice_is_not_taken() {
+fn a_manifest_that_names_a_part_twice_is_not_accepted() {
     let world = World::new();
     let folder = sample(&world, LEDGER);
     let text = fs::read_to_string(folder.join("_manifest.json")).unwrap();
@@ -171,7 +171,7 @@ fn a_manifest_that_names_a_part_twice_is_not_taken() {
 }
 
 #[test]
-fn a_manifest_larger_than_any_is_not_read() {
+fn an_oversized_manifest_is_not_read() {
     let world = World::new();
     let folder = sample(&world, LEDGER);
     let whole = fs::read(folder.join("_manifest.json")).unwrap();

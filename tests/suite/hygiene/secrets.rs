@@ -50,7 +50,7 @@ fn world() -> World {
 }
 
 #[test]
-fn no_log_line_has_a_value_of_a_row_in_it() {
+fn logs_never_contain_row_values() {
     let world = world();
     let operations = world.published("acme/orders/V2");
     for op in ["INSERT", "UPDATE", "DELETE"] {
@@ -74,7 +74,7 @@ fn no_log_line_has_a_value_of_a_row_in_it() {
 }
 
 #[test]
-fn the_registry_has_no_personal_data_in_it() {
+fn the_registry_never_contains_personal_data() {
     let world = world();
     for n in 0..2000 {
         world.write(&format!("exports/stray-{n:0>100}"), b"");
@@ -105,7 +105,7 @@ fn the_registry_has_no_personal_data_in_it() {
 }
 
 #[test]
-fn a_row_that_is_taken_for_a_header_is_not_shown_where_columns_are_pii() {
+fn a_row_mistaken_for_a_header_is_not_shown_if_columns_are_pii() {
     let world = World::new();
     // Headers may name the columns in any order, so the address may stand first.
     world.export("acme/orders/V1", "s3cr3t@example.com,31415926,eu,paid,1.00,,1961-07-01 00:00:00,job\n");

@@ -11,7 +11,7 @@ use crate::world::{World, gzip, ndjson};
 const PROBLEM: &str = "not a regular file";
 
 #[test]
-fn a_part_that_is_a_fifo_or_a_socket_is_refused_and_the_rest_goes_on() {
+fn fifo_and_socket_parts_are_refused_and_the_run_continues() {
     let world = World::new();
     world.export("acme/test_table/V1", GOOD);
     fifo(&world, "exports/acme/test_table/V2/part.csv.gz");
@@ -30,7 +30,7 @@ fn a_part_that_is_a_fifo_or_a_socket_is_refused_and_the_rest_goes_on() {
 }
 
 #[test]
-fn a_marker_or_a_manifest_that_is_a_fifo_keeps_its_version_waiting() {
+fn a_fifo_as_marker_or_manifest_keeps_its_version_waiting() {
     let world = World::new();
     for (version, note) in
         [("acme/web_events/20260101_V0001", "_SUCCESS"), ("acme/ledger_entries/20260101_V0001", "_manifest.json")]
@@ -46,7 +46,7 @@ fn a_marker_or_a_manifest_that_is_a_fifo_keeps_its_version_waiting() {
 }
 
 #[test]
-fn a_part_that_became_a_fifo_is_no_baseline() {
+fn a_part_replaced_by_a_fifo_is_not_a_baseline() {
     let world = World::new();
     let part = world.export("acme/test_table/V1", GOOD);
     assert_eq!(world.run().status, 0);
@@ -60,7 +60,7 @@ fn a_part_that_became_a_fifo_is_no_baseline() {
 }
 
 #[test]
-fn delta_refuses_what_it_cannot_read_twice() {
+fn delta_refuses_input_that_cannot_be_read_twice() {
     let world = World::new();
     fifo(&world, "part.csv.gz");
     for named in ["part.csv.gz", "/dev/zero", "/dev/stdin"] {
@@ -72,7 +72,7 @@ fn delta_refuses_what_it_cannot_read_twice() {
 }
 
 #[test]
-fn delta_writes_into_a_special_file_and_never_over_it() {
+fn delta_writes_into_a_fifo_without_replacing_it() {
     let world = World::new();
     world.write("new.csv.gz", &gzip(GOOD.as_bytes()));
     fifo(&world, "pipe");

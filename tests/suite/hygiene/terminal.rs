@@ -27,7 +27,7 @@ fn on_a_terminal(world: &World, status: i32, arguments: &[&str]) -> Said {
 }
 
 #[test]
-fn a_terminal_would_show_what_is_not_escaped() {
+fn forced_colours_reach_the_output() {
     // The other tests of this file would prove nothing if colours were never written.
     let said = World::new().tidemark_with(&["run", "nowhere"], &[("CLICOLOR_FORCE", "1")]);
     assert!(said.stderr.contains('\u{1b}'), "{:?}", said.stderr);
@@ -56,7 +56,7 @@ fn values_of_bad_rows_are_escaped() {
 }
 
 #[test]
-fn names_in_headers_are_escaped_and_cut() {
+fn header_names_are_escaped_and_truncated() {
     let world = World::new();
     world.export("acme/orders/V1", &ORDERS.replace("status", &format!("st{EVIL}us")));
     world.export("globex/orders/V1", &ORDERS.replace("status", &"x".repeat(100_000)));
@@ -121,7 +121,7 @@ fn names_of_files_and_folders_are_escaped() {
 }
 
 #[test]
-fn names_that_are_not_utf8_are_no_harm_to_machines_either() {
+fn names_that_are_not_utf8_are_escaped_in_json() {
     let world = World::new();
     world.export("acme/test_table/V1", GOOD);
     fs::write(world.path("exports").join(std::ffi::OsStr::from_bytes(b"\xff\x1b")), b"").unwrap();
@@ -130,7 +130,7 @@ fn names_that_are_not_utf8_are_no_harm_to_machines_either() {
 }
 
 #[test]
-fn what_the_user_named_is_escaped_too() {
+fn command_line_arguments_are_escaped() {
     let world = World::new();
     let root = format!("root{EVIL}");
     world.write(&format!("{root}/acme/test_table/V1/part.csv.gz"), &gzip(b"PK1;one;a;x\n"));
