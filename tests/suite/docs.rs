@@ -1,4 +1,4 @@
-//! What is written about tests must be true of them.
+//! docs/faults.md and the tests must agree.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,14 +10,14 @@ use regex::Regex;
 fn tests() -> BTreeSet<String> {
     let suite = Path::new(env!("CARGO_MANIFEST_DIR")).join("suite");
     let test = Regex::new(r"#\[test\]\s+fn (\w+)").unwrap();
-    let mut found = BTreeSet::new();
+    let mut tests = BTreeSet::new();
     for path in sources(&suite) {
         let module = path.strip_prefix(&suite).unwrap().with_extension("");
         let module = module.to_string_lossy().replace('/', "::");
         let text = fs::read_to_string(&path).unwrap();
-        found.extend(test.captures_iter(&text).map(|name| format!("{module}::{}", &name[1])));
+        tests.extend(test.captures_iter(&text).map(|name| format!("{module}::{}", &name[1])));
     }
-    found
+    tests
 }
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
@@ -40,8 +40,8 @@ fn faults_page_names_only_existing_tests() {
 #[test]
 fn faults_page_names_every_fault_test() {
     let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/faults.md")).unwrap();
-    let of_faults = ["breakpoints::", "processes::", "histories::", "pipeline::", "streams::"];
-    let injecting = tests().into_iter().filter(|test| of_faults.iter().any(|module| test.starts_with(module)));
-    let unnamed: Vec<String> = injecting.filter(|test| !page.contains(test.as_str())).collect();
+    let fault_modules = ["breakpoints::", "processes::", "histories::", "pipeline::", "streams::"];
+    let fault_tests = tests().into_iter().filter(|test| fault_modules.iter().any(|module| test.starts_with(module)));
+    let unnamed: Vec<String> = fault_tests.filter(|test| !page.contains(test.as_str())).collect();
     assert!(unnamed.is_empty(), "{unnamed:?}");
 }

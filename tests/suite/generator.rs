@@ -1,4 +1,4 @@
-//! The generator as it is used: what it writes, what it leaves alone, and that no text brings it down.
+//! The generator from the outside: what it writes, what it leaves alone, and that it survives any input.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -20,7 +20,7 @@ use tests::table::table;
 
 use crate::diagnostics::assert_spans_are_inside;
 
-/// The program itself, built once by the cargo and in the profile that built this test.
+/// The generator's binary, built once by the same cargo and profile as this test.
 static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
     let mut build = std::process::Command::new(env!("CARGO"));
     build.args(["build", "--quiet", "--package", "generator"]);
@@ -41,7 +41,7 @@ columns:
   - { name: name, type: string, nullable: true, description: As on the invoice }
 ";
 
-/// A workspace of its own, with what is hand-written beside generated code.
+/// A temporary workspace with schemas, and hand-written files next to the generated ones.
 struct Workspace(TempDir);
 
 impl Workspace {
@@ -49,7 +49,7 @@ impl Workspace {
         let workspace = Self(TempDir::new().unwrap());
         workspace.write("generated/Cargo.toml", "# by hand\n");
         workspace.write("generated/src/bin/tidemark.rs", "// by hand\n");
-        workspace.write("generated/src/helper.rs", "//! By hand, and none of the generator's business.\n");
+        workspace.write("generated/src/helper.rs", "//! By hand; the generator must not touch it.\n");
         for (table, yaml) in schemas {
             workspace.write(&format!("schemas/{table}.yaml"), yaml);
         }
@@ -81,7 +81,7 @@ impl Workspace {
         (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
     }
 
-    /// Every file with its bytes and the time it was written.
+    /// Every file with its bytes and modification time.
     fn files(&self) -> BTreeMap<PathBuf, (Vec<u8>, SystemTime)> {
         let mut files = BTreeMap::new();
         let mut folders = vec![self.0.path().to_owned()];
@@ -91,8 +91,8 @@ impl Workspace {
                 if path.is_dir() {
                     folders.push(path);
                 } else {
-                    let written = path.metadata().unwrap().modified().unwrap();
-                    files.insert(path.clone(), (fs::read(&path).unwrap(), written));
+                    let modified = path.metadata().unwrap().modified().unwrap();
+                    files.insert(path.clone(), (fs::read(&path).unwrap(), modified));
                 }
             }
         }
@@ -100,13 +100,13 @@ impl Workspace {
     }
 }
 
-fn named(table: &str) -> String {
+fn schema_named(table: &str) -> String {
     CUSTOMERS.replace("customers", table)
 }
 
 #[test]
 fn the_first_run_creates_everything_and_the_second_writes_nothing() {
-    let workspace = Workspace::new(&[("customers", CUSTOMERS), ("orders", &named("orders"))]);
+    let workspace = Workspace::new(&[("customers", CUSTOMERS), ("orders", &schema_named("orders"))]);
     let (status, stdout, stderr) = workspace.outcome(&[]);
     assert_eq!((status, stdout.as_str()), (0, ""));
     let created = [
@@ -202,18 +202,18 @@ fn the_former_name_of_a_column_reaches_the_runtime() {
 
 #[test]
 fn a_change_rewrites_only_the_affected_files() {
-    let workspace = Workspace::new(&[("customers", CUSTOMERS), ("orders", &named("orders"))]);
+    let workspace = Workspace::new(&[("customers", CUSTOMERS), ("orders", &schema_named("orders"))]);
     workspace.run(&[]);
     let before = workspace.files();
-    workspace.write("schemas/orders.yaml", &named("orders").replace("bigint", "int"));
+    workspace.write("schemas/orders.yaml", &schema_named("orders").replace("bigint", "int"));
     let updated = [
         "generated/ddl/orders.sql",
         "generated/sql/orders.delta.sql",
         "generated/sql/orders.first_import.sql",
         "generated/src/orders.rs",
     ];
-    let told = updated.map(|file| format!("updated {file}\n")).concat() + "2 tables, 4 files changed\n";
-    assert_eq!(workspace.outcome(&[]).2, told);
+    let expected_stderr = updated.map(|file| format!("updated {file}\n")).concat() + "2 tables, 4 files changed\n";
+    assert_eq!(workspace.outcome(&[]).2, expected_stderr);
     let changed: Vec<PathBuf> = workspace
         .files()
         .into_iter()
@@ -227,7 +227,7 @@ fn a_change_rewrites_only_the_affected_files() {
 
 #[test]
 fn deleting_a_table_removes_only_its_artifacts() {
-    let workspace = Workspace::new(&[("customers", CUSTOMERS), ("orders", &named("orders"))]);
+    let workspace = Workspace::new(&[("customers", CUSTOMERS), ("orders", &schema_named("orders"))]);
     workspace.run(&[]);
     fs::remove_file(workspace.path("schemas/orders.yaml")).unwrap();
     let (status, diff, stderr) = workspace.outcome(&["--check"]);
@@ -275,7 +275,7 @@ fn check_reports_missing_files() {
 #[test]
 fn a_mistake_in_one_schema_prevents_all_output() {
     let workspace =
-        Workspace::new(&[("customers", CUSTOMERS), ("orders", &named("orders").replace("bigint", "integr"))]);
+        Workspace::new(&[("customers", CUSTOMERS), ("orders", &schema_named("orders").replace("bigint", "integr"))]);
     let before = workspace.files();
     let (status, stdout, stderr) = workspace.outcome(&[]);
     assert_eq!((status, stdout.as_str()), (1, ""));
@@ -300,7 +300,7 @@ fn a_missing_folder_is_a_machine_fault() {
 #[test]
 fn an_unwritable_file_is_a_machine_fault() {
     let workspace = Workspace::new(&[("customers", CUSTOMERS)]);
-    // A folder where a file belongs cannot be replaced by it.
+    // A folder in the place of an output file cannot be replaced.
     fs::create_dir_all(workspace.path("schemas/table.schema.json/taken")).unwrap();
     let (status, _, stderr) = workspace.outcome(&[]);
     assert_eq!(status, 2);
@@ -327,7 +327,7 @@ fn a_generated_table_equals_its_model() {
 
 #[test]
 fn the_order_of_schemas_does_not_change_the_output() {
-    let sources = [Source::new("schemas/a.yaml", named("a")), Source::new("schemas/b.yaml", named("b"))];
+    let sources = [Source::new("schemas/a.yaml", schema_named("a")), Source::new("schemas/b.yaml", schema_named("b"))];
     let reversed = [sources[1].clone(), sources[0].clone()];
     assert_eq!(generator::generate(&sources), generator::generate(&reversed));
 }
@@ -349,18 +349,18 @@ fn a_thousand_tables_of_twenty_columns_can_be_generated() {
 fn the_schema_hash_covers_only_what_affects_a_delta() {
     let hash = |yaml: &str| generator::parse(yaml).unwrap().schema_hash();
     let base = hash(CUSTOMERS);
-    let same = [
+    let without_effect = [
         CUSTOMERS.replace("One row per customer.", "Customers."),
         CUSTOMERS.replace(", description: As on the invoice", ", pii: true, compare: true"),
         format!("{CUSTOMERS}guards: {{ min_rows: 7 }}\nengine: {{ athena: false }}\n"),
         format!("{CUSTOMERS}source: {{ delimiter: \",\", nulls: [\"\"] }}\n"),
         CUSTOMERS.replace("{ name: id, type: bigint }", "{ type: bigint, name: id }"),
     ];
-    for yaml in same {
+    for yaml in without_effect {
         assert_eq!(hash(&yaml), base, "{yaml}");
     }
-    let other = [
-        named("clients"),
+    let with_effect = [
+        schema_named("clients"),
         CUSTOMERS.replace("bigint", "int"),
         CUSTOMERS.replace(", nullable: true", ""),
         CUSTOMERS.replace("nullable: true", "nullable: true, compare: false"),
@@ -373,16 +373,16 @@ fn the_schema_hash_covers_only_what_affects_a_delta() {
         format!("{CUSTOMERS}source: {{ complete: manifest }}\n"),
         format!("{CUSTOMERS}operations: {{ before_image: true }}\n"),
     ];
-    for yaml in other {
+    for yaml in with_effect {
         assert_ne!(hash(&yaml), base, "{yaml}");
     }
     let nulls = |list: &str| hash(&format!("{CUSTOMERS}source: {{ nulls: {list} }}\n"));
     assert_eq!(nulls("[a, b]"), nulls("[b, a]"));
-    // A change here gives every table another hash, and every baseline another plan.
+    // If this changes, every table gets another hash, and every version a new plan.
     assert_eq!(base, "547e24f6b19b13f91c4127bac1ca0054");
 }
 
-/// A schema with every field there is, for texts to be broken in.
+/// A schema with every field there is, as the starting point of random mutations.
 const EVERYTHING: &str = r#"# Every field.
 table: everything
 description: "All of it – and \"more\"."
@@ -420,7 +420,7 @@ enum Mutation {
 }
 
 fn mutation() -> impl Strategy<Value = Mutation> {
-    let place = 0..EVERYTHING.len();
+    let position = 0..EVERYTHING.len();
     let inserted = prop_oneof![
         proptest::collection::vec(any::<u8>(), 1..4),
         "[-:,{}\\[\\]\"'#&*!|>%@`~ \n\t?]{1,3}".prop_map(String::into_bytes),
@@ -428,25 +428,25 @@ fn mutation() -> impl Strategy<Value = Mutation> {
             .prop_map(|text| text.as_bytes().to_vec()),
     ];
     prop_oneof![
-        (place.clone(), 1..20usize).prop_map(|(at, length)| Mutation::Remove(at, length)),
-        (place.clone(), inserted).prop_map(|(at, bytes)| Mutation::Insert(at, bytes)),
-        (place.clone(), 1..40usize, place).prop_map(|(from, length, to)| Mutation::Copy(from, length, to)),
+        (position.clone(), 1..20usize).prop_map(|(at, length)| Mutation::Remove(at, length)),
+        (position.clone(), inserted).prop_map(|(at, bytes)| Mutation::Insert(at, bytes)),
+        (position.clone(), 1..40usize, position).prop_map(|(from, length, to)| Mutation::Copy(from, length, to)),
     ]
 }
 
 fn mutated(mutations: &[Mutation]) -> Vec<u8> {
     let mut bytes = EVERYTHING.as_bytes().to_vec();
     for mutation in mutations {
-        let within = |at: usize| at.min(bytes.len());
+        let clamp = |at: usize| at.min(bytes.len());
         match mutation {
-            Mutation::Remove(at, length) => drop(bytes.drain(within(*at)..within(at + length))),
+            Mutation::Remove(at, length) => drop(bytes.drain(clamp(*at)..clamp(at + length))),
             Mutation::Insert(at, inserted) => {
-                let at = within(*at);
+                let at = clamp(*at);
                 bytes.splice(at..at, inserted.iter().copied());
             }
             Mutation::Copy(from, length, to) => {
-                let copied = bytes[within(*from)..within(from + length)].to_vec();
-                let to = within(*to);
+                let copied = bytes[clamp(*from)..clamp(from + length)].to_vec();
+                let to = clamp(*to);
                 bytes.splice(to..to, copied);
             }
         }
@@ -458,7 +458,10 @@ fn mutated(mutations: &[Mutation]) -> Vec<u8> {
 fn a_schema_with_every_field_is_valid() {
     let source = Source::new("schemas/everything.yaml", EVERYTHING);
     let sources = [source];
-    let table = generator::tables(&sources).map_err(|found| human(&found, &sources, Look::Plain)).unwrap().remove(0);
+    let table = generator::tables(&sources)
+        .map_err(|diagnostics| human(&diagnostics, &sources, Look::Plain))
+        .unwrap()
+        .remove(0);
     assert_eq!(table.columns[5].ty.name(), "varchar(12)", "through an alias");
     assert_eq!(table.columns[4].default.as_deref(), Some("it's"));
     assert_eq!(table.columns[2].default.as_deref(), Some("0"));
@@ -479,7 +482,7 @@ proptest! {
         }
     }
 
-    /// What the generator takes for a default is what the runtime reads, and nothing else.
+    /// The generator accepts a text as a default exactly if the runtime can read it in an export.
     #[test]
     fn generator_and_runtime_accept_the_same_defaults((ty, text) in typed_text(), nullable: bool, trim: bool) {
         let quoted = serde_json::to_string(&text).unwrap();
@@ -488,17 +491,17 @@ proptest! {
         let accepted = generator::parse(&schema(&format!("{column}, default: {quoted} }}"))).is_ok();
         let model: model::Table = generator::parse(&schema(&format!("{column} }}"))).unwrap();
         let table = table(&model);
-        let readable = reads(&table.columns[1], table, &text);
+        let readable = runtime_reads(&table.columns[1], table, &text);
         prop_assert_eq!(accepted, readable, "{} {:?}", ty, text);
     }
 }
 
-fn reads(column: &'static Column, table: &'static runtime::table::Table, text: &str) -> bool {
+fn runtime_reads(column: &'static Column, table: &'static runtime::table::Table, text: &str) -> bool {
     let reader = Reader::new(column, &Written::of(&table.source), false, false);
     reader.read(text.as_bytes(), false, &mut Vec::new()).is_ok()
 }
 
-/// A type with its options, and a text that looks like one of its values.
+/// A type with its options, and a text that resembles a value of it.
 fn typed_text() -> impl Strategy<Value = (&'static str, String)> {
     const INTEGERS: &[&str] = &["type: tinyint", "type: smallint", "type: int", "type: bigint"];
     const NUMBERS: &[&str] = &["type: float", "type: double", "type: \"decimal(4,2)\"", "type: decimal(38)"];
