@@ -1,11 +1,13 @@
 //! Runs that stop at a named breakpoint and are killed there, interrupted, or resumed after another run took over.
 
+mod stopped_process;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
 
@@ -13,80 +15,18 @@ use runtime::breakpoint::Breakpoint;
 
 use crate::world::{Said, World, files, tell};
 
+pub(crate) use stopped_process::StoppedProcess;
+use stopped_process::signal;
+
 /// Sets the clock ahead by an hour, which is longer than any lease.
 pub(crate) const ONE_HOUR_AHEAD: (&str, &str) = ("TIDEMARK_CLOCK_AHEAD_MS", "3600000");
-
-/// A process that has stopped itself at a breakpoint, to be killed or resumed.
-pub(crate) struct StoppedProcess(Child);
-
-impl StoppedProcess {
-    /// Starts a command and waits until it stops at a breakpoint for the `nth` time; `None` if it ends before that.
-    pub(crate) fn start(world: &World, arguments: &[&str], breakpoint: Breakpoint, nth: u32) -> Option<Self> {
-        Self::start_with(world, arguments, breakpoint, nth, &[])
-    }
-
-    pub(crate) fn start_with(
-        world: &World,
-        arguments: &[&str],
-        breakpoint: Breakpoint,
-        nth: u32,
-        environment: &[(&str, &str)],
-    ) -> Option<Self> {
-        let mut child = world
-            .command(arguments)
-            .env("TIDEMARK_BREAK", format!("{}:{nth}", breakpoint.name()))
-            .envs(environment.iter().copied())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        loop {
-            if child.try_wait().unwrap().is_some() {
-                return None;
-            }
-            if process_state(&child) == Some('T') {
-                return Some(Self(child));
-            }
-            thread::sleep(Duration::from_millis(1));
-        }
-    }
-
-    fn signal(&self, name: &str) {
-        signal(&self.0, name);
-    }
-
-    /// Kills the process as the kernel does when memory runs out: it cannot clean up.
-    pub(crate) fn kill(mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
-
-    /// Lets the process run to its end.
-    pub(crate) fn resume(self) -> Said {
-        self.signal("CONT");
-        let output = self.0.wait_with_output().unwrap();
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        Said { status: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) }
-    }
-}
-
-fn signal(child: &Child, name: &str) {
-    let sent = Command::new("kill").args([format!("-{name}"), child.id().to_string()]).status().unwrap();
-    assert!(sent.success());
-}
-
-/// The state of a process in `/proc/PID/stat`; `T` means stopped by a signal (proc_pid_stat(5)).
-fn process_state(child: &Child) -> Option<char> {
-    let stat = fs::read_to_string(format!("/proc/{}/stat", child.id())).ok()?;
-    stat.rsplit_once(')')?.1.trim_start().chars().next()
-}
 
 /// Rows of `test_table` with numbered keys, all with the same value.
 fn rows(keys: std::ops::RangeInclusive<u32>, value: u32) -> String {
     keys.map(|key| format!("PK{key};{value};;\n")).collect()
 }
 
-/// Exports whose run passes every breakpoint: a first import, changes, a HELD version, a FAILED one, and one after them.
+/// Exports whose run reaches every breakpoint: a first import, changes, a HELD and a FAILED version, and one after them.
 fn world() -> World {
     let world = World::new().in_memory();
     world.export("acme/test_table/V1", &rows(1..=200, 1));
@@ -152,11 +92,11 @@ fn the_third_run_recovers_from_two_kills() {
 
 /// Temporary files of a run that should have been removed.
 fn leftovers(world: &World) -> Vec<PathBuf> {
-    let mut left: Vec<PathBuf> = files(&world.path("out/.writing")).into_keys().collect();
-    left.extend(files(&world.path(".tidemark/work")).into_keys());
+    let mut leftovers: Vec<PathBuf> = files(&world.path("out/.writing")).into_keys().collect();
+    leftovers.extend(files(&world.path(".tidemark/work")).into_keys());
     let aside = |path: &PathBuf| path.to_string_lossy().contains("/aside-");
-    left.extend(files(&world.path(".tidemark/changes")).into_keys().filter(aside));
-    left
+    leftovers.extend(files(&world.path(".tidemark/changes")).into_keys().filter(aside));
+    leftovers
 }
 
 /// The inode and modification time of each file, which change when it is rewritten.

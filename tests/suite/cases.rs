@@ -1,8 +1,9 @@
 //! The case table: one folder per rule, run through every engine.
 //!
-//! A case is a folder `cases/<name>/` with `schema.yaml`, the exports `before/` (absent for a first import) and `after/`,
-//! and the expected result in `expect/`. Exports are plain text and are compressed as the schema says, unless a file is
-//! compressed already. `UPDATE_EXPECT=1` rewrites `expect/` from the reference; review the diff before you commit it.
+//! A case is a folder `cases/<name>/` with `schema.yaml`, the exports `before/` (absent for a first import) and
+//! `after/`, and the expected result in `expect/`. Exports are plain text and are compressed as the schema says, unless
+//! a file is compressed already. `UPDATE_EXPECT=1` rewrites `expect/` from the reference; review the diff before you
+//! commit it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -34,8 +35,9 @@ fn every_engine_produces_the_expected_result_of_every_case() {
             continue;
         };
         for engine in ENGINES {
-            let found = (engine.delta)(&case.given);
-            let difference = difference(&expected, &found).or_else(|| missing_mentions(&mentions, &found, engine.name));
+            let actual = (engine.delta)(&case.given);
+            let difference =
+                difference(&expected, &actual).or_else(|| missing_mentions(&mentions, &actual, engine.name));
             failures.extend(difference.map(|difference| format!("{}, {}: {difference}", case.name, engine.name)));
         }
     }
@@ -124,8 +126,8 @@ impl Case {
 }
 
 /// The words that an engine's error message should mention but does not. The reference only knows the kind of error.
-fn missing_mentions(mentions: &[String], found: &Finding, engine: &str) -> Option<String> {
-    let Finding::Stopped(message) = found else { return None };
+fn missing_mentions(mentions: &[String], actual: &Finding, engine: &str) -> Option<String> {
+    let Finding::Stopped(message) = actual else { return None };
     let missing: Vec<&String> = mentions.iter().filter(|mention| !message.contains(*mention)).collect();
     (engine != "reference" && !missing.is_empty()).then(|| format!("`{message}` does not mention {missing:?}"))
 }

@@ -129,12 +129,12 @@ fn the_splitter_agrees_with_the_reference_and_the_csv_crate() {
     let tally = std::cell::RefCell::new((&mut valid, &mut invalid, &mut fields));
     let result =
         crate::properties::runner(5_000).run(&(source(), bytes(), 1_usize..5), |(source, bytes, max_length)| {
-            let found = split(&bytes[..], &source);
-            prop_assert_eq!(&found, &records(&bytes, &source));
-            prop_assert_eq!(&found, &split(SlowReader { bytes: &bytes, max_length, is_interrupted: false }, &source));
+            let actual = split(&bytes[..], &source);
+            prop_assert_eq!(&actual, &records(&bytes, &source));
+            prop_assert_eq!(&actual, &split(SlowReader { bytes: &bytes, max_length, is_interrupted: false }, &source));
 
             let mut tally = tally.borrow_mut();
-            let split: Result<Vec<Vec<Field>>, _> = found.into_iter().map(|record| record.fields).collect();
+            let split: Result<Vec<Vec<Field>>, _> = actual.into_iter().map(|record| record.fields).collect();
             let Ok(split) = split else {
                 *tally.1 += 1;
                 return Ok(());
@@ -157,10 +157,10 @@ fn buffer_boundaries_do_not_matter() {
     for length in (0..40).chain([65_500, 65_534, 65_535, 65_536, 131_071, 300_000]) {
         let filler = "x".repeat(length);
         let text = format!("{filler},\"a\"\"b\r\n\",c\r\n\"{filler}\n\",\"\",é\n").repeat(700_000 / (length + 30));
-        let found = split(text.as_bytes(), &source);
-        assert_eq!(found, records(text.as_bytes(), &source), "filler of {length} bytes");
+        let actual = split(text.as_bytes(), &source);
+        assert_eq!(actual, records(text.as_bytes(), &source), "filler of {length} bytes");
         assert_eq!(
-            found,
+            actual,
             split(SlowReader { bytes: text.as_bytes(), max_length: 4_093, is_interrupted: false }, &source)
         );
     }

@@ -1,5 +1,7 @@
-//! The stacks as they ship, deployed on the emulator by `infra/deploy`: exports enter through S3, operations leave through
-//! Kinesis. All tests share one deployment; each test has its own tenants.
+//! The stacks as they ship, deployed on the emulator by `infra/deploy`: exports enter through S3, operations leave
+//! through Kinesis. All tests share one deployment; each test has its own tenants.
+
+mod faults;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -19,6 +21,8 @@ use serde_json::{Value as Json, json};
 
 use crate::stack::Stack;
 use crate::world::{Said, World, files, gunzip, gzip};
+
+pub(crate) use faults::{Faults, calls, forget_calls};
 
 /// The root of the project.
 pub(crate) const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
@@ -372,43 +376,4 @@ fn environment(stack: &Stack) -> Vec<(&'static str, String)> {
     environment.push(("AWS_EC2_METADATA_DISABLED", "true".into()));
     environment.push(("AWS_DEFAULT_REGION", "us-east-1".into()));
     environment
-}
-
-/// Injected failures of the functions' calls, removed on drop.
-pub(crate) struct Faults;
-
-impl Faults {
-    /// Injects failures by these rules from now on.
-    pub(crate) fn new(rules: &Json) -> Self {
-        let (status, output) = Stack::get().ask_proxy("POST", "/_rules", &rules.to_string());
-        assert_eq!(status, 200, "{output}");
-        Self
-    }
-
-    /// The number of failed calls since the log was cleared, by kind of fault.
-    pub(crate) fn struck() -> BTreeMap<String, usize> {
-        let mut struck = BTreeMap::new();
-        for call in calls() {
-            if let Some(fault) = call["fault"].as_str() {
-                *struck.entry(fault.to_owned()).or_default() += 1;
-            }
-        }
-        struck
-    }
-}
-
-impl Drop for Faults {
-    fn drop(&mut self) {
-        Stack::get().ask_proxy("POST", "/_rules", &json!([]).to_string());
-    }
-}
-
-/// Every call that the functions made since the log was cleared.
-pub(crate) fn calls() -> Vec<Json> {
-    serde_json::from_str(&Stack::get().ask_proxy("GET", "/_log", "").1).unwrap()
-}
-
-/// Clears the log of calls.
-pub(crate) fn forget_calls() {
-    Stack::get().ask_proxy("DELETE", "/_rules", "");
 }

@@ -34,7 +34,7 @@ fn faults_page_names_only_existing_tests() {
     assert!(named.len() > 50, "{named:?}");
     let tests = tests();
     let missing: Vec<&String> = named.difference(&tests).collect();
-    assert!(missing.is_empty(), "{missing:?}");
+    assert!(missing.is_empty(), "docs/faults.md names tests that do not exist: {missing:#?}");
 }
 
 #[test]
@@ -43,5 +43,5 @@ fn faults_page_names_every_fault_test() {
     let fault_modules = ["breakpoints::", "processes::", "histories::", "pipeline::", "streams::"];
     let fault_tests = tests().into_iter().filter(|test| fault_modules.iter().any(|module| test.starts_with(module)));
     let unnamed: Vec<String> = fault_tests.filter(|test| !page.contains(test.as_str())).collect();
-    assert!(unnamed.is_empty(), "{unnamed:?}");
+    assert!(unnamed.is_empty(), "docs/faults.md does not name these tests: {unnamed:#?}");
 }

@@ -96,17 +96,17 @@ fn headers_must_match_the_schema() {
 
 #[test]
 fn corrupt_files_are_rejected_and_read_again_once_replaced() {
-    let whole = gzip(GOOD.repeat(1000).as_bytes());
+    let valid = gzip(GOOD.repeat(1000).as_bytes());
     let corrupt = {
-        let mut bytes = whole.clone();
+        let mut bytes = valid.clone();
         let crc = bytes.len() - 8;
         bytes[crc] ^= 1;
         bytes
     };
-    let trailing_junk = [&whole[..], b"what does not belong here"].concat();
+    let trailing_junk = [&valid[..], b"what does not belong here"].concat();
     for (name, bytes) in [
-        ("truncated", &whole[..whole.len() / 2]),
-        ("no_trailer", &whole[..whole.len() - 4]),
+        ("truncated", &valid[..valid.len() / 2]),
+        ("no_trailer", &valid[..valid.len() - 4]),
         ("bad_crc", &corrupt),
         ("trailing_junk", &trailing_junk),
         ("empty_file", b""),

@@ -219,13 +219,13 @@ fn gc_leaves_foreign_files_alone() {
     );
     let sum: u64 = tables.iter().map(|table| table["bytes"].as_u64().unwrap()).sum();
     assert_eq!(report["bytes"], sum);
-    let of_test_table = tables.iter().find(|table| table["table"] == "test_table").unwrap();
+    let test_table = tables.iter().find(|table| table["table"] == "test_table").unwrap();
     assert_eq!(
-        (&of_test_table["tenant"], &of_test_table["locked_by"], &of_test_table["failed"]),
+        (&test_table["tenant"], &test_table["locked_by"], &test_table["failed"]),
         (&json!("acme"), &Value::Null, &Value::Null)
     );
     let is_change_set = |removed: &&Value| removed["kind"] == "change-set";
-    assert_eq!(of_test_table["removed"].as_array().unwrap().iter().filter(is_change_set).count(), 4);
+    assert_eq!(test_table["removed"].as_array().unwrap().iter().filter(is_change_set).count(), 4);
 
     for gone in ["acme/dropped_table", "acme/test_table/V99", "initech", "umbrella"] {
         assert!(!changes.join(gone).exists(), "{gone}");

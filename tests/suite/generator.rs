@@ -1,5 +1,8 @@
 //! The generator from the outside: what it writes, what it leaves alone, and that it survives any input.
 
+mod defaults;
+mod fuzz;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,17 +11,10 @@ use std::sync::LazyLock;
 use std::time::SystemTime;
 
 use assert_cmd::Command;
-use generator::diagnostic::{Look, human, json};
-use generator::model;
 use generator::source::{self, Source};
-use proptest::prelude::*;
-use runtime::epoch::Written;
 use runtime::table::{Column, Type};
-use runtime::value::Reader;
 use tempfile::TempDir;
 use tests::table::table;
-
-use crate::diagnostics::assert_spans_are_inside;
 
 /// The generator's binary, built once by the same cargo and profile as this test.
 static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
@@ -380,161 +376,4 @@ fn the_schema_hash_covers_only_what_affects_a_delta() {
     assert_eq!(nulls("[a, b]"), nulls("[b, a]"));
     // If this changes, every table gets another hash, and every version a new plan.
     assert_eq!(base, "547e24f6b19b13f91c4127bac1ca0054");
-}
-
-/// A schema with every field there is, as the starting point of random mutations.
-const EVERYTHING: &str = r#"# Every field.
-table: everything
-description: "All of it – and \"more\"."
-primary_key: [id, at]
-columns:
-  - { name: id, type: "decimal(38,0)" }
-  - { name: at, type: timestamptz, format: "%Y-%m-%dT%H:%M:%S.%f%z" }
-  - name: flag
-    type: boolean
-    nullable: true
-    true_values: [Y, yes, 1]
-    false_values: [N, "no", 0]
-    default: 0
-    formerly: Flag_1
-  - { name: raw, type: binary, encoding: hex, pii: true, trim: true, compare: false, default: 0aFF }
-  - { name: typ, type: &name varchar(12), default: 'it''s' }
-  - name: also
-    type: *name
-    description: >-
-      folded
-      text
-source: { compression: none, delimiter: "\t", quote: "'", header: false, nulls: ["", '\N'], quoted_nulls: true,
-          multiline: false, complete: { marker: _SUCCESS } }
-engine: { athena: true }
-operations: { before_image: true }
-guards: { max_delete_ratio: none, max_update_ratio: 0.5, max_insert_ratio: ~, max_deletes: 10, max_updates: 10,
-          max_inserts: 10, min_rows: 0, min_baseline_rows: 5 }
-"#;
-
-#[derive(Debug, Clone)]
-enum Mutation {
-    Remove(usize, usize),
-    Insert(usize, Vec<u8>),
-    Copy(usize, usize, usize),
-}
-
-fn mutation() -> impl Strategy<Value = Mutation> {
-    let position = 0..EVERYTHING.len();
-    let inserted = prop_oneof![
-        proptest::collection::vec(any::<u8>(), 1..4),
-        "[-:,{}\\[\\]\"'#&*!|>%@`~ \n\t?]{1,3}".prop_map(String::into_bytes),
-        prop_oneof![Just("null"), Just("---\n"), Just("<<: "), Just("!!int "), Just("é"), Just("1e999"), Just("*name")]
-            .prop_map(|text| text.as_bytes().to_vec()),
-    ];
-    prop_oneof![
-        (position.clone(), 1..20usize).prop_map(|(at, length)| Mutation::Remove(at, length)),
-        (position.clone(), inserted).prop_map(|(at, bytes)| Mutation::Insert(at, bytes)),
-        (position.clone(), 1..40usize, position).prop_map(|(from, length, to)| Mutation::Copy(from, length, to)),
-    ]
-}
-
-fn mutated(mutations: &[Mutation]) -> Vec<u8> {
-    let mut bytes = EVERYTHING.as_bytes().to_vec();
-    for mutation in mutations {
-        let clamp = |at: usize| at.min(bytes.len());
-        match mutation {
-            Mutation::Remove(at, length) => drop(bytes.drain(clamp(*at)..clamp(at + length))),
-            Mutation::Insert(at, inserted) => {
-                let at = clamp(*at);
-                bytes.splice(at..at, inserted.iter().copied());
-            }
-            Mutation::Copy(from, length, to) => {
-                let copied = bytes[clamp(*from)..clamp(from + length)].to_vec();
-                let to = clamp(*to);
-                bytes.splice(to..to, copied);
-            }
-        }
-    }
-    bytes
-}
-
-#[test]
-fn a_schema_with_every_field_is_valid() {
-    let source = Source::new("schemas/everything.yaml", EVERYTHING);
-    let sources = [source];
-    let table = generator::tables(&sources)
-        .map_err(|diagnostics| human(&diagnostics, &sources, Look::Plain))
-        .unwrap()
-        .remove(0);
-    assert_eq!(table.columns[5].ty.name(), "varchar(12)", "through an alias");
-    assert_eq!(table.columns[4].default.as_deref(), Some("it's"));
-    assert_eq!(table.columns[2].default.as_deref(), Some("0"));
-    assert_eq!(table.columns[2].formerly.as_deref(), Some("Flag_1"));
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn no_input_makes_the_generator_panic(mutations in proptest::collection::vec(mutation(), 1..5)) {
-        let sources = [Source::from_bytes("schemas/everything.yaml", &mutated(&mutations))];
-        if let Err(diagnostics) = generator::generate(&sources) {
-            prop_assert!(!diagnostics.is_empty());
-            assert_spans_are_inside(&diagnostics, &sources);
-            human(&diagnostics, &sources, Look::Coloured);
-            json(&diagnostics, &sources);
-        }
-    }
-
-    /// The generator accepts a text as a default exactly if the runtime can read it in an export.
-    #[test]
-    fn generator_and_runtime_accept_the_same_defaults((ty, text) in typed_text(), nullable: bool, trim: bool) {
-        let quoted = serde_json::to_string(&text).unwrap();
-        let column = format!("{{ name: c, {ty}, nullable: {nullable}, trim: {trim}");
-        let schema = |column: &str| format!("{{ table: t, primary_key: [k], columns: [{{ name: k, type: int }}, {column}] }}");
-        let accepted = generator::parse(&schema(&format!("{column}, default: {quoted} }}"))).is_ok();
-        let model: model::Table = generator::parse(&schema(&format!("{column} }}"))).unwrap();
-        let table = table(&model);
-        let readable = runtime_reads(&table.columns[1], table, &text);
-        prop_assert_eq!(accepted, readable, "{} {:?}", ty, text);
-    }
-}
-
-fn runtime_reads(column: &'static Column, table: &'static runtime::table::Table, text: &str) -> bool {
-    let reader = Reader::new(column, &Written::of(&table.source), false, false);
-    reader.read(text.as_bytes(), false, &mut Vec::new()).is_ok()
-}
-
-/// A type with its options, and a text that resembles a value of it.
-fn typed_text() -> impl Strategy<Value = (&'static str, String)> {
-    const INTEGERS: &[&str] = &["type: tinyint", "type: smallint", "type: int", "type: bigint"];
-    const NUMBERS: &[&str] = &["type: float", "type: double", "type: \"decimal(4,2)\"", "type: decimal(38)"];
-    const TIMES: &[&str] = &[
-        "type: date",
-        "type: timestamp",
-        "type: timestamptz",
-        "type: date, format: \"%d.%m.%Y\"",
-        "type: timestamp, format: \"%Y%m%d %H%M%S.%f\"",
-        "type: timestamptz, format: \"%Y-%m-%d %H:%M %z\"",
-    ];
-    const WORDS: &[&str] = &[
-        "type: boolean",
-        "type: boolean, true_values: [Y, t], false_values: [N, f]",
-        "type: string",
-        "type: varchar(2)",
-        "type: binary",
-        "type: binary, encoding: hex",
-    ];
-    let date = "[0-9]{3}[0-9]-[01][0-9]-[0-3][0-9]|[0-3][0-9]\\.[01][0-9]\\.20[0-9]{2}";
-    let moment = "20[0-9]{2}-?[01][0-9]-?[0-3][0-9][T ][0-2][0-9]:?[0-5][0-9](:?[0-6][0-9](\\.[0-9]{0,7})?)? ?(Z|[+-][01][0-9](:?[0-5][0-9])?)?";
-    prop_oneof![
-        (proptest::sample::select(INTEGERS), "[ \t]?[+-]?[0-9]{0,20}[ ]?"),
-        (proptest::sample::select(INTEGERS), "-?(12[789]|3276[78]|214748364[78]|922337203685477580[78])"),
-        (
-            proptest::sample::select(NUMBERS),
-            "[+-]?[0-9]{0,3}\\.?[0-9]{0,4}([eE][+-]?[0-9]{0,3})?|[+-]?(NaN|inf|Infinity)|[0-9]{37,40}"
-        ),
-        (proptest::sample::select(TIMES), date),
-        (proptest::sample::select(TIMES), moment),
-        (
-            proptest::sample::select(WORDS),
-            "[tTyYnNfF01]|true|FALSE|[a-f0-9A-F]{0,4}|[A-Za-z0-9+/]{2,4}={0,2}|é{0,3}| ?"
-        ),
-    ]
 }

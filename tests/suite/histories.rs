@@ -5,6 +5,7 @@
 
 mod consumer;
 mod model;
+mod rows;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;

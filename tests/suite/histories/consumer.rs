@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::model::{Columns, Row};
+use super::rows::{Columns, Row};
 
 /// The state of a key: the last sequence, and the row unless it is deleted.
 type KeyState = (u64, Option<Row>);

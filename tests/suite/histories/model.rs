@@ -8,24 +8,10 @@ use runtime::breakpoint::Breakpoint;
 use serde_json::{Value, json};
 
 use super::consumer::Consumer;
+use super::rows::{Columns, Row, Rows, apply_edits, difference, first_rows};
 use super::{Defect, Edit, Step};
 use crate::breakpoints::{ONE_HOUR_AHEAD, StoppedProcess};
 use crate::world::{Said, World, gzip};
-
-/// The columns of a row outside its key. Only one of the two schemas has `tag`.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Row {
-    value: String,
-    tag: Option<String>,
-}
-
-/// The columns of one of the two schemas.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Columns {
-    has_tag: bool,
-}
-
-type Rows = BTreeMap<i64, Row>;
 
 /// The export of a version.
 #[derive(Clone)]
@@ -68,26 +54,6 @@ macro_rules! ensure {
 }
 
 type CaseResult<T = ()> = Result<T, TestCaseError>;
-
-impl Row {
-    pub(super) fn from_json(after: &Value) -> Self {
-        Self { value: after["value"].as_str().unwrap().into(), tag: after["tag"].as_str().map(Into::into) }
-    }
-}
-
-impl Columns {
-    /// The row without the columns that this schema does not have.
-    pub(super) fn project(self, row: &Row) -> Row {
-        Row { value: row.value.clone(), tag: row.tag.clone().filter(|_| self.has_tag) }
-    }
-
-    fn schema(self) -> String {
-        let tag = if self.has_tag { "  - { name: tag, type: string, nullable: true }\n" } else { "" };
-        format!(
-            "table: t\ndescription: A table.\nprimary_key: [id]\ncolumns:\n  - {{ name: id, type: int }}\n  - {{ name: value, type: string }}\n{tag}guards: {{ min_baseline_rows: 4 }}\n"
-        )
-    }
-}
 
 impl History {
     /// Plays the steps, then resolves open problems as an operator would. Returns the number of published versions.
@@ -280,8 +246,8 @@ impl History {
         records.map(|record| RegisteredVersion::from_json(&serde_json::from_str(&record.unwrap()).unwrap())).collect()
     }
 
-    /// Checks the published files: versions that are unplanned or wait for a review must not be published, and published
-    /// versions must match the model.
+    /// Checks the published files: versions that are unplanned or wait for a review must not be published, and
+    /// published versions must match the model.
     fn observe(&mut self) -> CaseResult {
         for version in self.versions() {
             let records = self.world.published(&format!("acme/t/V{}", version.number));
@@ -395,44 +361,4 @@ impl RegisteredVersion {
     fn path(&self) -> String {
         format!("acme/t/V{}", self.number)
     }
-}
-
-fn first_rows() -> Rows {
-    (0..8).map(|key| (key, Row { value: "v0".into(), tag: None })).collect()
-}
-
-fn apply_edits(rows: &Rows, edits: &[Edit], columns: Columns) -> Rows {
-    let mut rows = rows.clone();
-    for edit in edits {
-        match *edit {
-            Edit::Put { key, value } => {
-                let tag = (value % 2 == 1).then(|| format!("t{value}"));
-                rows.insert(i64::from(key), Row { value: format!("v{value}"), tag });
-            }
-            Edit::Remove { key } => drop(rows.remove(&i64::from(key))),
-            Edit::Cut { below } => rows.retain(|key, _| *key < i64::from(below)),
-        }
-    }
-    rows.values_mut().for_each(|row| *row = columns.project(row));
-    rows
-}
-
-/// The operations that lead from one set of rows to another, in the columns of the newer schema.
-fn difference(before: &Rows, after: &Rows, columns: Columns) -> BTreeMap<i64, Value> {
-    let json = |row: &Row| match columns.has_tag {
-        true => json!({"value": row.value, "tag": row.tag}),
-        false => json!({"value": row.value}),
-    };
-    let mut operations = BTreeMap::new();
-    for (key, row) in after {
-        match before.get(key).map(|old| columns.project(old)) {
-            None => drop(operations.insert(*key, json!(["INSERT", json(row)]))),
-            Some(old) if old != columns.project(row) => drop(operations.insert(*key, json!(["UPDATE", json(row)]))),
-            Some(_) => {}
-        }
-    }
-    for key in before.keys().filter(|key| !after.contains_key(key)) {
-        operations.insert(*key, json!(["DELETE", null]));
-    }
-    operations
 }
