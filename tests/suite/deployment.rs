@@ -37,7 +37,7 @@ pub(crate) struct Deployment {
     pub(crate) aws: Arc<Aws>,
     pub(crate) registry: Dynamodb,
     pub(crate) bucket: String,
-    pub(crate) machine: String,
+    pub(crate) state_machine: String,
     /// The table of the sample consumer, if it is deployed.
     pub(crate) consumer_table: Option<String>,
     /// The `PATH` on which the `aws` command of the test stack comes first.
@@ -69,7 +69,7 @@ impl Deployment {
             registry: Dynamodb::open(Arc::clone(&aws), &format!("{name}-registry")).unwrap(),
             aws,
             bucket: outputs["ExportsBucket"].into(),
-            machine: outputs["Flow"].into(),
+            state_machine: outputs["Flow"].into(),
             consumer_table: outputs.get("ConsumerTable").map(|table| (*table).into()),
             path,
             _folder: folder,
@@ -178,7 +178,7 @@ impl Deployment {
     /// Starts the flow for a table, as any user with permission can.
     pub(crate) fn start(&self, key: &TableKey) {
         let input = json!({ "tenant": key.tenant, "table": key.table }).to_string();
-        let call = self.aws.sfn.start_execution().state_machine_arn(&self.machine).input(input);
+        let call = self.aws.sfn.start_execution().state_machine_arn(&self.state_machine).input(input);
         self.aws.wait(call.send()).unwrap();
     }
 
@@ -239,7 +239,7 @@ impl Deployment {
 
     /// The number of executions of the flow with this status.
     pub(crate) fn executions(&self, status: &str) -> usize {
-        let call = self.aws.sfn.list_executions().state_machine_arn(&self.machine).status_filter(status.into());
+        let call = self.aws.sfn.list_executions().state_machine_arn(&self.state_machine).status_filter(status.into());
         let mut pages = call.into_paginator().items().send();
         std::iter::from_fn(|| self.aws.wait(pages.next())).map(Result::unwrap).count()
     }

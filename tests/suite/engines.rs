@@ -53,9 +53,9 @@ pub(crate) struct Engine {
 pub(crate) const ENGINES: &[Engine] = &[
     Engine { name: "reference", delta: by_reference },
     Engine { name: "native", delta: natively },
-    Engine { name: "native without memory", delta: without_memory },
-    Engine { name: "native with one thread", delta: with_one_thread },
-    Engine { name: "native with eight threads", delta: with_eight_threads },
+    Engine { name: "native without memory", delta: native_without_memory },
+    Engine { name: "native with one thread", delta: native_with_one_thread },
+    Engine { name: "native with eight threads", delta: native_with_eight_threads },
 ];
 
 pub(crate) fn by_reference(given: &Given) -> Finding {
@@ -86,25 +86,25 @@ pub(crate) fn seen() -> Option<Comparison> {
 }
 
 pub(crate) fn natively(given: &Given) -> Finding {
-    native(given, Limits::default())
+    run_native(given, Limits::default())
 }
 
 /// Every row is spilled to a temporary file, and the operations of each partition are written in a second pass.
-pub(crate) fn without_memory(given: &Given) -> Finding {
-    native(given, Limits { memory: 1, ..Limits::default() })
+fn native_without_memory(given: &Given) -> Finding {
+    run_native(given, Limits { memory: 1, ..Limits::default() })
 }
 
 /// Work is not divided, and the exports are read one after the other.
-pub(crate) fn with_one_thread(given: &Given) -> Finding {
-    native(given, Limits { threads: NonZero::<usize>::MIN, ..Limits::default() })
+fn native_with_one_thread(given: &Given) -> Finding {
+    run_native(given, Limits { threads: NonZero::<usize>::MIN, ..Limits::default() })
 }
 
 /// Parts are read in parallel, each thread with memory for a single row.
-pub(crate) fn with_eight_threads(given: &Given) -> Finding {
-    native(given, Limits { memory: 1, threads: NonZero::new(8).unwrap(), ..Limits::default() })
+fn native_with_eight_threads(given: &Given) -> Finding {
+    run_native(given, Limits { memory: 1, threads: NonZero::new(8).unwrap(), ..Limits::default() })
 }
 
-fn native(given: &Given, limits: Limits) -> Finding {
+fn run_native(given: &Given, limits: Limits) -> Finding {
     let folder = tempfile::tempdir().unwrap();
     let export = |name: &str, parts| delta::export(&write_parts(&folder.path().join(name), parts));
     let delta = || -> runtime::error::Result<Delta> {
