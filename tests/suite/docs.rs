@@ -1,4 +1,4 @@
-//! What is written about tests must be true of them.
+//! docs/faults.md and the tests must agree.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,14 +10,14 @@ use regex::Regex;
 fn tests() -> BTreeSet<String> {
     let suite = Path::new(env!("CARGO_MANIFEST_DIR")).join("suite");
     let test = Regex::new(r"#\[test\]\s+fn (\w+)").unwrap();
-    let mut found = BTreeSet::new();
+    let mut tests = BTreeSet::new();
     for path in sources(&suite) {
         let module = path.strip_prefix(&suite).unwrap().with_extension("");
         let module = module.to_string_lossy().replace('/', "::");
         let text = fs::read_to_string(&path).unwrap();
-        found.extend(test.captures_iter(&text).map(|name| format!("{module}::{}", &name[1])));
+        tests.extend(test.captures_iter(&text).map(|name| format!("{module}::{}", &name[1])));
     }
-    found
+    tests
 }
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
@@ -27,21 +27,21 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn the_page_of_faults_names_tests_that_are_there() {
+fn faults_page_names_only_existing_tests() {
     let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/faults.md")).unwrap();
     let named: BTreeSet<String> =
         Regex::new(r"`((?:\w+::)+\w+)`").unwrap().captures_iter(&page).map(|name| name[1].to_owned()).collect();
     assert!(named.len() > 50, "{named:?}");
     let tests = tests();
     let missing: Vec<&String> = named.difference(&tests).collect();
-    assert!(missing.is_empty(), "{missing:?}");
+    assert!(missing.is_empty(), "docs/faults.md names tests that do not exist: {missing:#?}");
 }
 
 #[test]
-fn the_page_of_faults_names_every_test_that_injects_one() {
+fn faults_page_names_every_fault_test() {
     let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/faults.md")).unwrap();
-    let of_faults = ["breakpoints::", "processes::", "histories::", "pipeline::", "streams::"];
-    let injecting = tests().into_iter().filter(|test| of_faults.iter().any(|module| test.starts_with(module)));
-    let unnamed: Vec<String> = injecting.filter(|test| !page.contains(test.as_str())).collect();
-    assert!(unnamed.is_empty(), "{unnamed:?}");
+    let fault_modules = ["breakpoints::", "processes::", "histories::", "pipeline::", "streams::"];
+    let fault_tests = tests().into_iter().filter(|test| fault_modules.iter().any(|module| test.starts_with(module)));
+    let unnamed: Vec<String> = fault_tests.filter(|test| !page.contains(test.as_str())).collect();
+    assert!(unnamed.is_empty(), "docs/faults.md does not name these tests: {unnamed:#?}");
 }
