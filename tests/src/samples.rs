@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn the_committed_samples_are_what_the_maker_writes() {
+    fn the_committed_samples_match_the_sample_maker() {
         let fresh = tempfile::tempdir().unwrap();
         write(fresh.path()).unwrap();
         for tree in ["exports", "late"] {
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn the_readme_of_the_samples_lists_the_counts() {
+    fn the_samples_readme_lists_the_counts() {
         let fresh = tempfile::tempdir().unwrap();
         let counts = write(fresh.path()).unwrap();
         let readme = fs::read_to_string(committed().join("README.md")).unwrap();
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_big_pair_is_the_same_for_the_same_seed_and_another_for_another() {
+    fn big_exports_depend_only_on_their_options_and_seed() {
         let fresh = tempfile::tempdir().unwrap();
         let mut big = Big { rows: 500, shuffle: true, ..Big::of(BigTable::LedgerEntries) };
         let made = |name: &str, big: &Big| {
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_big_pair_never_replaces_anything() {
+    fn big_exports_never_overwrite_anything() {
         let fresh = tempfile::tempdir().unwrap();
         fs::write(fresh.path().join("precious"), "kept").unwrap();
         let refused = write_big(fresh.path(), &Big { rows: 5, ..Big::of(BigTable::Orders) }, &|_| ()).unwrap_err();

@@ -1,6 +1,7 @@
 //! Every test that reaches over several crates, in one binary.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod athena_queries;
 mod breakpoints;
 mod cases;
 mod commands;
@@ -18,9 +19,8 @@ mod golden;
 mod guards;
 mod histories;
 mod hygiene;
-mod looking_back;
+mod inspect;
 mod new_table;
-mod orders;
 mod parity;
 mod pipeline;
 mod processes;
@@ -29,9 +29,9 @@ mod random;
 mod registry;
 mod remote;
 mod resync;
+mod row_orders;
 mod samples;
 mod scale;
 mod stack;
-mod statements;
 mod streams;
 mod world;

@@ -73,7 +73,7 @@ fn run(command: &mut Command) {
 }
 
 #[test]
-fn a_table_of_one_new_file_is_live_after_the_generator_and_a_deployment_which_can_be_removed() {
+fn adding_a_schema_and_deploying_puts_a_table_live_and_the_stacks_can_be_removed() {
     let deployment = Deployment::new("grown", &[]);
     let copy = Copy::new();
     fs::write(copy.root.join("schemas/invoices.yaml"), SCHEMA).unwrap();
@@ -147,7 +147,7 @@ fn removed(deployment: &Deployment, copy: &Copy) {
 }
 
 #[test]
-fn a_pipeline_that_cannot_be_made_leaves_what_holds_data_and_the_same_command_goes_on() {
+fn a_failed_deployment_keeps_the_data_stack_and_the_same_command_can_be_retried() {
     let aws = Stack::get().clients();
     // Somebody has a database of this name.
     let database = aws_sdk_glue::types::DatabaseInput::builder().name("retried").build().unwrap();

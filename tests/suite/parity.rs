@@ -188,7 +188,7 @@ fn assert_none(failures: &[String]) {
 }
 
 #[test]
-fn athena_finds_what_each_case_expects() {
+fn athena_passes_every_case() {
     let (mut failures, mut agreed) = (Vec::new(), 0);
     for (name, given) in cases::given().into_iter().filter(|(_, given)| given.table.athena) {
         if REFUSED.contains(&name.as_str()) {
@@ -329,7 +329,7 @@ fn seed() -> [u8; 32] {
 }
 
 #[test]
-fn athena_finds_what_the_reference_finds_in_random_tables() {
+fn athena_agrees_with_the_reference_on_random_tables() {
     let worlds_to_try = std::env::var("TIDEMARK_WORLDS").ok().and_then(|worlds| worlds.parse().ok()).unwrap_or(WORLDS);
     let (seed, strategy) = (seed(), worlds());
     let hex: String = seed.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -368,7 +368,7 @@ fn athena_finds_what_the_reference_finds_in_random_tables() {
 }
 
 #[test]
-fn a_world_that_fails_is_made_small_and_can_be_read_as_a_case() {
+fn a_failing_random_table_is_shrunk_and_saved_as_a_case() {
     let mut runner = TestRunner::deterministic();
     let strategy = worlds();
     let has_operations = |world: &World| {
@@ -407,7 +407,7 @@ fn for_athena(table: &'static Table) -> &'static Table {
 }
 
 #[test]
-fn athena_reads_the_texts_of_every_type_as_the_reference_does() {
+fn athena_parses_values_of_every_type_like_the_reference() {
     let (mut failures, mut read, mut refused) = (Vec::new(), 0, 0);
     for column in columns() {
         let ty = format!("{:?} {}", column.ty, column.format.unwrap_or_default());

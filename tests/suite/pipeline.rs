@@ -1,7 +1,7 @@
 //! The pipeline on AWS, from an object in S3 to a consumer's table: it publishes what one machine publishes, whatever fails.
 
 mod faults;
-mod meanwhile;
+mod concurrent_changes;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -50,7 +50,7 @@ fn rounds(versions: &BTreeMap<String, Vec<(String, Vec<u8>)>>) -> Vec<Vec<String
 }
 
 #[test]
-fn the_samples_of_all_tenants_and_tables_leave_the_stream_as_one_machine_publishes_them() {
+fn the_pipeline_publishes_all_samples_exactly_like_a_local_run() {
     let world = World::new();
     let samples = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("samples/exports");
     world.tidemark(&["run", samples.to_str().unwrap()]);
@@ -141,7 +141,7 @@ fn consumed(deployment: &Deployment) -> BTreeMap<(String, String), Json> {
 }
 
 #[test]
-fn a_late_version_a_duplicate_event_and_a_revision_change_nothing() {
+fn late_versions_duplicate_events_and_revisions_change_nothing() {
     let deployment = Deployment::get();
     deployment.deliver("late/orders/V2", &orders(0, 50, "open"));
     deployment.wait_for("late/orders/V2", Status::Succeeded);
@@ -182,7 +182,7 @@ fn a_late_version_a_duplicate_event_and_a_revision_change_nothing() {
 }
 
 #[test]
-fn an_export_of_several_parts_waits_for_its_marker() {
+fn a_multi_part_export_waits_for_its_marker() {
     let deployment = Deployment::get();
     let samples =
         Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("samples/exports/acme/web_events/20260101_V0001");
@@ -200,7 +200,7 @@ fn an_export_of_several_parts_waits_for_its_marker() {
 }
 
 #[test]
-fn a_version_that_is_held_is_looked_at_and_approved_or_rejected_from_the_command_line() {
+fn a_held_version_is_inspected_and_approved_or_rejected_from_the_command_line() {
     let deployment = Deployment::get();
     deployment.deliver("held/orders/V1", &orders(0, 200, "open"));
     deployment.wait_for("held/orders/V1", Status::Succeeded);
@@ -232,7 +232,7 @@ fn a_version_that_is_held_is_looked_at_and_approved_or_rejected_from_the_command
 }
 
 #[test]
-fn logs_tell_what_became_of_each_version_in_metrics_and_never_a_value_of_a_row() {
+fn logs_contain_metrics_for_each_version_and_never_row_values() {
     let deployment = Deployment::get();
     let secret = |text: String| text.replace(",open,", ",sesame,");
     deployment.deliver("logged/orders/V1", &secret(orders(0, 200, "open")));
@@ -282,7 +282,7 @@ fn logs_tell_what_became_of_each_version_in_metrics_and_never_a_value_of_a_row()
 }
 
 #[test]
-fn an_export_that_cannot_be_read_fails_and_is_tried_again_once_it_is_mended() {
+fn an_unreadable_export_fails_and_is_processed_again_once_fixed() {
     let deployment = Deployment::get();
     deployment.deliver("broken/orders/V1", &orders(0, 30, "far too long a status"));
     deployment.wait_for("broken/orders/V1", Status::Failed);
@@ -336,7 +336,7 @@ impl Journey {
 }
 
 #[test]
-fn exports_beyond_a_size_are_compared_by_athena_and_every_function_may_do_what_it_does_and_no_more() {
+fn large_exports_are_compared_by_athena_and_permissions_match_the_calls_made() {
     let deployment = Deployment::get();
     let distributed = Deployment::new("distributed", &["NativeBytes=0", "ReadBytes=1"]);
     forget_calls();
@@ -399,7 +399,7 @@ fn hold_against_rights(calls: &[Json]) {
 }
 
 #[test]
-fn the_templates_are_what_cfn_lint_and_the_rules_of_the_guard_want() {
+fn the_templates_pass_cfn_lint_and_cfn_guard() {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
     let python = Path::new(Stack::get().python());
     let home = python.ancestors().nth(3).unwrap();

@@ -15,7 +15,7 @@ const KILLS: usize = 100;
 const STEP: Duration = Duration::from_millis(50);
 
 #[test]
-fn killed_a_hundred_times_the_published_files_are_those_of_an_undisturbed_run() {
+fn a_hundred_random_kills_leave_the_same_files_as_an_undisturbed_run() {
     let wanted = std::env::var("TIDEMARK_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(KILLS);
     let undisturbed = world();
     assert_eq!(undisturbed.run().status, 0);
@@ -47,7 +47,7 @@ fn killed_a_hundred_times_the_published_files_are_those_of_an_undisturbed_run() 
 }
 
 #[test]
-fn fifty_processes_race_for_one_table_and_every_version_is_published_once() {
+fn fifty_processes_racing_for_one_table_publish_every_version_once() {
     const RACERS: usize = 50;
     let world = World::new();
     for version in 1..=5 {

@@ -188,7 +188,7 @@ fn conserves(finding: &Finding) -> bool {
 }
 
 #[test]
-fn a_delta_leads_from_one_export_to_the_other() {
+fn applying_a_delta_turns_one_export_into_the_other() {
     let tally = RefCell::new(Tally::default());
     let result = runner(CASES).run(&tables(), |tables| {
         let table = tables.schema.table();
@@ -363,7 +363,7 @@ fn damage(text: &mut Vec<u8>, (kind, place, what): Damage) {
 }
 
 #[test]
-fn engines_refuse_the_same_rows() {
+fn engines_reject_the_same_rows() {
     let nasty = vec((any::<u16>(), any::<u16>(), any::<u16>()), 0..6);
     let damages = vec((any::<u8>(), any::<u16>(), any::<u16>()), 0..4);
     let tally = RefCell::new(Tally::default());

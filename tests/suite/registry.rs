@@ -93,7 +93,7 @@ fn everywhere(case: impl Fn(&Place)) {
 }
 
 #[test]
-fn a_version_is_registered_once_and_its_parts_are_held_against_what_is_known() {
+fn a_version_is_registered_once_and_its_parts_are_compared_with_the_known_ones() {
     everywhere(|place| {
         assert_eq!(place.pending(), 0);
         assert_eq!(place.register("V1", "1"), Registered::New);
@@ -113,7 +113,7 @@ fn a_version_is_registered_once_and_its_parts_are_held_against_what_is_known() {
 }
 
 #[test]
-fn what_was_read_before_an_approval_is_not_written_over_it() {
+fn a_stale_registration_does_not_overwrite_an_approval() {
     everywhere(|place| {
         place.register("V1", "1");
         let lease = place.acquire("me").unwrap();
@@ -132,7 +132,7 @@ fn what_was_read_before_an_approval_is_not_written_over_it() {
 }
 
 #[test]
-fn an_old_look_at_an_export_is_not_written_over_a_newer_one() {
+fn a_stale_listing_does_not_overwrite_a_newer_one() {
     everywhere(|place| {
         let waiting = (vec![part("a.csv.gz", 10, "1")], "a marker".to_owned());
         place.store.register(&place.key(), "V1", Err(waiting.clone()), |_, _| Ok(false)).unwrap();
@@ -172,7 +172,7 @@ fn versions_are_listed_in_natural_order_and_tables_once() {
 }
 
 #[test]
-fn a_record_is_read_as_it_was_written() {
+fn a_record_reads_back_as_written() {
     everywhere(|place| {
         place.register("V1", "1");
         let lease = place.acquire("a").unwrap();
@@ -184,7 +184,7 @@ fn a_record_is_read_as_it_was_written() {
 }
 
 #[test]
-fn one_owner_has_the_lease_until_it_gives_it_back_and_fences_only_grow() {
+fn one_owner_holds_the_lease_until_it_is_released_and_fences_only_grow() {
     everywhere(|place| {
         assert_eq!(place.acquire("a"), None, "of a table that nobody knows there is no lease");
         place.register("V1", "1");
@@ -208,7 +208,7 @@ fn one_owner_has_the_lease_until_it_gives_it_back_and_fences_only_grow() {
 }
 
 #[test]
-fn a_lease_is_given_back_only_while_nothing_has_come() {
+fn a_lease_is_released_only_if_nothing_new_has_arrived() {
     everywhere(|place| {
         place.register("V1", "1");
         let lease = place.acquire("a").unwrap();
@@ -222,7 +222,7 @@ fn a_lease_is_given_back_only_while_nothing_has_come() {
 }
 
 #[test]
-fn nothing_is_written_under_a_lease_that_is_lost() {
+fn nothing_is_written_under_a_lost_lease() {
     everywhere(|place| {
         place.register("V1", "1");
         let old = place.acquire("a").unwrap();
@@ -239,7 +239,7 @@ fn nothing_is_written_under_a_lease_that_is_lost() {
 }
 
 #[test]
-fn a_version_that_was_delivered_again_is_not_written_over() {
+fn a_version_that_was_delivered_again_is_not_overwritten() {
     everywhere(|place| {
         place.register("V1", "1");
         let lease = place.acquire("a").unwrap();
@@ -262,7 +262,7 @@ fn a_version_that_was_delivered_again_is_not_written_over() {
 }
 
 #[test]
-fn sequences_count_from_one_without_a_gap() {
+fn sequences_count_from_one_without_gaps() {
     everywhere(|place| {
         place.register("V1", "1");
         let lease = place.acquire("a").unwrap();
@@ -273,7 +273,7 @@ fn sequences_count_from_one_without_a_gap() {
 }
 
 #[test]
-fn a_decision_is_about_the_plan_that_was_looked_at() {
+fn a_decision_applies_only_to_the_plan_that_was_reviewed() {
     everywhere(|place| {
         place.register("V1", "1");
         let lease = place.acquire("a").unwrap();
@@ -295,7 +295,7 @@ fn a_decision_is_about_the_plan_that_was_looked_at() {
 }
 
 #[test]
-fn only_what_failed_is_tried_again() {
+fn only_failed_versions_can_be_retried() {
     everywhere(|place| {
         place.register("V1", "1");
         assert!(!place.store.retry(&place.version("V1")).unwrap());
@@ -309,7 +309,7 @@ fn only_what_failed_is_tried_again() {
 }
 
 #[test]
-fn a_wish_to_publish_whole_is_taken_away_by_the_version_that_fulfils_it() {
+fn a_resync_request_is_cleared_by_the_version_that_fulfils_it() {
     everywhere(|place| {
         place.register("V1", "1");
         let lease = place.acquire("a").unwrap();
@@ -333,7 +333,7 @@ fn a_wish_to_publish_whole_is_taken_away_by_the_version_that_fulfils_it() {
 }
 
 #[test]
-fn how_far_parts_are_out_is_kept_for_each_sink() {
+fn delivery_progress_is_kept_for_each_sink() {
     everywhere(|place| {
         place.register("V1", "1");
         let lease = place.acquire("a").unwrap();
@@ -352,7 +352,7 @@ fn how_far_parts_are_out_is_kept_for_each_sink() {
 }
 
 #[test]
-fn of_fifty_who_want_the_lease_one_gets_it_and_of_fifty_registrations_none_is_lost() {
+fn one_of_fifty_contenders_gets_the_lease_and_no_registration_is_lost() {
     everywhere(|place| {
         place.register("V1", "1");
         let got = thread::scope(|scope| {
@@ -372,7 +372,7 @@ fn of_fifty_who_want_the_lease_one_gets_it_and_of_fifty_registrations_none_is_lo
 }
 
 #[test]
-fn what_commands_are_not_told_is_remembered() {
+fn settings_are_remembered_for_later_commands() {
     everywhere(|place| {
         place.store.remember(Setting::Exports, "s3://one").unwrap();
         place.store.remember(Setting::Exports, "s3://two").unwrap();

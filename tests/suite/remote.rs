@@ -100,7 +100,7 @@ fn samples() -> &'static Path {
 }
 
 #[test]
-fn a_run_over_s3_publishes_what_a_run_over_folders_does() {
+fn a_run_on_s3_publishes_the_same_as_a_run_on_folders() {
     let (folders, remote) = (World::new(), Remote::new());
     remote.deliver_all(samples());
     let of_folders = folders.tidemark(&["run", samples().to_str().unwrap(), "--format", "json"]);
@@ -118,7 +118,7 @@ fn a_run_over_s3_publishes_what_a_run_over_folders_does() {
 }
 
 #[test]
-fn a_run_on_athena_publishes_what_the_native_engine_does() {
+fn a_run_on_athena_publishes_the_same_as_the_native_engine() {
     let _undisturbed = Stack::get().undisturbed();
     let (native, athena) = (Remote::new(), Remote::new());
     let (mut versions, mut operations) = (0, 0);
@@ -160,7 +160,7 @@ pub(crate) fn orders(rows: &[(u32, &str)]) -> String {
 }
 
 #[test]
-fn engines_take_turns() {
+fn alternating_engines_produce_the_same_plans() {
     let _undisturbed = Stack::get().undisturbed();
     let (native, mixed) = (Remote::new(), Remote::new());
     for turn in 1..=4u32 {
@@ -186,7 +186,7 @@ fn engines_take_turns() {
 }
 
 #[test]
-fn delta_on_athena_prints_what_the_native_engine_prints() {
+fn delta_on_athena_prints_the_same_as_the_native_engine() {
     let _undisturbed = Stack::get().undisturbed();
     let remote = Remote::with(&[
         ("acme/orders/V1", &orders(&[(1, "open"), (2, "open"), (3, "open")])),
@@ -212,7 +212,7 @@ fn said(said: Said) -> String {
 }
 
 #[test]
-fn what_athena_cannot_do_is_told_with_the_way_on() {
+fn athena_errors_say_what_to_do_next() {
     let _undisturbed = Stack::get().undisturbed();
     let remote = Remote::with(&[("acme/orders/V1", &orders(&[(1, "open")])), ("acme/web_events/V1", "")]);
     let bucket = remote.account.bucket.clone();
@@ -301,7 +301,7 @@ fn breaking(connections: usize) -> String {
 }
 
 #[test]
-fn a_connection_that_breaks_is_taken_up_where_it_broke() {
+fn a_broken_connection_resumes_where_it_stopped() {
     let mixed = |id: u32| id.wrapping_mul(2_654_435_761);
     let rows: Vec<String> =
         (0..20_000).map(|id| format!("eu,{id},{:x}@x,open,1.50,,2026-01-01 00:00:00,job\n", mixed(id))).collect();
@@ -322,7 +322,7 @@ fn a_connection_that_breaks_is_taken_up_where_it_broke() {
 }
 
 #[test]
-fn lines_of_a_delta_come_whole() {
+fn delta_prints_whole_lines() {
     let remote = Remote::with(&[("acme/orders/V1", &orders(&[(1, "open"), (2, "open")]))]);
     let said = remote.tidemark(&["delta", "orders", "none", &remote.uri("acme/orders/V1/")]);
     assert_eq!(ndjson(&said.stdout).len(), 2, "{}", said.stderr);

@@ -37,7 +37,7 @@ fn consume(state: &mut BTreeMap<String, (u64, Option<Value>)>, records: &[Value]
 }
 
 #[test]
-fn a_lost_baseline_is_replaced_by_the_next_version_published_whole() {
+fn a_lost_baseline_is_replaced_by_publishing_the_next_version_in_full() {
     let world = world();
     world.export("acme/test_table/V2", &rows(11..=205, 2));
     let said = world.run();
@@ -73,7 +73,7 @@ fn a_lost_baseline_is_replaced_by_the_next_version_published_whole() {
 }
 
 #[test]
-fn a_resync_can_be_asked_for_before_the_version_is_there_and_taken_back() {
+fn a_resync_can_be_requested_before_the_version_arrives_and_cancelled() {
     let world = world();
     insta::assert_snapshot!("resync_ahead", world.tidemark(&["resync", "acme/test_table"]).transcript());
     insta::assert_snapshot!("resync_cancel", world.tidemark(&["resync", "acme/test_table", "--cancel"]).transcript());
@@ -89,7 +89,7 @@ fn a_resync_can_be_asked_for_before_the_version_is_there_and_taken_back() {
 }
 
 #[test]
-fn a_whole_version_that_is_much_smaller_than_what_it_replaces_is_held() {
+fn a_resync_much_smaller_than_the_version_it_replaces_is_held() {
     let world = world();
     world.export("acme/test_table/V2", &rows(1..=100, 1));
     world.tidemark(&["resync", "acme/test_table"]);
@@ -105,7 +105,7 @@ fn a_whole_version_that_is_much_smaller_than_what_it_replaces_is_held() {
 }
 
 #[test]
-fn a_version_that_is_held_stays_so_and_cannot_be_approved_while_a_resync_waits() {
+fn a_held_version_stays_held_and_cannot_be_approved_while_a_resync_is_pending() {
     let world = World::new();
     world.export("acme/test_table/V1", &rows(1..=200, 1));
     world.export("acme/test_table/V2", &rows(1..=100, 1));

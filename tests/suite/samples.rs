@@ -41,7 +41,7 @@ fn promised() -> BTreeMap<String, [u64; 4]> {
 }
 
 #[test]
-fn the_samples_give_the_counts_that_their_readme_promises() {
+fn the_samples_produce_the_counts_in_their_readme() {
     let world = world();
     let (status, report) = world.run_json();
     assert_eq!(status, 0, "{report:#}");

@@ -22,14 +22,14 @@ struct Delta {
 const IN_ORDER: u64 = 32 << 20;
 
 #[test]
-fn a_million_rows_in_order_are_right_and_take_no_more_memory_than_a_thousand() {
+fn a_million_sorted_rows_need_no_more_memory_than_a_thousand() {
     let large = delta(1_000_000, false, "1GiB");
     tell(&format!("in order: peak {} KiB", large.peak / 1024));
     assert!(large.peak < IN_ORDER, "{} KiB", large.peak / 1024);
 }
 
 #[test]
-fn a_million_rows_in_any_order_are_right_and_take_less_than_64_bytes_each() {
+fn a_million_shuffled_rows_need_less_than_64_bytes_of_memory_each() {
     let (small, large) = (delta(100_000, true, "1GiB"), delta(1_000_000, true, "1GiB"));
     // The difference of two sizes leaves out what does not grow: buffers, the program itself.
     let per_row = large.peak.saturating_sub(small.peak) as f64 / 900_000.0;
@@ -38,7 +38,7 @@ fn a_million_rows_in_any_order_are_right_and_take_less_than_64_bytes_each() {
 }
 
 #[test]
-fn with_a_hundredth_of_the_memory_the_operations_are_the_same_and_nothing_is_left_behind() {
+fn a_hundredth_of_the_memory_gives_the_same_operations_and_leaves_no_temporary_files() {
     // 48 bytes for each of 300,000 rows would be 14 MiB.
     let small = delta(300_000, true, "144KiB");
     tell(&format!("shuffled, with a hundredth of the memory: peak {} KiB", small.peak / 1024));
@@ -46,7 +46,7 @@ fn with_a_hundredth_of_the_memory_the_operations_are_the_same_and_nothing_is_lef
 }
 
 #[test]
-fn from_s3_a_million_rows_in_order_take_no_more_memory_than_a_hundred_thousand() {
+fn a_million_sorted_rows_from_s3_need_no_more_memory_than_a_hundred_thousand() {
     let (small, large) = (compare(100_000, false, "1GiB", true), compare(1_000_000, false, "1GiB", true));
     tell(&format!("from S3, in order: peak {} KiB, and {} KiB for a tenth", large.peak / 1024, small.peak / 1024));
     assert!(large.peak < small.peak + (16 << 20), "{} KiB, {} KiB", large.peak / 1024, small.peak / 1024);

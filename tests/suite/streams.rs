@@ -30,7 +30,7 @@ fn batch(lines: &[String]) -> Json {
 }
 
 #[test]
-fn the_consumer_applies_each_operation_once_in_any_order_and_names_the_first_record_it_cannot_read() {
+fn the_consumer_applies_each_operation_once_in_any_order_and_reports_the_first_unreadable_record() {
     let deployment = Deployment::get();
     let world = World::new();
     world.export("direct/orders/V1", &orders(0, 40, "open"));
@@ -106,7 +106,7 @@ fn the_consumer_applies_each_operation_once_in_any_order_and_names_the_first_rec
 }
 
 #[test]
-fn without_aggregation_a_stock_consumer_reads_each_operation_as_a_record() {
+fn without_aggregation_a_stock_consumer_reads_one_operation_per_record() {
     let stack = Stack::get();
     create_stream("plain", 3);
     let world = World::new();
@@ -150,7 +150,7 @@ fn lines_of(stream: &str, options: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn operations_are_spread_over_the_shards_and_a_row_stays_in_one() {
+fn operations_are_spread_over_the_shards_and_each_row_stays_in_one() {
     create_stream("spread", 4);
     let world = World::new();
     world.export("acme/orders/V1", &orders(0, 400, "open"));
@@ -180,7 +180,7 @@ fn operations_are_spread_over_the_shards_and_a_row_stays_in_one() {
 }
 
 #[test]
-fn a_part_that_does_not_end_in_time_is_gone_on_with_where_it_was_left() {
+fn a_part_that_runs_out_of_time_resumes_where_it_stopped() {
     create_stream("deadline", 2);
     let text = "x".repeat(1000);
     let line = |number: usize| {
@@ -219,7 +219,7 @@ fn a_part_that_does_not_end_in_time_is_gone_on_with_where_it_was_left() {
 }
 
 #[test]
-fn after_a_shard_was_split_every_operation_is_in_the_shard_where_it_is_looked_for() {
+fn after_a_shard_split_every_operation_is_in_the_shard_that_its_reader_expects() {
     create_stream("split", 1);
     let aws = Stack::get().clients();
     let stream = Kinesis::open(Stack::get().clients(), "split", true).unwrap();
@@ -256,7 +256,7 @@ fn after_a_shard_was_split_every_operation_is_in_the_shard_where_it_is_looked_fo
 }
 
 #[test]
-fn an_operation_that_no_record_can_hold_is_found_while_planning_and_nothing_is_published() {
+fn an_operation_too_large_for_a_record_fails_planning_and_nothing_is_published() {
     create_stream("oversize", 1);
     let world = World::new();
     let note = "n".repeat(1_100_000);
@@ -274,7 +274,7 @@ fn an_operation_that_no_record_can_hold_is_found_while_planning_and_nothing_is_p
 }
 
 #[test]
-fn a_plan_that_was_made_for_files_is_made_anew_for_a_stream_that_takes_less() {
+fn a_plan_made_for_files_is_redone_for_a_stream_with_a_lower_limit() {
     create_stream("less", 1);
     let world = World::new();
     let note = "n".repeat(1_100_000);
@@ -294,7 +294,7 @@ fn a_plan_that_was_made_for_files_is_made_anew_for_a_stream_that_takes_less() {
 }
 
 #[test]
-fn a_registry_remembers_that_a_stream_takes_no_aggregated_records() {
+fn the_registry_remembers_that_a_stream_takes_no_aggregated_records() {
     create_stream("remembered", 1);
     create_registry(&Stack::get().clients(), "remembered");
     let world = World::new();

@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_numbers_are_those_of_the_published_algorithm() {
+    fn the_first_numbers_match_the_published_algorithm() {
         let mut random = Random(1234567);
         let drawn: Vec<u64> = (0..3).map(|_| random.next()).collect();
         assert_eq!(drawn, [6457827717110365317, 3203168211198807973, 9817491932198370423]);

@@ -44,7 +44,7 @@ fn by_service(calls: &[Json]) -> String {
 }
 
 #[test]
-fn whatever_call_fails_nothing_is_lost_and_nothing_invented() {
+fn no_operation_is_lost_or_invented_whichever_call_fails() {
     let deployment = Deployment::get();
     forget_calls();
     let clean = Journey::new("clean");
@@ -82,7 +82,7 @@ fn whatever_call_fails_nothing_is_lost_and_nothing_invented() {
 }
 
 #[test]
-fn whatever_call_fails_while_athena_computes_nothing_is_lost_and_nothing_invented() {
+fn no_operation_is_lost_or_invented_when_a_call_fails_while_athena_computes() {
     let _alone = Deployment::get();
     let deployment = Deployment::new("faulty", &["NativeBytes=0"]);
     let deliver = |journey: &Journey| {
@@ -120,7 +120,7 @@ fn whatever_call_fails_while_athena_computes_nothing_is_lost_and_nothing_invente
 }
 
 #[test]
-fn whatever_call_of_the_sweeper_fails_it_sweeps() {
+fn the_sweeper_finishes_whichever_of_its_calls_fails() {
     let deployment = Deployment::get();
     deployment.put("sweeping/web_events/V1/part-0000.tsv.zst", b"");
     deployment.wait_for("sweeping/web_events/V1", Status::Waiting);
@@ -140,7 +140,7 @@ fn whatever_call_of_the_sweeper_fails_it_sweeps() {
 }
 
 #[test]
-fn a_step_whose_calls_keep_failing_is_tried_again_by_the_flow() {
+fn a_step_whose_calls_keep_failing_is_retried_by_the_flow() {
     let deployment = Deployment::get();
     let journey = Journey::new("steps");
     let rule = |what: &str| json!({ "match": what, "what": "error", "nth": 1, "count": 5 });
@@ -167,7 +167,7 @@ fn a_step_whose_calls_keep_failing_is_tried_again_by_the_flow() {
 }
 
 #[test]
-fn a_call_that_is_never_answered_is_made_again() {
+fn a_call_that_is_never_answered_is_repeated() {
     let deployment = Deployment::get();
     let rule = |call: &str| json!({ "match": format!("^{call}$"), "what": "hang" });
     let rules = json!([
@@ -194,7 +194,7 @@ fn a_call_that_is_never_answered_is_made_again() {
 }
 
 #[test]
-fn a_delta_that_one_function_has_no_time_for_is_computed_by_athena() {
+fn a_delta_too_slow_for_one_function_is_computed_by_athena() {
     let deployment = Deployment::get();
     let journey = Journey::new("hasty");
     // A function stops its work twenty seconds before its end, and here has no more than these.
@@ -210,7 +210,7 @@ fn a_delta_that_one_function_has_no_time_for_is_computed_by_athena() {
 }
 
 #[test]
-fn an_execution_leaves_the_rest_to_the_next_one_before_its_history_is_full() {
+fn an_execution_hands_over_to_the_next_before_its_history_is_full() {
     let deployment = Deployment::get();
     deployment.deliver("weary/orders/V1", &orders(0, 3, "open"));
     deployment.wait_for("weary/orders/V1", Status::Succeeded);
@@ -234,7 +234,7 @@ fn an_execution_leaves_the_rest_to_the_next_one_before_its_history_is_full() {
 }
 
 #[test]
-fn records_that_a_shard_turns_away_are_sent_again_and_no_others() {
+fn only_the_records_that_a_shard_rejected_are_sent_again() {
     let deployment = Deployment::get();
     let journey = Journey::new("shards");
     forget_calls();
@@ -258,7 +258,7 @@ fn records_that_a_shard_turns_away_are_sent_again_and_no_others() {
 }
 
 #[test]
-fn a_function_that_is_killed_in_the_midst_of_its_step_is_begun_anew() {
+fn a_function_killed_during_its_step_is_restarted() {
     let deployment = Deployment::get();
     let places = [
         ("plan", "s3 PutObject"),
@@ -300,7 +300,7 @@ fn kill_function(function: &str) -> usize {
 }
 
 #[test]
-fn a_lease_that_expires_under_a_running_step_is_taken_over_and_the_first_writes_nothing_more() {
+fn a_step_whose_lease_expires_is_taken_over_and_writes_nothing_more() {
     let deployment = Deployment::get();
     let journey = Journey::new("expired");
     forget_calls();

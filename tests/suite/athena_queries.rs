@@ -133,7 +133,7 @@ fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 }
 
 #[test]
-fn a_statement_that_fails_is_tried_again_or_told_and_leaves_nothing() {
+fn a_failed_query_is_retried_or_reported_and_leaves_nothing_behind() {
     let (stack, remote) = (Stack::get(), exports());
     let arguments = ["delta", "orders", &remote.uri("acme/orders/V1"), &remote.uri("acme/orders/V2")];
     let trials = trials();
@@ -184,7 +184,7 @@ fn has_ended(stack: &Stack, id: &str) -> bool {
 const LONG: &str = r#"[{"state": "RUNNING", "seconds": 60}]"#;
 
 #[test]
-fn ctrl_c_stops_the_statement() {
+fn ctrl_c_cancels_the_query() {
     let (stack, remote) = (Stack::get(), exports());
     let _failing = stack.failures(&serde_json::from_str(LONG).unwrap());
     let before = stack.log().len();
@@ -202,7 +202,7 @@ fn ctrl_c_stops_the_statement() {
 }
 
 #[test]
-fn a_run_whose_lease_is_lost_stops_its_statement() {
+fn a_run_that_loses_its_lease_cancels_its_query() {
     let (stack, remote) = (Stack::get(), exports());
     let _failing = stack.failures(&serde_json::from_str(LONG).unwrap());
     let before = stack.log().len();
@@ -227,7 +227,7 @@ fn steal_the_lease(registry: &Path) {
 }
 
 #[test]
-fn an_export_that_changes_under_the_statement_is_refused() {
+fn an_export_that_changes_during_the_query_is_refused() {
     let (stack, remote) = (Stack::get(), exports());
     let arguments = ["delta", "orders", &remote.uri("acme/orders/V1"), &remote.uri("acme/orders/V2")];
     let changes: [(&str, &dyn Fn()); 2] = [
@@ -278,7 +278,7 @@ fn ask(account: &Account, sql: &str, parameters: &[&str]) -> String {
 }
 
 #[test]
-fn every_statement_reads_each_export_once() {
+fn every_query_reads_each_export_once() {
     let _undisturbed = Stack::get().undisturbed();
     let (remote, mut counted) = (Remote::new(), 0);
     for statements in generated::athena::STATEMENTS {
@@ -299,7 +299,7 @@ fn every_statement_reads_each_export_once() {
 }
 
 #[test]
-fn what_is_read_is_recorded_and_is_the_size_of_the_exports() {
+fn the_bytes_read_are_recorded_and_equal_the_size_of_the_exports() {
     let _undisturbed = Stack::get().undisturbed();
     let remote = exports();
     let said = remote.with_athena(&["run", &remote.uri("")]);
@@ -352,7 +352,7 @@ fn import(
 }
 
 #[test]
-fn more_than_the_schema_allows_is_not_read() {
+fn exports_larger_than_max_scan_are_not_read() {
     let (stack, remote) = (Stack::get(), exports());
     let _undisturbed = stack.undisturbed();
     let mut size = 0;
@@ -367,7 +367,7 @@ fn more_than_the_schema_allows_is_not_read() {
 }
 
 #[test]
-fn auto_takes_athena_beyond_what_the_native_engine_is_given() {
+fn auto_chooses_athena_above_the_native_size_limit() {
     let _undisturbed = Stack::get().undisturbed();
     let remote = exports();
     // Neither engine takes a size that is not so; what it says of it tells which one it was.

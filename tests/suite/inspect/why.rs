@@ -49,7 +49,7 @@ fn why_json(world: &World, table: &str, key: &[&str]) -> Value {
 }
 
 #[test]
-fn a_row_is_followed_from_its_text_to_its_operation() {
+fn a_row_is_traced_from_its_text_to_its_operation() {
     let world = world();
     insta::assert_snapshot!("why", why(&world, &["eu", "17"]));
     // The key is read as the column's type, so that every spelling of it finds the row.
@@ -57,7 +57,7 @@ fn a_row_is_followed_from_its_text_to_its_operation() {
 }
 
 #[test]
-fn machines_get_all_of_it() {
+fn json_output_has_every_detail() {
     let world = world();
     let row = why_json(&world, "acme/orders", &["eu", "17"]);
     assert_eq!((&row["tenant"], &row["table"], &row["key"]), (&json!("acme"), &json!("orders"), &json!("(eu, 17)")));
@@ -91,7 +91,7 @@ fn machines_get_all_of_it() {
 }
 
 #[test]
-fn a_change_of_a_masked_value_is_seen_and_the_value_is_not() {
+fn a_change_in_a_masked_column_is_shown_without_the_value() {
     let world = World::new();
     deliver(&world, "V1", &order("17", "paid", "1"));
     deliver(&world, "V2", &order("17", "paid", "1").replace("secret@", "secret2@"));
@@ -104,7 +104,7 @@ fn a_change_of_a_masked_value_is_seen_and_the_value_is_not() {
 }
 
 #[test]
-fn rows_that_were_refused_are_found() {
+fn rejected_rows_are_found() {
     let world = World::new();
     // Unreadable in two columns; a field too many, which shifts the e-mail; text behind a quote; not UTF-8; twice.
     deliver(&world, "V1", &order("17", "much too long for it", "12,50").replace("12,50", "x"));
@@ -121,7 +121,7 @@ fn rows_that_were_refused_are_found() {
 }
 
 #[test]
-fn of_very_many_places_the_first_are_shown_and_all_are_counted() {
+fn many_occurrences_are_counted_and_only_the_first_are_shown() {
     let world = World::new();
     deliver(&world, "V1", &(0..1000).map(|n| order("17", &format!("s{n}"), "1")).collect::<String>());
     let text = why(&world, &["eu", "17"]);
@@ -131,7 +131,7 @@ fn of_very_many_places_the_first_are_shown_and_all_are_counted() {
 }
 
 #[test]
-fn what_cannot_be_seen_any_more_is_said() {
+fn files_that_can_no_longer_be_read_are_reported() {
     let world = world();
     let export = |version: &str| world.path(&format!("exports/acme/orders/{version}/part.csv.gz"));
     let changes = |version: &str| world.path(&format!(".tidemark/changes/acme/orders/{version}"));
@@ -149,7 +149,7 @@ fn what_cannot_be_seen_any_more_is_said() {
 }
 
 #[test]
-fn what_is_held_is_planned_and_not_published() {
+fn a_held_version_is_shown_as_planned_but_not_published() {
     let world = World::new();
     let many: String = (100..300).map(|id| order(&id.to_string(), "paid", "1.00")).collect();
     deliver(&world, "V1", &(many + &order("17", "paid", "1")));
@@ -161,7 +161,7 @@ fn what_is_held_is_planned_and_not_published() {
 }
 
 #[test]
-fn nothing_is_written_and_no_lease_is_needed() {
+fn why_writes_nothing_and_needs_no_lease() {
     let world = world();
     lock(&world);
     let before = everything(&world);
@@ -171,7 +171,7 @@ fn nothing_is_written_and_no_lease_is_needed() {
 }
 
 #[test]
-fn mistakes_name_the_key_columns() {
+fn usage_errors_name_the_key_columns() {
     let world = world();
     for (name, arguments) in [
         ("why_without_key", &["why", "acme/orders"][..]),
@@ -196,7 +196,7 @@ fn schema(key: &str, columns: &str, source: &str) -> Vec<u8> {
 }
 
 #[test]
-fn an_export_is_read_as_it_was_written() {
+fn an_export_is_read_with_the_schema_it_was_written_under() {
     let world = World::of_schemas();
     let before = "  - { name: note, type: string, nullable: true }\n  - { name: qty, type: string }\n";
     world.write("schemas/t.yaml", &schema("id", before, "compression: none, nulls: [\"-\"]"));
@@ -218,7 +218,7 @@ fn an_export_is_read_as_it_was_written() {
 }
 
 #[test]
-fn a_key_that_nobody_may_see_is_masked_everywhere() {
+fn a_pii_key_is_masked_everywhere() {
     let world = World::of_schemas();
     let yaml = String::from_utf8(schema("id", "  - { name: code, type: string }\n", "compression: none")).unwrap();
     world.write("schemas/t.yaml", yaml.replace("type: int", "type: int, pii: true").as_bytes());
@@ -234,7 +234,7 @@ fn a_key_that_nobody_may_see_is_masked_everywhere() {
 }
 
 #[test]
-fn of_several_parts_each_is_looked_at_and_one_that_is_gone_is_told() {
+fn every_part_is_searched_and_missing_parts_are_reported() {
     const HEADER: &str = "sku,name,category,price,weight_kg,in_stock,tags,released_on,tax_class,note\n";
     let world = World::new();
     let part = |sku: &str| format!("{HEADER}{sku},Chair,seats,1.50,0.10,true,,,standard,\n");
@@ -251,7 +251,7 @@ fn of_several_parts_each_is_looked_at_and_one_that_is_gone_is_told() {
 }
 
 #[test]
-fn under_another_key_no_row_is_guessed_at() {
+fn a_changed_primary_key_is_reported_instead_of_guessing_rows() {
     let world = World::of_schemas();
     let column = "  - { name: code, type: string }\n";
     world.write("schemas/t.yaml", &schema("id", column, "compression: none"));

@@ -47,7 +47,7 @@ fn as_it_was() -> (i32, String, String) {
 }
 
 #[test]
-fn where_nothing_is_wrong_nothing_is_found_and_nothing_is_written() {
+fn intact_files_verify_cleanly_and_nothing_is_written() {
     let world = world();
     lock(&world);
     let before = everything(&world);
@@ -59,7 +59,7 @@ fn where_nothing_is_wrong_nothing_is_found_and_nothing_is_written() {
 }
 
 #[test]
-fn machines_get_a_verdict_and_the_problem() {
+fn json_output_has_the_verdict_and_the_problem() {
     let world = world();
     fs::remove_file(export(&world, "V1")).unwrap();
     let lines = gunzip(&published(&world, "V2")).replacen("\"inserted\":0", "\"inserted\":1", 1);
@@ -77,7 +77,7 @@ fn machines_get_a_verdict_and_the_problem() {
 }
 
 #[test]
-fn old_exports_and_published_files_may_go_and_the_baseline_may_not() {
+fn old_exports_and_published_files_may_be_deleted_but_not_the_baseline() {
     let world = world();
     fs::remove_dir_all(world.path("exports/acme/test_table/V1")).unwrap();
     fs::remove_file(export(&world, "V2")).unwrap();
@@ -91,7 +91,7 @@ fn old_exports_and_published_files_may_go_and_the_baseline_may_not() {
 }
 
 #[test]
-fn a_flipped_byte_in_an_export_is_found_wherever_it_is() {
+fn a_flipped_byte_anywhere_in_an_export_is_detected() {
     let world = world();
     let path = export(&world, "V3");
     let good = fs::read(&path).unwrap();
@@ -108,7 +108,7 @@ fn a_flipped_byte_in_an_export_is_found_wherever_it_is() {
 }
 
 #[test]
-fn an_export_with_other_files_is_another_one() {
+fn an_export_with_extra_files_is_reported_as_different() {
     let world = world();
     world.write("exports/acme/test_table/V1/more.csv.gz", &gzip(b"PK9;9;;\n"));
     world.write("exports/acme/test_table/V2/inner/part.csv.gz", &gzip(b"PK9;9;;\n"));
@@ -118,7 +118,7 @@ fn an_export_with_other_files_is_another_one() {
 }
 
 #[test]
-fn rows_and_fingerprint_are_computed_anew() {
+fn row_counts_and_fingerprints_are_recomputed() {
     let world = world();
     // As if a program with a fault had written them. What was published would tell as well.
     fs::remove_dir_all(world.path("out")).unwrap();
@@ -152,7 +152,7 @@ fn republish(world: &World, lines: &[String]) {
 }
 
 #[test]
-fn every_operation_is_there_once_between_begin_and_end() {
+fn every_operation_must_appear_once_between_begin_and_end() {
     let world = world();
     let text = gunzip(&published(&world, "V2"));
     let lines: Vec<String> = text.lines().map(str::to_owned).collect();
@@ -204,7 +204,7 @@ fn every_operation_is_there_once_between_begin_and_end() {
 }
 
 #[test]
-fn a_published_file_that_is_damaged_is_found() {
+fn a_damaged_published_file_is_detected() {
     let world = world();
     let path = published(&world, "V2");
     let good = fs::read(&path).unwrap();
@@ -226,7 +226,7 @@ fn a_published_file_that_is_damaged_is_found() {
 }
 
 #[test]
-fn of_several_parts_every_one_must_be_there() {
+fn every_published_part_must_be_there() {
     let world = World::new();
     // More than 64 MiB of operations make a second part.
     let rows: String = (0..260_000).map(|n| format!("PK{n};{n};a;{:0>20}\n", n)).collect();
@@ -250,7 +250,7 @@ fn of_several_parts_every_one_must_be_there() {
 }
 
 #[test]
-fn under_another_schema_the_bytes_are_compared() {
+fn exports_of_another_schema_are_compared_by_their_bytes() {
     let world = World::of_schemas();
     let schema = |more: &str| {
         format!(
@@ -276,7 +276,7 @@ fn under_another_schema_the_bytes_are_compared() {
 }
 
 #[test]
-fn operations_are_looked_for_where_they_went_or_where_one_says() {
+fn operations_are_read_from_the_recorded_output_folder_or_the_given_one() {
     let world = World::new();
     world.export("acme/test_table/V1", "PK1;1;a;x\n");
     assert_eq!(world.tidemark(&["run", "exports", "--out", "elsewhere"]).status, 0);
@@ -286,7 +286,7 @@ fn operations_are_looked_for_where_they_went_or_where_one_says() {
 }
 
 #[test]
-fn only_what_succeeded_can_be_verified() {
+fn only_succeeded_versions_can_be_verified() {
     let world = world();
     world.export("acme/test_table/V4", "PK1;x;;\n");
     world.run();

@@ -24,7 +24,7 @@ fn on_one_machine(tenant: &str, texts: &[String]) -> crate::deployment::Lines {
 }
 
 #[test]
-fn what_comes_while_the_lease_is_given_back_is_done_by_the_same_execution() {
+fn a_version_that_arrives_while_the_lease_is_released_is_handled_by_the_same_execution() {
     let deployment = Deployment::get();
     let journey = Journey::new("latecomer");
     let failed = deployment.executions("FAILED");
@@ -49,7 +49,7 @@ fn is_by(call: &Json, function: &str) -> bool {
 }
 
 #[test]
-fn what_athena_computed_of_something_else_is_not_read() {
+fn athena_results_for_outdated_input_are_discarded() {
     let _alone = Deployment::get();
     let athena = Deployment::new("overtaken", &["NativeBytes=0"]);
     let stack = Stack::get();
@@ -98,7 +98,7 @@ fn statements() -> usize {
 }
 
 #[test]
-fn a_change_set_of_many_parts_is_published_in_rounds_and_each_part_from_where_it_was_left() {
+fn a_change_set_of_many_parts_is_published_in_rounds_and_each_part_resumes_where_it_stopped() {
     let deployment = Deployment::get();
     let journey = Journey::new("manyparts");
     forget_calls();
@@ -133,7 +133,7 @@ fn a_change_set_of_many_parts_is_published_in_rounds_and_each_part_from_where_it
 }
 
 #[test]
-fn a_baseline_that_changed_fails_the_execution_and_leaves_the_table_free() {
+fn a_changed_baseline_fails_the_execution_and_frees_the_table() {
     let deployment = Deployment::get();
     let journey = Journey::new("replaced");
     journey.deliver(&deployment, 0);
@@ -160,7 +160,7 @@ fn a_baseline_that_changed_fails_the_execution_and_leaves_the_table_free() {
 }
 
 #[test]
-fn what_is_wrong_with_a_folder_is_waited_for_and_holds_nothing_up() {
+fn a_stray_folder_keeps_its_version_waiting_and_blocks_no_other() {
     let deployment = Deployment::get();
     deployment.put("stray/orders/V1/more/part.csv.gz", b"");
     deployment.deliver("stray/orders/V1", &orders(0, 30, "open"));
@@ -179,7 +179,7 @@ fn what_is_wrong_with_a_folder_is_waited_for_and_holds_nothing_up() {
 }
 
 #[test]
-fn a_record_that_cannot_be_read_stops_the_sweeper_for_no_other_table() {
+fn an_unreadable_record_does_not_stop_the_sweeper_for_other_tables() {
     let deployment = Deployment::get();
     deployment.deliver("swept/orders/V1", &orders(0, 3, "open"));
     deployment.wait_for("swept/orders/V1", Status::Succeeded);

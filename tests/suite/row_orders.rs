@@ -116,7 +116,7 @@ fn size(dice: &mut Dice) -> u64 {
 }
 
 #[test]
-fn rows_that_lie_where_they_lay_are_compared_in_one_look() {
+fn exports_in_the_same_row_order_are_compared_in_one_pass() {
     each_world("heap, few changes", Comparison::Aligned, |dice| {
         let rows = size(dice);
         let before = heap(dice, rows);
@@ -148,7 +148,7 @@ fn rows_that_lie_where_they_lay_are_compared_in_one_look() {
 }
 
 #[test]
-fn a_key_that_appears_twice_is_found_in_every_order() {
+fn repeated_keys_are_detected_in_every_row_order() {
     each_world("heap, a row again", Comparison::AnyOrder, |dice| {
         let rows = size(dice);
         let mut before = heap(dice, rows);
@@ -176,7 +176,7 @@ fn a_key_that_appears_twice_is_found_in_every_order() {
 }
 
 #[test]
-fn sorted_and_shuffled_exports_are_compared_as_they_can_be() {
+fn sorted_and_shuffled_exports_use_the_comparison_that_fits() {
     each_world("sorted", Comparison::Ascending, |dice| {
         let rows = size(dice);
         let before: Vec<Row> = (0..rows).map(|id| row(id, dice)).collect();
