@@ -1,5 +1,5 @@
-//! Looking back: `why` follows one row through all versions, `verify` holds files against the registry. Neither takes a
-//! lease or writes anything.
+//! `why` traces one row through all versions, `verify` checks files against the registry. Neither takes a lease or writes
+//! anything.
 
 mod verify;
 mod why;
@@ -9,8 +9,8 @@ use std::path::PathBuf;
 
 use crate::world::{World, files};
 
-/// Everything that a command could have changed, the registry by its rows.
-fn everything(world: &World) -> (BTreeMap<PathBuf, Vec<u8>>, Vec<String>) {
+/// Everything a command could change: every file, and the rows of the registry.
+fn state_of(world: &World) -> (BTreeMap<PathBuf, Vec<u8>>, Vec<String>) {
     let mut all = files(&world.path(""));
     all.retain(|path, _| !path.to_string_lossy().contains("registry.sqlite"));
     let registry = rusqlite::Connection::open(world.path(".tidemark/registry.sqlite")).unwrap();
@@ -21,8 +21,8 @@ fn everything(world: &World) -> (BTreeMap<PathBuf, Vec<u8>>, Vec<String>) {
     (all, rows)
 }
 
-/// Gives every lease to somebody who is not there to be asked.
-fn lock(world: &World) {
+/// Gives every lease to another process until 2100.
+fn lock_all_tables(world: &World) {
     let registry = rusqlite::Connection::open(world.path(".tidemark/registry.sqlite")).unwrap();
     let hold = "UPDATE tables SET owner = 'process 1', fence = fence + 1, expires_at = 4102444800000";
     assert!(registry.execute(hold, []).unwrap() > 0);

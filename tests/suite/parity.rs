@@ -32,7 +32,7 @@ use crate::engines::{
 };
 use crate::properties::{NASTY, Sheet, Tables, tables_of};
 use crate::random::{self, FileDice};
-use crate::stack::{Account, Stack};
+use crate::stack::{Sandbox, Stack};
 use crate::world::tell;
 
 /// Cases that Athena refuses for a reason of its own: the files are broken, and its reader makes other broken rows of them;
@@ -62,28 +62,28 @@ const ROWS: usize = 300;
 fn by_athena(given: &Given) -> Finding {
     static NUMBER: AtomicUsize = AtomicUsize::new(0);
     /// All random tables are in one bucket, each with a tenant of its own.
-    static ACCOUNT: LazyLock<Account> = LazyLock::new(Account::new);
+    static SANDBOX: LazyLock<Sandbox> = LazyLock::new(Sandbox::new);
     let _undisturbed = Stack::get().undisturbed();
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let model = generator::parse(&tests::yaml::schema(given.table)).unwrap_or_else(|found| panic!("{found:#?}"));
     let statements = vec![tests::table::statements(&model)].leak();
-    let account =
-        Account { aws: Arc::clone(&ACCOUNT.aws), bucket: ACCOUNT.bucket.clone(), database: format!("world_{number}") };
-    account.create_database();
-    account.create_table(statements[0].glue);
+    let sandbox =
+        Sandbox { aws: Arc::clone(&SANDBOX.aws), bucket: SANDBOX.bucket.clone(), database: format!("world_{number}") };
+    sandbox.create_database();
+    sandbox.create_table(statements[0].glue);
     let athena = Athena {
-        aws: Arc::clone(&account.aws),
+        aws: Arc::clone(&sandbox.aws),
         statements,
-        database: account.database.clone(),
+        database: sandbox.database.clone(),
         workgroup: "primary".into(),
         results: None,
         cutoff: None,
     };
     let upload = |version: &str, parts: &Parts| {
         let key = format!("tenant-{number}/{}/{version}", given.table.name);
-        parts.iter().for_each(|(name, bytes)| account.put(&format!("{key}/{name}"), bytes));
-        let place = Place { bucket: account.bucket.clone(), key };
-        delta::whole(version.into(), Arc::new(S3Folder::new(Arc::clone(&account.aws), place)))
+        parts.iter().for_each(|(name, bytes)| sandbox.put(&format!("{key}/{name}"), bytes));
+        let place = Place { bucket: sandbox.bucket.clone(), key };
+        delta::whole(version.into(), Arc::new(S3Folder::new(Arc::clone(&sandbox.aws), place)))
     };
     let exports = given.baseline.as_ref().map(|parts| upload(PREVIOUS, parts)).transpose();
     let exports = exports.and_then(|baseline| Ok((baseline, upload(VERSION, &given.snapshot)?)));

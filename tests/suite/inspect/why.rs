@@ -1,10 +1,10 @@
-//! One row through all versions.
+//! `why`: one row through all versions.
 
 use std::fs;
 
 use serde_json::{Value, json};
 
-use super::{everything, lock};
+use super::{lock_all_tables, state_of};
 use crate::world::{World, gzip};
 
 const HEADER: &str = "region,order_id,customer_email,status,amount,note,updated_at,exported_by\n";
@@ -13,14 +13,14 @@ fn order(id: &str, status: &str, amount: &str) -> String {
     format!("eu,{id},secret@example.com,{status},{amount},,2026-01-01 00:00:00,job\n")
 }
 
-/// Runs an export of three orders that stay, and these rows.
+/// Runs an export of three orders that never change, and these rows.
 fn deliver(world: &World, version: &str, rows: &str) {
     let others: String = (1..=3).map(|id| order(&id.to_string(), "paid", "1.00")).collect();
     world.export(&format!("acme/orders/{version}"), &format!("{HEADER}{others}{rows}"));
     world.run();
 }
 
-/// A world in which order 17 was imported, written in another way, shipped, misspelt, put right, and deleted.
+/// A workspace in which order 17 was imported, written differently, shipped, misspelt, corrected, and deleted.
 fn world() -> World {
     let world = World::new();
     deliver(&world, "V1", &order("17", "paid", "12.5"));
@@ -35,17 +35,17 @@ fn world() -> World {
 }
 
 fn why(world: &World, key: &[&str]) -> String {
-    let said = world.tidemark(&[&["why", "acme/orders"], key].concat());
-    assert_eq!(said.status, 0, "{}", said.transcript());
-    assert!(!said.stdout.contains("secret"), "{}", said.stdout);
-    said.stdout
+    let output = world.tidemark(&[&["why", "acme/orders"], key].concat());
+    assert_eq!(output.status, 0, "{}", output.transcript());
+    assert!(!output.stdout.contains("secret"), "{}", output.stdout);
+    output.stdout
 }
 
 fn why_json(world: &World, table: &str, key: &[&str]) -> Value {
-    let said = world.tidemark(&[&["why", table], key, &["--format", "json"]].concat());
-    assert_eq!(said.status, 0, "{}", said.transcript());
-    assert!(!said.stdout.contains("secret"), "{}", said.stdout);
-    serde_json::from_str(&said.stdout).unwrap()
+    let output = world.tidemark(&[&["why", table], key, &["--format", "json"]].concat());
+    assert_eq!(output.status, 0, "{}", output.transcript());
+    assert!(!output.stdout.contains("secret"), "{}", output.stdout);
+    serde_json::from_str(&output.stdout).unwrap()
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn json_output_has_every_detail() {
     let operation = published.iter().find(|record| record["key"]["order_id"] == 17).unwrap();
     let changed = json!([{"column": "status", "old": "paid", "new": "shipped"}]);
     assert_eq!(third["operation"], json!({"op": "UPDATE", "id": operation["id"], "changed": changed}));
-    // Text and value; a value stands here as it does in an operation.
+    // Text and value; values look as they do in operations.
     let columns = versions[0]["rows"][0]["columns"].as_array().unwrap();
     let cell = |name: &str| columns.iter().find(|cell| cell["column"] == name).unwrap().clone();
     assert_eq!(cell("order_id"), json!({"column": "order_id", "raw": "17", "quoted": false, "value": 17}));
@@ -80,7 +80,7 @@ fn json_output_has_every_detail() {
     assert_eq!(cell("note"), json!({"column": "note", "raw": "", "quoted": false, "value": null}));
     assert_eq!(cell("customer_email")["raw"], "***");
     assert_eq!(cell("customer_email")["value"], "***");
-    // What is no value has a reason instead.
+    // A text that is not a value has a reason instead.
     let amount = &versions[3]["rows"][0]["columns"][4];
     assert_eq!(
         *amount,
@@ -106,7 +106,8 @@ fn a_change_in_a_masked_column_is_shown_without_the_value() {
 #[test]
 fn rejected_rows_are_found() {
     let world = World::new();
-    // Unreadable in two columns; a field too many, which shifts the e-mail; text behind a quote; not UTF-8; twice.
+    // Unreadable in two columns; a field too many, which shifts the e-mail; text after a quote; the key twice with
+    // different rows; the key twice with the same row.
     deliver(&world, "V1", &order("17", "much too long for it", "12,50").replace("12,50", "x"));
     deliver(&world, "V2", "eu,17,a,secret@example.com,paid,1,,2026-01-01 00:00:00,job\n");
     deliver(&world, "V3", "eu,\"17\",\"secret\"@example.com,paid,1,,2026-01-01 00:00:00,job\n");
@@ -141,7 +142,7 @@ fn files_that_can_no_longer_be_read_are_reported() {
     // A change set that is cut off.
     let set = fs::read_dir(changes("V7")).unwrap().next().unwrap().unwrap().path().join("part-00000.ndjson.gz");
     fs::write(&set, &fs::read(&set).unwrap()[..40]).unwrap();
-    // An export that is cut off, and one that is another one by now.
+    // An export that is cut off, and one that was replaced.
     let whole = fs::read(export("V6")).unwrap();
     fs::write(export("V6"), &whole[..whole.len() - 6]).unwrap();
     world.export("acme/orders/V8", &format!("{HEADER}{}", order("17", "found again", "1")));
@@ -163,11 +164,11 @@ fn a_held_version_is_shown_as_planned_but_not_published() {
 #[test]
 fn why_writes_nothing_and_needs_no_lease() {
     let world = world();
-    lock(&world);
-    let before = everything(&world);
+    lock_all_tables(&world);
+    let before = state_of(&world);
     why(&world, &["eu", "17"]);
     why_json(&world, "acme/orders", &["eu", "17"]);
-    assert_eq!(everything(&world), before);
+    assert_eq!(state_of(&world), before);
 }
 
 #[test]
@@ -184,7 +185,7 @@ fn usage_errors_name_the_key_columns() {
     ] {
         insta::assert_snapshot!(name, world.tidemark(arguments).transcript());
     }
-    // A key that nobody has is no mistake; a negative number is no option.
+    // An unknown key is not an error; a negative number is not an option.
     insta::assert_snapshot!("why_nobody", why(&world, &["eu", "-17"]));
 }
 
@@ -202,7 +203,7 @@ fn an_export_is_read_with_the_schema_it_was_written_under() {
     world.write("schemas/t.yaml", &schema("id", before, "compression: none, nulls: [\"-\"]"));
     world.write("exports/acme/t/V1/t.csv", b"qty,note,id\nmany,-,1\n7,a,2\n");
     world.run();
-    // Another dialect, a new name, a new type, a new column, and one that is gone.
+    // Another dialect, a renamed, a retyped and a new column.
     let since = "  - { name: remark, type: string, nullable: true, formerly: note }\n  - { name: qty, type: int }\n  - { name: rate, type: double, default: \"1.5\" }\n";
     world.write("schemas/t.yaml", &schema("id", since, "compression: gzip, delimiter: \";\", header: false"));
     world.write("exports/acme/t/V2/t.csv.gz", &gzip(b"1;new;7;0.10\n2;a;7;15e-1\n"));
@@ -227,8 +228,8 @@ fn a_pii_key_is_masked_everywhere() {
     world.write("exports/acme/t/V2/t.csv", b"id,code\n4711,a,4711\n");
     world.run();
     for arguments in [&["4711"][..], &["4711", "--format", "json"], &["4711x"], &["4711", "4711"]] {
-        let said = world.tidemark(&[&["why", "acme/t"], arguments].concat());
-        assert!(!said.transcript().contains("4711"), "{}", said.transcript());
+        let output = world.tidemark(&[&["why", "acme/t"], arguments].concat());
+        assert!(!output.transcript().contains("4711"), "{}", output.transcript());
     }
     assert!(world.tidemark(&["why", "acme/t", "4711"]).stdout.contains("acme/t  (***)"));
 }
@@ -258,7 +259,7 @@ fn a_changed_primary_key_is_reported_instead_of_guessing_rows() {
     world.write("exports/acme/t/V1/t.csv", b"id,code\n1,a\n");
     world.run();
     world.write("schemas/t.yaml", &schema("code", column, "compression: none"));
-    let said = world.tidemark(&["why", "acme/t", "a"]);
-    assert_eq!(said.status, 0, "{}", said.transcript());
-    assert!(said.stdout.contains("V1  SUCCEEDED  its rows had another key"), "{}", said.stdout);
+    let output = world.tidemark(&["why", "acme/t", "a"]);
+    assert_eq!(output.status, 0, "{}", output.transcript());
+    assert!(output.stdout.contains("V1  SUCCEEDED  its rows had another key"), "{}", output.stdout);
 }
