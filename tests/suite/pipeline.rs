@@ -1,4 +1,5 @@
-//! The pipeline on AWS, from an object in S3 to a consumer's table: it publishes what one machine publishes, whatever fails.
+//! The pipeline on AWS, from an object in S3 to a consumer's table: whatever fails, it publishes exactly what a local run
+//! publishes.
 
 mod faults;
 mod concurrent_changes;
@@ -15,7 +16,7 @@ use crate::world::{World, files, tell};
 
 const HEADER: &str = "region,order_id,customer_email,status,amount,note,updated_at,exported_by\n";
 
-/// Rows of orders from a number on.
+/// An export of `orders` with the order ids `from..to`.
 pub(crate) fn orders(from: u32, to: u32, status: &str) -> String {
     let row = |id: u32| format!("eu,{id},,{status},{id}.50,,2026-01-01 00:00:00,job\n");
     HEADER.to_owned() + &(from..to).map(row).collect::<String>()
@@ -29,7 +30,7 @@ fn by_version(folder: &Path) -> BTreeMap<String, Vec<(String, Vec<u8>)>> {
         let version = path.rsplit_once('/').unwrap().0.to_owned();
         versions.entry(version).or_default().push((path, bytes));
     }
-    // Markers and manifests come when everything else is there.
+    // Markers and manifests are delivered after all other files.
     versions
         .values_mut()
         .for_each(|files| files.sort_by_key(|(path, _)| path.rsplit('/').next().unwrap().starts_with('_')));
@@ -38,15 +39,15 @@ fn by_version(folder: &Path) -> BTreeMap<String, Vec<(String, Vec<u8>)>> {
 
 /// Versions in rounds: the first of every tenant's table, then the second, and so on.
 fn rounds(versions: &BTreeMap<String, Vec<(String, Vec<u8>)>>) -> Vec<Vec<String>> {
-    let mut of_tables: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut by_table: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for version in versions.keys() {
-        of_tables.entry(version.rsplit_once('/').unwrap().0.to_owned()).or_default().push(version.clone());
+        by_table.entry(version.rsplit_once('/').unwrap().0.to_owned()).or_default().push(version.clone());
     }
-    for versions in of_tables.values_mut() {
+    for versions in by_table.values_mut() {
         versions.sort_by(|a, b| runtime::name::natural_cmp(a, b));
     }
-    let most = of_tables.values().map(Vec::len).max().unwrap_or_default();
-    (0..most).map(|round| of_tables.values().filter_map(|versions| versions.get(round).cloned()).collect()).collect()
+    let rounds = by_table.values().map(Vec::len).max().unwrap_or_default();
+    (0..rounds).map(|round| by_table.values().filter_map(|versions| versions.get(round).cloned()).collect()).collect()
 }
 
 #[test]
@@ -71,23 +72,23 @@ fn the_pipeline_publishes_all_samples_exactly_like_a_local_run() {
         assert_eq!(&published[table], lines, "{table:?}");
     }
     for path in versions.keys() {
-        let here = world.tidemark(&["history", path.rsplit_once('/').unwrap().0, "--format", "json"]);
-        let here: Json = serde_json::from_str(&here.stdout).unwrap();
-        let known =
-            here.as_array().unwrap().iter().find(|version| path.ends_with(version["version"].as_str().unwrap()));
-        let there = deployment.version(path).unwrap();
-        assert_eq!(there.status.name(), known.unwrap()["status"].as_str().unwrap(), "{path}");
+        let history = world.tidemark(&["history", path.rsplit_once('/').unwrap().0, "--format", "json"]);
+        let history: Json = serde_json::from_str(&history.stdout).unwrap();
+        let local =
+            history.as_array().unwrap().iter().find(|version| path.ends_with(version["version"].as_str().unwrap()));
+        let deployed = deployment.version(path).unwrap();
+        assert_eq!(deployed.status.name(), local.unwrap()["status"].as_str().unwrap(), "{path}");
     }
     let records: usize = expected.values().map(BTreeSet::len).sum();
     let (versions, tables) = (versions.len(), expected.len());
     tell(&format!(
-        "{versions} versions of {tables} tables through S3 and Kinesis, {records} records, as on one machine"
+        "pipeline: {records} records of {versions} versions of {tables} tables are the same as those of a local run"
     ));
-    the_consumer_has_the_snapshots(&deployment, &samples);
+    assert_consumer_has_newest_snapshots(&deployment, &samples);
 }
 
-/// The consumer's table is the newest snapshot of each tenant, as the reference reads it.
-fn the_consumer_has_the_snapshots(deployment: &Deployment, samples: &Path) {
+/// The consumer's table contains the newest snapshot of each tenant, as the reference implementation reads it.
+fn assert_consumer_has_newest_snapshots(deployment: &Deployment, samples: &Path) {
     let table = &generated::orders::TABLE;
     let mut rows: BTreeMap<(String, String), Json> = BTreeMap::new();
     for tenant in ["acme", "globex"] {
@@ -107,10 +108,10 @@ fn the_consumer_has_the_snapshots(deployment: &Deployment, samples: &Path) {
         }
     }
     wait("the consumer has every row", || consumed(deployment) == rows);
-    tell(&format!("{} rows in the consumer's table, as in the newest snapshots", rows.len()));
+    tell(&format!("pipeline: the consumer's table has the {} rows of the newest snapshots", rows.len()));
 }
 
-/// The columns of orders of which a change is an UPDATE.
+/// The compared columns of `orders`.
 const COMPARED: [&str; 5] = ["customer_email", "status", "amount", "note", "updated_at"];
 
 /// The rows of the consumer's table, as JSON.
@@ -131,7 +132,7 @@ fn consumed(deployment: &Deployment) -> BTreeMap<(String, String), Json> {
         }
         let row: serde_json::Map<String, Json> = COMPARED.iter().map(|name| ((*name).to_owned(), text(name))).collect();
         let mut row = Json::Object(row);
-        // A number has no trailing zeros in DynamoDB.
+        // DynamoDB drops the trailing zeros of numbers.
         if let Some(amount) = row["amount"].as_str() {
             row["amount"] = json!(format!("{:.2}", amount.parse::<f64>().unwrap()));
         }
@@ -148,7 +149,7 @@ fn late_versions_duplicate_events_and_revisions_change_nothing() {
     let (before, _) = deployment.published("late");
     deployment.deliver("late/orders/V1", &orders(0, 5, "paid"));
     deployment.wait_for("late/orders/V1", Status::Superseded);
-    // The same event once more, and once more.
+    // The same event, twice more.
     let event = json!({ "detail": { "bucket": { "name": deployment.bucket }, "object": { "key": "late/orders/V2/part.csv.gz" } } });
     let queue = deployment.aws_command(&[
         "sqs",
@@ -176,7 +177,7 @@ fn late_versions_duplicate_events_and_revisions_change_nothing() {
     }
     deployment.deliver("late/orders/V2", &orders(0, 40, "shipped"));
     wait("the revision is recorded", || deployment.version("late/orders/V2").unwrap().refused_parts.is_some());
-    wait("nothing runs", || deployment.running() == 0);
+    wait("no execution is running", || deployment.running() == 0);
     assert_eq!(deployment.version("late/orders/V2").unwrap().status, Status::Succeeded);
     assert_eq!(deployment.published("late").0, before);
 }
@@ -226,7 +227,7 @@ fn a_held_version_is_inspected_and_approved_or_rejected_from_the_command_line() 
     let replayed = deployment.tidemark(&["replay", "held/orders/V2"]);
     assert_eq!(replayed.status, 0, "{}", replayed.stderr);
     let (again, number) = deployment.published("held");
-    assert_eq!(again, published, "a replay brings the same operations");
+    assert_eq!(again, published, "a replay publishes the same operations");
     assert!(number >= 200 + 180 + 180);
     assert!(deployment.tidemark(&["history", "held/orders"]).stdout.contains("REJECTED"));
 }
@@ -255,10 +256,10 @@ fn logs_contain_metrics_for_each_version_and_never_row_values() {
     assert_eq!(counts, [1.0, 200.0, 200.0, 0.0, 0.0]);
     assert!(published["Seconds"].as_f64().unwrap() > 0.0 && published["Bytes"].as_f64().unwrap() > 100.0);
     assert_eq!((&metrics["V2"]["Held"], &metrics["V3"]["Failed"]), (&json!(1.0), &json!(1.0)));
-    // Nothing of it was published: what it would delete stands in the line, and is no metric.
+    // It was not published, so the log line has its counts as fields, but not as metrics.
     assert_eq!(metrics["V2"]["Deleted"], 180.0);
     assert_eq!(metrics["V2"]["_aws"]["CloudWatchMetrics"][0]["Metrics"].as_array().unwrap().len(), 1);
-    // The alarm stands as long as somebody finds it HELD.
+    // The alarm lasts as long as a function reports the version as HELD.
     deployment.sweep("while it is held");
     let held = |function: &str| {
         let is_held = |line: &Json| line["HeldVersions"].is_f64() && line["Table"] == "orders";
@@ -275,9 +276,9 @@ fn logs_contain_metrics_for_each_version_and_never_row_values() {
         assert!(names.into_iter().all(|name| line[name].is_f64()) && line["Table"] == "orders");
     }
     for function in ["register", "lock", "next", "plan", "begin", "publish", "record", "unlock", "apply-orders"] {
-        let told = deployment.log(function);
-        let about_values = told.iter().find(|line| line.to_string().contains("sesame") && line["key"].is_null());
-        assert_eq!(about_values, None, "{function}");
+        let log = deployment.log(function);
+        let leak = log.iter().find(|line| line.to_string().contains("sesame") && line["key"].is_null());
+        assert_eq!(leak, None, "{function}");
     }
 }
 
@@ -292,7 +293,7 @@ fn an_unreadable_export_fails_and_is_processed_again_once_fixed() {
     assert_eq!(deployment.published("broken").1, 30);
 }
 
-/// Two versions of a tenant through the pipeline, and what they come to on one machine.
+/// Two versions of a tenant to send through the pipeline, and what a local run publishes of them.
 struct Journey {
     tenant: String,
     expected: Lines,
@@ -301,19 +302,19 @@ struct Journey {
 
 impl Journey {
     fn new(tenant: &str) -> Self {
-        // Rows of every kind, and so few of each that no guard breaks: 5 go, 5 come, 30 change.
+        // Changes of every kind, too few to break a guard: 5 deleted, 5 inserted, 30 updated.
         let second = orders(5, 90, "open") + orders(90, 125, "paid").strip_prefix(HEADER).unwrap();
-        Self::of(tenant, [orders(0, 120, "open"), second])
+        Self::from_texts(tenant, [orders(0, 120, "open"), second])
     }
 
-    /// One with these two versions.
-    fn of(tenant: &str, texts: [String; 2]) -> Self {
+    /// A journey of these two versions.
+    fn from_texts(tenant: &str, texts: [String; 2]) -> Self {
         let world = World::new();
         for (text, version) in texts.iter().zip(["V1", "V2"]) {
             world.export(&format!("{tenant}/orders/{version}"), text);
         }
-        let said = world.run();
-        assert_eq!(said.status, 0, "{}", said.stdout);
+        let output = world.run();
+        assert_eq!(output.status, 0, "{}", output.stdout);
         Self { tenant: tenant.into(), expected: published_here(&world), texts }
     }
 
@@ -325,9 +326,9 @@ impl Journey {
         deployment.deliver(&self.path(["V1", "V2"][version]), &self.texts[version]);
     }
 
-    /// Nothing is lost, nothing invented, and the table is nobody's.
+    /// No operation was lost or invented, and the table's lease is free.
     fn check(&self, deployment: &Deployment) {
-        wait("nothing runs", || deployment.running() == 0);
+        wait("no execution is running", || deployment.running() == 0);
         let (published, _) = deployment.published(&self.tenant);
         assert_eq!(published, self.expected);
         let key = TableKey { tenant: self.tenant.clone(), table: "orders".into() };
@@ -340,10 +341,10 @@ fn large_exports_are_compared_by_athena_and_permissions_match_the_calls_made() {
     let deployment = Deployment::get();
     let distributed = Deployment::new("distributed", &["NativeBytes=0", "ReadBytes=1"]);
     forget_calls();
-    let journey = Journey::of("athena", [orders(0, 120, "open"), orders(5, 125, "open")]);
+    let journey = Journey::from_texts("athena", [orders(0, 120, "open"), orders(5, 125, "open")]);
     for (number, version) in ["V1", "V2"].into_iter().enumerate() {
-        // The second turn fails as often as the SDK tries, and is made again from where the first one ended. Only V2 has
-        // two: what did not change is in a file of its own.
+        // The second turn fails as often as the SDK tries, and is repeated from where the first one ended. Only V2 has two
+        // turns: its unchanged rows are in a file of their own.
         let rule = json!({ "match": "^s3 GetObject tidemark-athena$", "what": "error", "nth": 3, "count": 5 });
         let _faults = Faults::new(&json!([rule]));
         journey.deliver(&distributed, number);
@@ -353,17 +354,17 @@ fn large_exports_are_compared_by_athena_and_permissions_match_the_calls_made() {
     }
     assert_eq!(Faults::struck()["error"], 5);
     journey.check(&distributed);
-    // Nothing was made in the catalog for a version.
+    // No version creates tables in the catalog.
     let tables = distributed.aws.glue.get_tables().database_name("distributed").send();
     let tables = distributed.aws.wait(tables).unwrap();
     assert_eq!(tables.table_list().len(), generated::athena::STATEMENTS.len());
-    // What a day brings: a version that is held and delivered anew, one that waits until the sweeper looks again.
+    // Everyday events: a version that is held and delivered again, one that is incomplete, one that comes late, a sweep.
     deployment.deliver("rights/orders/V1", &orders(0, 200, "open"));
     deployment.wait_for("rights/orders/V1", Status::Succeeded);
     deployment.deliver("rights/orders/V2", &orders(0, 20, "open"));
     deployment.wait_for("rights/orders/V2", Status::Held);
     deployment.deliver("rights/orders/V2", &orders(0, 21, "open"));
-    wait("it is held anew", || {
+    wait("it is held again", || {
         let version = deployment.version("rights/orders/V2").unwrap();
         version.attempt > 1 && version.status == Status::Held
     });
@@ -376,26 +377,26 @@ fn large_exports_are_compared_by_athena_and_permissions_match_the_calls_made() {
         calls().iter().any(|call| call["caller"] == "tidemark-apply-orders" && call["operation"] == "GetItem")
     });
     let mut calls = calls();
-    // Of a deployment of another test, which has a table that is none of this project's.
+    // Without the calls of another test's deployment, whose table this project does not have.
     calls.retain(|call| !call["resource"].as_str().is_some_and(|resource| resource.contains("grown-")));
-    let statements = Stack::get().log();
-    calls.extend(statements.iter().filter_map(|call| call["action"].as_str()).map(|action| {
+    let athena_calls = Stack::get().athena_log();
+    calls.extend(athena_calls.iter().filter_map(|call| call["action"].as_str()).map(|action| {
         json!({ "caller": "tidemark-athena", "status": 200, "resource": "", "actions": [format!("athena:{action}")] })
     }));
-    hold_against_rights(&calls);
+    check_permissions(&calls);
 }
 
-/// Every call has a right, and every right a call.
-fn hold_against_rights(calls: &[Json]) {
+/// Every call is permitted, and every permission is used by a call.
+fn check_permissions(calls: &[Json]) {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut command = std::process::Command::new(Stack::get().python());
     command.arg(tests.join("stack/rights.py")).arg(tests.parent().unwrap().join("infra"));
     let mut child = command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).spawn().unwrap();
     serde_json::to_writer(child.stdin.take().unwrap(), calls).unwrap();
     let output = child.wait_with_output().unwrap();
-    let said = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success(), "{said}");
-    tell(said.trim());
+    let report = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{report}");
+    tell(report.trim());
 }
 
 #[test]
@@ -410,7 +411,7 @@ fn the_templates_pass_cfn_lint_and_cfn_guard() {
         .arg(tests.parent().unwrap().join("infra"))
         .output()
         .unwrap();
-    let said = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
-    tell(said.trim());
+    let report = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{report}\n{}", String::from_utf8_lossy(&output.stderr));
+    tell(report.trim());
 }
