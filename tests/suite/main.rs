@@ -1,4 +1,4 @@
-//! Every test that reaches over several crates, in one binary.
+//! The end-to-end, parity and property tests, in one binary.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod athena_queries;

@@ -1,4 +1,4 @@
-//! Athena's statements on a real Trino find what the reference and the native engine find.
+//! Athena's generated queries, executed by a real Trino, agree with the reference and the native engine.
 
 use std::fs;
 use std::io::Read as _;
@@ -30,13 +30,13 @@ use crate::cases;
 use crate::engines::{
     Finding, Given, PREVIOUS, Parts, TENANT, VERSION, by_reference, difference, natively, operations,
 };
-use crate::properties::{NASTY, Sheet, Tables, tables_of};
+use crate::properties::{NASTY, Sheet, Tables, tables_with_rows};
 use crate::random::{self, FileDice};
 use crate::stack::{Sandbox, Stack};
 use crate::world::tell;
 
-/// Cases that Athena refuses for a reason of its own: the files are broken, and its reader makes other broken rows of them;
-/// or their header has another order than the schema.
+/// Cases that Athena refuses for other reasons than the native engine: the files are broken, and its reader splits them into
+/// other broken rows; or their header has another column order than the schema.
 const REFUSED: &[&str] = &[
     "bad-character",
     "bad-character-without-quotes",
@@ -51,24 +51,26 @@ const REFUSED: &[&str] = &[
     "several-parts",
 ];
 
-/// Cases in which something stands in the files that Athena's reader does not show to anybody; docs/athena.md names them.
-const UNSEEN: &[&str] = &["blank-lines-of-one-column", "gzip-bytes-after-the-end", "gzip-zeros-after-the-end"];
+/// Cases whose fault is invisible to queries, because Athena's reader skips it; docs/athena.md lists them.
+const INVISIBLE: &[&str] = &["blank-lines-of-one-column", "gzip-bytes-after-the-end", "gzip-zeros-after-the-end"];
 
-/// How many random tables are tried unless `TIDEMARK_WORLDS` says otherwise, and how many rows each has at most.
-const WORLDS: usize = 30;
-const ROWS: usize = 300;
+/// How many random tables are tried; `TIDEMARK_RANDOM_TABLES` overrides it.
+const RANDOM_TABLES: usize = 30;
 
-/// What Athena makes of two exports.
+/// How many rows each of their exports has at most.
+const MAX_ROWS: usize = 300;
+
+/// What Athena finds in two exports.
 fn by_athena(given: &Given) -> Finding {
     static NUMBER: AtomicUsize = AtomicUsize::new(0);
-    /// All random tables are in one bucket, each with a tenant of its own.
+    /// All random tables share a bucket, each with its own tenant.
     static SANDBOX: LazyLock<Sandbox> = LazyLock::new(Sandbox::new);
-    let _undisturbed = Stack::get().undisturbed();
+    let _no_failures = Stack::get().without_failures();
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let model = generator::parse(&tests::yaml::schema(given.table)).unwrap_or_else(|found| panic!("{found:#?}"));
     let statements = vec![tests::table::statements(&model)].leak();
     let sandbox =
-        Sandbox { aws: Arc::clone(&SANDBOX.aws), bucket: SANDBOX.bucket.clone(), database: format!("world_{number}") };
+        Sandbox { aws: Arc::clone(&SANDBOX.aws), bucket: SANDBOX.bucket.clone(), database: format!("parity_{number}") };
     sandbox.create_database();
     sandbox.create_table(statements[0].glue);
     let athena = Athena {
@@ -100,7 +102,7 @@ fn by_athena(given: &Given) -> Finding {
         schema: given.table.schema_id(),
     };
     let mut out = Vec::new();
-    match in_turns(&athena, &Layout::new(given.table), &head, inputs, &mut out) {
+    match compute(&athena, &Layout::new(given.table), &head, inputs, &mut out) {
         Ok(found) => Finding::Changes(Changes {
             operations: operations(given.table, &out),
             rows: found.counts.rows,
@@ -126,64 +128,64 @@ fn by_athena(given: &Given) -> Finding {
     }
 }
 
-/// Computes a delta as the steps of the flow do: each turn knows of the one before what the state machine keeps of it, and
-/// reads one file of what the statement left.
-fn in_turns(
+/// Computes a delta as the steps of the flow do: a turn knows only what the state machine keeps of the turn before, and reads
+/// one of the query's output files.
+fn compute(
     athena: &Athena,
     layout: &Layout,
     head: &Head,
     inputs: Inputs<'_>,
     out: &mut Vec<u8>,
 ) -> Result<Box<Found>, Failed> {
-    let mut begun: Option<Statement> = None;
+    let mut execution: Option<Statement> = None;
     loop {
-        match athena.turn(layout, head, inputs, ("parity", begun.as_ref(), 1), &Watch::default(), out)? {
+        match athena.turn(layout, head, inputs, ("parity", execution.as_ref(), 1), &Watch::default(), out)? {
             Turned::Found(found) => return Ok(found),
             Turned::Runs(statement) => {
                 if statement.reading.is_none() {
                     thread::sleep(Duration::from_millis(50));
                 }
                 let kept = serde_json::to_string(&statement).unwrap();
-                begun = Some(serde_json::from_str(&kept).unwrap());
+                execution = Some(serde_json::from_str(&kept).unwrap());
             }
         }
     }
 }
 
-/// The same without what Athena does not know: lines, and the parts of rows that contradict each other.
-fn as_athena_tells(finding: Finding) -> Finding {
+/// The finding without the details that Athena does not know: line numbers, and the parts of conflicting duplicates.
+fn without_unknown_details(finding: Finding) -> Finding {
     let Finding::Rejected { shown, totals } = finding else { return finding };
-    let told = |mut reject: Reject| {
+    let strip = |mut reject: Reject| {
         reject.line = 0;
         if reject.reason == "conflicting-duplicate" {
             reject.part = String::new();
         }
         reject
     };
-    let mut shown: Vec<Reject> = shown.into_iter().map(told).collect();
+    let mut shown: Vec<Reject> = shown.into_iter().map(strip).collect();
     shown.sort();
     shown.dedup();
     Finding::Rejected { shown, totals }
 }
 
-/// What Athena gets wrong, if anything, or the native engine does.
-fn athena_differs(given: &Given) -> Option<String> {
+/// How Athena or the native engine differs from the reference, if they do.
+fn disagreement(given: &Given) -> Option<String> {
     let expected = by_reference(given);
     if let Some(difference) = difference(&expected, &natively(given)) {
         return Some(format!("the native engine: {difference}"));
     }
-    let (expected, found) = (as_athena_tells(expected), as_athena_tells(by_athena(given)));
+    let (expected, found) = (without_unknown_details(expected), without_unknown_details(by_athena(given)));
     match (&expected, &found) {
-        // Of more than twenty offenders, which are shown depends on their lines.
+        // Which of more than twenty offenders are shown depends on their lines.
         (Finding::Rejected { shown: all, totals }, Finding::Rejected { shown, totals: found }) => {
-            let is_right = totals == found && !shown.is_empty() && shown.iter().all(|reject| all.contains(reject));
-            (!is_right).then(|| format!("expected {totals:?} {all:#?}\nfound {found:?} {shown:#?}"))
+            let agrees = totals == found && !shown.is_empty() && shown.iter().all(|reject| all.contains(reject));
+            (!agrees).then(|| format!("expected {totals:?} {all:#?}\nfound {found:?} {shown:#?}"))
         }
         _ => difference(&expected, &found),
     }
 }
 
-fn assert_none(failures: &[String]) {
+fn assert_no_failures(failures: &[String]) {
     assert!(failures.is_empty(), "{} failures\n\n{}", failures.len(), failures.join("\n\n"));
 }
 
@@ -194,43 +196,43 @@ fn athena_passes_every_case() {
         if REFUSED.contains(&name.as_str()) {
             let found = by_athena(&given);
             if matches!(found, Finding::Changes(_)) {
-                failures.push(format!("{name}: it should be refused, and Athena finds {found:#?}"));
+                failures.push(format!("{name}: Athena should refuse it, but finds {found:#?}"));
             }
         } else {
-            match (athena_differs(&given), UNSEEN.contains(&name.as_str())) {
+            match (disagreement(&given), INVISIBLE.contains(&name.as_str())) {
                 (Some(difference), false) => failures.push(format!("{name}: {difference}")),
-                (None, true) => failures.push(format!("{name}: Athena sees it after all; take it off the list")),
+                (None, true) => failures.push(format!("{name}: Athena does detect it; remove it from `INVISIBLE`")),
                 _ => agreed += 1,
             }
         }
     }
     tell(&format!(
-        "reference, native engine and Trino: {agreed} cases agree, {} are refused for another reason",
+        "parity: reference, native engine and Trino agree on {agreed} cases; Trino refuses {} for other reasons",
         REFUSED.len()
     ));
-    assert_none(&failures);
+    assert_no_failures(&failures);
 }
 
 /// Two exports of a random table.
 #[derive(Debug, Clone)]
-struct World {
+struct RandomExports {
     tables: Tables,
-    /// Cells of the second export that get another text: row, column, which text. Mostly none.
+    /// Cells of the second export whose text is replaced: row, column, which text. Mostly empty.
     nasty: Vec<(u16, u16, u16)>,
 }
 
-fn worlds() -> impl Strategy<Value = World> {
+fn random_exports() -> impl Strategy<Value = RandomExports> {
     let nasty = vec((any::<u16>(), any::<u16>(), any::<u16>()), 1..6);
     let nasty = prop_oneof![3 => Just(Vec::new()), 1 => nasty];
-    (tables_of(ROWS), nasty).prop_map(|(tables, nasty)| World { tables, nasty })
+    (tables_with_rows(MAX_ROWS), nasty).prop_map(|(tables, nasty)| RandomExports { tables, nasty })
 }
 
-impl World {
-    /// The exports; `None` where the table is none for Athena.
+impl RandomExports {
+    /// The exports as files; `None` if Athena cannot read such a table.
     fn given(&self) -> Option<Given> {
         let Self { tables, nasty } = self;
         let table = for_athena(tables.schema.table());
-        // A line of one empty field is a blank line to Athena.
+        // Athena takes a line of one empty field for a blank line.
         if table.columns.len() == 1 || generator::parse(&tests::yaml::schema(table)).is_err() {
             return None;
         }
@@ -243,7 +245,7 @@ impl World {
             let Some(count) = NonZero::new(texts.len()) else { break };
             let cell = &mut texts[usize::from(*row) % count][usize::from(*column) % table.columns.len()];
             let nasty = NASTY[usize::from(*text) % NASTY.len()];
-            // A dialect without quotes cannot write everything; and a mark at the beginning of a file is none of its text.
+            // A dialect without quotes cannot write every text; and a byte order mark at the start of a file is not text.
             if table.source.quote.is_some() && nasty != "\u{FEFF}" {
                 (cell.text, cell.quotes) = (nasty.into(), random::Quotes::Needed);
             }
@@ -260,28 +262,30 @@ impl World {
         if is_after { self.tables.after.len() } else { self.tables.before.len() }
     }
 
-    /// The same without some of its rows.
+    /// The same exports without some of the rows.
     fn without(&self, is_after: bool, at: usize, rows: usize) -> Self {
-        let mut world = self.clone();
+        let mut fewer = self.clone();
         let end = (at + rows).min(self.length(is_after));
         if is_after {
-            world.tables.after.drain(at..end);
+            fewer.tables.after.drain(at..end);
         } else {
-            world.tables.before.drain(at..end);
+            fewer.tables.before.drain(at..end);
         }
-        world
+        fewer
     }
 }
 
-/// A world with as few rows as were found to fail still, and how it does: rows are taken away by halves, then by quarters, and
-/// so on.
-fn shrunk(mut failing: (World, String), fails: impl Fn(&World) -> Option<String>) -> (World, String) {
-    const STEPS: usize = 200;
-    let (mut chunk, mut steps) = (ROWS, 0);
+/// The smallest exports found that still fail, and how they fail. Rows are removed by halves, then by quarters, and so on.
+fn shrink(
+    mut failing: (RandomExports, String),
+    fails: impl Fn(&RandomExports) -> Option<String>,
+) -> (RandomExports, String) {
+    const MAX_STEPS: usize = 200;
+    let (mut chunk, mut steps) = (MAX_ROWS, 0);
     while chunk > 0 {
         for is_after in [false, true] {
             let mut at = 0;
-            while at < failing.0.length(is_after) && steps < STEPS {
+            while at < failing.0.length(is_after) && steps < MAX_STEPS {
                 let smaller = failing.0.without(is_after, at, chunk);
                 steps += 1;
                 match fails(&smaller) {
@@ -295,8 +299,8 @@ fn shrunk(mut failing: (World, String), fails: impl Fn(&World) -> Option<String>
     failing
 }
 
-/// Writes a world as a case of the case table, so that it can be committed there.
-fn keep(given: &Given, folder: &Path) {
+/// Writes exports as a case that can be committed to tests/cases.
+fn save_as_case(given: &Given, folder: &Path) {
     let _ = fs::remove_dir_all(folder);
     let write = |name: &str, parts: &Parts| {
         fs::create_dir_all(folder.join(name)).unwrap();
@@ -317,7 +321,7 @@ fn keep(given: &Given, folder: &Path) {
     fs::write(folder.join("schema.yaml"), tests::yaml::schema(given.table)).unwrap();
 }
 
-/// The seed of the random tables: 64 hex digits in `TIDEMARK_SEED`, or the same every time.
+/// The seed of the random tables: the 64 hex digits of `TIDEMARK_SEED`, or zeros.
 fn seed() -> [u8; 32] {
     let mut seed = [0; 32];
     if let Ok(text) = std::env::var("TIDEMARK_SEED") {
@@ -330,26 +334,27 @@ fn seed() -> [u8; 32] {
 
 #[test]
 fn athena_agrees_with_the_reference_on_random_tables() {
-    let worlds_to_try = std::env::var("TIDEMARK_WORLDS").ok().and_then(|worlds| worlds.parse().ok()).unwrap_or(WORLDS);
-    let (seed, strategy) = (seed(), worlds());
+    let wanted = std::env::var("TIDEMARK_RANDOM_TABLES").ok().and_then(|number| number.parse().ok());
+    let wanted = wanted.unwrap_or(RANDOM_TABLES);
+    let (seed, strategy) = (seed(), random_exports());
     let hex: String = seed.iter().map(|byte| format!("{byte:02x}")).collect();
     let mut runner = TestRunner::new_with_rng(Config::default(), TestRng::from_seed(RngAlgorithm::ChaCha, &seed));
-    let differs = |world: &World| world.given().and_then(|given| athena_differs(&given));
+    let differ = |exports: &RandomExports| exports.given().and_then(|given| disagreement(&given));
     let (mut failures, mut tried, mut rows, mut operations, mut rejects) = (Vec::new(), 0, 0, 0, 0);
-    while tried < worlds_to_try {
-        let world = strategy.new_tree(&mut runner).expect("the dice fall").current();
-        let Some(given) = world.given() else { continue };
+    while tried < wanted {
+        let exports = strategy.new_tree(&mut runner).expect("the strategy rejects nothing").current();
+        let Some(given) = exports.given() else { continue };
         tried += 1;
-        rows += world.rows();
-        if let Some(difference) = athena_differs(&given) {
-            // That takes some minutes, and one example mostly says it all.
+        rows += exports.rows();
+        if let Some(difference) = disagreement(&given) {
+            // Shrinking takes some minutes, and one small example is usually enough.
             let is_first = failures.is_empty();
-            let failing = (world, difference);
-            let (world, difference) = if is_first { shrunk(failing, differs) } else { failing };
+            let failing = (exports, difference);
+            let (exports, difference) = if is_first { shrink(failing, differ) } else { failing };
             let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("athena-{}-{tried}", &hex[..8]));
-            keep(&world.given().expect("it failed"), &folder);
+            save_as_case(&exports.given().expect("it failed"), &folder);
             failures.push(format!(
-                "world {tried} of TIDEMARK_SEED={hex}: {difference}\nas a case: {}; copy it to tests/cases, and run with \
+                "table {tried} of TIDEMARK_SEED={hex}: {difference}\nsaved as {}; copy it to tests/cases, and run with \
                  UPDATE_EXPECT=1",
                 folder.display()
             ));
@@ -362,33 +367,34 @@ fn athena_agrees_with_the_reference_on_random_tables() {
         }
     }
     tell(&format!(
-        "reference, native engine and Trino: {tried} random schemas, {rows} rows, {operations} operations, {rejects} rejects agree; seed {hex}"
+        "parity: reference, native engine and Trino agree on {operations} operations and {rejects} rejects of {rows} rows \
+         of {tried} random tables; seed {hex}"
     ));
-    assert_none(&failures);
+    assert_no_failures(&failures);
 }
 
 #[test]
 fn a_failing_random_table_is_shrunk_and_saved_as_a_case() {
     let mut runner = TestRunner::deterministic();
-    let strategy = worlds();
-    let has_operations = |world: &World| {
-        let given = world.given()?;
+    let strategy = random_exports();
+    let has_operations = |exports: &RandomExports| {
+        let given = exports.given()?;
         match by_reference(&given) {
             Finding::Changes(changes) if !changes.operations.is_empty() => Some(String::new()),
             _ => None,
         }
     };
-    let mut worlds = (0..).map(|_| strategy.new_tree(&mut runner).unwrap().current());
-    let large = worlds.find(|world| world.rows() > 100 && has_operations(world).is_some()).unwrap();
-    let (small, _) = shrunk((large, String::new()), has_operations);
+    let mut candidates = (0..).map(|_| strategy.new_tree(&mut runner).unwrap().current());
+    let large = candidates.find(|exports| exports.rows() > 100 && has_operations(exports).is_some()).unwrap();
+    let (small, _) = shrink((large, String::new()), has_operations);
     assert!(small.rows() <= 2, "{} rows are left", small.rows());
     let (folder, given) = (tempfile::tempdir().unwrap(), small.given().unwrap());
-    keep(&given, &folder.path().join("case"));
-    let again = cases::read(&folder.path().join("case"));
-    assert_eq!(difference(&without_schema(by_reference(&given)), &without_schema(by_reference(&again))), None);
+    save_as_case(&given, &folder.path().join("case"));
+    let saved = cases::read(&folder.path().join("case"));
+    assert_eq!(difference(&without_schema(by_reference(&given)), &without_schema(by_reference(&saved))), None);
 }
 
-/// Operations without the hash of the schema, which the order of fields in a file decides.
+/// Operations without the schema's hash, which depends on the order of the fields in its file.
 fn without_schema(mut finding: Finding) -> Finding {
     if let Finding::Changes(changes) = &mut finding {
         for operation in &mut changes.operations {
@@ -398,10 +404,10 @@ fn without_schema(mut finding: Finding) -> Finding {
     finding
 }
 
-/// The bit of a style that makes the column order a part's own matter, which Athena refuses.
+/// The bit of a style with which each part has its own column order, which Athena refuses.
 const IN_ANOTHER_ORDER: u32 = 2;
 
-/// The table, as one that Athena may read.
+/// The table with `engine: { athena: true }`.
 fn for_athena(table: &'static Table) -> &'static Table {
     Box::leak(Box::new(Table { athena: true, ..table.clone() }))
 }
@@ -429,11 +435,11 @@ fn athena_parses_values_of_every_type_like_the_reference() {
             let lines: String = texts.iter().enumerate().map(line).collect();
             let bytes = random::compress(table.source.compression, format!("id,v\n{lines}").as_bytes());
             let given = Given { table, baseline: None, snapshot: vec![("part-0.csv.gz".into(), bytes)] };
-            failures.extend(athena_differs(&given).map(|difference| format!("{ty}: {difference}")));
+            failures.extend(disagreement(&given).map(|difference| format!("{ty}: {difference}")));
         }
     }
-    tell(&format!("reference, native engine and Trino: {read} texts are read alike, {refused} are refused alike"));
-    assert_none(&failures);
+    tell(&format!("parity: reference, native engine and Trino read {read} texts and refuse {refused} alike"));
+    assert_no_failures(&failures);
 }
 
 /// A column of every type, and of several formats.
@@ -471,7 +477,7 @@ fn columns() -> Vec<Column> {
     plain.chain(formatted).chain([trimmed]).collect()
 }
 
-/// Texts that are values of some type, or nearly. A line break or NUL is nothing that Athena's readers could show.
+/// Texts that are values of some type, or nearly. Athena's readers cannot represent line breaks and NUL.
 fn texts() -> Vec<&'static str> {
     const MORE: &[&str] = &[
         "007",
@@ -517,8 +523,8 @@ fn texts() -> Vec<&'static str> {
     NASTY.iter().chain(MORE).copied().filter(|text| !text.contains(['\n', '\r', '\0'])).collect()
 }
 
-/// Whether the text is a value of the table's last column, or NULL.
+/// Returns whether the text is a value of the table's last column, or NULL.
 fn is_value(table: &'static Table, text: &str) -> bool {
-    let field = |place: usize| Field::new(if place == 0 { b"1" } else { text.as_bytes() }, true);
+    let field = |index: usize| Field::new(if index == 0 { b"1" } else { text.as_bytes() }, true);
     Layout::new(table).read(field, &mut Row::default(), |_, _, _| {})
 }

@@ -1,4 +1,4 @@
-//! A temporary machine: a tree of exports, a registry, a folder of operations, and the real command line over them.
+//! A temporary workspace: exports, a registry and published operations in one folder, and the real command line over them.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -14,17 +14,17 @@ use flate2::write::GzEncoder;
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// The user `nobody` of every Linux.
+/// The user id of `nobody` on Linux.
 const NOBODY: &str = "65534";
 
-/// The machine; it goes away with its value.
+/// The folder of a test, removed on drop.
 pub(crate) struct World {
     root: TempDir,
     as_nobody: Cell<bool>,
     program: &'static str,
 }
 
-/// What a command said.
+/// The result of a command.
 pub(crate) struct Said {
     pub(crate) status: i32,
     pub(crate) stdout: String,
@@ -41,12 +41,12 @@ impl World {
         Self { root, as_nobody: Cell::new(false), program: env!("CARGO_BIN_EXE_tidemark-under-test") }
     }
 
-    /// A machine whose tables are those of its folder `schemas`, which may change between two commands.
+    /// A workspace whose tables are the schemas in its folder `schemas`, which can change between two commands.
     pub(crate) fn of_schemas() -> Self {
-        Self { program: env!("CARGO_BIN_EXE_tidemark-of-schemas"), ..Self::new() }
+        Self { program: env!("CARGO_BIN_EXE_tidemark-from-schemas"), ..Self::new() }
     }
 
-    /// The same machine on a disk in memory where there is one: for tests that make many small ones.
+    /// Moves the workspace to a disk in memory if there is one: for tests that need many small workspaces.
     pub(crate) fn in_memory(self) -> Self {
         let memory = Path::new("/dev/shm");
         if !memory.is_dir() {
@@ -55,7 +55,7 @@ impl World {
         Self { program: self.program, ..Self::in_folder(TempDir::new_in(memory).unwrap()) }
     }
 
-    /// The program with arguments, to be started in the machine's folder.
+    /// A `tidemark` command in the workspace's folder, to be spawned.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = if self.as_nobody.get() {
             let mut command = Command::new("setpriv");
@@ -65,7 +65,7 @@ impl World {
             Command::new(self.program)
         };
         command.args(arguments).current_dir(self.root.path());
-        // What whoever runs the tests prefers is not what they are about.
+        // The preferences of whoever runs the tests must not change the output.
         for preference in ["RUST_LOG", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
             command.env_remove(preference);
         }
@@ -89,7 +89,7 @@ impl World {
         self.write(&format!("exports/{version}/part.csv.gz"), &gzip(text.as_bytes()))
     }
 
-    /// Runs `tidemark` in the machine's folder. What it says has the folder's name taken out.
+    /// Runs `tidemark` in the workspace's folder. In its output, `~` replaces the folder's name.
     pub(crate) fn tidemark(&self, arguments: &[&str]) -> Said {
         self.tidemark_with(arguments, &[])
     }
@@ -101,7 +101,7 @@ impl World {
         Said { status: output.status.code().unwrap_or(-1), stdout: text(output.stdout), stderr: text(output.stderr) }
     }
 
-    /// From now on commands run as somebody whom permissions bind: root may read and write everything.
+    /// Runs later commands as `nobody` if the tests run as root, whom file permissions do not restrict.
     pub(crate) fn give_up_root(&self) {
         let is_root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n");
         if is_root {
@@ -116,13 +116,14 @@ impl World {
         self.tidemark(&["run", "exports"])
     }
 
-    /// The outcomes of `tidemark run exports --format json` and its exit status.
+    /// The exit status and the JSON of `tidemark run exports --format json`.
     pub(crate) fn run_json(&self) -> (i32, Value) {
-        let said = self.tidemark(&["run", "exports", "--format", "json"]);
-        (said.status, serde_json::from_str(&said.stdout).unwrap_or_else(|error| panic!("{error}: {}", said.stdout)))
+        let output = self.tidemark(&["run", "exports", "--format", "json"]);
+        let json = serde_json::from_str(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", output.stdout));
+        (output.status, json)
     }
 
-    /// The published operations of a version, `TENANT/TABLE/VERSION`; nothing when there are none.
+    /// The published records of a version, `TENANT/TABLE/VERSION`; empty if it was not published.
     pub(crate) fn published(&self, version: &str) -> Vec<Value> {
         let folder = self.path("out").join(version);
         let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
@@ -133,22 +134,22 @@ impl World {
 
     /// The status of each version of a table in the registry.
     pub(crate) fn statuses(&self, key: &str) -> BTreeMap<String, String> {
-        let said = self.tidemark(&["history", key, "--format", "json"]);
-        let versions: Vec<Value> = serde_json::from_str(&said.stdout).unwrap_or_default();
+        let output = self.tidemark(&["history", key, "--format", "json"]);
+        let versions: Vec<Value> = serde_json::from_str(&output.stdout).unwrap_or_default();
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         versions.iter().map(|version| (text(&version["version"]), text(&version["status"]))).collect()
     }
 }
 
 impl Said {
-    /// Everything as one text to be held against what was seen and approved; durations are taken out.
+    /// Everything as one text, for comparison with an approved snapshot. Times and durations are masked.
     pub(crate) fn transcript(&self) -> String {
-        let stdout = without_durations(&self.stdout);
+        let stdout = mask_times(&self.stdout);
         format!("exit status {}\n--- stdout\n{stdout}\n--- stderr\n{}", self.status, self.stderr)
     }
 }
 
-/// Every file below a folder, with its bytes; none where there is no such folder.
+/// Every file below a folder, with its bytes; empty if the folder does not exist.
 pub(crate) fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
     let mut folders = vec![folder.to_path_buf()];
@@ -166,13 +167,13 @@ pub(crate) fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     found
 }
 
-/// Says how much was tried, also where the output of tests that pass is not shown; and for the summary behind them.
-pub(crate) fn tell(what: &str) {
-    static TOLD: LazyLock<Mutex<File>> =
-        LazyLock::new(|| Mutex::new(File::create(concat!(env!("CARGO_TARGET_TMPDIR"), "/told.txt")).unwrap()));
-    let line = format!("{what}\n");
-    TOLD.lock().unwrap_or_else(PoisonError::into_inner).write_all(line.as_bytes()).unwrap();
-    // Not through `eprintln!`, which is what the test harness keeps to itself.
+/// Reports how much a test tried: on stderr, even if the test passes, and in the summary at the end of the run.
+pub(crate) fn tell(text: &str) {
+    static SUMMARY: LazyLock<Mutex<File>> =
+        LazyLock::new(|| Mutex::new(File::create(concat!(env!("CARGO_TARGET_TMPDIR"), "/summary.txt")).unwrap()));
+    let line = format!("{text}\n");
+    SUMMARY.lock().unwrap_or_else(PoisonError::into_inner).write_all(line.as_bytes()).unwrap();
+    // The test harness would capture the output of `eprintln!`.
     std::io::stderr().write_all(line.as_bytes()).unwrap();
 }
 
@@ -192,16 +193,16 @@ pub(crate) fn ndjson(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// `0.3 s` becomes `# s`, and a moment becomes `#`.
-fn without_durations(text: &str) -> String {
+/// Replaces times, dates and numbers of seconds with `#`: `0.3 s` becomes `#.# s`.
+fn mask_times(text: &str) -> String {
     let is_time = |word: &str| word.ends_with('Z') && word.len() == 9 && word.contains(':');
-    let is_day = |word: &str| word.len() == 10 && word.as_bytes()[4] == b'-' && word.as_bytes()[7] == b'-';
+    let is_date = |word: &str| word.len() == 10 && word.as_bytes()[4] == b'-' && word.as_bytes()[7] == b'-';
     let is_seconds = |word: &str| word.contains('.') && word.parse::<f64>().is_ok();
     let words = text.split_inclusive([' ', '\n']).map(|piece| {
         let word = piece.trim_end();
         let masked = match word {
             word if is_time(word) => "##:##:##Z",
-            word if is_day(word) => "####-##-##",
+            word if is_date(word) => "####-##-##",
             word if is_seconds(word) => "#.#",
             word => word,
         };
