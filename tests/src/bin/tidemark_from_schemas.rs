@@ -1,4 +1,4 @@
-//! The command line over the schemas in `./schemas`, read when it starts: for tests whose schema changes on the way.
+//! The command line with the tables of `./schemas`, which it reads at start: for tests that change a schema between runs.
 
 use std::fs;
 use std::process::ExitCode;
@@ -16,11 +16,12 @@ fn main() -> ExitCode {
 
 fn models() -> Vec<Table> {
     let mut paths: Vec<_> = fs::read_dir("schemas")
-        .expect("there is a folder of schemas")
-        .map(|entry| entry.expect("it can be listed").path())
+        .expect("the folder `schemas` exists")
+        .map(|entry| entry.expect("the folder can be listed").path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
         .collect();
     paths.sort();
-    let read = |path| fs::read_to_string(path).expect("a schema can be read");
-    paths.iter().map(|path| tests::table::model(&read(path)).unwrap_or_else(|mistakes| panic!("{mistakes}"))).collect()
+    let read = |path| fs::read_to_string(path).expect("the schema can be read");
+    let model = |path| tests::table::model(&read(path)).unwrap_or_else(|diagnostics| panic!("{diagnostics}"));
+    paths.iter().map(model).collect()
 }
