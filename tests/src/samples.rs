@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn big_exports_depend_only_on_their_options_and_seed() {
         let fresh = tempfile::tempdir().unwrap();
-        let mut big = Big { rows: 500, shuffle: true, ..Big::of(BigTable::LedgerEntries) };
+        let mut big = Big { rows: 500, shuffle: true, ..Big::new(BigTable::LedgerEntries) };
         let made = |name: &str, big: &Big| {
             let out = fresh.path().join(name);
             write_big(&out, big, &|_| ()).unwrap();
@@ -139,7 +139,7 @@ mod tests {
     fn big_exports_never_overwrite_anything() {
         let fresh = tempfile::tempdir().unwrap();
         fs::write(fresh.path().join("existing"), "kept").unwrap();
-        let refused = write_big(fresh.path(), &Big { rows: 5, ..Big::of(BigTable::Orders) }, &|_| ()).unwrap_err();
+        let refused = write_big(fresh.path(), &Big { rows: 5, ..Big::new(BigTable::Orders) }, &|_| ()).unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(files(fresh.path()).len(), 1);
     }

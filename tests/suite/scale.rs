@@ -59,7 +59,7 @@ fn delta(rows: u64, shuffle: bool, memory: &str) -> Measured {
 /// Makes two exports, compares them, and checks the counts and operations against what was made.
 fn compare(rows: u64, shuffle: bool, memory: &str, is_in_s3: bool) -> Measured {
     let world = World::new();
-    let big = Big { rows, shuffle, ..Big::of(BigTable::LedgerEntries) };
+    let big = Big { rows, shuffle, ..Big::new(BigTable::LedgerEntries) };
     let made = write_big(&world.path("big"), &big, &|_| {}).unwrap();
     fs::create_dir(world.path("work")).unwrap();
     let mut exports = [&made.baseline, &made.snapshot].map(|folder| folder.to_str().unwrap().to_owned());
