@@ -34,8 +34,8 @@ struct Version {
 }
 
 impl Orders {
-    /// Applies an operation. Delivery is at least once, so an operation counts only if it is newer than the last one of its
-    /// key.
+    /// Applies an operation. Delivery is at least once, so an operation counts only if it is newer than the last one of
+    /// its key.
     fn apply(&mut self, operation: Operation<Key, Values>) {
         if operation.sequence < self.reset {
             return;
@@ -60,7 +60,8 @@ impl Orders {
         }
     }
 
-    /// Checks that the rows are those of the export: the sum of their hashes, computed from the values, is its fingerprint.
+    /// Checks that the rows are those of the export: the sum of their hashes, computed from the values, is its
+    /// fingerprint.
     fn check(&self, end: &End) -> Result<(), Box<dyn Error>> {
         let layout = Layout::new(&TABLE);
         let mut fingerprint = 0;

@@ -1,10 +1,10 @@
 //! The exports under `samples/`, and exports of millions of rows on request.
 //!
-//! Everything here depends only on seeds and names: no clock, no thread order, no hash map. The same call writes the same
-//! bytes on every machine, as long as the versions of the compressors stay the same.
+//! Everything here depends only on seeds and names: no clock, no thread order, no hash map. The same call writes the
+//! same bytes on every machine, as long as the versions of the compressors stay the same.
 //!
-//! [`write()`] writes the committed samples, [`write_big`] a baseline and a snapshot of any size, and [`write_test_table`]
-//! the three exports of `test_table`. Each returns the counts that a correct delta must have.
+//! [`write()`] writes the committed samples, [`write_big`] a baseline and a snapshot of any size, and
+//! [`write_test_table`] the three exports of `test_table`. Each returns the counts that a correct delta must have.
 
 mod big;
 mod export;

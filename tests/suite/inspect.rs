@@ -1,5 +1,5 @@
-//! `why` traces one row through all versions, `verify` checks files against the registry. Neither takes a lease or writes
-//! anything.
+//! `why` traces one row through all versions, `verify` checks files against the registry. Neither takes a lease or
+//! writes anything.
 
 mod verify;
 mod why;

@@ -35,8 +35,8 @@ use crate::random::{self, FileDice};
 use crate::stack::{Sandbox, Stack};
 use crate::world::tell;
 
-/// Cases that Athena refuses for other reasons than the native engine: the files are broken, and its reader splits them into
-/// other broken rows; or their header has another column order than the schema.
+/// Cases that Athena refuses for other reasons than the native engine: the files are broken, and its reader splits them
+/// into other broken rows; or their header has another column order than the schema.
 const REFUSED: &[&str] = &[
     "bad-character",
     "bad-character-without-quotes",
@@ -128,8 +128,8 @@ fn by_athena(given: &Given) -> Finding {
     }
 }
 
-/// Computes a delta as the steps of the flow do: a turn knows only what the state machine keeps of the turn before, and reads
-/// one of the query's output files.
+/// Computes a delta as the steps of the flow do: a turn knows only what the state machine keeps of the turn before, and
+/// reads one of the query's output files.
 fn compute(
     athena: &Athena,
     layout: &Layout,
@@ -245,7 +245,8 @@ impl RandomExports {
             let Some(count) = NonZero::new(texts.len()) else { break };
             let cell = &mut texts[usize::from(*row) % count][usize::from(*column) % table.columns.len()];
             let nasty = NASTY[usize::from(*text) % NASTY.len()];
-            // A dialect without quotes cannot write every text; and a byte order mark at the start of a file is not text.
+            // A dialect without quotes cannot write every text; and a byte order mark at the start of a file is not
+            // text.
             if table.source.quote.is_some() && nasty != "\u{FEFF}" {
                 (cell.text, cell.quotes) = (nasty.into(), random::Quotes::Needed);
             }
@@ -275,7 +276,8 @@ impl RandomExports {
     }
 }
 
-/// The smallest exports found that still fail, and how they fail. Rows are removed by halves, then by quarters, and so on.
+/// The smallest exports found that still fail, and how they fail. Rows are removed by halves, then by quarters, and so
+/// on.
 fn shrink(
     mut failing: (RandomExports, String),
     fails: impl Fn(&RandomExports) -> Option<String>,

@@ -1,5 +1,5 @@
-//! The pipeline on AWS, from an object in S3 to a consumer's table: whatever fails, it publishes exactly what a local run
-//! publishes.
+//! The pipeline on AWS, from an object in S3 to a consumer's table: whatever fails, it publishes exactly what a local
+//! run publishes.
 
 mod faults;
 mod concurrent_changes;
@@ -343,8 +343,8 @@ fn large_exports_are_compared_by_athena_and_permissions_match_the_calls_made() {
     forget_calls();
     let journey = Journey::from_texts("athena", [orders(0, 120, "open"), orders(5, 125, "open")]);
     for (number, version) in ["V1", "V2"].into_iter().enumerate() {
-        // The second turn fails as often as the SDK tries, and is repeated from where the first one ended. Only V2 has two
-        // turns: its unchanged rows are in a file of their own.
+        // The second turn fails as often as the SDK tries, and is repeated from where the first one ended. Only V2 has
+        // two turns: its unchanged rows are in a file of their own.
         let rule = json!({ "match": "^s3 GetObject tidemark-athena$", "what": "error", "nth": 3, "count": 5 });
         let _faults = Faults::new(&json!([rule]));
         journey.deliver(&distributed, number);
@@ -358,7 +358,8 @@ fn large_exports_are_compared_by_athena_and_permissions_match_the_calls_made() {
     let tables = distributed.aws.glue.get_tables().database_name("distributed").send();
     let tables = distributed.aws.wait(tables).unwrap();
     assert_eq!(tables.table_list().len(), generated::athena::STATEMENTS.len());
-    // Everyday events: a version that is held and delivered again, one that is incomplete, one that comes late, a sweep.
+    // Everyday events: a version that is held and delivered again, one that is incomplete, one that comes late, a
+    // sweep.
     deployment.deliver("rights/orders/V1", &orders(0, 200, "open"));
     deployment.wait_for("rights/orders/V1", Status::Succeeded);
     deployment.deliver("rights/orders/V2", &orders(0, 20, "open"));

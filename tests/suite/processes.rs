@@ -1,4 +1,5 @@
-//! Processes that are killed, and processes that race: in the end, the published files are those of one undisturbed run.
+//! Processes that are killed, and processes that race: in the end, the published files are those of one undisturbed
+//! run.
 
 use std::path::Path;
 use std::process::{Command, Stdio};

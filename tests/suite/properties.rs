@@ -19,7 +19,8 @@ use crate::world::tell;
 /// How many pairs of exports are tried; `PROPTEST_CASES` overrides it.
 const CASES: u32 = 1_000;
 
-/// A runner of so many cases, unless `PROPTEST_CASES` overrides it. Failures are shrunk and printed, and not written to disk.
+/// A runner of so many cases, unless `PROPTEST_CASES` overrides it. Failures are shrunk and printed, and not written to
+/// disk.
 pub(crate) fn runner(cases: u32) -> TestRunner {
     let wanted = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
     TestRunner::new(Config { cases: wanted.unwrap_or(cases), failure_persistence: None, ..Config::default() })
@@ -66,7 +67,8 @@ impl Tables {
         self.after.iter().map(|(origin, own, cells)| self.borrow(*origin, *own, cells)).collect()
     }
 
-    /// A row that copies cells. Two thirds of the rows are rows of `before`, with the cells that `own` selects replaced.
+    /// A row that copies cells. Two thirds of the rows are rows of `before`, with the cells that `own` selects
+    /// replaced.
     fn borrow(&self, origin: u16, own: u16, cells: &Row) -> Row {
         if self.before.is_empty() || origin.is_multiple_of(3) {
             return cells.clone();

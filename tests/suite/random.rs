@@ -1,7 +1,7 @@
 //! Schemas, tables and files made from dice (random numbers), so that a failure shrinks by shrinking numbers.
 //!
-//! One die picks a value; the value has several spellings, and a second die picks one of them. So the tests know which cells
-//! are equal without reading any text.
+//! One die picks a value; the value has several spellings, and a second die picks one of them. So the tests know which
+//! cells are equal without reading any text.
 
 mod files;
 mod values;

@@ -266,7 +266,8 @@ fn athena_errors_say_what_to_do_next() {
     insta::assert_snapshot!("athena_refuses", transcript);
 }
 
-/// Starts a proxy in front of S3 that breaks the first `connections` connections, each after so many bytes of the answer.
+/// Starts a proxy in front of S3 that breaks the first `connections` connections, each after so many bytes of the
+/// answer.
 fn breaking_proxy(connections: usize) -> String {
     const BYTES_BEFORE_BREAK: usize = 20_000;
     let upstream = Stack::get().environment()[0].1.strip_prefix("http://").unwrap();

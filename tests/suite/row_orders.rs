@@ -82,7 +82,8 @@ fn export(rows: &[Row], dice: &mut Dice) -> Parts {
     rows.chunks(size).enumerate().map(part).collect()
 }
 
-/// Tries one row order. `expected` is how the native engine should compare such exports, `None` if it should reject them.
+/// Tries one row order. `expected` is how the native engine should compare such exports, `None` if it should reject
+/// them.
 fn check_order(order: &str, expected: impl Into<Option<Comparison>>, make: impl Fn(&mut Dice) -> [Vec<Row>; 2]) {
     let table = generated::TABLES.iter().find(|table| table.name == "orders").expect("the samples have it");
     let (mut as_expected, expected) = (0, expected.into());

@@ -93,8 +93,8 @@ fn every_published_version_folds_to_its_fingerprint_with_the_generated_types() {
     assert_eq!(folded, counts_in_readme().len());
 }
 
-/// Folds every tenant's versions of a table, and returns how many there are. Each line is parsed into the generated types
-/// and written back.
+/// Folds every tenant's versions of a table, and returns how many there are. Each line is parsed into the generated
+/// types and written back.
 fn fold<K, V>(world: &World, table: &'static runtime::table::Table) -> usize
 where
     K: Ord + Serialize + DeserializeOwned,

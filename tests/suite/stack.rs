@@ -30,8 +30,8 @@ pub(crate) struct Stack {
     secret_key: String,
 }
 
-/// Athena's test server numbers calls and queries to decide which one fails. A test that injects failures holds the write
-/// lock, so that no other test's queries are counted.
+/// Athena's test server numbers calls and queries to decide which one fails. A test that injects failures holds the
+/// write lock, so that no other test's queries are counted.
 static INJECTION: RwLock<()> = RwLock::new(());
 
 impl Stack {

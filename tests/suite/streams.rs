@@ -1,5 +1,5 @@
-//! Operations on Kinesis streams, read by Amazon's deaggregation module, by a consumer without deaggregation, and by the
-//! sample consumer.
+//! Operations on Kinesis streams, read by Amazon's deaggregation module, by a consumer without deaggregation, and by
+//! the sample consumer.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -75,7 +75,8 @@ fn the_consumer_applies_each_operation_once_in_any_order_and_reports_the_first_u
             .count()
     };
     assert_eq!((rows(false), rows(true)), (40, 45), "five rows are deleted, and their sequences are kept");
-    // A version published in full, of which another shard has more rows: the rows that this shard lacks are dropped for now.
+    // A version published in full, of which another shard has more rows: the rows that this shard lacks are dropped for
+    // now.
     let control = |op: &str, extra: &str| {
         format!(
             "{{\"op\":\"{op}\",\"tenant\":\"direct\",\"table\":\"orders\",\"sequence\":9,\"version\":\"V9\",\"previous\":null,\"schema\":\"orders@0\",\"fingerprint\":\"0\",{extra}}}"

@@ -1,4 +1,5 @@
-//! A temporary workspace: exports, a registry and published operations in one folder, and the real command line over them.
+//! A temporary workspace: exports, a registry and published operations in one folder, and the real command line over
+//! them.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;

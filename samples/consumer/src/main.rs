@@ -2,13 +2,14 @@
 //!
 //! Kinesis delivers at least once, in order within a shard. Two rules make the effect exactly once:
 //!
-//! * An operation is applied if its `sequence` is larger than the last one applied to its key. The sequence is kept when
-//!   the row is deleted, so that a late duplicate cannot bring the row back. So the operations of a version can be applied
-//!   in any order, and in parallel.
-//! * A version that is published in full (`reset`) replaces everything: at its END, rows with a lower sequence are dropped.
-//!   Every shard gets END, and one shard can be ahead of another. A row that is dropped too early keeps its sequence, and
-//!   comes back with the operation that its own shard still has to deliver. A row that arrives late is dropped at the END
-//!   of its own shard. This requires that the records of a shard are processed in order: ParallelizationFactor must be one.
+//! * An operation is applied if its `sequence` is larger than the last one applied to its key. The sequence is kept
+//!   when the row is deleted, so that a late duplicate cannot bring the row back. So the operations of a version can be
+//!   applied in any order, and in parallel.
+//! * A version that is published in full (`reset`) replaces everything: at its END, rows with a lower sequence are
+//!   dropped. Every shard gets END, and one shard can be ahead of another. A row that is dropped too early keeps its
+//!   sequence, and comes back with the operation that its own shard still has to deliver. A row that arrives late is
+//!   dropped at the END of its own shard. This requires that the records of a shard are processed in order:
+//!   ParallelizationFactor must be one.
 
 mod store;
 
@@ -41,8 +42,8 @@ fn serve() -> Result<(), Error> {
     runtime.block_on(lambda_runtime::run(service_fn(|event: LambdaEvent<KinesisEvent>| apply(&orders, event.payload))))
 }
 
-/// Applies a batch of one shard, and reports the first record that could not be applied: Lambda delivers the batch again from
-/// there.
+/// Applies a batch of one shard, and reports the first record that could not be applied: Lambda delivers the batch
+/// again from there.
 async fn apply(orders: &Orders, event: KinesisEvent) -> Result<KinesisEventResponse, Error> {
     let mut batch = Batch { orders, waiting: Vec::new() };
     let mut added = Ok(());
@@ -52,8 +53,8 @@ async fn apply(orders: &Orders, event: KinesisEvent) -> Result<KinesisEventRespo
             break;
         }
     }
-    // Records before the reported one are not delivered again, so the waiting operations are applied even after an error. If
-    // that fails, the earlier record is reported instead.
+    // Records before the reported one are not delivered again, so the waiting operations are applied even after an
+    // error. If that fails, the earlier record is reported instead.
     match batch.flush().await.and(added) {
         Ok(()) => Ok(KinesisEventResponse::default()),
         Err(failed) => {

@@ -11,8 +11,8 @@ use serde_json::json;
 
 /// Make two exports of a table of any shape
 ///
-/// Writes OUT/schemas/bench.yaml, OUT/baseline/part-0000.csv.gz and OUT/snapshot/part-0000.csv.gz (the extension depends
-/// on the compression), and prints the counts that a delta must have. The same options give the same bytes.
+/// Writes OUT/schemas/bench.yaml, OUT/baseline/part-0000.csv.gz and OUT/snapshot/part-0000.csv.gz (the extension
+/// depends on the compression), and prints the counts that a delta must have. The same options give the same bytes.
 #[derive(Debug, Clone, Parser)]
 struct Args {
     /// The folder to create

@@ -12,8 +12,8 @@ use tests::samples::{self, Big, BigCounts, BigTable, Counts};
 /// Without options: regenerates samples/exports and samples/late of this checkout, byte for byte as they are committed,
 /// and prints the counts that a run over them must have.
 ///
-/// With --table: writes a baseline and a snapshot of any size as OUT/acme/TABLE/VERSION and prints the exact counts that a
-/// delta between them must have.
+/// With --table: writes a baseline and a snapshot of any size as OUT/acme/TABLE/VERSION and prints the exact counts
+/// that a delta between them must have.
 ///
 /// The same options give the same files. Files are written to a temporary folder, which is renamed when it is complete.
 #[derive(Debug, Parser)]

@@ -1,4 +1,5 @@
-//! The command line with the tables of `./schemas`, which it reads at start: for tests that change a schema between runs.
+//! The command line with the tables of `./schemas`, which it reads at start: for tests that change a schema between
+//! runs.
 
 use std::fs;
 use std::process::ExitCode;

@@ -105,7 +105,8 @@ fn from_hex(text: &str) -> Option<Vec<u8>> {
 
 const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/// Decodes base64, and refuses any text but the canonical encoding of its bytes: wrong padding, or unused bits that are set.
+/// Decodes base64, and refuses any text but the canonical encoding of its bytes: wrong padding, or unused bits that are
+/// set.
 fn from_base64(text: &str) -> Option<Vec<u8>> {
     if !matches("([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?", text) {
         return None;

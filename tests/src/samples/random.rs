@@ -60,8 +60,8 @@ impl Random {
     }
 }
 
-/// The numbers from 0 to `count - 1` in another order, computed one at a time without storing them: a Feistel network over
-/// the next power of four, repeated until the result is in range.
+/// The numbers from 0 to `count - 1` in another order, computed one at a time without storing them: a Feistel network
+/// over the next power of four, repeated until the result is in range.
 #[derive(Debug, Clone)]
 pub(super) struct Permutation {
     count: u64,

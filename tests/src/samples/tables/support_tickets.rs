@@ -1,4 +1,5 @@
-//! `support_tickets`: texts with delimiters, quotes and line breaks; `""` is the empty text, and an empty field is NULL.
+//! `support_tickets`: texts with delimiters, quotes and line breaks; `""` is the empty text, and an empty field is
+//! NULL.
 
 use super::{date_and_time, row, text};
 use crate::samples::layout::Layout;

@@ -86,8 +86,8 @@ pub(in crate::samples) fn write_small(exports: &Path) -> io::Result<Vec<Counts>>
     SMALL.iter().map(|small| small.write(exports)).collect()
 }
 
-/// Writes three exports of `acme/test_table` into `out`, which must not exist, or be empty: 3 rows; then 3 rows, of which
-/// one changed and one is new, while one was deleted; then 100,000 rows.
+/// Writes three exports of `acme/test_table` into `out`, which must not exist, or be empty: 3 rows; then 3 rows, of
+/// which one changed and one is new, while one was deleted; then 100,000 rows.
 pub fn write_three(out: &Path) -> io::Result<Vec<Counts>> {
     tree::create(out, |exports| Ok(vec![FIRST.write(exports)?, SECOND.write(exports)?, write_many(exports)?]))
 }
