@@ -12,6 +12,7 @@ use runtime::error::Error;
 use runtime::operation::Head;
 use runtime::row::Layout;
 use runtime::snapshot::s3::{Place, S3Folder};
+use runtime::table::Table;
 use runtime::telemetry::Watch;
 use tests::reference::{Changes, Reject};
 
@@ -21,24 +22,9 @@ use crate::stack::{Sandbox, Stack};
 /// What Athena finds in two exports.
 pub(super) fn by_athena(given: &Given) -> Finding {
     static NUMBER: AtomicUsize = AtomicUsize::new(0);
-    /// All random tables share a bucket, each with its own tenant.
-    static SANDBOX: LazyLock<Sandbox> = LazyLock::new(Sandbox::new);
     let _no_failures = Stack::get().without_failures();
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    let model = generator::parse(&tests::yaml::schema(given.table)).unwrap_or_else(|found| panic!("{found:#?}"));
-    let statements = vec![tests::table::statements(&model)].leak();
-    let sandbox =
-        Sandbox { aws: Arc::clone(&SANDBOX.aws), bucket: SANDBOX.bucket.clone(), database: format!("parity_{number}") };
-    sandbox.create_database();
-    sandbox.create_table(statements[0].glue);
-    let athena = Athena {
-        aws: Arc::clone(&sandbox.aws),
-        statements,
-        database: sandbox.database.clone(),
-        workgroup: "primary".into(),
-        results: None,
-        cutoff: None,
-    };
+    let (sandbox, athena) = sandbox_with_table(given.table, number);
     let upload = |version: &str, parts: &Parts| {
         let key = format!("tenant-{number}/{}/{version}", given.table.name);
         parts.iter().for_each(|(name, bytes)| sandbox.put(&format!("{key}/{name}"), bytes));
@@ -60,9 +46,34 @@ pub(super) fn by_athena(given: &Given) -> Finding {
         schema: given.table.schema_id(),
     };
     let mut out = Vec::new();
-    match compute(&athena, &Layout::new(given.table), &head, inputs, &mut out) {
+    let result = compute(&athena, &Layout::new(given.table), &head, inputs, &mut out);
+    finding(result, given.table, &out)
+}
+
+/// A database with the table, and an engine that uses it. All tables share a bucket, each with its own tenant.
+fn sandbox_with_table(table: &Table, number: usize) -> (Sandbox, Athena) {
+    static SHARED: LazyLock<Sandbox> = LazyLock::new(Sandbox::new);
+    let model = generator::parse(&tests::yaml::schema(table)).unwrap_or_else(|found| panic!("{found:#?}"));
+    let statements = vec![tests::table::statements(&model)].leak();
+    let sandbox =
+        Sandbox { aws: Arc::clone(&SHARED.aws), bucket: SHARED.bucket.clone(), database: format!("parity_{number}") };
+    sandbox.create_database();
+    sandbox.create_table(statements[0].glue);
+    let athena = Athena {
+        aws: Arc::clone(&sandbox.aws),
+        statements,
+        database: sandbox.database.clone(),
+        workgroup: "primary".into(),
+        results: None,
+        cutoff: None,
+    };
+    (sandbox, athena)
+}
+
+fn finding(result: Result<Box<Found>, Failed>, table: &Table, out: &[u8]) -> Finding {
+    match result {
         Ok(found) => Finding::Changes(Changes {
-            operations: operations(given.table, &out),
+            operations: operations(table, out),
             rows: found.counts.rows,
             inserted: found.counts.inserted,
             updated: found.counts.updated,

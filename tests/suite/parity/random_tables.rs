@@ -16,7 +16,8 @@ use runtime::table::Table;
 use super::{assert_no_failures, disagreement};
 use crate::cases;
 use crate::engines::{Finding, Given, Parts, by_reference, difference};
-use crate::properties::{NASTY, Sheet, Tables, tables_with_rows};
+use crate::properties::damage::NASTY;
+use crate::properties::tables::{Sheet, Tables, tables_with_rows};
 use crate::random::{self, FileDice};
 use crate::world::tell;
 
@@ -29,7 +30,7 @@ const MAX_ROWS: usize = 300;
 /// The bit of a style with which each part has its own column order, which Athena refuses.
 const IN_ANOTHER_ORDER: u32 = 2;
 
-/// The table with `engine: { athena: true }`.
+/// A copy of the table that Athena may read.
 fn for_athena(table: &'static Table) -> &'static Table {
     Box::leak(Box::new(Table { athena: true, ..table.clone() }))
 }

@@ -5,7 +5,7 @@ use runtime::table::{Column, Encoding, Guards, Source, Table, Type};
 
 use super::{assert_no_failures, disagreement};
 use crate::engines::Given;
-use crate::properties::NASTY;
+use crate::properties::damage::NASTY;
 use crate::random;
 use crate::world::tell;
 
