@@ -3,7 +3,8 @@
 use std::hint::black_box;
 use std::io::{Cursor, Read as _};
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use flate2::Compression;
 use flate2::read::GzEncoder;
 use runtime::row::{Layout, Row};
@@ -63,8 +64,15 @@ fn inner_loops(criterion: &mut Criterion) {
         let lines: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).collect();
         bencher.iter(|| lines.iter().all(|line| splitter.split(black_box(line), line.len(), 1).is_ok()));
     });
+    read_rows(&mut group, &layout, &bytes);
+    group.finish();
+}
+
+/// The loops over the records of one batch.
+fn read_rows(group: &mut BenchmarkGroup<'_, WallTime>, layout: &Layout, bytes: &[u8]) {
+    let dialect = Dialect::of(&layout.written);
     let mut batch = Batch::default();
-    let mut reader = Reader::new(bytes.as_slice(), dialect);
+    let mut reader = Reader::new(bytes, dialect);
     assert!(reader.next_batch(&mut batch).expect("memory can be read"), "there are rows");
     let each_row = |use_row: &mut dyn FnMut(&Row)| {
         let (mut splitter, mut row) = (Splitter::new(dialect), Row::default());
@@ -87,7 +95,6 @@ fn inner_loops(criterion: &mut Criterion) {
     group.bench_function("key hashes", |bencher| {
         bencher.iter(|| rows.iter().fold(0, |sum: u128, row| sum.wrapping_add(row.key_hash())));
     });
-    group.finish();
 }
 
 criterion_group!(benches, inner_loops);

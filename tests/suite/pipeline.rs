@@ -117,6 +117,24 @@ fn a_held_version_is_inspected_and_approved_or_rejected_from_the_command_line() 
     assert!(deployment.tidemark(&["history", "held/orders"]).stdout.contains("REJECTED"));
 }
 
+/// The log lines with metrics of the tenant `logged`, by version.
+fn logged_metrics(deployment: &Deployment) -> BTreeMap<String, Json> {
+    let lines = ["register", "plan", "record"].map(|function| deployment.log(function)).concat();
+    let metrics = lines.iter().filter(|line| line["_aws"].is_object() && line["Tenant"] == "logged");
+    metrics.map(|line| (line["Version"].as_str().unwrap_or_default().to_owned(), line.clone())).collect()
+}
+
+/// The line is valid in CloudWatch's embedded metric format: every metric that it defines is a number.
+fn assert_metric_definitions(line: &Json) {
+    let defined = &line["_aws"]["CloudWatchMetrics"][0];
+    assert_eq!(
+        (&defined["Namespace"], &defined["Dimensions"]),
+        (&json!("Tidemark/tidemark"), &json!([["Table"], []]))
+    );
+    let names = defined["Metrics"].as_array().unwrap().iter().map(|metric| metric["Name"].as_str().unwrap());
+    assert!(names.into_iter().all(|name| line[name].is_f64()) && line["Table"] == "orders");
+}
+
 #[test]
 fn logs_contain_metrics_for_each_version_and_never_row_values() {
     let deployment = Deployment::get();
@@ -128,14 +146,8 @@ fn logs_contain_metrics_for_each_version_and_never_row_values() {
     deployment.deliver("logged/orders/V3", &secret(orders(0, 200, "open")).replace(",17.50,", ",sesame,"));
     deployment.wait_for("logged/orders/V3", Status::Failed);
     deployment.put("logged/orders/sesame.csv.gz", b"");
-    let metrics = || -> BTreeMap<String, Json> {
-        let logs = ["register", "plan", "record"].map(|function| deployment.log(function));
-        let lines = logs.concat();
-        let metrics = lines.iter().filter(|line| line["_aws"].is_object() && line["Tenant"] == "logged");
-        metrics.map(|line| (line["Version"].as_str().unwrap_or_default().to_owned(), line.clone())).collect()
-    };
-    wait("their metrics are in the logs", || metrics().len() == 3);
-    let metrics = metrics();
+    wait("their metrics are in the logs", || logged_metrics(&deployment).len() == 3);
+    let metrics = logged_metrics(&deployment);
     let published = &metrics["V1"];
     let counts = ["Published", "Rows", "Inserted", "Updated", "Deleted"].map(|name| published[name].as_f64().unwrap());
     assert_eq!(counts, [1.0, 200.0, 200.0, 0.0, 0.0]);
@@ -151,15 +163,7 @@ fn logs_contain_metrics_for_each_version_and_never_row_values() {
         deployment.log(function).iter().any(is_held)
     };
     assert!(held("plan") && held("sweep"));
-    for line in metrics.values() {
-        let defined = &line["_aws"]["CloudWatchMetrics"][0];
-        assert_eq!(
-            (&defined["Namespace"], &defined["Dimensions"]),
-            (&json!("Tidemark/tidemark"), &json!([["Table"], []]))
-        );
-        let names = defined["Metrics"].as_array().unwrap().iter().map(|metric| metric["Name"].as_str().unwrap());
-        assert!(names.into_iter().all(|name| line[name].is_f64()) && line["Table"] == "orders");
-    }
+    metrics.values().for_each(assert_metric_definitions);
     for function in ["register", "lock", "next", "plan", "begin", "publish", "record", "unlock", "apply-orders"] {
         let log = deployment.log(function);
         let leak = log.iter().find(|line| line.to_string().contains("sesame") && line["key"].is_null());

@@ -2,7 +2,7 @@
 //! the sample consumer.
 
 use std::cell::Cell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -30,6 +30,43 @@ fn kinesis_event(lines: &[String]) -> Json {
     json!({ "Records": lines.iter().enumerate().map(record).collect::<Vec<_>>() })
 }
 
+/// Invokes the sample consumer with these lines, and returns its response.
+fn invoke_consumer(deployment: &Deployment, lines: &[String]) -> Json {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), kinesis_event(lines).to_string()).unwrap();
+    let payload = format!("file://{}", file.path().display());
+    let output = deployment.aws_command(&[
+        "lambda",
+        "invoke",
+        "--function-name",
+        "tidemark-apply-orders",
+        "--payload",
+        &payload,
+        "/dev/stdout",
+    ]);
+    serde_json::Deserializer::from_str(&output).into_iter().next().unwrap().unwrap()
+}
+
+/// How many rows of the tenant `direct` the consumer's table has, with or without deleted ones.
+fn consumer_rows(deployment: &Deployment, with_deleted: bool) -> usize {
+    let table = deployment.consumer_table.as_deref().unwrap();
+    let call = deployment.aws.dynamodb.query().table_name(table).key_condition_expression("tenant = :t");
+    let call = call.expression_attribute_values(":t", AttributeValue::S("direct".into()));
+    let page = deployment.aws.wait(call.send()).unwrap();
+    let is_row = |item: &&HashMap<String, AttributeValue>| {
+        item["key"] != AttributeValue::S("reset".into()) && (with_deleted || !item.contains_key("deleted"))
+    };
+    page.items().iter().filter(is_row).count()
+}
+
+/// A BEGIN or END of version V9 of the tenant `direct`, with these fields as well.
+fn control_record(op: &str, fields: &str) -> String {
+    format!(
+        "{{\"op\":\"{op}\",\"tenant\":\"direct\",\"table\":\"orders\",\"sequence\":9,\"version\":\"V9\",\
+         \"previous\":null,\"schema\":\"orders@0\",\"fingerprint\":\"0\",{fields}}}"
+    )
+}
+
 #[test]
 fn the_consumer_applies_each_operation_once_in_any_order_and_reports_the_first_unreadable_record() {
     let deployment = Deployment::get();
@@ -43,66 +80,36 @@ fn the_consumer_applies_each_operation_once_in_any_order_and_reports_the_first_u
     lines.retain(|line| line.contains("\"id\":"));
     lines.sort_by_key(|line| std::cmp::Reverse(serde_json::from_str::<Json>(line).unwrap()["sequence"].as_u64()));
     lines.extend(lines.clone());
-    let apply = |lines: &[String]| -> Json {
-        let payload = kinesis_event(lines).to_string();
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), payload).unwrap();
-        let payload = format!("file://{}", file.path().display());
-        let output = deployment.aws_command(&[
-            "lambda",
-            "invoke",
-            "--function-name",
-            "tidemark-apply-orders",
-            "--payload",
-            &payload,
-            "/dev/stdout",
-        ]);
-        serde_json::Deserializer::from_str(&output).into_iter().next().unwrap().unwrap()
-    };
+    let apply = |lines: &[String]| invoke_consumer(&deployment, lines);
+    let rows = |with_deleted| consumer_rows(&deployment, with_deleted);
     assert_eq!(apply(&lines)["batchItemFailures"], json!([]));
-    let rows = |with_deleted: bool| {
-        let table = deployment.consumer_table.as_deref().unwrap();
-        let call = deployment.aws.dynamodb.query().table_name(table).key_condition_expression("tenant = :t");
-        let page = deployment
-            .aws
-            .wait(call.expression_attribute_values(":t", AttributeValue::S("direct".into())).send())
-            .unwrap();
-        page.items()
-            .iter()
-            .filter(|item| {
-                item["key"] != AttributeValue::S("reset".into()) && (with_deleted || !item.contains_key("deleted"))
-            })
-            .count()
-    };
     assert_eq!((rows(false), rows(true)), (40, 45), "five rows are deleted, and their sequences are kept");
+
     // A version published in full, of which another shard has more rows: the rows that this shard lacks are dropped for
     // now.
-    let control = |op: &str, extra: &str| {
-        format!(
-            "{{\"op\":\"{op}\",\"tenant\":\"direct\",\"table\":\"orders\",\"sequence\":9,\"version\":\"V9\",\"previous\":null,\"schema\":\"orders@0\",\"fingerprint\":\"0\",{extra}}}"
-        )
-    };
-    let again: Vec<String> = lines
+    let inserts: Vec<String> = lines
         .iter()
         .filter(|line| line.contains("\"INSERT\"") && line.contains("\"order_id\":2"))
         .map(|line| line.replace("\"sequence\":1,", "\"sequence\":9,").replace("\"sequence\":2,", "\"sequence\":9,"))
         .collect();
-    let mut full = vec![control("BEGIN", "\"reset\":true")];
-    full.extend(again.clone());
-    full.push(control("END", "\"rows\":1,\"inserted\":1,\"updated\":0,\"deleted\":0"));
+    let mut full = vec![control_record("BEGIN", "\"reset\":true")];
+    full.extend(inserts.clone());
+    full.push(control_record("END", "\"rows\":1,\"inserted\":1,\"updated\":0,\"deleted\":0"));
     assert_eq!(apply(&full)["batchItemFailures"], json!([]));
     let keys: BTreeSet<String> =
-        again.iter().map(|line| serde_json::from_str::<Json>(line).unwrap()["key"].to_string()).collect();
+        inserts.iter().map(|line| serde_json::from_str::<Json>(line).unwrap()["key"].to_string()).collect();
     assert_eq!(rows(false), keys.len());
+
     // A record of another table is skipped; an unreadable one is reported, and Lambda delivers it and later ones again.
     let other = lines[0].replace("\"table\":\"orders\"", "\"table\":\"products\"");
     let broken = lines[0].replace("\"order_id\":", "\"order\":");
     let failed = apply(&[lines[0].clone(), other, broken.clone(), lines[1].clone()]);
     assert_eq!(failed["batchItemFailures"][0]["itemIdentifier"], "2");
+
     // Earlier records are not delivered again, so they must have been applied by then.
-    let fresh = again[0].replace("\"order_id\":2", "\"order_id\":777").replace("\"sequence\":9,", "\"sequence\":10,");
+    let new = inserts[0].replace("\"order_id\":2", "\"order_id\":777").replace("\"sequence\":9,", "\"sequence\":10,");
     let before = rows(false);
-    assert_eq!(apply(&[fresh, broken])["batchItemFailures"][0]["itemIdentifier"], "1");
+    assert_eq!(apply(&[new, broken])["batchItemFailures"][0]["itemIdentifier"], "1");
     assert_eq!(rows(false), before + 1);
 }
 

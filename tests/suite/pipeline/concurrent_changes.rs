@@ -52,13 +52,21 @@ fn is_by(call: &Json, function: &str) -> bool {
 fn athena_results_for_outdated_input_are_discarded() {
     let _exclusive = Deployment::get();
     let athena = Deployment::new("overtaken", &["NativeBytes=0"]);
-    let stack = Stack::get();
-    // V2 is delivered again while the query of its first delivery is queued.
     let texts = [orders(0, 120, "open"), orders(3, 123, "open"), orders(6, 126, "open")];
+    deliver_again_during_query(&athena, &texts);
+    resync_during_query(&athena, &texts);
+    let leftovers =
+        athena.aws.s3.list_objects_v2().bucket(athena.bucket.replace("exports", "work")).prefix("athena/").send();
+    assert_eq!(athena.aws.wait(leftovers).unwrap().contents().len(), 0, "no query leaves files behind");
+    tell("pipeline: 2 Athena results were outdated and discarded, after another delivery and after a resync");
+}
+
+/// V2 is delivered again while the query of its first delivery is queued.
+fn deliver_again_during_query(athena: &Deployment, texts: &[String; 3]) {
     athena.deliver("anew/orders/V1", &texts[0]);
     athena.wait_for("anew/orders/V1", Status::Succeeded);
     {
-        let _slow = stack.inject_failures(&json!([{ "state": "QUEUED", "seconds": 8 }]));
+        let _slow = Stack::get().inject_failures(&json!([{ "state": "QUEUED", "seconds": 8 }]));
         let before = started_queries();
         athena.deliver("anew/orders/V2", &orders(1, 121, "open"));
         wait("its query is started", || started_queries() > before);
@@ -68,12 +76,15 @@ fn athena_results_for_outdated_input_are_discarded() {
     }
     athena.deliver("anew/orders/V3", &texts[2]);
     athena.wait_for("anew/orders/V3", Status::Succeeded);
-    assert_eq!(athena.published("anew").0, published_locally("anew", &texts));
-    // A resync is requested while the query of an ordinary comparison is queued.
+    assert_eq!(athena.published("anew").0, published_locally("anew", texts));
+}
+
+/// A resync is requested while the query of an ordinary comparison is queued.
+fn resync_during_query(athena: &Deployment, texts: &[String; 3]) {
     athena.deliver("whole/orders/V1", &texts[0]);
     athena.wait_for("whole/orders/V1", Status::Succeeded);
     {
-        let _slow = stack.inject_failures(&json!([{ "state": "QUEUED", "seconds": 8 }]));
+        let _slow = Stack::get().inject_failures(&json!([{ "state": "QUEUED", "seconds": 8 }]));
         let before = started_queries();
         athena.deliver("whole/orders/V2", &texts[1]);
         wait("its query is started", || started_queries() > before);
@@ -86,10 +97,6 @@ fn athena_results_for_outdated_input_are_discarded() {
     let count = |op: &str| records.iter().filter(|record| record["sequence"] == 2 && record["op"] == op).count();
     assert_eq!((count("INSERT"), count("UPDATE"), count("DELETE")), (120, 0, 0));
     assert!(records.iter().any(|record| record["op"] == "BEGIN" && record["reset"] == true));
-    let leftovers =
-        athena.aws.s3.list_objects_v2().bucket(athena.bucket.replace("exports", "work")).prefix("athena/").send();
-    assert_eq!(athena.aws.wait(leftovers).unwrap().contents().len(), 0, "no query leaves files behind");
-    tell("pipeline: 2 Athena results were outdated and discarded, after another delivery and after a resync");
 }
 
 /// How many queries were started on Athena.

@@ -32,8 +32,19 @@ fn large_exports_are_compared_by_athena_and_permissions_match_the_calls_made() {
     let tables = distributed.aws.glue.get_tables().database_name("distributed").send();
     let tables = distributed.aws.wait(tables).unwrap();
     assert_eq!(tables.table_list().len(), generated::athena::STATEMENTS.len());
-    // Everyday events: a version that is held and delivered again, one that is incomplete, one that comes late, a
-    // sweep.
+    everyday_events(&deployment);
+    let mut calls = calls();
+    // Without the calls of another test's deployment, whose table this project does not have.
+    calls.retain(|call| !call["resource"].as_str().is_some_and(|resource| resource.contains("grown-")));
+    let athena_calls = Stack::get().athena_log();
+    calls.extend(athena_calls.iter().filter_map(|call| call["action"].as_str()).map(|action| {
+        json!({ "caller": "tidemark-athena", "status": 200, "resource": "", "actions": [format!("athena:{action}")] })
+    }));
+    check_permissions(&calls);
+}
+
+/// Everyday events: a version that is held and delivered again, one that is incomplete, one that comes late, a sweep.
+fn everyday_events(deployment: &Deployment) {
     deployment.deliver("rights/orders/V1", &orders(0, 200, "open"));
     deployment.wait_for("rights/orders/V1", Status::Succeeded);
     deployment.deliver("rights/orders/V2", &orders(0, 20, "open"));
@@ -51,14 +62,6 @@ fn large_exports_are_compared_by_athena_and_permissions_match_the_calls_made() {
     wait("the consumer is done", || {
         calls().iter().any(|call| call["caller"] == "tidemark-apply-orders" && call["operation"] == "GetItem")
     });
-    let mut calls = calls();
-    // Without the calls of another test's deployment, whose table this project does not have.
-    calls.retain(|call| !call["resource"].as_str().is_some_and(|resource| resource.contains("grown-")));
-    let athena_calls = Stack::get().athena_log();
-    calls.extend(athena_calls.iter().filter_map(|call| call["action"].as_str()).map(|action| {
-        json!({ "caller": "tidemark-athena", "status": 200, "resource": "", "actions": [format!("athena:{action}")] })
-    }));
-    check_permissions(&calls);
 }
 
 /// Every call is permitted, and every permission is used by a call.
