@@ -24,6 +24,6 @@ fn state_of(world: &World) -> (BTreeMap<PathBuf, Vec<u8>>, Vec<String>) {
 /// Gives every lease to another process until 2100.
 fn lock_all_tables(world: &World) {
     let registry = rusqlite::Connection::open(world.path(".tidemark/registry.sqlite")).unwrap();
-    let hold = "UPDATE tables SET owner = 'process 1', fence = fence + 1, expires_at = 4102444800000";
-    assert!(registry.execute(hold, []).unwrap() > 0);
+    let lock = "UPDATE tables SET owner = 'process 1', fence = fence + 1, expires_at = 4102444800000";
+    assert!(registry.execute(lock, []).unwrap() > 0);
 }

@@ -149,7 +149,7 @@ fn a_run_on_athena_publishes_the_same_as_the_native_engine() {
     assert_eq!(athena.leftovers(), [""; 0]);
     let plan = athena.tidemark(&["plan", "acme/orders/20260102_V0001"]).stdout;
     assert!(plan.lines().any(|line| line.starts_with("athena     0.0 MB read in ")), "{plan}");
-    tell(&format!("Athena: {operations} operations of {versions} versions agree between `run` on Athena and on the native engine"));
+    tell(&format!("Athena: `run` gives the same {operations} operations of {versions} versions as on the native engine"));
 }
 
 const HEADER: &str = "region,order_id,customer_email,status,amount,note,updated_at,exported_by\n";

@@ -37,7 +37,7 @@ fn row(id: u64, dice: &mut Dice) -> Row {
     (id, format!("status-{},{}.{:02}", dice.below(7), dice.below(1_000), dice.below(100)))
 }
 
-/// What happens to the source's table between two exports.
+/// The changes to the source's table between two exports.
 struct Edits {
     /// Of a thousand rows, how many are deleted, updated, moved elsewhere, or followed by a new one.
     deleted: u64,

@@ -102,7 +102,7 @@ impl World {
         Said { status: output.status.code().unwrap_or(-1), stdout: text(output.stdout), stderr: text(output.stderr) }
     }
 
-    /// Runs later commands as `nobody` if the tests run as root, whom file permissions do not restrict.
+    /// Runs later commands as `nobody` if the tests run as root: file permissions do not restrict root.
     pub(crate) fn give_up_root(&self) {
         let is_root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n");
         if is_root {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json, json};
 use super::export::{self, Export, Part, Reject, Stop};
 use super::row::{self, Row, compared, outside_key};
 
-/// What to compare, and under which names.
+/// The table to compare, and the names that operations carry.
 #[derive(Debug, Clone, Copy)]
 pub struct Run<'a> {
     /// The table of both exports.

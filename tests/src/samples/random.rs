@@ -76,7 +76,7 @@ impl Permutation {
         Self { count, half_bits: bits.div_ceil(2).max(1), seed }
     }
 
-    /// Where `number` goes; `number` is below the count.
+    /// The number that takes the place of `number`, which is below the count.
     pub(super) fn apply(&self, number: u64) -> u64 {
         let mut number = self.encrypt(number);
         while number >= self.count {

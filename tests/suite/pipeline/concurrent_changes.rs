@@ -63,20 +63,20 @@ fn athena_results_for_outdated_input_are_discarded() {
 
 /// V2 is delivered again while the query of its first delivery is queued.
 fn deliver_again_during_query(athena: &Deployment, texts: &[String; 3]) {
-    athena.deliver("anew/orders/V1", &texts[0]);
-    athena.wait_for("anew/orders/V1", Status::Succeeded);
+    athena.deliver("redelivered/orders/V1", &texts[0]);
+    athena.wait_for("redelivered/orders/V1", Status::Succeeded);
     {
         let _slow = Stack::get().inject_failures(&json!([{ "state": "QUEUED", "seconds": 8 }]));
         let before = started_queries();
-        athena.deliver("anew/orders/V2", &orders(1, 121, "open"));
+        athena.deliver("redelivered/orders/V2", &orders(1, 121, "open"));
         wait("its query is started", || started_queries() > before);
-        athena.deliver("anew/orders/V2", &texts[1]);
-        wait("it is registered again", || athena.version("anew/orders/V2").unwrap().attempt == 2);
-        athena.wait_for("anew/orders/V2", Status::Succeeded);
+        athena.deliver("redelivered/orders/V2", &texts[1]);
+        wait("it is registered again", || athena.version("redelivered/orders/V2").unwrap().attempt == 2);
+        athena.wait_for("redelivered/orders/V2", Status::Succeeded);
     }
-    athena.deliver("anew/orders/V3", &texts[2]);
-    athena.wait_for("anew/orders/V3", Status::Succeeded);
-    assert_eq!(athena.published("anew").0, published_locally("anew", texts));
+    athena.deliver("redelivered/orders/V3", &texts[2]);
+    athena.wait_for("redelivered/orders/V3", Status::Succeeded);
+    assert_eq!(athena.published("redelivered").0, published_locally("redelivered", texts));
 }
 
 /// A resync is requested while the query of an ordinary comparison is queued.

@@ -81,7 +81,7 @@ fn no_operation_is_lost_or_invented_whichever_call_fails() {
             Faults::struck()
         };
         journey.check(&deployment);
-        tell(&format!("pipeline: {} kinds of calls {name}, failures by kind {struck:?}", kinds.len()));
+        tell(&format!("pipeline: fault `{name}` injected into {} kinds of calls, which failed: {struck:?}", kinds.len()));
         // Some calls are made only once in the life of a function.
         assert!(struck.values().sum::<usize>() > kinds.len() / 3, "{struck:?}");
     }
@@ -118,7 +118,8 @@ fn no_operation_is_lost_or_invented_when_a_call_fails_while_athena_computes() {
         };
         journey.check(&deployment);
         tell(&format!(
-            "pipeline: {} kinds of calls {name} while Athena computes, failures by kind {struck:?}, and 2 calls of Athena",
+            "pipeline: fault `{name}` injected into {} kinds of calls while Athena computes, which failed: {struck:?}; \
+             and into 2 calls of Athena",
             kinds.len()
         ));
         assert!(struck.values().sum::<usize>() > kinds.len() / 3, "{struck:?}");
