@@ -1,4 +1,4 @@
-//! Tests that reach over several crates, and the makers of what they and the samples read.
+//! The reference implementation, the sample makers, and the bridges from schemas to tables, for the tests in `suite/`.
 
 pub mod reference;
 pub mod samples;

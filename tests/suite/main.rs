@@ -1,6 +1,8 @@
-//! Every test that reaches over several crates, in one binary.
+//! The end-to-end, parity and property tests, in one binary.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[cfg(feature = "aws")]
+mod athena_queries;
 mod breakpoints;
 mod cases;
 mod commands;
@@ -19,10 +21,9 @@ mod golden;
 mod guards;
 mod histories;
 mod hygiene;
-mod looking_back;
+mod inspect;
 #[cfg(feature = "aws")]
 mod new_table;
-mod orders;
 #[cfg(feature = "aws")]
 mod parity;
 #[cfg(feature = "aws")]
@@ -34,12 +35,11 @@ mod registry;
 #[cfg(feature = "aws")]
 mod remote;
 mod resync;
+mod row_orders;
 mod samples;
 mod scale;
 #[cfg(feature = "aws")]
 mod stack;
-#[cfg(feature = "aws")]
-mod statements;
 #[cfg(feature = "aws")]
 mod streams;
 mod world;
