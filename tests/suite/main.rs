@@ -26,6 +26,7 @@ mod pipeline;
 mod processes;
 mod properties;
 mod random;
+mod reader;
 mod registry;
 mod remote;
 mod resync;
