@@ -31,6 +31,7 @@ mod pipeline;
 mod processes;
 mod properties;
 mod random;
+mod reader;
 mod registry;
 #[cfg(feature = "aws")]
 mod remote;
