@@ -1,5 +1,6 @@
 //! Tests that reach over several crates, and the makers of what they and the samples read.
 
+pub mod architecture;
 pub mod reference;
 pub mod samples;
 pub mod table;
