@@ -1,6 +1,7 @@
 //! Every test that reaches over several crates, in one binary.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod architecture;
 mod breakpoints;
 mod cases;
 mod commands;
