@@ -5,7 +5,7 @@ use syn::visit::{self, Visit};
 use syn::{ImplItemFn, ItemFn, ItemImpl, ItemMod, Signature, TraitItemFn};
 
 use super::rulebook::{Exceptions, Rulebook};
-use super::sources::Sources;
+use super::sources::{self, Sources};
 use super::syntax;
 use super::violation::Violation;
 
@@ -111,7 +111,7 @@ impl<'ast> Visit<'ast> for FunctionCollector {
 
 /// The line number and width of each comment line that is too wide.
 fn wide_comments(path: &str, text: &str) -> Vec<(usize, usize)> {
-    let mark = if path.ends_with(".py") { "#" } else { "//" };
+    let mark = if sources::is_python(path) { "#" } else { "//" };
     let lines = text.lines().enumerate().map(|(index, line)| (index + 1, line, line.chars().count()));
     lines
         .filter(|(_, line, width)| *width > COMMENT_WIDTH && line.trim_start().starts_with(mark))

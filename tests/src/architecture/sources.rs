@@ -7,6 +7,11 @@ use std::{fs, io};
 /// Folders without hand-written Rust or Python: build output, test data and snapshots.
 const SKIPPED: [&str; 4] = ["target", "cases", "exports", "snapshots"];
 
+/// Returns whether a file is Python: a module, or a program without an extension.
+pub(super) fn is_python(path: &str) -> bool {
+    path.ends_with(".py") || !path.rsplit('/').next().unwrap_or(path).contains('.')
+}
+
 /// Rust, Python and Cargo manifests by their path from the root of the repository, with `/` on every system.
 #[derive(Debug, Clone, Default)]
 pub struct Sources {
@@ -47,6 +52,12 @@ impl Sources {
                 }
             } else if name.ends_with(".rs") || name.ends_with(".py") || name == "Cargo.toml" {
                 self.files.insert(path, fs::read_to_string(entry.path())?);
+            } else if is_python(&name) {
+                // A file without an extension may be binary.
+                let bytes = fs::read(entry.path())?;
+                if bytes.starts_with(b"#!/usr/bin/env python") {
+                    self.files.insert(path, String::from_utf8_lossy(&bytes).into_owned());
+                }
             }
         }
         Ok(())

@@ -3,7 +3,7 @@
 use proc_macro2::{TokenStream, TokenTree};
 
 use super::rulebook::{Exceptions, Rulebook};
-use super::sources::Sources;
+use super::sources::{self, Sources};
 use super::violation::Violation;
 
 /// The names in which a word is private language. Elsewhere it may be plain English.
@@ -125,7 +125,7 @@ fn names_of(path: &str, text: &str) -> Vec<(String, Use, usize)> {
     if path.ends_with(".rs") {
         let tokens = text.parse().unwrap_or_else(|error| panic!("{path}: cannot parse: {error}"));
         add_names(tokens, false, &mut names);
-    } else if path.ends_with(".py") {
+    } else if sources::is_python(path) {
         add_python_names(text, &mut names);
     }
     names
