@@ -1,6 +1,7 @@
 //! The end-to-end, parity and property tests, in one binary.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod architecture;
 #[cfg(feature = "aws")]
 mod athena_queries;
 mod breakpoints;
