@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use runtime::breakpoint::Breakpoint;
 
-use crate::world::{Said, World, files, tell};
+use crate::workspace::{CommandOutput, Workspace, add_to_summary, files};
 
 pub(crate) use stopped_process::StoppedProcess;
 use stopped_process::signal;
@@ -27,24 +27,24 @@ fn rows(keys: std::ops::RangeInclusive<u32>, value: u32) -> String {
 }
 
 /// Exports whose run reaches every breakpoint: a first import, changes, a HELD and a FAILED version, and one after them.
-fn world() -> World {
-    let world = World::new().in_memory();
-    world.export("acme/test_table/V1", &rows(1..=200, 1));
-    world.export("acme/test_table/V2", &(rows(1..=5, 2) + &rows(6..=199, 1)));
-    world.export("acme/test_table/V3", &rows(1..=20, 1));
-    world.export("acme/test_table/V4", "PK1;one;;\n");
-    world.export("acme/test_table/V5", &(rows(1..=5, 3) + &rows(6..=201, 1)));
-    world
+fn workspace() -> Workspace {
+    let workspace = Workspace::new().in_memory();
+    workspace.export("acme/test_table/V1", &rows(1..=200, 1));
+    workspace.export("acme/test_table/V2", &(rows(1..=5, 2) + &rows(6..=199, 1)));
+    workspace.export("acme/test_table/V3", &rows(1..=20, 1));
+    workspace.export("acme/test_table/V4", "PK1;one;;\n");
+    workspace.export("acme/test_table/V5", &(rows(1..=5, 3) + &rows(6..=201, 1)));
+    workspace
 }
 
 /// What a run leaves behind: the published files, and the status of each version.
-fn outcome(world: &World) -> (BTreeMap<PathBuf, Vec<u8>>, BTreeMap<String, String>) {
-    (files(&world.path("out")), world.statuses("acme/test_table"))
+fn outcome(workspace: &Workspace) -> (BTreeMap<PathBuf, Vec<u8>>, BTreeMap<String, String>) {
+    (files(&workspace.path("out")), workspace.statuses("acme/test_table"))
 }
 
 #[test]
 fn the_next_run_recovers_from_a_kill_at_every_breakpoint() {
-    let undisturbed = world();
+    let undisturbed = workspace();
     assert_eq!(undisturbed.run().status, 1);
     let expected = outcome(&undisturbed);
     assert_eq!(expected.1.values().filter(|status| *status == "SUCCEEDED").count(), 3, "{:?}", expected.1);
@@ -56,46 +56,46 @@ fn the_next_run_recovers_from_a_kill_at_every_breakpoint() {
             if breakpoint == Breakpoint::Planning { vec![1, 2, 100, 201, 207] } else { (1..20).collect() };
         let mut reached = 0;
         for nth in visits {
-            let world = world();
-            let Some(stopped) = StoppedProcess::start(&world, &["run", "exports"], breakpoint, nth) else { break };
+            let workspace = workspace();
+            let Some(stopped) = StoppedProcess::start(&workspace, &["run", "exports"], breakpoint, nth) else { break };
             stopped.kill();
             reached += 1;
-            let output = world.run();
+            let output = workspace.run();
             assert!(output.status < 2, "{} {nth}: {}", breakpoint.name(), output.transcript());
-            assert_eq!(outcome(&world), expected, "killed at {}, visit {nth}", breakpoint.name());
-            assert_eq!(leftovers(&world), Vec::<PathBuf>::new(), "killed at {}, visit {nth}", breakpoint.name());
+            assert_eq!(outcome(&workspace), expected, "killed at {}, visit {nth}", breakpoint.name());
+            assert_eq!(leftovers(&workspace), Vec::<PathBuf>::new(), "killed at {}, visit {nth}", breakpoint.name());
         }
         assert!(reached > 0, "no run reaches {}", breakpoint.name());
         kills += reached;
     }
-    tell(&format!("{kills} kills at {} breakpoints", Breakpoint::ALL.len()));
+    add_to_summary(&format!("{kills} kills at {} breakpoints", Breakpoint::ALL.len()));
 }
 
 #[test]
 fn the_third_run_recovers_from_two_kills() {
-    let undisturbed = world();
+    let undisturbed = workspace();
     undisturbed.run();
     let expected = outcome(&undisturbed);
     for first in Breakpoint::ALL {
         for second in Breakpoint::ALL {
-            let world = world();
+            let workspace = workspace();
             for breakpoint in [first, second] {
-                if let Some(stopped) = StoppedProcess::start(&world, &["run", "exports"], breakpoint, 2) {
+                if let Some(stopped) = StoppedProcess::start(&workspace, &["run", "exports"], breakpoint, 2) {
                     stopped.kill();
                 }
             }
-            world.run();
-            assert_eq!(outcome(&world), expected, "killed at {}, then at {}", first.name(), second.name());
+            workspace.run();
+            assert_eq!(outcome(&workspace), expected, "killed at {}, then at {}", first.name(), second.name());
         }
     }
 }
 
 /// Temporary files of a run that should have been removed.
-fn leftovers(world: &World) -> Vec<PathBuf> {
-    let mut leftovers: Vec<PathBuf> = files(&world.path("out/.writing")).into_keys().collect();
-    leftovers.extend(files(&world.path(".tidemark/work")).into_keys());
+fn leftovers(workspace: &Workspace) -> Vec<PathBuf> {
+    let mut leftovers: Vec<PathBuf> = files(&workspace.path("out/.writing")).into_keys().collect();
+    leftovers.extend(files(&workspace.path(".tidemark/work")).into_keys());
     let aside = |path: &PathBuf| path.to_string_lossy().contains("/aside-");
-    leftovers.extend(files(&world.path(".tidemark/changes")).into_keys().filter(aside));
+    leftovers.extend(files(&workspace.path(".tidemark/changes")).into_keys().filter(aside));
     leftovers
 }
 
@@ -109,8 +109,8 @@ fn file_identities(folder: &Path) -> BTreeMap<PathBuf, (u64, i64, i64)> {
 }
 
 /// The record of every version, as the registry stores it.
-fn records(world: &World) -> Vec<String> {
-    let registry = rusqlite::Connection::open(world.path(".tidemark/registry.sqlite")).unwrap();
+fn records(workspace: &Workspace) -> Vec<String> {
+    let registry = rusqlite::Connection::open(workspace.path(".tidemark/registry.sqlite")).unwrap();
     let mut statement = registry.prepare("SELECT record FROM versions ORDER BY tenant, name, place").unwrap();
     statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
 }
@@ -120,128 +120,134 @@ fn a_stalled_writer_changes_nothing_after_losing_its_lease() {
     let mut resumed = 0;
     for breakpoint in Breakpoint::ALL {
         for nth in [1, 2, 3] {
-            let world = world();
-            let Some(stalled) = StoppedProcess::start(&world, &["run", "exports"], breakpoint, nth) else { break };
+            let workspace = workspace();
+            let Some(stalled) = StoppedProcess::start(&workspace, &["run", "exports"], breakpoint, nth) else { break };
             // An hour later the lease has expired, and another run does all the work.
-            let output = world.tidemark_with(&["run", "exports"], &[ONE_HOUR_AHEAD]);
+            let output = workspace.tidemark_with_env(&["run", "exports"], &[ONE_HOUR_AHEAD]);
             assert!(output.status < 2, "{} {nth}: {}", breakpoint.name(), output.transcript());
-            let (published, registry) = (file_identities(&world.path("out")), records(&world));
-            assert_eq!(world.statuses("acme/test_table")["V5"], "SUCCEEDED");
+            let (published, registry) = (file_identities(&workspace.path("out")), records(&workspace));
+            assert_eq!(workspace.statuses("acme/test_table")["V5"], "SUCCEEDED");
 
-            let Said { status, stderr, .. } = stalled.resume();
+            let CommandOutput { status, stderr, .. } = stalled.resume();
             assert_eq!(
-                file_identities(&world.path("out")),
+                file_identities(&workspace.path("out")),
                 published,
                 "resumed at {} {nth}: {stderr}",
                 breakpoint.name()
             );
-            assert_eq!(records(&world), registry, "resumed at {} {nth}: {stderr}", breakpoint.name());
+            assert_eq!(records(&workspace), registry, "resumed at {} {nth}: {stderr}", breakpoint.name());
             // Either all the work was already done, or it reports that another run took over.
             assert!(status < 2 || stderr.contains("took over"), "resumed at {} {nth}: {stderr}", breakpoint.name());
-            assert_eq!(world.run().status, 0);
+            assert_eq!(workspace.run().status, 0);
             resumed += 1;
         }
     }
-    tell(&format!("{resumed} stalled writers resumed after losing their lease"));
+    add_to_summary(&format!("{resumed} stalled writers resumed after losing their lease"));
 }
 
 #[test]
 fn a_stalled_writer_does_no_harm_while_its_successor_works() {
-    let undisturbed = world();
+    let undisturbed = workspace();
     undisturbed.run();
     let expected = outcome(&undisturbed);
     for breakpoint in Breakpoint::ALL {
         for reached in [Breakpoint::Planning, Breakpoint::ChangesDurable, Breakpoint::Claimed, Breakpoint::PartWritten]
         {
-            let world = world();
-            let Some(stalled) = StoppedProcess::start(&world, &["run", "exports"], breakpoint, 1) else { continue };
+            let workspace = workspace();
+            let Some(stalled) = StoppedProcess::start(&workspace, &["run", "exports"], breakpoint, 1) else { continue };
             let Some(successor) =
-                StoppedProcess::start_with(&world, &["run", "exports"], reached, 1, &[ONE_HOUR_AHEAD])
+                StoppedProcess::start_with(&workspace, &["run", "exports"], reached, 1, &[ONE_HOUR_AHEAD])
             else {
                 continue;
             };
             stalled.resume();
-            let Said { status, stderr, .. } = successor.resume();
+            let CommandOutput { status, stderr, .. } = successor.resume();
             assert!(status < 2, "stalled at {}, successor at {}: {stderr}", breakpoint.name(), reached.name());
-            world.run();
-            assert_eq!(outcome(&world), expected, "stalled at {}, successor at {}", breakpoint.name(), reached.name());
+            workspace.run();
+            assert_eq!(
+                outcome(&workspace),
+                expected,
+                "stalled at {}, successor at {}",
+                breakpoint.name(),
+                reached.name()
+            );
         }
     }
 }
 
 #[test]
 fn clock_jumps_never_change_the_outcome() {
-    let undisturbed = world();
+    let undisturbed = workspace();
     undisturbed.run();
     let expected = outcome(&undisturbed);
     // Ten years ahead, and back before 1970, in either order: the expiry of a lease means nothing to the next run.
     for jumps in [["315576000000", "0"], ["0", "315576000000"], ["-1900000000000", "0"], ["0", "-1900000000000"]] {
         for breakpoint in [Breakpoint::Locked, Breakpoint::Planned, Breakpoint::PartWritten, Breakpoint::Published] {
-            let world = world();
+            let workspace = workspace();
             let [first, second] = jumps.map(|ahead| [("TIDEMARK_CLOCK_AHEAD_MS", ahead)]);
-            let stopped = StoppedProcess::start_with(&world, &["run", "exports"], breakpoint, 1, &first).unwrap();
+            let stopped = StoppedProcess::start_with(&workspace, &["run", "exports"], breakpoint, 1, &first).unwrap();
             // While it is alive, a run with another clock either takes over or exits at once; both are correct.
-            let output = world.tidemark_with(&["run", "exports"], &second);
+            let output = workspace.tidemark_with_env(&["run", "exports"], &second);
             assert!(output.status < 2, "{}", output.transcript());
             stopped.kill();
-            let output = world.tidemark_with(&["run", "exports"], &second);
+            let output = workspace.tidemark_with_env(&["run", "exports"], &second);
             assert!(output.status < 2, "{}", output.transcript());
-            assert_eq!(outcome(&world), expected, "{jumps:?} at {}", breakpoint.name());
+            assert_eq!(outcome(&workspace), expected, "{jumps:?} at {}", breakpoint.name());
         }
     }
 }
 
 #[test]
 fn a_resumed_run_does_not_rewrite_published_parts() {
-    let world = World::new();
+    let workspace = Workspace::new();
     // Enough operations for more than one part.
-    world.export("acme/test_table/V1", &rows(1..=300_000, 1));
-    StoppedProcess::start(&world, &["run", "exports"], Breakpoint::PartRecorded, 1).unwrap().kill();
-    let folder = world.path("out/acme/test_table/V1");
+    workspace.export("acme/test_table/V1", &rows(1..=300_000, 1));
+    StoppedProcess::start(&workspace, &["run", "exports"], Breakpoint::PartRecorded, 1).unwrap().kill();
+    let folder = workspace.path("out/acme/test_table/V1");
     let first = file_identities(&folder);
     assert_eq!(first.len(), 1);
-    assert_eq!(world.run().status, 0);
+    assert_eq!(workspace.run().status, 0);
     let all = file_identities(&folder);
     assert!(all.len() > 1);
     assert!(first.iter().all(|(path, identity)| all[path] == *identity));
-    assert_eq!(world.published("acme/test_table/V1").len(), 300_002);
+    assert_eq!(workspace.published("acme/test_table/V1").len(), 300_002);
 
     // A part that was removed in the meantime is written again.
-    let other = World::new();
+    let other = Workspace::new();
     other.export("acme/test_table/V1", &rows(1..=300_000, 1));
     StoppedProcess::start(&other, &["run", "exports"], Breakpoint::PartRecorded, 1).unwrap().kill();
     fs::remove_file(other.path("out/acme/test_table/V1/part-00000.ndjson.gz")).unwrap();
     assert_eq!(other.run().status, 0);
-    assert_eq!(files(&other.path("out")), files(&world.path("out")));
+    assert_eq!(files(&other.path("out")), files(&workspace.path("out")));
 }
 
 #[test]
 fn ctrl_c_stops_cleanly_and_explains_how_to_resume() {
-    let world = World::new();
+    let workspace = Workspace::new();
     for version in 1..=150 {
-        world.export(&format!("acme/test_table/V{version}"), &rows(1..=200, version));
+        workspace.export(&format!("acme/test_table/V{version}"), &rows(1..=200, version));
     }
-    let stopped = StoppedProcess::start(&world, &["run", "exports"], Breakpoint::Succeeded, 1).unwrap();
+    let stopped = StoppedProcess::start(&workspace, &["run", "exports"], Breakpoint::Succeeded, 1).unwrap();
     stopped.signal("INT");
-    let Said { status, stderr, .. } = stopped.resume();
+    let CommandOutput { status, stderr, .. } = stopped.resume();
     assert_eq!(status, 2, "{stderr}");
     assert!(stderr.contains("stopping after this step; press Ctrl-C again to stop at once"), "{stderr}");
     assert!(stderr.contains("run the same command again; it goes on where it stopped"), "{stderr}");
     // Nothing is half done, and the lease has been released.
-    let statuses = world.statuses("acme/test_table");
+    let statuses = workspace.statuses("acme/test_table");
     assert!(statuses.values().any(|status| status == "REGISTERED"), "{statuses:?}");
-    let registry = rusqlite::Connection::open(world.path(".tidemark/registry.sqlite")).unwrap();
+    let registry = rusqlite::Connection::open(workspace.path(".tidemark/registry.sqlite")).unwrap();
     assert!(registry.query_row("SELECT owner IS NULL FROM tables", [], |row| row.get::<_, bool>(0)).unwrap());
-    world.run();
-    assert!(world.statuses("acme/test_table").values().all(|status| status == "SUCCEEDED" || status == "HELD"));
+    workspace.run();
+    assert!(workspace.statuses("acme/test_table").values().all(|status| status == "SUCCEEDED" || status == "HELD"));
 }
 
 #[test]
 fn a_second_ctrl_c_stops_immediately() {
-    let world = World::new();
-    let part = world.export("acme/test_table/V1", &rows(1..=300_000, 1));
+    let workspace = Workspace::new();
+    let part = workspace.export("acme/test_table/V1", &rows(1..=300_000, 1));
     // Nobody reads its stdout, so it blocks forever in the middle of a write.
-    let mut delta = world
+    let mut delta = workspace
         .command(&["delta", "test_table", "none", &part.to_string_lossy()])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -264,27 +270,27 @@ fn a_second_ctrl_c_stops_immediately() {
 #[test]
 fn the_next_run_publishes_an_approved_plan_after_a_kill() {
     let held = || {
-        let world = World::new();
-        world.export("acme/test_table/V1", &rows(1..=200, 1));
-        world.export("acme/test_table/V2", &rows(1..=20, 1));
-        assert_eq!(world.run().status, 1);
-        let output = world.tidemark(&["plan", "acme/test_table/V2", "--format", "json"]);
+        let workspace = Workspace::new();
+        workspace.export("acme/test_table/V1", &rows(1..=200, 1));
+        workspace.export("acme/test_table/V2", &rows(1..=20, 1));
+        assert_eq!(workspace.run().status, 1);
+        let output = workspace.tidemark(&["plan", "acme/test_table/V2", "--format", "json"]);
         let version: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
-        (world, version["plan"]["hash"].as_str().unwrap().to_owned())
+        (workspace, version["plan"]["hash"].as_str().unwrap().to_owned())
     };
     let (undisturbed, hash) = held();
     assert_eq!(undisturbed.tidemark(&["approve", "acme/test_table/V2", &hash]).status, 0);
     let expected = outcome(&undisturbed);
     let mut kills = 0;
     for breakpoint in Breakpoint::ALL {
-        let (world, hash) = held();
-        let Some(stopped) = StoppedProcess::start(&world, &["approve", "acme/test_table/V2", &hash], breakpoint, 1)
+        let (workspace, hash) = held();
+        let Some(stopped) = StoppedProcess::start(&workspace, &["approve", "acme/test_table/V2", &hash], breakpoint, 1)
         else {
             continue;
         };
         stopped.kill();
-        assert_eq!(world.run().status, 0);
-        assert_eq!(outcome(&world), expected, "killed at {}", breakpoint.name());
+        assert_eq!(workspace.run().status, 0);
+        assert_eq!(outcome(&workspace), expected, "killed at {}", breakpoint.name());
         kills += 1;
     }
     assert!(kills >= 9, "{kills}");
@@ -292,38 +298,38 @@ fn the_next_run_publishes_an_approved_plan_after_a_kill() {
 
 #[test]
 fn the_next_replay_recovers_from_a_killed_one() {
-    let world = world();
-    world.run();
-    let expected = outcome(&world);
+    let workspace = workspace();
+    workspace.run();
+    let expected = outcome(&workspace);
     for breakpoint in [Breakpoint::Locked, Breakpoint::Claimed, Breakpoint::PartWritten, Breakpoint::PartPublished] {
-        StoppedProcess::start(&world, &["replay", "acme/test_table/V2"], breakpoint, 1).unwrap().kill();
-        assert_eq!(world.tidemark(&["replay", "acme/test_table/V2"]).status, 0);
-        assert_eq!(outcome(&world), expected, "killed at {}", breakpoint.name());
+        StoppedProcess::start(&workspace, &["replay", "acme/test_table/V2"], breakpoint, 1).unwrap().kill();
+        assert_eq!(workspace.tidemark(&["replay", "acme/test_table/V2"]).status, 0);
+        assert_eq!(outcome(&workspace), expected, "killed at {}", breakpoint.name());
     }
 }
 
 #[test]
 fn a_run_processes_versions_that_arrive_while_it_runs() {
     for breakpoint in [Breakpoint::Locked, Breakpoint::Planned, Breakpoint::Published, Breakpoint::Succeeded] {
-        let world = World::new();
-        world.export("acme/test_table/V1", &rows(1..=200, 1));
-        let holder = StoppedProcess::start(&world, &["run", "exports"], breakpoint, 1).unwrap();
-        world.export("acme/test_table/V2", &rows(1..=201, 1));
+        let workspace = Workspace::new();
+        workspace.export("acme/test_table/V1", &rows(1..=200, 1));
+        let holder = StoppedProcess::start(&workspace, &["run", "exports"], breakpoint, 1).unwrap();
+        workspace.export("acme/test_table/V2", &rows(1..=201, 1));
         // The second run registers it, finds the lock taken, and exits at once.
-        let output = world.run();
+        let output = workspace.run();
         assert_eq!(output.status, 0, "{}", output.transcript());
         assert!(output.stdout.contains("is working on it, and will do what is new"), "{}", output.stdout);
-        assert_eq!(world.statuses("acme/test_table")["V2"], "REGISTERED");
+        assert_eq!(workspace.statuses("acme/test_table")["V2"], "REGISTERED");
         assert_eq!(holder.resume().status, 0);
-        assert_eq!(world.statuses("acme/test_table")["V2"], "SUCCEEDED", "at {}", breakpoint.name());
+        assert_eq!(workspace.statuses("acme/test_table")["V2"], "SUCCEEDED", "at {}", breakpoint.name());
     }
 }
 
 #[test]
 fn a_lease_is_renewed_while_its_holder_works() {
-    let world = World::new();
-    world.export("acme/test_table/V1", &rows(1..=300_000, 1));
-    let mut holder = world
+    let workspace = Workspace::new();
+    workspace.export("acme/test_table/V1", &rows(1..=300_000, 1));
+    let mut holder = workspace
         .command(&["run", "exports"])
         .env("TIDEMARK_LEASE_MS", "200")
         .stdout(Stdio::null())
@@ -332,7 +338,7 @@ fn a_lease_is_renewed_while_its_holder_works() {
         .unwrap();
     let mut expiries = std::collections::BTreeSet::new();
     while holder.try_wait().unwrap().is_none() {
-        expiries.extend(lease_expiry(&world));
+        expiries.extend(lease_expiry(&workspace));
         thread::sleep(Duration::from_millis(5));
     }
     assert!(holder.wait().unwrap().success());
@@ -340,8 +346,8 @@ fn a_lease_is_renewed_while_its_holder_works() {
 }
 
 /// When the lease of the only table expires; `None` until it has been taken.
-fn lease_expiry(world: &World) -> Option<i64> {
-    let path = world.path(".tidemark/registry.sqlite");
+fn lease_expiry(workspace: &Workspace) -> Option<i64> {
+    let path = workspace.path(".tidemark/registry.sqlite");
     let registry = path.exists().then(|| rusqlite::Connection::open(path).unwrap())?;
     registry.query_row("SELECT expires_at FROM tables", [], |row| row.get(0)).ok()
 }

@@ -14,7 +14,7 @@ use tests::reference::{Changes, Reject};
 
 use crate::engines::{ENGINES, FIELDS, Finding, Given, Parts, by_reference, difference};
 use crate::random::compress;
-use crate::world::tell;
+use crate::workspace::add_to_summary;
 
 struct Case {
     name: String,
@@ -41,7 +41,7 @@ fn every_engine_produces_the_expected_result_of_every_case() {
             failures.extend(difference.map(|difference| format!("{}, {}: {difference}", case.name, engine.name)));
         }
     }
-    tell(&format!("{} cases, each run through {} engines", cases.len(), ENGINES.len()));
+    add_to_summary(&format!("{} cases, each run through {} engines", cases.len(), ENGINES.len()));
     assert!(cases.len() >= 100, "the case table was not found");
     assert!(failures.is_empty(), "{} failures\n\n{}", failures.len(), failures.join("\n\n"));
 }

@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 
-use crate::world::tell;
+use crate::workspace::add_to_summary;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use runtime::epoch::SourceFormat;
@@ -148,7 +148,9 @@ fn the_splitter_agrees_with_the_reference_and_the_csv_crate() {
             prop_assert_eq!(split, split_by_csv_crate(&bytes, &source));
             Ok(())
         });
-    tell(&format!("CSV: {valid} valid inputs with {fields} fields agree with the csv crate; {invalid} invalid inputs"));
+    add_to_summary(&format!(
+        "CSV: {valid} valid inputs with {fields} fields agree with the csv crate; {invalid} invalid inputs"
+    ));
     result.unwrap();
 }
 

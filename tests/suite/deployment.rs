@@ -21,7 +21,7 @@ use runtime::store::{Status, Store as _, Version};
 use serde_json::{Value as Json, json};
 
 use crate::stack::Stack;
-use crate::world::{Said, World, files, gunzip, gzip};
+use crate::workspace::{CommandOutput, Workspace, files, gunzip, gzip};
 
 pub(crate) use faults::{Faults, calls, forget_calls};
 
@@ -201,10 +201,10 @@ impl Deployment {
     }
 
     /// Runs the command line against the registry on AWS.
-    pub(crate) fn tidemark(&self, arguments: &[&str]) -> Said {
+    pub(crate) fn tidemark(&self, arguments: &[&str]) -> CommandOutput {
         let environment = environment(Stack::get());
         let environment: Vec<(&str, &str)> = environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        World::new().tidemark_with(
+        Workspace::new().tidemark_with_env(
             &[arguments, &["--store", &format!("dynamodb:{}-registry", self.name)]].concat(),
             &environment,
         )
@@ -289,13 +289,13 @@ fn tenant_and_table(record: &Json) -> (String, String) {
 }
 
 /// The lines that the command line published on this machine, by tenant and table.
-pub(crate) fn published_here(world: &World) -> Lines {
+pub(crate) fn published_here(workspace: &Workspace) -> Lines {
     let mut lines = Lines::new();
-    for path in files(&world.path("out")).into_keys() {
+    for path in files(&workspace.path("out")).into_keys() {
         if path.to_str().unwrap().starts_with('.') {
             continue;
         }
-        for line in gunzip(&world.path("out").join(&path)).lines() {
+        for line in gunzip(&workspace.path("out").join(&path)).lines() {
             let record: Json = serde_json::from_str(line).unwrap();
             lines.entry(tenant_and_table(&record)).or_default().insert(line.to_owned());
         }

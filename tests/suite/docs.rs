@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 use xxhash_rust::xxh3::xxh3_128;
 use xxhash_rust::xxh64::xxh64;
 
-use crate::world::{World, files, gunzip};
+use crate::workspace::{Workspace, files, gunzip};
 
 /// The checkout.
 fn root() -> PathBuf {
@@ -77,12 +77,12 @@ fn records(page: &str) -> Vec<String> {
 
 #[test]
 fn records_on_the_pages_are_lines_that_the_samples_publish() {
-    let world = World::new();
-    assert_eq!(world.tidemark(&["run", &root().join("samples/exports").to_string_lossy()]).status, 0);
-    let parts = files(&world.path("out"));
+    let workspace = Workspace::new();
+    assert_eq!(workspace.tidemark(&["run", &root().join("samples/exports").to_string_lossy()]).status, 0);
+    let parts = files(&workspace.path("out"));
     let parts = parts.keys().filter(|path| path.extension().is_some_and(|extension| extension == "gz"));
     let published: BTreeSet<String> = parts
-        .flat_map(|path| gunzip(&world.path("out").join(path)).lines().map(str::to_owned).collect::<Vec<_>>())
+        .flat_map(|path| gunzip(&workspace.path("out").join(path)).lines().map(str::to_owned).collect::<Vec<_>>())
         .collect();
     for (page, number) in [("README.md", 1), ("docs/wire-format.md", 3)] {
         let records = records(&read(page));

@@ -15,8 +15,6 @@ use runtime::table::{Column, Type};
 use tempfile::TempDir;
 use tests::table::table;
 
-use crate::diagnostics::assert_spans_are_inside;
-
 /// The program itself.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_generator-under-test");
 

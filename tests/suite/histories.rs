@@ -15,7 +15,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use runtime::breakpoint::Breakpoint;
 
-use crate::world::tell;
+use crate::workspace::add_to_summary;
 use model::History;
 
 /// The default number of histories.
@@ -148,5 +148,5 @@ fn a_consumer_always_ends_with_the_last_good_snapshot() {
             scope.spawn(worker);
         }
     });
-    tell(&format!("{count} random histories with {steps:?} steps, {published:?} versions published"));
+    add_to_summary(&format!("{count} random histories with {steps:?} steps, {published:?} versions published"));
 }

@@ -15,7 +15,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::world::{Said, World};
+use crate::workspace::{CommandOutput, Workspace};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_tidemark-under-test");
 
@@ -24,41 +24,45 @@ const GOOD: &str = "PK1;1;a;x\nPK2;2;b;y\n";
 const ORDERS: &str = "region,order_id,customer_email,status,amount,note,updated_at,exported_by\n";
 
 /// Runs `tidemark` through a wrapper command such as `timeout 60`.
-fn tidemark_through(world: &World, wrapper: &[&str], arguments: &[&str]) -> Said {
+fn tidemark_through(workspace: &Workspace, wrapper: &[&str], arguments: &[&str]) -> CommandOutput {
     let output = Command::new(wrapper[0])
         .args(&wrapper[1..])
         .arg(BINARY)
         .args(arguments)
-        .current_dir(world.path(""))
+        .current_dir(workspace.path(""))
         .env_remove("RUST_LOG")
         .output()
         .unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    Said { status: output.status.code().unwrap_or(-1), stdout: text(output.stdout), stderr: text(output.stderr) }
+    CommandOutput {
+        status: output.status.code().unwrap_or(-1),
+        stdout: text(output.stdout),
+        stderr: text(output.stderr),
+    }
 }
 
 /// Runs a command that might hang, and kills it after a minute: a process in a blocking call ignores other signals.
-fn tidemark_with_timeout(world: &World, arguments: &[&str]) -> Said {
-    tidemark_through(world, &["timeout", "--signal=KILL", "60"], arguments)
+fn tidemark_with_timeout(workspace: &Workspace, arguments: &[&str]) -> CommandOutput {
+    tidemark_through(workspace, &["timeout", "--signal=KILL", "60"], arguments)
 }
 
 /// Creates a symbolic link, and the folders above it.
-fn link(world: &World, target: impl AsRef<Path>, relative: &str) {
-    let path = world.path(relative);
+fn link(workspace: &Workspace, target: impl AsRef<Path>, relative: &str) {
+    let path = workspace.path(relative);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     symlink(target, path).unwrap();
 }
 
-fn fifo(world: &World, relative: &str) {
-    let path = world.path(relative);
+fn fifo(workspace: &Workspace, relative: &str) {
+    let path = workspace.path(relative);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
 }
 
 /// Copies a version of the samples, `TENANT/TABLE/VERSION`, into the exports.
-fn copy_sample(world: &World, version: &str) -> PathBuf {
+fn copy_sample(workspace: &Workspace, version: &str) -> PathBuf {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/exports").join(version);
-    let target = world.path("exports").join(version);
+    let target = workspace.path("exports").join(version);
     fs::create_dir_all(target.parent().unwrap()).unwrap();
     assert!(Command::new("cp").arg("-r").args([&source, &target]).status().unwrap().success());
     target

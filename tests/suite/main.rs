@@ -32,6 +32,7 @@ mod pipeline;
 mod processes;
 mod properties;
 mod random;
+#[cfg(feature = "aws")]
 mod reader;
 mod registry;
 #[cfg(feature = "aws")]
@@ -44,4 +45,4 @@ mod scale;
 mod stack;
 #[cfg(feature = "aws")]
 mod streams;
-mod world;
+mod workspace;

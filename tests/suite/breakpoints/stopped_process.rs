@@ -7,25 +7,25 @@ use std::time::Duration;
 
 use runtime::breakpoint::Breakpoint;
 
-use crate::world::{Said, World};
+use crate::workspace::{CommandOutput, Workspace};
 
 /// A process that has stopped itself at a breakpoint, to be killed or resumed.
 pub(crate) struct StoppedProcess(Child);
 
 impl StoppedProcess {
     /// Starts a command and waits until it stops at a breakpoint for the `nth` time; `None` if it ends before that.
-    pub(crate) fn start(world: &World, arguments: &[&str], breakpoint: Breakpoint, nth: u32) -> Option<Self> {
-        Self::start_with(world, arguments, breakpoint, nth, &[])
+    pub(crate) fn start(workspace: &Workspace, arguments: &[&str], breakpoint: Breakpoint, nth: u32) -> Option<Self> {
+        Self::start_with(workspace, arguments, breakpoint, nth, &[])
     }
 
     pub(crate) fn start_with(
-        world: &World,
+        workspace: &Workspace,
         arguments: &[&str],
         breakpoint: Breakpoint,
         nth: u32,
         environment: &[(&str, &str)],
     ) -> Option<Self> {
-        let mut child = world
+        let mut child = workspace
             .command(arguments)
             .env("TIDEMARK_BREAK", format!("{}:{nth}", breakpoint.name()))
             .envs(environment.iter().copied())
@@ -55,11 +55,15 @@ impl StoppedProcess {
     }
 
     /// Lets the process run to its end.
-    pub(crate) fn resume(self) -> Said {
+    pub(crate) fn resume(self) -> CommandOutput {
         self.signal("CONT");
         let output = self.0.wait_with_output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        Said { status: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) }
+        CommandOutput {
+            status: output.status.code().unwrap(),
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+        }
     }
 }
 

@@ -12,7 +12,7 @@ pub(crate) struct Faults;
 impl Faults {
     /// Injects failures by these rules from now on.
     pub(crate) fn new(rules: &Json) -> Self {
-        let (status, output) = Stack::get().ask_proxy("POST", "/_rules", &rules.to_string());
+        let (status, output) = Stack::get().proxy_request("POST", "/_rules", &rules.to_string());
         assert_eq!(status, 200, "{output}");
         Self
     }
@@ -31,16 +31,16 @@ impl Faults {
 
 impl Drop for Faults {
     fn drop(&mut self) {
-        Stack::get().ask_proxy("POST", "/_rules", &json!([]).to_string());
+        Stack::get().proxy_request("POST", "/_rules", &json!([]).to_string());
     }
 }
 
 /// Every call that the functions made since the log was cleared.
 pub(crate) fn calls() -> Vec<Json> {
-    serde_json::from_str(&Stack::get().ask_proxy("GET", "/_log", "").1).unwrap()
+    serde_json::from_str(&Stack::get().proxy_request("GET", "/_log", "").1).unwrap()
 }
 
 /// Clears the log of calls.
 pub(crate) fn forget_calls() {
-    Stack::get().ask_proxy("DELETE", "/_rules", "");
+    Stack::get().proxy_request("DELETE", "/_rules", "");
 }

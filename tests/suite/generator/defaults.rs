@@ -2,9 +2,9 @@
 
 use generator::model;
 use proptest::prelude::*;
+use runtime::canonical::value::Reader;
 use runtime::epoch::SourceFormat;
 use runtime::table::Column;
-use runtime::canonical::value::Reader;
 use tests::table::table;
 
 proptest! {

@@ -11,7 +11,7 @@ use super::consumer::Consumer;
 use super::rows::{Columns, Row, Rows, apply_edits, difference, first_rows};
 use super::{Defect, Edit, Step};
 use crate::breakpoints::{ONE_HOUR_AHEAD, StoppedProcess};
-use crate::world::{Said, World, gzip};
+use crate::workspace::{CommandOutput, Workspace, gzip};
 
 /// The export of a version.
 #[derive(Clone)]
@@ -31,7 +31,7 @@ struct RegisteredVersion {
 }
 
 pub(super) struct History {
-    world: World,
+    workspace: Workspace,
     deliveries: BTreeMap<u32, Delivery>,
     /// The rows and columns of each version when its publication began.
     published: BTreeMap<u32, (Rows, Columns)>,
@@ -59,7 +59,7 @@ impl History {
     /// Plays the steps, then resolves open problems as an operator would. Returns the number of published versions.
     pub(super) fn play(steps: &[Step]) -> CaseResult<usize> {
         let mut history = Self {
-            world: World::of_schemas().in_memory(),
+            workspace: Workspace::from_schemas().in_memory(),
             deliveries: BTreeMap::new(),
             published: BTreeMap::new(),
             approved: BTreeSet::new(),
@@ -119,10 +119,10 @@ impl History {
                     self.command(&["retry", &failed.path()])?;
                 }
             }
-            Step::Resync => drop(self.world.tidemark(&["resync", "acme/t"])),
+            Step::Resync => drop(self.workspace.tidemark(&["resync", "acme/t"])),
             Step::Replay { version } => {
                 if let Some(number) = self.pick(*version) {
-                    self.world.tidemark_with(&["replay", &format!("acme/t/V{number}")], &[ONE_HOUR_AHEAD]);
+                    self.workspace.tidemark_with_env(&["replay", &format!("acme/t/V{number}")], &[ONE_HOUR_AHEAD]);
                 }
             }
         }
@@ -142,7 +142,7 @@ impl History {
         let yaml = self.columns.schema();
         let table = tests::table::parse(&yaml).unwrap();
         self.schemas.insert(table.schema_id(), self.columns);
-        self.world.write("schemas/t.yaml", yaml.as_bytes());
+        self.workspace.write("schemas/t.yaml", yaml.as_bytes());
     }
 
     fn deliver(&mut self, number: u32, edits: &[Edit], defect: Defect) {
@@ -186,32 +186,32 @@ impl History {
         let length = if *defect == Defect::TruncatedFile { bytes.len() - 5 } else { bytes.len() };
         let path = format!("exports/acme/t/V{number}/t.csv.gz");
         match defect {
-            Defect::NoFile => drop(fs::remove_file(self.world.path(&path))),
-            _ => drop(self.world.write(&path, &bytes[..length])),
+            Defect::NoFile => drop(fs::remove_file(self.workspace.path(&path))),
+            _ => drop(self.workspace.write(&path, &bytes[..length])),
         }
     }
 
     /// An undisturbed run. The lease of a stalled one has expired by then.
     fn run(&mut self) -> CaseResult {
-        let output = self.world.tidemark_with(&["run", "exports"], &[ONE_HOUR_AHEAD]);
+        let output = self.workspace.tidemark_with_env(&["run", "exports"], &[ONE_HOUR_AHEAD]);
         ensure!(output.status < 2, "the run: {}", output.transcript());
         Ok(())
     }
 
     fn command(&self, arguments: &[&str]) -> CaseResult {
-        let output = self.world.tidemark_with(arguments, &[ONE_HOUR_AHEAD]);
+        let output = self.workspace.tidemark_with_env(arguments, &[ONE_HOUR_AHEAD]);
         ensure!(output.status < 2, "{arguments:?}: {}", output.transcript());
         Ok(())
     }
 
     fn stop(&self, breakpoint: u8, nth: u8) -> Option<StoppedProcess> {
         let breakpoint = Breakpoint::ALL[usize::from(breakpoint)];
-        StoppedProcess::start_with(&self.world, &["run", "exports"], breakpoint, u32::from(nth), &[ONE_HOUR_AHEAD])
+        StoppedProcess::start_with(&self.workspace, &["run", "exports"], breakpoint, u32::from(nth), &[ONE_HOUR_AHEAD])
     }
 
     fn resume(&mut self) -> CaseResult {
         if let Some(stalled) = self.stalled.take() {
-            let Said { status, stderr, .. } = stalled.resume();
+            let CommandOutput { status, stderr, .. } = stalled.resume();
             ensure!(status < 2 || stderr.contains("took over"), "a stalled run resumed: {stderr}");
         }
         Ok(())
@@ -234,7 +234,7 @@ impl History {
 
     /// All registered versions, in order.
     fn versions(&self) -> Vec<RegisteredVersion> {
-        let path = self.world.path(".tidemark/registry.sqlite");
+        let path = self.workspace.path(".tidemark/registry.sqlite");
         if !path.exists() {
             return Vec::new();
         }
@@ -250,7 +250,7 @@ impl History {
     /// published versions must match the model.
     fn observe(&mut self) -> CaseResult {
         for version in self.versions() {
-            let records = self.world.published(&format!("acme/t/V{}", version.number));
+            let records = self.workspace.published(&format!("acme/t/V{}", version.number));
             match version.status.as_str() {
                 "PUBLISHING" | "SUCCEEDED" => {
                     let delivery = self.deliveries[&version.number].clone();
@@ -323,7 +323,7 @@ impl History {
         }
         self.observe()?;
         let (rows, columns) = self.published.get(&last).ok_or_else(|| {
-            TestCaseError::fail(format!("the last version cannot be published: {}", self.world.run().transcript()))
+            TestCaseError::fail(format!("the last version cannot be published: {}", self.workspace.run().transcript()))
         })?;
         let rows: Rows = rows.iter().map(|(key, row)| (*key, columns.project(row))).collect();
         let consumed = self.consumer.rows();
@@ -335,7 +335,7 @@ impl History {
 
     /// Checks that no lease is held, and that no version is left for the next run.
     fn check_nothing_is_open(&self) -> CaseResult {
-        let registry = rusqlite::Connection::open(self.world.path(".tidemark/registry.sqlite")).unwrap();
+        let registry = rusqlite::Connection::open(self.workspace.path(".tidemark/registry.sqlite")).unwrap();
         let free: bool = registry.query_row("SELECT owner IS NULL FROM tables", [], |row| row.get(0)).unwrap();
         ensure!(free, "a lease is still held");
         let is_open =

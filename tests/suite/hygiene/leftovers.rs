@@ -8,7 +8,7 @@ use runtime::breakpoint::Breakpoint;
 
 use crate::breakpoints::StoppedProcess;
 use crate::hygiene::{GOOD, files, tree};
-use crate::world::World;
+use crate::workspace::Workspace;
 
 /// Makes folders read-only, and writable again on drop, so that they can be removed.
 struct ReadOnly(Vec<PathBuf>);
@@ -38,10 +38,10 @@ impl Drop for ReadOnly {
 }
 
 /// Temporary files that should have been removed: working files, staged parts and staged change sets.
-fn leftovers(world: &World) -> Vec<PathBuf> {
+fn leftovers(workspace: &Workspace) -> Vec<PathBuf> {
     // The empty folder of the last writer stays: it records the highest fence.
     let is_hidden = |path: &Path| path.components().any(|name| name.as_os_str().as_encoded_bytes().starts_with(b"."));
-    let (state, out) = (world.path(".tidemark"), world.path("out"));
+    let (state, out) = (workspace.path(".tidemark"), workspace.path("out"));
     let is_work = |path: &Path| path.starts_with("work") && path != Path::new("work");
     let is_aside = |path: &Path| path.starts_with("changes") && path.to_string_lossy().contains("/aside");
     let in_state = tree(&state).into_keys().filter(|path| is_work(path) || is_aside(path));
@@ -51,49 +51,49 @@ fn leftovers(world: &World) -> Vec<PathBuf> {
 
 #[test]
 fn exports_may_be_read_only() {
-    let world = World::new();
-    world.export("acme/test_table/V1", GOOD);
-    world.export("acme/test_table/V2", "PK1;1;a;x\nPK2;3;b;y\n");
-    world.give_up_root();
-    let exports = world.path("exports");
+    let workspace = Workspace::new();
+    workspace.export("acme/test_table/V1", GOOD);
+    workspace.export("acme/test_table/V2", "PK1;1;a;x\nPK2;3;b;y\n");
+    workspace.drop_root();
+    let exports = workspace.path("exports");
     let _read_only = ReadOnly::tree(&exports);
     let before: Vec<_> = tree(&exports).into_iter().map(|(path, m)| (path, m.modified().unwrap())).collect();
-    let output = world.run();
+    let output = workspace.run();
     assert_eq!(output.status, 0, "{}", output.stderr);
-    assert_eq!(world.published("acme/test_table/V2").len(), 3);
+    assert_eq!(workspace.published("acme/test_table/V2").len(), 3);
     assert_eq!(before, tree(&exports).into_iter().map(|(path, m)| (path, m.modified().unwrap())).collect::<Vec<_>>());
 }
 
 #[test]
 fn a_read_only_output_stops_the_run_and_the_next_run_resumes() {
-    let world = World::new();
-    world.export("acme/test_table/V1", GOOD);
-    fs::create_dir(world.path("out")).unwrap();
-    world.give_up_root();
-    let read_only = ReadOnly::folder(world.path("out"));
-    let output = world.run();
+    let workspace = Workspace::new();
+    workspace.export("acme/test_table/V1", GOOD);
+    fs::create_dir(workspace.path("out")).unwrap();
+    workspace.drop_root();
+    let read_only = ReadOnly::folder(workspace.path("out"));
+    let output = workspace.run();
     assert_eq!(output.status, 2, "{}", output.transcript());
     assert!(output.stderr.contains("cannot create out/acme/test_table/V1: Permission denied"), "{}", output.stderr);
     assert!(output.stderr.contains("help: check the permissions, then run again\n"), "{}", output.stderr);
-    assert!(files(&world.path("out")).is_empty());
-    assert_eq!(world.statuses("acme/test_table")["V1"], "PUBLISHING");
+    assert!(files(&workspace.path("out")).is_empty());
+    assert_eq!(workspace.statuses("acme/test_table")["V1"], "PUBLISHING");
     drop(read_only);
-    assert_eq!(world.run().status, 0);
-    assert_eq!(world.published("acme/test_table/V1").len(), 4);
-    assert_eq!(leftovers(&world), Vec::<PathBuf>::new());
+    assert_eq!(workspace.run().status, 0);
+    assert_eq!(workspace.published("acme/test_table/V1").len(), 4);
+    assert_eq!(leftovers(&workspace), Vec::<PathBuf>::new());
 }
 
 #[test]
 fn a_replay_into_a_read_only_folder_changes_nothing() {
-    let world = World::new();
-    world.export("acme/test_table/V1", GOOD);
-    assert_eq!(world.run().status, 0);
-    let folder = world.path("out/acme/test_table/V1");
+    let workspace = Workspace::new();
+    workspace.export("acme/test_table/V1", GOOD);
+    assert_eq!(workspace.run().status, 0);
+    let folder = workspace.path("out/acme/test_table/V1");
     let part = folder.join("part-00000.ndjson.gz");
     let before = fs::read(&part).unwrap();
-    world.give_up_root();
+    workspace.drop_root();
     let read_only = ReadOnly::folder(folder.clone());
-    let output = world.tidemark(&["replay", "acme/test_table/V1"]);
+    let output = workspace.tidemark(&["replay", "acme/test_table/V1"]);
     assert_eq!(output.status, 2, "{}", output.transcript());
     assert!(output.stderr.contains("cannot rename into out/acme/test_table/V1/part-00000"), "{}", output.stderr);
     assert!(output.stderr.contains("check the permissions"), "{}", output.stderr);
@@ -103,103 +103,103 @@ fn a_replay_into_a_read_only_folder_changes_nothing() {
 
 #[test]
 fn a_read_only_state_stops_the_run_before_anything_is_published() {
-    let world = World::new();
-    world.export("acme/test_table/V1", GOOD);
-    fs::create_dir(world.path("state")).unwrap();
-    world.give_up_root();
+    let workspace = Workspace::new();
+    workspace.export("acme/test_table/V1", GOOD);
+    fs::create_dir(workspace.path("state")).unwrap();
+    workspace.drop_root();
     for state in ["state", "state/below"] {
-        let _read_only = ReadOnly::folder(world.path("state"));
-        let output = world.tidemark(&["run", "exports", "--state", state]);
+        let _read_only = ReadOnly::folder(workspace.path("state"));
+        let output = workspace.tidemark(&["run", "exports", "--state", state]);
         assert_eq!(output.status, 2, "{}", output.transcript());
         assert!(output.stderr.starts_with("error: ") && output.stderr.contains(state), "{}", output.stderr);
         assert!(output.stderr.contains("help: check the permissions"), "{}", output.stderr);
-        assert!(files(&world.path("state")).is_empty() && !world.path("out").exists());
+        assert!(files(&workspace.path("state")).is_empty() && !workspace.path("out").exists());
     }
-    assert_eq!(world.tidemark(&["run", "exports", "--state", "state"]).status, 0);
-    assert_eq!(world.published("acme/test_table/V1").len(), 4);
+    assert_eq!(workspace.tidemark(&["run", "exports", "--state", "state"]).status, 0);
+    assert_eq!(workspace.published("acme/test_table/V1").len(), 4);
 }
 
 #[test]
 fn a_read_only_registry_stops_the_run_and_the_next_run_resumes() {
-    let world = World::new();
-    world.export("acme/test_table/V1", GOOD);
-    assert_eq!(world.run().status, 0);
-    world.export("acme/test_table/V2", "PK1;1;a;x\n");
-    world.give_up_root();
-    let read_only = ReadOnly::tree(&world.path(".tidemark"));
-    let output = world.run();
+    let workspace = Workspace::new();
+    workspace.export("acme/test_table/V1", GOOD);
+    assert_eq!(workspace.run().status, 0);
+    workspace.export("acme/test_table/V2", "PK1;1;a;x\n");
+    workspace.drop_root();
+    let read_only = ReadOnly::tree(&workspace.path(".tidemark"));
+    let output = workspace.run();
     assert_eq!(output.status, 2, "{}", output.transcript());
     assert!(output.stderr.contains("error: the registry .tidemark/registry.sqlite: "), "{}", output.stderr);
     let help = "help: check the permissions, or name another folder with --state\n";
     assert!(output.stderr.contains(help), "{}", output.stderr);
     drop(read_only);
-    assert!(world.published("acme/test_table/V2").is_empty());
-    assert_eq!(world.run().status, 0);
-    assert_eq!(world.published("acme/test_table/V2").len(), 3);
+    assert!(workspace.published("acme/test_table/V2").is_empty());
+    assert_eq!(workspace.run().status, 0);
+    assert_eq!(workspace.published("acme/test_table/V2").len(), 3);
 }
 
 #[test]
 fn unwritable_change_sets_leave_the_version_unchanged() {
-    let world = World::new();
-    world.export("acme/test_table/V1", GOOD);
-    assert_eq!(world.run().status, 0);
-    world.export("acme/test_table/V2", "PK1;1;a;x\n");
-    world.give_up_root();
-    let read_only = ReadOnly::folder(world.path(".tidemark/changes/acme/test_table"));
-    let output = world.run();
+    let workspace = Workspace::new();
+    workspace.export("acme/test_table/V1", GOOD);
+    assert_eq!(workspace.run().status, 0);
+    workspace.export("acme/test_table/V2", "PK1;1;a;x\n");
+    workspace.drop_root();
+    let read_only = ReadOnly::folder(workspace.path(".tidemark/changes/acme/test_table"));
+    let output = workspace.run();
     assert_eq!(output.status, 2, "{}", output.transcript());
     let message = "cannot create .tidemark/changes/acme/test_table/V2";
     assert!(output.stderr.contains(message) && output.stderr.contains("check the permissions"), "{}", output.stderr);
-    assert_eq!(world.statuses("acme/test_table")["V2"], "REGISTERED");
-    assert!(world.published("acme/test_table/V2").is_empty());
+    assert_eq!(workspace.statuses("acme/test_table")["V2"], "REGISTERED");
+    assert!(workspace.published("acme/test_table/V2").is_empty());
     drop(read_only);
-    assert_eq!(world.run().status, 0);
-    assert_eq!(world.published("acme/test_table/V2").len(), 3);
+    assert_eq!(workspace.run().status, 0);
+    assert_eq!(workspace.published("acme/test_table/V2").len(), 3);
 }
 
 #[test]
 fn no_leftovers_after_success_hold_or_refusal() {
-    let world = World::new();
+    let workspace = Workspace::new();
     let rows = |count: u32, value: &str| (0..count).map(|n| format!("PK{n};{n};{value};x\n")).collect::<String>();
-    world.export("acme/test_table/V1", &rows(5000, "a"));
-    world.export("acme/test_table/V2", &rows(4500, "a"));
-    assert_eq!(world.run().status, 0);
+    workspace.export("acme/test_table/V1", &rows(5000, "a"));
+    workspace.export("acme/test_table/V2", &rows(4500, "a"));
+    assert_eq!(workspace.run().status, 0);
     // Every row differs, so the version is held.
-    world.export("acme/test_table/V3", &rows(4500, "b"));
+    workspace.export("acme/test_table/V3", &rows(4500, "b"));
     // A revision, an incomplete version and a stray file.
-    world.export("acme/test_table/V1", GOOD);
-    fs::create_dir_all(world.path("exports/acme/test_table/V4")).unwrap();
-    world.write("exports/stray", b"");
-    assert_eq!(world.run().status, 1);
-    let statuses = world.statuses("acme/test_table");
+    workspace.export("acme/test_table/V1", GOOD);
+    fs::create_dir_all(workspace.path("exports/acme/test_table/V4")).unwrap();
+    workspace.write("exports/stray", b"");
+    assert_eq!(workspace.run().status, 1);
+    let statuses = workspace.statuses("acme/test_table");
     assert_eq!(Vec::from_iter(statuses.values()), ["SUCCEEDED", "SUCCEEDED", "HELD", "WAITING"]);
-    assert!(world.path(".tidemark/work").is_dir() && files(&world.path("out")).len() == 2);
-    assert_eq!(leftovers(&world), Vec::<PathBuf>::new());
-    assert_eq!(world.tidemark(&["replay", "acme/test_table/V2"]).status, 0);
-    assert_eq!(leftovers(&world), Vec::<PathBuf>::new());
+    assert!(workspace.path(".tidemark/work").is_dir() && files(&workspace.path("out")).len() == 2);
+    assert_eq!(leftovers(&workspace), Vec::<PathBuf>::new());
+    assert_eq!(workspace.tidemark(&["replay", "acme/test_table/V2"]).status, 0);
+    assert_eq!(leftovers(&workspace), Vec::<PathBuf>::new());
 }
 
 #[test]
 fn no_leftovers_after_bad_rows() {
-    let world = World::new();
-    world.export("acme/test_table/V1", GOOD);
-    world.export("acme/test_table/V2", "PK1;one;a;x\n");
-    world.export("acme/orders/V1", "no header\n");
-    assert_eq!(world.run().status, 1);
-    assert_eq!(world.statuses("acme/test_table")["V2"], "FAILED");
-    assert!(world.path(".tidemark/work").is_dir());
-    assert_eq!(leftovers(&world), Vec::<PathBuf>::new());
+    let workspace = Workspace::new();
+    workspace.export("acme/test_table/V1", GOOD);
+    workspace.export("acme/test_table/V2", "PK1;one;a;x\n");
+    workspace.export("acme/orders/V1", "no header\n");
+    assert_eq!(workspace.run().status, 1);
+    assert_eq!(workspace.statuses("acme/test_table")["V2"], "FAILED");
+    assert!(workspace.path(".tidemark/work").is_dir());
+    assert_eq!(leftovers(&workspace), Vec::<PathBuf>::new());
 }
 
 #[test]
 fn the_next_run_removes_the_leftovers_of_a_killed_one() {
-    let world = World::new();
-    world.export("acme/test_table/V1", GOOD);
+    let workspace = Workspace::new();
+    workspace.export("acme/test_table/V1", GOOD);
     for breakpoint in [Breakpoint::Planning, Breakpoint::PartWritten] {
-        StoppedProcess::start(&world, &["run", "exports"], breakpoint, 1).unwrap().kill();
-        assert!(!leftovers(&world).is_empty());
+        StoppedProcess::start(&workspace, &["run", "exports"], breakpoint, 1).unwrap().kill();
+        assert!(!leftovers(&workspace).is_empty());
     }
-    assert_eq!(world.run().status, 0);
-    assert_eq!(leftovers(&world), Vec::<PathBuf>::new());
-    assert_eq!(world.published("acme/test_table/V1").len(), 4);
+    assert_eq!(workspace.run().status, 0);
+    assert_eq!(leftovers(&workspace), Vec::<PathBuf>::new());
+    assert_eq!(workspace.published("acme/test_table/V1").len(), 4);
 }

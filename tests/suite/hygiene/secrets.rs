@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::process::{Command, Stdio};
 
 use crate::hygiene::{BINARY, ORDERS, files};
-use crate::world::{Said, World};
+use crate::workspace::{CommandOutput, Workspace};
 
 /// Texts that no log line may contain: they occur in every string column, and in numbers that occur nowhere else.
 const SECRETS: [&str; 4] = ["s3cr3t", "31415926", "27182818", "1961-07-0"];
@@ -23,8 +23,8 @@ fn orders(first: u32, last: u32, version: u32) -> String {
 }
 
 /// Runs a command with full logging, and asserts that its stderr contains no secret.
-fn run_traced(world: &World, status: i32, arguments: &[&str]) -> Said {
-    let output = world.tidemark_with(arguments, &[("RUST_LOG", "trace")]);
+fn run_traced(workspace: &Workspace, status: i32, arguments: &[&str]) -> CommandOutput {
+    let output = workspace.tidemark_with_env(arguments, &[("RUST_LOG", "trace")]);
     assert_eq!(output.status, status, "{arguments:?}: {}", output.transcript());
     for secret in SECRETS {
         assert!(!output.stderr.contains(secret), "{arguments:?}: {}", output.stderr);
@@ -33,64 +33,64 @@ fn run_traced(world: &World, status: i32, arguments: &[&str]) -> Said {
 }
 
 /// A table whose V1 and V2 are published, V3 is HELD and V4 FAILED, with full logging.
-fn world() -> World {
-    let world = World::new();
-    world.export("acme/orders/V1", &orders(1, 200, 0));
-    world.export("acme/orders/V2", &orders(5, 210, 1));
-    world.export("acme/orders/V3", &orders(5, 50, 1));
+fn workspace() -> Workspace {
+    let workspace = Workspace::new();
+    workspace.export("acme/orders/V1", &orders(1, 200, 0));
+    workspace.export("acme/orders/V2", &orders(5, 210, 1));
+    workspace.export("acme/orders/V3", &orders(5, 50, 1));
     // One address is invalid in both engines; its message must not reveal any value.
-    world.export("acme/orders/V4", &orders(5, 210, 2).replace("s3cr3t-2-10@", "s3cr3t\u{FFFD}@"));
-    let output = run_traced(&world, 1, &["run", "exports"]);
+    workspace.export("acme/orders/V4", &orders(5, 210, 2).replace("s3cr3t-2-10@", "s3cr3t\u{FFFD}@"));
+    let output = run_traced(&workspace, 1, &["run", "exports"]);
     assert!(output.stderr.contains("INFO") && output.stderr.contains("Published the version."), "{}", output.stderr);
     assert!(output.stderr.contains("a masked value is not UTF-8"), "{}", output.stderr);
-    let statuses = world.statuses("acme/orders");
+    let statuses = workspace.statuses("acme/orders");
     let expected = [("V1", "SUCCEEDED"), ("V2", "SUCCEEDED"), ("V3", "HELD"), ("V4", "FAILED")];
     assert_eq!(statuses.iter().map(|(v, s)| (v.as_str(), s.as_str())).collect::<Vec<_>>(), expected);
-    world
+    workspace
 }
 
 #[test]
 fn logs_never_contain_row_values() {
-    let world = world();
-    let operations = world.published("acme/orders/V2");
+    let workspace = workspace();
+    let operations = workspace.published("acme/orders/V2");
     for op in ["INSERT", "UPDATE", "DELETE"] {
         let operation = operations.iter().find(|operation| operation["op"] == op).unwrap().to_string();
         assert!(operation.contains("s3cr3t") && operation.contains("31415926"), "{operation}");
     }
-    let plan = run_traced(&world, 0, &["plan", "acme/orders/V3"]);
+    let plan = run_traced(&workspace, 0, &["plan", "acme/orders/V3"]);
     // The plan shows keys, which are not personal data here; the log must not contain them.
     assert!(plan.stdout.contains("31415926"), "{}", plan.stdout);
     let hash = plan.stdout.split_once("plan ").unwrap().1.split_whitespace().next().unwrap();
-    run_traced(&world, 0, &["approve", "acme/orders/V3", hash]);
-    run_traced(&world, 0, &["replay", "acme/orders/V2", "--out", "again"]);
-    run_traced(&world, 0, &["retry", "acme/orders/V4"]);
-    run_traced(&world, 1, &["run", "exports"]);
+    run_traced(&workspace, 0, &["approve", "acme/orders/V3", hash]);
+    run_traced(&workspace, 0, &["replay", "acme/orders/V2", "--out", "again"]);
+    run_traced(&workspace, 0, &["retry", "acme/orders/V4"]);
+    run_traced(&workspace, 1, &["run", "exports"]);
     let folder = |version: &str| format!("exports/acme/orders/{version}");
-    run_traced(&world, 0, &["delta", "orders", &folder("V1"), &folder("V2")]);
+    run_traced(&workspace, 0, &["delta", "orders", &folder("V1"), &folder("V2")]);
     for command in [&["status"][..], &["history", "acme/orders"], &["tables", "orders"]] {
-        let output = run_traced(&world, 0, command);
+        let output = run_traced(&workspace, 0, command);
         assert!(!output.stdout.contains("s3cr3t"), "{}", output.stdout);
     }
 }
 
 #[test]
 fn the_registry_never_contains_personal_data() {
-    let world = world();
+    let workspace = workspace();
     for n in 0..2000 {
-        world.write(&format!("exports/stray-{n:0>100}"), b"");
+        workspace.write(&format!("exports/stray-{n:0>100}"), b"");
     }
-    world.export("acme/orders/V5", &orders(5, 211, 3));
+    workspace.export("acme/orders/V5", &orders(5, 211, 3));
     // While the run waits for its reader, its last writes are in the write-ahead log.
     let mut run = Command::new(BINARY)
         .args(["run", "exports", "--format", "json"])
-        .current_dir(world.path(""))
+        .current_dir(workspace.path(""))
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
     let mut stdout = run.stdout.take().unwrap();
     stdout.read_exact(&mut [0]).unwrap();
-    let state = world.path(".tidemark");
+    let state = workspace.path(".tidemark");
     let registry = |name: &str| String::from_utf8_lossy(&fs::read(state.join(name)).unwrap()).into_owned();
     let (file, log) = (registry("registry.sqlite"), registry("registry.sqlite-wal"));
     stdout.read_to_end(&mut Vec::new()).unwrap();
@@ -106,13 +106,13 @@ fn the_registry_never_contains_personal_data() {
 
 #[test]
 fn a_row_mistaken_for_a_header_is_not_shown_if_columns_are_pii() {
-    let world = World::new();
+    let workspace = Workspace::new();
     // A header may name the columns in any order, so a row may start with the address.
-    world.export("acme/orders/V1", "s3cr3t@example.com,31415926,eu,paid,1.00,,1961-07-01 00:00:00,job\n");
-    let output = run_traced(&world, 1, &["run", "exports"]);
+    workspace.export("acme/orders/V1", "s3cr3t@example.com,31415926,eu,paid,1.00,,1961-07-01 00:00:00,job\n");
+    let output = run_traced(&workspace, 1, &["run", "exports"]);
     assert!(output.stderr.contains("part.csv.gz:1: the first line names none of the columns"), "{}", output.stderr);
     assert!(output.stderr.contains("`header: false`"), "{}", output.stderr);
-    let state = world.path(".tidemark");
+    let state = workspace.path(".tidemark");
     for file in files(&state) {
         let bytes = fs::read(state.join(&file)).unwrap();
         assert!(!String::from_utf8_lossy(&bytes).contains("s3cr3t"), "{}", file.display());

@@ -5,13 +5,13 @@ use std::sync::{Arc, LazyLock};
 use std::thread;
 use std::time::Duration;
 
+use runtime::aws::s3::S3Uri;
+use runtime::canonical::row::Layout;
 use runtime::delta;
 use runtime::engine::athena::Athena;
 use runtime::engine::{DeltaProgress, DeltaSummary, Failed, Inputs, QueryExecution};
 use runtime::error::Error;
 use runtime::operation::Head;
-use runtime::canonical::row::Layout;
-use runtime::aws::s3::S3Uri;
 use runtime::snapshot::s3::S3Folder;
 use runtime::table::Table;
 use runtime::telemetry::Watch;

@@ -137,7 +137,7 @@ fn compare_numbers(a: &[u8], b: &[u8]) -> Ordering {
 
 #[cfg(test)]
 mod tests {
-    use super::key_order::*;
+    use super::*;
     use crate::canonical::row_bytes::write_text;
     use crate::table::{Column, Guards, Source, Table};
 
