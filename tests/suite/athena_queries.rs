@@ -18,7 +18,7 @@ use serde_json::{Value as Json, json};
 
 use crate::remote::{Remote, orders};
 use crate::stack::{Sandbox, Stack};
-use crate::world::{gzip, ndjson, tell};
+use crate::workspace::{add_to_summary, gzip, ndjson};
 
 /// A way to fail, and the expected outcome.
 struct FailureCase {
@@ -152,7 +152,7 @@ fn a_failed_query_is_retried_or_reported_and_leaves_nothing_behind() {
         assert_eq!(ndjson(&output.stdout).len(), if *status == 0 { 3 } else { 0 }, "{name}");
         assert_eq!(remote.leftovers(), [""; 0], "{name}");
     }
-    tell(&format!("Athena: queries failed in {} ways", cases.len()));
+    add_to_summary(&format!("Athena: queries failed in {} ways", cases.len()));
 }
 
 fn send_signal(child: &Child, name: &str) {
@@ -210,7 +210,7 @@ fn a_run_that_loses_its_lease_cancels_its_query() {
     let mut run = remote.athena_command(&["run", &remote.uri("")]);
     let child = run.env("TIDEMARK_LEASE_MS", "1000").spawn().unwrap();
     let id = wait_for_query(stack, before);
-    steal_the_lease(&remote.world.path(".tidemark/registry.sqlite"));
+    steal_the_lease(&remote.workspace.path(".tidemark/registry.sqlite"));
     let output = child.wait_with_output().unwrap();
     let text = String::from_utf8(output.stderr).unwrap() + &String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(2), "{text}");
@@ -296,7 +296,7 @@ fn every_query_reads_each_export_once() {
             counted += 1;
         }
     }
-    tell(&format!("Athena: {counted} generated queries read each export once"));
+    add_to_summary(&format!("Athena: {counted} generated queries read each export once"));
 }
 
 #[test]

@@ -34,4 +34,4 @@ mod samples;
 mod scale;
 mod stack;
 mod streams;
-mod world;
+mod workspace;

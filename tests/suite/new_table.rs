@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 
 use crate::deployment::{Deployment, ROOT, outputs, try_to_deploy};
 use crate::stack::Stack;
-use crate::world::tell;
+use crate::workspace::add_to_summary;
 
 const SCHEMA: &str = r#"table: invoices
 description: One row per invoice.
@@ -110,7 +110,9 @@ fn adding_a_schema_and_deploying_puts_a_table_live_and_the_stacks_can_be_removed
     let again = deployment.update(&copy.root, &copy.built());
     assert!(again.contains("nothing to change"), "{again}");
     remove_and_redeploy(&deployment, &copy);
-    tell("a new table went live with one deployment, which was removed, deployed again and removed with its data");
+    add_to_summary(
+        "a new table went live with one deployment, which was removed, deployed again and removed with its data",
+    );
 }
 
 /// Removes the deployment, which keeps its data; deploys it again on that data; then removes it with its data.
@@ -160,5 +162,8 @@ fn a_failed_deployment_keeps_the_data_stack_and_the_same_command_can_be_retried(
     let on = deployment.change(&["Consumer=on"]);
     assert_ne!(outputs(&on)["ConsumerTable"], table);
     let output = deployment.remove(&["--data"]);
-    assert!(output.contains(&format!("removing {table}")), "the table of the earlier consumer is removed too: {output}");
+    assert!(
+        output.contains(&format!("removing {table}")),
+        "the table of the earlier consumer is removed too: {output}"
+    );
 }

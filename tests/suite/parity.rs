@@ -9,7 +9,7 @@ use tests::reference::Reject;
 use self::athena::by_athena;
 use crate::cases;
 use crate::engines::{Finding, Given, by_reference, difference, natively};
-use crate::world::tell;
+use crate::workspace::add_to_summary;
 
 /// Cases that Athena refuses for other reasons than the native engine: the files are broken, and its reader splits them
 /// into other broken rows; or their header has another column order than the schema.
@@ -84,7 +84,7 @@ fn athena_passes_every_case() {
             }
         }
     }
-    tell(&format!(
+    add_to_summary(&format!(
         "parity: reference, native engine and Trino agree on {agreed} cases; Trino refuses {} for other reasons",
         REFUSED.len()
     ));

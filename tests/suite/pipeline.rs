@@ -16,7 +16,7 @@ use serde_json::{Value as Json, json};
 use self::journey::Journey;
 use crate::deployment::{Deployment, wait};
 use crate::stack::Stack;
-use crate::world::files;
+use crate::workspace::files;
 
 const HEADER: &str = "region,order_id,customer_email,status,amount,note,updated_at,exported_by\n";
 
@@ -127,10 +127,7 @@ fn logged_metrics(deployment: &Deployment) -> BTreeMap<String, Json> {
 /// The line is valid in CloudWatch's embedded metric format: every metric that it defines is a number.
 fn assert_metric_definitions(line: &Json) {
     let defined = &line["_aws"]["CloudWatchMetrics"][0];
-    assert_eq!(
-        (&defined["Namespace"], &defined["Dimensions"]),
-        (&json!("Tidemark/tidemark"), &json!([["Table"], []]))
-    );
+    assert_eq!((&defined["Namespace"], &defined["Dimensions"]), (&json!("Tidemark/tidemark"), &json!([["Table"], []])));
     let names = defined["Metrics"].as_array().unwrap().iter().map(|metric| metric["Name"].as_str().unwrap());
     assert!(names.into_iter().all(|name| line[name].is_f64()) && line["Table"] == "orders");
 }

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use crate::world::{World, files, tell};
+use crate::workspace::{Workspace, add_to_summary, files};
 
 /// How many kills to reach; `TIDEMARK_KILLS` overrides it.
 const KILLS: usize = 100;
@@ -17,16 +17,16 @@ const STEP: Duration = Duration::from_millis(50);
 #[test]
 fn a_hundred_random_kills_leave_the_same_files_as_an_undisturbed_run() {
     let wanted = std::env::var("TIDEMARK_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(KILLS);
-    let undisturbed = world();
+    let undisturbed = workspace();
     assert_eq!(undisturbed.run().status, 0);
     let expected = files(&undisturbed.path("out"));
     assert!(expected.len() > 30);
 
     let mut dice = 0x9e37_79b9_7f4a_7c15u64;
-    let (mut kills, mut worlds) = (0, 0);
+    let (mut kills, mut workspaces) = (0, 0);
     while kills < wanted {
-        let world = world();
-        worlds += 1;
+        let workspace = workspace();
+        workspaces += 1;
         // Each attempt gets further than the one before, so that every step is hit and one attempt reaches the end.
         for attempt in 1.. {
             dice ^= dice << 13;
@@ -34,28 +34,29 @@ fn a_hundred_random_kills_leave_the_same_files_as_an_undisturbed_run() {
             dice ^= dice << 17;
             let share = (dice % 1000) as f64 / 1000.0;
             let delay = STEP.mul_f64(share * f64::from(attempt));
-            if !killed_after(&world, delay) {
+            if !killed_after(&workspace, delay) {
                 break;
             }
             kills += 1;
         }
-        let output = world.run();
+        let output = workspace.run();
         assert_eq!(output.status, 0, "{}", output.transcript());
-        assert_eq!(files(&world.path("out")), expected);
+        assert_eq!(files(&workspace.path("out")), expected);
     }
-    tell(&format!("{kills} kills at random moments in {worlds} workspaces"));
+    add_to_summary(&format!("{kills} kills at random moments in {workspaces} workspaces"));
 }
 
 #[test]
 fn fifty_processes_racing_for_one_table_publish_every_version_once() {
     const RACERS: usize = 50;
-    let world = World::new();
+    let workspace = Workspace::new();
     for version in 1..=5 {
-        world.export(&format!("acme/test_table/V{version}"), &format!("PK0;{version};;\nPK{version};{version};a;\n"));
+        workspace
+            .export(&format!("acme/test_table/V{version}"), &format!("PK0;{version};;\nPK{version};{version};a;\n"));
     }
     let start = || {
         let mut run = Command::new(env!("CARGO_BIN_EXE_tidemark-under-test"));
-        run.args(["run", "exports"]).current_dir(world.path(""));
+        run.args(["run", "exports"]).current_dir(workspace.path(""));
         run.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
     };
     let racers: Vec<_> = (0..RACERS).map(|_| start()).collect();
@@ -63,19 +64,20 @@ fn fifty_processes_racing_for_one_table_publish_every_version_once() {
         let output = racer.wait_with_output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
-    let sequences: Vec<_> =
-        (1..=5).map(|version| world.published(&format!("acme/test_table/V{version}"))[0]["sequence"].clone()).collect();
+    let sequences: Vec<_> = (1..=5)
+        .map(|version| workspace.published(&format!("acme/test_table/V{version}"))[0]["sequence"].clone())
+        .collect();
     assert_eq!(sequences, [1, 2, 3, 4, 5]);
-    let registry = rusqlite::Connection::open(world.path(".tidemark/registry.sqlite")).unwrap();
+    let registry = rusqlite::Connection::open(workspace.path(".tidemark/registry.sqlite")).unwrap();
     let is_free = "SELECT owner IS NULL AND sequence = 5 FROM tables";
     assert!(registry.query_row(is_free, [], |row| row.get::<_, bool>(0)).unwrap());
 }
 
 /// Starts a run and kills it after a delay. Returns false if the run had ended before.
-fn killed_after(world: &World, delay: Duration) -> bool {
+fn killed_after(workspace: &Workspace, delay: Duration) -> bool {
     let mut run = Command::new(env!("CARGO_BIN_EXE_tidemark-under-test"))
         .args(["run", "exports"])
-        .current_dir(world.path(""))
+        .current_dir(workspace.path(""))
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
@@ -88,10 +90,10 @@ fn killed_after(world: &World, delay: Duration) -> bool {
 }
 
 /// A workspace with the sample exports.
-fn world() -> World {
-    let world = World::new();
+fn workspace() -> Workspace {
+    let workspace = Workspace::new();
     let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/exports/.");
-    let copied = Command::new("cp").arg("-r").args([samples, world.path("exports")]).status().unwrap();
+    let copied = Command::new("cp").arg("-r").args([samples, workspace.path("exports")]).status().unwrap();
     assert!(copied.success());
-    world
+    workspace
 }

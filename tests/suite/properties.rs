@@ -19,7 +19,7 @@ use self::damage::{NASTY, damage};
 use self::tables::{Sheet, expected_counts, tables_with_rows};
 use crate::engines::{COMPARISONS, ENGINES, Engine, Finding, Given, difference};
 use crate::random;
-use crate::world::tell;
+use crate::workspace::add_to_summary;
 
 /// How many pairs of exports are tried; `PROPTEST_CASES` overrides it.
 const CASES: u32 = 1_000;
@@ -118,14 +118,16 @@ fn applying_a_delta_turns_one_export_into_the_other() {
         Ok(())
     });
     let Tally { schemas, rows, operations, .. } = tally.into_inner();
-    tell(&format!(
+    add_to_summary(&format!(
         "properties: {} engines agree on {operations} operations of {rows} rows of {} random schemas",
         ENGINES.len(),
         schemas.len()
     ));
     result.unwrap();
     let [ascending, aligned, any_order] = COMPARISONS.each_ref().map(|count| count.load(Ordering::Relaxed));
-    tell(&format!("comparisons: {ascending} with ascending keys, {aligned} aligned, {any_order} in any order"));
+    add_to_summary(&format!(
+        "comparisons: {ascending} with ascending keys, {aligned} aligned, {any_order} in any order"
+    ));
     assert!([ascending, aligned, any_order].iter().all(|count| *count > schemas.len() / 8));
 }
 
@@ -167,7 +169,7 @@ fn engines_reject_the_same_rows() {
         Ok(())
     });
     let Tally { schemas, rows, operations, rejects, stopped } = tally.into_inner();
-    tell(&format!(
+    add_to_summary(&format!(
         "properties: {} engines agree on damaged exports of {} random schemas with {rows} rows: {rejects} rejects, \
          {operations} operations of rows that are still readable, {stopped} exports with a wrong header",
         ENGINES.len(),

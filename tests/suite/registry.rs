@@ -139,7 +139,8 @@ fn a_stale_listing_does_not_overwrite_a_newer_one() {
         let before = registry.version("V1");
         assert_eq!(registry.register("V1", "1"), Registered::Changed);
         let other = (vec![], "a file".to_owned());
-        let registered = registry.store.register_over(Some(before), &registry.key(), "V1", Err(other), |_, _| Ok(false));
+        let registered =
+            registry.store.register_over(Some(before), &registry.key(), "V1", Err(other), |_, _| Ok(false));
         assert_eq!(registered.unwrap(), Registered::Same);
         assert_eq!(registry.version("V1").status, Status::Registered);
     });
@@ -190,7 +191,11 @@ fn one_owner_holds_the_lease_until_it_is_released_and_fences_only_grow() {
         registry.register("V1", "1");
         let first = registry.acquire("a").unwrap();
         assert_eq!(registry.acquire("b"), None);
-        assert_eq!(registry.acquire("a"), None, "not even its owner gets it twice, unless it names itself as the previous owner");
+        assert_eq!(
+            registry.acquire("a"),
+            None,
+            "not even its owner gets it twice, unless it names itself as the previous owner"
+        );
         assert_eq!(registry.store.state(&registry.key()).unwrap().owner.as_deref(), Some("a"));
         assert!(registry.store.renew(&first).unwrap());
         assert!(registry.store.release(&first, None).unwrap());
@@ -316,8 +321,11 @@ fn a_resync_request_is_cleared_by_the_version_that_fulfils_it() {
         let pending = registry.pending();
         registry.store.set_resync(&registry.key(), true).unwrap();
         assert_eq!((registry.store.resync(&registry.key()).unwrap(), registry.pending()), (true, pending + 1));
-        let full =
-            Version { status: Status::Planned, plan: Some(plan("V1", Some(Reset::default()))), ..registry.version("V1") };
+        let full = Version {
+            status: Status::Planned,
+            plan: Some(plan("V1", Some(Reset::default()))),
+            ..registry.version("V1")
+        };
         registry.store.advance(&lease, Status::Registered, &full).unwrap();
         registry.store.set_resync(&registry.key(), false).unwrap();
         let refused = registry.store.publishing(&lease, &registry.version("V1")).unwrap_err();

@@ -11,11 +11,11 @@ use std::thread;
 use serde_json::{Value as Json, json};
 
 use crate::stack::{Sandbox, Stack};
-use crate::world::{Said, World, files, gzip, ndjson, tell};
+use crate::workspace::{CommandOutput, Workspace, add_to_summary, files, gzip, ndjson};
 
 /// A workspace whose exports are in its own bucket.
 pub(crate) struct Remote {
-    pub(crate) world: World,
+    pub(crate) workspace: Workspace,
     pub(crate) sandbox: Sandbox,
     root: String,
 }
@@ -27,7 +27,7 @@ impl Remote {
             sandbox.create_table(statements.glue);
         }
         let root = format!("s3://{}", sandbox.bucket);
-        Self { world: World::new(), sandbox, root }
+        Self { workspace: Workspace::new(), sandbox, root }
     }
 
     /// A workspace with these exports, each `TENANT/TABLE/VERSION` and the text of its only part.
@@ -61,12 +61,12 @@ impl Remote {
     }
 
     /// Runs `tidemark` with the environment of the test stack.
-    pub(crate) fn tidemark(&self, arguments: &[&str]) -> Said {
-        self.world.tidemark_with(arguments, &Self::environment())
+    pub(crate) fn tidemark(&self, arguments: &[&str]) -> CommandOutput {
+        self.workspace.tidemark_with_env(arguments, &Self::environment())
     }
 
     /// Runs `tidemark` with the Athena engine.
-    pub(crate) fn tidemark_with_athena(&self, arguments: &[&str]) -> Said {
+    pub(crate) fn tidemark_with_athena(&self, arguments: &[&str]) -> CommandOutput {
         let athena = ["--engine", "athena", "--athena-database", &self.sandbox.database];
         self.tidemark(&[arguments, &athena].concat())
     }
@@ -74,7 +74,7 @@ impl Remote {
     /// A `tidemark` command with the Athena engine, to be spawned.
     pub(crate) fn athena_command(&self, arguments: &[&str]) -> Command {
         let athena = ["--engine", "athena", "--athena-database", &self.sandbox.database];
-        let mut command = self.world.command(&[arguments, &athena].concat());
+        let mut command = self.workspace.command(&[arguments, &athena].concat());
         command.envs(Self::environment()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
@@ -90,7 +90,7 @@ impl Remote {
 
     /// The operations of a version, sorted by id so that two engines can be compared.
     fn operations(&self, version: &str) -> Vec<Json> {
-        let mut operations = self.world.published(version);
+        let mut operations = self.workspace.published(version);
         operations.sort_by_key(|operation| operation["id"].to_string());
         operations
     }
@@ -102,15 +102,15 @@ fn samples() -> &'static Path {
 
 #[test]
 fn a_run_on_s3_publishes_the_same_as_a_run_on_folders() {
-    let (folders, remote) = (World::new(), Remote::new());
+    let (folders, remote) = (Workspace::new(), Remote::new());
     remote.deliver_all(samples());
     let on_folders = folders.tidemark(&["run", samples().to_str().unwrap(), "--format", "json"]);
     let on_s3 = remote.tidemark(&["run", &remote.root, "--format", "json"]);
     assert_eq!((on_s3.status, &on_s3.stderr), (on_folders.status, &on_folders.stderr));
     assert_eq!(on_s3.stdout, on_folders.stdout);
-    let published = files(&remote.world.path("out"));
+    let published = files(&remote.workspace.path("out"));
     assert!(published == files(&folders.path("out")), "every published byte is the same");
-    tell(&format!("S3: {} published files are the same as for folders", published.len()));
+    add_to_summary(&format!("S3: {} published files are the same as for folders", published.len()));
     // Commands that read exports remember where the run found them.
     assert_eq!(remote.tidemark(&["verify"]).status, 0);
     assert!(remote.tidemark(&["run", &remote.root]).stdout.starts_with("nothing to do: 37 versions known"));
@@ -149,7 +149,9 @@ fn a_run_on_athena_publishes_the_same_as_the_native_engine() {
     assert_eq!(athena.leftovers(), [""; 0]);
     let plan = athena.tidemark(&["plan", "acme/orders/20260102_V0001"]).stdout;
     assert!(plan.lines().any(|line| line.starts_with("athena     0.0 MB read in ")), "{plan}");
-    tell(&format!("Athena: `run` gives the same {operations} operations of {versions} versions as on the native engine"));
+    add_to_summary(&format!(
+        "Athena: `run` gives the same {operations} operations of {versions} versions as on the native engine"
+    ));
 }
 
 const HEADER: &str = "region,order_id,customer_email,status,amount,note,updated_at,exported_by\n";
@@ -176,8 +178,7 @@ fn alternating_engines_produce_the_same_plans() {
         assert_eq!((output.status, output.stderr.as_str()), (0, ""));
     }
     let history = |remote: &Remote| remote.history("acme/orders");
-    let hashes =
-        |history: &[Json]| history.iter().map(|version| version["plan"]["hash"].clone()).collect::<Vec<_>>();
+    let hashes = |history: &[Json]| history.iter().map(|version| version["plan"]["hash"].clone()).collect::<Vec<_>>();
     let (expected, actual) = (history(&native), history(&mixed));
     assert_eq!(hashes(&actual), hashes(&expected));
     let comparisons: Vec<Json> =
@@ -195,7 +196,7 @@ fn delta_on_athena_prints_the_same_as_the_native_engine() {
     ]);
     let (old, new) = (remote.uri("acme/orders/V1"), remote.uri("acme/orders/V2"));
     for baseline in [old.as_str(), "none"] {
-        let sorted = |output: Said| {
+        let sorted = |output: CommandOutput| {
             let mut lines: Vec<String> = output.stdout.lines().map(Into::into).collect();
             lines.sort();
             (output.status, lines, output.stderr)
@@ -207,7 +208,7 @@ fn delta_on_athena_prints_the_same_as_the_native_engine() {
 }
 
 /// The exit status and the error of a command that fails.
-fn failure(output: Said) -> String {
+fn failure(output: CommandOutput) -> String {
     assert_eq!(output.stdout, "");
     format!("{}: {}", output.status, output.stderr)
 }
@@ -218,15 +219,18 @@ fn athena_errors_say_what_to_do_next() {
     let remote = Remote::with(&[("acme/orders/V1", &orders(&[(1, "open")])), ("acme/web_events/V1", "")]);
     let bucket = remote.sandbox.bucket.clone();
     let new = remote.uri("acme/orders/V1");
-    let local = remote.world.export("acme/orders/V1", &orders(&[(1, "open")]));
+    let local = remote.workspace.export("acme/orders/V1", &orders(&[(1, "open")]));
     let mut transcript = String::new();
-    let mut record = |title: &str, output: Said| {
+    let mut record = |title: &str, output: CommandOutput| {
         transcript += &format!(
             "# {title}\n{}\n",
             failure(output).replace(&bucket, "BUCKET").replace(&remote.sandbox.database, "DATABASE")
         );
     };
-    record("an export on this machine", remote.tidemark_with_athena(&["delta", "orders", "none", local.to_str().unwrap()]));
+    record(
+        "an export on this machine",
+        remote.tidemark_with_athena(&["delta", "orders", "none", local.to_str().unwrap()]),
+    );
     record(
         "a table that is not for Athena",
         remote.tidemark_with_athena(&["delta", "web_events", "none", &remote.uri("acme/web_events/V1")]),
@@ -313,7 +317,7 @@ fn a_broken_connection_resumes_where_it_stopped() {
     let delta = |endpoint: &str| {
         let mut environment = Remote::environment();
         environment[0].1 = endpoint;
-        remote.world.tidemark_with(&["delta", "orders", "none", &export], &environment)
+        remote.workspace.tidemark_with_env(&["delta", "orders", "none", &export], &environment)
     };
     let undisturbed = remote.tidemark(&["delta", "orders", "none", &export]);
     let broken = delta(&breaking_proxy(4));

@@ -9,7 +9,7 @@ use flate2::write::GzEncoder;
 use runtime::change_set::Comparison;
 
 use crate::engines::{ENGINES, Given, Parts, by_reference, difference, seen};
-use crate::world::tell;
+use crate::workspace::add_to_summary;
 
 /// How many pairs of exports are tried in each order.
 const PAIRS: u64 = 12;
@@ -73,7 +73,8 @@ fn export(rows: &[Row], dice: &mut Dice) -> Parts {
     let part = |(number, rows): (usize, &[Row])| {
         let mut text = "region,order_id,customer_email,status,amount,note,updated_at,exported_by\n".to_owned();
         for (id, status_and_amount) in rows {
-            writeln!(text, "r{},{id},,{status_and_amount},,2026-01-01 00:00:00,job", id % 3).expect("memory can be written");
+            writeln!(text, "r{},{id},,{status_and_amount},,2026-01-01 00:00:00,job", id % 3)
+                .expect("memory can be written");
         }
         let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
         gzip.write_all(text.as_bytes()).expect("memory can be written");
@@ -101,7 +102,7 @@ fn check_order(order: &str, expected: impl Into<Option<Comparison>>, make: impl 
             as_expected += usize::from(native.name == "native" && seen() == expected);
         }
     }
-    tell(&format!("row order {order}: {as_expected} of {PAIRS} pairs compared as {expected:?}"));
+    add_to_summary(&format!("row order {order}: {as_expected} of {PAIRS} pairs compared as {expected:?}"));
     assert!(as_expected > PAIRS as usize * 2 / 3, "{order}: {as_expected} of {PAIRS} as {expected:?}");
 }
 

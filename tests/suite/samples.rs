@@ -10,14 +10,14 @@ use runtime::{Change, Operation, Record};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::world::{World, gunzip};
+use crate::workspace::{Workspace, gunzip};
 
 /// A workspace with the sample exports.
-fn world() -> World {
-    let world = World::new();
-    fs::remove_dir(world.path("exports")).unwrap();
-    copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/exports"), &world.path("exports"));
-    world
+fn workspace() -> Workspace {
+    let workspace = Workspace::new();
+    fs::remove_dir(workspace.path("exports")).unwrap();
+    copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/exports"), &workspace.path("exports"));
+    workspace
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -42,8 +42,8 @@ fn counts_in_readme() -> BTreeMap<String, [u64; 4]> {
 
 #[test]
 fn the_samples_produce_the_counts_in_their_readme() {
-    let world = world();
-    let (status, report) = world.run_json();
+    let workspace = workspace();
+    let (status, report) = workspace.run_json();
     assert_eq!(status, 0, "{report:#}");
     let counts: BTreeMap<String, [u64; 4]> = report["outcomes"]
         .as_array()
@@ -62,47 +62,47 @@ fn the_samples_produce_the_counts_in_their_readme() {
 
 #[test]
 fn the_late_sample_is_superseded() {
-    let world = world();
-    world.run();
+    let workspace = workspace();
+    workspace.run();
     let late = Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/late/acme/orders/20260101_V0002");
-    copy(&late, &world.path("exports/acme/orders/"));
-    let output = world.run();
+    copy(&late, &workspace.path("exports/acme/orders/"));
+    let output = workspace.run();
     assert_eq!(output.status, 0);
-    assert_eq!(world.statuses("acme/orders")["20260101_V0002"], "SUPERSEDED", "{}", output.stdout);
+    assert_eq!(workspace.statuses("acme/orders")["20260101_V0002"], "SUPERSEDED", "{}", output.stdout);
 }
 
 #[test]
 fn every_published_version_folds_to_its_fingerprint_with_the_generated_types() {
-    let world = world();
-    world.run();
+    let workspace = workspace();
+    workspace.run();
     let folded = fold::<generated::ledger_entries::Key, generated::ledger_entries::Values>(
-        &world,
+        &workspace,
         &generated::ledger_entries::TABLE,
-    ) + fold::<generated::orders::Key, generated::orders::Values>(&world, &generated::orders::TABLE)
-        + fold::<generated::products::Key, generated::products::Values>(&world, &generated::products::TABLE)
+    ) + fold::<generated::orders::Key, generated::orders::Values>(&workspace, &generated::orders::TABLE)
+        + fold::<generated::products::Key, generated::products::Values>(&workspace, &generated::products::TABLE)
         + fold::<generated::sensor_readings::Key, generated::sensor_readings::Values>(
-            &world,
+            &workspace,
             &generated::sensor_readings::TABLE,
         )
         + fold::<generated::support_tickets::Key, generated::support_tickets::Values>(
-            &world,
+            &workspace,
             &generated::support_tickets::TABLE,
         )
-        + fold::<generated::test_table::Key, generated::test_table::Values>(&world, &generated::test_table::TABLE)
-        + fold::<generated::web_events::Key, generated::web_events::Values>(&world, &generated::web_events::TABLE);
+        + fold::<generated::test_table::Key, generated::test_table::Values>(&workspace, &generated::test_table::TABLE)
+        + fold::<generated::web_events::Key, generated::web_events::Values>(&workspace, &generated::web_events::TABLE);
     assert_eq!(folded, counts_in_readme().len());
 }
 
 /// Folds every tenant's versions of a table, and returns how many there are. Each line is parsed into the generated
 /// types and written back.
-fn fold<K, V>(world: &World, table: &'static runtime::table::Table) -> usize
+fn fold<K, V>(workspace: &Workspace, table: &'static runtime::table::Table) -> usize
 where
     K: Ord + Serialize + DeserializeOwned,
     V: Serialize + DeserializeOwned,
 {
     let layout = Layout::new(table);
     let mut versions = 0;
-    for tenant in sorted(&world.path("out")) {
+    for tenant in sorted(&workspace.path("out")) {
         let mut rows: BTreeMap<K, V> = BTreeMap::new();
         let mut folders = sorted(&tenant.join(table.name));
         folders.sort_by(|a, b| runtime::name::natural_cmp(&a.to_string_lossy(), &b.to_string_lossy()));

@@ -10,7 +10,7 @@ use serde_json::Value;
 use tests::samples::{Big, BigTable, write_big};
 
 use crate::stack::{Sandbox, Stack};
-use crate::world::{World, files, ndjson, tell};
+use crate::workspace::{Workspace, add_to_summary, files, ndjson};
 
 /// The result of one delta of two large exports.
 struct Measured {
@@ -24,7 +24,7 @@ const MAX_SORTED_BYTES: u64 = 32 << 20;
 #[test]
 fn a_million_sorted_rows_need_no_more_memory_than_a_thousand() {
     let large = delta(1_000_000, false, "1GiB");
-    tell(&format!("a million sorted rows: peak {} KiB", large.peak / 1024));
+    add_to_summary(&format!("a million sorted rows: peak {} KiB", large.peak / 1024));
     assert!(large.peak < MAX_SORTED_BYTES, "{} KiB", large.peak / 1024);
 }
 
@@ -33,7 +33,7 @@ fn a_million_shuffled_rows_need_less_than_64_bytes_of_memory_each() {
     let (small, large) = (delta(100_000, true, "1GiB"), delta(1_000_000, true, "1GiB"));
     // The difference of two sizes cancels out the constant part: buffers, the program itself.
     let per_row = large.peak.saturating_sub(small.peak) as f64 / 900_000.0;
-    tell(&format!("a million shuffled rows: peak {} KiB, {per_row:.1} bytes a row", large.peak / 1024));
+    add_to_summary(&format!("a million shuffled rows: peak {} KiB, {per_row:.1} bytes a row", large.peak / 1024));
     assert!(per_row < 64.0, "{per_row:.1} bytes a row");
 }
 
@@ -41,14 +41,18 @@ fn a_million_shuffled_rows_need_less_than_64_bytes_of_memory_each() {
 fn a_hundredth_of_the_memory_gives_the_same_operations_and_leaves_no_temporary_files() {
     // 48 bytes for each of 300,000 rows would be 14 MiB.
     let small = delta(300_000, true, "144KiB");
-    tell(&format!("shuffled rows with a hundredth of the memory: peak {} KiB", small.peak / 1024));
+    add_to_summary(&format!("shuffled rows with a hundredth of the memory: peak {} KiB", small.peak / 1024));
     assert!(small.peak < MAX_SORTED_BYTES, "{} KiB", small.peak / 1024);
 }
 
 #[test]
 fn a_million_sorted_rows_from_s3_need_no_more_memory_than_a_hundred_thousand() {
     let (small, large) = (compare(100_000, false, "1GiB", true), compare(1_000_000, false, "1GiB", true));
-    tell(&format!("a million sorted rows from S3: peak {} KiB, and {} KiB for a tenth of them", large.peak / 1024, small.peak / 1024));
+    add_to_summary(&format!(
+        "a million sorted rows from S3: peak {} KiB, and {} KiB for a tenth of them",
+        large.peak / 1024,
+        small.peak / 1024
+    ));
     assert!(large.peak < small.peak + (16 << 20), "{} KiB, {} KiB", large.peak / 1024, small.peak / 1024);
 }
 
@@ -58,10 +62,10 @@ fn delta(rows: u64, shuffle: bool, memory: &str) -> Measured {
 
 /// Makes two exports, compares them, and checks the counts and operations against what was made.
 fn compare(rows: u64, shuffle: bool, memory: &str, is_in_s3: bool) -> Measured {
-    let world = World::new();
+    let workspace = Workspace::new();
     let big = Big { rows, shuffle, ..Big::new(BigTable::LedgerEntries) };
-    let made = write_big(&world.path("big"), &big, &|_| {}).unwrap();
-    fs::create_dir(world.path("work")).unwrap();
+    let made = write_big(&workspace.path("big"), &big, &|_| {}).unwrap();
+    fs::create_dir(workspace.path("work")).unwrap();
     let mut exports = [&made.baseline, &made.snapshot].map(|folder| folder.to_str().unwrap().to_owned());
     let sandbox = is_in_s3.then(Sandbox::new);
     if let Some(sandbox) = &sandbox {
@@ -78,8 +82,8 @@ fn compare(rows: u64, shuffle: bool, memory: &str, is_in_s3: bool) -> Measured {
         .args(exports)
         .args(["-o", "ops.ndjson", "--format", "json", "--memory", memory])
         .envs(environment)
-        .env("TMPDIR", world.path("work"))
-        .current_dir(world.path(""))
+        .env("TMPDIR", workspace.path("work"))
+        .current_dir(workspace.path(""))
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -89,10 +93,13 @@ fn compare(rows: u64, shuffle: bool, memory: &str, is_in_s3: bool) -> Measured {
     assert_eq!([count("baseline_rows"), count("rows")], [made.baseline_rows, made.rows]);
     assert_eq!([count("inserted"), count("updated"), count("deleted")], [made.inserted, made.updated, made.deleted]);
 
-    let operations = ndjson(&fs::read_to_string(world.path("ops.ndjson")).unwrap());
+    let operations = ndjson(&fs::read_to_string(workspace.path("ops.ndjson")).unwrap());
     let number_of = |op: &str| operations.iter().filter(|operation| operation["op"] == op).count() as u64;
-    assert_eq!([number_of("INSERT"), number_of("UPDATE"), number_of("DELETE")], [made.inserted, made.updated, made.deleted]);
-    assert_eq!(fs::read_dir(world.path("work")).unwrap().count(), 0);
+    assert_eq!(
+        [number_of("INSERT"), number_of("UPDATE"), number_of("DELETE")],
+        [made.inserted, made.updated, made.deleted]
+    );
+    assert_eq!(fs::read_dir(workspace.path("work")).unwrap().count(), 0);
     Measured { peak }
 }
 

@@ -59,8 +59,8 @@ impl Stack {
             services.iter().for_each(|(_, aws)| create_registry_table(aws, "registry"));
             services
         });
-        let table = |(service, aws): &(_, Arc<Aws>)| RegistryTable { service, aws: Arc::clone(aws), name: "registry".into() };
-        TABLES.iter().map(table).collect()
+        let table = |service, aws| RegistryTable { service, aws: Arc::clone(aws), name: "registry".into() };
+        TABLES.iter().map(|(service, aws)| table(service, aws)).collect()
     }
 
     /// The environment variables by which a program finds the servers.
@@ -112,7 +112,7 @@ impl Stack {
     }
 
     /// Sends a request to the proxy's own API.
-    pub(crate) fn ask_proxy(&self, method: &str, path: &str, body: &str) -> (u16, String) {
+    pub(crate) fn proxy_request(&self, method: &str, path: &str, body: &str) -> (u16, String) {
         request(&self.proxy, method, path, body)
     }
 

@@ -12,7 +12,7 @@ use serde_json::{Value as Json, json};
 use crate::deployment::{Deployment, published_here, wait};
 use crate::pipeline::orders;
 use crate::stack::{Stack, create_registry_table};
-use crate::world::World;
+use crate::workspace::Workspace;
 
 /// The event with which Lambda invokes a consumer: one Kinesis record a line.
 fn kinesis_event(lines: &[String]) -> Json {
@@ -70,11 +70,11 @@ fn control_record(op: &str, fields: &str) -> String {
 #[test]
 fn the_consumer_applies_each_operation_once_in_any_order_and_reports_the_first_unreadable_record() {
     let deployment = Deployment::get();
-    let world = World::new();
-    world.export("direct/orders/V1", &orders(0, 40, "open"));
-    world.export("direct/orders/V2", &orders(5, 45, "open"));
-    world.run();
-    let published = published_here(&world);
+    let workspace = Workspace::new();
+    workspace.export("direct/orders/V1", &orders(0, 40, "open"));
+    workspace.export("direct/orders/V2", &orders(5, 45, "open"));
+    workspace.run();
+    let published = published_here(&workspace);
     let mut lines: Vec<String> = published.values().flatten().cloned().collect();
     // Without BEGIN and END, newest first, and everything twice.
     lines.retain(|line| line.contains("\"id\":"));
@@ -117,14 +117,16 @@ fn the_consumer_applies_each_operation_once_in_any_order_and_reports_the_first_u
 fn without_aggregation_a_stock_consumer_reads_one_operation_per_record() {
     let stack = Stack::get();
     create_stream("plain", 3);
-    let world = World::new();
-    world.export("acme/orders/V1", &orders(0, 300, "open"));
-    world.export("acme/orders/V2", &orders(20, 320, "open"));
-    world.run();
-    let expected: BTreeSet<String> = published_here(&world).into_values().flatten().collect();
+    let workspace = Workspace::new();
+    workspace.export("acme/orders/V1", &orders(0, 300, "open"));
+    workspace.export("acme/orders/V2", &orders(20, 320, "open"));
+    workspace.run();
+    let expected: BTreeSet<String> = published_here(&workspace).into_values().flatten().collect();
     let environment: Vec<(&str, &str)> = stack.environment().to_vec();
-    let output = world
-        .tidemark_with(&["run", "exports", "--state", "other", "--sink", "kinesis:plain?aggregate=off"], &environment);
+    let output = workspace.tidemark_with_env(
+        &["run", "exports", "--state", "other", "--sink", "kinesis:plain?aggregate=off"],
+        &environment,
+    );
     assert_eq!(output.status, 0, "{}", output.stderr);
     assert!(output.stdout.contains("Operations are in kinesis:plain"), "{}", output.stdout);
     let lines = lines_of("plain", &["--stock"]);
@@ -160,16 +162,16 @@ fn lines_of(stream: &str, options: &[&str]) -> Vec<String> {
 #[test]
 fn operations_are_spread_over_the_shards_and_each_row_stays_in_one() {
     create_stream("spread", 4);
-    let world = World::new();
-    world.export("acme/orders/V1", &orders(0, 400, "open"));
-    world.export("acme/orders/V2", &orders(0, 400, "paid").replace("0.50", "1.50"));
+    let workspace = Workspace::new();
+    workspace.export("acme/orders/V1", &orders(0, 400, "open"));
+    workspace.export("acme/orders/V2", &orders(0, 400, "paid").replace("0.50", "1.50"));
     let environment: Vec<(&str, &str)> = Stack::get().environment().to_vec();
     for _ in 0..2 {
-        world.tidemark_with(&["run", "exports", "--sink", "kinesis:spread"], &environment);
-        let plan = world.tidemark(&["plan", "acme/orders/V2", "--format", "json"]);
+        workspace.tidemark_with_env(&["run", "exports", "--sink", "kinesis:spread"], &environment);
+        let plan = workspace.tidemark(&["plan", "acme/orders/V2", "--format", "json"]);
         let plan: Json = serde_json::from_str(&plan.stdout).unwrap();
         let hash = plan["plan"]["hash"].as_str().unwrap().to_owned();
-        world.tidemark_with(&["approve", "acme/orders/V2", &hash, "--sink", "kinesis:spread"], &environment);
+        workspace.tidemark_with_env(&["approve", "acme/orders/V2", &hash, "--sink", "kinesis:spread"], &environment);
     }
     let mut shards_of: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let mut numbers: BTreeMap<String, usize> = BTreeMap::new();
@@ -266,53 +268,58 @@ fn after_a_shard_split_every_operation_is_in_the_shard_that_its_reader_expects()
 #[test]
 fn an_operation_too_large_for_a_record_fails_planning_and_nothing_is_published() {
     create_stream("oversize", 1);
-    let world = World::new();
+    let workspace = Workspace::new();
     let note = "n".repeat(1_100_000);
     let rows = orders(0, 3, "open") + &format!("eu,99,,open,1.50,{note},2026-01-01 00:00:00,job\n");
-    world.export("acme/orders/V1", &rows);
+    workspace.export("acme/orders/V1", &rows);
     let environment: Vec<(&str, &str)> = Stack::get().environment().to_vec();
-    let output = world.tidemark_with(&["run", "exports", "--sink", "kinesis:oversize"], &environment);
+    let output = workspace.tidemark_with_env(&["run", "exports", "--sink", "kinesis:oversize"], &environment);
     assert_eq!(output.status, 1, "{}", output.stdout);
-    assert!(output.stderr.contains("and the sink takes") && output.stderr.contains("publish to files"), "{}", output.stderr);
-    assert_eq!(world.statuses("acme/orders")["V1"], "FAILED");
+    assert!(
+        output.stderr.contains("and the sink takes") && output.stderr.contains("publish to files"),
+        "{}",
+        output.stderr
+    );
+    assert_eq!(workspace.statuses("acme/orders")["V1"], "FAILED");
     assert!(lines_of("oversize", &["--stock"]).is_empty());
     // Files have no such limit, so there it is published.
-    world.tidemark(&["retry", "acme/orders/V1"]);
-    assert_eq!(world.run().status, 0);
+    workspace.tidemark(&["retry", "acme/orders/V1"]);
+    assert_eq!(workspace.run().status, 0);
 }
 
 #[test]
 fn a_plan_made_for_files_is_redone_for_a_stream_with_a_lower_limit() {
     create_stream("less", 1);
-    let world = World::new();
+    let workspace = Workspace::new();
     let note = "n".repeat(1_100_000);
-    world.export("acme/orders/V1", &orders(0, 200, "open"));
+    workspace.export("acme/orders/V1", &orders(0, 200, "open"));
     let large = format!("eu,999,,open,1.50,{note},2026-01-01 00:00:00,job\n");
-    world.export("acme/orders/V2", &(orders(0, 20, "open") + &large));
+    workspace.export("acme/orders/V2", &(orders(0, 20, "open") + &large));
     let environment: Vec<(&str, &str)> = Stack::get().environment().to_vec();
     // Planned by a run that publishes to files, and held.
-    world.run();
-    assert_eq!(world.statuses("acme/orders")["V2"], "HELD");
-    let plan = world.tidemark(&["plan", "acme/orders/V2", "--format", "json"]);
+    workspace.run();
+    assert_eq!(workspace.statuses("acme/orders")["V2"], "HELD");
+    let plan = workspace.tidemark(&["plan", "acme/orders/V2", "--format", "json"]);
     let plan: Json = serde_json::from_str(&plan.stdout).unwrap();
     let hash = plan["plan"]["hash"].as_str().unwrap();
-    let output = world.tidemark_with(&["approve", "acme/orders/V2", hash, "--sink", "kinesis:less"], &environment);
+    let output =
+        workspace.tidemark_with_env(&["approve", "acme/orders/V2", hash, "--sink", "kinesis:less"], &environment);
     assert!(output.stderr.contains("and the sink takes"), "{}", output.stderr);
-    assert_eq!(world.statuses("acme/orders")["V2"], "FAILED");
+    assert_eq!(workspace.statuses("acme/orders")["V2"], "FAILED");
 }
 
 #[test]
 fn the_registry_remembers_that_a_stream_takes_no_aggregated_records() {
     create_stream("remembered", 1);
     create_registry_table(&Stack::get().clients(), "remembered");
-    let world = World::new();
-    world.export("plain/orders/V1", &orders(0, 20, "open"));
+    let workspace = Workspace::new();
+    workspace.export("plain/orders/V1", &orders(0, 20, "open"));
     let environment: Vec<(&str, &str)> = Stack::get().environment().to_vec();
     let store = "dynamodb:remembered";
     let run = ["run", "exports", "--store", store, "--sink", "kinesis:remembered?aggregate=off"];
-    let output = world.tidemark_with(&run, &environment);
+    let output = workspace.tidemark_with_env(&run, &environment);
     assert_eq!(output.status, 0, "{}", output.stderr);
-    let output = world.tidemark_with(&["replay", "plain/orders/V1", "--store", store], &environment);
+    let output = workspace.tidemark_with_env(&["replay", "plain/orders/V1", "--store", store], &environment);
     assert_eq!(output.status, 0, "{}", output.stderr);
     let records = lines_of("remembered", &["--stock"]);
     assert_eq!(records.iter().filter(|record| record.contains("\"id\":")).count(), 40);

@@ -19,20 +19,20 @@ use tempfile::TempDir;
 const NOBODY: &str = "65534";
 
 /// The folder of a test, removed on drop.
-pub(crate) struct World {
+pub(crate) struct Workspace {
     root: TempDir,
     as_nobody: Cell<bool>,
     program: &'static str,
 }
 
 /// The result of a command.
-pub(crate) struct Said {
+pub(crate) struct CommandOutput {
     pub(crate) status: i32,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
 
-impl World {
+impl Workspace {
     pub(crate) fn new() -> Self {
         Self::in_folder(TempDir::new().unwrap())
     }
@@ -43,7 +43,7 @@ impl World {
     }
 
     /// A workspace whose tables are the schemas in its folder `schemas`, which can change between two commands.
-    pub(crate) fn of_schemas() -> Self {
+    pub(crate) fn from_schemas() -> Self {
         Self { program: env!("CARGO_BIN_EXE_tidemark-from-schemas"), ..Self::new() }
     }
 
@@ -91,19 +91,23 @@ impl World {
     }
 
     /// Runs `tidemark` in the workspace's folder. In its output, `~` replaces the folder's name.
-    pub(crate) fn tidemark(&self, arguments: &[&str]) -> Said {
-        self.tidemark_with(arguments, &[])
+    pub(crate) fn tidemark(&self, arguments: &[&str]) -> CommandOutput {
+        self.tidemark_with_env(arguments, &[])
     }
 
-    pub(crate) fn tidemark_with(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Said {
+    pub(crate) fn tidemark_with_env(&self, arguments: &[&str], environment: &[(&str, &str)]) -> CommandOutput {
         let output = self.command(arguments).envs(environment.iter().copied()).output().unwrap();
         let text =
             |bytes: Vec<u8>| String::from_utf8(bytes).unwrap().replace(&*self.root.path().to_string_lossy(), "~");
-        Said { status: output.status.code().unwrap_or(-1), stdout: text(output.stdout), stderr: text(output.stderr) }
+        CommandOutput {
+            status: output.status.code().unwrap_or(-1),
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+        }
     }
 
     /// Runs later commands as `nobody` if the tests run as root: file permissions do not restrict root.
-    pub(crate) fn give_up_root(&self) {
+    pub(crate) fn drop_root(&self) {
         let is_root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n");
         if is_root {
             let mut chown = Command::new("chown");
@@ -113,7 +117,7 @@ impl World {
     }
 
     /// `tidemark run exports`.
-    pub(crate) fn run(&self) -> Said {
+    pub(crate) fn run(&self) -> CommandOutput {
         self.tidemark(&["run", "exports"])
     }
 
@@ -142,7 +146,7 @@ impl World {
     }
 }
 
-impl Said {
+impl CommandOutput {
     /// Everything as one text, for comparison with an approved snapshot. Times and durations are masked.
     pub(crate) fn transcript(&self) -> String {
         let stdout = mask_times(&self.stdout);
@@ -169,7 +173,7 @@ pub(crate) fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 }
 
 /// Reports how much a test tried: on stderr, even if the test passes, and in the summary at the end of the run.
-pub(crate) fn tell(text: &str) {
+pub(crate) fn add_to_summary(text: &str) {
     static SUMMARY: LazyLock<Mutex<File>> =
         LazyLock::new(|| Mutex::new(File::create(concat!(env!("CARGO_TARGET_TMPDIR"), "/summary.txt")).unwrap()));
     let line = format!("{text}\n");

@@ -113,7 +113,8 @@ fn main() -> io::Result<()> {
         baseline.join().expect("the thread does not panic")
     })?;
     let count = |fate| ids(&args).filter(|id| args.fate(*id) == fate).count() as u64;
-    let [unchanged, updated, deleted, inserted] = [Fate::Unchanged, Fate::Updated, Fate::Deleted, Fate::Inserted].map(count);
+    let [unchanged, updated, deleted, inserted] =
+        [Fate::Unchanged, Fate::Updated, Fate::Deleted, Fate::Inserted].map(count);
     let made = json!({
         "baseline": baseline,
         "snapshot": snapshot,

@@ -19,7 +19,7 @@ use crate::engines::{Finding, Given, Parts, by_reference, difference};
 use crate::properties::damage::NASTY;
 use crate::properties::tables::{Sheet, Tables, tables_with_rows};
 use crate::random::{self, FileDice};
-use crate::world::tell;
+use crate::workspace::add_to_summary;
 
 /// How many random tables are tried; `TIDEMARK_RANDOM_TABLES` overrides it.
 const RANDOM_TABLES: usize = 30;
@@ -190,7 +190,7 @@ fn athena_agrees_with_the_reference_on_random_tables() {
             Finding::Stopped(_) => {}
         }
     }
-    tell(&format!(
+    add_to_summary(&format!(
         "parity: reference, native engine and Trino agree on {operations} operations and {rejects} rejects of {rows} rows \
          of {tried} random tables; seed {hex}"
     ));

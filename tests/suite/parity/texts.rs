@@ -7,7 +7,7 @@ use super::{assert_no_failures, disagreement};
 use crate::engines::Given;
 use crate::properties::damage::NASTY;
 use crate::random;
-use crate::world::tell;
+use crate::workspace::add_to_summary;
 
 #[test]
 fn athena_parses_values_of_every_type_like_the_reference() {
@@ -35,7 +35,7 @@ fn athena_parses_values_of_every_type_like_the_reference() {
             failures.extend(disagreement(&given).map(|difference| format!("{ty}: {difference}")));
         }
     }
-    tell(&format!("parity: reference, native engine and Trino read {read} texts and refuse {refused} alike"));
+    add_to_summary(&format!("parity: reference, native engine and Trino read {read} texts and refuse {refused} alike"));
     assert_no_failures(&failures);
 }
 

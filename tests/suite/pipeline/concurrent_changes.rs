@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use super::{Journey, orders};
 use crate::deployment::{Deployment, Faults, calls, forget_calls, published_here, wait};
 use crate::stack::Stack;
-use crate::world::{World, tell};
+use crate::workspace::{Workspace, add_to_summary};
 
 fn key(tenant: &str) -> TableKey {
     TableKey { tenant: tenant.into(), table: "orders".into() }
@@ -15,12 +15,12 @@ fn key(tenant: &str) -> TableKey {
 
 /// What a local run publishes of these versions, numbered from V1.
 fn published_locally(tenant: &str, texts: &[String]) -> crate::deployment::Lines {
-    let world = World::new();
+    let workspace = Workspace::new();
     for (number, text) in texts.iter().enumerate() {
-        world.export(&format!("{tenant}/orders/V{}", number + 1), text);
+        workspace.export(&format!("{tenant}/orders/V{}", number + 1), text);
     }
-    world.run();
-    published_here(&world)
+    workspace.run();
+    published_here(&workspace)
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn athena_results_for_outdated_input_are_discarded() {
     let leftovers =
         athena.aws.s3.list_objects_v2().bucket(athena.bucket.replace("exports", "work")).prefix("athena/").send();
     assert_eq!(athena.aws.wait(leftovers).unwrap().contents().len(), 0, "no query leaves files behind");
-    tell("pipeline: 2 Athena results were outdated and discarded, after another delivery and after a resync");
+    add_to_summary("pipeline: 2 Athena results were outdated and discarded, after another delivery and after a resync");
 }
 
 /// V2 is delivered again while the query of its first delivery is queued.
@@ -136,7 +136,9 @@ fn a_change_set_of_many_parts_is_published_in_rounds_and_each_part_resumes_where
     let (_, number) = deployment.published("manyparts");
     let operations = journey.expected.values().flatten().filter(|line| line.contains("\"id\":")).count();
     assert_eq!(number, operations, "nothing was sent twice");
-    tell(&format!("pipeline: {functions} functions published {parts} parts of one version, in rounds of two"));
+    add_to_summary(&format!(
+        "pipeline: {functions} functions published {parts} parts of one version, in rounds of two"
+    ));
 }
 
 #[test]
@@ -152,7 +154,8 @@ fn a_changed_baseline_fails_the_execution_and_frees_the_table() {
     wait("the execution has failed", || deployment.executions("FAILED") > failed);
     assert_eq!(deployment.registry.state(&key("replaced")).unwrap().owner, None);
     assert_eq!(deployment.version(&journey.path("V2")).unwrap().status, Status::Registered);
-    let error = deployment.log("plan").into_iter().find(|line| line["tenant"] == "replaced" && line["level"] == "ERROR");
+    let error =
+        deployment.log("plan").into_iter().find(|line| line["tenant"] == "replaced" && line["level"] == "ERROR");
     let error = error.unwrap();
     assert!(error["message"].as_str().unwrap().contains("baseline-changed"), "{error}");
     assert_eq!((&error["table"], &error["version"], &error["kind"]), (&json!("orders"), &json!("V2"), &json!("Input")));

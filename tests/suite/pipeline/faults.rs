@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 use super::{Journey, orders};
 use crate::deployment::{Deployment, Faults, calls, forget_calls, wait};
 use crate::stack::Stack;
-use crate::world::tell;
+use crate::workspace::add_to_summary;
 
 /// A kind of call: service, operation and caller.
 type CallKind = (String, String, String);
@@ -60,7 +60,10 @@ fn no_operation_is_lost_or_invented_whichever_call_fails() {
     clean.deliver(&deployment, 1);
     deployment.wait_until_done([clean.path("V2").as_str()].into_iter());
     clean.check(&deployment);
-    tell(&format!("pipeline: the functions made these calls for one version: {}", by_service(&calls()[before..])));
+    add_to_summary(&format!(
+        "pipeline: the functions made these calls for one version: {}",
+        by_service(&calls()[before..])
+    ));
     let kinds = logged_kinds();
     assert!(kinds.len() > 30, "{kinds:?}");
     let faults = [
@@ -81,7 +84,10 @@ fn no_operation_is_lost_or_invented_whichever_call_fails() {
             Faults::struck()
         };
         journey.check(&deployment);
-        tell(&format!("pipeline: fault `{name}` injected into {} kinds of calls, which failed: {struck:?}", kinds.len()));
+        add_to_summary(&format!(
+            "pipeline: fault `{name}` injected into {} kinds of calls, which failed: {struck:?}",
+            kinds.len()
+        ));
         // Some calls are made only once in the life of a function.
         assert!(struck.values().sum::<usize>() > kinds.len() / 3, "{struck:?}");
     }
@@ -117,7 +123,7 @@ fn no_operation_is_lost_or_invented_when_a_call_fails_while_athena_computes() {
             Faults::struck()
         };
         journey.check(&deployment);
-        tell(&format!(
+        add_to_summary(&format!(
             "pipeline: fault `{name}` injected into {} kinds of calls while Athena computes, which failed: {struck:?}; \
              and into 2 calls of Athena",
             kinds.len()
@@ -141,7 +147,7 @@ fn the_sweeper_finishes_whichever_of_its_calls_fails() {
         let answer = deployment.sweep(what);
         assert!(answer["started"].is_u64(), "{answer}");
     }
-    tell(&format!("pipeline: {} kinds of calls of the sweeper failed in three ways each", kinds.len()));
+    add_to_summary(&format!("pipeline: {} kinds of calls of the sweeper failed in three ways each", kinds.len()));
 }
 
 #[test]
@@ -195,7 +201,7 @@ fn a_call_that_is_never_answered_is_repeated() {
         assert_eq!(Faults::struck()["hang"], 5);
     }
     journeys.iter().for_each(|journey| journey.check(&deployment));
-    tell("pipeline: 5 calls were never answered, one in each of five steps");
+    add_to_summary("pipeline: 5 calls were never answered, one in each of five steps");
 }
 
 #[test]
@@ -254,7 +260,7 @@ fn only_the_records_that_a_shard_rejected_are_sent_again() {
         }
         assert_eq!(Faults::struck()["entries"], 4);
         let throttled = Faults::struck();
-        tell(&format!("pipeline: throttled PutRecords, whole calls or single entries: {throttled:?}"));
+        add_to_summary(&format!("pipeline: throttled PutRecords, whole calls or single entries: {throttled:?}"));
     }
     journey.check(&deployment);
     let (_, number) = deployment.published("shards");
@@ -286,7 +292,7 @@ fn a_function_killed_during_its_step_is_restarted() {
         deployment.wait_until_done([journey.path("V2").as_str()].into_iter());
         journey.check(&deployment);
     }
-    tell(&format!("pipeline: functions were killed during {} steps", steps.len()));
+    add_to_summary(&format!("pipeline: functions were killed during {} steps", steps.len()));
 }
 
 /// Kills every process of a function, and returns how many there were.

@@ -4,7 +4,7 @@ use runtime::store::{Store as _, TableKey};
 
 use super::{HEADER, orders};
 use crate::deployment::{Deployment, Lines, published_here, wait};
-use crate::world::World;
+use crate::workspace::Workspace;
 
 /// Two versions of a tenant to send through the pipeline, and what a local run publishes of them.
 pub(super) struct Journey {
@@ -22,13 +22,13 @@ impl Journey {
 
     /// A journey of these two versions.
     pub(super) fn from_texts(tenant: &str, texts: [String; 2]) -> Self {
-        let world = World::new();
+        let workspace = Workspace::new();
         for (text, version) in texts.iter().zip(["V1", "V2"]) {
-            world.export(&format!("{tenant}/orders/{version}"), text);
+            workspace.export(&format!("{tenant}/orders/{version}"), text);
         }
-        let output = world.run();
+        let output = workspace.run();
         assert_eq!(output.status, 0, "{}", output.stdout);
-        Self { tenant: tenant.into(), expected: published_here(&world), texts }
+        Self { tenant: tenant.into(), expected: published_here(&workspace), texts }
     }
 
     pub(super) fn path(&self, version: &str) -> String {

@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use super::{Journey, orders};
 use crate::deployment::{Deployment, Faults, calls, forget_calls, wait};
 use crate::stack::Stack;
-use crate::world::tell;
+use crate::workspace::add_to_summary;
 
 #[test]
 fn large_exports_are_compared_by_athena_and_permissions_match_the_calls_made() {
@@ -74,7 +74,7 @@ fn check_permissions(calls: &[Json]) {
     let output = child.wait_with_output().unwrap();
     let report = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{report}");
-    tell(report.trim());
+    add_to_summary(report.trim());
 }
 
 #[test]
@@ -91,5 +91,5 @@ fn the_templates_pass_cfn_lint_and_cfn_guard() {
         .unwrap();
     let report = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{report}\n{}", String::from_utf8_lossy(&output.stderr));
-    tell(report.trim());
+    add_to_summary(report.trim());
 }

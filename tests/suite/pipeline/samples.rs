@@ -7,7 +7,7 @@ use runtime::store::{Status, Store as _, TableKey};
 use serde_json::{Value as Json, json};
 
 use crate::deployment::{Deployment, Lines, published_here, wait};
-use crate::world::{World, files, tell};
+use crate::workspace::{Workspace, add_to_summary, files};
 
 /// The files of exports by version, `TENANT/TABLE/VERSION`.
 fn by_version(folder: &Path) -> BTreeMap<String, Vec<(String, Vec<u8>)>> {
@@ -39,10 +39,10 @@ fn rounds(versions: &BTreeMap<String, Vec<(String, Vec<u8>)>>) -> Vec<Vec<String
 
 #[test]
 fn the_pipeline_publishes_all_samples_exactly_like_a_local_run() {
-    let world = World::new();
+    let workspace = Workspace::new();
     let samples = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("samples/exports");
-    world.tidemark(&["run", samples.to_str().unwrap()]);
-    let expected = published_here(&world);
+    workspace.tidemark(&["run", samples.to_str().unwrap()]);
+    let expected = published_here(&workspace);
     let deployment = Deployment::get();
     let versions = by_version(&samples);
     for round in rounds(&versions) {
@@ -59,7 +59,7 @@ fn the_pipeline_publishes_all_samples_exactly_like_a_local_run() {
         assert_eq!(&published[table], lines, "{table:?}");
     }
     for path in versions.keys() {
-        let history = world.tidemark(&["history", path.rsplit_once('/').unwrap().0, "--format", "json"]);
+        let history = workspace.tidemark(&["history", path.rsplit_once('/').unwrap().0, "--format", "json"]);
         let history: Json = serde_json::from_str(&history.stdout).unwrap();
         let local =
             history.as_array().unwrap().iter().find(|version| path.ends_with(version["version"].as_str().unwrap()));
@@ -68,7 +68,7 @@ fn the_pipeline_publishes_all_samples_exactly_like_a_local_run() {
     }
     let records: usize = expected.values().map(BTreeSet::len).sum();
     let (versions, tables) = (versions.len(), expected.len());
-    tell(&format!(
+    add_to_summary(&format!(
         "pipeline: {records} records of {versions} versions of {tables} tables are the same as those of a local run"
     ));
     assert_consumer_has_newest_snapshots(&deployment, &samples);
@@ -95,7 +95,7 @@ fn assert_consumer_has_newest_snapshots(deployment: &Deployment, samples: &Path)
         }
     }
     wait("the consumer has every row", || consumed(deployment) == rows);
-    tell(&format!("pipeline: the consumer's table has the {} rows of the newest snapshots", rows.len()));
+    add_to_summary(&format!("pipeline: the consumer's table has the {} rows of the newest snapshots", rows.len()));
 }
 
 /// The compared columns of `orders`.
