@@ -120,8 +120,8 @@ def compare(args, name, rows):
     folder, data = make(args.work, maker, options, rows)
     baseline, snapshot = ("none" if name == "first" else data["baseline"]), data["snapshot"]
     expected = [data["rows"], 0, 0] if name == "first" else [data[kind] for kind in ("inserted", "updated", "deleted")]
-    # The table of make_exports is not a generated one: it is read from its schema.
-    tidemark, table = (BIN / "tidemark", "ledger_entries") if maker == "samples" else (BIN / "tidemark-of-schemas", "bench")
+    # A table of the maker's own is known by its schema alone.
+    tidemark, table = (BIN / "tidemark", "ledger_entries") if maker == "samples" else (BIN / "tidemark-from-schemas", "bench")
     described = subprocess.run([tidemark, "tables", table, "--format", "json"], cwd=folder, check=True,
                                stdout=subprocess.PIPE).stdout.decode()
     exports = [export for export in (baseline, snapshot) if export != "none"]

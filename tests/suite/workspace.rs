@@ -47,7 +47,8 @@ impl Workspace {
         Self { program: env!("CARGO_BIN_EXE_tidemark-from-schemas"), ..Self::new() }
     }
 
-    /// Moves the workspace to a disk in memory if there is one: for tests that need many small workspaces.
+    /// Moves the (still empty) workspace to a disk in memory, if there is one: for tests that need many small
+    /// workspaces.
     pub(crate) fn in_memory(self) -> Self {
         let memory = Path::new("/dev/shm");
         if !memory.is_dir() {

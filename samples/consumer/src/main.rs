@@ -22,7 +22,7 @@ use lambda_runtime::{Error, LambdaEvent, service_fn};
 use runtime::aws::Aws;
 use runtime::sink::kinesis::client::client::client::client::client::client::client::kpl::deaggregate;
 use runtime::{Operation, Record};
-use store::{AT_ONCE, Orders};
+use store::{MAX_CONCURRENT_WRITES, Orders};
 
 fn main() -> ExitCode {
     runtime::telemetry::init_function_logs();
@@ -99,7 +99,7 @@ impl Batch<'_> {
                 Record::Operation(operation) => self.waiting.push((number.clone(), *operation)),
                 control => self.control(number, control).await?,
             }
-            if self.waiting.len() >= AT_ONCE {
+            if self.waiting.len() >= MAX_CONCURRENT_WRITES {
                 self.flush().await?;
             }
         }

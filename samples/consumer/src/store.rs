@@ -16,7 +16,7 @@ type Item = HashMap<String, AttributeValue>;
 const RESET: &str = "reset";
 
 /// The maximum number of concurrent writes.
-pub(crate) const AT_ONCE: usize = 64;
+pub(crate) const MAX_CONCURRENT_WRITES: usize = 64;
 
 /// The DynamoDB table of the orders.
 #[derive(Debug, Clone)]
@@ -78,7 +78,7 @@ impl Orders {
         while let Some(row) = rows.next().await {
             let (orders, row) = (self.clone(), row.map_err(|error| describe(&error))?);
             drops.spawn(async move { orders.drop_row(row).await });
-            if drops.len() >= AT_ONCE {
+            if drops.len() >= MAX_CONCURRENT_WRITES {
                 finish_one(&mut drops).await?;
             }
         }
