@@ -7,6 +7,8 @@ from pathlib import Path
 import aws
 
 HERE = Path(__file__).resolve().parent
+# Step Functions wait for a tenth of the time that a state or a retry says.
+WAIT_SCALE = "0.1"
 
 
 def command(home: Path) -> list[str | Path]:
@@ -18,7 +20,7 @@ def environment(folder: Path, port: int) -> dict[str, str]:
     emulator checks the rights of the caller; the account itself may do anything."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     account = {"AUTH": "true", "AWS_ACCESS_KEY_ID": aws.ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": aws.SECRET_KEY}
-    return kept | account | {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "IOT_MTLS_ENABLED": "0", "TMPDIR": str(folder)}
+    return kept | account | {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "IOT_MTLS_ENABLED": "0", "SFN_WAIT_SCALE": WAIT_SCALE, "TMPDIR": str(folder)}
 
 
 def is_healthy(address: str) -> bool:

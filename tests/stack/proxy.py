@@ -1,5 +1,6 @@
 """A proxy in front of the emulator that logs every call, and makes some of them fail.
 
+    POST   /_proxies starts another proxy, with rules and a log of its own; responds with its address
     POST   /_rules   replaces the list of rules
     DELETE /_rules   removes all rules, and empties the log
     GET    /_log     every call since then: service, operation, resource, caller, status, fault
@@ -158,7 +159,7 @@ class Proxy:
 
     async def answer(self, call: Call, writer: asyncio.StreamWriter) -> bool:
         """Handles a call; returns whether the connection stays open."""
-        if call.path in ("/_rules", "/_log"):
+        if call.path in ("/_proxies", "/_rules", "/_log"):
             writer.write(self.own(call))
             await writer.drain()
             return True
@@ -191,6 +192,8 @@ class Proxy:
         return True
 
     def own(self, call: Call) -> bytes:
+        if call.path == "/_proxies":
+            return response(200, json.dumps({"proxy": serve(f"http://{self.host}:{self.port}")}).encode())
         if call.path == "/_log":
             return response(200, json.dumps(self.log).encode())
         if call.method == "DELETE":

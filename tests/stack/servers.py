@@ -12,6 +12,7 @@ from pathlib import Path
 
 import athena
 import aws
+import aws_command
 import dynamodb
 import emulator
 import processes
@@ -47,13 +48,16 @@ def serve(home: Path, memory: str) -> None:
 def start(home: Path, folder: Path, memory: str, servers: list[Server], over: threading.Event) -> dict[str, str] | None:
     """The addresses of the servers; None when the end comes before they are up."""
     aws_port, trino_port, dynamodb_port = free_ports(3)
-    aws_address, trino_address, dynamodb_address = (f"http://127.0.0.1:{port}" for port in (aws_port, trino_port, dynamodb_port))
-    for name in ("aws", "trino", "dynamodb"):
+    aws_address, trino_address, dynamodb_address = (
+        f"http://127.0.0.1:{port}" for port in (aws_port, trino_port, dynamodb_port))
+    for name in ("aws", "trino", "dynamodb", "command"):
         (folder / name).mkdir()
     servers.append(Server("the AWS emulator", emulator.command(home), folder / "aws/log",
                           lambda: emulator.is_healthy(aws_address), emulator.environment(folder / "aws", aws_port)))
     servers.append(Server("DynamoDB Local", dynamodb.command(home, dynamodb_port), folder / "dynamodb/log",
                           lambda: dynamodb.is_healthy(dynamodb_address)))
+    servers.append(Server("the aws command", aws_command.command(home, folder / "command"), folder / "command/log",
+                          lambda: aws_command.is_healthy(folder / "command")))
     servers.append(Server("Trino", trino.command(home, folder / "trino", trino_port, aws_address, memory),
                           folder / "trino/log", lambda: trino.is_started(trino_address)))
     for server in servers:
@@ -64,6 +68,7 @@ def start(home: Path, folder: Path, memory: str, servers: list[Server], over: th
     aws.client("s3", aws_address).create_bucket(Bucket=BUCKET)
     return {"aws": aws_address, "athena": athena.serve(trino_address, aws_address), "trino": trino_address,
             "proxy": proxy.serve(aws_address), "dynamodb": dynamodb_address, "python": str(home / "venv/bin/python"),
+            "programs": str(aws_command.write(home, folder / "command", aws_address)),
             "region": aws.REGION, "access_key": aws.ACCESS_KEY, "secret_key": aws.SECRET_KEY, "bucket": BUCKET}
 
 
