@@ -1,7 +1,14 @@
-//! "Unknown X": the nearest known one, or all of them.
+//! Pieces of messages: counts, quoted lists, suggestions for a misspelled word, and excerpts from a file.
 
-/// What to say about a word that is none of the known: the nearest one, or the list when none is near.
-pub(crate) fn instead_of<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+use strsim::levenshtein;
+
+/// A number with its noun: `1 schema`, `6 schemas`.
+pub fn counted(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+/// Suggests a replacement for an unknown word: the nearest known word, or all of them if none is near.
+pub(crate) fn suggestion<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let known: Vec<&str> = known.into_iter().collect();
     match nearest(word, known.iter().copied()) {
         Some(name) => format!("did you mean `{name}`?"),
@@ -19,37 +26,40 @@ pub(crate) fn list(names: &[&str]) -> String {
     }
 }
 
-/// The known word that takes the fewest edits, if that is at most half of what was written.
+/// Returns the known word with the smallest edit distance, if the distance is at most half the length of `word`.
 pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    // A word from a file may be of any length; a long one resembles no name.
-    const LONGEST: usize = 128;
+    // A word from a file can have any length, and the distance takes quadratic time. No name is this long.
+    const MAX_WORD_LEN: usize = 128;
     let word = word.to_lowercase();
-    if word.len() > LONGEST {
+    if word.len() > MAX_WORD_LEN {
         return None;
     }
     let limit = (word.chars().count() / 2).max(1);
     known
         .into_iter()
-        .map(|name| (edits(&word, &name.to_lowercase()), name))
+        .map(|name| (levenshtein(&word, &name.to_lowercase()), name))
         .filter(|(distance, _)| *distance <= limit)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)
 }
 
-/// How many characters must be inserted, removed or replaced to make one word of the other (Levenshtein).
-fn edits(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (line, from) in from.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = line + 1;
-        for (column, to) in to.iter().enumerate() {
-            let replaced = diagonal + usize::from(from != *to);
-            diagonal = row[column + 1];
-            row[column + 1] = replaced.min(row[column] + 1).min(diagonal + 1);
+/// Text from a file, fit for a message: one line, no control characters, limited in length.
+pub(crate) fn excerpt(text: &str) -> String {
+    const MAX_CHARS: usize = 60;
+    if text.is_empty() {
+        return "\"\"".to_owned();
+    }
+    let mut excerpt = String::new();
+    for current in text.chars().take(MAX_CHARS) {
+        match current {
+            '\\' | '"' | '\'' => excerpt.push(current),
+            other => excerpt.extend(other.escape_debug()),
         }
     }
-    row[to.len()]
+    if text.chars().nth(MAX_CHARS).is_some() {
+        excerpt.push('…');
+    }
+    excerpt
 }
 
 #[cfg(test)]
@@ -57,18 +67,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_nearest_word_is_found_and_a_far_one_is_not() {
+    fn the_nearest_word_is_found_and_a_distant_one_is_not() {
         let types = ["boolean", "int", "bigint", "decimal", "string"];
         assert_eq!(nearest("integr", types), Some("int"));
         assert_eq!(nearest("STRING", types), Some("string"));
         assert_eq!(nearest("xyz", types), None);
-        assert_eq!(instead_of("zz", ["a1", "b2"]), "known: `a1` and `b2`");
+        assert_eq!(suggestion("zz", ["a1", "b2"]), "known: `a1` and `b2`");
     }
 
     #[test]
-    fn edits_are_counted() {
-        assert_eq!(edits("", "abc"), 3);
-        assert_eq!(edits("kitten", "sitting"), 3);
-        assert_eq!(edits("same", "same"), 0);
+    fn a_word_is_near_if_at_most_half_of_it_is_edited() {
+        assert_eq!(nearest("kitten", ["sitting"]), Some("sitting"), "three edits of six letters");
+        assert_eq!(nearest("kite", ["sitting"]), None);
+        assert_eq!(nearest("same", ["some", "same"]), Some("same"));
+        assert_eq!(nearest("", ["abc"]), None);
     }
 }
