@@ -1,4 +1,4 @@
-//! The commands that look, and `delta`, as their users see them.
+//! The read-only commands and `delta`, as their users see them.
 
 use crate::world::{World, gzip, ndjson};
 
@@ -17,7 +17,7 @@ fn world() -> World {
 }
 
 #[test]
-fn help_teaches() {
+fn help_matches_its_snapshots() {
     let world = World::new();
     for (name, arguments) in [
         ("help", &["--help"][..]),
@@ -36,9 +36,9 @@ fn help_teaches() {
         ("help_verify", &["verify", "--help"]),
         ("help_gc", &["gc", "--help"]),
     ] {
-        let said = world.tidemark_with(arguments, &[("COLUMNS", "110")]);
-        assert_eq!(said.status, 0);
-        insta::assert_snapshot!(name, said.transcript());
+        let output = world.tidemark_with(arguments, &[("COLUMNS", "110")]);
+        assert_eq!(output.status, 0);
+        insta::assert_snapshot!(name, output.transcript());
     }
 }
 
@@ -49,14 +49,14 @@ fn delta_prints_operations() {
 
 #[test]
 fn delta_without_a_baseline_inserts_every_row() {
-    let said = world().tidemark(&["delta", "orders", "none", "new.csv.gz"]);
-    let operations = ndjson(&said.stdout);
+    let output = world().tidemark(&["delta", "orders", "none", "new.csv.gz"]);
+    let operations = ndjson(&output.stdout);
     assert_eq!(operations.len(), 3);
     assert!(operations.iter().all(|operation| operation["op"] == "INSERT" && operation["previous"].is_null()));
 }
 
 #[test]
-fn delta_takes_folders_and_names() {
+fn delta_accepts_folders_and_explicit_names() {
     let world = world();
     world.write("old/a.csv.gz", &std::fs::read(world.path("old.csv.gz")).unwrap());
     let arguments = [
@@ -73,9 +73,9 @@ fn delta_takes_folders_and_names() {
         "-o",
         "ops.ndjson",
     ];
-    let said = world.tidemark(&[&arguments[..], &["--format", "json"]].concat());
-    assert_eq!(said.status, 0, "{}", said.stderr);
-    let plan: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
+    let output = world.tidemark(&[&arguments[..], &["--format", "json"]].concat());
+    assert_eq!(output.status, 0, "{}", output.stderr);
+    let plan: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
     assert_eq!([&plan["counts"]["inserted"], &plan["counts"]["updated"]], [1, 1]);
     let operations = ndjson(&std::fs::read_to_string(world.path("ops.ndjson")).unwrap());
     assert_eq!(operations.len(), 2);
@@ -85,18 +85,19 @@ fn delta_takes_folders_and_names() {
 }
 
 #[test]
-fn delta_leaves_no_file_behind_a_failure() {
+fn delta_leaves_no_output_file_after_a_failure() {
     let world = world();
     world.write("bad.csv.gz", &gzip(format!("{HEADER}eu,x,,open,,,2026-01-01 00:00:00,\n").as_bytes()));
-    let said = world.tidemark(&["delta", "orders", "old.csv.gz", "bad.csv.gz", "-o", "ops.ndjson"]);
-    insta::assert_snapshot!("delta_rejected", said.transcript());
-    let mut left: Vec<_> = std::fs::read_dir(world.path("")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    left.sort();
-    assert_eq!(left, ["bad.csv.gz", "exports", "new.csv.gz", "old.csv.gz"]);
+    let output = world.tidemark(&["delta", "orders", "old.csv.gz", "bad.csv.gz", "-o", "ops.ndjson"]);
+    insta::assert_snapshot!("delta_rejected", output.transcript());
+    let mut remaining: Vec<_> =
+        std::fs::read_dir(world.path("")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    remaining.sort();
+    assert_eq!(remaining, ["bad.csv.gz", "exports", "new.csv.gz", "old.csv.gz"]);
 }
 
 #[test]
-fn delta_into_a_pipe_that_closes_is_no_error() {
+fn delta_into_a_closed_pipe_is_not_an_error() {
     let world = World::new();
     let rows: String = (0..200_000).map(|n| format!("PK{n};1;;\n")).collect();
     let path = world.write("new.csv.gz", &gzip(rows.as_bytes()));
@@ -108,7 +109,7 @@ fn delta_into_a_pipe_that_closes_is_no_error() {
 }
 
 #[test]
-fn tables_are_listed() {
+fn tables_lists_every_table() {
     let world = World::new();
     let listed = world.tidemark(&["tables", "--format", "json"]);
     let tables: Vec<serde_json::Value> = serde_json::from_str(&listed.stdout).unwrap();
@@ -120,7 +121,7 @@ fn tables_are_listed() {
 }
 
 #[test]
-fn listings_speak_json() {
+fn listings_support_json() {
     let world = World::new();
     world.export("acme/test_table/V1", "PK1;1;a;x\n");
     world.run();

@@ -1,11 +1,11 @@
-//! The schema changes between two versions: what was published is compared by today's schema, and nothing is flooded
-//! in silence.
+//! Schemas that change between two versions: the baseline is compared by today's schema, and a schema change never
+//! floods consumers with operations unnoticed.
 
 use serde_json::{Value, json};
 
 use crate::world::{Said, World};
 
-/// A schema of table `t` with these columns besides its key `id`.
+/// A schema of table `t` with the key `id` and these columns.
 fn schema(columns: &str) -> String {
     format!(
         "table: t\ndescription: A table.\nprimary_key: [id]\ncolumns:\n  - {{ name: id, type: int }}\n{columns}source: {{ compression: none, nulls: [\"\", \"NULL\"] }}\nengine: {{ athena: false }}\n"
@@ -14,7 +14,7 @@ fn schema(columns: &str) -> String {
 
 const BEFORE: &str = "  - { name: note, type: string, nullable: true }\n  - { name: amount, type: string }\n";
 
-/// A world whose V1, of 200 rows, was published with `note` and `amount`.
+/// A table whose V1 was published: 200 rows with `note` and `amount`.
 fn world() -> World {
     let world = World::of_schemas();
     world.write("schemas/t.yaml", schema(BEFORE).as_bytes());
@@ -28,8 +28,8 @@ fn export(world: &World, version: &str, header: &str, row: impl Fn(u32) -> Strin
     world.write(&format!("exports/acme/t/{version}/t.csv"), format!("{header}\n{rows}").as_bytes());
 }
 
-/// The same world with another schema.
-fn changed(columns: &str) -> World {
+/// The same table after its schema has changed.
+fn changed_schema(columns: &str) -> World {
     let world = world();
     world.write("schemas/t.yaml", schema(columns).as_bytes());
     world
@@ -39,7 +39,7 @@ fn plan(world: &World, version: &str) -> Said {
     world.tidemark(&["plan", &format!("acme/t/{version}")])
 }
 
-/// The operations of a version, without what frames them.
+/// The operations of a version, without BEGIN and END.
 fn operations(world: &World, version: &str) -> Vec<Value> {
     let mut records = world.published(&format!("acme/t/{version}"));
     records.retain(|record| !matches!(record["op"].as_str(), Some("BEGIN" | "END")));
@@ -47,12 +47,12 @@ fn operations(world: &World, version: &str) -> Vec<Value> {
 }
 
 #[test]
-fn an_added_column_is_its_default_in_the_rows_from_before() {
-    let world = changed(
+fn an_added_column_takes_its_default_in_baseline_rows() {
+    let world = changed_schema(
         &(BEFORE.to_owned()
             + "  - { name: qty, type: int, default: \"1\" }\n  - { name: tag, type: string, nullable: true }\n"),
     );
-    // Row 7 was changed by the source; rows 1 to 150 have another quantity than the default; none has a tag.
+    // The source changed row 7; rows 1 to 150 differ from the default quantity; no row has a tag.
     export(&world, "V2", "id,note,amount,qty,tag", |n| {
         format!(
             "{n},{},{n}.50,{},",
@@ -60,24 +60,24 @@ fn an_added_column_is_its_default_in_the_rows_from_before() {
             if n <= 150 { 2 } else { 1 }
         )
     });
-    let said = world.run();
-    assert_eq!(said.status, 0, "{}", said.transcript());
+    let output = world.run();
+    assert_eq!(output.status, 0, "{}", output.transcript());
     insta::assert_snapshot!("added", plan(&world, "V2").transcript());
     let operations = operations(&world, "V2");
     assert_eq!(operations.len(), 150);
-    let of = |id: u32| operations.iter().find(|operation| operation["key"]["id"] == id).unwrap();
-    assert_eq!(of(1)["changed"], json!(["qty"]));
-    assert_eq!(of(7)["changed"], json!(["note", "qty"]));
-    assert_eq!(of(7)["after"], json!({"note": "other", "amount": "7.50", "qty": 2, "tag": null}));
+    let operation = |id: u32| operations.iter().find(|operation| operation["key"]["id"] == id).unwrap();
+    assert_eq!(operation(1)["changed"], json!(["qty"]));
+    assert_eq!(operation(7)["changed"], json!(["note", "qty"]));
+    assert_eq!(operation(7)["after"], json!({"note": "other", "amount": "7.50", "qty": 2, "tag": null}));
 }
 
 #[test]
-fn an_added_column_that_nothing_fills_stops_the_run() {
-    let world = changed(&(BEFORE.to_owned() + "  - { name: qty, type: int }\n"));
+fn an_added_required_column_without_a_default_stops_the_run() {
+    let world = changed_schema(&(BEFORE.to_owned() + "  - { name: qty, type: int }\n"));
     export(&world, "V2", "id,note,amount,qty", |n| format!("{n},n{n},{n}.50,1"));
     insta::assert_snapshot!("added_without_default", world.run().transcript());
     assert_eq!(world.statuses("acme/t")["V2"], "REGISTERED");
-    // With a default the same version goes through.
+    // With a default, the same version is published.
     world.write(
         "schemas/t.yaml",
         schema(&(BEFORE.to_owned() + "  - { name: qty, type: int, default: \"1\" }\n")).as_bytes(),
@@ -88,7 +88,7 @@ fn an_added_column_that_nothing_fills_stops_the_run() {
 
 #[test]
 fn a_removed_column_is_skipped() {
-    let world = changed("  - { name: amount, type: string }\n");
+    let world = changed_schema("  - { name: amount, type: string }\n");
     export(&world, "V2", "amount,id", |n| format!("{},{n}", if n == 3 { "9".into() } else { format!("{n}.50") }));
     assert_eq!(world.run().status, 0);
     insta::assert_snapshot!("removed", plan(&world, "V2").transcript());
@@ -98,10 +98,10 @@ fn a_removed_column_is_skipped() {
 }
 
 #[test]
-fn a_retyped_column_is_compared_as_todays_type_and_what_it_cannot_read_differs() {
+fn a_retyped_column_is_compared_as_its_new_type() {
     let world = World::of_schemas();
     world.write("schemas/t.yaml", schema(BEFORE).as_bytes());
-    // Three old amounts are no decimals, one of them NULL where none may stand.
+    // Three old amounts are not decimals; one of them is NULL in a column that is not nullable.
     export(&world, "V1", "id,note,amount", |n| match n {
         5 => "5,n5,free".into(),
         6 => "6,n6,NaN".into(),
@@ -115,7 +115,7 @@ fn a_retyped_column_is_compared_as_todays_type_and_what_it_cannot_read_differs()
             + "operations: { before_image: true }\n")
             .as_bytes(),
     );
-    // 1.5 is 1.50; row 8 changed; 5, 6 and 7 have become numbers; 9 is gone.
+    // 1.5 equals 1.50; row 8 changes; rows 5, 6 and 7 become readable; row 9 is gone.
     export(&world, "V2", "id,note,amount", |n| match n {
         5..=7 => format!("{n},n{n},0"),
         8 => "8,n8,80".into(),
@@ -126,17 +126,17 @@ fn a_retyped_column_is_compared_as_todays_type_and_what_it_cannot_read_differs()
     insta::assert_snapshot!("retyped", plan(&world, "V2").transcript());
     let operations = operations(&world, "V2");
     assert_eq!(operations.len(), 6);
-    let of = |id: u32| operations.iter().find(|operation| operation["key"]["id"] == id).unwrap();
-    assert_eq!((&of(5)["op"], &of(5)["after"]["amount"]), (&json!("UPDATE"), &json!("0.00")));
-    // An old image that has no typed form is left out; the others are there.
-    assert_eq!(of(5).get("before"), None);
-    assert_eq!(of(8)["before"], json!({"note": "n8", "amount": "8.50"}));
-    assert_eq!(of(9)["before"], json!({"note": "n9", "amount": "9.50"}));
+    let operation = |id: u32| operations.iter().find(|operation| operation["key"]["id"] == id).unwrap();
+    assert_eq!((&operation(5)["op"], &operation(5)["after"]["amount"]), (&json!("UPDATE"), &json!("0.00")));
+    // A before image that today's types cannot represent is omitted; the others are present.
+    assert_eq!(operation(5).get("before"), None);
+    assert_eq!(operation(8)["before"], json!({"note": "n8", "amount": "8.50"}));
+    assert_eq!(operation(9)["before"], json!({"note": "n9", "amount": "9.50"}));
 }
 
 #[test]
-fn the_row_bytes_of_an_unreadable_old_value_are_its_raw_text() {
-    let world = changed("  - { name: note, type: string, nullable: true }\n  - { name: amount, type: int }\n");
+fn an_unreadable_baseline_value_is_hashed_as_raw_text() {
+    let world = changed_schema("  - { name: note, type: string, nullable: true }\n  - { name: amount, type: int }\n");
     export(&world, "V2", "id,note,amount", |n| format!("{n},n{n},1"));
     assert_eq!(world.run().status, 1);
     let hash = |n: u32| {
@@ -144,27 +144,27 @@ fn the_row_bytes_of_an_unreadable_old_value_are_its_raw_text() {
         let bytes = format!("{}:{id}{}:{note}!{}:{amount}", id.len(), note.len(), amount.len());
         i128::from(xxhash_rust::xxh64::xxh64(bytes.as_bytes(), 0).cast_signed())
     };
-    let said = world.tidemark(&["plan", "acme/t/V2", "--format", "json"]);
-    let version: Value = serde_json::from_str(&said.stdout).unwrap();
+    let output = world.tidemark(&["plan", "acme/t/V2", "--format", "json"]);
+    let version: Value = serde_json::from_str(&output.stdout).unwrap();
     assert_eq!(version["plan"]["baseline_fingerprint"], (1..=200).map(hash).sum::<i128>().to_string());
-    // Every row is an UPDATE; nobody asked for that, so it is held.
+    // Every row is an UPDATE, so the guard holds the version.
     assert_eq!((&version["status"], &version["reason"]), (&json!("HELD"), &json!("updates 100 % > 50 %")));
     assert_eq!(version["plan"]["findings"]["unreadable"], json!({"amount": 200}));
 }
 
 #[test]
-fn a_column_that_was_renamed_without_a_word_is_held_and_with_one_it_is_nothing() {
+fn a_renamed_column_is_held_unless_formerly_names_it() {
     let renamed = |formerly: &str| {
         format!(
             "  - {{ name: remark, type: string, nullable: true{formerly} }}\n  - {{ name: amount, type: string }}\n"
         )
     };
-    let world = changed(&renamed(""));
+    let world = changed_schema(&renamed(""));
     export(&world, "V2", "id,remark,amount", |n| format!("{n},n{n},{n}.50"));
-    insta::assert_snapshot!("renamed_in_silence", world.run().transcript());
-    insta::assert_snapshot!("renamed_in_silence_plan", plan(&world, "V2").transcript());
+    insta::assert_snapshot!("renamed_without_formerly", world.run().transcript());
+    insta::assert_snapshot!("renamed_without_formerly_plan", plan(&world, "V2").transcript());
     assert_eq!(world.statuses("acme/t")["V2"], "HELD");
-    // The schema says so now: the version is planned anew.
+    // Once the schema declares the rename, the version is planned again.
     world.write("schemas/t.yaml", schema(&renamed(", formerly: note")).as_bytes());
     assert_eq!(world.run().status, 0);
     assert_eq!(world.statuses("acme/t")["V2"], "SUCCEEDED");
@@ -174,14 +174,15 @@ fn a_column_that_was_renamed_without_a_word_is_held_and_with_one_it_is_nothing()
 
 #[test]
 fn a_change_of_case_is_a_rename() {
-    let world = changed("  - { name: Note, type: string, nullable: true }\n  - { name: amount, type: string }\n");
+    let world =
+        changed_schema("  - { name: Note, type: string, nullable: true }\n  - { name: amount, type: string }\n");
     export(&world, "V2", "id,Note,amount", |n| format!("{n},n{n},{n}.50"));
     assert_eq!(world.run().status, 0);
     assert!(operations(&world, "V2").is_empty());
 }
 
 #[test]
-fn a_changed_key_stops_the_run_until_a_resync() {
+fn a_changed_primary_key_stops_the_run_until_a_resync() {
     let other_key = schema(BEFORE).replace("primary_key: [id]", "primary_key: [id, amount]");
     let other_type = schema(BEFORE).replace("name: id, type: int", "name: id, type: string");
     for (name, schema) in [("other_key", &other_key), ("other_key_type", &other_type)] {
@@ -209,7 +210,7 @@ fn a_wider_key_type_is_the_same_key() {
 }
 
 #[test]
-fn the_baseline_is_read_in_the_dialect_of_its_time() {
+fn the_baseline_is_read_in_its_original_dialect() {
     let world = world();
     let other = schema(BEFORE).replace(
         "source: { compression: none, nulls: [\"\", \"NULL\"] }",
@@ -219,8 +220,8 @@ fn the_baseline_is_read_in_the_dialect_of_its_time() {
     let rows: String =
         (1..=200).map(|n| format!("{n};{};{n}.50\n", if n == 1 { "-".into() } else { format!("n{n}") })).collect();
     world.write("exports/acme/t/V2/t.csv.gz", &crate::world::gzip(rows.as_bytes()));
-    let said = world.run();
-    assert_eq!(said.status, 0, "{}", said.transcript());
+    let output = world.run();
+    assert_eq!(output.status, 0, "{}", output.transcript());
     let operations = operations(&world, "V2");
     assert_eq!(operations.len(), 1);
     assert_eq!((&operations[0]["key"], &operations[0]["after"]["note"]), (&json!({"id": 1}), &Value::Null));
@@ -228,7 +229,7 @@ fn the_baseline_is_read_in_the_dialect_of_its_time() {
 }
 
 #[test]
-fn a_held_version_is_planned_anew_once_the_schema_changed() {
+fn a_held_version_is_planned_again_after_a_schema_change() {
     let world = world();
     export(&world, "V2", "id,note,amount", |n| format!("{n},other,{n}.50"));
     assert_eq!(world.run().status, 1);

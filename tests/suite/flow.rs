@@ -1,4 +1,4 @@
-//! The flow over whole exports: what is published, what waits, what is superseded or refused.
+//! The flow over complete exports: which versions are published, wait, are superseded or refused.
 
 use serde_json::{Value, json};
 
@@ -23,7 +23,7 @@ fn counts(outcome: &Value) -> [i64; 3] {
 }
 
 #[test]
-fn three_versions_give_the_operations_that_a_hand_finds() {
+fn three_versions_produce_the_expected_operations() {
     let world = World::new();
     world.export("acme/test_table/V1", V1);
     world.export("acme/test_table/V2", V2);
@@ -62,7 +62,7 @@ fn ids_are_the_same_on_every_machine() {
 }
 
 #[test]
-fn a_version_is_framed_and_its_fingerprints_chain() {
+fn begin_and_end_frame_a_version_and_fingerprints_chain() {
     let world = World::new();
     world.export("acme/test_table/V1", V1);
     world.export("acme/test_table/V2", V2);
@@ -85,7 +85,7 @@ fn a_version_is_framed_and_its_fingerprints_chain() {
 }
 
 #[test]
-fn running_again_does_nothing_and_says_so() {
+fn running_again_reports_nothing_to_do() {
     let world = World::new();
     world.export("acme/test_table/V1", V1);
     world.run();
@@ -95,7 +95,7 @@ fn running_again_does_nothing_and_says_so() {
 }
 
 #[test]
-fn a_run_as_its_user_sees_it() {
+fn run_status_and_history_output() {
     let world = World::new();
     world.export("acme/test_table/V1", V1);
     world.export("acme/test_table/V2", V2);
@@ -106,32 +106,32 @@ fn a_run_as_its_user_sees_it() {
 }
 
 #[test]
-fn a_replay_is_the_same_to_the_byte() {
+fn a_replay_is_byte_identical() {
     let world = World::new();
     world.export("acme/test_table/V1", V1);
     world.export("acme/test_table/V2", V2);
     world.run();
-    let said = world.tidemark(&["replay", "acme/test_table/V1", "--out", "again"]);
-    assert_eq!(said.status, 0, "{}", said.stderr);
+    let output = world.tidemark(&["replay", "acme/test_table/V1", "--out", "again"]);
+    assert_eq!(output.status, 0, "{}", output.stderr);
     let part = |out: &str| std::fs::read(world.path(out).join("acme/test_table/V1/part-00000.ndjson.gz")).unwrap();
     assert_eq!(part("again"), part("out"));
-    // The lease is free again, and the next version goes on from V2.
+    // The lease is free again, and the next version builds on V2.
     world.export("acme/test_table/V3", V1);
     assert_eq!(world.run().status, 0);
     assert_eq!(world.published("acme/test_table/V3")[0]["sequence"], json!(3));
 }
 
 #[test]
-fn only_what_succeeded_can_be_published_again() {
+fn only_succeeded_versions_can_be_replayed() {
     let world = World::new();
     world.export("acme/test_table/V1", V1);
     world.export("acme/test_table/V2", "PK1;one;;\n");
     world.run();
     insta::assert_snapshot!("replay_of_failed", world.tidemark(&["replay", "acme/test_table/V2"]).transcript());
     std::fs::remove_dir_all(world.path(".tidemark/changes")).unwrap();
-    let said = world.tidemark(&["replay", "acme/test_table/V1"]);
-    assert_eq!(said.status, 1);
-    assert!(said.stderr.contains("is gone"), "{}", said.stderr);
+    let output = world.tidemark(&["replay", "acme/test_table/V1"]);
+    assert_eq!(output.status, 1);
+    assert!(output.stderr.contains("is gone"), "{}", output.stderr);
 }
 
 #[test]
@@ -147,20 +147,20 @@ fn an_empty_change_set_is_published_and_takes_a_sequence() {
 }
 
 #[test]
-fn an_older_version_that_comes_late_is_superseded() {
+fn an_older_version_that_arrives_late_is_superseded() {
     let world = World::new();
     world.export("acme/test_table/V2", V2);
     world.run();
     world.export("acme/test_table/V1", V1);
-    let said = world.run();
-    insta::assert_snapshot!("late", said.transcript());
+    let output = world.run();
+    insta::assert_snapshot!("late", output.transcript());
     assert_eq!(world.statuses("acme/test_table")["V1"], "SUPERSEDED");
     assert!(world.published("acme/test_table/V1").is_empty());
     assert_eq!(world.run().stdout, "nothing to do: 2 versions known, none is new\n");
 }
 
 #[test]
-fn the_same_parts_written_again_are_no_revision() {
+fn rewriting_the_same_parts_is_not_a_revision() {
     let world = World::new();
     let path = world.export("acme/test_table/V1", V1);
     world.run();
@@ -168,14 +168,14 @@ fn the_same_parts_written_again_are_no_revision() {
     std::fs::remove_file(&path).unwrap();
     world.write("exports/acme/test_table/V1/part.csv.gz", &bytes);
     assert_eq!(world.run().stdout, "nothing to do: 1 version known, none is new\n");
-    // As a baseline it is still good, too.
+    // It is still valid as a baseline.
     world.export("acme/test_table/V2", V2);
     assert_eq!(world.run().status, 0);
     assert_eq!(world.statuses("acme/test_table")["V2"], "SUCCEEDED");
 }
 
 #[test]
-fn other_parts_after_success_are_a_refused_revision() {
+fn changed_parts_after_success_are_a_refused_revision() {
     let world = World::new();
     world.export("acme/test_table/V1", V1);
     world.run();
@@ -184,13 +184,13 @@ fn other_parts_after_success_are_a_refused_revision() {
     insta::assert_snapshot!("revision", world.run().transcript());
     assert_eq!(world.published("acme/test_table/V1"), published);
     assert_eq!(world.statuses("acme/test_table")["V1"], "SUCCEEDED");
-    // It is told once, and remembered.
+    // It is reported once, and recorded.
     assert_eq!(world.run().status, 0);
     assert!(world.tidemark(&["history", "acme/test_table"]).stdout.contains("a revision was refused"));
 }
 
 #[test]
-fn a_baseline_that_changed_stops_the_run() {
+fn a_changed_baseline_stops_the_run() {
     let world = World::new();
     world.export("acme/test_table/V1", V1);
     world.run();
@@ -199,22 +199,22 @@ fn a_baseline_that_changed_stops_the_run() {
     world.export("acme/test_table/V2", V2);
     insta::assert_snapshot!("baseline_changed", world.run().transcript());
     assert_eq!(world.statuses("acme/test_table")["V2"], "REGISTERED");
-    // Once it is back, the next run goes on.
+    // Once the original is back, the next run continues.
     world.export("acme/test_table/V1", V1);
     assert_eq!(world.run().status, 0);
     assert_eq!(world.statuses("acme/test_table")["V2"], "SUCCEEDED");
 }
 
 #[test]
-fn a_baseline_that_vanished_stops_the_run() {
+fn a_missing_baseline_stops_the_run() {
     let world = World::new();
     let path = world.export("acme/test_table/V1", V1);
     world.run();
     std::fs::remove_file(path).unwrap();
     world.export("acme/test_table/V2", V2);
-    let said = world.run();
-    assert_eq!(said.status, 1);
-    assert!(said.stderr.contains("part.csv.gz is gone"), "{}", said.stderr);
+    let output = world.run();
+    assert_eq!(output.status, 1);
+    assert!(output.stderr.contains("part.csv.gz is gone"), "{}", output.stderr);
 }
 
 #[test]
@@ -222,8 +222,8 @@ fn two_spellings_of_one_version_are_refused() {
     let world = World::new();
     world.export("acme/test_table/V1", V1);
     world.export("acme/test_table/V01", V2);
-    let said = world.run();
-    insta::assert_snapshot!("twin", said.transcript());
+    let output = world.run();
+    insta::assert_snapshot!("two_spellings", output.transcript());
 }
 
 #[test]
@@ -233,7 +233,7 @@ fn single_waits_while_there_are_two_files() {
     world.write("exports/acme/test_table/V2/a.csv.gz", &gzip(V2.as_bytes()));
     world.write("exports/acme/test_table/V2/b.csv.gz", &gzip(b"PK9;9;;\n"));
     insta::assert_snapshot!("single_waits", world.run().transcript());
-    // Waiting never blocks a newer version.
+    // A waiting version never blocks a newer one.
     world.export("acme/test_table/V3", V2);
     world.run();
     assert_eq!(world.statuses("acme/test_table")["V3"], "SUCCEEDED");
@@ -248,9 +248,9 @@ fn a_count_waits_for_every_part() {
     let world = World::new();
     let part = |n: u32| format!("{HEADER}S{n},Chair,seats,1.50,,true,,,standard,\n");
     world.write("exports/acme/products/V1/a.csv", part(1).as_bytes());
-    let said = world.run();
-    assert!(said.stdout.contains("WAITING  waits for 1 of 2 parts"), "{}", said.stdout);
-    assert_eq!(said.status, 0);
+    let output = world.run();
+    assert!(output.stdout.contains("WAITING  waits for 1 of 2 parts"), "{}", output.stdout);
+    assert_eq!(output.status, 0);
     assert!(world.tidemark(&["status"]).stdout.contains("waits for 1 of 2 parts"));
     world.write("exports/acme/products/V1/b.csv", part(2).as_bytes());
     assert_eq!(world.run().status, 0);
@@ -258,7 +258,7 @@ fn a_count_waits_for_every_part() {
 }
 
 #[test]
-fn a_manifest_waits_for_what_it_names() {
+fn a_manifest_waits_for_the_parts_it_names() {
     const HEADER: &str =
         "book,entry_id,posted_on,booked_at,account,counterparty,amount,currency,fx_rate,reversed,reference,batch_no\n";
     let world = World::new();
@@ -280,8 +280,8 @@ fn a_manifest_waits_for_what_it_names() {
     world.write(&format!("{folder}/b.csv.gz"), &b[..10]);
     assert!(world.run().stdout.contains("waits for b.csv.gz to have"));
     world.write(&format!("{folder}/b.csv.gz"), &b);
-    let said = world.run();
-    assert!(said.stderr.contains("1 rows, where _manifest.json says 2"), "{}", said.stderr);
+    let output = world.run();
+    assert!(output.stderr.contains("1 rows, where _manifest.json says 2"), "{}", output.stderr);
     assert_eq!(world.statuses("acme/ledger_entries")["V1"], "FAILED");
     world.write(&format!("{folder}/_manifest.json"), manifest(1).to_string().as_bytes());
     assert_eq!(world.run().status, 0);
@@ -289,28 +289,28 @@ fn a_manifest_waits_for_what_it_names() {
 }
 
 #[test]
-fn a_marker_alone_is_no_export() {
+fn a_marker_alone_is_not_an_export() {
     let world = World::new();
     world.write("exports/acme/web_events/V1/_SUCCESS", b"");
-    let said = world.run();
-    assert!(said.stdout.contains("waits for its first part; only the marker is there"), "{}", said.stdout);
+    let output = world.run();
+    assert!(output.stdout.contains("waits for its first part; only the marker is there"), "{}", output.stdout);
     assert!(world.published("acme/web_events/V1").is_empty());
 }
 
 #[test]
-fn filters_leave_the_others_alone() {
+fn a_filtered_run_leaves_other_tables_alone() {
     let world = World::new();
     for tenant in ["acme", "globex"] {
         world.export(&format!("{tenant}/test_table/V1"), V1);
     }
-    let said = world.tidemark(&["run", "exports", "--tenant", "globex", "--table", "test_table"]);
-    assert_eq!(said.status, 0);
+    let output = world.tidemark(&["run", "exports", "--tenant", "globex", "--table", "test_table"]);
+    assert_eq!(output.status, 0);
     assert!(world.published("acme/test_table/V1").is_empty());
     assert!(!world.published("globex/test_table/V1").is_empty());
 }
 
 #[test]
-fn a_run_that_finds_the_lock_taken_leaves_at_once() {
+fn a_run_exits_at_once_when_the_lock_is_taken() {
     let world = World::new();
     world.export("acme/test_table/V1", V1);
     world.run();
@@ -318,24 +318,24 @@ fn a_run_that_finds_the_lock_taken_leaves_at_once() {
     let registry = rusqlite::Connection::open(world.path(".tidemark/registry.sqlite")).unwrap();
     let hold = "UPDATE tables SET owner = 'process 1', fence = fence + 1, expires_at = 4102444800000";
     registry.execute(hold, []).unwrap();
-    let said = world.run();
-    assert_eq!(said.status, 0);
-    assert!(said.stdout.contains("process 1 is working on it"), "{}", said.stdout);
+    let output = world.run();
+    assert_eq!(output.status, 0);
+    assert!(output.stdout.contains("process 1 is working on it"), "{}", output.stdout);
     assert!(world.published("acme/test_table/V2").is_empty());
-    // A lease that nobody renews expires.
+    // A lease that is not renewed expires.
     registry.execute("UPDATE tables SET expires_at = 1", []).unwrap();
     assert_eq!(world.run().status, 0);
     assert!(!world.published("acme/test_table/V2").is_empty());
 }
 
 #[test]
-fn what_began_to_be_published_is_finished_first_under_its_number() {
+fn an_interrupted_publication_is_finished_first_under_its_sequence() {
     let world = World::new();
     world.export("acme/test_table/V1", V1);
     world.export("acme/test_table/V2", V2);
     world.run();
     let published = world.published("acme/test_table/V2");
-    // As a process leaves it that is killed between PUBLISHING and SUCCEEDED.
+    // The state that a process killed between PUBLISHING and SUCCEEDED leaves behind.
     let registry = rusqlite::Connection::open(world.path(".tidemark/registry.sqlite")).unwrap();
     let back = "UPDATE versions SET status = 'PUBLISHING',
                 record = replace(record, '\"SUCCEEDED\"', '\"PUBLISHING\"') WHERE record ->> 'version' = 'V2'";

@@ -1,36 +1,24 @@
-//! The generator as it is used: what it writes, what it leaves alone, and that no text brings it down.
+//! The generator from the outside: what it writes, what it leaves alone, and that it survives any input.
+
+mod defaults;
+mod fuzz;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
-use std::sync::LazyLock;
 use std::time::SystemTime;
 
 use assert_cmd::Command;
-use generator::diagnostic::{Look, human, json};
-use generator::model;
 use generator::source::{self, Source};
-use proptest::prelude::*;
-use runtime::epoch::Written;
 use runtime::table::{Column, Type};
-use runtime::value::Reader;
 use tempfile::TempDir;
 use tests::table::table;
 
 use crate::diagnostics::assert_spans_are_inside;
 
-/// The program itself, built once by the cargo and in the profile that built this test.
-static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
-    let mut build = std::process::Command::new(env!("CARGO"));
-    build.args(["build", "--quiet", "--package", "generator"]);
-    if !cfg!(debug_assertions) {
-        build.arg("--release");
-    }
-    assert!(build.status().unwrap().success());
-    let test = std::env::current_exe().unwrap();
-    test.ancestors().nth(2).unwrap().join(format!("generator{}", std::env::consts::EXE_SUFFIX))
-});
+/// The program itself.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_generator-under-test");
 
 const CUSTOMERS: &str = "\
 table: customers
@@ -41,7 +29,7 @@ columns:
   - { name: name, type: string, nullable: true, description: As on the invoice }
 ";
 
-/// A workspace of its own, with what is hand-written beside generated code.
+/// A temporary workspace with schemas, and hand-written files next to the generated ones.
 struct Workspace(TempDir);
 
 impl Workspace {
@@ -49,7 +37,7 @@ impl Workspace {
         let workspace = Self(TempDir::new().unwrap());
         workspace.write("generated/Cargo.toml", "# by hand\n");
         workspace.write("generated/src/bin/tidemark.rs", "// by hand\n");
-        workspace.write("generated/src/helper.rs", "//! By hand, and none of the generator's business.\n");
+        workspace.write("generated/src/helper.rs", "//! By hand; the generator must not touch it.\n");
         for (table, yaml) in schemas {
             workspace.write(&format!("schemas/{table}.yaml"), yaml);
         }
@@ -70,7 +58,7 @@ impl Workspace {
     }
 
     fn run(&self, arguments: &[&str]) -> Output {
-        let mut program = Command::new(&*PROGRAM);
+        let mut program = Command::new(PROGRAM);
         program.arg("--root").arg(self.0.path()).args(arguments).output().unwrap()
     }
 
@@ -81,7 +69,7 @@ impl Workspace {
         (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
     }
 
-    /// Every file with its bytes and the time it was written.
+    /// Every file with its bytes and modification time.
     fn files(&self) -> BTreeMap<PathBuf, (Vec<u8>, SystemTime)> {
         let mut files = BTreeMap::new();
         let mut folders = vec![self.0.path().to_owned()];
@@ -91,8 +79,8 @@ impl Workspace {
                 if path.is_dir() {
                     folders.push(path);
                 } else {
-                    let written = path.metadata().unwrap().modified().unwrap();
-                    files.insert(path.clone(), (fs::read(&path).unwrap(), written));
+                    let modified = path.metadata().unwrap().modified().unwrap();
+                    files.insert(path.clone(), (fs::read(&path).unwrap(), modified));
                 }
             }
         }
@@ -100,13 +88,13 @@ impl Workspace {
     }
 }
 
-fn named(table: &str) -> String {
+fn schema_named(table: &str) -> String {
     CUSTOMERS.replace("customers", table)
 }
 
 #[test]
-fn the_first_run_creates_everything_and_the_second_touches_nothing() {
-    let workspace = Workspace::new(&[("customers", CUSTOMERS), ("orders", &named("orders"))]);
+fn the_first_run_creates_everything_and_the_second_writes_nothing() {
+    let workspace = Workspace::new(&[("customers", CUSTOMERS), ("orders", &schema_named("orders"))]);
     let (status, stdout, stderr) = workspace.outcome(&[]);
     assert_eq!((status, stdout.as_str()), (0, ""));
     let created = [
@@ -141,7 +129,7 @@ fn the_first_run_creates_everything_and_the_second_touches_nothing() {
 }
 
 #[test]
-fn generated_rust_reads_as_if_written_by_hand() {
+fn generated_rust_reads_like_handwritten_code() {
     let workspace = Workspace::new(&[("customers", CUSTOMERS)]);
     assert_eq!(workspace.outcome(&[]).0, 0);
     insta::assert_snapshot!(workspace.read("generated/src/customers.rs"), @r##"
@@ -187,7 +175,7 @@ fn generated_rust_reads_as_if_written_by_hand() {
 }
 
 #[test]
-fn the_old_name_of_a_column_reaches_the_runtime() {
+fn the_former_name_of_a_column_reaches_the_runtime() {
     let yaml = CUSTOMERS.replace("nullable: true", "nullable: true, default: nobody, formerly: Full_Name");
     let files = generator::generate(&[Source::new("schemas/customers.yaml", yaml.clone())]).unwrap();
     let column = r#"Column::new("name", Type::String)
@@ -201,19 +189,19 @@ fn the_old_name_of_a_column_reaches_the_runtime() {
 }
 
 #[test]
-fn a_change_writes_the_files_it_concerns_and_no_other() {
-    let workspace = Workspace::new(&[("customers", CUSTOMERS), ("orders", &named("orders"))]);
+fn a_change_rewrites_only_the_affected_files() {
+    let workspace = Workspace::new(&[("customers", CUSTOMERS), ("orders", &schema_named("orders"))]);
     workspace.run(&[]);
     let before = workspace.files();
-    workspace.write("schemas/orders.yaml", &named("orders").replace("bigint", "int"));
+    workspace.write("schemas/orders.yaml", &schema_named("orders").replace("bigint", "int"));
     let updated = [
         "generated/ddl/orders.sql",
         "generated/sql/orders.delta.sql",
         "generated/sql/orders.first_import.sql",
         "generated/src/orders.rs",
     ];
-    let told = updated.map(|file| format!("updated {file}\n")).concat() + "2 tables, 4 files changed\n";
-    assert_eq!(workspace.outcome(&[]).2, told);
+    let expected_stderr = updated.map(|file| format!("updated {file}\n")).concat() + "2 tables, 4 files changed\n";
+    assert_eq!(workspace.outcome(&[]).2, expected_stderr);
     let changed: Vec<PathBuf> = workspace
         .files()
         .into_iter()
@@ -226,8 +214,8 @@ fn a_change_writes_the_files_it_concerns_and_no_other() {
 }
 
 #[test]
-fn a_deleted_table_takes_its_artifacts_along_and_nothing_else() {
-    let workspace = Workspace::new(&[("customers", CUSTOMERS), ("orders", &named("orders"))]);
+fn deleting_a_table_removes_only_its_artifacts() {
+    let workspace = Workspace::new(&[("customers", CUSTOMERS), ("orders", &schema_named("orders"))]);
     workspace.run(&[]);
     fs::remove_file(workspace.path("schemas/orders.yaml")).unwrap();
     let (status, diff, stderr) = workspace.outcome(&["--check"]);
@@ -249,7 +237,7 @@ fn a_deleted_table_takes_its_artifacts_along_and_nothing_else() {
 }
 
 #[test]
-fn check_finds_a_hand_edit_and_writes_nothing() {
+fn check_reports_a_manual_edit_and_writes_nothing() {
     let workspace = Workspace::new(&[("customers", CUSTOMERS)]);
     workspace.run(&[]);
     let edited = workspace.read("generated/src/customers.rs").replace("pub id: i64", "pub id: u64");
@@ -264,7 +252,7 @@ fn check_finds_a_hand_edit_and_writes_nothing() {
 }
 
 #[test]
-fn check_finds_what_was_never_generated() {
+fn check_reports_missing_files() {
     let workspace = Workspace::new(&[("customers", CUSTOMERS)]);
     let (status, diff, _) = workspace.outcome(&["--check"]);
     assert_eq!(status, 1);
@@ -273,9 +261,9 @@ fn check_finds_what_was_never_generated() {
 }
 
 #[test]
-fn a_mistake_in_one_schema_writes_nothing_at_all() {
+fn a_mistake_in_one_schema_prevents_all_output() {
     let workspace =
-        Workspace::new(&[("customers", CUSTOMERS), ("orders", &named("orders").replace("bigint", "integr"))]);
+        Workspace::new(&[("customers", CUSTOMERS), ("orders", &schema_named("orders").replace("bigint", "integr"))]);
     let before = workspace.files();
     let (status, stdout, stderr) = workspace.outcome(&[]);
     assert_eq!((status, stdout.as_str()), (1, ""));
@@ -289,18 +277,18 @@ fn a_mistake_in_one_schema_writes_nothing_at_all() {
 }
 
 #[test]
-fn a_folder_that_is_not_there_is_the_machines_fault() {
+fn a_missing_folder_is_a_machine_fault() {
     let empty = TempDir::new().unwrap();
-    let output = Command::new(&*PROGRAM).arg("--root").arg(empty.path()).output().unwrap();
+    let output = Command::new(PROGRAM).arg("--root").arg(empty.path()).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(stderr.starts_with("error: cannot list the schemas in schemas/: "), "{stderr}");
 }
 
 #[test]
-fn a_file_that_cannot_be_written_is_the_machines_fault() {
+fn an_unwritable_file_is_a_machine_fault() {
     let workspace = Workspace::new(&[("customers", CUSTOMERS)]);
-    // A folder where a file belongs cannot be replaced by it.
+    // A folder in the place of an output file cannot be replaced.
     fs::create_dir_all(workspace.path("schemas/table.schema.json/taken")).unwrap();
     let (status, _, stderr) = workspace.outcome(&[]);
     assert_eq!(status, 2);
@@ -326,14 +314,14 @@ fn a_generated_table_equals_its_model() {
 }
 
 #[test]
-fn the_same_schemas_give_the_same_bytes_in_any_order() {
-    let sources = [Source::new("schemas/a.yaml", named("a")), Source::new("schemas/b.yaml", named("b"))];
+fn the_order_of_schemas_does_not_change_the_output() {
+    let sources = [Source::new("schemas/a.yaml", schema_named("a")), Source::new("schemas/b.yaml", schema_named("b"))];
     let reversed = [sources[1].clone(), sources[0].clone()];
     assert_eq!(generator::generate(&sources), generator::generate(&reversed));
 }
 
 #[test]
-fn a_thousand_tables_of_twenty_columns_generate() {
+fn a_thousand_tables_of_twenty_columns_can_be_generated() {
     let source = |number: usize| {
         let columns: String =
             (1..20).map(|c| format!("  - {{ name: c{c}, type: \"decimal(12,2)\", nullable: true }}\n")).collect();
@@ -346,21 +334,21 @@ fn a_thousand_tables_of_twenty_columns_generate() {
 }
 
 #[test]
-fn the_schema_hash_covers_what_changes_a_delta_and_nothing_else() {
+fn the_schema_hash_covers_only_what_affects_a_delta() {
     let hash = |yaml: &str| generator::parse(yaml).unwrap().schema_hash();
     let base = hash(CUSTOMERS);
-    let same = [
+    let without_effect = [
         CUSTOMERS.replace("One row per customer.", "Customers."),
         CUSTOMERS.replace(", description: As on the invoice", ", pii: true, compare: true"),
         format!("{CUSTOMERS}guards: {{ min_rows: 7 }}\nengine: {{ athena: false }}\n"),
         format!("{CUSTOMERS}source: {{ delimiter: \",\", nulls: [\"\"] }}\n"),
         CUSTOMERS.replace("{ name: id, type: bigint }", "{ type: bigint, name: id }"),
     ];
-    for yaml in same {
+    for yaml in without_effect {
         assert_eq!(hash(&yaml), base, "{yaml}");
     }
-    let other = [
-        named("clients"),
+    let with_effect = [
+        schema_named("clients"),
         CUSTOMERS.replace("bigint", "int"),
         CUSTOMERS.replace(", nullable: true", ""),
         CUSTOMERS.replace("nullable: true", "nullable: true, compare: false"),
@@ -373,165 +361,11 @@ fn the_schema_hash_covers_what_changes_a_delta_and_nothing_else() {
         format!("{CUSTOMERS}source: {{ complete: manifest }}\n"),
         format!("{CUSTOMERS}operations: {{ before_image: true }}\n"),
     ];
-    for yaml in other {
+    for yaml in with_effect {
         assert_ne!(hash(&yaml), base, "{yaml}");
     }
     let nulls = |list: &str| hash(&format!("{CUSTOMERS}source: {{ nulls: {list} }}\n"));
     assert_eq!(nulls("[a, b]"), nulls("[b, a]"));
-    // A change here gives every table another hash, and every baseline another plan.
+    // If this changes, every table gets another hash, and every version a new plan.
     assert_eq!(base, "547e24f6b19b13f91c4127bac1ca0054");
-}
-
-/// A schema with every field there is, for texts to be broken in.
-const EVERYTHING: &str = r#"# Every field.
-table: everything
-description: "All of it – and \"more\"."
-primary_key: [id, at]
-columns:
-  - { name: id, type: "decimal(38,0)" }
-  - { name: at, type: timestamptz, format: "%Y-%m-%dT%H:%M:%S.%f%z" }
-  - name: flag
-    type: boolean
-    nullable: true
-    true_values: [Y, yes, 1]
-    false_values: [N, "no", 0]
-    default: 0
-    formerly: Flag_1
-  - { name: raw, type: binary, encoding: hex, pii: true, trim: true, compare: false, default: 0aFF }
-  - { name: typ, type: &name varchar(12), default: 'it''s' }
-  - name: also
-    type: *name
-    description: >-
-      folded
-      text
-source: { compression: none, delimiter: "\t", quote: "'", header: false, nulls: ["", '\N'], quoted_nulls: true,
-          multiline: false, complete: { marker: _SUCCESS } }
-engine: { athena: true }
-operations: { before_image: true }
-guards: { max_delete_ratio: none, max_update_ratio: 0.5, max_insert_ratio: ~, max_deletes: 10, max_updates: 10,
-          max_inserts: 10, min_rows: 0, min_baseline_rows: 5 }
-"#;
-
-#[derive(Debug, Clone)]
-enum Mutation {
-    Remove(usize, usize),
-    Insert(usize, Vec<u8>),
-    Copy(usize, usize, usize),
-}
-
-fn mutation() -> impl Strategy<Value = Mutation> {
-    let place = 0..EVERYTHING.len();
-    let inserted = prop_oneof![
-        proptest::collection::vec(any::<u8>(), 1..4),
-        "[-:,{}\\[\\]\"'#&*!|>%@`~ \n\t?]{1,3}".prop_map(String::into_bytes),
-        prop_oneof![Just("null"), Just("---\n"), Just("<<: "), Just("!!int "), Just("é"), Just("1e999"), Just("*name")]
-            .prop_map(|text| text.as_bytes().to_vec()),
-    ];
-    prop_oneof![
-        (place.clone(), 1..20usize).prop_map(|(at, length)| Mutation::Remove(at, length)),
-        (place.clone(), inserted).prop_map(|(at, bytes)| Mutation::Insert(at, bytes)),
-        (place.clone(), 1..40usize, place).prop_map(|(from, length, to)| Mutation::Copy(from, length, to)),
-    ]
-}
-
-fn mutated(mutations: &[Mutation]) -> Vec<u8> {
-    let mut bytes = EVERYTHING.as_bytes().to_vec();
-    for mutation in mutations {
-        let within = |at: usize| at.min(bytes.len());
-        match mutation {
-            Mutation::Remove(at, length) => drop(bytes.drain(within(*at)..within(at + length))),
-            Mutation::Insert(at, inserted) => {
-                let at = within(*at);
-                bytes.splice(at..at, inserted.iter().copied());
-            }
-            Mutation::Copy(from, length, to) => {
-                let copied = bytes[within(*from)..within(from + length)].to_vec();
-                let to = within(*to);
-                bytes.splice(to..to, copied);
-            }
-        }
-    }
-    bytes
-}
-
-#[test]
-fn a_schema_with_every_field_is_right() {
-    let source = Source::new("schemas/everything.yaml", EVERYTHING);
-    let sources = [source];
-    let table = generator::tables(&sources).map_err(|found| human(&found, &sources, Look::Plain)).unwrap().remove(0);
-    assert_eq!(table.columns[5].ty.name(), "varchar(12)", "through an alias");
-    assert_eq!(table.columns[4].default.as_deref(), Some("it's"));
-    assert_eq!(table.columns[2].default.as_deref(), Some("0"));
-    assert_eq!(table.columns[2].formerly.as_deref(), Some("Flag_1"));
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn no_text_brings_the_generator_down(mutations in proptest::collection::vec(mutation(), 1..5)) {
-        let sources = [Source::from_bytes("schemas/everything.yaml", &mutated(&mutations))];
-        if let Err(diagnostics) = generator::generate(&sources) {
-            prop_assert!(!diagnostics.is_empty());
-            assert_spans_are_inside(&diagnostics, &sources);
-            human(&diagnostics, &sources, Look::Coloured);
-            json(&diagnostics, &sources);
-        }
-    }
-
-    /// What the generator takes for a default is what the runtime reads, and nothing else.
-    #[test]
-    fn defaults_are_read_as_exports_are((ty, text) in typed_text(), nullable: bool, trim: bool) {
-        let quoted = serde_json::to_string(&text).unwrap();
-        let column = format!("{{ name: c, {ty}, nullable: {nullable}, trim: {trim}");
-        let schema = |column: &str| format!("{{ table: t, primary_key: [k], columns: [{{ name: k, type: int }}, {column}] }}");
-        let accepted = generator::parse(&schema(&format!("{column}, default: {quoted} }}"))).is_ok();
-        let model: model::Table = generator::parse(&schema(&format!("{column} }}"))).unwrap();
-        let table = table(&model);
-        let readable = reads(&table.columns[1], table, &text);
-        prop_assert_eq!(accepted, readable, "{} {:?}", ty, text);
-    }
-}
-
-fn reads(column: &'static Column, table: &'static runtime::table::Table, text: &str) -> bool {
-    let reader = Reader::new(column, &Written::of(&table.source), false, false);
-    reader.read(text.as_bytes(), false, &mut Vec::new()).is_ok()
-}
-
-/// A type with its options, and a text that looks like one of its values.
-fn typed_text() -> impl Strategy<Value = (&'static str, String)> {
-    const INTEGERS: &[&str] = &["type: tinyint", "type: smallint", "type: int", "type: bigint"];
-    const NUMBERS: &[&str] = &["type: float", "type: double", "type: \"decimal(4,2)\"", "type: decimal(38)"];
-    const TIMES: &[&str] = &[
-        "type: date",
-        "type: timestamp",
-        "type: timestamptz",
-        "type: date, format: \"%d.%m.%Y\"",
-        "type: timestamp, format: \"%Y%m%d %H%M%S.%f\"",
-        "type: timestamptz, format: \"%Y-%m-%d %H:%M %z\"",
-    ];
-    const WORDS: &[&str] = &[
-        "type: boolean",
-        "type: boolean, true_values: [Y, t], false_values: [N, f]",
-        "type: string",
-        "type: varchar(2)",
-        "type: binary",
-        "type: binary, encoding: hex",
-    ];
-    let date = "[0-9]{3}[0-9]-[01][0-9]-[0-3][0-9]|[0-3][0-9]\\.[01][0-9]\\.20[0-9]{2}";
-    let moment = "20[0-9]{2}-?[01][0-9]-?[0-3][0-9][T ][0-2][0-9]:?[0-5][0-9](:?[0-6][0-9](\\.[0-9]{0,7})?)? ?(Z|[+-][01][0-9](:?[0-5][0-9])?)?";
-    prop_oneof![
-        (proptest::sample::select(INTEGERS), "[ \t]?[+-]?[0-9]{0,20}[ ]?"),
-        (proptest::sample::select(INTEGERS), "-?(12[789]|3276[78]|214748364[78]|922337203685477580[78])"),
-        (
-            proptest::sample::select(NUMBERS),
-            "[+-]?[0-9]{0,3}\\.?[0-9]{0,4}([eE][+-]?[0-9]{0,3})?|[+-]?(NaN|inf|Infinity)|[0-9]{37,40}"
-        ),
-        (proptest::sample::select(TIMES), date),
-        (proptest::sample::select(TIMES), moment),
-        (
-            proptest::sample::select(WORDS),
-            "[tTyYnNfF01]|true|FALSE|[a-f0-9A-F]{0,4}|[A-Za-z0-9+/]{2,4}={0,2}|é{0,3}| ?"
-        ),
-    ]
 }

@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::change_set::Counts;
 use crate::error::{Error, Fault};
+use crate::name::TableKey;
 use crate::name::natural_cmp;
+use crate::plan::Counts;
 use crate::reject::Rejects;
-use crate::store::{Status, TableKey, Version};
+use crate::store::{Status, Version};
 
 /// What happened to a version, or to a table when it could not be worked on.
 #[derive(Debug, Clone, Serialize)]
@@ -158,7 +159,7 @@ impl Outcome {
         }
     }
 
-    pub(super) fn of_twin(key: &TableKey, version: &str, other: &str) -> Self {
+    pub(super) fn of_alias(key: &TableKey, version: &str, other: &str) -> Self {
         Self {
             note: Some(format!("{other} is the same version in another spelling; this one is refused")),
             help: Some("deliver it under a version of its own".into()),

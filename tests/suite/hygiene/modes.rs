@@ -1,4 +1,4 @@
-//! The modes of files: what the user's umask says, neither wider nor narrower.
+//! File modes follow the user's umask exactly.
 
 use std::fs;
 use std::io::Read as _;
@@ -6,11 +6,11 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::hygiene::{BINARY, GOOD, tidemark_behind, tree};
+use crate::hygiene::{BINARY, GOOD, tidemark_through, tree};
 use crate::world::World;
 
-/// Does everything that writes: publishes, fails, holds, plans, approves, replays, and prints a delta into a file.
-fn everything(world: &World, umask: &str) {
+/// Runs every command that writes: publishes, fails, holds, plans, approves, replays, and writes a delta to a file.
+fn write_everything(world: &World, umask: &str) {
     let row = |n: u32| format!("PK{n};{n};a;x\n");
     let rows = |first: u32, last: u32| (first..=last).map(row).collect::<String>();
     world.export("acme/test_table/V1", &rows(1, 200));
@@ -19,9 +19,9 @@ fn everything(world: &World, umask: &str) {
     world.export("globex/test_table/V1", GOOD);
     let script = format!("umask {umask}; exec \"$0\" \"$@\"");
     let tidemark = |status: i32, arguments: &[&str]| {
-        let said = tidemark_behind(world, &["sh", "-c", &script], arguments);
-        assert_eq!(said.status, status, "{arguments:?}: {}", said.transcript());
-        said.stdout
+        let output = tidemark_through(world, &["sh", "-c", &script], arguments);
+        assert_eq!(output.status, status, "{arguments:?}: {}", output.transcript());
+        output.stdout
     };
     tidemark(1, &["run", "exports"]);
     let plan = tidemark(0, &["plan", "acme/test_table/V2", "--format", "json"]);
@@ -33,7 +33,7 @@ fn everything(world: &World, umask: &str) {
     tidemark(0, &["delta", "test_table", &folder("V1"), &folder("V2"), "-o", "out/delta.ndjson"]);
 }
 
-/// The mode of everything below some folders, with its path.
+/// The path and mode of everything in these folders, and whether it is a folder.
 fn modes(world: &World, folders: &[&str]) -> Vec<(String, bool, u32)> {
     let below = |folder: &&str| {
         let root = world.path(folder);
@@ -52,9 +52,9 @@ fn has(modes: &[(String, bool, u32)], pieces: [&str; 2]) -> bool {
 }
 
 #[test]
-fn under_umask_077_nothing_is_open_to_anybody_else() {
+fn umask_077_keeps_everything_private() {
     let world = World::new();
-    everything(&world, "077");
+    write_everything(&world, "077");
     let modes = modes(&world, &["out", ".tidemark"]);
     for pieces in
         [["out/acme", "part-"], ["out/again", "part-"], ["out/", "delta.ndjson"], [".tidemark/changes", "part-"]]
@@ -68,9 +68,9 @@ fn under_umask_077_nothing_is_open_to_anybody_else() {
 }
 
 #[test]
-fn under_umask_022_what_is_published_can_be_read_by_all() {
+fn umask_022_makes_published_files_readable_by_all() {
     let world = World::new();
-    everything(&world, "022");
+    write_everything(&world, "022");
     let modes = modes(&world, &["out"]);
     assert!(has(&modes, ["out/acme", "part-"]) && has(&modes, ["out/", "delta.ndjson"]), "{modes:#?}");
     for (path, is_folder, mode) in modes {
@@ -79,20 +79,20 @@ fn under_umask_022_what_is_published_can_be_read_by_all() {
 }
 
 #[test]
-fn under_umask_002_what_is_published_can_be_written_by_the_group() {
+fn umask_002_makes_published_files_writable_by_the_group() {
     let world = World::new();
-    everything(&world, "002");
+    write_everything(&world, "002");
     for (path, is_folder, mode) in modes(&world, &["out", ".tidemark/changes"]) {
         assert_eq!(mode, if is_folder { 0o775 } else { 0o664 }, "{path}: {mode:o}");
     }
 }
 
-/// The files that the registry has only while somebody has it open.
+/// These files exist only while the registry is open.
 #[test]
-fn the_registrys_own_temporary_files_are_no_wider_than_the_umask() {
+fn temporary_files_of_the_registry_respect_the_umask() {
     let world = World::new();
     world.export("acme/test_table/V1", GOOD);
-    // Enough to tell that a pipe cannot hold it: then the run ends no sooner than it is read.
+    // The report must exceed the capacity of a pipe, so that the run waits until it is read.
     for n in 0..2000 {
         world.write(&format!("exports/stray-{n:0>100}"), b"");
     }
@@ -109,7 +109,7 @@ fn the_registrys_own_temporary_files_are_no_wider_than_the_umask() {
     let mut rest = Vec::new();
     stdout.read_to_end(&mut rest).unwrap();
     assert_eq!(run.wait().unwrap().code(), Some(1));
-    assert!(rest.len() > 64 << 10, "the run did not wait");
+    assert!(rest.len() > 64 << 10, "the report fits into a pipe, so the run did not wait");
     for name in ["registry.sqlite-wal", "registry.sqlite-shm"] {
         assert!(has(&modes, [".tidemark", name]), "{modes:#?}");
     }

@@ -1,0 +1,51 @@
+//! The Python reader of `docs/wire-format.md` over the samples: a consumer that shares no code with Tidemark.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::stack::Stack;
+use crate::world::World;
+
+const SAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../samples");
+
+#[test]
+fn python_rebuilds_every_sample_table_and_finds_its_fingerprints() {
+    let world = World::new();
+    assert_eq!(world.tidemark(&["run", &format!("{SAMPLES}/exports")]).status, 0);
+    let mut versions = 0;
+    for tenant in ["acme", "globex"] {
+        for table in generated::TABLES {
+            let schema = world.tidemark(&["tables", table.name, "--format", "json"]).stdout;
+            let schema = world.write(&format!("{}.json", table.name), schema.as_bytes());
+            let folder = world.path("out").join(tenant).join(table.name);
+            versions += check(&schema, &folder).unwrap_or_else(|error| panic!("{tenant}/{}: {error}", table.name));
+        }
+    }
+    assert_eq!(versions, 37);
+}
+
+#[test]
+fn python_notices_a_changed_value() {
+    let world = World::new();
+    world.export("acme/test_table/V1", "k1;1;a;b\nk2;2;c;d\n");
+    world.run();
+    let schema = world.tidemark(&["tables", "test_table", "--format", "json"]).stdout;
+    let schema = world.write("test_table.json", schema.as_bytes());
+    let folder = world.path("out/acme/test_table");
+    assert_eq!(check(&schema, &folder), Ok(1));
+    let part = folder.join("V1/part-00000.ndjson.gz");
+    let text = crate::world::gunzip(&part).replace(r#""COL_2":"c""#, r#""COL_2":"x""#);
+    std::fs::write(&part, crate::world::gzip(text.as_bytes())).unwrap();
+    assert!(check(&schema, &folder).unwrap_err().contains("AssertionError"));
+}
+
+/// Runs the reader, and returns how many versions it checked.
+fn check(schema: &Path, folder: &Path) -> Result<usize, String> {
+    let mut command = Command::new(Stack::get().python());
+    let output = command.arg(format!("{SAMPLES}/check_end.py")).args([schema, folder]).output().unwrap();
+    if output.status.success() {
+        Ok(String::from_utf8(output.stdout).unwrap().lines().count())
+    } else {
+        Err(String::from_utf8(output.stderr).unwrap())
+    }
+}
