@@ -1,7 +1,7 @@
 //! Converts a validated schema to the runtime's table without compiling generated code, for the schemas of tests.
 
-use generator::diagnostic::{Look, human};
 use generator::model;
+use generator::render::{Color, human};
 use runtime::engine::athena::Statements;
 use runtime::table::{Column, Completeness, Compression, Encoding, Guards, Source, Table, Type};
 
@@ -46,7 +46,7 @@ pub fn parse(yaml: &str) -> Result<&'static Table, String> {
 pub fn model(yaml: &str) -> Result<model::Table, String> {
     generator::parse(yaml).map_err(|diagnostics| {
         let source = generator::source::Source::new("schema.yaml", yaml);
-        human(&diagnostics, &[source], Look::Plain)
+        human(&diagnostics, &[source], Color::Never)
     })
 }
 

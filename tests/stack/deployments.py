@@ -18,7 +18,7 @@ def problems(folder: Path) -> Iterator[str]:
     stacks.PAUSE = 0
     yield from deployment_steps(steps)
     for check in (failed_change_sets, stacks_in_progress, failure_reasons, stacks_that_cannot_be_updated):
-        yield from check(stacks, aws.Stop)
+        yield from check(stacks, aws.DeployError)
 
 
 def deployment_steps(steps: ModuleType) -> Iterator[str]:
@@ -33,7 +33,7 @@ def deployment_steps(steps: ModuleType) -> Iterator[str]:
     done = {"Data"}
     for what, template in others:
         added = set(template["Resources"]) - done
-        if sum(sizes[name] for name in added) > steps.MOST or not added:
+        if sum(sizes[name] for name in added) > steps.MAX_RESOURCES or not added:
             yield f"the step `{what}` adds {sorted(added)}"
         done |= added
     if others[-1][1] != new or "Shared" not in others[0][1]["Resources"]:
@@ -63,7 +63,7 @@ class Answers:
 
 def outcome(stacks: ModuleType, answers: Answers, act: Callable[[], object]) -> tuple[object, str]:
     """The result of `act` with these answers, or its exception; and its output."""
-    stacks.aws = stacks.tried = answers
+    stacks.aws = stacks.aws_if_exists = answers
     output = io.StringIO()
     with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
         try:
@@ -95,7 +95,7 @@ def stacks_in_progress(stacks: ModuleType, stop: type) -> Iterator[str]:
     event = {"EventId": "1", "Timestamp": "2026-01-01T00:00:01Z", "ResourceStatus": "UPDATE_COMPLETE", "LogicalResourceId": "Shared"}
     answers = Answers(describe_stacks=[stack_is("UPDATE_IN_PROGRESS"), stop("away"), stack_is("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"),
                                        stack_is("UPDATE_COMPLETE")], describe_stack_events=[{"StackEvents": [event]}])
-    found, output = outcome(stacks, answers, lambda: stacks.settled("t"))
+    found, output = outcome(stacks, answers, lambda: stacks.wait_until_idle("t"))
     if found != stack_is("UPDATE_COMPLETE")["Stacks"][0] or output.count("Shared") != 1:
         yield f"a stack in progress ends as {found}, with the output {output}"
 
@@ -116,6 +116,6 @@ def failure_reasons(stacks: ModuleType, _: type) -> Iterator[str]:
 
 def stacks_that_cannot_be_updated(stacks: ModuleType, stop: type) -> Iterator[str]:
     for status, word in (("UPDATE_ROLLBACK_FAILED", "continue-update-rollback"), ("ROLLBACK_COMPLETE", "infra/deploy remove")):
-        found, _output = outcome(stacks, Answers(), lambda status=status: stacks.refuse("t", status))
+        found, _output = outcome(stacks, Answers(), lambda status=status: stacks.check_deployable("t", status))
         if not isinstance(found, stop) or word not in str(found):
             yield f"a stack that is {status} is reported as {found}"

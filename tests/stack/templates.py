@@ -45,17 +45,17 @@ BROKEN = {
     "executions_are_logged": [("AWS::StepFunctions::StateMachine", "Properties.LoggingConfiguration", NOTHING),
                               ("AWS::StepFunctions::StateMachine", "Properties.LoggingConfiguration.IncludeExecutionData", True)],
     "keys_rotate": [("AWS::KMS::Key", "Properties.EnableKeyRotation", NOTHING)],
-    "logs_are_kept_for_a_time": [("AWS::Logs::LogGroup", "Properties.RetentionInDays", NOTHING)],
+    "logs_expire": [("AWS::Logs::LogGroup", "Properties.RetentionInDays", NOTHING)],
     "data_outlives_the_stack": [("AWS::DynamoDB::Table", "DeletionPolicy", NOTHING), ("AWS::S3::BucketPolicy", "DeletionPolicy", NOTHING)],
-    "what_failed_outlives_the_stack": [("AWS::SQS::Queue", "DeletionPolicy", NOTHING)],
+    "dead_letters_outlive_the_stack": [("AWS::SQS::Queue", "DeletionPolicy", NOTHING)],
     "tables_can_be_restored": [("AWS::DynamoDB::Table", "Properties.PointInTimeRecoverySpecification", NOTHING)],
-    "buckets_are_nobody_elses": [("AWS::S3::Bucket", "Properties.PublicAccessBlockConfiguration", NOTHING)],
+    "buckets_block_public_access": [("AWS::S3::Bucket", "Properties.PublicAccessBlockConfiguration", NOTHING)],
     "functions_are_traced": [("AWS::Lambda::Function", "Properties.TracingConfig", NOTHING)],
     # The schedule's role is the only one without a star and without a reason for one.
-    "a_star_needs_a_reason": [("SweepScheduleRole", f"{ROLE}.Resource", "*"), ("SweepScheduleRole", f"{ROLE}.Resource", ["*"]),
+    "wildcards_need_a_reason": [("SweepScheduleRole", f"{ROLE}.Resource", "*"), ("SweepScheduleRole", f"{ROLE}.Resource", ["*"]),
                               ("SweepScheduleRole", f"{ROLE}.Resource", {"Fn::Sub": "arn:aws:s3:::${Name}/*"}),
                               ("SweepScheduleRole", f"{ROLE}.Resource", [{"Fn::Sub": "arn:aws:s3:::${Name}/*"}])],
-    "no_action_is_a_star": [("AWS::IAM::Role", f"{ROLE}.Action", "s3:*"), ("AWS::IAM::Role", f"{ROLE}.Action", ["s3:Get*"])],
+    "no_wildcard_actions": [("AWS::IAM::Role", f"{ROLE}.Action", "s3:*"), ("AWS::IAM::Role", f"{ROLE}.Action", ["s3:Get*"])],
     "no_managed_policies": [("AWS::IAM::Role", "Properties.ManagedPolicyArns", ["arn:aws:iam::aws:policy/AdministratorAccess"])],
 }
 # The runtime's metrics that alarms and the dashboard use, and their dimensions; `runtime/src/lambda` emits them.

@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use generator::diagnostic::{Code, Diagnostic, Look, human, json};
+use generator::diagnostic::{Code, Diagnostic};
+use generator::render::{Color, human, json};
 use generator::source::{self, Source};
 use serde_json::Value;
 
@@ -39,7 +40,7 @@ fn every_diagnostic_matches_its_expected_text() {
             diagnostics.iter().any(|diagnostic| diagnostic.code == *code),
             "the case for {code} does not produce it"
         );
-        let text = human(&diagnostics, &sources, Look::Plain);
+        let text = human(&diagnostics, &sources, Color::Never);
         if bless {
             fs::write(case.join("expected.txt"), &text).unwrap();
         }
@@ -78,7 +79,7 @@ fn json_reports_the_same_diagnostics_with_lines_and_columns() {
     for code in Code::ALL {
         let (sources, diagnostics) = diagnostics_of(&cases().join(code.name()));
         let objects: Vec<Value> = serde_json::from_str(&json(&diagnostics, &sources)).unwrap();
-        let text = human(&diagnostics, &sources, Look::Plain);
+        let text = human(&diagnostics, &sources, Color::Never);
         assert_eq!(objects.len(), diagnostics.len());
         for object in objects {
             let location = match object["line"].as_u64() {

@@ -143,7 +143,7 @@ fn remove_and_redeploy(deployment: &Deployment, copy: &ProjectCopy) {
     deployment.wait_for("acme/invoices/V3", Status::Succeeded);
     let output = deployment.remove(&["--data"]);
     assert_eq!((functions(), data_stores()), (0, [0, 0, 0, 0]), "{output}");
-    assert!(output.contains("a key goes after 30 days"), "{output}");
+    assert!(output.contains("the key is deleted after 30 days"), "{output}");
 }
 
 #[test]

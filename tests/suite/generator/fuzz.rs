@@ -1,6 +1,6 @@
 //! The generator on random mutations of a valid schema.
 
-use generator::diagnostic::{Look, human, json};
+use generator::render::{Color, human, json};
 use generator::source::Source;
 use proptest::prelude::*;
 
@@ -83,7 +83,7 @@ fn a_schema_with_every_field_is_valid() {
     let source = Source::new("schemas/everything.yaml", EVERYTHING);
     let sources = [source];
     let table = generator::tables(&sources)
-        .map_err(|diagnostics| human(&diagnostics, &sources, Look::Plain))
+        .map_err(|diagnostics| human(&diagnostics, &sources, Color::Never))
         .unwrap()
         .remove(0);
     assert_eq!(table.columns[5].ty.name(), "varchar(12)", "through an alias");
@@ -101,7 +101,7 @@ proptest! {
         if let Err(diagnostics) = generator::generate(&sources) {
             prop_assert!(!diagnostics.is_empty());
             assert_spans_are_inside(&diagnostics, &sources);
-            human(&diagnostics, &sources, Look::Coloured);
+            human(&diagnostics, &sources, Color::Always);
             json(&diagnostics, &sources);
         }
     }

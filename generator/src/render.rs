@@ -1,27 +1,28 @@
-//! Diagnostics for people, in the look of rustc, and for machines, as JSON.
+//! Renders diagnostics: for people in the style of rustc, for machines as JSON.
 
 use std::collections::BTreeSet;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use serde::Serialize;
 
-use super::{Diagnostic, Label};
+use crate::diagnostic::{Diagnostic, Label};
 use crate::source::Source;
+use crate::wording::counted;
 
-/// Whether a text holds the escapes that make colours.
+/// Whether the text contains ANSI escape codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Look {
-    /// For a stream that strips the escapes where they are not wanted.
-    Coloured,
+pub enum Color {
+    /// For a stream that strips the escape codes where they are not supported.
+    Always,
     /// For everything else.
-    Plain,
+    Never,
 }
 
-/// Every diagnostic with its source line underlined, and a line that counts them.
-pub fn human(diagnostics: &[Diagnostic], sources: &[Source], look: Look) -> String {
-    let renderer = match look {
-        Look::Coloured => Renderer::styled(),
-        Look::Plain => Renderer::plain(),
+/// Renders every diagnostic with its source line underlined, followed by a summary line.
+pub fn human(diagnostics: &[Diagnostic], sources: &[Source], color: Color) -> String {
+    let renderer = match color {
+        Color::Always => Renderer::styled(),
+        Color::Never => Renderer::plain(),
     };
     let mut text = String::new();
     for diagnostic in diagnostics {
@@ -31,9 +32,10 @@ pub fn human(diagnostics: &[Diagnostic], sources: &[Source], look: Look) -> Stri
     text + &summary(diagnostics, sources) + "\n"
 }
 
-/// Every diagnostic as an object with its place, in one JSON array.
+/// Renders the diagnostics as one JSON array, each as an object with its position.
 pub fn json(diagnostics: &[Diagnostic], sources: &[Source]) -> String {
-    let objects: Vec<Object<'_>> = diagnostics.iter().map(|diagnostic| Object::of(diagnostic, sources)).collect();
+    let objects: Vec<JsonDiagnostic<'_>> =
+        diagnostics.iter().map(|diagnostic| JsonDiagnostic::new(diagnostic, sources)).collect();
     serde_json::to_string_pretty(&objects).expect("plain data is always JSON") + "\n"
 }
 
@@ -58,33 +60,28 @@ fn group<'a>(diagnostic: &'a Diagnostic, sources: &'a [Source]) -> Group<'a> {
 }
 
 fn summary(diagnostics: &[Diagnostic], sources: &[Source]) -> String {
-    let errors = count(diagnostics.len(), "error");
+    let errors = counted(diagnostics.len(), "error");
     if sources.is_empty() {
         return format!("{errors}; nothing was written");
     }
     let files: BTreeSet<&str> = diagnostics.iter().map(|diagnostic| diagnostic.file.as_str()).collect();
-    format!("{errors} in {} of {}; nothing was written", files.len(), count(sources.len(), "schema"))
-}
-
-/// A number with its noun, `1 schema` or `6 schemas`.
-pub(crate) fn count(number: usize, noun: &str) -> String {
-    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+    format!("{errors} in {} of {}; nothing was written", files.len(), counted(sources.len(), "schema"))
 }
 
 #[derive(Serialize)]
-struct Object<'a> {
+struct JsonDiagnostic<'a> {
     code: &'static str,
     message: &'a str,
     file: &'a str,
     #[serde(flatten)]
-    place: Option<Extent>,
+    range: Option<TextRange>,
     help: Option<&'a str>,
-    labels: Vec<LabelObject<'a>>,
+    labels: Vec<JsonLabel<'a>>,
 }
 
-/// From the first character to the one behind the last; lines and columns start at 1.
+/// From the first character to the one after the last. Lines and columns start at 1.
 #[derive(Serialize)]
-struct Extent {
+struct TextRange {
     line: usize,
     column: usize,
     end_line: usize,
@@ -92,40 +89,40 @@ struct Extent {
 }
 
 #[derive(Serialize)]
-struct LabelObject<'a> {
+struct JsonLabel<'a> {
     text: &'a str,
     #[serde(flatten)]
-    place: Extent,
+    range: TextRange,
 }
 
-impl<'a> Object<'a> {
-    fn of(diagnostic: &'a Diagnostic, sources: &[Source]) -> Self {
+impl<'a> JsonDiagnostic<'a> {
+    fn new(diagnostic: &'a Diagnostic, sources: &[Source]) -> Self {
         let source = source_of(diagnostic, sources);
-        let labels: Vec<LabelObject<'a>> = source
+        let labels: Vec<JsonLabel<'a>> = source
             .into_iter()
-            .flat_map(|source| diagnostic.labels.iter().map(|label| LabelObject::of(label, source)))
+            .flat_map(|source| diagnostic.labels.iter().map(|label| JsonLabel::new(label, source)))
             .collect();
-        let place = source.and_then(|source| diagnostic.labels.first().map(|label| Extent::of(label, source)));
+        let range = source.and_then(|source| diagnostic.labels.first().map(|label| TextRange::new(label, source)));
         Self {
             code: diagnostic.code.name(),
             message: &diagnostic.message,
             file: &diagnostic.file,
-            place,
+            range,
             help: diagnostic.help.as_deref(),
             labels,
         }
     }
 }
 
-impl<'a> LabelObject<'a> {
-    fn of(label: &'a Label, source: &Source) -> Self {
-        Self { text: &label.text, place: Extent::of(label, source) }
+impl<'a> JsonLabel<'a> {
+    fn new(label: &'a Label, source: &Source) -> Self {
+        Self { text: &label.text, range: TextRange::new(label, source) }
     }
 }
 
-impl Extent {
-    fn of(label: &Label, source: &Source) -> Self {
-        let (start, end) = (source.place(label.span.start), source.place(label.span.end));
+impl TextRange {
+    fn new(label: &Label, source: &Source) -> Self {
+        let (start, end) = (source.position(label.span.start), source.position(label.span.end));
         Self { line: start.line, column: start.column, end_line: end.line, end_column: end.column }
     }
 }
