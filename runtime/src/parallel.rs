@@ -5,7 +5,7 @@ use std::num::NonZero;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
-use std::thread;
+use std::thread::{self, ScopedJoinHandle};
 
 use crate::error::Result;
 
@@ -53,6 +53,11 @@ pub(crate) fn in_order<I: Sync, T: Send>(
     })
 }
 
+/// Waits for a thread and returns its result. A panic of the thread becomes a panic here.
+pub(crate) fn join<T>(thread: ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| resume_unwind(panic))
+}
+
 /// Shares the items out among so many threads. Each does `work` for one after the other, on what `new` made for it; all of
 /// these are returned. The first error in the order of the items ends it, as it would end one thread.
 pub(crate) fn shared_out<I: Sync, S: Send>(
@@ -77,7 +82,7 @@ pub(crate) fn shared_out<I: Sync, S: Send>(
     let all: Vec<_> = thread::scope(|scope| {
         let others: Vec<_> = (1..threads.get()).map(|_| scope.spawn(share)).collect();
         let mut all = vec![share()];
-        all.extend(others.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic))));
+        all.extend(others.into_iter().map(join));
         all
     });
     let (done, failed): (Vec<_>, Vec<_>) = all.into_iter().partition(Result::is_ok);

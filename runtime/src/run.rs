@@ -19,7 +19,9 @@ use std::thread;
 
 use crate::breakpoint::Breakpoint;
 use crate::change_set::ChangeSets;
-use crate::engine::{Engines, Limits, QueryExecution, WaitMode};
+#[cfg(feature = "aws")]
+use crate::engine::{DeltaProgress, Poll};
+use crate::engine::{Engines, Limits};
 use crate::error::{Error, ErrorKind, Fault, Result};
 use crate::name::TableKey;
 use crate::sink::{Publication, Sink, Writer};
@@ -30,7 +32,6 @@ use crate::telemetry::{Progress, Watch, check_stop};
 use baseline::newest;
 pub(crate) use next::Step;
 use next::next_step;
-use planning::Planned;
 pub use report::{Outcome, Report, Stray};
 
 /// What a run works with.
@@ -72,12 +73,6 @@ pub(crate) enum Prepared {
     Failed(Box<Outcome>),
     /// Its export is no longer what was registered: it was registered anew.
     Gone,
-    /// Its delta is still computed.
-    #[cfg_attr(
-        not(feature = "aws"),
-        expect(dead_code, reason = "without AWS, deltas are waited for where they are asked for")
-    )]
-    Runs(QueryExecution),
 }
 
 impl Runner {
@@ -120,9 +115,8 @@ impl Runner {
             if !self.is_still_there(table, &version)? {
                 return Err(Error::refused(name, "its export is no longer what was registered").help("run again"));
             }
-            match self.plan(lease, table, version.clone(), WaitMode::Here, watch) {
-                Ok(Planned::Version(planned)) => self.guard(lease, table, *planned),
-                Ok(Planned::Runs(_)) => unreachable!("the delta is waited for here"),
+            match self.plan(lease, table, version.clone(), watch) {
+                Ok(planned) => self.guard(lease, table, planned),
                 Err(error) if error.fails_the_version() => {
                     self.fail(lease, version, Error::refused("", error.to_string()))?;
                     Err(error)
@@ -218,46 +212,80 @@ impl Runner {
         version: Version,
         watch: &Watch,
     ) -> Result<Option<Outcome>> {
-        let planned = match self.prepare(lease, table, version, WaitMode::Here, watch)? {
+        let planned = match self.prepare(lease, table, version, watch)? {
             Prepared::Ready(planned) => planned,
             Prepared::Held(held) => return Ok(Some(Outcome::of_held(&held))),
             Prepared::Failed(outcome) => return Ok(Some(*outcome)),
             Prepared::Gone => return Ok(None),
-            Prepared::Runs(_) => unreachable!("the delta is waited for here"),
         };
         let Some(publishing) = self.begin(lease, table, planned)? else { return Ok(None) };
         let done = self.publish(lease, table, publishing, watch)?;
         Ok(Some(Outcome::of_version(&done)))
     }
 
-    /// Plans a version and holds it against the guards. Nothing is published.
+    /// Plans a version, waiting for its delta, and checks the plan against the guards. Nothing is published.
     pub(crate) fn prepare(
         &self,
         lease: &Lease,
         table: &'static Table,
         version: Version,
-        waiting: WaitMode<'_>,
         watch: &Watch,
     ) -> Result<Prepared> {
-        match self.is_still_there(table, &version) {
-            Ok(true) => {}
-            Ok(false) => return Ok(Prepared::Gone),
+        if !self.can_be_planned(table, &version)? {
+            return Ok(Prepared::Gone);
+        }
+        let planned = self.plan(lease, table, version.clone(), watch);
+        self.prepared(lease, table, version, planned)
+    }
+
+    /// Prepares a version without waiting for Athena.
+    #[cfg(feature = "aws")]
+    pub(crate) fn prepare_or_poll(
+        &self,
+        lease: &Lease,
+        table: &'static Table,
+        version: Version,
+        poll: Poll<'_>,
+        watch: &Watch,
+    ) -> Result<DeltaProgress<Prepared>> {
+        if !self.can_be_planned(table, &version)? {
+            return Ok(DeltaProgress::Finished(Prepared::Gone));
+        }
+        let planned = match self.plan_or_poll(lease, table, version.clone(), poll, watch) {
+            Ok(DeltaProgress::Running(execution)) => return Ok(DeltaProgress::Running(execution)),
+            Ok(DeltaProgress::Finished(planned)) => Ok(planned),
+            Err(error) => Err(error),
+        };
+        self.prepared(lease, table, version, planned).map(DeltaProgress::Finished)
+    }
+
+    /// Returns whether the export is still the one that was registered. If it became unusable, that is registered.
+    fn can_be_planned(&self, table: &'static Table, version: &Version) -> Result<bool> {
+        match self.is_still_there(table, version) {
             Err(error) if error.kind() == ErrorKind::Export => {
                 self.register_unusable(&version.key, &version.version, &error)?;
-                return Ok(Prepared::Gone);
+                Ok(false)
             }
-            Err(error) => return Err(error),
+            result => result,
         }
-        let planned = match self.plan(lease, table, version.clone(), waiting, watch) {
-            Ok(Planned::Version(planned)) => *planned,
-            Ok(Planned::Runs(statement)) => return Ok(Prepared::Runs(statement)),
+    }
+
+    /// Checks a plan against the guards, or records that its version failed.
+    fn prepared(
+        &self,
+        lease: &Lease,
+        table: &'static Table,
+        version: Version,
+        planned: Result<Version>,
+    ) -> Result<Prepared> {
+        let planned = match planned {
+            Ok(planned) => self.guard(lease, table, planned)?,
             Err(error) if error.kind() == ErrorKind::Overtaken => return Ok(Prepared::Gone),
             Err(error) if error.fails_the_version() => {
                 return self.fail(lease, version, error).map(|outcome| Prepared::Failed(Box::new(outcome)));
             }
             Err(error) => return Err(error),
         };
-        let planned = self.guard(lease, table, planned)?;
         let is_held = planned.status == Status::Held && !planned.is_approved();
         Ok(if is_held { Prepared::Held(planned) } else { Prepared::Ready(planned) })
     }

@@ -11,7 +11,9 @@ use runtime::aws::s3::S3Uri;
 use runtime::canonical::row::Layout;
 use runtime::delta::whole;
 use runtime::engine::athena::{Athena, Statements};
-use runtime::engine::{Choice, DeltaSummary, Engines, Failed, Inputs, Limits, NATIVE_BYTES, Resources};
+use runtime::engine::{
+    Choice, DeltaError, DeltaRequest, DeltaSummary, Engines, Inputs, Limits, NATIVE_BYTES, Resources,
+};
 use runtime::operation::Head;
 use runtime::snapshot::s3::S3Folder;
 use runtime::telemetry::Watch;
@@ -78,7 +80,7 @@ fn failure_cases() -> Vec<FailureCase> {
         fails(
             "it fails with a user error",
             json!([failed(false, 2, false)]),
-            &["bad luck", "mend what Athena names"],
+            &["bad luck", "fix what Athena names"],
             1,
         ),
         fails("it fails with a user error after writing", json!([failed(false, 2, true)]), &["bad luck"], 1),
@@ -92,7 +94,7 @@ fn failure_cases() -> Vec<FailureCase> {
         fails(
             "starting it is not permitted",
             json!([call("StartQueryExecution", "AccessDeniedException", 400)]),
-            &["cannot start a statement", "AccessDeniedException", "check the work group"],
+            &["cannot start a query", "AccessDeniedException", "check the work group"],
             0,
         ),
         fails(
@@ -102,7 +104,7 @@ fn failure_cases() -> Vec<FailureCase> {
                     .map(|at| nth(call("GetQueryExecution", "InternalServerException", 500), at))
                     .collect::<Vec<_>>()
             ),
-            &["cannot look at the statement", "run again"],
+            &["cannot poll the query", "run again"],
             1,
         ),
     ]
@@ -197,7 +199,7 @@ fn ctrl_c_cancels_the_query() {
     let output = child.wait_with_output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{stderr}");
-    assert!(stderr.contains("stopped as asked"), "{stderr}");
+    assert!(stderr.contains("interrupted"), "{stderr}");
     assert!(is_cancelled(stack, &id));
     wait_until("the query ends", || has_ended(stack, &id));
     assert_eq!(remote.leftovers(), [""; 0]);
@@ -233,8 +235,12 @@ fn an_export_that_changes_during_the_query_is_refused() {
     let (stack, remote) = (Stack::get(), exports());
     let arguments = ["delta", "orders", &remote.uri("acme/orders/V1"), &remote.uri("acme/orders/V2")];
     let changes: [(&str, &dyn Fn()); 2] = [
-        ("its parts were written again", &|| remote.deliver("acme/orders/V2", &orders(&[(1, "open"), (9, "open")]))),
-        ("its parts are other.csv.gz, part.csv.gz", &|| remote.sandbox.put("acme/orders/V1/other.csv.gz", b"")),
+        ("its parts were rewritten during the query", &|| {
+            remote.deliver("acme/orders/V2", &orders(&[(1, "open"), (9, "open")]))
+        }),
+        ("its parts changed from part.csv.gz to other.csv.gz, part.csv.gz", &|| {
+            remote.sandbox.put("acme/orders/V1/other.csv.gz", b"")
+        }),
     ];
     for (problem, change) in changes {
         let _failures = stack.inject_failures(&json!([{"state": "RUNNING", "seconds": 2}]));
@@ -321,7 +327,7 @@ fn import(
     choice: Choice,
     max_scan: Option<u64>,
     claimed_size: impl FnOnce(u64) -> u64,
-) -> Result<DeltaSummary, Failed> {
+) -> Result<DeltaSummary, DeltaError> {
     let orders = generated::athena::STATEMENTS.iter().find(|statements| statements.table == "orders").unwrap();
     let athena = Athena {
         aws: Arc::clone(&remote.sandbox.aws),
@@ -332,8 +338,8 @@ fn import(
         cutoff: None,
     };
     let table = *generated::TABLES.iter().find(|table| table.name == "orders").unwrap();
-    let place = Place::parse(&remote.uri("acme/orders/V1")).unwrap();
-    let mut snapshot = whole("V1".into(), Arc::new(S3Folder::new(Arc::clone(&remote.sandbox.aws), place))).unwrap();
+    let uri = S3Uri::parse(&remote.uri("acme/orders/V1")).unwrap();
+    let mut snapshot = whole("V1".into(), Arc::new(S3Folder::new(Arc::clone(&remote.sandbox.aws), uri))).unwrap();
     snapshot.parts[0].size = claimed_size(snapshot.parts[0].size);
     let head = Head {
         tenant: "acme".into(),
@@ -343,14 +349,14 @@ fn import(
         schema: table.schema_id(),
     };
     let work = std::env::temp_dir();
-    Engines { choice, athena: Some(athena) }.delta(
-        &Layout::new(table),
-        &head,
-        Inputs { baseline: None, snapshot: &snapshot },
-        Resources { work: &work, limits: Limits::default() },
-        &Watch::default(),
-        &mut Vec::new(),
-    )
+    let request = DeltaRequest {
+        layout: &Layout::new(table),
+        head: &head,
+        inputs: Inputs { baseline: None, snapshot: &snapshot },
+        resources: Resources { work: &work, limits: Limits::default() },
+        watch: &Watch::default(),
+    };
+    Engines { choice, athena: Some(athena) }.delta(&request, &mut Vec::new())
 }
 
 #[test]
@@ -376,5 +382,5 @@ fn auto_chooses_athena_above_the_native_size_limit() {
     let error = |size| import(&remote, Choice::Auto, None, |_| size).unwrap_err().error.to_string();
     let (native, athena) = (error(NATIVE_BYTES), error(NATIVE_BYTES + 1));
     assert!(native.contains("it changed while it was read"), "{native}");
-    assert!(athena.contains("its parts were written again"), "{athena}");
+    assert!(athena.contains("its parts were rewritten during the query"), "{athena}");
 }

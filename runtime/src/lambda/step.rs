@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{Deadline, metrics};
 use crate::breakpoint::env_override;
 use crate::clock;
-use crate::engine::{Choice, QueryExecution, WaitMode};
+use crate::engine::{Choice, DeltaProgress, Poll, QueryExecution};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lambda::deployment::Deployment;
 use crate::name::TableKey;
@@ -257,9 +257,9 @@ pub(super) fn plan(account: &Deployment, of: OfVersion, deadline: Deadline) -> R
     }
     let mut runner = account.runner(table)?;
     let run = format!("{}/{}", account.store.id(), lease.fence);
-    let waiting = WaitMode::InTurns { run: &run, begun: of.statement.as_ref(), most: account.read_bytes };
+    let poll = Poll { run: &run, execution: of.statement.as_ref(), max_bytes: account.read_bytes };
     let watch = Watch::until(deadline.0 - TIME_TO_ASK_ATHENA);
-    let prepare = || runner.prepare(&lease, table, version.clone(), waiting, &watch);
+    let prepare = || runner.prepare_or_poll(&lease, table, version.clone(), poll, &watch);
     let prepared = match runner.keep_alive(&lease, &watch, prepare) {
         Err(error)
             if error.kind() == ErrorKind::OutOfTime
@@ -268,17 +268,19 @@ pub(super) fn plan(account: &Deployment, of: OfVersion, deadline: Deadline) -> R
         {
             tracing::warn!(%version, "One function has no time for the delta; Athena computes it.");
             runner.engines.choice = Choice::Athena;
-            runner.prepare(&lease, table, version, waiting, &Watch::until(deadline.0))
+            runner.prepare_or_poll(&lease, table, version, poll, &Watch::until(deadline.0))
         }
         prepared => prepared,
     };
-    let prepared = prepared?;
+    let prepared = match prepared? {
+        DeltaProgress::Running(statement) => return Ok(PlanAnswer::Athena { statement }),
+        DeltaProgress::Finished(prepared) => prepared,
+    };
     if let (Prepared::Gone, Some(statement), Some(athena)) = (&prepared, &of.statement, &runner.engines.athena) {
-        athena.abandon(statement);
+        athena.cancel(statement);
     }
     Ok(match prepared {
         Prepared::Ready(_) => PlanAnswer::Publish,
-        Prepared::Runs(statement) => PlanAnswer::Athena { statement },
         Prepared::Held(version) => {
             metrics::held(&version);
             PlanAnswer::Next
