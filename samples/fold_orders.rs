@@ -1,4 +1,4 @@
-//! A consumer in a page: folds the published files of `orders` into a map and checks it against each END.
+//! A one-page consumer: folds the published files of `orders` into a map, and checks the map against each END.
 //!
 //! ```text
 //! cargo tidemark run samples/exports
@@ -13,17 +13,17 @@ use std::path::{Path, PathBuf};
 
 use flate2::bufread::MultiGzDecoder;
 use generated::orders::{Key, TABLE, Values};
+use runtime::canonical::row::Layout;
 use runtime::operation::End;
-use runtime::row::Layout;
 use runtime::{Change, Operation, Record};
 
-/// The rows as they stand after the operations that were applied.
+/// The rows after the operations applied so far.
 #[derive(Default)]
 struct Orders {
     rows: BTreeMap<Key, Values>,
-    /// The last sequence applied to each key; it outlives the row, so that a late repeat cannot bring it back.
+    /// The last sequence applied to each key. It outlives the row, so that a late duplicate cannot bring it back.
     sequences: BTreeMap<Key, u64>,
-    /// The last version that was published whole: what is older no longer counts.
+    /// The sequence of the last version published in full. Older operations are ignored.
     reset: u64,
 }
 
@@ -34,7 +34,8 @@ struct Version {
 }
 
 impl Orders {
-    /// Delivery is at least once: an operation counts only when it is newer than what its key has seen.
+    /// Applies an operation. Delivery is at least once, so an operation counts only if it is newer than the last one of
+    /// its key.
     fn apply(&mut self, operation: Operation<Key, Values>) {
         if operation.sequence < self.reset {
             return;
@@ -50,7 +51,7 @@ impl Orders {
         };
     }
 
-    /// A version that was published whole is all there is: what it did not bring is gone.
+    /// Drops all rows that are not in the last version published in full.
     fn drop_older_than(&mut self, reset: u64) {
         if reset > self.reset {
             self.reset = reset;
@@ -59,7 +60,8 @@ impl Orders {
         }
     }
 
-    /// Whether the rows are those of the export: the sum of their hashes, computed from the values, is its fingerprint.
+    /// Checks that the rows are those of the export: the sum of their hashes, computed from the values, is its
+    /// fingerprint.
     fn check(&self, end: &End) -> Result<(), Box<dyn Error>> {
         let layout = Layout::new(&TABLE);
         let mut fingerprint = 0;
@@ -67,9 +69,9 @@ impl Orders {
             fingerprint += i128::from(layout.hash_of_typed(key, values)?);
         }
         if fingerprint != end.fingerprint || self.rows.len() as u64 != end.rows {
-            return Err(format!("{}: the rows are not those of the export", end.version).into());
+            return Err(format!("{}: the rows differ from the export", end.version).into());
         }
-        println!("{:<16} {:>6} rows, fingerprint {fingerprint} as promised", end.version, self.rows.len());
+        println!("{:<16} {:>6} rows, fingerprint {fingerprint} matches", end.version, self.rows.len());
         Ok(())
     }
 }
@@ -81,7 +83,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for version in sorted(Path::new(&folder))? {
         versions.push(read_version(&version)?);
     }
-    // Versions are applied in the order of their sequence, whatever their names.
+    // Versions are applied in the order of their sequences, not of their names.
     versions.sort_by_key(|version| version.sequence);
     let mut is_reset = false;
     for record in versions.into_iter().flat_map(|version| version.records) {
@@ -108,7 +110,7 @@ fn read_version(folder: &Path) -> Result<Version, Box<dyn Error>> {
     }
     match (records.first(), records.last()) {
         (Some(Record::Begin(begin)), Some(Record::End(_))) => Ok(Version { sequence: begin.sequence, records }),
-        _ => Err(format!("{}: not whole yet", folder.display()).into()),
+        _ => Err(format!("{}: the version is not completely published", folder.display()).into()),
     }
 }
 

@@ -1,9 +1,9 @@
-//! Runs behind the suite, and says once more what its tests tried.
+//! Runs after the suite, and prints the summary that its tests wrote.
 
 fn main() {
-    let told = std::fs::read_to_string(concat!(env!("CARGO_TARGET_TMPDIR"), "/told.txt")).unwrap_or_default();
-    println!("\nWhat the tests tried:\n");
-    for line in told.lines() {
+    let summary = std::fs::read_to_string(concat!(env!("CARGO_TARGET_TMPDIR"), "/summary.txt")).unwrap_or_default();
+    println!("\nSummary of the tests:\n");
+    for line in summary.lines() {
         println!("  {line}");
     }
 }

@@ -1,13 +1,9 @@
-//! A mistake in a schema, as data. [`human`] and [`json`] render it.
-
-mod render;
+//! A mistake in a schema, as data; [`render`](crate::render) shows it to people and machines.
 
 use std::fmt;
 use std::ops::Range;
 
-pub use render::{Look, human, json};
-
-/// Where something stands in its file, in bytes.
+/// A range of bytes in a file.
 pub type Span = Range<usize>;
 
 /// One mistake in one schema, or in the schemas as a whole.
@@ -19,23 +15,23 @@ pub struct Diagnostic {
     pub message: String,
     /// The file's path below the root.
     pub file: String,
-    /// The places it concerns, the one at fault first; none when it concerns no place within the file.
+    /// The spans it concerns, the one at fault first. Empty if it concerns the file as a whole.
     pub labels: Vec<Label>,
-    /// What to do about it.
+    /// The next step.
     pub help: Option<String>,
 }
 
-/// A place that a diagnostic points at.
+/// A span that a diagnostic points at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Label {
     /// The bytes that are underlined.
     pub span: Span,
-    /// What stands beside the line; may be empty.
+    /// The note next to the underline; may be empty.
     pub text: String,
 }
 
 impl Diagnostic {
-    /// A mistake at a place. Which file that is, is filled in where the file is known.
+    /// A mistake at a span. [`in_file`](Self::in_file) adds the file.
     pub fn new(code: Code, span: &Span, message: impl Into<String>) -> Self {
         let labels = vec![Label { span: span.clone(), text: String::new() }];
         Self { code, message: message.into(), file: String::new(), labels, help: None }
@@ -46,7 +42,7 @@ impl Diagnostic {
         Self { code, message: message.into(), file: file.into(), labels: Vec::new(), help: None }
     }
 
-    /// The words beside the place at fault.
+    /// Sets the note at the span at fault.
     #[must_use]
     pub fn label(mut self, text: impl Into<String>) -> Self {
         if let Some(label) = self.labels.first_mut() {
@@ -55,37 +51,37 @@ impl Diagnostic {
         self
     }
 
-    /// Another place of the same file that explains the first.
+    /// Adds another span of the same file that explains the first.
     #[must_use]
     pub fn also(mut self, span: &Span, text: impl Into<String>) -> Self {
         self.labels.push(Label { span: span.clone(), text: text.into() });
         self
     }
 
-    /// What to do about it.
+    /// Sets the next step.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
 
-    /// Names the file it was found in.
+    /// Sets the file.
     #[must_use]
     pub fn in_file(mut self, path: &str) -> Self {
         self.file = path.to_owned();
         self
     }
 
-    /// The order in which people read: by file, then by place.
+    /// The order in which people read: by file, then by position.
     pub(crate) fn reading_order(&self) -> (&str, usize, Code) {
         (&self.file, self.labels.first().map_or(0, |label| label.span.start), self.code)
     }
 }
 
-/// Writes the enum of codes, the list of all and their names from one table.
+/// Defines the enum of codes, the list of all codes, and their names from one table.
 macro_rules! codes {
     ($($(#[$doc:meta])* $code:ident = $name:literal,)*) => {
-        /// The kind of a mistake. Each has a directory of its name in `tests/diagnostics/`.
+        /// The kind of a mistake. Each has a directory of the same name in `tests/diagnostics/`.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Code {
             $($(#[$doc])* $code,)*
@@ -95,7 +91,7 @@ macro_rules! codes {
             /// Every code.
             pub const ALL: &[Self] = &[$(Self::$code,)*];
 
-            /// The name under which the code is shown.
+            /// The name of the code in messages.
             pub fn name(self) -> &'static str {
                 match self {
                     $(Self::$code => $name,)*
@@ -106,93 +102,93 @@ macro_rules! codes {
 }
 
 codes! {
-    /// The schema folder holds no schema.
+    /// The schema folder has no schema.
     NoSchemas = "no-schemas",
     /// A file is not UTF-8.
     NotUtf8 = "not-utf8",
-    /// A file holds no YAML node.
+    /// A file has no content.
     EmptySchema = "empty-schema",
-    /// A file is not YAML.
+    /// A file is not valid YAML.
     BrokenYaml = "broken-yaml",
-    /// A file holds more than one YAML document.
+    /// A file has more than one YAML document.
     SeveralDocuments = "several-documents",
-    /// A field has a value of the wrong YAML kind: text for a number, a list for a text …
+    /// A field has a value of the wrong YAML kind: text instead of a number, a list instead of text …
     WrongKind = "wrong-kind",
-    /// A field that does not exist.
+    /// An unknown field.
     UnknownField = "unknown-field",
-    /// A field that stands twice in one mapping.
+    /// A field occurs twice in one mapping.
     DuplicateField = "duplicate-field",
-    /// A field that must be there is not.
+    /// A required field is missing.
     MissingField = "missing-field",
-    /// A value that is none of the words the field knows.
+    /// A value that is not one of the words that the field accepts.
     UnknownValue = "unknown-value",
-    /// A number outside its bounds.
+    /// A number is out of range.
     OutOfRange = "out-of-range",
-    /// A table's or column's name does not follow the pattern.
+    /// The name of a table or column does not match the pattern.
     InvalidName = "invalid-name",
-    /// A name that is kept for Tidemark or that Rust has taken.
+    /// A name is reserved for Tidemark or by Rust.
     ReservedName = "reserved-name",
-    /// Two tables or columns that differ, but not in generated code.
+    /// Two tables or columns have different names, but the same name in generated code.
     CollidingNames = "colliding-names",
-    /// A file that is not named after its table.
+    /// A file is not named after its table.
     MisnamedFile = "misnamed-file",
-    /// A table that two files describe.
+    /// Two files describe the same table.
     DuplicateTable = "duplicate-table",
-    /// A table without columns.
+    /// A table has no columns.
     NoColumns = "no-columns",
-    /// Two columns of one name; case does not count.
+    /// Two columns have the same name, ignoring case.
     DuplicateColumn = "duplicate-column",
-    /// A primary key without columns.
+    /// A primary key has no columns.
     EmptyKey = "empty-key",
-    /// A primary key that names a column the table does not have.
+    /// A primary key names a column that the table does not have.
     UnknownKeyColumn = "unknown-key-column",
-    /// A primary key that names a column twice.
+    /// A primary key names a column twice.
     DuplicateKeyColumn = "duplicate-key-column",
-    /// A key column that is nullable.
+    /// A key column is nullable.
     NullableKey = "nullable-key",
-    /// A key column of type `float` or `double`.
+    /// A key column has the type `float` or `double`.
     FloatKey = "float-key",
-    /// A key column that is not compared.
+    /// A key column is excluded from comparison.
     UncomparedKey = "uncompared-key",
-    /// A column type that does not exist.
+    /// An unknown column type.
     UnknownType = "unknown-type",
-    /// A type with parameters that it does not take, or without those it needs.
+    /// A type has parameters that it does not take, or lacks the ones it needs.
     TypeParameters = "type-parameters",
-    /// A decimal with more digits than there are, or a scale beyond its precision.
+    /// A decimal has too many digits, or a scale larger than its precision.
     DecimalBounds = "decimal-bounds",
-    /// A `char` or `varchar` that is too short or too long.
+    /// A `char` or `varchar` is too short or too long.
     LengthBounds = "length-bounds",
-    /// An option that the column's type does not have.
+    /// An option that the type of the column does not have.
     OptionOfOtherType = "option-of-other-type",
-    /// A `format` that cannot be read without doubt.
+    /// A `format` is invalid or ambiguous.
     InvalidFormat = "invalid-format",
     /// `true_values` without `false_values`, or the other way round.
     UnpairedWords = "unpaired-words",
-    /// A list that must hold something.
+    /// A list is empty that must not be.
     EmptyList = "empty-list",
-    /// A text that stands twice where it could mean two things, or needs to stand once only.
+    /// A text is repeated where it would be ambiguous or redundant.
     RepeatedText = "repeated-text",
-    /// A `default` on a key column.
+    /// A key column has a `default`.
     DefaultOnKey = "default-on-key",
-    /// A `default` that the column's type cannot read.
+    /// A `default` is not a value of the column's type.
     UnreadableDefault = "unreadable-default",
-    /// A `formerly` on a key column.
+    /// A key column has a `formerly`.
     FormerlyOnKey = "formerly-on-key",
-    /// A `formerly` that is the name of a column today; case does not count.
+    /// A `formerly` is the current name of a column, ignoring case.
     FormerlyIsColumn = "formerly-is-column",
-    /// A `formerly` that two columns claim; case does not count.
+    /// Two columns have the same `formerly`, ignoring case.
     FormerlyTwice = "formerly-twice",
-    /// A delimiter that cannot part fields.
+    /// A delimiter that cannot separate fields.
     InvalidDelimiter = "invalid-delimiter",
     /// A quote that cannot enclose fields.
     InvalidQuote = "invalid-quote",
-    /// A text for NULL that no field can hold.
+    /// A NULL marker that no field can contain.
     ImpossibleNull = "impossible-null",
-    /// A marker file with a name that it cannot have.
+    /// An invalid name for a marker file.
     InvalidMarker = "invalid-marker",
     /// Options that contradict each other.
     Contradiction = "contradiction",
-    /// Something that Athena cannot read, in a table that is open to Athena.
+    /// A table that may run on Athena uses something that Athena does not support.
     NotForAthena = "not-for-athena",
 }
 

@@ -1,8 +1,8 @@
-//! What can go wrong although every schema is right: the machine's faults.
+//! Failures of the machine: files and folders that cannot be read or written.
 
 use std::{error, fmt, io};
 
-/// A file or folder that could not be read or written.
+/// A file or folder could not be read or written.
 #[derive(Debug)]
 pub struct Error {
     action: String,
@@ -21,14 +21,14 @@ impl error::Error for Error {
     }
 }
 
-/// Says what was being done when an input or output failed.
-pub(crate) trait Attempt<T> {
+/// Adds to an I/O error what was being done.
+pub(crate) trait Context<T> {
     /// `action` reads like `cannot read the schema schemas/orders.yaml`.
-    fn attempt(self, action: impl FnOnce() -> String) -> Result<T, Error>;
+    fn context(self, action: impl FnOnce() -> String) -> Result<T, Error>;
 }
 
-impl<T> Attempt<T> for io::Result<T> {
-    fn attempt(self, action: impl FnOnce() -> String) -> Result<T, Error> {
+impl<T> Context<T> for io::Result<T> {
+    fn context(self, action: impl FnOnce() -> String) -> Result<T, Error> {
         self.map_err(|cause| Error { action: action(), cause })
     }
 }

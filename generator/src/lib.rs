@@ -1,103 +1,146 @@
-//! Turns `schemas/*.yaml` into the artifacts that are compiled and deployed.
+//! Generates everything that is compiled and deployed for a table from its schema, `schemas/<table>.yaml`.
 //!
-//! The modules, in the order in which a schema passes through them: [`source`] (files), `yaml` (nodes), `spec` (fields
-//! as written), `validate`, [`model`] (a table that is right), `emit` (one file per kind of artifact), [`output`] (to
-//! disk, or to a diff). A mistake on the way is a [`diagnostic`]; all of them are told in one run.
+//! A schema passes through the modules in this order: [`source`] reads files, `yaml` parses nodes with their positions,
+//! `spec` reads the fields as written, `validate` checks them, [`model`] is a valid table, `emit` renders each kind of
+//! artifact, and [`output`] writes the artifacts or compares them with the files on disk. Mistakes are collected as
+//! [`diagnostic`]s, all of them in one run, and [`render`]ed for people or machines.
+//!
+//! [`generate`] is a pure function from schemas to files:
 //!
 //! ```
-//! let table = generator::parse("{ table: t, primary_key: [id], columns: [{ name: id, type: int }] }").unwrap();
-//! assert_eq!(table.columns[0].ty.name(), "int");
+//! use generator::source::Source;
+//!
+//! let schema = "
+//! table: invoices
+//! description: One row per invoice.
+//! primary_key: [invoice_no]
+//! columns:
+//!   - { name: invoice_no, type: bigint }
+//!   - { name: total, type: 'decimal(12,2)', nullable: true }
+//! ";
+//! let files = generator::generate(&[Source::new("schemas/invoices.yaml", schema)]).expect("the schema is valid");
+//!
+//! let module = &files["generated/src/invoices.rs"];
+//! assert!(module.contains("pub total: Option<Decimal<2>>,"));
+//! assert!(files.contains_key("generated/sql/invoices.delta.sql"));
+//! assert!(files.contains_key("infra/tables/invoices.yaml"));
+//! ```
+//!
+//! A mistake comes back as data, with the bytes that it concerns:
+//!
+//! ```
+//! use generator::diagnostic::Code;
+//! use generator::render::{Color, human};
+//! use generator::source::Source;
+//!
+//! let source = Source::new("schemas/t.yaml", "{ table: t, primary_key: [id], columns: [{ name: id, type: integr }]
+//! }"); let sources = [source]; let diagnostics = generator::generate(&sources).unwrap_err();
+//!
+//! assert_eq!(diagnostics[0].code, Code::UnknownType);
+//! assert_eq!(&sources[0].text[diagnostics[0].labels[0].span.clone()], "integr");
+//! assert!(human(&diagnostics, &sources, Color::Never).contains("did you mean `int`?"));
 //! ```
 
+mod date_format;
 pub mod diagnostic;
 mod emit;
 mod error;
 pub mod model;
 mod names;
 pub mod output;
+#[cfg(test)]
+mod quotas;
+pub mod render;
 pub mod source;
 mod spec;
-mod suggest;
 mod validate;
+mod wording;
 mod yaml;
 
 use diagnostic::{Code, Diagnostic};
-pub use emit::{Files, Statements, statements};
+pub use emit::artifact::Files;
+pub use emit::{Statements, statements};
 pub use error::Error;
 use model::Table;
 use source::Source;
 use spec::Spec;
+pub use wording::counted;
 
-/// All artifacts of a set of schemas, or every mistake in them.
+/// Generates all artifacts of a set of schemas.
 ///
 /// # Errors
-/// The mistakes, in reading order: by file, then by place.
+/// Returns every mistake in the schemas in reading order: by file, then by position.
 pub fn generate(sources: &[Source]) -> Result<Files, Vec<Diagnostic>> {
     Ok(emit::all(&tables(sources)?))
 }
 
-/// The tables of a set of schemas, sorted by name.
+/// Reads the tables of a set of schemas, sorted by name.
 ///
 /// # Errors
-/// The mistakes, in reading order: by file, then by place.
+/// Returns every mistake in the schemas in reading order: by file, then by position.
 pub fn tables(sources: &[Source]) -> Result<Vec<Table>, Vec<Diagnostic>> {
-    let mut found = Vec::new();
+    let mut diagnostics = Vec::new();
     if sources.is_empty() {
-        found.push(no_schemas());
+        diagnostics.push(no_schemas());
     }
     let mut specs = Vec::new();
     let mut tables = Vec::new();
     for source in sources {
-        let (spec, table) = one(source, &mut found);
+        let (spec, table) = read_table(source, &mut diagnostics);
         specs.push((source, spec));
         tables.extend(table);
     }
-    validate::all_tables(&specs, &mut found);
-    if !found.is_empty() {
-        found.sort_by(|a, b| a.reading_order().cmp(&b.reading_order()));
-        return Err(found);
+    validate::all_tables(&specs, &mut diagnostics);
+    if !diagnostics.is_empty() {
+        diagnostics.sort_by(|a, b| a.reading_order().cmp(&b.reading_order()));
+        return Err(diagnostics);
     }
     tables.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(tables)
 }
 
-/// One table from the text of its schema, whatever its file may be called.
+/// Reads one table from the text of its schema. The name of the file is not checked.
+///
+/// ```
+/// let table = generator::parse("{ table: t, primary_key: [id], columns: [{ name: id, type: int }] }").unwrap();
+/// assert_eq!(table.columns[0].ty.name(), "int");
+/// ```
 ///
 /// # Errors
-/// The mistakes, in reading order.
+/// Returns every mistake in reading order.
 pub fn parse(yaml: &str) -> Result<Table, Vec<Diagnostic>> {
-    let mut found = Vec::new();
-    let (_, table) = one(&Source::new("schema.yaml", yaml), &mut found);
-    found.sort_by(|a, b| a.reading_order().cmp(&b.reading_order()));
-    table.ok_or(found)
+    let mut diagnostics = Vec::new();
+    let (_, table) = read_table(&Source::new("schema.yaml", yaml), &mut diagnostics);
+    diagnostics.sort_by(|a, b| a.reading_order().cmp(&b.reading_order()));
+    table.ok_or(diagnostics)
 }
 
-/// What one file says, and its table when all of it is right.
-fn one(source: &Source, found: &mut Vec<Diagnostic>) -> (Spec, Option<Table>) {
-    let mut here = Vec::new();
+/// Reads one file: the fields as far as they can be read, and the table if the file is free of mistakes.
+fn read_table(source: &Source, diagnostics: &mut Vec<Diagnostic>) -> (Spec, Option<Table>) {
+    let mut of_file = Vec::new();
     let (spec, mut table) = match yaml::read(source) {
         Ok(root) => {
-            let spec = spec::read(&root, &mut here);
-            let table = validate::table(&spec, &mut here);
+            let spec = spec::read(&root, &mut of_file);
+            let table = validate::table(&spec, &mut of_file);
             if let Some(table) = table.as_ref().filter(|table| table.athena) {
-                validate::too_long_for_athena(&spec, emit::statements(table).delta.len(), &mut here);
+                validate::too_long_for_athena(&spec, emit::statements(table).delta.len(), &mut of_file);
             }
             (spec, table)
         }
         Err(diagnostic) => {
-            here.push(diagnostic);
+            of_file.push(diagnostic);
             (Spec::default(), None)
         }
     };
-    if !here.is_empty() {
+    if !of_file.is_empty() {
         table = None;
     }
-    found.extend(here.into_iter().map(|diagnostic| diagnostic.in_file(&source.path)));
+    diagnostics.extend(of_file.into_iter().map(|diagnostic| diagnostic.in_file(&source.path)));
     (spec, table)
 }
 
 fn no_schemas() -> Diagnostic {
-    let message = format!("there is no schema in {}/", source::SCHEMAS);
+    let message = format!("no schemas found in {}/", source::SCHEMAS);
     Diagnostic::of_file(Code::NoSchemas, source::SCHEMAS, message)
         .help(format!("describe a table in {}/<table>.yaml", source::SCHEMAS))
 }

@@ -5,25 +5,25 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
-use generator::Error;
-use generator::diagnostic::{self, Look};
 use generator::output::{self, Change};
+use generator::render::{self, Color};
 use generator::source::{self, SCHEMAS};
+use generator::{Error, counted};
 
-/// Turns schemas/*.yaml into typed Rust, the registry of all tables, and the JSON Schema that editors use.
+/// Generate typed Rust, SQL, CloudFormation templates and the JSON Schema for editors from schemas/*.yaml.
 ///
-/// Every mistake in every schema is told in one run, and then nothing is written. Only files that change are written;
-/// files of tables that are gone are removed.
+/// All mistakes in all schemas are reported in one run, and then nothing is written. Only files that change are
+/// written. Files of tables that no longer have a schema are removed.
 #[derive(Debug, Parser)]
 #[command(name = "generator", after_help = EXAMPLES)]
 struct Arguments {
-    /// Write nothing; print what is stale or edited by hand as a diff, and exit with 1 if anything is
+    /// Write nothing; print a diff of every file that is stale or was edited by hand, and exit with 1 if there is one
     #[arg(long)]
     check: bool,
-    /// How mistakes in schemas are shown: for people on stderr, or as a JSON array on stdout
+    /// How to report mistakes: as text on stderr, or as a JSON array on stdout
     #[arg(long, value_enum, default_value = "human")]
     format: Format,
-    /// The folder that holds schemas/ and generated/ [default: the workspace]
+    /// The folder that contains schemas/ and generated/ [default: the workspace]
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,
 }
@@ -31,10 +31,10 @@ struct Arguments {
 const EXAMPLES: &str = "\
 Examples:
   cargo run -p generator                     generate everything
-  cargo run -p generator -- --check          for CI: is what is committed up to date?
-  cargo run -p generator -- --format json    mistakes for an editor or a bot
+  cargo run -p generator -- --check          for CI: check that the committed files are up to date
+  cargo run -p generator -- --format json    report mistakes to an editor or a bot
 
-A new table takes one file, schemas/<table>.yaml:
+To add a table, write schemas/<table>.yaml:
   # yaml-language-server: $schema=table.schema.json
   table: customers
   primary_key: [id]
@@ -42,7 +42,7 @@ A new table takes one file, schemas/<table>.yaml:
     - { name: id,   type: bigint }
     - { name: name, type: string, nullable: true }
 
-Exit status: 0 done, 1 a schema is invalid or an artifact is stale, 2 a file could not be read or written.";
+Exit status: 0 success, 1 a schema is invalid or a file is stale, 2 a file could not be read or written.";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
@@ -50,22 +50,22 @@ enum Format {
     Json,
 }
 
-/// How the program ends.
+/// The exit status.
 #[derive(Debug, Clone, Copy)]
 enum Exit {
-    /// Everything is up to date now.
-    Done = 0,
-    /// The input is at fault: an invalid schema, or with `--check` a stale artifact.
-    Input = 1,
-    /// The machine is at fault: a file that cannot be read or written.
-    Machine = 2,
+    /// Everything is up to date.
+    Success = 0,
+    /// The input is at fault: a schema is invalid or, with `--check`, a file is stale.
+    InvalidInput = 1,
+    /// The machine is at fault: a file cannot be read or written.
+    IoFailure = 2,
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let exit = run(&arguments).unwrap_or_else(|error| {
         anstream::eprintln!("error: {error}");
-        Exit::Machine
+        Exit::IoFailure
     });
     ExitCode::from(exit as u8)
 }
@@ -77,10 +77,10 @@ fn run(arguments: &Arguments) -> Result<Exit, Error> {
         Ok(files) => files,
         Err(diagnostics) => {
             match arguments.format {
-                Format::Human => anstream::eprint!("{}", diagnostic::human(&diagnostics, &sources, Look::Coloured)),
-                Format::Json => print(&diagnostic::json(&diagnostics, &sources)),
+                Format::Human => anstream::eprint!("{}", render::human(&diagnostics, &sources, Color::Always)),
+                Format::Json => print(&render::json(&diagnostics, &sources)),
             }
-            return Ok(Exit::Input);
+            return Ok(Exit::InvalidInput);
         }
     };
     if arguments.format == Format::Json {
@@ -90,48 +90,45 @@ fn run(arguments: &Arguments) -> Result<Exit, Error> {
     let tables = counted(sources.len(), "table");
     if changes.is_empty() {
         anstream::eprintln!("{tables}, everything is up to date");
-        Ok(Exit::Done)
+        Ok(Exit::Success)
     } else if arguments.check {
-        Ok(stale(arguments.format, &changes))
+        Ok(report_stale(arguments.format, &changes))
     } else {
         output::apply(&root, &changes)?;
         for change in &changes {
             anstream::eprintln!("{} {}", change.kind.name(), change.path);
         }
         anstream::eprintln!("{tables}, {} changed", counted(changes.len(), "file"));
-        Ok(Exit::Done)
+        Ok(Exit::Success)
     }
 }
 
-/// What `--check` says when something is not as it should be.
-fn stale(format: Format, changes: &[Change]) -> Exit {
+/// Reports what `--check` found.
+fn report_stale(format: Format, changes: &[Change]) -> Exit {
     if format == Format::Human {
         changes.iter().for_each(|change| print(&change.diff()));
     }
-    let are = if changes.len() == 1 { "is" } else { "are" };
+    let verb = if changes.len() == 1 { "is stale or was" } else { "are stale or were" };
     anstream::eprintln!(
-        "{} {are} stale or edited by hand. Change {SCHEMAS}/*.yaml if need be, then: cargo run -p generator",
+        "{} {verb} edited by hand; change {SCHEMAS}/*.yaml if needed, then run: cargo run -p generator",
         counted(changes.len(), "file"),
     );
-    Exit::Input
+    Exit::InvalidInput
 }
 
-/// Writes to stdout. Whoever closed the pipe has read enough.
+/// Writes to stdout. A closed pipe means that the reader has seen enough.
 fn print(text: &str) {
     let _ = io::stdout().write_all(text.as_bytes());
 }
 
-/// The folder above this crate when cargo runs it, or else the nearest one with schemas, from here upwards.
+/// Finds the workspace: the folder above this crate when cargo runs it, otherwise the nearest folder with schemas from
+/// the current one upwards.
 fn workspace() -> PathBuf {
     let has_schemas = |folder: &Path| folder.join(SCHEMAS).is_dir();
     let crate_folder = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
     if let Some(workspace) = crate_folder.as_deref().and_then(Path::parent).filter(|folder| has_schemas(folder)) {
         return workspace.to_owned();
     }
-    let here = std::env::current_dir().unwrap_or_default();
-    here.ancestors().find(|folder| has_schemas(folder)).map_or_else(|| PathBuf::from("."), Path::to_owned)
-}
-
-fn counted(number: usize, noun: &str) -> String {
-    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+    let current = std::env::current_dir().unwrap_or_default();
+    current.ancestors().find(|folder| has_schemas(folder)).map_or_else(|| PathBuf::from("."), Path::to_owned)
 }

@@ -1,32 +1,33 @@
-//! A table as every emitter sees it. Only validation builds one, so what it holds is right: the key names columns, no
-//! key column is nullable, a format fits its type, generated names are free.
+//! A table as the emitters see it. Only validation builds one, so it is always valid: the key names existing columns,
+//! no key column is nullable, a format fits its type, and generated names are unique.
 
-use serde::Serialize;
-use xxhash_rust::xxh3::xxh3_128;
+mod hash;
+
+use crate::names;
 
 /// One table.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Table {
-    /// The name: also the folder of its exports, and the stem of its schema file.
+    /// The name, also of the folder of its exports and of its schema file.
     pub name: String,
     /// The module of the generated crate, without `r#`.
     pub module: String,
-    /// What the table holds, in the words of the schema.
+    /// The description from the schema.
     pub description: Option<String>,
     /// The key columns, in the key's order, as indexes into `columns`. Never empty.
     pub primary_key: Vec<usize>,
     /// All columns, in the order of the schema. Never empty.
     pub columns: Vec<Column>,
-    /// How exports are written.
+    /// The format of the exports.
     pub source: Source,
     /// Whether the delta may run on Athena.
     pub athena: bool,
-    /// How many bytes a statement on Athena may read.
+    /// The maximum number of bytes that a statement on Athena may read.
     pub max_scan: Option<u64>,
-    /// Whether UPDATE and DELETE carry the old values.
+    /// Whether UPDATE and DELETE operations include the old values.
     pub before_image: bool,
-    /// The rules that can hold a run.
+    /// The rules that can hold a version before publication.
     pub guards: Guards,
 }
 
@@ -34,26 +35,26 @@ pub struct Table {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Column {
-    /// The name, as the header of an export spells it.
+    /// The name as in the header of an export.
     pub name: String,
-    /// The field of the generated structs, without `r#`; unique in its table.
+    /// The field of the generated structs, without `r#`; unique within the table.
     pub field: String,
-    /// What its text is read as, with the options that only this type has.
+    /// The type, with the options that only this type has.
     pub ty: ColumnType,
     /// Whether NULL is a value. Never true in the key.
     pub nullable: bool,
-    /// What it holds, in the words of the schema.
+    /// The description from the schema.
     pub description: Option<String>,
     /// Whether a change of this column alone is an UPDATE. Always true in the key.
     pub compare: bool,
-    /// The raw text for rows from before the column existed; its type can read it. Never in the key.
+    /// The raw text for rows that were exported before the column existed; a valid value of the type. Never in the key.
     pub default: Option<String>,
-    /// The name it had before it was renamed: a legal name that no column of the table has and that no other column
-    /// claims, in any case. Never in the key.
+    /// The name of the column before it was renamed. Ignoring case, it is neither the name of a column nor the old name
+    /// of another one. Never in the key.
     pub formerly: Option<String>,
-    /// Whether its values are masked wherever a person sees them.
+    /// Whether the values are masked wherever a person could see them.
     pub pii: bool,
-    /// Whether blanks around the text are removed.
+    /// Whether spaces and tabs around the text are removed.
     pub trim: bool,
 }
 
@@ -62,7 +63,7 @@ pub struct Column {
 pub enum ColumnType {
     /// `boolean`
     Boolean {
-        /// The column's own words; `None` is `true`, `t`, `1` and `false`, `f`, `0` in any case.
+        /// The column's own words. `None` means `true`, `t`, `1` and `false`, `f`, `0`, ignoring case.
         words: Option<Words>,
     },
     /// `tinyint`
@@ -79,9 +80,9 @@ pub enum ColumnType {
     Double,
     /// `decimal(precision,scale)`
     Decimal {
-        /// All digits, 1 to 38.
+        /// The total number of digits, 1 to 38.
         precision: u8,
-        /// Digits behind the point, at most `precision`.
+        /// The number of digits after the decimal point, at most `precision`.
         scale: u8,
     },
     /// `char(n)`, 1 to 255
@@ -109,7 +110,7 @@ pub enum ColumnType {
     },
 }
 
-/// A boolean column's own words: two lists that share no word, sorted.
+/// A boolean column's own words: two sorted lists that have no word in common.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Words {
     /// The words for true.
@@ -118,7 +119,7 @@ pub struct Words {
     pub false_values: Vec<String>,
 }
 
-/// How the text of a binary column is written.
+/// The text encoding of a binary column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
     /// `base64`
@@ -127,28 +128,28 @@ pub enum Encoding {
     Hex,
 }
 
-/// How exports are written.
+/// The format of the exports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
-    /// How each part is compressed.
+    /// The compression of each part.
     pub compression: Compression,
     /// The byte between two fields.
     pub delimiter: u8,
-    /// The byte around a field; `None` when nothing is quoted.
+    /// The byte around a quoted field; `None` if fields are never quoted.
     pub quote: Option<u8>,
-    /// Whether each part begins with the names of its columns.
+    /// Whether each part starts with a header line.
     pub header: bool,
     /// The texts that mean NULL, sorted.
     pub nulls: Vec<String>,
     /// Whether a quoted field can be NULL. Always true without a quote.
     pub quoted_nulls: bool,
-    /// Whether a quoted field may hold line breaks. Never true without a quote.
+    /// Whether a quoted field may contain line breaks. Never true without a quote.
     pub multiline: bool,
-    /// How an export is known to be whole.
+    /// How to tell that an export is complete.
     pub complete: Completeness,
 }
 
-/// How the parts of an export are compressed.
+/// The compression of the parts of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compression {
     /// `gzip`
@@ -159,37 +160,37 @@ pub enum Compression {
     None,
 }
 
-/// How an export is known to be whole.
+/// How to tell that an export is complete.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Completeness {
     /// Exactly one part.
     Single,
-    /// A file of this name stands beside the parts; it starts with `_` or `.`.
+    /// A file with this name is in the folder of the parts. The name starts with `_` or `.`.
     Marker(String),
-    /// `_manifest.json` names the parts.
+    /// `_manifest.json` lists the parts.
     Manifest,
     /// Exactly this many parts, at least one.
     Count(u32),
 }
 
-/// The rules that can hold a run; `None` is switched off.
+/// The rules that can hold a version before publication. `None` switches a rule off.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Guards {
-    /// Deleted rows over the baseline's, 0 to 1.
+    /// The maximum ratio of deleted rows to rows of the baseline, 0 to 1.
     pub max_delete_ratio: Option<f64>,
-    /// Updated rows over the baseline's, 0 to 1.
+    /// The maximum ratio of updated rows to rows of the baseline, 0 to 1.
     pub max_update_ratio: Option<f64>,
-    /// Inserted rows over the baseline's.
+    /// The maximum ratio of inserted rows to rows of the baseline.
     pub max_insert_ratio: Option<f64>,
-    /// Deleted rows.
+    /// The maximum number of deleted rows.
     pub max_deletes: Option<u64>,
-    /// Updated rows.
+    /// The maximum number of updated rows.
     pub max_updates: Option<u64>,
-    /// Inserted rows.
+    /// The maximum number of inserted rows.
     pub max_inserts: Option<u64>,
-    /// Rows that a snapshot must have.
+    /// The minimum number of rows in a snapshot.
     pub min_rows: u64,
-    /// Rows that a baseline must have for the ratios to count.
+    /// The minimum number of rows in a baseline for the ratios to apply.
     pub min_baseline_rows: u64,
 }
 
@@ -224,29 +225,9 @@ impl Default for Guards {
 }
 
 impl Table {
-    /// The schema's hash, XXH3-128 as 32 hex digits: it changes when the same export could give another delta or other
-    /// operations.
-    ///
-    /// Into it go the table's name, the key in its order, the columns in theirs with everything but `description` and
-    /// `pii`, `source`, and `before_image`. Descriptions, `pii`, `guards` and `engine` stay out, and so does every way
-    /// of writing the same thing in YAML: the order of fields, a default that is spelled out, the order of `nulls` and of
-    /// a boolean's words.
-    pub fn schema_hash(&self) -> String {
-        format!("{:032x}", xxh3_128(self.normalised().as_bytes()))
-    }
-
-    /// The text that is hashed: one fact a line, texts as JSON strings, so that no value can pass for another.
-    fn normalised(&self) -> String {
-        let mut text = format!("table {}\n", quoted(&self.name));
-        for column in self.key_columns() {
-            text += &format!("key {}\n", quoted(&column.name));
-        }
-        for column in &self.columns {
-            text += &column.normalised();
-        }
-        text += &self.source.normalised();
-        text += &format!("before_image {}\n", self.before_image);
-        text
+    /// The table's part of its IAM role name, which is `<stack>-table-<role>`.
+    pub fn role(&self) -> String {
+        names::role(&self.name)
     }
 
     /// The key columns, in the key's order.
@@ -260,33 +241,8 @@ impl Table {
     }
 }
 
-impl Column {
-    fn normalised(&self) -> String {
-        let Self { name, ty, nullable, compare, default, formerly, trim, .. } = self;
-        let mut text =
-            format!("column {} {} nullable {nullable} compare {compare} trim {trim}", quoted(name), ty.name());
-        if let Some(default) = default {
-            text += &format!(" default {}", quoted(default));
-        }
-        if let Some(formerly) = formerly {
-            text += &format!(" formerly {}", quoted(formerly));
-        }
-        if let Some(format) = ty.format() {
-            text += &format!(" format {}", quoted(format));
-        }
-        match ty {
-            ColumnType::Boolean { words: Some(words) } => {
-                text += &format!(" true {} false {}", quoted(&words.true_values), quoted(&words.false_values));
-            }
-            ColumnType::Binary(encoding) => text += &format!(" encoding {}", encoding.name()),
-            _ => {}
-        }
-        text + "\n"
-    }
-}
-
 impl ColumnType {
-    /// The type under the name Glue gives it, as the schema would write it.
+    /// The type by its Glue name, as in a schema.
     pub fn name(&self) -> String {
         match self {
             Self::Boolean { .. } => "boolean".to_owned(),
@@ -307,7 +263,7 @@ impl ColumnType {
         }
     }
 
-    /// The layout of a date or timestamp that is not ISO 8601.
+    /// The layout of a date or timestamp if it is not ISO 8601.
     pub fn format(&self) -> Option<&str> {
         match self {
             Self::Date { format } | Self::Timestamp { format } | Self::Timestamptz { format } => format.as_deref(),
@@ -315,19 +271,19 @@ impl ColumnType {
         }
     }
 
-    /// Whether every text is a value, the empty one too.
+    /// Returns whether every text is a value of this type, including the empty text.
     pub fn is_text(&self) -> bool {
         matches!(self, Self::Char(_) | Self::Varchar(_) | Self::String)
     }
 
-    /// Whether it is an IEEE float.
+    /// Returns whether the type is an IEEE 754 floating-point number.
     pub fn is_float(&self) -> bool {
         matches!(self, Self::Float | Self::Double)
     }
 }
 
 impl Encoding {
-    /// The name, as the schema writes it.
+    /// The name as in a schema.
     pub fn name(self) -> &'static str {
         match self {
             Self::Base64 => "base64",
@@ -337,7 +293,7 @@ impl Encoding {
 }
 
 impl Compression {
-    /// The name, as the schema writes it.
+    /// The name as in a schema.
     pub fn name(self) -> &'static str {
         match self {
             Self::Gzip => "gzip",
@@ -345,28 +301,4 @@ impl Compression {
             Self::None => "none",
         }
     }
-}
-
-impl Source {
-    fn normalised(&self) -> String {
-        let Self { compression, delimiter, quote, header, nulls, quoted_nulls, multiline, complete } = self;
-        let complete = match complete {
-            Completeness::Single => "single".to_owned(),
-            Completeness::Marker(name) => format!("marker {}", quoted(name)),
-            Completeness::Manifest => "manifest".to_owned(),
-            Completeness::Count(count) => format!("count {count}"),
-        };
-        let quote = quote.map_or("none".to_owned(), |quote| quote.to_string());
-        format!(
-            "source {} delimiter {delimiter} quote {quote} header {header} nulls {} quoted_nulls {quoted_nulls} \
-             multiline {multiline} complete {complete}\n",
-            compression.name(),
-            quoted(nulls),
-        )
-    }
-}
-
-/// A text or a list of texts as JSON, whose escapes are the same in every release of every library.
-fn quoted<T: Serialize + ?Sized>(value: &T) -> String {
-    serde_json::to_string(value).expect("texts are always JSON")
 }

@@ -1,11 +1,18 @@
-//! Which names a schema may use, and what they become in generated code.
+//! The names that a schema may use, and the names they become in generated code and on AWS.
 
+use heck::{ToSnakeCase as _, ToUpperCamelCase as _};
 use proc_macro2::{Ident, Span};
+use xxhash_rust::xxh3::xxh3_64;
 
-/// The longest name of a table or column.
-pub(crate) const LONGEST: usize = 128;
+/// The maximum length of the name of a table or column.
+pub(crate) const MAX_NAME_LEN: usize = 128;
 
-/// The words that Rust keeps for itself in every edition, and that can be written as `r#word`.
+/// The maximum length of a table's part of its IAM role name. Together with the name of the stack (16 characters) and
+/// `-table-` it stays within the 64 characters of
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>.
+const MAX_ROLE_LEN: usize = 40;
+
+/// The keywords of every edition of Rust that can be written as `r#word`.
 const RAW_KEYWORDS: &[&str] = &[
     "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "do", "dyn", "else", "enum",
     "extern", "false", "final", "fn", "for", "gen", "if", "impl", "in", "let", "loop", "macro", "match", "mod", "move",
@@ -16,11 +23,11 @@ const RAW_KEYWORDS: &[&str] = &[
 /// Keywords that cannot be written as `r#word`.
 const PATH_KEYWORDS: &[&str] = &["self", "super", "crate"];
 
-/// Modules that a table cannot be: they have a meaning as a file of a crate.
+/// Modules that a table cannot have, because the file has another meaning in the crate.
 const FILE_NAMES: &[&str] = &["lib", "main", "bin", "mod", "athena"];
 
-/// The words that Trino keeps for itself, so that a column of that name stands in quotes.
-/// Source: <https://trino.io/docs/current/language/reserved.html>
+/// Trino's reserved words. A column with such a name has to be quoted. Source:
+/// <https://trino.io/docs/current/language/reserved.html>
 const SQL_KEYWORDS: &[&str] = &[
     "alter",
     "and",
@@ -106,43 +113,43 @@ const SQL_KEYWORDS: &[&str] = &[
     "with",
 ];
 
-/// A table or a column as Athena's SQL names it: in lower case, in quotes where it is a keyword.
+/// A table or column in Athena's SQL: in lower case, and quoted if it is a keyword.
 pub(crate) fn sql(name: &str) -> String {
     let name = name.to_lowercase();
     if SQL_KEYWORDS.contains(&name.as_str()) { format!("\"{name}\"") } else { name }
 }
 
-/// Whether a table can have this name: `[a-z][a-z0-9_]*`, up to 128 characters.
+/// Returns whether a table can have this name: `[a-z][a-z0-9_]*`, up to 128 characters.
 pub(crate) fn is_table_name(name: &str) -> bool {
-    name.len() <= LONGEST
+    name.len() <= MAX_NAME_LEN
         && name.starts_with(|first: char| first.is_ascii_lowercase())
         && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
 }
 
-/// Whether a column can have this name: `[A-Za-z][A-Za-z0-9_]*`, up to 128 characters.
+/// Returns whether a column can have this name: `[A-Za-z][A-Za-z0-9_]*`, up to 128 characters.
 pub(crate) fn is_column_name(name: &str) -> bool {
-    name.len() <= LONGEST
+    name.len() <= MAX_NAME_LEN
         && name.starts_with(|first: char| first.is_ascii_alphabetic())
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
-/// Whether a table of this name could not be a module of the generated crate.
-pub(crate) fn is_taken_module(name: &str) -> bool {
+/// Returns whether the generated crate cannot have a module with this name.
+pub(crate) fn is_reserved_module(name: &str) -> bool {
     PATH_KEYWORDS.contains(&name) || FILE_NAMES.contains(&name)
 }
 
-/// The module of a table: its name, in the snake case that the compiler asks for.
+/// The module of a table: its name in the snake case that the compiler asks for.
 pub(crate) fn module(table: &str) -> String {
     snake_case(table)
 }
 
-/// The struct field of a column: its name in snake case; `self`, `super` and `crate` get an underscore at the end.
+/// The struct field of a column: its name in snake case. `self`, `super` and `crate` get a trailing underscore.
 pub(crate) fn field(column: &str) -> String {
     let snake = snake_case(column);
     if PATH_KEYWORDS.contains(&snake.as_str()) { snake + "_" } else { snake }
 }
 
-/// A name as a Rust identifier, `r#type` where it is a keyword.
+/// A name as a Rust identifier; a keyword becomes raw, like `r#type`.
 pub(crate) fn identifier(name: &str) -> Ident {
     if RAW_KEYWORDS.contains(&name) {
         Ident::new_raw(name, Span::call_site())
@@ -151,26 +158,26 @@ pub(crate) fn identifier(name: &str) -> Ident {
     }
 }
 
-/// `COL_1` to `col_1`, `orderId` to `order_id`, `HTTPStatus` to `http_status`. Underscores never stand side by side,
-/// which the compiler takes for another case.
+/// `COL_1` becomes `col_1`, `orderId` becomes `order_id`, `HTTPStatus` becomes `http_status`. A trailing underscore is
+/// kept, so that `type` and `type_` stay two names.
 fn snake_case(name: &str) -> String {
-    let chars: Vec<char> = name.chars().collect();
-    let mut snake = String::with_capacity(name.len() + 4);
-    for (index, current) in chars.iter().copied().enumerate() {
-        let before = index.checked_sub(1).map(|index| chars[index]);
-        let after_is_lower = chars.get(index + 1).is_some_and(char::is_ascii_lowercase);
-        let starts_word = current.is_ascii_uppercase()
-            && before.is_some_and(|before| {
-                before.is_ascii_lowercase() || before.is_ascii_digit() || before.is_ascii_uppercase() && after_is_lower
-            });
-        if (starts_word || current == '_') && !snake.ends_with('_') {
-            snake.push('_');
-        }
-        if current != '_' {
-            snake.push(current.to_ascii_lowercase());
-        }
+    let snake = name.to_snake_case();
+    if name.ends_with('_') { snake + "_" } else { snake }
+}
+
+/// The logical ID of a table's stack. CloudFormation allows letters and digits only: `web_events` becomes `WebEvents`,
+/// followed by a hash that distinguishes tables such as `a_b` and `ab`.
+pub(crate) fn logical_id(table: &str) -> String {
+    format!("{}{:04x}", table.to_upper_camel_case(), xxh3_64(table.as_bytes()) & 0xffff)
+}
+
+/// The part of an IAM role's name that stands for a table: the table's name, shortened with a hash if it is too long.
+pub(crate) fn role(table: &str) -> String {
+    if table.len() <= MAX_ROLE_LEN {
+        return table.to_owned();
     }
-    snake
+    let hash = format!("-{:08x}", xxh3_64(table.as_bytes()) as u32);
+    table[..MAX_ROLE_LEN - hash.len()].to_owned() + &hash
 }
 
 #[cfg(test)]
@@ -188,6 +195,7 @@ mod tests {
             ("addr2Line", "addr2_line"),
             ("a__b", "a_b"),
             ("A_", "a_"),
+            ("ADDR2LINE", "addr2line"),
             ("Self", "self_"),
             ("type", "type"),
         ];
@@ -208,6 +216,22 @@ mod tests {
         assert!(["", "Orders", "2nd", "_x", "a-b", "é"].iter().all(|name| !is_table_name(name)));
         assert!(is_column_name("COL_1"));
         assert!(["", "1a", "_a", "a b", "ä"].iter().all(|name| !is_column_name(name)));
-        assert!(!is_column_name(&"a".repeat(LONGEST + 1)));
+        assert!(!is_column_name(&"a".repeat(MAX_NAME_LEN + 1)));
+    }
+
+    #[test]
+    fn role_names_fit_and_distinguish_tables() {
+        assert_eq!(role("orders"), "orders");
+        let (one, other) = ("a".repeat(99) + "1", "a".repeat(99) + "2");
+        assert_eq!(role(&one).len(), MAX_ROLE_LEN);
+        assert_eq!(role(&"a".repeat(128)), "a".repeat(31) + "-adc3d36c");
+        assert_ne!(role(&one), role(&other));
+    }
+
+    #[test]
+    fn logical_ids_are_alphanumeric_and_distinguish_tables() {
+        let ids = ["web_events", "webevents", "web__events"].map(logical_id);
+        assert!(ids.iter().all(|id| id.bytes().all(|byte| byte.is_ascii_alphanumeric())));
+        assert!(ids[0] != ids[1] && ids[1] != ids[2] && ids[0] != ids[2]);
     }
 }

@@ -1,40 +1,41 @@
-//! Artifacts in memory to files on disk, or to a diff.
+//! Writes artifacts to disk, or compares them with what is there.
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use similar::TextDiff;
 
-use crate::emit::{Files, MARK, PLACES};
-use crate::error::{Attempt as _, Error};
+use crate::emit::OUTPUT_FOLDERS;
+use crate::emit::artifact::{Files, MARK};
+use crate::error::{Context as _, Error};
 
-/// One file that is not as it should be.
+/// A file that differs from its artifact.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
     /// Its path below the root.
     pub path: String,
-    /// What has to happen to it.
-    pub kind: Kind,
-    /// What stands there now; empty when nothing does.
+    /// The action that brings it up to date.
+    pub kind: ChangeKind,
+    /// The current content; empty if the file does not exist.
     before: Vec<u8>,
-    /// What should stand there; empty when nothing should.
+    /// The expected content; empty if the file should not exist.
     after: String,
 }
 
-/// What happens to a file.
+/// The action that brings a file up to date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// It was not there.
+pub enum ChangeKind {
+    /// The file does not exist.
     Created,
-    /// It had other bytes.
+    /// The file has different content.
     Updated,
-    /// Its table is gone.
+    /// The file belongs to a table that no longer has a schema.
     Removed,
 }
 
-impl Kind {
+impl ChangeKind {
     /// The word for it, in the past tense.
     pub fn name(self) -> &'static str {
         match self {
@@ -46,95 +47,96 @@ impl Kind {
 }
 
 impl Change {
-    /// The change as a unified diff, from what is there to what should be.
+    /// The change as a unified diff, from the current content to the expected content.
     pub fn diff(&self) -> String {
         let before = String::from_utf8_lossy(&self.before);
-        let old = if self.kind == Kind::Created { "/dev/null".to_owned() } else { format!("a/{}", self.path) };
-        let new = if self.kind == Kind::Removed { "/dev/null".to_owned() } else { format!("b/{}", self.path) };
+        let old = if self.kind == ChangeKind::Created { "/dev/null".to_owned() } else { format!("a/{}", self.path) };
+        let new = if self.kind == ChangeKind::Removed { "/dev/null".to_owned() } else { format!("b/{}", self.path) };
         TextDiff::from_lines(before.as_ref(), self.after.as_str()).unified_diff().header(&old, &new).to_string()
     }
 }
 
-/// What differs between the artifacts and the files below `root`, sorted by path: files that are missing or have other
-/// bytes, and generated files whose table is gone. Nothing else in those folders is looked at.
+/// Compares the artifacts with the files below `root`. Returns the differences sorted by path: files that are missing
+/// or have different content, and generated files of tables that no longer have a schema. Other files are ignored.
 ///
 /// # Errors
-/// When a file or folder cannot be read.
+/// Returns an error if a file or folder cannot be read.
 pub fn compare(root: &Path, files: &Files) -> Result<Vec<Change>, Error> {
     let mut changes = Vec::new();
     for (path, text) in files {
         let (kind, before) = match fs::read(root.join(path)) {
             Ok(bytes) if bytes == text.as_bytes() => continue,
-            Ok(bytes) => (Kind::Updated, bytes),
-            Err(error) if error.kind() == ErrorKind::NotFound => (Kind::Created, Vec::new()),
-            failed => (Kind::Updated, failed.attempt(|| format!("cannot read {path}"))?),
+            Ok(bytes) => (ChangeKind::Updated, bytes),
+            Err(error) if error.kind() == ErrorKind::NotFound => (ChangeKind::Created, Vec::new()),
+            failed => (ChangeKind::Updated, failed.context(|| format!("cannot read {path}"))?),
         };
         changes.push(Change { path: path.clone(), kind, before, after: text.clone() });
     }
-    for path in left_over(root, files)? {
-        let before = fs::read(root.join(&path)).attempt(|| format!("cannot read {path}"))?;
+    for path in orphan_candidates(root, files)? {
+        let before = fs::read(root.join(&path)).context(|| format!("cannot read {path}"))?;
         if is_generated(&before) {
-            changes.push(Change { path, kind: Kind::Removed, before, after: String::new() });
+            changes.push(Change { path, kind: ChangeKind::Removed, before, after: String::new() });
         }
     }
     changes.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(changes)
 }
 
-/// Brings the files below `root` up to date. A file is replaced as a whole, so that nobody reads half of one.
+/// Brings the files below `root` up to date. Each file is replaced atomically, so that nobody reads half of one.
 ///
 /// # Errors
-/// When a file cannot be written or removed.
+/// Returns an error if a file cannot be written or removed.
 pub fn apply(root: &Path, changes: &[Change]) -> Result<(), Error> {
     for change in changes {
         let path = root.join(&change.path);
         match change.kind {
-            Kind::Removed => fs::remove_file(&path).attempt(|| format!("cannot remove {}", change.path))?,
-            Kind::Created | Kind::Updated => {
-                write(&path, &change.after).attempt(|| format!("cannot write {}", change.path))?;
+            ChangeKind::Removed => fs::remove_file(&path).context(|| format!("cannot remove {}", change.path))?,
+            ChangeKind::Created | ChangeKind::Updated => {
+                write(&path, &change.after).context(|| format!("cannot write {}", change.path))?;
             }
         }
     }
     Ok(())
 }
 
-fn write(path: &Path, text: &str) -> std::io::Result<()> {
+fn write(path: &Path, text: &str) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
-    let mut aside = path.as_os_str().to_owned();
-    aside.push(format!(".{}.tmp", std::process::id()));
-    let written = fs::write(&aside, text).and_then(|()| fs::rename(&aside, path));
-    if written.is_err() {
-        // The first error is the one to tell; a file that was never made cannot be removed either.
-        let _ = fs::remove_file(&aside);
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(format!(".{}.tmp", std::process::id()));
+    let result = fs::write(&temporary, text).and_then(|()| fs::rename(&temporary, path));
+    if result.is_err() {
+        // The write error is the one to report; the temporary file may not even exist.
+        let _ = fs::remove_file(&temporary);
     }
-    written
+    result
 }
 
-/// The files in the places of generated files that are no artifact.
-fn left_over(root: &Path, files: &Files) -> Result<BTreeSet<String>, Error> {
-    let mut found = BTreeSet::new();
-    for place in PLACES {
-        let entries = match fs::read_dir(root.join(place.folder)) {
+/// Lists the files in the output folders that are not artifacts.
+fn orphan_candidates(root: &Path, files: &Files) -> Result<BTreeSet<String>, Error> {
+    let mut candidates = BTreeSet::new();
+    for output in OUTPUT_FOLDERS {
+        let entries = match fs::read_dir(root.join(output.folder)) {
             Err(error) if error.kind() == ErrorKind::NotFound => continue,
-            entries => entries.attempt(|| format!("cannot list {}", place.folder))?,
+            entries => entries.context(|| format!("cannot list {}", output.folder))?,
         };
         for entry in entries {
-            let entry = entry.attempt(|| format!("cannot list {}", place.folder))?;
+            let entry = entry.context(|| format!("cannot list {}", output.folder))?;
             let name = entry.file_name();
-            let path = format!("{}/{}", place.folder, name.to_string_lossy());
-            let is_candidate = Path::new(&name).extension().is_some_and(|extension| extension == place.extension)
+            let path = format!("{}/{}", output.folder, name.to_string_lossy());
+            let is_candidate = Path::new(&name).extension().is_some_and(|extension| extension == output.extension)
                 && entry.file_type().is_ok_and(|kind| kind.is_file());
             if is_candidate && !files.contains_key(&path) {
-                found.insert(path);
+                candidates.insert(path);
             }
         }
     }
-    Ok(found)
+    Ok(candidates)
 }
 
-/// In JSON, which knows no comments, the mark stands in a field behind the first brace.
+/// Returns whether one of the first two lines has the mark. JSON has no comments, so there the mark is in the first
+/// field, on the second line.
 fn is_generated(bytes: &[u8]) -> bool {
     let mut first_lines = bytes.split(|byte| *byte == b'\n').take(2);
     first_lines.any(|line| String::from_utf8_lossy(line).contains(MARK))

@@ -1,34 +1,15 @@
-//! The schema as it was written: each field with its place, each in the YAML kind it must have, and nothing judged yet.
+//! The schema as written: each field with its span and in the YAML kind that it must have, but not validated yet.
 //!
-//! A field that is absent is `None`; so is one of the wrong kind, which has been reported then. What follows never
-//! reports a field twice.
+//! A field that is absent is `None`. So is a field of the wrong kind, which has already been reported, so that
+//! validation never reports a field twice.
 
 mod fields;
+mod spanned;
 
-use std::ops::Deref;
-
-use crate::diagnostic::{Code, Diagnostic, Span};
-use crate::suggest;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::yaml::{Node, Scalar, Value};
 use fields::Fields;
-
-/// A value and where it stands.
-#[derive(Debug, Clone)]
-pub(crate) struct Spanned<T> {
-    pub(crate) value: T,
-    pub(crate) span: Span,
-}
-
-impl<T> Deref for Spanned<T> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
-        &self.value
-    }
-}
-
-/// A field that may be absent.
-pub(crate) type Optional<T> = Option<Spanned<T>>;
+pub(crate) use spanned::{Limit, Optional, Spanned};
 
 /// One schema file.
 #[derive(Debug, Default)]
@@ -75,7 +56,7 @@ pub(crate) struct SourceSpec {
     pub(crate) complete: Option<CompleteSpec>,
 }
 
-/// `source.complete`, which is a word or a mapping of one field.
+/// `source.complete`: a word or a mapping with one field.
 #[derive(Debug)]
 pub(crate) enum CompleteSpec {
     Word(Spanned<String>),
@@ -96,15 +77,7 @@ pub(crate) struct GuardsSpec {
     pub(crate) min_baseline_rows: Optional<f64>,
 }
 
-/// A limit that can be switched off.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Limit {
-    /// `none`, or null.
-    Off,
-    At(f64),
-}
-
-/// The fields of a schema, by the mapping they stand in. The JSON Schema is tested to name the same.
+/// The known fields of each mapping. A test keeps them in line with the JSON Schema.
 pub(crate) mod known {
     pub(crate) const TABLE: &[&str] =
         &["table", "description", "primary_key", "columns", "source", "engine", "operations", "guards"];
@@ -140,39 +113,42 @@ pub(crate) mod known {
     ];
 }
 
-/// Reads a whole file. Every field of the wrong kind, unknown, repeated or missing is added to `found`.
-pub(crate) fn read(root: &Node, found: &mut Vec<Diagnostic>) -> Spec {
-    let Some(mut fields) = Fields::of(root, "a schema", known::TABLE, found) else {
+/// The forms of `source.complete`.
+const COMPLETE_FORMS: &str = "`single`, `manifest`, `{ marker: NAME }` or `{ count: N }`";
+
+/// Reads a whole file. Reports every field that is unknown, repeated, missing or of the wrong kind.
+pub(crate) fn read(root: &Node, diagnostics: &mut Vec<Diagnostic>) -> Spec {
+    let Some(mut fields) = Fields::new(root, "a schema", known::TABLE, diagnostics) else {
         return Spec::default();
     };
     fields.require(&["table", "primary_key", "columns"]);
-    let (athena, max_scan) = fields.get("engine").map_or((None, None), |node| engine(node, fields.found));
+    let (athena, max_scan) = fields.get("engine").map_or((None, None), |node| engine(node, fields.diagnostics));
     Spec {
         table: fields.text("table"),
         description: fields.text("description"),
         primary_key: fields.texts("primary_key"),
-        columns: fields.get("columns").and_then(|node| columns(node, fields.found)),
-        source: fields.get("source").map_or_else(SourceSpec::default, |node| source(node, fields.found)),
+        columns: fields.get("columns").and_then(|node| columns(node, fields.diagnostics)),
+        source: fields.get("source").map_or_else(SourceSpec::default, |node| source(node, fields.diagnostics)),
         athena,
         max_scan,
-        before_image: fields.get("operations").and_then(|node| operations(node, fields.found)),
-        guards: fields.get("guards").map_or_else(GuardsSpec::default, |node| guards(node, fields.found)),
+        before_image: fields.get("operations").and_then(|node| operations(node, fields.diagnostics)),
+        guards: fields.get("guards").map_or_else(GuardsSpec::default, |node| guards(node, fields.diagnostics)),
     }
 }
 
-fn columns(node: &Node, found: &mut Vec<Diagnostic>) -> Optional<Vec<ColumnSpec>> {
+fn columns(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Optional<Vec<ColumnSpec>> {
     let Value::List(items) = &node.value else {
-        found.push(
+        diagnostics.push(
             fields::wrong_kind("columns", "a list", node).help("write one `- { name: …, type: … }` for each column"),
         );
         return None;
     };
-    let value = items.iter().map(|item| column(item, found)).collect();
+    let value = items.iter().map(|item| column(item, diagnostics)).collect();
     Some(Spanned { value, span: node.span.clone() })
 }
 
-fn column(node: &Node, found: &mut Vec<Diagnostic>) -> ColumnSpec {
-    let Some(mut fields) = Fields::of(node, "a column", known::COLUMN, found) else {
+fn column(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> ColumnSpec {
+    let Some(mut fields) = Fields::new(node, "a column", known::COLUMN, diagnostics) else {
         return ColumnSpec::default();
     };
     fields.require(&["name", "type"]);
@@ -193,8 +169,8 @@ fn column(node: &Node, found: &mut Vec<Diagnostic>) -> ColumnSpec {
     }
 }
 
-fn source(node: &Node, found: &mut Vec<Diagnostic>) -> SourceSpec {
-    let Some(mut fields) = Fields::of(node, "`source`", known::SOURCE, found) else {
+fn source(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> SourceSpec {
+    let Some(mut fields) = Fields::new(node, "`source`", known::SOURCE, diagnostics) else {
         return SourceSpec::default();
     };
     SourceSpec {
@@ -205,62 +181,63 @@ fn source(node: &Node, found: &mut Vec<Diagnostic>) -> SourceSpec {
         nulls: fields.raw_texts("nulls"),
         quoted_nulls: fields.flag("quoted_nulls"),
         multiline: fields.flag("multiline"),
-        complete: fields.get("complete").and_then(|node| complete(node, fields.found)),
+        complete: fields.get("complete").and_then(|node| complete(node, fields.diagnostics)),
     }
 }
 
-fn complete(node: &Node, found: &mut Vec<Diagnostic>) -> Option<CompleteSpec> {
-    const EXPECTED: &str = "`single`, `manifest`, `{ marker: NAME }` or `{ count: N }`";
+fn complete(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<CompleteSpec> {
     match &node.value {
         Value::Scalar { kind: Scalar::Text, text } => {
             Some(CompleteSpec::Word(Spanned { value: text.clone(), span: node.span.clone() }))
         }
-        Value::Map(map) => {
-            let is_empty = map.is_empty();
-            let mut fields = Fields::of(node, "`complete`", known::COMPLETE, found)?;
-            let (marker, count) = (fields.text("marker"), fields.number("count"));
-            match (marker, count) {
-                (Some(marker), None) => Some(CompleteSpec::Marker(marker)),
-                (None, Some(count)) => Some(CompleteSpec::Count(count)),
-                (Some(marker), Some(count)) => {
-                    let message = "`complete` takes a marker or a count, not both";
-                    found.push(
-                        Diagnostic::new(Code::Contradiction, &count.span, message)
-                            .label("a count")
-                            .also(&marker.span, "a marker")
-                            .help("remove one of the two"),
-                    );
-                    None
-                }
-                (None, None) => {
-                    if is_empty {
-                        let message = "`complete` names neither a marker nor a count";
-                        found.push(
-                            Diagnostic::new(Code::MissingField, &node.span, message).help(format!("write {EXPECTED}")),
-                        );
-                    }
-                    None
-                }
-            }
-        }
+        Value::Map(_) => complete_mapping(node, diagnostics),
         _ => {
-            found.push(fields::wrong_kind("complete", EXPECTED, node));
+            diagnostics.push(fields::wrong_kind("complete", COMPLETE_FORMS, node));
             None
         }
     }
 }
 
-fn engine(node: &Node, found: &mut Vec<Diagnostic>) -> (Optional<bool>, Optional<String>) {
-    Fields::of(node, "`engine`", known::ENGINE, found)
+/// Reads `{ marker: NAME }` or `{ count: N }`.
+fn complete_mapping(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<CompleteSpec> {
+    let is_empty = matches!(&node.value, Value::Map(entries) if entries.is_empty());
+    let mut fields = Fields::new(node, "`complete`", known::COMPLETE, diagnostics)?;
+    match (fields.text("marker"), fields.number("count")) {
+        (Some(marker), None) => Some(CompleteSpec::Marker(marker)),
+        (None, Some(count)) => Some(CompleteSpec::Count(count)),
+        (Some(marker), Some(count)) => {
+            let message = "`complete` takes a marker or a count, not both";
+            diagnostics.push(
+                Diagnostic::new(Code::Contradiction, &count.span, message)
+                    .label("a count")
+                    .also(&marker.span, "a marker")
+                    .help("remove one of the two"),
+            );
+            None
+        }
+        // Unless the mapping is empty, the reason has been reported.
+        (None, None) => {
+            if is_empty {
+                let message = "`complete` has neither a marker nor a count";
+                let help = format!("write {COMPLETE_FORMS}");
+                diagnostics.push(Diagnostic::new(Code::MissingField, &node.span, message).help(help));
+            }
+            None
+        }
+    }
+}
+
+fn engine(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> (Optional<bool>, Optional<String>) {
+    Fields::new(node, "`engine`", known::ENGINE, diagnostics)
         .map_or((None, None), |mut fields| (fields.flag("athena"), fields.raw_text("max_scan")))
 }
 
-fn operations(node: &Node, found: &mut Vec<Diagnostic>) -> Optional<bool> {
-    Fields::of(node, "`operations`", known::OPERATIONS, found)?.flag("before_image")
+fn operations(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Optional<bool> {
+    Fields::new(node, "`operations`", known::OPERATIONS, diagnostics)?.flag("before_image")
 }
 
-fn guards(node: &Node, found: &mut Vec<Diagnostic>) -> GuardsSpec {
-    let Some(mut fields) = Fields::of(node, "`guards`", known::GUARDS, found) else {
+fn guards(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> GuardsSpec {
+    let Some(mut fields) = Fields::new(node, "`guards`", known::GUARDS, diagnostics) else {
         return GuardsSpec::default();
     };
     GuardsSpec {
@@ -275,33 +252,7 @@ fn guards(node: &Node, found: &mut Vec<Diagnostic>) -> GuardsSpec {
     }
 }
 
-/// The column names, for "unknown column".
+/// The names of the columns, as suggestions for an unknown one.
 pub(crate) fn column_names(columns: &[ColumnSpec]) -> impl Iterator<Item = &str> {
     columns.iter().filter_map(|column| column.name.as_ref().map(|name| name.value.as_str()))
-}
-
-/// "unknown X" for a word out of a fixed set.
-pub(crate) fn unknown_value(field: &str, word: &Spanned<String>, known: &[&str]) -> Diagnostic {
-    Diagnostic::new(Code::UnknownValue, &word.span, format!("unknown `{field}` `{}`", shown(word)))
-        .label(suggest::instead_of(word, known.iter().copied()))
-        .help(format!("`{field}` is one of {}", suggest::list(known)))
-}
-
-/// A text from a file as it may stand in a message: one line, without control characters, not endless.
-pub(crate) fn shown(text: &str) -> String {
-    const LONGEST: usize = 60;
-    if text.is_empty() {
-        return "\"\"".to_owned();
-    }
-    let mut shown = String::new();
-    for current in text.chars().take(LONGEST) {
-        match current {
-            '\\' | '"' | '\'' => shown.push(current),
-            other => shown.extend(other.escape_debug()),
-        }
-    }
-    if text.chars().nth(LONGEST).is_some() {
-        shown.push('…');
-    }
-    shown
 }

@@ -1,7 +1,7 @@
-//! Text to a tree of YAML nodes, each with its place. The only file that names the YAML crate.
+//! Parses text into a tree of YAML nodes, each with its span. This is the only file that uses the YAML crate.
 //!
-//! The schema is not deserialised into typed structs at once: that stops at the first value of the wrong type, and every
-//! mistake of a file is to be told in one run. The tree takes any value; [`crate::spec`] then looks at each.
+//! The schema is not deserialised straight into typed structs, because that stops at the first value of the wrong type,
+//! and every mistake in a file must be reported in one run. The tree accepts any value; the spec checks each one.
 
 use std::fmt;
 
@@ -11,27 +11,27 @@ use serde_saphyr::{DuplicateKeyPolicy, Error, Location, NonFiniteFloatPolicy, Op
 use crate::diagnostic::{Code, Diagnostic, Span};
 use crate::source::Source;
 
-/// A node and where it stands.
+/// A node and its span.
 #[derive(Debug, Clone)]
 pub(crate) struct Node {
     pub(crate) span: Span,
     pub(crate) value: Value,
 }
 
-/// What a node is.
+/// The content of a node.
 #[derive(Debug, Clone)]
 pub(crate) enum Value {
     Scalar {
         kind: Scalar,
-        /// The text as it is written, without the quotes: `0.10` stays `0.10`.
+        /// The text as written, without quotes: `0.10` stays `0.10`.
         text: String,
     },
     List(Vec<Node>),
-    /// In order, with every repetition of a key.
+    /// In order, including repeated keys.
     Map(Vec<(Node, Node)>),
 }
 
-/// What YAML takes a scalar for.
+/// The YAML type of a scalar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scalar {
     Null,
@@ -40,7 +40,7 @@ pub(crate) enum Scalar {
     Text,
 }
 
-/// Reads the only document of a file.
+/// Reads a file, which must contain exactly one document.
 pub(crate) fn read(source: &Source) -> Result<Node, Diagnostic> {
     if let Some(offset) = source.not_utf8 {
         return Err(not_utf8(source, offset));
@@ -49,7 +49,7 @@ pub(crate) fn read(source: &Source) -> Result<Node, Diagnostic> {
         Ok(documents) => match documents.as_slice() {
             [] => Err(empty_schema()),
             [only] => {
-                let node = settle(only, source);
+                let node = to_node(only, source);
                 if node.is_null() { Err(empty_schema()) } else { Ok(node) }
             }
             [_, second, ..] => Err(several_documents(&span_of(&second.referenced, source))),
@@ -60,7 +60,7 @@ pub(crate) fn read(source: &Source) -> Result<Node, Diagnostic> {
 
 fn options() -> Options {
     serde_saphyr::options! {
-        // `yes`, `no`, `on` and `off` are words, as in YAML 1.2.
+        // `yes`, `no`, `on` and `off` are strings, as in YAML 1.2.
         strict_booleans: true,
         duplicate_keys: DuplicateKeyPolicy::PassThrough,
         non_finite_float_policy: NonFiniteFloatPolicy::PassThrough,
@@ -69,90 +69,94 @@ fn options() -> Options {
 }
 
 fn not_utf8(source: &Source, offset: usize) -> Diagnostic {
-    let bad = offset..offset + char::REPLACEMENT_CHARACTER.len_utf8();
-    debug_assert!(bad.end <= source.text.len());
-    Diagnostic::new(Code::NotUtf8, &bad, "the file is not UTF-8")
-        .label("this byte is no part of a character")
+    let invalid = offset..offset + char::REPLACEMENT_CHARACTER.len_utf8();
+    debug_assert!(invalid.end <= source.text.len());
+    Diagnostic::new(Code::NotUtf8, &invalid, "the file is not UTF-8")
+        .label("invalid UTF-8")
         .help("save the file as UTF-8")
 }
 
 fn empty_schema() -> Diagnostic {
     Diagnostic::new(Code::EmptySchema, &(0..0), "the schema is empty")
-        .help("it needs at least `table`, `primary_key` and `columns`; to remove the table, delete the file")
+        .help("add at least `table`, `primary_key` and `columns`; to remove the table, delete the file")
 }
 
 fn several_documents(second: &Span) -> Diagnostic {
-    Diagnostic::new(Code::SeveralDocuments, second, "the file holds more than one YAML document")
-        .label("a second document starts here")
-        .help("one file describes one table: move the second to a file of its own and remove the `---`")
+    Diagnostic::new(Code::SeveralDocuments, second, "the file contains more than one YAML document")
+        .label("the second document starts here")
+        .help("a file describes one table: move the second document to a separate file and remove the `---`")
 }
 
-/// The parser knows where it gave up, and says so in words of grammar. What people usually did is seen better in the
-/// line itself.
+/// The parser reports where it gave up, in terms of the YAML grammar. The line itself shows better what went wrong.
 fn broken_yaml(source: &Source, error: &Error) -> Diagnostic {
     let at = error.location().map_or(0, |location| span_of(&location, source).start);
-    let end = source.text[at..].chars().next().filter(|found| *found != '\n').map_or(at, |found| at + found.len_utf8());
+    let end = source.text[at..]
+        .chars()
+        .next()
+        .filter(|current| *current != '\n')
+        .map_or(at, |current| at + current.len_utf8());
     let (label, help) = match error.without_snippet() {
         Error::UnknownAnchor { .. } => {
-            ("no anchor of this name stands before it", "put a text that starts with `*` in quotes")
+            ("no anchor with this name is defined above", "quote a text that starts with `*`")
         }
         Error::Budget { .. } | Error::AliasReplayLimitExceeded { .. } | Error::AliasReplayStackDepthExceeded { .. } => {
-            ("deeper or larger than any schema from here on", "write the fields out, without nesting and aliases")
+            ("nested too deeply or too large", "write the fields out, without nesting and aliases")
         }
-        _ => usual_mistake(source.line_around(at)),
+        _ => likely_cause(source.line_around(at)),
     };
-    Diagnostic::new(Code::BrokenYaml, &(at..end), "the file cannot be read as YAML").label(label).help(help)
+    Diagnostic::new(Code::BrokenYaml, &(at..end), "the file is not valid YAML").label(label).help(help)
 }
 
-fn usual_mistake(line: &str) -> (&'static str, &'static str) {
+/// Guesses the mistake from the line at which the parser gave up.
+fn likely_cause(line: &str) -> (&'static str, &'static str) {
     let content = line.trim_start();
     let indentation = &line[..line.len() - content.len()];
-    let is_open = |open: char, close: char| line.matches(open).count() > line.matches(close).count();
+    let is_unclosed = |open: char, close: char| line.matches(open).count() > line.matches(close).count();
     if indentation.contains('\t') {
-        ("a tab stands in the indentation of this line", "YAML is indented with blanks")
+        ("this line is indented with a tab", "indent with spaces, not tabs")
     } else if line.matches('"').count() % 2 == 1 {
-        ("a double quote is open in this line", "close it, or write `\\\"` for a quote inside quotes")
-    } else if is_open('{', '}') {
-        ("a `{` of this line is not closed", "close it with `}`, and set `,` between its fields")
-    } else if is_open('[', ']') {
-        ("a `[` of this line is not closed", "close it with `]`, and set `,` between its items")
+        ("unclosed double quote in this line", "close it, or write `\\\"` for a quote inside quotes")
+    } else if is_unclosed('{', '}') {
+        ("unclosed `{` in this line", "close it with `}`, and separate its fields with `,`")
+    } else if is_unclosed('[', ']') {
+        ("unclosed `[` in this line", "close it with `]`, and separate its items with `,`")
     } else if !content.contains('{') && content.matches(": ").count() > 1 {
-        ("a second `: ` stands in this line", "put a text that holds `: ` in quotes")
+        ("second `: ` in this line", "quote a text that contains `: `")
     } else {
         (
-            "it makes no sense from here on",
-            "check the indentation of this line and the one before, and quote odd characters",
+            "cannot be parsed from here on",
+            "check the indentation of this line and the previous one, and quote special characters",
         )
     }
 }
 
-/// A value as serde meets it. The text of a scalar that is no string is taken from the source afterwards, because a
-/// number that was parsed no longer tells how it was written.
+/// A value as serde delivers it. The text of a scalar that is not a string is taken from the source afterwards, because
+/// a parsed number no longer shows how it was written.
 enum Raw {
     Scalar(Scalar, Option<String>),
     List(Vec<Spanned<Raw>>),
     Map(Vec<(Spanned<Raw>, Spanned<Raw>)>),
 }
 
-fn settle(raw: &Spanned<Raw>, source: &Source) -> Node {
+fn to_node(raw: &Spanned<Raw>, source: &Source) -> Node {
     let span = span_of(&raw.referenced, source);
     let value = match &raw.value {
         Raw::Scalar(kind, text) => {
             let written = || source.text[span_of(&raw.defined, source)].to_owned();
             Value::Scalar { kind: *kind, text: text.clone().unwrap_or_else(written) }
         }
-        Raw::List(items) => Value::List(items.iter().map(|item| settle(item, source)).collect()),
+        Raw::List(items) => Value::List(items.iter().map(|item| to_node(item, source)).collect()),
         Raw::Map(entries) => {
-            let settled = entries.iter().map(|(key, value)| (settle(key, source), settle(value, source)));
-            Value::Map(settled.collect())
+            let nodes = entries.iter().map(|(key, value)| (to_node(key, source), to_node(value, source)));
+            Value::Map(nodes.collect())
         }
     };
-    Node { span: head(span, &value), value }
+    Node { span: underlined(span, &value), value }
 }
 
-/// What to underline for a node: of a mapping or list in block style only its first key or item, which the parser does
-/// not tell from the whole.
-fn head(span: Span, value: &Value) -> Span {
+/// The span to underline for a node. Of a mapping or list in block style that is only the first key or item, because
+/// the parser gives both the same start.
+fn underlined(span: Span, value: &Value) -> Span {
     let first = match value {
         Value::Scalar { .. } => None,
         Value::List(items) => items.first(),
@@ -164,7 +168,7 @@ fn head(span: Span, value: &Value) -> Span {
     }
 }
 
-/// The bytes of a location, always inside the text and on character boundaries.
+/// The bytes of a location, clamped to the text and to character boundaries.
 fn span_of(location: &Location, source: &Source) -> Span {
     let text = &source.text;
     let start = match location.span().byte_offset() {
@@ -177,7 +181,7 @@ fn span_of(location: &Location, source: &Source) -> Span {
     start..start + text[start..end].trim_end().len()
 }
 
-/// A syntax error has a line and a column only.
+/// The byte offset of a line and column, which is all that a syntax error has.
 fn offset_of(text: &str, line: usize, column: usize) -> usize {
     let start: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
     let line = text[start..].lines().next().unwrap_or_default();
@@ -189,14 +193,14 @@ impl Node {
         matches!(self.value, Value::Scalar { kind: Scalar::Null, .. })
     }
 
-    /// What the node is, in words that follow "found".
+    /// The kind of node, in words that follow "found".
     pub(crate) fn kind(&self) -> &'static str {
         match &self.value {
             Value::Scalar { kind: Scalar::Null, text } if text.is_empty() => "nothing",
-            Value::Scalar { kind: Scalar::Null, .. } => "YAML's null",
-            Value::Scalar { kind: Scalar::Bool(_), .. } => "true or false",
+            Value::Scalar { kind: Scalar::Null, .. } => "null",
+            Value::Scalar { kind: Scalar::Bool(_), .. } => "a boolean",
             Value::Scalar { kind: Scalar::Number, .. } => "a number",
-            Value::Scalar { kind: Scalar::Text, .. } => "text",
+            Value::Scalar { kind: Scalar::Text, .. } => "a string",
             Value::List(_) => "a list",
             Value::Map(_) => "a mapping",
         }

@@ -1,1 +1,1 @@
-"""The parts of `infra/deploy`."""
+"""The modules of `infra/deploy`."""

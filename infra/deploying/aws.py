@@ -1,4 +1,4 @@
-"""The `aws` command: how it is called, and what its failures mean."""
+"""Runs the `aws` command and interprets its failures."""
 
 from __future__ import annotations
 
@@ -10,38 +10,38 @@ import subprocess
 import sys
 
 PAUSE = float(os.environ.get("TIDEMARK_DEPLOY_PAUSE", "3"))
-# What AWS's services answer, each in its own words, when something is not there.
-GONE = {"404", "NoSuchBucket", "ResourceNotFoundException", "NotFoundException", "ChangeSetNotFound",
-        "AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"}
+# The error codes of the AWS services for a resource that does not exist.
+NOT_FOUND = {"404", "NoSuchBucket", "ResourceNotFoundException", "NotFoundException", "ChangeSetNotFound",
+             "AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"}
 
 
-class Stop(Exception):
-    """What is wrong, and what to do; the exit status."""
+class DeployError(Exception):
+    """A failure with its next step, and the exit status."""
 
     def __init__(self, text: str, status: int = 1) -> None:
         super().__init__(text)
         self.status = status
 
 
-def need(program: str, advice: str) -> None:
+def require(program: str, advice: str) -> None:
     if shutil.which(program) is None:
-        raise Stop(f"there is no `{program}`; {advice}", 2)
+        raise DeployError(f"`{program}` is not installed; {advice}", 2)
 
 
-def begin() -> None:
-    """Finds the region once, for every command: version 1 of the command line does not know AWS_REGION."""
-    need("aws", "install the AWS command line: https://docs.aws.amazon.com/cli/")
-    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or configured()
-    if not region:
-        raise Stop("no region is chosen; set AWS_REGION, or run `aws configure`", 2)
-    os.environ["AWS_REGION"] = os.environ["AWS_DEFAULT_REGION"] = region
+def set_region() -> None:
+    """Sets the region for every command, because version 1 of the AWS command line does not read AWS_REGION."""
+    require("aws", "install the AWS command line: https://docs.aws.amazon.com/cli/")
+    chosen = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or configured_region()
+    if not chosen:
+        raise DeployError("no region is set; set AWS_REGION or run `aws configure`", 2)
+    os.environ["AWS_REGION"] = os.environ["AWS_DEFAULT_REGION"] = chosen
 
 
-def configured() -> str:
+def configured_region() -> str:
     return subprocess.run(["aws", "configure", "get", "region"], capture_output=True, text=True).stdout.strip()
 
 
-def here() -> str:
+def region() -> str:
     return os.environ["AWS_REGION"]
 
 
@@ -50,37 +50,37 @@ def account() -> str:
 
 
 def aws(*words: str, parse: bool = True):
-    """What the command says, as JSON unless there is nothing to parse."""
-    done = called(words, parse)
-    if done.returncode != 0:
-        raise Stop(trouble(words, done))
-    return json.loads(done.stdout or "{}") if parse else done.stdout
+    """Runs a command. Returns its output, parsed as JSON by default."""
+    result = run(words, parse)
+    if result.returncode != 0:
+        raise DeployError(message(words, result))
+    return json.loads(result.stdout or "{}") if parse else result.stdout
 
 
-def tried(*words: str):
-    """What the command says; none for something that is not there."""
-    done = called(words)
-    if done.returncode == 0:
-        return json.loads(done.stdout or "{}")
-    code = re.search(r"An error occurred \(([\w.]+)\)", done.stderr)
+def aws_if_exists(*words: str):
+    """Runs a command. Returns its output as JSON, or None if the resource does not exist."""
+    result = run(words)
+    if result.returncode == 0:
+        return json.loads(result.stdout or "{}")
+    code = re.search(r"An error occurred \(([\w.]+)\)", result.stderr)
     name = code.group(1) if code else ""
-    # CloudFormation has no word of its own for it.
-    if name in GONE or (name == "ValidationError" and "does not exist" in done.stderr):
+    # CloudFormation has no error code of its own for this.
+    if name in NOT_FOUND or (name == "ValidationError" and "does not exist" in result.stderr):
         return None
-    raise Stop(trouble(words, done))
+    raise DeployError(message(words, result))
 
 
-def called(words: tuple[str, ...], parse: bool = True) -> subprocess.CompletedProcess:
+def run(words: tuple[str, ...], parse: bool = True) -> subprocess.CompletedProcess:
     return subprocess.run(["aws", *words, *(["--output", "json"] if parse else [])], capture_output=True, text=True)
 
 
-def trouble(words: tuple[str, ...], done: subprocess.CompletedProcess) -> str:
-    return f"aws {words[0]} {words[1]}: {done.stderr.strip()}"
+def message(words: tuple[str, ...], result: subprocess.CompletedProcess) -> str:
+    return f"aws {words[0]} {words[1]} failed: {result.stderr.strip()}"
 
 
-def agreed(question: str) -> bool:
+def confirmed(question: str) -> bool:
     if not sys.stdin.isatty():
-        raise Stop("nobody can be asked; look at the changes above, then run again with --yes")
+        raise DeployError("cannot ask for confirmation without a terminal; review the changes above, then run again with --yes")
     try:
         return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
     except EOFError:

@@ -1,4 +1,4 @@
-"""The code of the functions: built, packed, and uploaded with the templates."""
+"""Builds and packages the code of the functions, and uploads it with the templates."""
 
 from __future__ import annotations
 
@@ -9,108 +9,109 @@ import subprocess
 import zipfile
 from pathlib import Path
 
-from .aws import Stop, account, aws, here, need, tried
+from .aws import DeployError, account, aws, aws_if_exists, region, require
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = ROOT / "infra/tidemark.yaml"
 BUILT = ROOT / "target/lambda"
-# The C library of Amazon Linux 2023, which the functions run on.
+# The version of the C library on Amazon Linux 2023, on which the functions run.
 GLIBC = "2.34"
 TARGETS = {"arm64": "aarch64-unknown-linux-gnu", "x86_64": "x86_64-unknown-linux-gnu"}
-# The machine that a program of Linux is for, in the two bytes from the 18th on.
+# The architectures by the machine field of an ELF header, which is the two bytes at offset 18.
 MACHINES = {183: "arm64", 62: "x86_64"}
 # The package and the binary in each archive that the templates name.
 BINARIES = {"bootstrap": ("generated", "bootstrap"), "apply-orders": ("consumer", "apply-orders")}
 
 
 def parameters() -> list[str]:
-    """The names of the template's parameters, in their order."""
-    named = TEMPLATE.read_text().split("\nParameters:\n")[1].split("\nConditions:\n")[0]
-    return re.findall(r"^  (\w+):$", named, re.M)
+    """Returns the names of the template's parameters, in their order."""
+    section = TEMPLATE.read_text().split("\nParameters:\n")[1].split("\nConditions:\n")[0]
+    return re.findall(r"^  (\w+):$", section, re.M)
 
 
 def prepare(binaries: Path | None) -> None:
-    """Says what is missing on this machine, before anything is asked of AWS."""
+    """Checks the requirements on this machine before AWS is called."""
     if binaries is None:
-        need("cargo-zigbuild", "install it, and zig: pip install cargo-zigbuild ziglang; or name built programs with --binaries")
+        require("cargo-zigbuild", "install it and zig (pip install cargo-zigbuild ziglang), or pass compiled binaries with --binaries")
     for _, binary in BINARIES.values() if binaries else ():
         if not (binaries / binary).is_file():
-            raise Stop(f"{binaries / binary} is not there; name the folder with both binaries", 2)
+            raise DeployError(f"{binaries / binary} does not exist; pass the folder that contains both binaries", 2)
 
 
 def build(architecture: str, binaries: Path | None) -> None:
-    """Makes an archive of each binary, one for all functions that it serves."""
+    """Creates an archive of each binary. All functions that run the same binary share one archive."""
     target = TARGETS[architecture]
     if binaries is None:
         for package, binary in BINARIES.values():
             run(["cargo", "zigbuild", "--release", "--target", f"{target}.{GLIBC}", "--package", package, "--features", "aws",
-                 "--bin", binary], f"cannot build {binary}; if the target is missing: rustup target add {target}")
+                 "--bin", binary], f"cannot build {binary}; if the target is not installed, run: rustup target add {target}")
     source = binaries or ROOT / "target" / target / "release"
     BUILT.mkdir(parents=True, exist_ok=True)
     for name, (_, binary) in BINARIES.items():
-        check(source / binary, architecture)
+        check_architecture(source / binary, architecture)
         archive(source / binary, BUILT / f"{name}.zip")
 
 
-def run(words: list[str], trouble: str) -> None:
+def run(words: list[str], message: str) -> None:
     print(" ".join(words), flush=True)
     if subprocess.run(words, cwd=ROOT).returncode != 0:
-        raise Stop(trouble)
+        raise DeployError(message)
 
 
-def check(binary: Path, architecture: str) -> None:
+def check_architecture(binary: Path, architecture: str) -> None:
     with binary.open("rb") as file:
         head = file.read(20)
-    made_for = MACHINES.get(int.from_bytes(head[18:20], "little")) if head[:4] == b"\x7fELF" else None
-    if made_for != architecture:
-        raise Stop(f"{binary} is {'for ' + made_for if made_for else 'no program for Lambda'}, and the functions run on "
-                   f"{architecture}; build it for that, or choose with --arch", 2)
+    built_for = MACHINES.get(int.from_bytes(head[18:20], "little")) if head[:4] == b"\x7fELF" else None
+    if built_for != architecture:
+        actual = f"built for {built_for}" if built_for else "not a Linux binary for Lambda"
+        raise DeployError(f"{binary} is {actual}, but the functions run on {architecture}; build it for {architecture}, or choose "
+                          "another architecture with --arch", 2)
 
 
 def archive(binary: Path, to: Path) -> None:
-    """The archive of a function: its binary, under the name that Lambda starts. The same binary gives the same bytes, so that
-    a deployment with nothing new in it changes nothing."""
-    aside = to.with_suffix(f".{os.getpid()}")
-    with zipfile.ZipFile(aside, "w", zipfile.ZIP_DEFLATED) as file:
+    """Writes the archive of a function: its binary under the name that Lambda starts. The same binary always gives the same
+    bytes, so that deploying it again changes nothing."""
+    temporary = to.with_suffix(f".{os.getpid()}")
+    with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as file:
         entry = zipfile.ZipInfo("bootstrap", (1980, 1, 1, 0, 0, 0))
         entry.external_attr = 0o755 << 16
         entry.compress_type = zipfile.ZIP_DEFLATED
         file.writestr(entry, binary.read_bytes())
-    aside.replace(to)
+    temporary.replace(to)
 
 
 def package(name: str, bucket: str | None) -> dict:
-    """Uploads code and nested templates, and gives the template that names them."""
+    """Uploads the code and the nested templates. Returns the template that refers to them."""
     packaged = BUILT / f"{name}.json"
-    aws("cloudformation", "package", "--template-file", str(TEMPLATE), "--s3-bucket", bucket or make(artifacts(name)),
+    aws("cloudformation", "package", "--template-file", str(TEMPLATE), "--s3-bucket", bucket or ensure_bucket(artifacts(name)),
         "--s3-prefix", name, "--use-json", "--output-template-file", str(packaged), parse=False)
     return json.loads(packaged.read_text())
 
 
 def artifacts(name: str) -> str:
-    return f"{name}-artifacts-{account()}-{here()}"
+    return f"{name}-artifacts-{account()}-{region()}"
 
 
-def make(bucket: str) -> str:
-    """The bucket, which is made where it is not there. Nothing in it expires: a rollback takes the code from before, however
-    old that is."""
+def ensure_bucket(bucket: str) -> str:
+    """Creates the bucket if it does not exist. Nothing in it expires, because a rollback needs the previous code, however old
+    it is."""
     owner = account()
-    if tried("s3api", "head-bucket", "--bucket", bucket, "--expected-bucket-owner", owner) is not None:
+    if aws_if_exists("s3api", "head-bucket", "--bucket", bucket, "--expected-bucket-owner", owner) is not None:
         return bucket
-    print(f"making the bucket {bucket} for code and templates")
-    place = [] if here() == "us-east-1" else ["--create-bucket-configuration", f"LocationConstraint={here()}"]
-    aws("s3api", "create-bucket", "--bucket", bucket, *place, parse=False)
+    print(f"creating the bucket {bucket} for code and templates")
+    location = [] if region() == "us-east-1" else ["--create-bucket-configuration", f"LocationConstraint={region()}"]
+    aws("s3api", "create-bucket", "--bucket", bucket, *location, parse=False)
     settings = {
         "put-public-access-block": ("--public-access-block-configuration", {
             "BlockPublicAcls": True, "IgnorePublicAcls": True, "BlockPublicPolicy": True, "RestrictPublicBuckets": True}),
         "put-bucket-encryption": ("--server-side-encryption-configuration", {
             "Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}),
         "put-bucket-policy": ("--policy", {"Version": "2012-10-17", "Statement": [{
-            "Sid": "NothingWithoutTls", "Effect": "Deny", "Principal": "*", "Action": "s3:*",
+            "Sid": "RequireTls", "Effect": "Deny", "Principal": "*", "Action": "s3:*",
             "Resource": [f"arn:{partition()}:s3:::{bucket}", f"arn:{partition()}:s3:::{bucket}/*"],
             "Condition": {"Bool": {"aws:SecureTransport": "false"}}}]}),
         "put-bucket-lifecycle-configuration": ("--lifecycle-configuration", {"Rules": [{
-            "ID": "uploads-that-broke", "Status": "Enabled", "Filter": {"Prefix": ""},
+            "ID": "abort-incomplete-uploads", "Status": "Enabled", "Filter": {"Prefix": ""},
             "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7}}]})}
     for call, (option, value) in settings.items():
         aws("s3api", call, "--bucket", bucket, "--expected-bucket-owner", owner, option, json.dumps(value), parse=False)

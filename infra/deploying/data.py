@@ -1,4 +1,4 @@
-"""What holds data: where it is, and how it is removed."""
+"""Finds and removes the resources that hold data."""
 
 from __future__ import annotations
 
@@ -7,55 +7,56 @@ import tempfile
 import time
 from collections.abc import Iterator
 
-from .aws import PAUSE, Stop, aws, tried
+from .aws import PAUSE, DeployError, aws, aws_if_exists
 from .stacks import NESTED, events, resources, stack
 
-# In the order in which it can be removed: the key last, since what it encrypted is gone with it.
-ORDER = ["AWS::SQS::Queue", "AWS::Kinesis::Stream", "AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::KMS::Key"]
-# Of these kinds, not everything holds data.
-HOLDS = {"AWS::SQS::Queue": ("-dead-letters", "Failures")}
+# The types that hold data, in the order of removal. The key comes last, because everything that it encrypts is lost with it.
+REMOVAL_ORDER = ["AWS::SQS::Queue", "AWS::Kinesis::Stream", "AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::KMS::Key"]
+# Of these types, only resources with one of these words in their name hold data.
+NAMES_WITH_DATA = {"AWS::SQS::Queue": ("-dead-letters", "Failures")}
 
-Holder = tuple
+Resource = tuple[str, str]
 
 
-def holders(name: str) -> list[Holder]:
-    """Types and names of what holds data and is there: in the stack of this name, and left behind by it or by others of its
-    name; AWS remembers those that were removed for 90 days."""
-    removed = aws("cloudformation", "list-stacks", "--stack-status-filter", "DELETE_COMPLETE")["StackSummaries"]
-    stacks = [one["StackId"] for one in removed if one["StackName"] == name]
-    found = set()
+def holders(name: str) -> list[Resource]:
+    """Returns the types and names of existing resources that hold data: those in the stack, and those that it or deleted stacks
+    with the same name left behind. AWS remembers deleted stacks for 90 days."""
+    deleted = aws("cloudformation", "list-stacks", "--stack-status-filter", "DELETE_COMPLETE")["StackSummaries"]
+    stacks = [one["StackId"] for one in deleted if one["StackName"] == name]
+    candidates = set()
     if known := stack(name):
         stacks.append(known["StackId"])
-        found.update(one for one in resources(known["StackId"]) if holds(*one))
-    found.update(one for one_stack in stacks for one in skipped(one_stack))
-    return sorted((one for one in found if is_there(*one)), key=lambda one: (ORDER.index(one[0]), one[1]))
+        candidates.update(one for one in resources(known["StackId"]) if holds_data(*one))
+    candidates.update(one for one_stack in stacks for one in retained(one_stack))
+    return sorted((one for one in candidates if exists(*one)), key=lambda one: (REMOVAL_ORDER.index(one[0]), one[1]))
 
 
-def holds(kind: str, name: str) -> bool:
-    return kind in ORDER and (kind not in HOLDS or any(word in name for word in HOLDS[kind]))
+def holds_data(kind: str, name: str) -> bool:
+    return kind in REMOVAL_ORDER and (kind not in NAMES_WITH_DATA or any(word in name for word in NAMES_WITH_DATA[kind]))
 
 
-def skipped(stack_id: str) -> Iterator[Holder]:
-    """What a stack, and those nested in it that are gone, left behind."""
-    for event in events(stack_id, every=True):
+def retained(stack_id: str) -> Iterator[Resource]:
+    """Yields what a stack and the deleted stacks nested in it left behind."""
+    for event in events(stack_id, all_pages=True):
         kind, name = event["ResourceType"], event.get("PhysicalResourceId", "")
         if kind == NESTED and name not in ("", stack_id) and event["ResourceStatus"] == "DELETE_COMPLETE":
-            yield from skipped(name)
-        elif event["ResourceStatus"] == "DELETE_SKIPPED" and kind in ORDER:
+            yield from retained(name)
+        elif event["ResourceStatus"] == "DELETE_SKIPPED" and kind in REMOVAL_ORDER:
             yield kind, name
 
 
-def is_there(kind: str, name: str) -> bool:
+def exists(kind: str, name: str) -> bool:
     if kind == "AWS::KMS::Key":
-        seen = tried("kms", "describe-key", "--key-id", name)
-        return seen is not None and seen["KeyMetadata"]["KeyState"] != "PendingDeletion"
-    words = {"AWS::SQS::Queue": ["sqs", "get-queue-attributes", "--queue-url"], "AWS::S3::Bucket": ["s3api", "head-bucket", "--bucket"],
+        key = aws_if_exists("kms", "describe-key", "--key-id", name)
+        return key is not None and key["KeyMetadata"]["KeyState"] != "PendingDeletion"
+    words = {"AWS::SQS::Queue": ["sqs", "get-queue-attributes", "--queue-url"],
+             "AWS::S3::Bucket": ["s3api", "head-bucket", "--bucket"],
              "AWS::Kinesis::Stream": ["kinesis", "describe-stream-summary", "--stream-name"],
              "AWS::DynamoDB::Table": ["dynamodb", "describe-table", "--table-name"]}
-    return tried(*words[kind], name) is not None
+    return aws_if_exists(*words[kind], name) is not None
 
 
-def remove_one(kind: str, name: str) -> None:
+def remove(kind: str, name: str) -> None:
     if kind == "AWS::S3::Bucket":
         empty(name)
         aws("s3api", "delete-bucket", "--bucket", name, parse=False)
@@ -70,21 +71,22 @@ def remove_one(kind: str, name: str) -> None:
         aws("sqs", "delete-queue", "--queue-url", name, parse=False)
     else:
         aws("kms", "schedule-key-deletion", "--key-id", name, "--pending-window-in-days", "30")
-        print("  a key goes after 30 days; until then `aws kms cancel-key-deletion` keeps it")
+        print("  the key is deleted after 30 days; until then, `aws kms cancel-key-deletion` keeps it")
 
 
 def empty(bucket: str) -> None:
     """Removes every version of every object, a thousand at a time."""
     while True:
-        found = aws("s3api", "list-object-versions", "--bucket", bucket, "--max-items", "1000")
+        page = aws("s3api", "list-object-versions", "--bucket", bucket, "--max-items", "1000")
         objects = [{"Key": one["Key"], "VersionId": one["VersionId"]}
-                   for one in found.get("Versions", []) + found.get("DeleteMarkers", [])]
+                   for one in page.get("Versions", []) + page.get("DeleteMarkers", [])]
         if not objects:
             return
         with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
             json.dump({"Objects": objects, "Quiet": True}, file)
             file.flush()
-            done = aws("s3api", "delete-objects", "--bucket", bucket, "--delete", f"file://{file.name}")
-        if errors := done.get("Errors"):
-            one = errors[0]
-            raise Stop(f"{len(errors)} objects of {bucket} cannot be removed; {one.get('Key')}: {one.get('Code')} {one.get('Message', '')}")
+            result = aws("s3api", "delete-objects", "--bucket", bucket, "--delete", f"file://{file.name}")
+        if errors := result.get("Errors"):
+            first = errors[0]
+            raise DeployError(f"cannot remove {len(errors)} objects of {bucket}, for example {first.get('Key')}: "
+                              f"{first.get('Code')} {first.get('Message', '')}; check your permissions, then run again")

@@ -1,7 +1,8 @@
-"""A deployment in steps, each of which a stack can be rolled back from.
+"""Splits a deployment into steps, each of which can be rolled back.
 
-What holds data comes first and alone: whatever fails later, the stack falls back to it and can be deployed again. And one
-operation on nested stacks touches 2,500 resources at most, so that many tables come, change or go in several steps:
+The first step creates the data alone. If a later step fails, the stack rolls back to the data and can be deployed again. And
+because one operation on nested stacks can touch at most 2,500 resources, adding, changing or removing many tables takes
+several steps:
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
 """
 
@@ -11,65 +12,66 @@ import json
 import re
 from pathlib import Path
 
-# Of the 2,500, some are left to be sure.
-MOST = 2_400
-# What a nested stack is taken for that is in no template here.
-UNKNOWN = 1_000
+# The maximum number of resources in a step, which leaves a margin below 2,500.
+MAX_RESOURCES = 2_400
+# The assumed size of a nested stack that has no template here.
+UNKNOWN_SIZE = 1_000
 DATA, SHARED, CONSUMER = "Data", "Shared", "SampleConsumer"
-WORDS = {DATA: "what holds data", SHARED: "the pipeline", CONSUMER: "the sample consumer"}
+TITLES = {DATA: "the data", SHARED: "the pipeline", CONSUMER: "the sample consumer"}
 
 Template = dict
 
 
 def steps(old: Template, new: Template, sizes: dict[str, int]) -> list[tuple[str, Template]]:
-    """The templates that lead from one to the other, and in words what each is about."""
+    """Returns the templates that lead from one to the other, each with a title."""
     before, after = old.get("Resources", {}), new["Resources"]
-    gone = sorted((name for name in before if name not in after), key=rank, reverse=True)
+    removed = sorted((name for name in before if name not in after), key=rank, reverse=True)
     changed = sorted((name for name in after if before.get(name) != after[name]), key=rank)
-    found, done = [], set()
-    for names in chunks([*gone, *changed], sizes, DATA not in before):
+    result, done = [], set()
+    for names in chunks([*removed, *changed], sizes, DATA not in before):
         done.update(names)
         mixed = {name: after[name] for name in after if name in done or before.get(name) == after[name]}
         mixed.update({name: before[name] for name in before if name not in done and name not in mixed})
-        found.append((words(names, set(gone)), having(new, mixed)))
-    # Where no nested stack changes, parameters and outputs may.
-    return [*found[:-1], (found[-1][0], new)] if found else [("settings", new)]
+        result.append((title(names, set(removed)), with_resources(new, mixed)))
+    # If no nested stack changes, parameters and outputs still may.
+    return [*result[:-1], (result[-1][0], new)] if result else [("settings", new)]
 
 
 def rank(name: str) -> tuple[int, str]:
-    """A stack comes after those that it depends on."""
+    """Sorts a stack after those that it depends on."""
     return {DATA: 0, SHARED: 1, CONSUMER: 3}.get(name, 2), name
 
 
 def chunks(names: list[str], sizes: dict[str, int], is_first: bool) -> list[list[str]]:
-    """As many nested stacks at a time as one operation may touch; what holds data by itself when it is made."""
-    found, size = [], 0
+    """Groups nested stacks into as many as one operation may touch. The data is alone when it is created."""
+    result, size = [], 0
     for name in names:
-        more = sizes.get(name, UNKNOWN)
-        is_alone = is_first and found and found[-1] == [DATA]
-        if not found or is_alone or size + more > MOST:
-            found.append([])
+        added = sizes.get(name, UNKNOWN_SIZE)
+        is_after_data = is_first and result and result[-1] == [DATA]
+        if not result or is_after_data or size + added > MAX_RESOURCES:
+            result.append([])
             size = 0
-        found[-1].append(name)
-        size += more
-    return found
+        result[-1].append(name)
+        size += added
+    return result
 
 
-def words(names: list[str], gone: set[str]) -> str:
-    """What a step is about. The sample consumer is mostly off, and named where it comes alone."""
-    groups = sum(name not in WORDS for name in names)
-    told = [WORDS[name] for name in names if name in WORDS and (name != CONSUMER or names == [CONSUMER])]
-    told += [f"{groups} group{'s' if groups > 1 else ''} of tables"] if groups else []
-    return ("removes " if set(names) <= gone else "") + ", ".join(told)
+def title(names: list[str], removed: set[str]) -> str:
+    """Describes a step. The sample consumer, which is usually off, is mentioned only if it is alone."""
+    groups = sum(name not in TITLES for name in names)
+    parts = [TITLES[name] for name in names if name in TITLES and (name != CONSUMER or names == [CONSUMER])]
+    parts += [f"{groups} group{'s' if groups > 1 else ''} of tables"] if groups else []
+    return ("remove " if set(names) <= removed else "") + ", ".join(parts)
 
 
 def only(template: Template, names: set[str]) -> Template:
-    """The template with these nested stacks alone."""
-    return having(template, {name: one for name, one in template["Resources"].items() if name in names})
+    """Returns the template with these nested stacks only."""
+    return with_resources(template, {name: one for name, one in template["Resources"].items() if name in names})
 
 
-def having(template: Template, resources: dict) -> Template:
-    """The template with these resources, and the outputs that name no others. Its parameters stay, with their values."""
+def with_resources(template: Template, resources: dict) -> Template:
+    """Returns the template with these resources, without the outputs that refer to others. The parameters remain, so that they
+    keep their values."""
     missing = [name for name in template["Resources"] if name not in resources]
     outputs = {key: output for key, output in template.get("Outputs", {}).items()
                if not any(re.search(rf'["{{]{name}[".]', json.dumps(output)) for name in missing)}
@@ -77,8 +79,8 @@ def having(template: Template, resources: dict) -> Template:
 
 
 def sizes(template: Path) -> dict[str, int]:
-    """How many resources each nested stack is, with all that it nests. The generator writes the templates, so that lines can
-    be counted."""
+    """Returns the number of resources in each nested stack, including those nested in it. Counting lines is enough, because the
+    generator writes the templates."""
     nested = re.findall(r"^  (\w+):\n    Type: AWS::CloudFormation::Stack\n(?:    .*\n)*?      TemplateURL: (\S+)",
                         template.read_text(), re.M)
     return {name: 1 + resources(template.parent / url) for name, url in nested}

@@ -3,6 +3,9 @@
 //! Region, credentials and endpoints come from where Amazon's own tools look for them: `AWS_REGION`, `AWS_PROFILE`,
 //! `AWS_ENDPOINT_URL_S3` and so on. A call that fails for a reason that may pass is made five times in all.
 
+pub mod flow;
+pub mod s3;
+
 use std::future::Future;
 use std::panic::resume_unwind;
 use std::thread;

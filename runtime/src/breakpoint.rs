@@ -90,13 +90,13 @@ impl Breakpoint {
 /// A number, unless a test wants another one.
 #[cfg(not(feature = "breakpoints"))]
 #[inline]
-pub(crate) fn unless_wanted(_: &str, usual: u64) -> u64 {
+pub(crate) fn env_override(_: &str, usual: u64) -> u64 {
     usual
 }
 
 /// A number, unless a test wants another one, and says so in a variable of this name.
 #[cfg(feature = "breakpoints")]
-pub(crate) fn unless_wanted(name: &str, usual: u64) -> u64 {
+pub(crate) fn env_override(name: &str, usual: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
 }
 

@@ -3,12 +3,12 @@
 mod delta;
 mod gc;
 mod listings;
-mod named;
-mod places;
+mod lookup;
+mod output;
 mod plan;
+mod resolve;
 mod review;
 mod run;
-mod show;
 mod verify;
 mod why;
 
@@ -151,7 +151,7 @@ pub fn main(tables: &'static [&'static Table], statements: &'static [Statements]
         Ok(fault) => exit_code(fault),
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            show::error(&error, format);
+            output::error(&error, format);
             exit_code(Some(error.fault()))
         }
     }
@@ -167,7 +167,7 @@ fn exit_code(fault: Option<Fault>) -> ExitCode {
 
 /// Whoever reads our output may have seen enough.
 fn is_closed_pipe(error: &Error) -> bool {
-    matches!(error, Error::Io(error) if error.source.kind() == std::io::ErrorKind::BrokenPipe)
+    error.io_error().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 /// A path as a person would type it.

@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use tempfile::SpooledTempFile;
 
-use crate::change_set::{Lines, Plan};
-use crate::engine::{Engines, Inputs, Limits, Room};
+use crate::canonical::row::Layout;
+use crate::change_set::LineSink;
+use crate::engine::{Engines, Inputs, Limits, Resources};
 use crate::error::{Error, IoContext as _, Result};
 use crate::operation::Head;
-use crate::row::Layout;
+use crate::plan::Plan;
 use crate::snapshot::local::{self, LocalFolder};
 use crate::snapshot::{Export, Folder};
 use crate::table::Table;
@@ -65,7 +66,7 @@ impl Delta {
     }
 
     /// Gives the operations to `lines`, which may have to begin anew.
-    pub fn run_into(&self, lines: &mut dyn Lines, watch: &Watch) -> Result<Plan> {
+    pub fn run_into(&self, lines: &mut dyn LineSink, watch: &Watch) -> Result<Plan> {
         let layout = Layout::new(self.table);
         let head = Head {
             tenant: self.tenant.clone(),
@@ -75,16 +76,16 @@ impl Delta {
             schema: self.table.schema_id(),
         };
         let inputs = Inputs { baseline: self.baseline.as_ref(), snapshot: &self.snapshot };
-        let room = Room { work: &std::env::temp_dir(), limits: self.limits };
+        let room = Resources { work: &std::env::temp_dir(), limits: self.limits };
         let found = self.engines.delta(&layout, &head, inputs, room, watch, lines)?;
-        Ok(Plan::new(&head, self.table, &found, None))
+        Ok(found.plan(&head, self.table, None))
     }
 }
 
 /// Lines that wait until all of them are known; a temporary file without a name holds those beyond memory.
 struct Spool(BufWriter<SpooledTempFile>);
 
-impl Lines for Spool {
+impl LineSink for Spool {
     fn write(&mut self, lines: &[u8]) -> Result<()> {
         self.0.write_all(lines).at("cannot write to", &std::env::temp_dir())
     }
@@ -98,7 +99,7 @@ impl Lines for Spool {
 /// A path as an export: a single part, or every part of a folder.
 pub fn export(path: &Path) -> Result<Export> {
     let label = path.display().to_string();
-    let metadata = std::fs::metadata(path).map_err(|error| Error::of_named_path(error, "cannot open", path))?;
+    let metadata = std::fs::metadata(path).map_err(|error| Error::named_path(error, "cannot open", path))?;
     if metadata.is_dir() {
         return whole(label, Arc::new(LocalFolder::named(path)));
     }

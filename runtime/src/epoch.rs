@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::table::{Column, Compression, Source, Table};
-use crate::value::type_name;
 
 /// What is needed later to read an export again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,7 +19,7 @@ pub struct Epoch {
     /// The names of the key columns, in the key's order.
     pub primary_key: Vec<String>,
     /// How its parts are written.
-    pub source: Written,
+    pub source: SourceFormat,
 }
 
 /// A column as an earlier schema had it.
@@ -35,7 +34,7 @@ pub struct OldColumn {
 
 /// How the parts of an export are written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Written {
+pub struct SourceFormat {
     /// How each part is compressed.
     pub compression: Compression,
     /// The byte between two fields.
@@ -69,14 +68,14 @@ pub struct Drift {
 
 /// Where a column of today's schema stands in a baseline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum ColumnSource {
     /// In the column at this place of the epoch.
     Column(usize),
     /// Nowhere; it was added since.
     Added,
 }
 
-impl Written {
+impl SourceFormat {
     /// As a schema says it.
     pub fn of(source: &Source) -> Self {
         Self {
@@ -98,18 +97,18 @@ impl Epoch {
             schema: table.schema.into(),
             columns: table.columns.iter().map(OldColumn::of).collect(),
             primary_key: table.primary_key.iter().map(|name| (*name).into()).collect(),
-            source: Written::of(&table.source),
+            source: SourceFormat::of(&table.source),
         }
     }
 
     /// Where a column of today stands in it.
-    pub fn place(&self, column: &Column) -> Place {
+    pub fn place(&self, column: &Column) -> ColumnSource {
         let find = |name: &str| self.columns.iter().position(|old| old.name == name);
         // No schema has two names that differ in case alone.
         let in_any_case = |name: &str| self.columns.iter().position(|old| old.name.eq_ignore_ascii_case(name));
         match find(column.name).or_else(|| column.formerly.and_then(find)).or_else(|| in_any_case(column.name)) {
-            Some(place) => Place::Column(place),
-            None => Place::Added,
+            Some(place) => ColumnSource::Column(place),
+            None => ColumnSource::Added,
         }
     }
 
@@ -123,7 +122,7 @@ impl Epoch {
         let mut drift = Drift { from: self.schema.clone(), ..Drift::default() };
         let mut used = vec![false; self.columns.len()];
         for column in table.columns {
-            let Place::Column(place) = self.place(column) else {
+            let ColumnSource::Column(place) = self.place(column) else {
                 check_fill(column, resync_help)?;
                 drift.added.push(column.name.into());
                 continue;
@@ -169,7 +168,7 @@ impl Epoch {
 impl OldColumn {
     fn of(column: &Column) -> Self {
         let trim = if column.trim { ", trimmed" } else { "" };
-        Self { name: column.name.into(), ty: type_name(column.ty) + trim }
+        Self { name: column.name.into(), ty: column.ty.to_string() + trim }
     }
 
     /// Whether every value of this type has the same canonical text under the other, if it can be read there at all.

@@ -4,7 +4,7 @@
 //! [`run`](crate::run) goes through on one machine. Every step may be done again: what is written is conditional on the
 //! lease, what is published has the same ids, and what was done is recognised.
 
-mod account;
+mod deployment;
 mod metrics;
 mod register;
 mod step;
@@ -21,17 +21,16 @@ use serde_json::Value as Json;
 
 use crate::clock;
 use crate::engine::athena::Statements;
-use crate::error::{Error, Fault, Result};
+use crate::error::{Error, ErrorKind, Fault, Result};
 use crate::table::Table;
 use crate::telemetry;
-use account::Account;
-pub(crate) use account::start;
+use deployment::Deployment;
 
 /// How long before its end a function stops to begin anything: what is in flight then still ends.
 const MARGIN: Duration = Duration::from_secs(20);
 
 /// What a function does, by the name of its handler.
-type Handler = fn(&Account, Json, Deadline) -> Result<Json>;
+type Handler = fn(&Deployment, Json, Deadline) -> Result<Json>;
 
 /// The handlers, by the names that the templates know.
 const HANDLERS: &[(&str, Handler)] = &[
@@ -89,7 +88,7 @@ fn serve(tables: &'static [&'static Table], statements: &'static [Statements]) -
         return Err(Error::refused("", format!("`{name}` is no handler; there are {}", known.join(", ")))
             .help("this program is a Lambda function; the command line is `tidemark`"));
     };
-    let account = Arc::new(Account::from_environment(tables, statements)?);
+    let account = Arc::new(Deployment::from_environment(tables, statements)?);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Error::aws("cannot begin to take events", error))?;
     let served = runtime.block_on(lambda_runtime::run(service_fn(move |event: LambdaEvent<Json>| {
@@ -124,9 +123,9 @@ impl Subject {
     fn failed(self, error: Error) -> Diagnostic {
         let Self { tenant, table, version } = self;
         let help = error.next_step().map(|help| format!(" ({help})")).unwrap_or_default();
-        let kind = match (&error, error.fault()) {
-            (Error::LeaseLost(_), _) => "LeaseLost",
-            (Error::OutOfTime(_), _) | (_, Fault::Input) => "Input",
+        let kind = match (error.kind(), error.fault()) {
+            (ErrorKind::LeaseLost, _) => "LeaseLost",
+            (ErrorKind::OutOfTime, _) | (_, Fault::Input) => "Input",
             (_, Fault::Machine) => "Machine",
         };
         tracing::error!(tenant, table, version, kind, "{error}{help}");

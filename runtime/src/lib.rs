@@ -8,6 +8,7 @@
 #[cfg(feature = "aws")]
 pub mod aws;
 pub mod breakpoint;
+pub mod canonical;
 pub mod change_set;
 pub mod cli;
 mod clock;
@@ -16,14 +17,16 @@ pub mod engine;
 pub mod epoch;
 pub mod error;
 pub mod float;
+mod fs;
+pub mod gc;
+pub mod inspect;
 #[cfg(feature = "aws")]
 pub mod lambda;
-pub mod look;
 pub mod name;
 pub mod operation;
 mod parallel;
+pub mod plan;
 pub mod reject;
-pub mod row;
 pub mod run;
 pub mod sink;
 pub mod snapshot;
@@ -31,7 +34,6 @@ pub mod store;
 pub mod table;
 pub mod telemetry;
 pub mod types;
-pub mod value;
 
 pub use error::Error;
 pub use operation::{Change, Operation, Record};

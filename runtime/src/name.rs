@@ -4,9 +4,25 @@
 //! quote or doubt one.
 
 use std::cmp::Ordering;
+use std::fmt;
 use std::path::Path;
 
-use serde::Serializer;
+use serde::{Deserialize, Serialize, Serializer};
+
+/// One tenant's table.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct TableKey {
+    /// The tenant.
+    pub tenant: String,
+    /// The table.
+    pub table: String,
+}
+
+impl fmt::Display for TableKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.tenant, self.table)
+    }
+}
 
 /// Longest tenant or version, in bytes. It keeps `TENANT/TABLE/VERSION` far below the 1,024 bytes of an S3 key.
 pub const MAX_NAME: usize = 128;

@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::name::natural_cmp;
 use crate::table::Column;
-use crate::value::a_type;
 
 /// How many offenders are shown one by one; the rest is in the totals.
 pub const SHOWN: usize = 20;
@@ -119,13 +118,14 @@ pub(crate) fn shown(text: &[u8], pii: bool) -> String {
 
 /// Why a text is no value of its column, for people.
 pub(crate) fn explain(column: &Column, text: &[u8], reason: Reason) -> String {
+    let article = column.ty.article();
     match reason {
         Reason::NullKey => "the key is NULL".into(),
         Reason::NullValue => "NULL, where the column is not nullable".into(),
         Reason::NotUtf8 => format!("{} is not UTF-8", shown(text, column.pii)),
         _ => match column.format {
-            Some(format) => format!("{} is not {} like `{format}`", shown(text, column.pii), a_type(column.ty)),
-            None => format!("{} is not {}", shown(text, column.pii), a_type(column.ty)),
+            Some(format) => format!("{} is not {article} {} like `{format}`", shown(text, column.pii), column.ty),
+            None => format!("{} is not {article} {}", shown(text, column.pii), column.ty),
         },
     }
 }

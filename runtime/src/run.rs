@@ -5,26 +5,32 @@
 
 mod baseline;
 pub mod guard;
-mod plan;
+mod lease;
+mod next;
+mod planning;
 mod register;
+mod replay;
 mod report;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError, mpsc};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use crate::breakpoint::Breakpoint;
 use crate::change_set::ChangeSets;
-use crate::engine::{Engines, Limits, Statement, Waiting};
-use crate::error::{Error, Fault, Result};
+use crate::engine::{Engines, Limits, QueryExecution, WaitMode};
+use crate::error::{Error, ErrorKind, Fault, Result};
+use crate::name::TableKey;
 use crate::sink::{Publication, Sink, Writer};
 use crate::snapshot::Snapshots;
-use crate::store::{self, Lease, Setting, Status, Store, TableKey, Version, lease_duration};
+use crate::store::{self, Lease, Setting, Status, Store, Version};
 use crate::table::Table;
 use crate::telemetry::{Progress, Watch, check_stop};
 use baseline::newest;
-use plan::Planned;
+pub(crate) use next::Step;
+use next::next_step;
+use planning::Planned;
 pub use report::{Outcome, Report, Stray};
 
 /// What a run works with.
@@ -71,14 +77,7 @@ pub(crate) enum Prepared {
         not(feature = "aws"),
         expect(dead_code, reason = "without AWS, deltas are waited for where they are asked for")
     )]
-    Runs(Statement),
-}
-
-/// What is to be done next for a table.
-pub(crate) enum Step {
-    Finish(Version),
-    Supersede(Version, String),
-    Run(Version),
+    Runs(QueryExecution),
 }
 
 impl Runner {
@@ -117,11 +116,11 @@ impl Runner {
     /// Plans a version without publishing anything, unless it is planned already.
     pub fn plan_only(&self, table: &'static Table, version: Version) -> Result<Version> {
         let name = version.to_string();
-        self.alone_or_refuse(&version.clone(), |lease, watch| {
+        self.with_lease_or_refuse(&version.clone(), |lease, watch| {
             if !self.is_still_there(table, &version)? {
                 return Err(Error::refused(name, "its export is no longer what was registered").help("run again"));
             }
-            match self.plan(lease, table, version.clone(), Waiting::Here, watch) {
+            match self.plan(lease, table, version.clone(), WaitMode::Here, watch) {
                 Ok(Planned::Version(planned)) => self.guard(lease, table, *planned),
                 Ok(Planned::Runs(_)) => unreachable!("the delta is waited for here"),
                 Err(error) if error.fails_the_version() => {
@@ -131,36 +130,6 @@ impl Runner {
                 Err(error) => Err(error),
             }
         })
-    }
-
-    /// Publishes a version that SUCCEEDED once more: the same operations, under the same ids and the same sequence.
-    pub fn replay(&self, table: &'static Table, version: &Version) -> Result<()> {
-        if version.status != Status::Succeeded {
-            let problem = format!("it is {}; only a version that SUCCEEDED can be published again", version.status);
-            return Err(Error::refused(version.to_string(), problem));
-        }
-        if let Some(reset) = self.reset_after(version)? {
-            let problem = format!("{reset} was published whole after it, and replaces what it brought");
-            return Err(Error::refused(version.to_string(), problem)
-                .help(format!("publish that one again: cargo tidemark replay {}/{reset}", version.key)));
-        }
-        if !self.changes.is_whole(version)? {
-            let changes = self.changes.path(version, None);
-            return Err(Error::refused(version.to_string(), format!("its change set {} is gone", changes.display()))
-                .help("a consumer that lost it can start from the newest export with `delta TABLE none`"));
-        }
-        self.alone_or_refuse(version, |lease, _| {
-            let publication = self.publication(lease, table, version);
-            self.sink.publish(publication, &BTreeMap::new(), &mut |_, _| check_stop())
-        })
-    }
-
-    /// The last version that was published whole after this one, if there is one.
-    fn reset_after(&self, version: &Version) -> Result<Option<String>> {
-        let is_reset = |other: &&Version| other.plan.as_ref().is_some_and(|plan| plan.reset.is_some());
-        let versions = self.store.versions(&version.key)?;
-        let mut later = versions.iter().filter(|other| other.sequence > version.sequence);
-        Ok(later.rfind(is_reset).map(|reset| reset.version.clone()))
     }
 
     /// The whole flow for one tenant's table.
@@ -249,7 +218,7 @@ impl Runner {
         version: Version,
         watch: &Watch,
     ) -> Result<Option<Outcome>> {
-        let planned = match self.prepare(lease, table, version, Waiting::Here, watch)? {
+        let planned = match self.prepare(lease, table, version, WaitMode::Here, watch)? {
             Prepared::Ready(planned) => planned,
             Prepared::Held(held) => return Ok(Some(Outcome::of_held(&held))),
             Prepared::Failed(outcome) => return Ok(Some(*outcome)),
@@ -267,13 +236,13 @@ impl Runner {
         lease: &Lease,
         table: &'static Table,
         version: Version,
-        waiting: Waiting<'_>,
+        waiting: WaitMode<'_>,
         watch: &Watch,
     ) -> Result<Prepared> {
         match self.is_still_there(table, &version) {
             Ok(true) => {}
             Ok(false) => return Ok(Prepared::Gone),
-            Err(error @ Error::Export(_)) => {
+            Err(error) if error.kind() == ErrorKind::Export => {
                 self.register_unusable(&version.key, &version.version, &error)?;
                 return Ok(Prepared::Gone);
             }
@@ -282,7 +251,7 @@ impl Runner {
         let planned = match self.plan(lease, table, version.clone(), waiting, watch) {
             Ok(Planned::Version(planned)) => *planned,
             Ok(Planned::Runs(statement)) => return Ok(Prepared::Runs(statement)),
-            Err(Error::Overtaken(_)) => return Ok(Prepared::Gone),
+            Err(error) if error.kind() == ErrorKind::Overtaken => return Ok(Prepared::Gone),
             Err(error) if error.fails_the_version() => {
                 return self.fail(lease, version, error).map(|outcome| Prepared::Failed(Box::new(outcome)));
             }
@@ -300,7 +269,7 @@ impl Runner {
             return Ok(None);
         }
         let publishing = match self.store.publishing(lease, &planned) {
-            Err(Error::Overtaken(_)) => return Ok(None),
+            Err(error) if error.kind() == ErrorKind::Overtaken => return Ok(None),
             publishing => publishing?,
         };
         Breakpoint::Publishing.reached();
@@ -329,7 +298,7 @@ impl Runner {
         let out = self.store.delivered(&version, &sink)?;
         let parts = version.plan.as_ref().map_or(0, |plan| plan.parts);
         self.sink.publish(self.publication(lease, table, &version), &out, &mut |part, extent| {
-            watch.say(&format!("publishing part {} of {parts}", part + 1));
+            watch.message(&format!("publishing part {} of {parts}", part + 1));
             self.store.note_delivery(lease, &version, &sink, part, extent)
         })?;
         Breakpoint::Published.reached();
@@ -365,121 +334,6 @@ impl Runner {
         let baseline = newest(&versions).map(|baseline| baseline.version.clone());
         Ok(Outcome::of_failure(&failed, error, baseline))
     }
-
-    fn lock(&self, key: &TableKey) -> Result<Option<Lease>> {
-        let lease = self.store.lock(key)?;
-        if lease.is_some() {
-            Breakpoint::Locked.reached();
-        }
-        Ok(lease)
-    }
-
-    /// A run that finds the lock taken leaves at once: the holder does what this one registered.
-    fn locked(&self, key: &TableKey) -> Result<Outcome> {
-        Ok(Outcome::of_locked(key, &self.holder(key)?))
-    }
-
-    /// Gives the lease back. With `pending`, only when nothing has become runnable since it was read.
-    fn unlock(&self, lease: &Lease, pending: Option<u64>) -> Result<bool> {
-        let released = self.store.release(lease, pending)?;
-        Breakpoint::Unlocked.reached();
-        Ok(released)
-    }
-
-    /// Renews the lease while `work` runs. A renewal that fails is no harm by itself: every write checks the fence. Once it is
-    /// another's, nobody wants the work any more.
-    pub(crate) fn keep_alive<T>(&self, lease: &Lease, watch: &Watch, work: impl FnOnce() -> T) -> T {
-        let (done, is_done) = mpsc::channel::<()>();
-        let pause = lease_duration() / 4;
-        thread::scope(|scope| {
-            scope.spawn(move || {
-                while is_done.recv_timeout(pause) == Err(mpsc::RecvTimeoutError::Timeout) {
-                    match self.store.renew(lease) {
-                        Ok(true) => {}
-                        Ok(false) => watch.give_up(),
-                        Err(error) => {
-                            tracing::warn!(%error, table = %lease.key, "The lease could not be renewed.");
-                        }
-                    }
-                }
-            });
-            let result = work();
-            drop(done);
-            result
-        })
-    }
-
-    /// Does `work` as the only one at a tenant's table; `None` when somebody else is. Beside what it gave: whether
-    /// something became runnable meanwhile. This does not drain, and a run that came for it left because of this lease.
-    pub(crate) fn alone<T>(
-        &self,
-        key: &TableKey,
-        work: impl FnOnce(&Lease, &Watch) -> Result<T>,
-    ) -> Result<Option<(T, bool)>> {
-        // Read before the lease is taken: from then on whoever adds to it may be turned away.
-        let pending = self.store.pending(key)?;
-        let Some(lease) = self.lock(key)? else { return Ok(None) };
-        let watch = Watch::default();
-        let done = self.keep_alive(&lease, &watch, || work(&lease, &watch));
-        let is_quiet = self.unlock(&lease, Some(pending))?;
-        if !is_quiet {
-            self.unlock(&lease, None)?;
-        }
-        done.map(|done| Some((done, !is_quiet)))
-    }
-
-    /// The same for a command that is about one version, and has nothing to do when somebody else is at its table.
-    fn alone_or_refuse<T>(&self, version: &Version, work: impl FnOnce(&Lease, &Watch) -> Result<T>) -> Result<T> {
-        let Some((done, came_meanwhile)) = self.alone(&version.key, work)? else {
-            let problem = format!("{} is working on its table", self.holder(&version.key)?);
-            return Err(Error::refused(version.to_string(), problem).help("try again later"));
-        };
-        if came_meanwhile {
-            tracing::warn!(table = %version.key, "There is something new to do, and no run is on its way; run again.");
-        }
-        Ok(done)
-    }
-
-    /// Who is at a tenant's table.
-    pub(crate) fn holder(&self, key: &TableKey) -> Result<String> {
-        Ok(self.store.holder(key)?.unwrap_or_else(|| "another run".into()))
-    }
-}
-
-impl Step {
-    fn version(&self) -> &Version {
-        match self {
-            Step::Finish(version) | Step::Supersede(version, _) | Step::Run(version) => version,
-        }
-    }
-}
-
-/// What began to be published is finished first; then versions go in order, and one that is older than the newest that
-/// succeeded is superseded, never compared backwards. With `resync`, a version that is HELD stays so: it was held as a
-/// change of the baseline, and what follows is published whole.
-pub(crate) fn next_step(versions: &[Version], table: &Table, resync: bool) -> Option<Step> {
-    if let Some(version) = versions.iter().find(|version| version.status == Status::Publishing) {
-        return Some(Step::Finish(version.clone()));
-    }
-    let newest = versions.iter().rposition(|version| version.status == Status::Succeeded);
-    let baseline = newest.map(|newest| &versions[newest]);
-    let has_work = |(place, version): &(usize, &Version)| match version.status {
-        Status::Held => {
-            version.is_approved() || newest > Some(*place) || (!resync && has_moved(version, table, baseline))
-        }
-        status => status.is_runnable(),
-    };
-    let (place, version) = versions.iter().enumerate().find(has_work)?;
-    Some(match newest {
-        Some(newest) if place < newest => Step::Supersede(version.clone(), versions[newest].version.clone()),
-        _ => Step::Run(version.clone()),
-    })
-}
-
-/// Whether a HELD version was compared with another baseline, or by another schema, than it would be now.
-fn has_moved(held: &Version, table: &Table, baseline: Option<&Version>) -> bool {
-    let Some(plan) = &held.plan else { return true };
-    plan.previous.as_ref() != baseline.map(|baseline| &baseline.version) || plan.schema != table.schema
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -4,6 +4,8 @@
 //! checked what it writes (`primary_key` names columns, a key column is never nullable, a format fits its type …); the
 //! runtime relies on that and checks it no second time.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// One table: the whole of what the runtime knows about it.
@@ -251,6 +253,38 @@ impl Column {
     /// A boolean column's own words.
     pub const fn words(self, true_values: &'static [&'static str], false_values: &'static [&'static str]) -> Self {
         Self { true_values, false_values, ..self }
+    }
+}
+
+impl fmt::Display for Type {
+    /// The type under its Glue name, as an error says it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self {
+            Type::Boolean => "boolean",
+            Type::Tinyint => "tinyint",
+            Type::Smallint => "smallint",
+            Type::Int => "int",
+            Type::Bigint => "bigint",
+            Type::Float => "float",
+            Type::Double => "double",
+            Type::Decimal { precision, scale } => return write!(f, "decimal({precision},{scale})"),
+            Type::Char(length) => return write!(f, "char({length})"),
+            Type::Varchar(length) => return write!(f, "varchar({length})"),
+            Type::String => "string",
+            Type::Binary(Encoding::Base64) => "binary in base64",
+            Type::Binary(Encoding::Hex) => "binary in hex",
+            Type::Date => "date",
+            Type::Timestamp => "timestamp",
+            Type::Timestamptz => "timestamptz",
+        };
+        f.write_str(name)
+    }
+}
+
+impl Type {
+    /// The indefinite article that the type's name takes.
+    pub(crate) fn article(self) -> &'static str {
+        if self == Type::Int { "an" } else { "a" }
     }
 }
 

@@ -17,8 +17,8 @@ static STOP: AtomicBool = AtomicBool::new(false);
 #[derive(Debug, Default)]
 pub struct Watch {
     bar: Option<Bar>,
-    /// Whether nobody wants the work any more.
-    is_given_up: AtomicBool,
+    /// Whether the work was cancelled.
+    is_cancelled: AtomicBool,
     /// When it has to be over, in milliseconds since 1970.
     end: Option<i64>,
 }
@@ -62,8 +62,8 @@ impl Watch {
         Self { end: Some(end), ..Self::default() }
     }
 
-    /// Some rows were read. Fails when the user asked to stop, or the work was given up.
-    pub fn breathe(&self, rows: u64) -> Result<()> {
+    /// Counts rows that were read. Fails when the user asked to stop, the work was cancelled or its time is up.
+    pub fn checkpoint(&self, rows: u64) -> Result<()> {
         if let Some(Bar { bar, rows: all, since }) = &self.bar {
             let all = all.fetch_add(rows, Ordering::Relaxed) + rows;
             let rate = all as f64 / since.elapsed().as_secs_f64().max(1e-3);
@@ -74,7 +74,7 @@ impl Watch {
                 "give `plan` more memory, deliver the export in more parts, or write `engine: { athena: true }`",
             ));
         }
-        if self.is_given_up.load(Ordering::Relaxed) { Err(Error::Interrupted) } else { check_stop() }
+        if self.is_cancelled.load(Ordering::Relaxed) { Err(Error::interrupted()) } else { check_stop() }
     }
 
     /// Whether it has to be over by now.
@@ -82,29 +82,29 @@ impl Watch {
         self.end.is_some_and(|end| clock::now_ms() > end)
     }
 
-    /// Waits. Fails as [`Watch::breathe`] does, and soon.
-    pub fn rest(&self, pause: Duration) -> Result<()> {
+    /// Sleeps. Fails as soon as [`Watch::checkpoint`] would.
+    pub fn sleep(&self, pause: Duration) -> Result<()> {
         const MOMENT: Duration = Duration::from_millis(100);
         let mut left = pause;
         while !left.is_zero() {
-            self.breathe(0)?;
+            self.checkpoint(0)?;
             let moment = left.min(MOMENT);
             std::thread::sleep(moment);
             left -= moment;
         }
-        self.breathe(0)
+        self.checkpoint(0)
     }
 
-    /// Shows how the work goes, where it is not told by rows.
-    pub fn say(&self, what: &str) {
+    /// Shows a message instead of a row rate.
+    pub fn message(&self, what: &str) {
         if let Some(Bar { bar, .. }) = &self.bar {
             bar.set_message(what.to_owned());
         }
     }
 
-    /// Nobody wants the work any more: it ends where it breathes next.
-    pub fn give_up(&self) {
-        self.is_given_up.store(true, Ordering::Relaxed);
+    /// Cancels the work at its next checkpoint.
+    pub fn cancel(&self) {
+        self.is_cancelled.store(true, Ordering::Relaxed);
     }
 
     /// A version is done.
@@ -124,7 +124,7 @@ impl Watch {
 
 /// Fails when the user asked to stop.
 pub fn check_stop() -> Result<()> {
-    if STOP.load(Ordering::Relaxed) { Err(Error::Interrupted) } else { Ok(()) }
+    if STOP.load(Ordering::Relaxed) { Err(Error::interrupted()) } else { Ok(()) }
 }
 
 /// From now on the first Ctrl-C asks to stop, and the second one stops at once.

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde::ser::{Serialize, Serializer};
 
-use crate::value::{DateTime, decimal_text, iso_date, iso_timestamp, iso_timestamptz};
+use crate::canonical::value::{DateTime, decimal_text, iso_date, iso_timestamp, iso_timestamptz};
 
 /// A decimal with `S` digits behind its point and up to 38 in all, exact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Times the delta on a Trino of this machine, the engine inside Athena, beside the native engine on the same exports in S3.
+"""Compares a local Trino, the engine inside Athena, with the native engine on the same exports in S3.
 
     python3 tests/bench/athena.py                       1 million rows
     python3 tests/bench/athena.py --rows 10000000       needs 24 GiB of memory and 2 GB of disk
 
-Both are run by `tidemark delta` over the emulator of tests/stack, and must find what the maker of the exports counted.
+Both run as `tidemark delta` over the emulator of tests/stack. The counts must be those of the generated exports.
 """
 
 import argparse
@@ -24,14 +24,14 @@ TABLE = "ledger_entries"
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=1_000_000, help="rows of each export (1,000,000)")
-    parser.add_argument("--runs", type=int, default=1, help="runs of each (1)")
-    parser.add_argument("--work", type=Path, default=Path("target/bench"), help="where data lies (target/bench)")
-    parser.add_argument("--memory", default="16G", help="of Trino's heap (16G)")
+    parser.add_argument("--rows", type=int, default=1_000_000, help="rows of each export [default: 1,000,000]")
+    parser.add_argument("--runs", type=int, default=1, help="runs of each [default: 1]")
+    parser.add_argument("--work", type=Path, default=Path("target/bench"), help="the directory for data [default: target/bench]")
+    parser.add_argument("--memory", default="16G", help="the size of Trino's heap [default: 16G]")
     args = parser.parse_args()
     args.work = args.work.resolve()
     args.work.mkdir(parents=True, exist_ok=True)
-    cargo = ["cargo", "build", "--release", "--quiet", "--package", "tests", "--bins"]
+    cargo = ["cargo", "build", "--release", "--quiet", "--package", "tests", "--features", "aws", "--bins"]
     subprocess.run(cargo, cwd=ROOT, check=True)
     _, data = bench.make(args.work, "samples", [], args.rows)
     print(f"{bench.machine()}; {args.rows:,} rows\n", flush=True)
@@ -51,7 +51,7 @@ def measure(args, data, endpoints):
         "AWS_REGION": endpoints["region"], "AWS_DEFAULT_REGION": endpoints["region"], "AWS_ACCESS_KEY_ID": endpoints["access_key"],
         "AWS_SECRET_ACCESS_KEY": endpoints["secret_key"]}
     bucket = endpoints["bucket"]
-    # The clients are in the stack's own environment.
+    # boto3 is in the stack's virtual environment.
     python = next(Path(os.environ.get("TIDEMARK_CACHE") or Path.home() / ".cache/tidemark").glob("stack-*/venv/bin/python"))
     prepare = f"""
 import boto3, json, pathlib
@@ -76,11 +76,11 @@ for version, folder in (("V1", {data["baseline"]!r}), ("V2", {data["snapshot"]!r
                 begun = time.monotonic()
                 command = [bench.BIN / "tidemark-under-test", "delta", TABLE, *pair, "-o", args.work / "operations",
                            "--format", "json", "--engine", engine]
-                said = json.loads(subprocess.run(command, env=account, check=True, stdout=subprocess.PIPE).stdout)
-                found = [said["counts"][kind] for kind in ("inserted", "updated", "deleted")]
+                report = json.loads(subprocess.run(command, env=account, check=True, stdout=subprocess.PIPE).stdout)
+                found = [report["counts"][kind] for kind in ("inserted", "updated", "deleted")]
                 if found != expected:
-                    sys.exit(f"{engine} found {found}, and {expected} is right")
-                seconds, scan, peak = time.monotonic() - begun, said["findings"].get("scan"), ""
+                    sys.exit(f"{engine} found {found}, expected {expected}")
+                seconds, scan, peak = time.monotonic() - begun, report["findings"].get("scan"), ""
                 if scan:
                     log = json.load(urllib.request.urlopen(endpoints["athena"] + "/_log"))
                     peak = next(entry["peak"] for entry in log if entry.get("statement") == scan["id"])

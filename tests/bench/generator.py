@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
-"""Times the generator over many tables, and the compiler over what it writes.
+"""Times the generator with many tables, and the compiler on its output.
 
     python3 tests/bench/generator.py                     10, 100 and 1,000 tables
     python3 tests/bench/generator.py --tables 10,100
 
-Each table has 20 columns and a key of two. The workspace is a copy below --work; this checkout is not touched. `build`
-and `check` are those of the generated crate alone: what it depends on is compiled before.
+Each table has 20 columns, two of them in the key. It works on a copy of the workspace below --work. `build` and `check`
+are the times of cargo for the generated crate alone, after its dependencies were compiled.
 """
 
 import argparse
+import re
 import shutil
 import statistics
 import subprocess
@@ -21,9 +22,9 @@ TYPES = ["bigint", "string", "decimal(12,2)", "date", "timestamp", "boolean", "i
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tables", default="10,100,1000", help="how many (10,100,1000)")
-    parser.add_argument("--runs", type=int, default=3, help="runs of each; medians are shown (3)")
-    parser.add_argument("--work", type=Path, default=Path("target/bench"), help="where the copy lies (target/bench)")
+    parser.add_argument("--tables", default="10,100,1000", help="numbers of tables [default: 10,100,1000]")
+    parser.add_argument("--runs", type=int, default=3, help="runs of each, of which the median is printed [default: 3]")
+    parser.add_argument("--work", type=Path, default=Path("target/bench"), help="the directory of the copy [default: target/bench]")
     args = parser.parse_args()
     subprocess.run(["cargo", "build", "--release", "--quiet", "-p", "generator"], cwd=ROOT, check=True)
     print(f"{'tables':>8}{'cold':>9}{'unchanged':>11}{'check':>9}{'build':>9}   seconds, medians of {args.runs} runs")
@@ -37,15 +38,14 @@ def main():
 
 
 def copy(workspace, tables):
-    """A workspace of the runtime, the generated crate's skeleton, and so many schemas."""
+    """Creates a workspace with the runtime, the generated crate, and a number of schemas."""
     shutil.rmtree(workspace, ignore_errors=True)
     (workspace / "schemas").mkdir(parents=True)
     shutil.copytree(ROOT / "runtime", workspace / "runtime")
     shutil.copytree(ROOT / "generated", workspace / "generated")
     shutil.copy(ROOT / "Cargo.lock", workspace)
     manifest = (ROOT / "Cargo.toml").read_text()
-    for crate in ("generator", "tests"):
-        manifest = manifest.replace(f'"{crate}", ', "").replace(f', "{crate}"', "")
+    manifest = re.sub(r"(?m)^members = .*$", 'members = ["generated", "runtime"]', manifest)
     (workspace / "Cargo.toml").write_text(manifest.replace('generator = { path = "generator" }\n', ""))
     for number in range(tables):
         (workspace / f"schemas/table_{number:04}.yaml").write_text(schema(number))
@@ -68,7 +68,7 @@ def generate(workspace, cold):
 
 def compile_generated(workspace, how, runs):
     command = ["cargo", how, "--release", "--quiet", "--package", "generated"]
-    # In one folder for all sizes, so that what the crate depends on is compiled once.
+    # One target directory for all sizes, so that dependencies are compiled once.
     command += ["--target-dir", workspace.parent / "generator-target"]
     timed(command, workspace)
     times = []

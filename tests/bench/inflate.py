@@ -1,4 +1,4 @@
-"""Inflates every part of an export with ISA-L, and nothing else."""
+"""Decompresses every part of an export with ISA-L: the least time that a delta can take."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The delta as one would write it for DuckDB: a full join of two typed readings."""
+"""The delta as one would write it for DuckDB: a full join of both exports, read with types."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""The delta as one would write it for Polars: a full join of two typed readings."""
+"""The delta as one would write it for Polars: a full join of both exports, read with types."""
 
 import json
 import sys
@@ -11,7 +11,7 @@ compared = [c["name"] for c in table["columns"] if c["compare"] and c["name"] no
 
 
 def convert(column):
-    """Text to the column's type; Polars' own reader knows neither decimals nor other words for booleans."""
+    """Converts text to the column's type: Polars' CSV reader supports neither decimals nor other words for booleans."""
     name, kind = pl.col(column["name"]), column["type"]
     if kind in ("tinyint", "smallint", "int", "bigint"):
         return name.cast(pl.Int64)

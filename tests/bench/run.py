@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""Times Tidemark beside what one would otherwise run, on the same files, in interleaved runs.
+"""Compares Tidemark with the alternatives, on the same files, in interleaved runs.
 
-    python3 tests/bench/run.py                                   every scenario over 1 million rows
+    python3 tests/bench/run.py                                   every scenario with 1 million rows
     python3 tests/bench/run.py same shuffled --rows 10000000 --runs 3
     python3 tests/bench/run.py same --only tidemark,floor        without the peers, and without installing them
     python3 tests/bench/run.py grow                              0.1, 1 and 10 million rows
 
-The peers (DuckDB, Polars) come from PyPI into an environment below --work, which is made when it is not there. Each
-reads both exports with the schema's types, joins them on the primary key, and counts what was inserted, updated and
-deleted; all must find the same. Tidemark also writes the operations, computes fingerprints and checks them. `floor`
-only inflates both exports, each in a process of its own, with what Tidemark inflates with; `fastest` does so with ISA-L.
+The peers (DuckDB, Polars) are installed from PyPI into a virtual environment below --work. Each reads both exports with
+the types of the schema, joins them on the primary key, and counts inserted, updated and deleted rows; all counts must
+agree. Tidemark also writes the operations, and computes and checks fingerprints. `floor` only decompresses both exports,
+each in its own process, with Tidemark's library; `fastest` does so with ISA-L.
 """
 
 import argparse
@@ -27,21 +27,21 @@ HERE = Path(__file__).resolve().parent
 BIN = ROOT / "target/release"
 ENVIRONMENT = ["duckdb", "polars", "isal"]
 
-# What each scenario compares: the maker's options, and the share of --rows that it has.
+# For each scenario: a description, the program and options that make its exports, and its share of --rows.
 SCENARIOS = {
     "same": ("both exports sorted by key", "samples", [], 1),
     "shuffled": ("the second in another order", "samples", ["--shuffle"], 1),
-    "unsorted": ("both in one order that is no column's", "exports", ["--order", "unsorted"], 1),
+    "unsorted": ("both in the same order, by no column", "exports", ["--order", "unsorted"], 1),
     "first": ("a first import: every row an INSERT", "samples", [], 1),
     "quoted": ("every field in quotes", "exports", ["--quoting", "all"], 1),
     "zstd": ("zstd instead of gzip", "exports", ["--compression", "zstd"], 1),
     "plain": ("no compression", "exports", ["--compression", "none"], 1),
     "wide": ("200 columns", "exports", ["--columns", "200"], 0.1),
-    "text": ("a text of 2,000 characters", "exports", ["--columns", "4", "--text", "2000"], 0.1),
+    "text": ("a column of 2,000 characters", "exports", ["--columns", "4", "--text", "2000"], 0.1),
 }
 OTHERS = {
     "small": "1,000 exports of 1,000 rows through `tidemark run`",
-    "publish": "a first import through `tidemark run`, beside gzip -3 of the same operations",
+    "publish": "a first import through `tidemark run`, compared with gzip -3 of the same operations",
     "grow": "sorted exports of 0.1, 1, 10 and 50 million rows, up to --rows-max",
 }
 
@@ -70,17 +70,17 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__ + "\nScenarios:\n" + listed,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     every = [*SCENARIOS, *OTHERS]
-    parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help="which (all)")
-    parser.add_argument("--rows", type=int, default=1_000_000, help="rows of each export (1,000,000)")
-    parser.add_argument("--rows-max", type=int, default=10_000_000, help="where `grow` ends (10,000,000)")
-    parser.add_argument("--runs", type=int, default=5, help="runs of each (5)")
-    parser.add_argument("--only", default="tidemark,floor,fastest,duckdb,polars", help="who runs")
-    parser.add_argument("--work", type=Path, default=Path("target/bench"), help="where data and peers lie (target/bench)")
+    parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help="the scenarios [default: all]")
+    parser.add_argument("--rows", type=int, default=1_000_000, help="rows of each export [default: 1,000,000]")
+    parser.add_argument("--rows-max", type=int, default=10_000_000, help="the largest size of `grow` [default: 10,000,000]")
+    parser.add_argument("--runs", type=int, default=5, help="runs of each [default: 5]")
+    parser.add_argument("--only", default="tidemark,floor,fastest,duckdb,polars", help="the contestants")
+    parser.add_argument("--work", type=Path, default=Path("target/bench"), help="the directory for data and peers [default: target/bench]")
     parser.add_argument("--markdown", action="store_true", help="print Markdown")
     args = parser.parse_args()
     unknown = [name for name in args.scenarios if name not in every]
     if unknown:
-        parser.error(f"unknown scenario {unknown[0]}; there are {', '.join(every)}")
+        parser.error(f"unknown scenario {unknown[0]}; expected one of {', '.join(every)}")
     args.scenarios = args.scenarios or every
     args.only = args.only.split(",")
     args.work = args.work.resolve()
@@ -94,7 +94,7 @@ def build():
 
 
 def environment(work):
-    """The Python of an environment that has the peers."""
+    """The Python of a virtual environment with the peers."""
     folder = work / "venv"
     python = folder / "bin" / "python"
     if not python.exists():
@@ -104,7 +104,7 @@ def environment(work):
 
 
 def make(work, maker, options, rows):
-    """Two exports, and the counts that a delta must find. They are made once."""
+    """Two exports, created unless they exist, and the counts that a delta must find."""
     folder = work / "-".join([maker, str(rows), *(option.lstrip("-") for option in options)])
     counts = folder.with_suffix(".json")
     if not counts.exists():
@@ -121,7 +121,7 @@ def compare(args, name, rows):
     baseline, snapshot = ("none" if name == "first" else data["baseline"]), data["snapshot"]
     expected = [data["rows"], 0, 0] if name == "first" else [data[kind] for kind in ("inserted", "updated", "deleted")]
     # A table of the maker's own is known by its schema alone.
-    tidemark, table = (BIN / "tidemark", "ledger_entries") if maker == "samples" else (BIN / "tidemark-of-schemas", "bench")
+    tidemark, table = (BIN / "tidemark", "ledger_entries") if maker == "samples" else (BIN / "tidemark-from-schemas", "bench")
     described = subprocess.run([tidemark, "tables", table, "--format", "json"], cwd=folder, check=True,
                                stdout=subprocess.PIPE).stdout.decode()
     exports = [export for export in (baseline, snapshot) if export != "none"]
@@ -143,7 +143,7 @@ def compare(args, name, rows):
 
 
 def run(who, commands, folder, expected=None):
-    """Runs the commands at once. Gives seconds, and the peak of the largest in MiB."""
+    """Runs commands concurrently; returns the seconds, and the peak memory of the largest in MiB."""
     begun = time.monotonic()
     children = [subprocess.Popen([str(part) for part in command], cwd=folder, stdout=subprocess.PIPE,
                                  stderr=subprocess.PIPE) for command in commands]
@@ -153,11 +153,11 @@ def run(who, commands, folder, expected=None):
     if any(status != 0 for _, status, _ in usages):
         sys.exit(f"{who} failed: {children[0].stderr.read().decode()}")
     if expected and who not in ("floor", "fastest"):
-        said = json.loads(outputs[0])
-        found = said.get("counts", said)
+        report = json.loads(outputs[0])
+        found = report.get("counts", report)
         found = [found[kind] for kind in ("inserted", "updated", "deleted")]
         if found != expected:
-            sys.exit(f"{who} found {found}, and {expected} is right")
+            sys.exit(f"{who} found {found}, expected {expected}")
     return seconds, max(usage.ru_maxrss for _, _, usage in usages) / 1024
 
 
@@ -184,19 +184,19 @@ def grid(args, title, heads, rows):
 
 
 def small(args):
-    """Two versions of 500 tenants' tables: what starting up and the registry cost."""
+    """Two versions of 500 tenants' tables: the cost of starting up and of the registry."""
     folder, data = make(args.work, "samples", [], 1000)
     exports = args.work / "small"
     if not exports.exists():
         for tenant in range(500):
             shutil.copytree(folder / "acme", exports / f"tenant{tenant:03}")
-    seconds, peak = zip(*(run_anew(args, exports) for _ in range(args.runs)))
+    seconds, peak = zip(*(run_from_scratch(args, exports) for _ in range(args.runs)))
     median = statistics.median(seconds)
     grid(args, "small: " + OTHERS["small"], ["", "seconds", "ms an export", "peak MiB"],
          [["tidemark", f"{median:.2f}", f"{median:.2f}", f"{max(peak):.0f}"]])
 
 
-def run_anew(args, exports):
+def run_from_scratch(args, exports):
     for folder in ("out", "state"):
         shutil.rmtree(args.work / folder, ignore_errors=True)
     command = [BIN / "tidemark", "run", exports, "--out", args.work / "out", "--state", args.work / "state"]
@@ -213,7 +213,7 @@ def publish(args):
                    stderr=subprocess.DEVNULL)
     seen = {"tidemark": [], "gzip -3": []}
     for _ in range(args.runs):
-        seen["tidemark"].append(run_anew(args, exports))
+        seen["tidemark"].append(run_from_scratch(args, exports))
         seen["gzip -3"].append(run("gzip", [["sh", "-c", f"gzip -3 < {operations} > {operations}.gz"]], args.work))
     show(args, f"publish: {args.rows:,} rows, {OTHERS['publish']}; {operations.stat().st_size / 2**20:,.0f} MiB of JSON", seen)
 

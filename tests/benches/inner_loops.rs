@@ -1,24 +1,25 @@
-//! The inner loops of a delta, over the rows of `ledger_entries`: `cargo bench -p tests`.
+//! Benchmarks of a delta's inner loops on rows of `ledger_entries`: `cargo bench -p tests`.
 
 use std::hint::black_box;
 use std::io::{Cursor, Read as _};
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use flate2::Compression;
 use flate2::read::GzEncoder;
-use runtime::row::{Layout, Row};
+use runtime::canonical::row::{Layout, Row};
 use runtime::snapshot::csv::{Batch, Dialect, Reader, Splitter};
 use runtime::snapshot::part::Inflated;
 use runtime::table::{self, Table};
 
-/// How many rows each loop runs over.
+/// How many rows each benchmark processes.
 const ROWS: u64 = 10_000;
 
 fn table() -> &'static Table {
-    generated::TABLES.iter().find(|table| table.name == "ledger_entries").expect("the samples have it")
+    generated::TABLES.iter().find(|table| table.name == "ledger_entries").expect("the project has the table")
 }
 
-/// Rows as the source writes them, without a header.
+/// The rows as CSV, without a header.
 fn rows() -> Vec<u8> {
     let row = |id: u64| {
         let (day, cents) = (1 + id % 28, id * 7919 % 10_000_000);
@@ -36,7 +37,7 @@ fn rows() -> Vec<u8> {
     (0..ROWS).flat_map(|id| row(id).into_bytes()).collect()
 }
 
-fn loops(criterion: &mut Criterion) {
+fn inner_loops(criterion: &mut Criterion) {
     let (layout, bytes) = (Layout::new(table()), rows());
     let dialect = Dialect::of(&layout.written);
     let mut group = criterion.benchmark_group("10,000 rows");
@@ -63,32 +64,38 @@ fn loops(criterion: &mut Criterion) {
         let lines: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).collect();
         bencher.iter(|| lines.iter().all(|line| splitter.split(black_box(line), line.len(), 1).is_ok()));
     });
+    read_rows(&mut group, &layout, &bytes);
+    group.finish();
+}
+
+/// The loops over the records of one batch.
+fn read_rows(group: &mut BenchmarkGroup<'_, WallTime>, layout: &Layout, bytes: &[u8]) {
+    let dialect = Dialect::of(&layout.written);
     let mut batch = Batch::default();
-    let mut whole = Reader::new(bytes.as_slice(), dialect);
-    assert!(whole.next_batch(&mut batch).expect("memory can be read"), "there are rows");
-    let each_row = |see: &mut dyn FnMut(&Row)| {
+    let mut reader = Reader::new(bytes, dialect);
+    assert!(reader.next_batch(&mut batch).expect("memory can be read"), "there are rows");
+    let each_row = |use_row: &mut dyn FnMut(&Row)| {
         let (mut splitter, mut row) = (Splitter::new(dialect), Row::default());
-        for place in 0..batch.len() {
-            let (bytes, length) = batch.rest(place);
-            let record = splitter.split(bytes, length, 1).expect("the rows have no flaw");
+        for index in 0..batch.len() {
+            let (bytes, length) = batch.rest(index);
+            let record = splitter.split(bytes, length, 1).expect("the rows are valid");
             layout.read(|column| record.field(column), &mut row, |column, _, _| panic!("{}", column.name));
-            see(&row);
+            use_row(&row);
         }
     };
-    let mut read = Vec::new();
-    each_row(&mut |row| read.push(row.clone()));
+    let mut rows = Vec::new();
+    each_row(&mut |row| rows.push(row.clone()));
     group.throughput(Throughput::Elements(batch.len() as u64));
     group.bench_function("split, and values to canonical bytes", |bencher| {
         bencher.iter(|| each_row(&mut |row| assert!(!black_box(row.image()).is_empty())));
     });
     group.bench_function("row hashes", |bencher| {
-        bencher.iter(|| read.iter().fold(0, |sum: i64, row| sum.wrapping_add(layout.hash(row))));
+        bencher.iter(|| rows.iter().fold(0, |sum: i64, row| sum.wrapping_add(layout.hash(row))));
     });
     group.bench_function("key hashes", |bencher| {
-        bencher.iter(|| read.iter().fold(0, |sum: u128, row| sum.wrapping_add(row.key_hash())));
+        bencher.iter(|| rows.iter().fold(0, |sum: u128, row| sum.wrapping_add(row.key_hash())));
     });
-    group.finish();
 }
 
-criterion_group!(benches, loops);
+criterion_group!(benches, inner_loops);
 criterion_main!(benches);

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Golden vectors: rows, their canonical row bytes, row hashes and operation ids.
 
-They are computed here, not by the code under test: values by Python's own decimal, struct, fractions, datetime and
-base64, hashes by the package `xxhash` from PyPI. To make `rows.json` anew (it must not change):
+They are computed without the code under test: values with Python's decimal, struct, fractions, datetime and base64,
+hashes with the package `xxhash` from PyPI. To regenerate `rows.json` (it must not change):
 
     pip install xxhash && python3 tests/golden/make.py
 """
@@ -23,7 +23,7 @@ decimal.getcontext().prec = 100
 
 
 def nearest_single(text):
-    """The 32-bit float nearest to a decimal text, without a double in between; ties go to the even one."""
+    """Return the 32-bit float nearest to a decimal text, not rounded to a double first; ties go to even."""
     exact = Fraction(decimal.Decimal(text))
     bits = struct.unpack(">I", struct.pack(">f", float(text)))[0]
     near = [b for b in (bits - 1, bits, bits + 1) if 0 <= b < 1 << 32]
@@ -56,12 +56,12 @@ def day(value):
 
 
 def canonical(ty, options, text):
-    """The canonical text of a field; None is NULL."""
+    """Return the canonical text of a field; None is NULL."""
     if options.get("trim"):
         text = text.strip(" \t")
     is_string = ty == "string" or ty.startswith(("char", "varchar"))
     if text == "" and (options.get("nullable") or not is_string):
-        assert options.get("nullable"), "NULL only where it is allowed"
+        assert options.get("nullable"), "NULL in a column that is not nullable"
         return None
     if ty in ("tinyint", "smallint", "int", "bigint"):
         return str(int(text))
@@ -113,7 +113,7 @@ def yaml(columns, key):
 
 
 def vector(columns, key, fields, before=None):
-    """One row as an INSERT of a first import and as a DELETE; with `before` as an UPDATE of that row too."""
+    """Return a row as an INSERT of a first import and as a DELETE and, with `before`, also as an UPDATE of that row."""
     def images(fields):
         values = {name: canonical(ty, options, text) for (name, ty, options), text in zip(columns, fields, strict=True)}
         rest = [(name, options) for name, _, options in columns if name not in key]
@@ -143,12 +143,12 @@ def vector(columns, key, fields, before=None):
 
 
 def one(ty, texts, **options):
-    """A vector a text: a table of a key and one column."""
+    """Return one vector per text, for a table with a key and one column."""
     columns = [("id", "int", {}), ("v", ty, options)]
     return [vector(columns, ["id"], [str(number), text]) for number, text in enumerate(texts, 1)]
 
 
-def by_hand():
+def handwritten():
     null = {"nullable": True}
     yield from one("tinyint", ["127", "-128", "007", "+5", "-0", ""], **null)
     yield from one("bigint", ["9223372036854775807", "-9223372036854775808", "+0000000000000000000000001"])
@@ -156,7 +156,7 @@ def by_hand():
     yield from one("decimal(38,0)", ["9" * 38, "-" + "9" * 38, "000.000"])
     yield from one("decimal(38,38)", ["0." + "9" * 38, "-." + "0" * 37 + "1"])
     yield from one("float", ["0.1", "-0.0", "nan", "-NaN", "INF", "-infinity", "16777217", "1e-45", "1e-60", "3.4028235e38", "-1.5E+1", ""], **null)
-    # Just above the middle of two floats, but nearest to the double in the middle: rounding twice would go down.
+    # Just above the midpoint of two floats, but its nearest double is the midpoint: rounding twice would round down.
     yield from one("float", ["1.000000059604644775390626", "1.000000059604644775390625", "1.000000178813934326171874"])
     yield from one("double", ["0.1", "-0.0", "NAN", "+inf", "-Infinity", "9007199254740993", "5e-324", "1e-400", "1.7976931348623157e308", ".5", "5.", "1e2"])
     yield from one("boolean", ["true", "T", "1", "False", "f", "0", ""], **null)
@@ -192,9 +192,9 @@ def by_hand():
     yield vector(orders, ["region", "order_id"], ["eu-west", "0017", "12.50", "2020-12-31T08:00:00.0", "bob"], before)
 
 
-def by_chance():
-    """Rows of a table with many types, always the same ones."""
-    dice = random.Random(20260102)
+def pseudorandom():
+    """Yield rows of a table with many types; the seed is fixed."""
+    rng = random.Random(20260102)
     null = {"nullable": True}
     columns = [
         ("n", "decimal(20,6)", {}), ("b", "bigint", {}), ("s", "string", null), ("f", "float", null), ("d", "double", null),
@@ -202,23 +202,23 @@ def by_chance():
     ]
     letters = "aé日😀-:0,\" '"
     for _ in range(100):
-        number = f"{dice.choice('+-')}{dice.randrange(10**dice.randrange(1, 15))}.{dice.randrange(10**6):06d}"
-        offset = dice.randrange(-14 * 60, 14 * 60 + 1)
+        number = f"{rng.choice('+-')}{rng.randrange(10**rng.randrange(1, 15))}.{rng.randrange(10**6):06d}"
+        offset = rng.randrange(-14 * 60, 14 * 60 + 1)
         zone = f"{'-' if offset < 0 else '+'}{abs(offset) // 60:02d}:{abs(offset) % 60:02d}"
-        local = datetime(dice.randrange(2, 9999), dice.randrange(1, 13), dice.randrange(1, 29), dice.randrange(24), dice.randrange(60), dice.randrange(60), dice.randrange(10**6))
-        def text(most):
-            return "".join(dice.choice(letters) for _ in range(dice.randrange(most)))
+        local = datetime(rng.randrange(2, 9999), rng.randrange(1, 13), rng.randrange(1, 29), rng.randrange(24), rng.randrange(60), rng.randrange(60), rng.randrange(10**6))
+        def text(max_length):
+            return "".join(rng.choice(letters) for _ in range(rng.randrange(max_length)))
         def real():
-            return dice.choice(["", f"{dice.choice('+-')}{dice.randrange(10**9)}.{dice.randrange(10**9)}e{dice.randrange(-40, 25)}"])
+            return rng.choice(["", f"{rng.choice('+-')}{rng.randrange(10**9)}.{rng.randrange(10**9)}e{rng.randrange(-40, 25)}"])
         def row():
             return [number, str(big), text(12), real(), real(), f"{day(local)} {local.strftime('%H:%M:%S.%f')}{zone}", text(3),
-                    dice.randbytes(dice.randrange(1, 9)).hex(), dice.choice(["", day(local)])]
-        big = dice.randrange(-2**63, 2**63)
+                    rng.randbytes(rng.randrange(1, 9)).hex(), rng.choice(["", day(local)])]
+        big = rng.randrange(-2**63, 2**63)
         yield vector(columns, ["b", "n"], row(), row())
 
 
 def main():
-    vectors = [*by_hand(), *by_chance()]
+    vectors = [*handwritten(), *pseudorandom()]
     lines = ",\n".join(json.dumps(made, ensure_ascii=False) for made in vectors)
     Path(__file__).with_name("rows.json").write_text(f"[\n{lines}\n]\n", encoding="utf-8")
     print(len(vectors), "vectors")

@@ -1,5 +1,6 @@
-//! Tests that reach over several crates, and the makers of what they and the samples read.
+//! The reference implementation, the sample makers, and the bridges from schemas to tables, for the tests in `suite/`.
 
+pub mod architecture;
 pub mod reference;
 pub mod samples;
 pub mod table;

@@ -1,10 +1,10 @@
 //! The exports under `samples/`, and exports of millions of rows on request.
 //!
-//! Everything here follows from seeds and names: no clock, no thread order, no hash map. The same call writes the same
-//! bytes wherever it runs, as long as the compressors keep their versions.
+//! Everything here depends only on seeds and names: no clock, no thread order, no hash map. The same call writes the
+//! same bytes on every machine, as long as the versions of the compressors stay the same.
 //!
-//! [`write()`] makes the committed samples, [`write_big`] a baseline and a snapshot of any size, and
-//! [`write_test_table`] the three exports of `test_table`. Each returns what a right delta must count.
+//! [`write()`] writes the committed samples, [`write_big`] a baseline and a snapshot of any size, and
+//! [`write_test_table`] the three exports of `test_table`. Each returns the counts that a correct delta must have.
 
 mod big;
 mod export;
@@ -23,7 +23,7 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 
-/// What a run over one export must count.
+/// The counts that a run must have for one export.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Counts {
     /// The tenant's folder.
@@ -34,11 +34,11 @@ pub struct Counts {
     pub version: String,
     /// Rows in the export.
     pub rows: u64,
-    /// Keys that the version before lacks.
+    /// Keys that the previous version does not have.
     pub inserted: u64,
     /// Keys of both versions with another value in a compared column.
     pub updated: u64,
-    /// Keys that only the version before has.
+    /// Keys that only the previous version has.
     pub deleted: u64,
 }
 
@@ -50,10 +50,10 @@ impl fmt::Display for Counts {
     }
 }
 
-/// Writes `exports/` and `late/` under `root`, in place of what was there, and nothing else.
+/// Writes `exports/` and `late/` under `root`, and replaces those that are there.
 ///
-/// The counts are those of `exports/`, in the order of tenant and table, versions oldest first. The late export is not
-/// among them: it is superseded.
+/// Returns the counts of `exports/`, sorted by tenant and table, oldest version first. The late export has none: it is
+/// superseded.
 pub fn write(root: &Path) -> io::Result<Vec<Counts>> {
     let counts = tree::replace(&root.join("exports"), |exports| {
         let mut counts = tables::test_table::write_small(exports)?;
@@ -79,7 +79,7 @@ mod tests {
     }
 
     fn files(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-        let mut found = BTreeMap::new();
+        let mut files = BTreeMap::new();
         let mut folders = vec![root.to_path_buf()];
         while let Some(folder) = folders.pop() {
             for entry in fs::read_dir(folder).unwrap() {
@@ -88,21 +88,21 @@ mod tests {
                     true => folders.push(path),
                     false => {
                         let bytes = fs::read(&path).unwrap();
-                        found.insert(path.strip_prefix(root).unwrap().to_path_buf(), bytes);
+                        files.insert(path.strip_prefix(root).unwrap().to_path_buf(), bytes);
                     }
                 }
             }
         }
-        found
+        files
     }
 
     #[test]
-    fn the_committed_samples_are_what_the_maker_writes() {
+    fn the_committed_samples_match_the_sample_maker() {
         let fresh = tempfile::tempdir().unwrap();
         write(fresh.path()).unwrap();
-        for tree in ["exports", "late"] {
-            let (made, kept) = (files(&fresh.path().join(tree)), files(&committed().join(tree)));
-            assert_eq!(made.keys().collect::<Vec<_>>(), kept.keys().collect::<Vec<_>>(), "files of {tree}/");
+        for folder in ["exports", "late"] {
+            let (made, kept) = (files(&fresh.path().join(folder)), files(&committed().join(folder)));
+            assert_eq!(made.keys().collect::<Vec<_>>(), kept.keys().collect::<Vec<_>>(), "files of {folder}/");
             let stale: Vec<_> =
                 made.iter().filter(|(path, bytes)| kept[*path] != **bytes).map(|(path, _)| path).collect();
             assert!(stale.is_empty(), "run `cargo run --release -p tests --bin make_samples`; stale: {stale:?}");
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn the_readme_of_the_samples_lists_the_counts() {
+    fn the_samples_readme_lists_the_counts() {
         let fresh = tempfile::tempdir().unwrap();
         let counts = write(fresh.path()).unwrap();
         let readme = fs::read_to_string(committed().join("README.md")).unwrap();
@@ -121,9 +121,9 @@ mod tests {
     }
 
     #[test]
-    fn a_big_pair_is_the_same_for_the_same_seed_and_another_for_another() {
+    fn big_exports_depend_only_on_their_options_and_seed() {
         let fresh = tempfile::tempdir().unwrap();
-        let mut big = Big { rows: 500, shuffle: true, ..Big::of(BigTable::LedgerEntries) };
+        let mut big = Big { rows: 500, shuffle: true, ..Big::new(BigTable::LedgerEntries) };
         let made = |name: &str, big: &Big| {
             let out = fresh.path().join(name);
             write_big(&out, big, &|_| ()).unwrap();
@@ -136,10 +136,10 @@ mod tests {
     }
 
     #[test]
-    fn a_big_pair_never_replaces_anything() {
+    fn big_exports_never_overwrite_anything() {
         let fresh = tempfile::tempdir().unwrap();
-        fs::write(fresh.path().join("precious"), "kept").unwrap();
-        let refused = write_big(fresh.path(), &Big { rows: 5, ..Big::of(BigTable::Orders) }, &|_| ()).unwrap_err();
+        fs::write(fresh.path().join("existing"), "kept").unwrap();
+        let refused = write_big(fresh.path(), &Big { rows: 5, ..Big::new(BigTable::Orders) }, &|_| ()).unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(files(fresh.path()).len(), 1);
     }

@@ -1,7 +1,7 @@
-//! A validated schema as the runtime's table, without compiling generated code: for tables that tests make up.
+//! Converts a validated schema to the runtime's table without compiling generated code, for the schemas of tests.
 
-use generator::diagnostic::{Look, human};
 use generator::model;
+use generator::render::{Color, human};
 use runtime::engine::athena::Statements;
 use runtime::table::{Column, Completeness, Compression, Encoding, Guards, Source, Table, Type};
 
@@ -19,14 +19,14 @@ pub fn table(model: &model::Table) -> &'static Table {
     }))
 }
 
-/// What Athena is told of a model's table.
+/// The Athena statements for a model.
 pub fn statements(model: &model::Table) -> Statements {
-    let written = generator::statements(model);
+    let generated = generator::statements(model);
     Statements {
         table: text(&model.name),
-        first_import: text(&written.first_import),
-        delta: text(&written.delta),
-        glue: text(&written.glue),
+        first_import: text(&generated.first_import),
+        delta: text(&generated.delta),
+        glue: text(&generated.glue),
         max_scan: model.max_scan,
     }
 }
@@ -34,7 +34,7 @@ pub fn statements(model: &model::Table) -> Statements {
 /// The runtime's table for a schema.
 ///
 /// # Errors
-/// The mistakes in it, as a person would see them.
+/// The schema's diagnostics, as text.
 pub fn parse(yaml: &str) -> Result<&'static Table, String> {
     model(yaml).map(|model| table(&model))
 }
@@ -42,11 +42,11 @@ pub fn parse(yaml: &str) -> Result<&'static Table, String> {
 /// The model of a schema.
 ///
 /// # Errors
-/// The mistakes in it, as a person would see them.
+/// The schema's diagnostics, as text.
 pub fn model(yaml: &str) -> Result<model::Table, String> {
     generator::parse(yaml).map_err(|diagnostics| {
         let source = generator::source::Source::new("schema.yaml", yaml);
-        human(&diagnostics, &[source], Look::Plain)
+        human(&diagnostics, &[source], Color::Never)
     })
 }
 

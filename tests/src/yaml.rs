@@ -1,9 +1,9 @@
-//! A runtime table as the schema somebody would have written for it: for tables that tests make up without one.
+//! Converts a runtime table to a schema, for the tables that tests make up.
 
 use runtime::table::{Column, Completeness, Compression, Encoding, Source, Table, Type};
 use serde_json::{Map, Value, json};
 
-/// The schema, in the YAML that JSON is.
+/// The schema as JSON, which is valid YAML.
 pub fn schema(table: &Table) -> String {
     json!({
         "table": table.name,
@@ -44,7 +44,7 @@ fn column(column: &Column) -> Value {
 fn type_name(ty: Type) -> String {
     match ty {
         Type::Binary(_) => "binary".into(),
-        other => runtime::value::type_name(other),
+        other => other.to_string(),
     }
 }
 

@@ -1,11 +1,11 @@
-"""The servers that tests of the AWS side run against: a real Trino, an AWS emulator, and Athena's API in front of Trino.
+"""The servers that the AWS tests run against: a real Trino, an AWS emulator, and Athena's API in front of Trino.
 
-    python3 tests/stack install       fetch everything into a cache directory; nothing happens when it is there
-    python3 tests/stack serve         start the servers on free loopback ports, print where they are as one line of
+    python3 tests/stack install       fetch everything into a cache directory, unless it is there already
+    python3 tests/stack serve         start the servers on free loopback ports, print their addresses as one line of
                                       JSON, and stop them when standard input ends or on SIGTERM
-    python3 tests/stack check         start them, try what tests rely on, and tell how long it took
+    python3 tests/stack check         start them, check what the tests rely on, and print how long each check takes
 
-Exit status: 0 done; 1 a check failed; 2 something is missing on the machine, or a server did not start.
+Exit status: 0 success; 1 a check failed; 2 the machine lacks something, or a server did not start.
 """
 
 import argparse
@@ -24,7 +24,7 @@ def main() -> None:
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("command", choices=["install", "serve", "check"])
     parser.add_argument("--memory", default=os.environ.get("TIDEMARK_TRINO_MEMORY") or "4G",
-                        help="of Trino's heap; default TIDEMARK_TRINO_MEMORY, or 4G")
+                        help="size of Trino's heap [default: TIDEMARK_TRINO_MEMORY, or 4G]")
     args = parser.parse_args()
     begun = time.monotonic()
     try:
@@ -35,7 +35,7 @@ def main() -> None:
     if args.command == "check":
         print(f"{time.monotonic() - begun:7.2f} s  to install", flush=True)
     if args.command != "install":
-        # The servers' own libraries are in the environment that was just made.
+        # The servers need the virtual environment that was just installed.
         python = str(home / "venv/bin/python")
         script = {"serve": "servers.py", "check": "check.py"}[args.command]
         os.execv(python, [python, str(HERE / script), str(home), args.memory])

@@ -1,4 +1,4 @@
-"""Athena's API in front of Trino: the calls that Tidemark makes, with Athena's own limits and words."""
+"""Athena's API in front of Trino: the calls that Tidemark makes, with Athena's limits and messages."""
 
 import json
 import threading
@@ -19,7 +19,7 @@ from failures import BadFailure, Failures
 # https://docs.aws.amazon.com/athena/latest/ug/service-limits.html and the constraints of the API's reference
 MAX_SQL, MIN_TOKEN, MAX_TOKEN, MAX_PARAMETER, MAX_PAGE = 262_144, 32, 128, 1024, 1000
 TARGET = "AmazonAthena."
-# Work groups live in the emulator, where CloudFormation makes them.
+# Work groups are in the emulator, where CloudFormation creates them.
 FORWARDED = {"CreateWorkGroup", "GetWorkGroup", "UpdateWorkGroup", "DeleteWorkGroup", "ListWorkGroups"}
 NO_OUTPUT = ("No output location provided. You did not provide an output location for  your query results. Either specify "
              "an S3 bucket location or enable Athena managed query results in your workgroup settings.")
@@ -40,7 +40,7 @@ def invalid(message: str, code: str = "INVALID_INPUT") -> ApiError:
 
 
 class Athena:
-    """The calls, and what came of them so far."""
+    """The calls, and their results so far."""
 
     def __init__(self, engine_address: str, aws_address: str) -> None:
         self.aws_address = aws_address
@@ -56,7 +56,7 @@ class Athena:
 
     def call(self, action: str, body: bytes, headers: dict[str, str]) -> tuple[int, dict]:
         begun, request, effect = time.monotonic(), json.loads(body or b"{}"), {}
-        failure = self.failures.of_call(action)
+        failure = self.failures.for_call(action)
         try:
             if failure and not failure.after:
                 raise ApiError(failure.error, failure.message, status=failure.status)
@@ -77,7 +77,7 @@ class Athena:
             return self.forward(body, headers)
         if action not in self.actions:
             known = ", ".join(sorted([*self.actions, *FORWARDED]))
-            raise ApiError("UnknownOperationException", f"this test server knows {known}, and not {action}")
+            raise ApiError("UnknownOperationException", f"this test server supports {known}, not {action}")
         return 200, self.actions[action](request)
 
     def forward(self, body: bytes, headers: dict[str, str]) -> tuple[int, dict]:
@@ -94,14 +94,14 @@ class Athena:
         checked_statement(request)
         try:
             execution = Execution(self.services, request, location, cutoff)
-            list(sql.places_in(execution.text))
+            list(sql.placeholders(execution.text))
             sql.check_literals(request.get("ExecutionParameters", []))
         except sql.Refused as refused:
             raise invalid(str(refused), "MALFORMED_QUERY") from None
-        said = json.dumps({name: value for name, value in request.items() if name != "ClientRequestToken"}, sort_keys=True)
+        content = json.dumps({name: value for name, value in request.items() if name != "ClientRequestToken"}, sort_keys=True)
         with self.lock:
-            before, what = self.tokens.setdefault(token, (execution, said))
-            if what != said:
+            before, known = self.tokens.setdefault(token, (execution, content))
+            if known != content:
                 raise invalid("Idempotent parameters do not match", "IDEMPOTENT_PARAMETER_MISMATCH")
             if before is not execution:
                 return {"QueryExecutionId": before.id}
@@ -110,12 +110,13 @@ class Athena:
         return {"QueryExecutionId": execution.id}
 
     def run(self, execution: Execution) -> None:
-        execution.run(self.failures.of_statement())
+        execution.run(self.failures.for_statement())
         with self.lock:
-            self.log.append(execution.told())
+            self.log.append(execution.log_entry())
 
     def settings(self, request: dict) -> tuple[str, float]:
-        """Where results go, and how many bytes may be scanned: the work group's word counts where it is enforced."""
+        """The location of results, and how many bytes may be scanned. The work group's settings win where it enforces
+        them."""
         try:
             group = self.workgroups.get_work_group(WorkGroup=request.get("WorkGroup", "primary"))["WorkGroup"]
         except self.workgroups.exceptions.InvalidRequestException:
@@ -123,7 +124,7 @@ class Athena:
         settings = group.get("Configuration", {})
         groups = settings.get("ResultConfiguration", {}).get("OutputLocation")
         own = request.get("ResultConfiguration", {}).get("OutputLocation")
-        # CloudFormation hands on what the template says as text.
+        # CloudFormation passes on the template's booleans as strings.
         is_enforced = str(settings.get("EnforceWorkGroupConfiguration", True)).lower() == "true"
         location = groups if groups and is_enforced else own or groups
         if not location:
@@ -148,7 +149,7 @@ class Athena:
         refuse_unfinished(execution.state)
         most, begin = request.get("MaxResults", MAX_PAGE), request.get("NextToken", "0")
         if not 1 <= most <= MAX_PAGE or not begin.isdecimal():
-            raise invalid(f"MaxResults is 1 to {MAX_PAGE}, and NextToken is what the page before gave")
+            raise invalid(f"MaxResults must be 1 to {MAX_PAGE}, and NextToken that of the previous page")
         begin = int(begin)
         rows = [{"Data": [{} if value is None else {"VarCharValue": value} for value in line]}
                 for line in execution.lines[begin:begin + most]]
@@ -193,16 +194,16 @@ def refuse_unfinished(state: str) -> None:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """The API at /, and for tests `/_failures` and `/_log`."""
+    """The API at `/`; for tests `/_failures` and `/_log`."""
     protocol_version = "HTTP/1.1"
-    # Headers and body are two writes: without this, every answer waits 40 ms for the client's acknowledgement.
+    # Headers and body are two writes: without this, every response waits 40 ms for the client's acknowledgement.
     disable_nagle_algorithm = True
 
     def do_GET(self) -> None:
         api = self.server.api
         with api.lock:
             log = list(api.log)
-        self.answer(*((200, log) if self.path == "/_log" else (404, {"message": "GET knows /_log"})))
+        self.answer(*((200, log) if self.path == "/_log" else (404, {"message": "expected GET /_log"})))
 
     def do_DELETE(self) -> None:
         self.server.api.failures.clear()
@@ -229,16 +230,16 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
     def log_message(self, *_: object) -> None:
-        """The log has every call."""
+        """`/_log` has every call already."""
 
 
 class Listener(ThreadingHTTPServer):
-    # Tests come many at once.
+    # Many tests connect at once.
     request_queue_size = 128
 
 
 def serve(engine_address: str, aws_address: str) -> str:
-    """The address of an API that answers from now on."""
+    """Starts the API; returns its address."""
     server = Listener(("127.0.0.1", 0), Handler)
     server.api = Athena(engine_address, aws_address)
     threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -1,4 +1,4 @@
-"""Clients of the servers. Their credentials are those of the account: they may do anything."""
+"""Clients of the servers, with the credentials of the account: they may do anything."""
 
 import boto3
 from botocore.client import BaseClient
@@ -8,7 +8,7 @@ ACCESS_KEY, SECRET_KEY, REGION = "tests", "tests-secret", "us-east-1"
 
 
 def client(service: str, address: str, credentials: dict[str, str] | None = None, **options: object) -> BaseClient:
-    """One of the account, or of a role whose credentials STS gave."""
+    """A client with the credentials of the account, or with those of a role, as STS returns them."""
     known = credentials or {"AccessKeyId": ACCESS_KEY, "SecretAccessKey": SECRET_KEY}
     config = Config(s3={"addressing_style": "path"}, max_pool_connections=50, **options)
     return boto3.client(service, endpoint_url=address, region_name=REGION, aws_access_key_id=known["AccessKeyId"],

@@ -1,5 +1,5 @@
-"""Tries on running servers what tests rely on, and that nothing is left of the servers. Each check is a function; its name
-says what holds."""
+"""Checks on running servers what the tests rely on, and that the servers leave nothing behind. Each check is a function
+named after what it proves."""
 
 import os
 import signal
@@ -9,13 +9,13 @@ from collections.abc import Callable
 
 import check_athena
 import check_dynamodb
-import check_mended
+import check_patches
 import check_proxy
 import check_rights
 import servers
 from running import Stack, same, wait_for_end_of
 
-CHECKS = [*check_athena.CHECKS, *check_dynamodb.CHECKS, *check_mended.CHECKS, *check_proxy.CHECKS,
+CHECKS = [*check_athena.CHECKS, *check_dynamodb.CHECKS, *check_patches.CHECKS, *check_proxy.CHECKS,
           *check_rights.CHECKS]
 
 
@@ -23,31 +23,31 @@ def check(what: Callable[[Stack], None], stack: Stack) -> bool:
     begun = time.monotonic()
     try:
         what(stack)
-        told = "ok"
+        outcome = "ok"
     except Exception as error:
-        told = f"FAILED: {error}"
-    print(f"{time.monotonic() - begun:7.2f} s  {what.__name__.replace('_', ' ')}: {told}", flush=True)
-    return told == "ok"
+        outcome = f"FAILED: {error}"
+    print(f"{time.monotonic() - begun:7.2f} s  {what.__name__.replace('_', ' ')}: {outcome}", flush=True)
+    return outcome == "ok"
 
 
-def closing_its_input_stops_all(stack: Stack) -> None:
+def end_of_input_stops_all_servers(stack: Stack) -> None:
     stack.process.stdin.close()
     same(stack.process.wait(10), 0)
     wait_for_end_of(stack.children)
     same(servers.folders_of(stack.process.pid), [])
 
 
-def killing_it_ends_all(stack: Stack) -> None:
+def killing_it_ends_all_servers(stack: Stack) -> None:
     os.kill(stack.process.pid, signal.SIGKILL)
     stack.process.wait()
     wait_for_end_of(stack.children)
-    servers.sweep()
+    servers.remove_abandoned_folders()
     same(servers.folders_of(stack.process.pid), [])
 
 
 def main(memory: str) -> None:
     good = True
-    for checks, end in ((CHECKS, closing_its_input_stops_all), ([], killing_it_ends_all)):
+    for checks, end in ((CHECKS, end_of_input_stops_all_servers), ([], killing_it_ends_all_servers)):
         stack = Stack(memory)
         print(f"{stack.seconds:7.2f} s  to start the servers", flush=True)
         try:

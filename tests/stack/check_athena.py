@@ -1,4 +1,4 @@
-"""Athena's API: real queries, its refusals, and failures on demand."""
+"""Checks of Athena's API: queries, rejected calls, and injected failures."""
 
 import gzip
 import json
@@ -28,7 +28,7 @@ SCAN_CUTOFF = 10_000_000
 
 
 def prepare(stack: Stack) -> None:
-    """Two exports, and one table for all tenants and versions."""
+    """Creates two exports, and one table for all tenants and versions."""
     for version, text in EXPORTS.items():
         export(stack, version, gzip.compress(text.encode()))
     stack.glue.create_database(DatabaseInput={"Name": DATABASE})
@@ -95,7 +95,7 @@ def values_look_as_athena_writes_them(stack: Stack) -> None:
 
 def results_come_in_pages(stack: Stack) -> None:
     found = stack.run("SELECT n FROM UNNEST(sequence(1, 2000)) x(n) ORDER BY n")
-    # With the header, one more than two pages hold.
+    # With the header, one row more than two pages hold.
     same(stack.rows(found), [["n"], *([str(n)] for n in range(1, 2001))])
     first = stack.athena.get_query_results(QueryExecutionId=found["QueryExecutionId"], MaxResults=10)
     same(len(first["ResultSet"]["Rows"]), 10)
@@ -110,7 +110,7 @@ def a_token_makes_a_start_idempotent(stack: Stack) -> None:
             lambda: stack.start("SELECT 2", ClientRequestToken=token))
 
 
-def many_unloads_at_once_do_not_meet(stack: Stack) -> None:
+def concurrent_unloads_do_not_interfere(stack: Stack) -> None:
     names = [stack.start(DELTA.format(bucket=stack.bucket, prefix=f"many/{n}/"), PARAMETERS) for n in range(12)]
     for n, name in enumerate(names):
         found = stack.finish(name)
@@ -120,19 +120,19 @@ def many_unloads_at_once_do_not_meet(stack: Stack) -> None:
         same(len(manifest), 3)
 
 
-def the_longest_statement_is_taken(stack: Stack) -> None:
+def the_longest_statement_is_accepted(stack: Stack) -> None:
     query = "SELECT count(*) FROM (VALUES 'é') x(a) WHERE a <> '{}'"
     query = query.format("x" * (262_144 - len(query.format("").encode())))
     same(stack.rows(stack.run(query))[1], ["1"])
 
 
-def what_athena_refuses_is_refused(stack: Stack) -> None:
+def invalid_calls_are_rejected(stack: Stack) -> None:
     long = "SELECT '" + "x" * 262_144 + "'"
     refused("InvalidRequestException", "262144", lambda: start_unchecked(stack, QueryString=long))
     refused("InvalidRequestException", "greater than or equal to 32",
             lambda: start_unchecked(stack, QueryString="SELECT 1", ClientRequestToken="short"))
-    refused("InvalidRequestException", "stands in SELECT", lambda: stack.start(f"SELECT ? FROM {TABLE}", ["1"]))
-    refused("InvalidRequestException", "is no SQL literal",
+    refused("InvalidRequestException", "is in SELECT", lambda: stack.start(f"SELECT ? FROM {TABLE}", ["1"]))
+    refused("InvalidRequestException", "is not an SQL literal",
             lambda: stack.start(f"SELECT 1 FROM {TABLE} WHERE _tenant = ?", ["acme"]))
     refused("InvalidRequestException", "No output location", lambda: stack.start("SELECT 1", ResultConfiguration={}))
     refused("InvalidRequestException", "WorkGroup is not found", lambda: stack.start("SELECT 1", WorkGroup="nobody"))
@@ -170,7 +170,7 @@ def a_long_query_can_be_stopped(stack: Stack) -> None:
 
 
 def in_engine(stack: Stack) -> dict:
-    """What Trino says of the long query; it may not have heard of it yet."""
+    """Trino's view of the long query, which it may not have received yet."""
     request = urllib.request.Request(f"{stack.endpoints['trino']}/v1/query", headers={"X-Trino-User": "check"})
     with urllib.request.urlopen(request) as answer:
         return next((query for query in json.load(answer) if query["query"].startswith(LONG)), {"state": "unknown"})
@@ -192,7 +192,7 @@ def a_scan_beyond_the_work_groups_cutoff_is_cancelled(stack: Stack) -> None:
     same(found["ResultConfiguration"]["OutputLocation"], f"s3://{stack.bucket}/{group}/{found['QueryExecutionId']}.csv")
 
 
-def calls_fail_on_demand(stack: Stack) -> None:
+def injected_failures_of_calls_strike(stack: Stack) -> None:
     stack.fail({"action": "StartQueryExecution", "nth": 2, "error": "ThrottlingException", "status": 400})
     stack.start("SELECT 1")
     refused("ThrottlingException", "on demand", lambda: stack.start("SELECT 1"))
@@ -204,7 +204,7 @@ def calls_fail_on_demand(stack: Stack) -> None:
     same(stack.start("SELECT 1", ClientRequestToken=token), started[0])
 
 
-def statements_fail_on_demand(stack: Stack) -> None:
+def injected_failures_of_statements_strike(stack: Stack) -> None:
     stack.fail({"state": "FAILED", "category": 1, "type": 233, "retryable": True, "reason": "bad luck", "nth": 2})
     same(stack.run("SELECT 1")["Status"]["State"], "SUCCEEDED")
     same(stack.run("SELECT 1")["Status"]["AthenaError"],
@@ -217,7 +217,7 @@ def statements_fail_on_demand(stack: Stack) -> None:
         same(stack.finish(name)["Status"]["State"], "SUCCEEDED")
 
 
-def a_failed_unload_leaves_what_it_wrote(stack: Stack) -> None:
+def a_failed_unload_leaves_its_files(stack: Stack) -> None:
     stack.fail({"state": "FAILED", "after": True})
     found = unload(stack, "delta/orphans/")
     same(found["Status"]["State"], "FAILED")
@@ -228,8 +228,8 @@ def a_failed_unload_leaves_what_it_wrote(stack: Stack) -> None:
 
 
 CHECKS = [a_select_with_bound_parameters_reads_one_version, an_unload_writes_gzip_json_by_kind_and_a_manifest,
-          an_unload_needs_an_empty_target, many_unloads_at_once_do_not_meet, values_look_as_athena_writes_them,
-          results_come_in_pages, the_longest_statement_is_taken, a_token_makes_a_start_idempotent,
-          what_athena_refuses_is_refused, a_failed_query_says_why, a_long_query_can_be_stopped,
-          a_scan_beyond_the_work_groups_cutoff_is_cancelled, calls_fail_on_demand, statements_fail_on_demand,
-          a_failed_unload_leaves_what_it_wrote]
+          an_unload_needs_an_empty_target, concurrent_unloads_do_not_interfere, values_look_as_athena_writes_them,
+          results_come_in_pages, the_longest_statement_is_accepted, a_token_makes_a_start_idempotent,
+          invalid_calls_are_rejected, a_failed_query_says_why, a_long_query_can_be_stopped,
+          a_scan_beyond_the_work_groups_cutoff_is_cancelled, injected_failures_of_calls_strike, injected_failures_of_statements_strike,
+          a_failed_unload_leaves_its_files]

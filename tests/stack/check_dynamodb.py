@@ -1,4 +1,4 @@
-"""Amazon's DynamoDB Local: it judges as DynamoDB does, where the emulator only imitates it."""
+"""Checks of Amazon's DynamoDB Local, which validates calls as DynamoDB does."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,7 +10,7 @@ TABLE = "check"
 WRITERS = 20
 
 
-def of_writers_at_once_one_wins(stack: Stack) -> None:
+def one_of_many_concurrent_writers_wins(stack: Stack) -> None:
     dynamodb = stack.client("dynamodb", "dynamodb", retries={"total_max_attempts": 1})
     dynamodb.create_table(TableName=TABLE, BillingMode="PAY_PER_REQUEST", KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
                           AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}])
@@ -30,11 +30,11 @@ def of_writers_at_once_one_wins(stack: Stack) -> None:
     same(set(found) - {"won", "TransactionCanceledException", "TransactionConflictException"}, set())
 
 
-def what_dynamodb_does_not_take_is_refused(stack: Stack) -> None:
+def invalid_calls_are_rejected_by_dynamodb(stack: Stack) -> None:
     dynamodb = stack.client("dynamodb", "dynamodb")
     refused("ValidationException", "Type mismatch for key", lambda: dynamodb.put_item(TableName=TABLE, Item={"pk": {"N": "1"}}))
     refused("ValidationException", "reserved keyword", lambda: dynamodb.update_item(
         TableName=TABLE, Key={"pk": {"S": "a"}}, UpdateExpression="SET status = :s", ExpressionAttributeValues={":s": {"S": "a"}}))
 
 
-CHECKS = [of_writers_at_once_one_wins, what_dynamodb_does_not_take_is_refused]
+CHECKS = [one_of_many_concurrent_writers_wins, invalid_calls_are_rejected_by_dynamodb]

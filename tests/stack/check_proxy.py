@@ -1,4 +1,4 @@
-"""The proxy in front of the emulator: what it writes down, and each way in which it lets calls fail."""
+"""Checks of the proxy: its log, and each kind of fault."""
 
 import json
 import time
@@ -23,7 +23,7 @@ def log(stack: Stack) -> list[tuple]:
 
 
 def client(stack: Stack, service: str) -> BaseClient:
-    """One that tries once: each failure on demand is to be seen."""
+    """A client without retries, so that each injected failure is seen."""
     return stack.client(service, "proxy", retries={"total_max_attempts": 1}, user_agent_appid="check")
 
 
@@ -36,7 +36,7 @@ def prepare(stack: Stack) -> None:
     stack.client("iam").create_role(RoleName="check", AssumeRolePolicyDocument=json.dumps(trust))
 
 
-def every_call_is_written_down(stack: Stack) -> None:
+def every_call_is_logged(stack: Stack) -> None:
     prepare(stack)
     rules(stack)
     s3 = client(stack, "s3")
@@ -59,7 +59,7 @@ def every_call_is_written_down(stack: Stack) -> None:
                      ("sts", "AssumeRole", "arn:aws:iam::000000000000:role/check", "check", 200, None)])
 
 
-def errors_strike_as_often_as_they_are_to(stack: Stack) -> None:
+def errors_strike_as_often_as_the_rule_says(stack: Stack) -> None:
     rules(stack, {"match": "^dynamodb GetItem check$", "what": "error", "nth": 2, "count": 2})
     dynamodb, other = client(stack, "dynamodb"), stack.client("dynamodb", "proxy")
     get = lambda: dynamodb.get_item(TableName=TABLE, Key={"pk": {"S": "a"}})["Item"]
@@ -73,7 +73,7 @@ def errors_strike_as_often_as_they_are_to(stack: Stack) -> None:
     refused("TransactionInProgressException", "on demand", lambda: dynamodb.put_item(TableName=TABLE, Item={"pk": {"S": "second"}}))
 
 
-def each_service_throttles_in_its_own_words(stack: Stack) -> None:
+def each_service_throttles_with_its_own_error(stack: Stack) -> None:
     rules(stack, {"match": "", "what": "throttle", "count": 0})
     refused("SlowDown", "", lambda: client(stack, "s3").get_object(Bucket=stack.bucket, Key="c"))
     refused("ThrottlingException", "", lambda: client(stack, "dynamodb").get_item(TableName=TABLE, Key={"pk": {"S": "a"}}))
@@ -83,7 +83,7 @@ def each_service_throttles_in_its_own_words(stack: Stack) -> None:
     refused("ThrottlingException", "", lambda: client(stack, "stepfunctions").list_state_machines())
 
 
-def a_call_is_dropped_before_or_after_it_had_its_effect(stack: Stack) -> None:
+def a_connection_is_dropped_before_or_after_the_effect(stack: Stack) -> None:
     rules(stack, {"match": "PutObject", "what": "drop_before"}, {"match": "PutObject", "what": "drop_after"})
     s3 = client(stack, "s3")
     for key in ("before", "after"):
@@ -91,21 +91,21 @@ def a_call_is_dropped_before_or_after_it_had_its_effect(stack: Stack) -> None:
             s3.put_object(Bucket=stack.bucket, Key=f"dropped/{key}", Body=b"x")
         except ConnectionClosedError:
             continue
-        raise AssertionError(f"{key} was answered")
+        raise AssertionError(f"{key} got a response")
     same(stack.listed("dropped/"), ["dropped/after"])
     same([call[4:] for call in log(stack)], [(0, "drop_before"), (200, "drop_after")])
 
 
-def a_call_is_delayed_and_others_are_not(stack: Stack) -> None:
+def only_the_matching_call_is_delayed(stack: Stack) -> None:
     rules(stack, {"match": "GetItem", "what": "delay", "seconds": 0.5})
     begun = time.monotonic()
     for least, most in ((0.5, 1.5), (0.5, 1.5)):
         client(stack, "dynamodb").get_item(TableName=TABLE, Key={"pk": {"S": "a"}})
         if not least <= time.monotonic() - begun < most:
-            raise AssertionError(f"it took {time.monotonic() - begun:.2f} s")
+            raise AssertionError(f"it took {time.monotonic() - begun:.2f} s, expected {least} to {most} s")
 
 
-def single_records_are_turned_away(stack: Stack) -> None:
+def single_records_are_rejected(stack: Stack) -> None:
     kinesis = client(stack, "kinesis")
 
     def put(texts: str) -> list[str | None]:
@@ -126,7 +126,7 @@ def single_records_are_turned_away(stack: Stack) -> None:
     same([record["Data"] for record in kinesis.get_records(ShardIterator=shard["ShardIterator"])["Records"]], [b"a", b"c", b"g", b"i"])
 
 
-def rules_that_mean_nothing_are_refused(stack: Stack) -> None:
+def invalid_rules_are_rejected(stack: Stack) -> None:
     for rule in ({"match": "(", "what": "error"}, {"match": "", "what": "nonsense"}, {"what": "error"},
                  {"match": "", "what": "error", "nth": 0}, {"match": "", "what": "error", "often": 1}):
         try:
@@ -134,10 +134,10 @@ def rules_that_mean_nothing_are_refused(stack: Stack) -> None:
         except urllib.error.HTTPError as error:
             same(error.code, 400)
             continue
-        raise AssertionError(f"{rule} was taken")
+        raise AssertionError(f"{rule} was accepted")
     rules(stack)
 
 
-CHECKS = [every_call_is_written_down, errors_strike_as_often_as_they_are_to, each_service_throttles_in_its_own_words,
-          a_call_is_dropped_before_or_after_it_had_its_effect, a_call_is_delayed_and_others_are_not,
-          single_records_are_turned_away, rules_that_mean_nothing_are_refused]
+CHECKS = [every_call_is_logged, errors_strike_as_often_as_the_rule_says, each_service_throttles_with_its_own_error,
+          a_connection_is_dropped_before_or_after_the_effect, only_the_matching_call_is_delayed,
+          single_records_are_rejected, invalid_rules_are_rejected]

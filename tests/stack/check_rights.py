@@ -1,4 +1,4 @@
-"""The emulator holds every call of a role against what the role may do: by action and by resource, also through the proxy."""
+"""Checks that the emulator enforces the rights of roles, by action and by resource, also behind the proxy."""
 
 import json
 
@@ -12,7 +12,7 @@ TRUST = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal":
 
 
 def role(stack: Stack, name: str, *statements: dict) -> dict[str, str]:
-    """The credentials of a role that may do this and nothing else."""
+    """Creates a role with these rights; returns its credentials."""
     iam = stack.client("iam")
     arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
     policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow"} | statement for statement in statements]}
@@ -24,7 +24,7 @@ def client(stack: Stack, service: str, server: str, credentials: dict[str, str])
     return aws.client(service, stack.endpoints[server], credentials, retries={"total_max_attempts": 1})
 
 
-def a_role_may_do_what_its_statements_name_and_nothing_else(stack: Stack) -> None:
+def a_role_has_only_the_rights_that_its_statements_grant(stack: Stack) -> None:
     for table in TABLES:
         stack.client("dynamodb").create_table(
             TableName=table, BillingMode="PAY_PER_REQUEST", KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
@@ -38,7 +38,7 @@ def a_role_may_do_what_its_statements_name_and_nothing_else(stack: Stack) -> Non
         refused("AccessDeniedException", "dynamodb:GetItem", lambda: dynamodb.get_item(TableName=TABLES[0], Key=item))
 
 
-def a_role_may_list_below_a_prefix_alone(stack: Stack) -> None:
+def a_role_can_be_limited_to_listing_a_prefix(stack: Stack) -> None:
     for key in ("rights/orders/V1/a", "rights/payroll/V1/a"):
         stack.s3.put_object(Bucket=stack.bucket, Key=key, Body=b"a")
     credentials = role(stack, "check-prefix",
@@ -51,7 +51,7 @@ def a_role_may_list_below_a_prefix_alone(stack: Stack) -> None:
     refused("AccessDenied", "s3:GetObject", lambda: s3.get_object(Bucket=stack.bucket, Key="rights/payroll/V1/a"))
 
 
-def records_of_a_role_are_turned_away_one_by_one(stack: Stack) -> None:
+def single_records_of_a_role_are_rejected(stack: Stack) -> None:
     stack.client("kinesis").create_stream(StreamName="check-rights", ShardCount=1)
     credentials = role(stack, "check-stream", {"Action": "kinesis:PutRecords", "Resource": "arn:aws:kinesis:*:*:stream/check-rights"})
     stack.ask("POST", "/_rules", [{"match": "PutRecords", "what": "entries"}], server="proxy")
@@ -60,7 +60,7 @@ def records_of_a_role_are_turned_away_one_by_one(stack: Stack) -> None:
     same(answer["FailedRecordCount"], 1)
 
 
-def what_does_not_come_by_tls_is_taken_as_if_it_had(stack: Stack) -> None:
+def requests_without_tls_count_as_encrypted(stack: Stack) -> None:
     stack.s3.create_bucket(Bucket="check-tls")
     deny = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": ["arn:aws:s3:::check-tls", "arn:aws:s3:::check-tls/*"],
             "Condition": {"Bool": {"aws:SecureTransport": "false"}}}
@@ -69,5 +69,5 @@ def what_does_not_come_by_tls_is_taken_as_if_it_had(stack: Stack) -> None:
     client(stack, "s3", "aws", credentials).put_object(Bucket="check-tls", Key="a", Body=b"a")
 
 
-CHECKS = [a_role_may_do_what_its_statements_name_and_nothing_else, a_role_may_list_below_a_prefix_alone,
-          records_of_a_role_are_turned_away_one_by_one, what_does_not_come_by_tls_is_taken_as_if_it_had]
+CHECKS = [a_role_has_only_the_rights_that_its_statements_grant, a_role_can_be_limited_to_listing_a_prefix,
+          single_records_of_a_role_are_rejected, requests_without_tls_count_as_encrypted]

@@ -1,4 +1,4 @@
-"""A client of Trino: one statement after the other over its HTTP protocol."""
+"""A client of Trino's HTTP protocol."""
 
 import json
 import time
@@ -9,15 +9,15 @@ from dataclasses import dataclass, field
 
 import trino
 
-# Just started, it has not heard of its only worker, which is itself; so many seconds later it has.
+# Seconds after which a new Trino has discovered its only worker, which is itself.
 SETTLED = 30
 HEADERS = {"X-Trino-User": "tests", "X-Trino-Catalog": trino.CATALOG,
-           # Without it, times are cut to milliseconds.
+           # Without it, timestamps are truncated to milliseconds.
            "X-Trino-Client-Capabilities": "PARAMETRIC_DATETIME"}
 
 
 class Failed(Exception):
-    """A statement that Trino refused or gave up."""
+    """A statement that Trino rejected, or that failed."""
 
     def __init__(self, name: str, message: str, kind: str = "USER_ERROR") -> None:
         super().__init__(f"{name}: {message}")
@@ -25,12 +25,12 @@ class Failed(Exception):
 
 
 class Stopped(Exception):
-    """A statement that was stopped because its watcher said so."""
+    """A statement that was stopped by its watcher."""
 
 
 @dataclass
 class Answer:
-    """What has come so far."""
+    """The results so far."""
     id: str = ""
     columns: list[dict] = field(default_factory=list)
     rows: list[list] = field(default_factory=list)
@@ -49,7 +49,8 @@ class Engine:
         self.address, self.begun = address, time.monotonic()
 
     def run(self, sql: str, database: str, session: dict[str, str], watch: Callable[[Answer], bool]) -> Answer:
-        """Runs a statement to its end. `watch` sees all that has come, and stops the statement by returning true."""
+        """Runs a statement to its end. `watch` sees each state of the results, and stops the statement by returning
+        true."""
         while True:
             try:
                 return self.try_once(sql, database, session, watch)
@@ -83,7 +84,7 @@ def call(method: str, url: str, body: bytes | None, headers: dict[str, str]) -> 
             with urllib.request.urlopen(request, timeout=300) as answer:
                 return json.loads(answer.read() or b"{}")
         except urllib.error.HTTPError as error:
-            # Its protocol asks clients to come back after these.
+            # The protocol asks clients to retry after these.
             if error.code not in (502, 503, 504):
                 raise
             time.sleep(0.1)

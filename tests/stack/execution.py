@@ -1,4 +1,4 @@
-"""One statement, from its submission to its end."""
+"""One statement, from submission to end."""
 
 import threading
 import time
@@ -14,13 +14,14 @@ import results
 import sql
 from failures import Failure
 
-# Athena's error types for what Trino says; https://docs.aws.amazon.com/athena/latest/ug/error-reference.html lists them.
+# Athena's error types for errors of Trino; https://docs.aws.amazon.com/athena/latest/ug/error-reference.html lists
+# Athena's.
 USER, SYSTEM = 2, 1
 ERROR_TYPES = {"TABLE_NOT_FOUND": 1301, "SCHEMA_NOT_FOUND": 1301, "COLUMN_NOT_FOUND": 1006, "SYNTAX_ERROR": 1006,
                "TYPE_MISMATCH": 1002, "FUNCTION_NOT_FOUND": 1303, "DIVISION_BY_ZERO": 1001,
                "INVALID_CAST_ARGUMENT": 1100, "NOT_SUPPORTED": 1200}
 USER_ERROR, DATA_ERROR, ENGINE_ERROR, SERVICE_ERROR, EXHAUSTED = 1000, 1001, 200, 100, 0
-# Where the tables live that an UNLOAD makes and forgets.
+# The database of the temporary tables that stand for UNLOAD.
 SCRATCH = "athena_unload"
 
 
@@ -58,8 +59,8 @@ class Execution:
         except sql.Miscounted as miscounted:
             self.fail(f"INVALID_PARAMETER_USAGE: {miscounted}", USER, USER_ERROR)
         except engine.Failed as failed:
-            self.fail(*judged(failed))
-        except Exception as error:  # A fault of this server must not leave a statement running for ever.
+            self.fail(*classified(failed))
+        except Exception as error:  # A bug in this server must not leave a statement running for ever.
             self.fail(f"the test server failed: {error!r}", SYSTEM, SERVICE_ERROR, retryable=True)
 
     def stay(self, state: str, failures: list[Failure]) -> None:
@@ -93,7 +94,7 @@ class Execution:
         return answer.columns, answer.rows
 
     def write(self, unload: sql.Unload) -> None:
-        """An UNLOAD is a table that is made and forgotten. What it wrote stays, also when it fails."""
+        """Runs an UNLOAD as CREATE TABLE AS, and drops the table from Glue. Its files stay, even when it fails."""
         if self.keys(unload):
             raise engine.Failed("HIVE_PATH_ALREADY_EXISTS",
                                 f"Target directory for table '{unload.target}' already exists: {unload.target}. You may "
@@ -101,7 +102,7 @@ class Execution:
                                 "will not delete data in your account.", "EXTERNAL")
         with self.scratch_table() as table:
             self.ask(unload.create_table(table), {"compression_codec": unload.compression.upper()})
-        # Every file carries the name of the engine's query: a file of somebody else is not listed.
+        # The names of its files contain the id of Trino's query: files of others are not listed.
         written = [f"s3://{unload.bucket}/{key}\n" for key in self.keys(unload) if self.answer.id in key]
         key = f"{self.prefix}{self.id}-manifest.csv"
         self.put(key, "".join(written))
@@ -109,7 +110,7 @@ class Execution:
 
     @contextmanager
     def scratch_table(self) -> Iterator[str]:
-        """The name of a table that Glue forgets afterwards, if it was made at all."""
+        """The name of a table that is deleted from Glue afterwards, if it was created."""
         table, glue = f"unload_{self.id.replace('-', '_')}", self.services.glue
         with suppress(glue.exceptions.AlreadyExistsException):
             glue.create_database(DatabaseInput={"Name": SCRATCH})
@@ -131,7 +132,7 @@ class Execution:
                                     "ErrorMessage": reason})
 
     def end(self, state: str, reason: str | None = None, error: dict | None = None) -> None:
-        """What comes after the end does not count."""
+        """Only the first end counts."""
         if self.completed is None:
             self.reason, self.error, self.completed = reason, error, time.time()
             self.state = state
@@ -170,7 +171,7 @@ class Execution:
                 "ServiceProcessingTimeInMillis": 0, "DataScannedInBytes": self.scanned,
                 **({"DataManifestLocation": self.manifest} if self.manifest else {})}
 
-    def told(self) -> dict:
+    def log_entry(self) -> dict:
         """For the log: what only the engine knows."""
         return {"statement": self.id, "engine": self.answer.id, "state": self.state, "reason": self.reason,
                 "scanned": self.scanned, "rows": self.answer.stats.get("processedRows", 0),
@@ -178,8 +179,8 @@ class Execution:
                 "seconds": round((self.completed or time.time()) - self.submitted, 3)}
 
 
-def judged(failed: engine.Failed) -> tuple[str, int, int, bool]:
-    """Reason, category, type and whether to try again."""
+def classified(failed: engine.Failed) -> tuple[str, int, int, bool]:
+    """Reason, category, type, and whether a retry may help."""
     match failed.kind:
         case "USER_ERROR":
             return str(failed), USER, ERROR_TYPES.get(failed.name, USER_ERROR), False

@@ -1,18 +1,18 @@
-"""Failures on demand: what tests ask the server to do wrong, each once, to the nth call or statement from then on."""
+"""Injected failures: each strikes once, the nth call or statement after it was requested."""
 
 import threading
 from dataclasses import dataclass
 
 
 class BadFailure(Exception):
-    """A failure that cannot be understood."""
+    """An invalid request for a failure."""
 
 
 @dataclass
 class Failure:
-    """Of a call: `action`, `error`, `status` and `message`. Of a statement: `state` and, for QUEUED and RUNNING, the
-    `seconds` that it stays so; for FAILED and CANCELLED what it says of itself. `after` strikes what has had its
-    effect: the call's answer is lost, the statement has written."""
+    """For a call: `action`, `error`, `status` and `message`. For a statement: `state`; with QUEUED and RUNNING, the
+    `seconds` it stays so; with FAILED and CANCELLED, the fields of its error. With `after`, the failure comes after the
+    effect: the call's answer is lost, or the statement fails after it wrote its output."""
     nth: int = 1
     action: str | None = None
     error: str | None = None
@@ -30,13 +30,13 @@ class Failure:
         if self.nth < 1:
             raise BadFailure("nth counts from 1")
         if bool(self.action) == bool(self.state):
-            raise BadFailure("a failure has either an action, of a call, or a state, of a statement")
+            raise BadFailure("give either `action`, for a call, or `state`, for a statement")
         if self.action and not self.error:
-            raise BadFailure("the failure of a call needs its error, such as ThrottlingException")
+            raise BadFailure("the failure of a call needs `error`, such as ThrottlingException")
         if self.state in ("QUEUED", "RUNNING") and not self.seconds:
-            raise BadFailure(f"a statement stays {self.state} for some seconds")
+            raise BadFailure(f"{self.state} needs `seconds`")
         if self.state not in (None, "QUEUED", "RUNNING", "FAILED", "CANCELLED"):
-            raise BadFailure("a state is QUEUED, RUNNING, FAILED or CANCELLED")
+            raise BadFailure("`state` is QUEUED, RUNNING, FAILED or CANCELLED")
 
 
 class Failures:
@@ -55,14 +55,14 @@ class Failures:
         with self.lock:
             self.waiting.clear()
 
-    def of_call(self, action: str) -> Failure | None:
+    def for_call(self, action: str) -> Failure | None:
         return next(iter(self.due(action)), None)
 
-    def of_statement(self) -> list[Failure]:
+    def for_statement(self) -> list[Failure]:
         return self.due(None)
 
     def due(self, action: str | None) -> list[Failure]:
-        """Those whose turn it is; the others come closer."""
+        """Failures that strike now; counts down the others."""
         with self.lock:
             counted = [failure for failure in self.waiting if failure.action == action]
             for failure in counted:

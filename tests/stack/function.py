@@ -1,7 +1,7 @@
-"""A Lambda function for checks: it writes down each batch that it gets, and fails as the records ask for.
+"""A Lambda function for checks: it records each batch, and fails as the records ask for.
 
-A record `bad` always fails, `slow` takes half a second, and `once` fails when it comes first. FUNCTION_RAISES makes the
-call fail as a whole; otherwise the answer names the first record that failed. FUNCTION_FILE is where batches are written.
+A record `bad` always fails, `slow` takes half a second, and `once` fails the first time. With FUNCTION_RAISES the whole
+call fails; otherwise the response lists the records that failed. FUNCTION_FILE is the file that batches are written to.
 """
 
 import base64

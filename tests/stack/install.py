@@ -1,4 +1,4 @@
-"""Fetches what the stack needs, by pip and Maven, into a directory that is named after what is pinned here."""
+"""Installs everything the stack needs, with pip, Maven and cargo, into a directory named after the pinned versions."""
 
 import fcntl
 import hashlib
@@ -6,9 +6,9 @@ import os
 import shutil
 import subprocess
 import sys
-import tarfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO
 
@@ -20,22 +20,24 @@ TRINO = "476"
 TRINO_SHA256 = "cfd5accde17e8ebd251eeeb78aed1f490e77bb3a164d95a0f454bf8a7c1cbd3f"
 GUARD = "3.2.1"
 DYNAMODB = HERE / "dynamodb.pom.xml"
-# Of the names and contents of all files that it needs.
+# Of the names and contents of all its files.
 DYNAMODB_SHA256 = "a335618b7b37e633e1208b824d6f62aa7668fba0ce44aca3c195ccf992a0ac7f"
-# Trino comes with 60 plugins; these read CSV on S3 through Glue and write JSON, and hold small tables of a test's own.
+# Trino comes with 60 plugins. `hive` reads CSV on S3 through Glue and writes JSON; `memory` holds small tables of
+# tests.
 PLUGINS = ["hive", "memory"]
 MAVEN_PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1"
-PYTHON = (3, 11, 4)
-# So many lines of what a tool said are worth showing.
+PYTHON = (3, 11)
+# How many lines of a failed tool's output are shown.
 SHOWN = 3
 
 
 class Missing(Exception):
-    """Something that the machine lacks, and how to get it."""
+    """Something that the machine lacks, and how to install it."""
 
 
 def install() -> Path:
-    """The directory with everything in it. Two calls at once wait for each other; a killed one is begun anew."""
+    """Returns the directory with everything in it. Concurrent calls wait for each other; a killed installation starts
+    again."""
     if sys.version_info < PYTHON:
         raise Missing(f"this is Python {sys.version.split()[0]}; install {'.'.join(map(str, PYTHON))} or newer")
     cache = Path(os.environ.get("TIDEMARK_CACHE") or Path.home() / ".cache/tidemark")
@@ -44,12 +46,17 @@ def install() -> Path:
         home.mkdir(parents=True, exist_ok=True)
         with open(home / "lock", "w") as lock:
             wait_for(lock)
-            once(home / "trino", "lib", trino)
-            once(home / "venv", "bin/python", environment)
-            once(home / "guard", "bin/cfn-guard", guard)
-            once(home / "dynamodb", "DynamoDBLocal-2.6.1.jar", dynamodb)
+            if not ((home / "trino").exists() and (home / "dynamodb").exists()):
+                need_maven()
+            # At the same time: some wait for the network, and one compiles.
+            with ThreadPoolExecutor() as pool:
+                parts = [pool.submit(once, home / "guard", "bin/cfn-guard", guard), pool.submit(once, home / "trino", "lib", trino),
+                         pool.submit(once, home / "venv", "bin/python", environment),
+                         pool.submit(once, home / "dynamodb", "DynamoDBLocal-2.6.1.jar", dynamodb)]
+            for part in parts:
+                part.result()
     except OSError as error:
-        raise Missing(f"{error}; look at {home}, or let TIDEMARK_CACHE name a directory with 3 GB to spare") from error
+        raise Missing(f"{error}; check {home}, or set TIDEMARK_CACHE to a directory with 3 GB of free space") from error
     return home
 
 
@@ -57,19 +64,19 @@ def wait_for(lock: IO) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        progress("waiting for another installation to end …")
+        progress("waiting for another installation to finish …")
         fcntl.flock(lock, fcntl.LOCK_EX)
 
 
 def pins() -> str:
-    """Another version of anything, also of Python, is another directory."""
+    """A hash of all pinned versions and of Python's: another version of anything is another directory."""
     text = f"{(HERE / 'requirements.txt').read_text()} {sys.version_info[:2]} {TRINO_SHA256} {PLUGINS} {GUARD} {DYNAMODB.read_text()}"
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def once(target: Path, witness: str, make: Callable[[Path], None]) -> None:
-    """Makes a directory beside its place, and renames it when it is whole. `witness` is a file of it: an environment
-    whose Python was removed since is made again."""
+    """Creates a directory under a temporary name, and renames it when it is complete. `witness` is a file in it: a
+    virtual environment whose Python was removed since is created again."""
     if (target / witness).exists():
         return
     begun = time.monotonic()
@@ -80,61 +87,63 @@ def once(target: Path, witness: str, make: Callable[[Path], None]) -> None:
     progress(f"installing {target.name} into {target.parent} …")
     make(aside)
     aside.rename(target)
-    progress(f"{target.name} is there after {time.monotonic() - begun:.0f} s")
+    progress(f"{target.name} is installed after {time.monotonic() - begun:.0f} s")
 
 
 def environment(folder: Path) -> None:
-    command([sys.executable, "-m", "venv", folder], "a virtual environment cannot be made",
+    command([sys.executable, "-m", "venv", folder], "cannot create a virtual environment",
             "install Python's venv (on Debian: apt-get install python3-venv)")
-    # Its scripts name the place where it is made, not the one where it will be: only its python is used, with -m.
+    # Its scripts contain the temporary path: use only its python, with -m.
     command([folder / "bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input",
              "--require-hashes", "--requirement", HERE / "requirements.txt"],
-            "packages cannot be had from PyPI", "look at the network and at pip's configuration")
+            "cannot install packages from PyPI", "check the network and pip's configuration")
 
 
 def trino(folder: Path) -> None:
     folder.mkdir()
-    if not shutil.which("mvn"):
-        raise Missing("there is no `mvn`; install Maven (on Debian: apt-get install maven)")
     command(["mvn", "--quiet", "--batch-mode", f"{MAVEN_PLUGIN}:copy", f"-Dartifact=io.trino:trino-server:{TRINO}:tar.gz",
              f"-DoutputDirectory={folder}", f"-Dmaven.repo.local={folder / 'm2'}"],
-            "Trino cannot be had from Maven Central", "look at the network and at Maven's settings")
+            "cannot download Trino from Maven Central", "check the network and Maven's settings")
     archive = folder / f"trino-server-{TRINO}.tar.gz"
     with open(archive, "rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != TRINO_SHA256:
-        raise Missing(f"{archive.name} has the SHA-256 {found} where {TRINO_SHA256} is right; look at where Maven gets it")
+        raise Missing(f"{archive.name} has the SHA-256 {found}, expected {TRINO_SHA256}; check which repository Maven uses")
     shutil.rmtree(folder / "m2")
     unpack(archive, folder)
 
 
+def need_maven() -> None:
+    if not shutil.which("mvn"):
+        raise Missing("`mvn` was not found; install Maven (on Debian: apt-get install maven)")
+
+
 def dynamodb(folder: Path) -> None:
-    """Amazon's own DynamoDB Local and all that it needs. Its native libraries come with it, as files of their own."""
+    """Amazon's DynamoDB Local and its dependencies, native libraries included."""
     command(["mvn", "--quiet", "--batch-mode", "--strict-checksums", "--file", DYNAMODB, f"{MAVEN_PLUGIN}:copy-dependencies",
              "-DincludeScope=runtime", f"-DoutputDirectory={folder}", f"-Dmaven.repo.local={folder / 'm2'}"],
-            "DynamoDB Local cannot be had from Maven Central", "look at the network and at Maven's settings")
+            "cannot download DynamoDB Local from Maven Central", "check the network and Maven's settings")
     shutil.rmtree(folder / "m2")
     if (found := digest(folder)) != DYNAMODB_SHA256:
-        raise Missing(f"the files of DynamoDB Local have the SHA-256 {found} where {DYNAMODB_SHA256} is right; look at where Maven gets them")
+        raise Missing(f"the files of DynamoDB Local have the SHA-256 {found}, expected {DYNAMODB_SHA256}; check which repository Maven uses")
 
 
 def digest(folder: Path) -> str:
-    """Of the names of a folder's files and what is in them."""
+    """The SHA-256 of the names and contents of a folder's files."""
     lines = (f"{hashlib.sha256(file.read_bytes()).hexdigest()} {file.name}\n" for file in sorted(folder.iterdir()))
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def guard(folder: Path) -> None:
-    """The program that judges templates by rules, built as crates.io has it."""
-    command(["cargo", "install", "--quiet", "--locked", "--root", folder, "--version", GUARD, "cfn-guard"],
-            "cfn-guard cannot be built", "look at the network and at cargo's configuration")
+    """cfn-guard, which checks templates against rules, built from crates.io. It runs for seconds: optimise it little."""
+    command(["env", "CARGO_PROFILE_RELEASE_OPT_LEVEL=1", "CARGO_PROFILE_RELEASE_DEBUG=false", "cargo", "install", "--quiet", "--locked", "--root", folder, "--version", GUARD, "cfn-guard"],
+            "cannot build cfn-guard", "check the network and cargo's configuration")
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    """The libraries and the plugins that are needed; the rest, and the archive, go."""
-    with tarfile.open(archive) as tar:
-        tar.extractall(folder, filter="tar")
-    # Plugins share files by hard links, so that none can be left out before all are there.
+    """Unpacks the libraries and the plugins in use; removes the rest, and the archive."""
+    command(["tar", "--extract", "--gzip", "--file", archive, "--directory", folder], "cannot unpack Trino", f"check {archive}")
+    # Plugins share files by hard links, so all are unpacked before some are removed.
     unpacked = folder / f"trino-server-{TRINO}"
     (unpacked / "lib").rename(folder / "lib")
     (folder / "plugin").mkdir()
@@ -145,7 +154,7 @@ def unpack(archive: Path, folder: Path) -> None:
 
 
 def command(words: list[str | Path], trouble: str, advice: str) -> None:
-    """Runs a tool, whose words are only of interest when it fails."""
+    """Runs a tool; shows the end of its output when it fails."""
     try:
         done = subprocess.run([str(word) for word in words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, preexec_fn=processes.die_with_parent(os.getpid()))

@@ -1,4 +1,4 @@
-"""A server as a process: its log, its health, and its end."""
+"""A server process: its log, its health, and its end."""
 
 import ctypes
 import os
@@ -8,16 +8,16 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-# After so many seconds a server that does not answer is not going to.
+# How many seconds a server may take to start.
 PATIENCE = 120
-# A server that was asked to stop gets so many seconds: nothing that it holds is to be kept.
+# How many seconds a server may take to stop before it is killed. None has data worth keeping.
 GRACE = 1
 TAIL = 30
 PR_SET_PDEATHSIG = 1
 
 
 class NotStarted(Exception):
-    """A server that ended or does not answer, and the end of its log."""
+    """A server that ended or does not answer; with the end of its log."""
 
 
 class Server:
@@ -25,13 +25,13 @@ class Server:
                  environment: dict[str, str] | None = None) -> None:
         self.name, self.log, self.healthy, self.begun = name, log, healthy, time.monotonic()
         with open(log, "wb") as out:
-            # A group of its own, so that what the server starts is stopped with it.
+            # A process group of its own, so that its children are stopped with it.
             self.process = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=out,
                                             stderr=subprocess.STDOUT, env=environment, cwd=log.parent,
                                             start_new_session=True, preexec_fn=die_with_parent(os.getpid()))
 
     def wait(self, is_over: Callable[[], bool]) -> float | None:
-        """The seconds until it was healthy; none when nobody wants it any more."""
+        """Seconds until it was healthy; None when the caller no longer wants it."""
         while time.monotonic() - self.begun < PATIENCE and self.process.poll() is None:
             if is_over():
                 return None
@@ -64,7 +64,7 @@ class Server:
 
 
 def die_with_parent(parent: int) -> Callable[[], None]:
-    """For a child, before it becomes another program: whatever happens to its parent, the kernel ends the child."""
+    """A preexec_fn for Popen: however the parent ends, the kernel then kills the child."""
     prctl = ctypes.CDLL(None, use_errno=True).prctl
 
     def arrange() -> None:

@@ -1,22 +1,20 @@
-"""A proxy in front of the emulator: it writes down every call, and lets some of them fail.
+"""A proxy in front of the emulator that logs every call, and makes some of them fail.
 
-    POST   /_rules   a list of rules, which replace those that are there
-    DELETE /_rules   no rules, and an empty log
-    GET    /_log     every call since: service, operation, resource, caller, status, fault
+    POST   /_proxies starts another proxy, with rules and a log of its own; responds with its address
+    POST   /_rules   replaces the list of rules
+    DELETE /_rules   removes all rules, and empties the log
+    GET    /_log     every call since then: service, operation, resource, caller, status, fault
 
-A rule is {"match": …, "what": …} with, if wanted, "nth" (from which matching call on, from 1), "count" (for how many; 0 is all),
-"body" (a pattern that the call's body must match as well), "error", "status", "seconds" and "entries". `match` is a pattern
-for `service operation caller`, where the caller is `-` unless its user agent names it. `what` is
+A rule is {"match": …, "what": …} with the options "nth" (the first matching call that it strikes, from 1), "count" (how
+many calls it strikes; 0 is all), "body" (a pattern that the call's body must match too), "error", "status", "seconds"
+and "entries". `match` is a pattern for `service operation caller`; the caller is `-` unless its user agent names it.
+`what` is
 
-    error          the call is answered with an error, and has no effect
-    throttle       the same, with the error that the service throttles with
-    drop_before    the connection ends, and the call has no effect
-    drop_after     the call has its effect, and the connection ends without an answer
-    hang           the call has its effect, and no answer ever comes
-    delay          the call takes `seconds` longer
-    entries        of a PutRecords call these records, by their places, are turned away, as a shard does that has enough;
-                   every second one unless `entries` says which
-"""
+error          responds with an error; the call has no effect throttle       the same, with the error that the service
+throttles with drop_before    closes the connection; the call has no effect drop_after     closes the connection after
+the call had its effect hang           never responds; the call has its effect delay          delays the call by
+`seconds` entries        rejects records of a PutRecords call, as a throttled shard does: those at the indices in
+`entries`, or every second one """
 
 import asyncio
 import json
@@ -26,16 +24,16 @@ import urllib.parse
 from dataclasses import dataclass, field
 
 KINDS = ("error", "throttle", "drop_before", "drop_after", "hang", "delay", "entries")
-# How many seconds a call hangs: longer than any client waits.
+# Seconds that a call hangs: longer than any client waits.
 HANGING = 600
 XML = ("s3", "cloudformation", "iam", "sts", "sns")
-# The errors that services throttle with, and their status.
+# The errors with which services throttle, and their status.
 THROTTLES = {"s3": ("SlowDown", 503), "dynamodb": ("ThrottlingException", 400), "lambda": ("TooManyRequestsException", 429),
              "kinesis": ("ProvisionedThroughputExceededException", 400), "sts": ("Throttling", 400)}
-# Where a call says what it is about, in the order of which is looked at first.
+# Fields that name a call's resource, by priority.
 NAMES = ("TableName", "StreamName", "StreamARN", "stateMachineArn", "executionArn", "QueueUrl", "FunctionName", "logGroupName",
          "DatabaseName", "RoleArn")
-# A PutRecords call of which nothing is left is answered here: Kinesis takes none without records.
+# A PutRecords call without records is answered here, because Kinesis rejects it.
 NOTHING_LEFT = b"nothing left"
 NOTHING_DONE = (b"HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.1\r\n\r\n", b'{"FailedRecordCount": 0, "Records": []}')
 
@@ -55,14 +53,14 @@ class Rule:
 
     def __post_init__(self) -> None:
         if self.what not in KINDS:
-            raise ValueError(f"`{self.what}` is none of {', '.join(KINDS)}")
+            raise ValueError(f"unknown `what` `{self.what}`; expected one of {', '.join(KINDS)}")
         if self.nth < 1:
             raise ValueError("nth counts from 1")
         for pattern in filter(None, (self.match, self.body)):
             try:
                 re.compile(pattern)
             except re.error as error:
-                raise ValueError(f"`{pattern}` is no pattern: {error}") from None
+                raise ValueError(f"`{pattern}` is not a pattern: {error}") from None
 
     def strikes(self, call: "Call") -> bool:
         words = f"{call.service} {call.operation} {call.caller}"
@@ -74,7 +72,7 @@ class Rule:
 
 @dataclass
 class Call:
-    """A call as it was sent."""
+    """A call, as it was sent."""
     method: str
     path: str
     headers: list[tuple[bytes, bytes]]
@@ -100,7 +98,7 @@ class Call:
 
     @property
     def actions(self) -> list[str]:
-        """What IAM calls it: the name of the call, or those of what a transaction holds."""
+        """The actions in IAM: of the call, or of each item of a transaction."""
         if self.operation == "TransactWriteItems":
             names = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem"}
             kinds = {kind for item in json.loads(self.body)["TransactItems"] for kind in item}
@@ -113,7 +111,7 @@ class Call:
 
     @property
     def caller(self) -> str:
-        """What the SDK calls the program that uses it: `app/NAME` in its user agent."""
+        """The application in the SDK's user agent: `app/NAME`."""
         app = re.search(r"\bapp/([\w-]+)", f"{self.header('x-amz-user-agent')} {self.header('user-agent')}")
         return app.group(1) if app else "-"
 
@@ -160,8 +158,8 @@ class Proxy:
             writer.close()
 
     async def answer(self, call: Call, writer: asyncio.StreamWriter) -> bool:
-        """Whether the connection goes on."""
-        if call.path in ("/_rules", "/_log"):
+        """Handles a call; returns whether the connection stays open."""
+        if call.path in ("/_proxies", "/_rules", "/_log"):
             writer.write(self.own(call))
             await writer.drain()
             return True
@@ -178,22 +176,24 @@ class Proxy:
             return True
         if rule and rule.what == "delay":
             await asyncio.sleep(rule.seconds)
-        turned_away: list[int] = []
+        rejected: list[int] = []
         if rule and rule.what == "entries":
-            call, turned_away = without_entries(call, rule.entries)
+            call, rejected = without_entries(call, rule.entries)
         head, body = await self.forward(call) if call.body != NOTHING_LEFT else NOTHING_DONE
         entry["status"] = int(head.split(b" ", 2)[1])
         if rule and rule.what == "hang":
             await asyncio.sleep(HANGING)
         if rule and rule.what in ("drop_after", "hang"):
             return False
-        if turned_away and entry["status"] == 200:
-            body = with_failures(body, turned_away)
+        if rejected and entry["status"] == 200:
+            body = with_failures(body, rejected)
         writer.write(answer_of(head, body, call.method))
         await writer.drain()
         return True
 
     def own(self, call: Call) -> bytes:
+        if call.path == "/_proxies":
+            return response(200, json.dumps({"proxy": serve(f"http://{self.host}:{self.port}")}).encode())
         if call.path == "/_log":
             return response(200, json.dumps(self.log).encode())
         if call.method == "DELETE":
@@ -248,7 +248,7 @@ async def read_body(reader: asyncio.StreamReader, head: bytes) -> bytes:
 
 
 def answer_of(head: bytes, body: bytes, method: str) -> bytes:
-    """An answer with its length, so that the connection can go on."""
+    """A response with its length, so that the connection can stay open."""
     status, *lines = head[:-4].split(b"\r\n")
     dropped = (b"connection", b"transfer-encoding") + (() if method == "HEAD" else (b"content-length",))
     kept = [line for line in lines if line.split(b":")[0].lower() not in dropped]
@@ -274,7 +274,7 @@ def failure(call: Call, error: str, status: int) -> bytes:
 
 
 def without_entries(call: Call, wanted: list[int] | None) -> tuple[Call, list[int]]:
-    """The call without some of its records, and their places."""
+    """The call without some of its records, and their indices."""
     asked = json.loads(call.body)
     number = len(asked["Records"])
     places = list(range(1, number, 2)) if wanted is None else sorted(place for place in wanted if 0 <= place < number)
@@ -292,7 +292,7 @@ def with_failures(body: bytes, places: list[int]) -> bytes:
 
 
 def serve(target: str) -> str:
-    """Starts it beside everything else, and tells where it is."""
+    """Starts the proxy in a thread; returns its address."""
     host, port = target.removeprefix("http://").split(":")
     address: list[str] = []
     is_there = threading.Event()

@@ -1,10 +1,10 @@
-"""Reads a stream of Kinesis from its beginning to where it ends now, and prints what is on it.
+"""Prints the records on a Kinesis stream, from its beginning to its current end.
 
-    read_stream.py ADDRESS STREAM           records taken apart by Amazon's module for aggregated records
-    read_stream.py ADDRESS STREAM --shards  the same, each with its shard in front
-    read_stream.py ADDRESS STREAM --stock   each record as it is, as a consumer reads it that knows nothing of aggregation
+    read_stream.py ADDRESS STREAM           records deaggregated by Amazon's module
+    read_stream.py ADDRESS STREAM --shards  the same, each after its shard and a tab
+    read_stream.py ADDRESS STREAM --stock   records as they are, as a consumer without deaggregation reads them
 
-The last line, on standard error, is how many records of Kinesis there were.
+Standard error gets the number of Kinesis records.
 """
 
 import base64
@@ -20,20 +20,20 @@ def main(address: str, stream: str, *options: str) -> None:
     records = [record for _, record in read(kinesis, stream)]
     if "--shards" in options:
         for shard, record in read(kinesis, stream):
-            for data in taken_apart(stream, [record]):
+            for data in deaggregated(stream, [record]):
                 sys.stdout.buffer.write(shard.encode() + b"\t" + data + b"\n")
         return
     if "--stock" in options:
         data = [record["Data"] for record in records]
     else:
-        data = taken_apart(stream, records)
+        data = deaggregated(stream, records)
     for one in data:
         sys.stdout.buffer.write(one + b"\n")
     print(len(records), file=sys.stderr)
 
 
-def taken_apart(stream: str, records: list[dict]) -> list[bytes]:
-    """Records as Lambda gets them, which is what Amazon's module takes apart."""
+def deaggregated(stream: str, records: list[dict]) -> list[bytes]:
+    """The user records; Amazon's module expects records in the form of Lambda events."""
     events = [{"eventVersion": "1.0", "eventSource": "aws:kinesis", "eventName": "aws:kinesis:record", "eventID": "0",
                "invokeIdentityArn": "", "awsRegion": aws.REGION, "eventSourceARN": stream,
                "kinesis": {"data": base64.b64encode(record["Data"]).decode(), "partitionKey": record["PartitionKey"],
@@ -49,7 +49,7 @@ def read(kinesis, stream: str) -> Iterator[tuple[str, dict]]:
         while iterator:
             page = kinesis.get_records(ShardIterator=iterator, Limit=10_000)
             yield from ((shard["ShardId"], record) for record in page["Records"])
-            # An open shard has no end: it is read to where it ends now.
+            # An open shard has no last page: stop at its current end.
             iterator = page.get("NextShardIterator") if page["Records"] or page.get("MillisBehindLatest") else None
 
 

@@ -1,14 +1,14 @@
-"""Values as Athena writes them: texts, in GetQueryResults and in the CSV file of a query."""
+"""Values as strings, as Athena writes them in GetQueryResults and in the CSV file of a query."""
 
 import base64
 from decimal import Decimal
 
-# Names of types that Athena does not share with Trino.
+# Types whose name in Athena is not Trino's.
 TYPES = {"real": "float"}
 
 
 def column(described: dict) -> dict:
-    """What Athena says of a column."""
+    """Athena's description of a column."""
     signature = described["typeSignature"]
     name, sizes = signature["rawType"], [argument["value"] for argument in signature["arguments"]
                                          if argument["kind"] == "LONG"]
@@ -53,7 +53,7 @@ def member(value: object, of: dict) -> str:
 
 
 def number(value: float | str) -> str:
-    """A floating point number as Java writes it; one that is not finite comes as a text already."""
+    """A floating point number as Java writes it. Numbers that are not finite are strings already."""
     if isinstance(value, str):
         return value
     value = float(value)
@@ -65,6 +65,6 @@ def number(value: float | str) -> str:
 
 
 def csv(lines: list[list[str | None]]) -> str:
-    """Every value is quoted, NULL is nothing."""
+    """Every value is quoted; NULL is empty."""
     quoted = [",".join("" if value is None else '"' + value.replace('"', '""') + '"' for value in line) for line in lines]
     return "\n".join(quoted) + "\n"

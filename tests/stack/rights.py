@@ -1,9 +1,9 @@
-"""Holds the calls that functions made against what the templates let them do, both ways.
+"""Compares the calls that functions made with the rights that the templates grant, in both directions.
 
     rights.py INFRA < calls.json
 
-INFRA is the folder of the templates; the calls are those of the proxy's log, and Athena's. Every difference is a line, and
-the exit status is 1 when there is one.
+INFRA is the folder of the templates; the calls are those in the logs of the proxy and of Athena. Prints a line for each
+difference; the exit status is then 1.
 """
 
 import json
@@ -14,34 +14,34 @@ from pathlib import Path
 
 from cfnlint.decode.cfn_yaml import load
 
-# The roles of tables together: whichever function takes one. They have the same rights, each to its own table.
+# Stands for the roles of all tables, whichever function assumes one. They have the same rights, each to its own table.
 TABLES = "a table's role"
 
-# What is granted and is no call of a function's own.
+# Rights that AWS services use on behalf of a function.
 BY_A_SERVICE = {
     "logs": "Lambda writes the log",
     "xray": "Lambda sends traces",
     "kms": "S3, DynamoDB, Kinesis and SQS use the key in the function's name",
-    "sqs": "Lambda takes the messages, and puts those that failed",
+    "sqs": "Lambda receives messages, and sends those that failed",
     "kinesis:DescribeStream": "Lambda reads the stream for its consumer",
     "kinesis:GetRecords": "Lambda reads the stream for its consumer",
     "kinesis:GetShardIterator": "Lambda reads the stream for its consumer",
 }
-# The same of a table's role: Athena reads and writes in the name of who started the statement.
+# Rights of a table's role that Athena uses: it reads and writes with the rights of whoever started the statement.
 BY_ATHENA = {"glue:GetPartitions", "glue:GetDatabase", "s3:GetBucketLocation", "s3:AbortMultipartUpload",
              "s3:ListMultipartUploadParts", "s3:ListBucketMultipartUploads", "s3:PutObject"}
-# Granted, and called where the flow of this test does not come by.
-SELDOM = {
-    (TABLES, "athena:StopQueryExecution"): "of a statement that nobody wants any more",
-    (TABLES, "s3:DeleteObject"): "its call does not name what it removes, and counts for the function",
-    ("sweep", "states:StartExecution"): "of what a crash left",
+# Rights for calls that this test does not cause.
+RARELY_USED = {
+    (TABLES, "athena:StopQueryExecution"): "when a statement is no longer needed",
+    (TABLES, "s3:DeleteObject"): "the call does not name its objects, so it is counted for the function",
+    ("sweep", "states:StartExecution"): "after a crash",
     ("unlock", "states:StartExecution"): "after many versions",
-    ("begin", "dynamodb:ConditionCheckItem"): "when an export changes in the last moment",
-    ("athena", "s3:DeleteObject"): "when it planned before",
-    ("athena", "s3:ListBucket"): "when it planned before",
-    ("sweep", "dynamodb:PutItem"): "when what waited is complete, and its event was lost",
-    ("sweep", "dynamodb:UpdateItem"): "when what waited is complete, and its event was lost",
-    ("apply-orders", "dynamodb:Query"): "at the end of a version that is published whole",
+    ("begin", "dynamodb:ConditionCheckItem"): "when an export changes at the last moment",
+    ("athena", "s3:DeleteObject"): "when it planned the version before",
+    ("athena", "s3:ListBucket"): "when it planned the version before",
+    ("sweep", "dynamodb:PutItem"): "when a waiting version is complete, and its event was lost",
+    ("sweep", "dynamodb:UpdateItem"): "when a waiting version is complete, and its event was lost",
+    ("apply-orders", "dynamodb:Query"): "at the end of a version with `reset`",
     ("apply-orders", "kinesis:DescribeStreamSummary"): "Lambda reads the stream for its consumer",
     ("apply-orders", "kinesis:ListShards"): "Lambda reads the stream for its consumer",
 }
@@ -51,20 +51,20 @@ def main(infra: str) -> int:
     tables = {path.stem: load(path)["Resources"]["Role"] for path in sorted(Path(infra).glob("tables/*.yaml"))
               if not path.name.startswith("group-")}
     granted = grants(Path(infra)) | {TABLES: set().union(*map(actions, tables.values()))}
-    made, problems = defaultdict(set), unlike(tables)
+    made, problems = defaultdict(set), inconsistent_roles(tables)
     for call in json.load(sys.stdin):
-        function = TABLES if is_of_a_table(call) else call["caller"].removeprefix("tidemark-")
+        function = TABLES if uses_table_role(call) else call["caller"].removeprefix("tidemark-")
         if function in granted and call["status"] < 400:
             made[function].update(call["actions"])
             if function == TABLES and not any(covers(role, call) for role in tables.values()):
-                problems.append(f"{function} calls {call['actions'][0]} on {call['resource']}, which is of no table")
+                problems.append(f"{function} calls {call['actions'][0]} on {call['resource']}, which belongs to no table")
     for function, may in sorted(granted.items()):
         for action in sorted(made[function] - may):
-            problems.append(f"{function} calls {action}, and no statement lets it")
+            problems.append(f"{function} calls {action}, which no statement allows")
         by_others = set(BY_A_SERVICE) | (BY_ATHENA if function == TABLES else set())
         for action in sorted(may - made[function]):
-            if not {action, action.split(":")[0]} & by_others and (function, action) not in SELDOM:
-                problems.append(f"{function} may {action}, and never does")
+            if not {action, action.split(":")[0]} & by_others and (function, action) not in RARELY_USED:
+                problems.append(f"{function} has the right {action}, but never uses it")
     for action in sorted(action for may in granted.values() for action in may if "*" in action):
         problems.append(f"{action} is a wildcard")
     print(*problems, sep="\n", end="\n" if problems else "")
@@ -73,7 +73,7 @@ def main(infra: str) -> int:
 
 
 def grants(infra: Path) -> dict[str, set[str]]:
-    """The actions that each function may do."""
+    """The actions that each function is allowed."""
     granted = {}
     for template in (load(infra / "shared.yaml"), load(infra / "consumer.yaml")):
         for resource in template["Resources"].values():
@@ -85,8 +85,8 @@ def grants(infra: Path) -> dict[str, set[str]]:
     return granted
 
 
-def unlike(tables: dict[str, dict]) -> list[str]:
-    """Roles of tables whose rights are not those of the others, but for the table's name; and objects that are of no table.
+def inconsistent_roles(tables: dict[str, dict]) -> list[str]:
+    """Roles of tables whose rights differ in more than the name of the table, and rights to objects of other tables.
     There are two kinds of tables: those that Athena may read, and the others."""
     problems, kinds = [], defaultdict(set)
     for table, role in tables.items():
@@ -95,13 +95,13 @@ def unlike(tables: dict[str, dict]) -> list[str]:
         for statement in statements:
             for name in resources(statement):
                 if re.search(r":s3:::[^/]+/", name) and f"/{table}/" not in name:
-                    problems.append(f"the role of {table} reaches {name}")
+                    problems.append(f"the role of {table} has rights to {name}")
     problems += [f"roles of tables differ in more than the table: {kind}" for kind in kinds.values() if len(kind) > 1]
     return problems
 
 
 def resources(statement: dict) -> list[str]:
-    """The resources of a statement as texts, with variables as they stand."""
+    """The resources of a statement as strings, variables included."""
     named = statement["Resource"]
     texts = []
     for one in named if isinstance(named, list) else [named]:
@@ -111,7 +111,7 @@ def resources(statement: dict) -> list[str]:
 
 
 def covers(role: dict, call: dict) -> bool:
-    """Whether a table's role may do what was called, by its action; of objects and listings also by their place."""
+    """Whether a table's role allows a call: by its action and, for objects and listings, by their path."""
     place, _, query = call["resource"].partition("?")
     prefix = re.search(r"(?:^|&)prefix=([^&]*)", query)
     for statement in (statement for policy in role["Properties"]["Policies"] for statement in policy["PolicyDocument"]["Statement"]):
@@ -128,14 +128,15 @@ def covers(role: dict, call: dict) -> bool:
 
 
 def matches(pattern: str, text: str) -> bool:
-    """Whether a text is as a pattern of IAM has it; a variable stands for anything but a slash."""
+    """Whether a text matches a pattern of IAM; a variable stands for anything without a slash."""
     parts = re.split(r"(\$\{[^}]+\}|\*)", pattern)
     words = {"*": ".*"}
     return re.fullmatch("".join(words.get(part, "[^/]*" if part.startswith("${") else re.escape(part)) for part in parts), text) is not None
 
 
-def is_of_a_table(call: dict) -> bool:
-    """Whether it was made under the role of a table: exports, the catalog, Athena and what its statements leave."""
+def uses_table_role(call: dict) -> bool:
+    """Whether a call was made with the role of a table: exports, the catalog, Athena and the results of its
+    statements."""
     if call["actions"][0].startswith(("athena:", "glue:")):
         return True
     return call["actions"][0].startswith("s3:") and re.search(r"-exports-|-work-[^/]*/(athena/|.*prefix=athena)", call["resource"]) is not None

@@ -1,4 +1,4 @@
-"""Running servers, and how they are asked, for those who try them."""
+"""Running servers and their clients, for the checks."""
 
 import json
 import subprocess
@@ -17,7 +17,7 @@ DATABASE = "check"
 
 
 class Stack:
-    """Running servers, and clients of them."""
+    """Running servers, and their clients."""
 
     def __init__(self, memory: str) -> None:
         begun = time.monotonic()
@@ -29,7 +29,7 @@ class Stack:
         self.endpoints, self.seconds = json.loads(line), time.monotonic() - begun
         self.bucket = self.endpoints["bucket"]
         self.s3, self.glue = (self.client(name) for name in ("s3", "glue"))
-        # No retries: each failure on demand is to be seen.
+        # No retries, so that each injected failure is seen.
         self.athena = self.client("athena", "athena", retries={"total_max_attempts": 1})
         self.children = children_of(self.process.pid)
 
@@ -82,11 +82,11 @@ class Stack:
 
 def same(found: object, wanted: object) -> None:
     if found != wanted:
-        raise AssertionError(f"found {found!r} where {wanted!r} was due")
+        raise AssertionError(f"expected {wanted!r}, found {found!r}")
 
 
 def eventually(found: Callable[[], object], wanted: object, seconds: float = 20) -> None:
-    """Waits until something is as it is due."""
+    """Waits until `found` returns what is wanted."""
     end = time.monotonic() + seconds
     while found() != wanted and time.monotonic() < end:
         time.sleep(0.05)
@@ -100,13 +100,13 @@ def refused(code: str, words: str, act: Callable[[], object]) -> None:
         found = error.response["Error"]
         same(found["Code"], code)
         if words not in found["Message"]:
-            raise AssertionError(f"found {found['Message']!r} without {words!r}") from None
+            raise AssertionError(f"expected a message with {words!r}, found {found['Message']!r}") from None
         return
     raise AssertionError(f"was not refused with {code}")
 
 
 def children_of(pid: int) -> list[int]:
-    """All below a process; Linux only."""
+    """All descendants of a process; Linux only."""
     tasks = Path(f"/proc/{pid}/task").iterdir()
     found = [int(child) for task in tasks for child in (task / "children").read_text().split()]
     return found + [below for child in found for below in children_of(child)]
@@ -116,5 +116,5 @@ def wait_for_end_of(pids: list[int], seconds: float = 5) -> None:
     end = time.monotonic() + seconds
     while any(Path(f"/proc/{pid}").exists() for pid in pids):
         if time.monotonic() > end:
-            raise AssertionError(f"of {pids} some are still there after {seconds} s")
+            raise AssertionError(f"some of the processes {pids} still run after {seconds} s")
         time.sleep(0.02)

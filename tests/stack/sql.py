@@ -1,14 +1,15 @@
-"""What Athena does to a statement before its engine sees it: its kind, its parameters, and UNLOAD."""
+"""How Athena prepares a statement for its engine: the kind of statement, parameters, and UNLOAD."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-# Texts in quotes, comments, a place for a parameter, parentheses and words; everything else is of no interest.
+# Quoted strings and names, comments, `?`, parentheses and words; everything else is skipped.
 TOKENS = re.compile(r"""'(?:[^']|'')*' | "(?:[^"]|"")*" | --[^\n]* | /\*.*?\*/ | \? | [()] | \w+""", re.X | re.S)
 CLAUSES = {"SELECT", "FROM", "WHERE", "GROUP", "HAVING", "WINDOW", "ORDER", "LIMIT", "OFFSET", "FETCH", "UNION",
            "INTERSECT", "EXCEPT", "WITH", "ON", "VALUES"}
-# What Athena takes for an expression and what for a text depends on the value (abc is a text, 17 is a number):
-# https://docs.aws.amazon.com/athena/latest/ug/querying-with-prepared-statements.html asks for quotes around strings.
+# Athena guesses from the value whether a parameter is a string (abc) or an expression (17), so quotes are required
+# here: https://docs.aws.amazon.com/athena/latest/ug/querying-with-prepared-statements.html
 LITERAL = re.compile(r"""\s* (?: (?:DATE|TIME|TIMESTAMP|DECIMAL)?\s*'(?:[^']|'')*' | [+-]?\d+(?:\.\d*)?(?:E[+-]?\d+)?
                      | TRUE | FALSE | NULL ) \s*""", re.X | re.I)
 COMMENTS = re.compile(r"(?:\s+|--[^\n]*(?:\n|\Z)|/\*.*?\*/)*", re.S)
@@ -20,20 +21,20 @@ FORMATS, COMPRESSIONS = {"AVRO", "JSON", "ORC", "PARQUET", "TEXTFILE"}, {"gzip",
 
 
 class Refused(Exception):
-    """A statement that Athena does not take."""
+    """A statement that Athena rejects."""
 
 
 class Miscounted(Exception):
-    """Fewer or more parameters than places for them."""
+    """The number of parameters is not that of placeholders."""
 
 
 def stripped(text: str) -> str:
-    """The statement without comments before it and a semicolon behind it."""
+    """The statement without leading comments and a trailing semicolon."""
     return text[COMMENTS.match(text).end():].rstrip().removesuffix(";").rstrip()
 
 
 def kinds(text: str) -> dict[str, str]:
-    """What Athena says of a statement's kind."""
+    """The kind of a statement, as Athena reports it."""
     word = re.match(r"\(*\s*(\w*)", text)[1].upper()
     if word in ("SELECT", "WITH", "VALUES", "TABLE"):
         return {"StatementType": "DML", "SubstatementType": "SELECT"}
@@ -43,9 +44,9 @@ def kinds(text: str) -> dict[str, str]:
 
 
 def bound(text: str, parameters: list[str]) -> str:
-    """The statement with its parameters, which are SQL literals, in their places; those stand only in WHERE."""
+    """The statement with its parameters, which are SQL literals, in place of `?`, which may only be in WHERE."""
     check_literals(parameters)
-    places = list(places_in(text))
+    places = list(placeholders(text))
     if len(places) != len(parameters):
         raise Miscounted(f"Incorrect number of parameters: expected {len(places)} but found {len(parameters)}")
     pieces, last = [], 0
@@ -58,11 +59,11 @@ def bound(text: str, parameters: list[str]) -> str:
 def check_literals(parameters: list[str]) -> None:
     for parameter in parameters:
         if not LITERAL.fullmatch(parameter):
-            raise Refused(f"the execution parameter {parameter!r} is no SQL literal; a text needs quotes: 'it''s'")
+            raise Refused(f"the execution parameter {parameter!r} is not an SQL literal; quote strings: 'it''s'")
 
 
-def places_in(text: str):
-    """Where each `?` is. Parentheses inside WHERE belong to it, unless they begin a query of their own."""
+def placeholders(text: str) -> Iterator[int]:
+    """The position of each `?`. Parentheses inside WHERE belong to it, unless they begin a subquery."""
     levels, before = [""], ""
     for token in TOKENS.finditer(text):
         word = token.group().upper()
@@ -76,7 +77,7 @@ def places_in(text: str):
             levels[-1] = word
         elif word == "?":
             if levels[-1] != "WHERE":
-                raise Refused(f"a parameter (?) stands in {levels[-1] or 'no clause'}, and may only stand in WHERE")
+                raise Refused(f"a parameter (?) is in {levels[-1] or 'no clause'}; it may only be in WHERE")
             yield token.start()
         before = word
 
@@ -102,15 +103,15 @@ class Unload:
 
 
 def unload(text: str) -> Unload | None:
-    """The parts of an UNLOAD; none when the statement is something else."""
+    """The parts of an UNLOAD; None for any other statement."""
     if not re.match(r"UNLOAD\b", text, re.I):
         return None
     found = UNLOAD.match(text)
     if not found:
-        raise Refused("write UNLOAD (query) TO 's3://bucket/prefix/' WITH (format = '…', …)")
+        raise Refused("expected UNLOAD (query) TO 's3://bucket/prefix/' WITH (format = '…', …)")
     bucket, prefix = place(found["target"])
     if not prefix:
-        raise Refused(f"UNLOAD goes to a prefix of a bucket, and {found['target']} names none")
+        raise Refused(f"{found['target']} has no prefix; UNLOAD writes to a prefix of a bucket")
     options = unload_options(found["options"])
     return Unload(found["query"], bucket, prefix, options["format"].upper(), options["compression"].lower(),
                   tuple(re.findall(r"'([^']*)'", options["partitioned_by"])))
@@ -121,14 +122,14 @@ def unload_options(text: str) -> dict[str, str]:
     while begin < len(text):
         found = OPTION.match(text, begin)
         if not found:
-            raise Refused(f"the options of UNLOAD cannot be read from {text[begin:]!r} on")
+            raise Refused(f"cannot parse the options of UNLOAD from {text[begin:]!r} on")
         options[found[1].lower()] = found[2] if found[2] is not None else found[3]
         begin = found.end()
     unknown = options.keys() - {"format", "compression", "partitioned_by"}
     if unknown:
-        raise Refused(f"of UNLOAD's options only format, compression and partitioned_by are known, not {', '.join(unknown)}")
+        raise Refused(f"unknown options of UNLOAD: {', '.join(unknown)}; supported are format, compression and partitioned_by")
     if options.get("format", "").upper() not in FORMATS or options["compression"].lower() not in COMPRESSIONS:
-        raise Refused(f"UNLOAD needs a format of {sorted(FORMATS)} and a compression of {sorted(COMPRESSIONS)}")
+        raise Refused(f"UNLOAD expects a format out of {sorted(FORMATS)} and a compression out of {sorted(COMPRESSIONS)}")
     return options
 
 

@@ -1,9 +1,9 @@
-"""Judges the templates: cfn-lint, the rules of infra/guard, and each rule by templates that it must refuse; alarms and the
-steps of a deployment.
+"""Checks the templates with cfn-lint and the rules of infra/guard; each rule with templates that it must reject;
+alarms; and the steps of a deployment.
 
     templates.py HOME INFRA
 
-HOME is where the stack is installed. Exit status: 0 all is well; 1 something is not.
+HOME is the installation of the test stack. Exit status: 0 no problem; 1 problems, which are printed.
 """
 
 import copy
@@ -19,12 +19,12 @@ from cfnlint.decode.cfn_yaml import load
 
 import deployments
 
-# `aws cloudformation package` puts places in S3 where the templates name files.
+# `aws cloudformation package` replaces the names of files by URLs in S3.
 LINT = ["--ignore-checks", "W3002", "--non-zero-exit-code", "informational"]
-# What a template has nothing of.
+# Removes the property.
 NOTHING = object()
 ROLE = "Properties.Policies.0.PolicyDocument.Statement.0"
-# For each rule: a type of resource, where to look, and what stands there in a template that it must refuse.
+# For each rule: a type of resource, a property, and a value of it that the rule must reject.
 BROKEN = {
     "buckets_are_encrypted": [
         ("AWS::S3::Bucket", "Properties.BucketEncryption", NOTHING),
@@ -45,20 +45,20 @@ BROKEN = {
     "executions_are_logged": [("AWS::StepFunctions::StateMachine", "Properties.LoggingConfiguration", NOTHING),
                               ("AWS::StepFunctions::StateMachine", "Properties.LoggingConfiguration.IncludeExecutionData", True)],
     "keys_rotate": [("AWS::KMS::Key", "Properties.EnableKeyRotation", NOTHING)],
-    "logs_are_kept_for_a_time": [("AWS::Logs::LogGroup", "Properties.RetentionInDays", NOTHING)],
+    "logs_expire": [("AWS::Logs::LogGroup", "Properties.RetentionInDays", NOTHING)],
     "data_outlives_the_stack": [("AWS::DynamoDB::Table", "DeletionPolicy", NOTHING), ("AWS::S3::BucketPolicy", "DeletionPolicy", NOTHING)],
-    "what_failed_outlives_the_stack": [("AWS::SQS::Queue", "DeletionPolicy", NOTHING)],
+    "dead_letters_outlive_the_stack": [("AWS::SQS::Queue", "DeletionPolicy", NOTHING)],
     "tables_can_be_restored": [("AWS::DynamoDB::Table", "Properties.PointInTimeRecoverySpecification", NOTHING)],
-    "buckets_are_nobody_elses": [("AWS::S3::Bucket", "Properties.PublicAccessBlockConfiguration", NOTHING)],
+    "buckets_block_public_access": [("AWS::S3::Bucket", "Properties.PublicAccessBlockConfiguration", NOTHING)],
     "functions_are_traced": [("AWS::Lambda::Function", "Properties.TracingConfig", NOTHING)],
-    # The role of the schedule is the one that has no star and no reason.
-    "a_star_needs_a_reason": [("SweepScheduleRole", f"{ROLE}.Resource", "*"), ("SweepScheduleRole", f"{ROLE}.Resource", ["*"]),
+    # The schedule's role is the only one without a star and without a reason for one.
+    "wildcards_need_a_reason": [("SweepScheduleRole", f"{ROLE}.Resource", "*"), ("SweepScheduleRole", f"{ROLE}.Resource", ["*"]),
                               ("SweepScheduleRole", f"{ROLE}.Resource", {"Fn::Sub": "arn:aws:s3:::${Name}/*"}),
                               ("SweepScheduleRole", f"{ROLE}.Resource", [{"Fn::Sub": "arn:aws:s3:::${Name}/*"}])],
-    "no_action_is_a_star": [("AWS::IAM::Role", f"{ROLE}.Action", "s3:*"), ("AWS::IAM::Role", f"{ROLE}.Action", ["s3:Get*"])],
+    "no_wildcard_actions": [("AWS::IAM::Role", f"{ROLE}.Action", "s3:*"), ("AWS::IAM::Role", f"{ROLE}.Action", ["s3:Get*"])],
     "no_managed_policies": [("AWS::IAM::Role", "Properties.ManagedPolicyArns", ["arn:aws:iam::aws:policy/AdministratorAccess"])],
 }
-# The metrics of the runtime that alarms and the dashboard look at, and their dimensions; `runtime/src/lambda` tells them.
+# The runtime's metrics that alarms and the dashboard use, and their dimensions; `runtime/src/lambda` emits them.
 METRICS = {
     "Inserted": ["", "Table"], "Updated": ["", "Table"], "Deleted": ["", "Table"], "Seconds": ["", "Table"],
     "Published": ["", "Table"], "Held": ["", "Table"], "Failed": ["", "Table"], "Refused": ["", "Table"], "Machine": ["", "Table"],
@@ -71,17 +71,17 @@ def main(home: str, infra: str) -> int:
     guard, folder = Path(home) / "guard/bin/cfn-guard", Path(infra)
     paths = sorted([*folder.glob("*.yaml"), *folder.glob("tables/*.yaml")])
     templates = {path: load(path) for path in paths}
-    problems = lint(paths) + [problem for path in paths for problem in refused(guard, folder / "guard", path)]
+    problems = lint(paths) + [problem for path in paths for problem in violations(guard, folder / "guard", path)]
     named = set(re.findall(r"^rule (\w+)", "".join(path.read_text() for path in folder.glob("guard/*.guard")), re.M))
-    # Whatever a rule looks for is in one of these.
+    # Each rule applies to a resource of one of these.
     both = {"Resources": {**templates[folder / "data.yaml"]["Resources"], **templates[folder / "shared.yaml"]["Resources"]}}
     for rule in sorted(named):
         if rule not in BROKEN:
-            problems.append(f"the rule {rule} has no template here that it must refuse")
+            problems.append(f"the rule {rule} has no template in BROKEN that it must reject")
         for kind, path, value in BROKEN.get(rule, []):
-            if not any(rule in problem for problem in judge(guard, folder / "guard", breaking(both, kind, path, value))):
-                problems.append(f"the rule {rule} lets a template through that breaks it at {path} of {kind}")
-    problems += [f"{path.name}: {problem}" for path, template in templates.items() for problem in of_alarms(template, folder.parent)]
+            if not any(rule in problem for problem in violations_of(guard, folder / "guard", breaking(both, kind, path, value))):
+                problems.append(f"the rule {rule} accepts a template that breaks it at {path} of {kind}")
+    problems += [f"{path.name}: {problem}" for path, template in templates.items() for problem in alarm_problems(template, folder.parent)]
     problems += deployments.problems(folder)
     print(*problems, sep="\n", end="\n" if problems else "")
     print(f"{len(paths)} templates, {len(named)} rules: {len(problems)} problems")
@@ -93,21 +93,22 @@ def lint(templates: list[Path]) -> list[str]:
     return [] if done.returncode == 0 else [done.stdout + done.stderr]
 
 
-def refused(guard: Path, rules: Path, template: Path) -> list[str]:
+def violations(guard: Path, rules: Path, template: Path) -> list[str]:
     done = subprocess.run([guard, "validate", "--rules", rules, "--data", template, "--show-summary", "fail"],
                           capture_output=True, text=True)
     return [] if done.returncode == 0 else [f"{template}: {done.stdout}{done.stderr}"]
 
 
-def judge(guard: Path, rules: Path, template: dict) -> list[str]:
+def violations_of(guard: Path, rules: Path, template: dict) -> list[str]:
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump(template, file)
         file.flush()
-        return refused(guard, rules, Path(file.name))
+        return violations(guard, rules, Path(file.name))
 
 
 def breaking(template: dict, kind: str, path: str, value: object) -> dict:
-    """The template with something else in the first resource of a type or a name, or without what is there."""
+    """A copy of the template in which a property of the first resource with this type or name is replaced or
+    removed."""
     broken = copy.deepcopy(dict(template))
     *above, last = path.split(".")
     place = next(one for name, one in broken["Resources"].items() if kind in (one["Type"], name))
@@ -120,8 +121,8 @@ def breaking(template: dict, kind: str, path: str, value: object) -> dict:
     return broken
 
 
-def of_alarms(template: dict, root: Path) -> Iterator[str]:
-    """Alarms about metrics that nobody tells, or without a section in the runbook."""
+def alarm_problems(template: dict, root: Path) -> Iterator[str]:
+    """Alarms on metrics that are never emitted, or without a section in the runbook."""
     runtime = "".join(path.read_text() for path in (root / "runtime/src/lambda").glob("*.rs"))
     headings = re.findall(r"^## (.+)$", (root / "docs/runbook.md").read_text(), re.M)
     for name, resource in template["Resources"].items():
@@ -129,21 +130,21 @@ def of_alarms(template: dict, root: Path) -> Iterator[str]:
         if resource["Type"] == "AWS::CloudWatch::Alarm":
             section = properties["AlarmDescription"].split("docs/runbook.md#")[-1]
             if section not in headings:
-                yield f"{name} names a section of the runbook that is not there: {section}"
+                yield f"{name} names a section that the runbook lacks: {section}"
             if properties["Namespace"] == {"Fn::Sub": OURS}:
                 dimensions = [one["Name"] for one in properties.get("Dimensions", [])] or [""]
-                yield from of_metric(name, properties["MetricName"], dimensions, runtime)
+                yield from metric_problems(name, properties["MetricName"], dimensions, runtime)
         elif resource["Type"] == "AWS::CloudWatch::Dashboard":
-            for metric in of_dashboard(json.loads(properties["DashboardBody"]["Fn::Sub"])):
-                yield from of_metric(name, metric, [""], runtime)
+            for metric in dashboard_metrics(json.loads(properties["DashboardBody"]["Fn::Sub"])):
+                yield from metric_problems(name, metric, [""], runtime)
 
 
-def of_metric(who: str, metric: str, dimensions: list[str], runtime: str) -> Iterator[str]:
+def metric_problems(who: str, metric: str, dimensions: list[str], runtime: str) -> Iterator[str]:
     if dimensions != [one for one in METRICS.get(metric, []) if one in dimensions] or f'"{metric}"' not in runtime:
-        yield f"{who} looks at {metric} by {dimensions}, which the runtime does not tell"
+        yield f"{who} uses {metric} by {dimensions}, which the runtime does not emit"
 
 
-def of_dashboard(body: dict) -> Iterator[str]:
+def dashboard_metrics(body: dict) -> Iterator[str]:
     for widget in body["widgets"]:
         namespace = ""
         for metric in widget["properties"]["metrics"]:

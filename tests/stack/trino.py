@@ -1,4 +1,4 @@
-"""Trino as a process: its configuration, and the words that start it without its launcher, so that it is one process."""
+"""Trino's configuration, and the command that starts it without its launcher, as a single process."""
 
 import json
 import os
@@ -7,24 +7,25 @@ from pathlib import Path
 
 import aws
 
-# What Athena calls its own catalog; tables are those of Glue.
+# Athena's name for its own catalog; its tables are those of Glue.
 CATALOG = "awsdatacatalog"
 # https://docs.aws.amazon.com/athena/latest/ug/unload.html
 MAX_PARTITIONS = 100
-# For statements of minutes, which are measured: with Java's second compiler, and most of the heap for one of them.
+# For benchmarks whose statements take minutes: with Java's optimising compiler, and most of the heap for one statement.
 IS_LONG = bool(os.environ.get("TIDEMARK_TRINO_LONG"))
-# Of the heap of 16 GB that a measurement takes.
+# Of the heap of 16 GB that a benchmark needs.
 LONG_MEMORY = "12GB"
 
 
 def command(home: Path, folder: Path, port: int, aws_address: str, memory: str) -> list[str | Path]:
-    """Writes the configuration below a folder."""
+    """Writes the configuration to a folder, and returns the command."""
     data = folder / "data"
     data.mkdir()
     catalogs = configuration(home, folder, port)
     catalog(catalogs, aws_address)
     properties(catalogs / "memory.properties", {"connector.name": "memory"})
-    # Statements of tests are over before the second compiler pays: without it Trino starts in half the time.
+    # Statements of tests are too short for the optimising compiler to pay off: without it Trino starts in half the
+    # time.
     compiler = [] if IS_LONG else ["-XX:TieredStopAtLevel=1"]
     return [java(home), f"-Xmx{memory}", "-XX:+UseG1GC", "-XX:+ExitOnOutOfMemoryError", "-XX:ReservedCodeCacheSize=256M",
             *compiler, "-Dfile.encoding=UTF-8", "-Djdk.attach.allowAttachSelf=true",
@@ -38,7 +39,7 @@ def java(home: Path) -> Path:
 
 
 def configuration(home: Path, folder: Path, port: int) -> Path:
-    """The folder for the catalogs."""
+    """Writes the server's configuration; returns the folder for its catalogs."""
     catalogs = folder / "catalog"
     catalogs.mkdir()
     properties(folder / "config.properties", {
@@ -73,7 +74,7 @@ def catalog(catalogs: Path, address: str) -> None:
         "hive.partition-projection-enabled": "true",
         "hive.non-managed-table-writes-enabled": "true",
         "hive.max-partitions-per-writers": MAX_PARTITIONS,
-        # Athena leaves behind what a failed UNLOAD wrote.
+        # Athena does not remove the files of a failed UNLOAD.
         "hive.skip-target-cleanup-on-rollback": "true",
         "hive.security": "allow-all",
     })

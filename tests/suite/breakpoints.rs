@@ -1,295 +1,253 @@
-//! A run that is stopped at a named place: killed there, left there while another one takes over, interrupted.
+//! Runs that stop at a named breakpoint and are killed there, interrupted, or resumed after another run took over.
+
+mod stopped_process;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
 
 use runtime::breakpoint::Breakpoint;
 
-use crate::world::{World, files, tell};
+use crate::workspace::{CommandOutput, Workspace, add_to_summary, files};
 
-/// An hour: longer than any lease.
-pub(crate) const LATER: (&str, &str) = ("TIDEMARK_CLOCK_AHEAD_MS", "3600000");
+pub(crate) use stopped_process::StoppedProcess;
+use stopped_process::signal;
 
-/// A process that stopped itself, to be killed or to go on.
-pub(crate) struct Stopped(Child);
+/// Sets the clock ahead by an hour, which is longer than any lease.
+pub(crate) const ONE_HOUR_AHEAD: (&str, &str) = ("TIDEMARK_CLOCK_AHEAD_MS", "3600000");
 
-impl Stopped {
-    /// Starts a command and waits until it stops at a place for the `nth` time; `None` when it ends before.
-    pub(crate) fn start(world: &World, arguments: &[&str], place: Breakpoint, nth: u32) -> Option<Self> {
-        Self::start_with(world, arguments, place, nth, &[])
-    }
-
-    pub(crate) fn start_with(
-        world: &World,
-        arguments: &[&str],
-        place: Breakpoint,
-        nth: u32,
-        environment: &[(&str, &str)],
-    ) -> Option<Self> {
-        let mut child = world
-            .command(arguments)
-            .env("TIDEMARK_BREAK", format!("{}:{nth}", place.name()))
-            .envs(environment.iter().copied())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        loop {
-            if child.try_wait().unwrap().is_some() {
-                return None;
-            }
-            if state_of(&child) == Some('T') {
-                return Some(Self(child));
-            }
-            thread::sleep(Duration::from_millis(1));
-        }
-    }
-
-    fn signal(&self, name: &str) {
-        signal(&self.0, name);
-    }
-
-    /// Kills it as the kernel would for want of memory: nothing of it runs any more.
-    pub(crate) fn kill(mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
-
-    /// Lets it go on to its end, and gives its exit status and what it said on stderr.
-    pub(crate) fn go_on(self) -> (i32, String) {
-        self.signal("CONT");
-        let output = self.0.wait_with_output().unwrap();
-        (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
-    }
-}
-
-fn signal(child: &Child, name: &str) {
-    let sent = Command::new("kill").args([format!("-{name}"), child.id().to_string()]).status().unwrap();
-    assert!(sent.success());
-}
-
-/// The state of a process in `/proc/PID/stat`: `T` is stopped by a signal (proc_pid_stat(5)).
-fn state_of(child: &Child) -> Option<char> {
-    let stat = fs::read_to_string(format!("/proc/{}/stat", child.id())).ok()?;
-    stat.rsplit_once(')')?.1.trim_start().chars().next()
-}
-
-/// Rows of `test_table`, keys as numbers.
+/// Rows of `test_table` with numbered keys, all with the same value.
 fn rows(keys: std::ops::RangeInclusive<u32>, value: u32) -> String {
     keys.map(|key| format!("PK{key};{value};;\n")).collect()
 }
 
-/// A world that comes by every place: a first import, changes, a version that is held, a failed one, and one behind.
-fn world() -> World {
-    let world = World::new().in_memory();
-    world.export("acme/test_table/V1", &rows(1..=200, 1));
-    world.export("acme/test_table/V2", &(rows(1..=5, 2) + &rows(6..=199, 1)));
-    world.export("acme/test_table/V3", &rows(1..=20, 1));
-    world.export("acme/test_table/V4", "PK1;one;;\n");
-    world.export("acme/test_table/V5", &(rows(1..=5, 3) + &rows(6..=201, 1)));
-    world
+/// Exports whose run reaches every breakpoint: a first import, changes, a HELD and a FAILED version, and one after them.
+fn workspace() -> Workspace {
+    let workspace = Workspace::new().in_memory();
+    workspace.export("acme/test_table/V1", &rows(1..=200, 1));
+    workspace.export("acme/test_table/V2", &(rows(1..=5, 2) + &rows(6..=199, 1)));
+    workspace.export("acme/test_table/V3", &rows(1..=20, 1));
+    workspace.export("acme/test_table/V4", "PK1;one;;\n");
+    workspace.export("acme/test_table/V5", &(rows(1..=5, 3) + &rows(6..=201, 1)));
+    workspace
 }
 
-/// Everything that outlives a run: what is published, and what the registry says of each version.
-fn outcome(world: &World) -> (BTreeMap<PathBuf, Vec<u8>>, BTreeMap<String, String>) {
-    (files(&world.path("out")), world.statuses("acme/test_table"))
+/// What a run leaves behind: the published files, and the status of each version.
+fn outcome(workspace: &Workspace) -> (BTreeMap<PathBuf, Vec<u8>>, BTreeMap<String, String>) {
+    (files(&workspace.path("out")), workspace.statuses("acme/test_table"))
 }
 
 #[test]
-fn killed_at_every_place_the_next_run_ends_as_an_undisturbed_one() {
-    let undisturbed = world();
+fn the_next_run_recovers_from_a_kill_at_every_breakpoint() {
+    let undisturbed = workspace();
     assert_eq!(undisturbed.run().status, 1);
     let expected = outcome(&undisturbed);
     assert_eq!(expected.1.values().filter(|status| *status == "SUCCEEDED").count(), 3, "{:?}", expected.1);
 
     let mut kills = 0;
-    for place in Breakpoint::ALL {
-        // Every time that a run comes by the place; of the many operations, the first few and some later ones.
-        let times: Vec<u32> = if place == Breakpoint::Planning { vec![1, 2, 100, 201, 207] } else { (1..20).collect() };
+    for breakpoint in Breakpoint::ALL {
+        // Stop at every visit, but only at some of the many visits to `Planning`, one for each operation.
+        let visits: Vec<u32> =
+            if breakpoint == Breakpoint::Planning { vec![1, 2, 100, 201, 207] } else { (1..20).collect() };
         let mut reached = 0;
-        for nth in times {
-            let world = world();
-            let Some(stopped) = Stopped::start(&world, &["run", "exports"], place, nth) else { break };
+        for nth in visits {
+            let workspace = workspace();
+            let Some(stopped) = StoppedProcess::start(&workspace, &["run", "exports"], breakpoint, nth) else { break };
             stopped.kill();
             reached += 1;
-            let said = world.run();
-            assert!(said.status < 2, "{} {nth}: {}", place.name(), said.transcript());
-            assert_eq!(outcome(&world), expected, "killed at {} for the {nth}. time", place.name());
-            assert_eq!(leftovers(&world), Vec::<PathBuf>::new(), "killed at {} for the {nth}. time", place.name());
+            let output = workspace.run();
+            assert!(output.status < 2, "{} {nth}: {}", breakpoint.name(), output.transcript());
+            assert_eq!(outcome(&workspace), expected, "killed at {}, visit {nth}", breakpoint.name());
+            assert_eq!(leftovers(&workspace), Vec::<PathBuf>::new(), "killed at {}, visit {nth}", breakpoint.name());
         }
-        assert!(reached > 0, "no run comes by {}", place.name());
+        assert!(reached > 0, "no run reaches {}", breakpoint.name());
         kills += reached;
     }
-    tell(&format!("killed at {} places, {kills} times in all", Breakpoint::ALL.len()));
+    add_to_summary(&format!("{kills} kills at {} breakpoints", Breakpoint::ALL.len()));
 }
 
 #[test]
-fn killed_twice_the_third_run_ends_as_an_undisturbed_one() {
-    let undisturbed = world();
+fn the_third_run_recovers_from_two_kills() {
+    let undisturbed = workspace();
     undisturbed.run();
     let expected = outcome(&undisturbed);
     for first in Breakpoint::ALL {
         for second in Breakpoint::ALL {
-            let world = world();
-            for place in [first, second] {
-                if let Some(stopped) = Stopped::start(&world, &["run", "exports"], place, 2) {
+            let workspace = workspace();
+            for breakpoint in [first, second] {
+                if let Some(stopped) = StoppedProcess::start(&workspace, &["run", "exports"], breakpoint, 2) {
                     stopped.kill();
                 }
             }
-            world.run();
-            assert_eq!(outcome(&world), expected, "killed at {}, then at {}", first.name(), second.name());
+            workspace.run();
+            assert_eq!(outcome(&workspace), expected, "killed at {}, then at {}", first.name(), second.name());
         }
     }
 }
 
-/// Files that a run made for itself and that nobody needs any more.
-fn leftovers(world: &World) -> Vec<PathBuf> {
-    let mut left: Vec<PathBuf> = files(&world.path("out/.writing")).into_keys().collect();
-    left.extend(files(&world.path(".tidemark/work")).into_keys());
+/// Temporary files of a run that should have been removed.
+fn leftovers(workspace: &Workspace) -> Vec<PathBuf> {
+    let mut leftovers: Vec<PathBuf> = files(&workspace.path("out/.writing")).into_keys().collect();
+    leftovers.extend(files(&workspace.path(".tidemark/work")).into_keys());
     let aside = |path: &PathBuf| path.to_string_lossy().contains("/aside-");
-    left.extend(files(&world.path(".tidemark/changes")).into_keys().filter(aside));
-    left
+    leftovers.extend(files(&workspace.path(".tidemark/changes")).into_keys().filter(aside));
+    leftovers
 }
 
-/// Each file with what would show that it was written again: its inode and its time.
-fn untouched(folder: &Path) -> BTreeMap<PathBuf, (u64, i64, i64)> {
-    let of = |path: PathBuf| {
+/// The inode and modification time of each file, which change when it is rewritten.
+fn file_identities(folder: &Path) -> BTreeMap<PathBuf, (u64, i64, i64)> {
+    let identity = |path: PathBuf| {
         let metadata = fs::metadata(folder.join(&path)).unwrap();
         (path, (metadata.ino(), metadata.mtime(), metadata.mtime_nsec()))
     };
-    files(folder).into_keys().map(of).collect()
+    files(folder).into_keys().map(identity).collect()
 }
 
-/// Every version's record, to the letter.
-fn records(world: &World) -> Vec<String> {
-    let registry = rusqlite::Connection::open(world.path(".tidemark/registry.sqlite")).unwrap();
+/// The record of every version, as the registry stores it.
+fn records(workspace: &Workspace) -> Vec<String> {
+    let registry = rusqlite::Connection::open(workspace.path(".tidemark/registry.sqlite")).unwrap();
     let mut statement = registry.prepare("SELECT record FROM versions ORDER BY tenant, name, place").unwrap();
     statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
 }
 
 #[test]
-fn a_stalled_writer_that_wakes_after_its_lease_was_taken_changes_nothing() {
-    let mut woken = 0;
-    for place in Breakpoint::ALL {
+fn a_stalled_writer_changes_nothing_after_losing_its_lease() {
+    let mut resumed = 0;
+    for breakpoint in Breakpoint::ALL {
         for nth in [1, 2, 3] {
-            let world = world();
-            let Some(stalled) = Stopped::start(&world, &["run", "exports"], place, nth) else { break };
-            // An hour later its lease has expired, and another run does everything there is to do.
-            let said = world.tidemark_with(&["run", "exports"], &[LATER]);
-            assert!(said.status < 2, "{} {nth}: {}", place.name(), said.transcript());
-            let (published, registry) = (untouched(&world.path("out")), records(&world));
-            assert_eq!(world.statuses("acme/test_table")["V5"], "SUCCEEDED");
+            let workspace = workspace();
+            let Some(stalled) = StoppedProcess::start(&workspace, &["run", "exports"], breakpoint, nth) else { break };
+            // An hour later the lease has expired, and another run does all the work.
+            let output = workspace.tidemark_with_env(&["run", "exports"], &[ONE_HOUR_AHEAD]);
+            assert!(output.status < 2, "{} {nth}: {}", breakpoint.name(), output.transcript());
+            let (published, registry) = (file_identities(&workspace.path("out")), records(&workspace));
+            assert_eq!(workspace.statuses("acme/test_table")["V5"], "SUCCEEDED");
 
-            let (status, stderr) = stalled.go_on();
-            assert_eq!(untouched(&world.path("out")), published, "woken at {} {nth}: {stderr}", place.name());
-            assert_eq!(records(&world), registry, "woken at {} {nth}: {stderr}", place.name());
-            // It either had nothing to say any more, or says that it was taken over.
-            assert!(status < 2 || stderr.contains("took over"), "woken at {} {nth}: {stderr}", place.name());
-            assert_eq!(world.run().status, 0);
-            woken += 1;
+            let CommandOutput { status, stderr, .. } = stalled.resume();
+            assert_eq!(
+                file_identities(&workspace.path("out")),
+                published,
+                "resumed at {} {nth}: {stderr}",
+                breakpoint.name()
+            );
+            assert_eq!(records(&workspace), registry, "resumed at {} {nth}: {stderr}", breakpoint.name());
+            // Either all the work was already done, or it reports that another run took over.
+            assert!(status < 2 || stderr.contains("took over"), "resumed at {} {nth}: {stderr}", breakpoint.name());
+            assert_eq!(workspace.run().status, 0);
+            resumed += 1;
         }
     }
-    tell(&format!("{woken} stalled writers woke"));
+    add_to_summary(&format!("{resumed} stalled writers resumed after losing their lease"));
 }
 
 #[test]
-fn a_stalled_writer_that_wakes_while_its_successor_publishes_harms_nothing() {
-    let undisturbed = world();
+fn a_stalled_writer_does_no_harm_while_its_successor_works() {
+    let undisturbed = workspace();
     undisturbed.run();
     let expected = outcome(&undisturbed);
-    for place in Breakpoint::ALL {
-        for then in [Breakpoint::Planning, Breakpoint::ChangesDurable, Breakpoint::Claimed, Breakpoint::PartWritten] {
-            let world = world();
-            let Some(stalled) = Stopped::start(&world, &["run", "exports"], place, 1) else { continue };
-            let Some(successor) = Stopped::start_with(&world, &["run", "exports"], then, 1, &[LATER]) else { continue };
-            stalled.go_on();
-            let (status, stderr) = successor.go_on();
-            assert!(status < 2, "stalled at {}, successor at {}: {stderr}", place.name(), then.name());
-            world.run();
-            assert_eq!(outcome(&world), expected, "stalled at {}, successor at {}", place.name(), then.name());
+    for breakpoint in Breakpoint::ALL {
+        for reached in [Breakpoint::Planning, Breakpoint::ChangesDurable, Breakpoint::Claimed, Breakpoint::PartWritten]
+        {
+            let workspace = workspace();
+            let Some(stalled) = StoppedProcess::start(&workspace, &["run", "exports"], breakpoint, 1) else { continue };
+            let Some(successor) =
+                StoppedProcess::start_with(&workspace, &["run", "exports"], reached, 1, &[ONE_HOUR_AHEAD])
+            else {
+                continue;
+            };
+            stalled.resume();
+            let CommandOutput { status, stderr, .. } = successor.resume();
+            assert!(status < 2, "stalled at {}, successor at {}: {stderr}", breakpoint.name(), reached.name());
+            workspace.run();
+            assert_eq!(
+                outcome(&workspace),
+                expected,
+                "stalled at {}, successor at {}",
+                breakpoint.name(),
+                reached.name()
+            );
         }
     }
 }
 
 #[test]
-fn a_clock_that_jumps_decides_how_soon_and_never_whether_it_is_right() {
-    let undisturbed = world();
+fn clock_jumps_never_change_the_outcome() {
+    let undisturbed = workspace();
     undisturbed.run();
     let expected = outcome(&undisturbed);
-    // Years ahead, years back (before 1970), and back again: the holder's expiry means nothing to the next one.
+    // Ten years ahead, and back before 1970, in either order: the expiry of a lease means nothing to the next run.
     for jumps in [["315576000000", "0"], ["0", "315576000000"], ["-1900000000000", "0"], ["0", "-1900000000000"]] {
-        for place in [Breakpoint::Locked, Breakpoint::Planned, Breakpoint::PartWritten, Breakpoint::Published] {
-            let world = world();
+        for breakpoint in [Breakpoint::Locked, Breakpoint::Planned, Breakpoint::PartWritten, Breakpoint::Published] {
+            let workspace = workspace();
             let [first, second] = jumps.map(|ahead| [("TIDEMARK_CLOCK_AHEAD_MS", ahead)]);
-            let stopped = Stopped::start_with(&world, &["run", "exports"], place, 1, &first).unwrap();
-            // While it lives, a run with another clock takes over or leaves at once; both are right.
-            let said = world.tidemark_with(&["run", "exports"], &second);
-            assert!(said.status < 2, "{}", said.transcript());
+            let stopped = StoppedProcess::start_with(&workspace, &["run", "exports"], breakpoint, 1, &first).unwrap();
+            // While it is alive, a run with another clock either takes over or exits at once; both are correct.
+            let output = workspace.tidemark_with_env(&["run", "exports"], &second);
+            assert!(output.status < 2, "{}", output.transcript());
             stopped.kill();
-            let said = world.tidemark_with(&["run", "exports"], &second);
-            assert!(said.status < 2, "{}", said.transcript());
-            assert_eq!(outcome(&world), expected, "{jumps:?} at {}", place.name());
+            let output = workspace.tidemark_with_env(&["run", "exports"], &second);
+            assert!(output.status < 2, "{}", output.transcript());
+            assert_eq!(outcome(&workspace), expected, "{jumps:?} at {}", breakpoint.name());
         }
     }
 }
 
 #[test]
-fn a_run_that_resumes_leaves_the_parts_alone_that_are_out() {
-    let world = World::new();
-    // More than a part of operations.
-    world.export("acme/test_table/V1", &rows(1..=300_000, 1));
-    Stopped::start(&world, &["run", "exports"], Breakpoint::PartRecorded, 1).unwrap().kill();
-    let folder = world.path("out/acme/test_table/V1");
-    let first = untouched(&folder);
+fn a_resumed_run_does_not_rewrite_published_parts() {
+    let workspace = Workspace::new();
+    // Enough operations for more than one part.
+    workspace.export("acme/test_table/V1", &rows(1..=300_000, 1));
+    StoppedProcess::start(&workspace, &["run", "exports"], Breakpoint::PartRecorded, 1).unwrap().kill();
+    let folder = workspace.path("out/acme/test_table/V1");
+    let first = file_identities(&folder);
     assert_eq!(first.len(), 1);
-    assert_eq!(world.run().status, 0);
-    let all = untouched(&folder);
+    assert_eq!(workspace.run().status, 0);
+    let all = file_identities(&folder);
     assert!(all.len() > 1);
-    assert!(first.iter().all(|(path, seen)| all[path] == *seen));
-    assert_eq!(world.published("acme/test_table/V1").len(), 300_002);
+    assert!(first.iter().all(|(path, identity)| all[path] == *identity));
+    assert_eq!(workspace.published("acme/test_table/V1").len(), 300_002);
 
-    // A part that somebody took away meanwhile is written again.
-    let other = World::new();
+    // A part that was removed in the meantime is written again.
+    let other = Workspace::new();
     other.export("acme/test_table/V1", &rows(1..=300_000, 1));
-    Stopped::start(&other, &["run", "exports"], Breakpoint::PartRecorded, 1).unwrap().kill();
+    StoppedProcess::start(&other, &["run", "exports"], Breakpoint::PartRecorded, 1).unwrap().kill();
     fs::remove_file(other.path("out/acme/test_table/V1/part-00000.ndjson.gz")).unwrap();
     assert_eq!(other.run().status, 0);
-    assert_eq!(files(&other.path("out")), files(&world.path("out")));
+    assert_eq!(files(&other.path("out")), files(&workspace.path("out")));
 }
 
 #[test]
-fn ctrl_c_stops_cleanly_and_says_how_to_go_on() {
-    let world = World::new();
+fn ctrl_c_stops_cleanly_and_explains_how_to_resume() {
+    let workspace = Workspace::new();
     for version in 1..=150 {
-        world.export(&format!("acme/test_table/V{version}"), &rows(1..=200, version));
+        workspace.export(&format!("acme/test_table/V{version}"), &rows(1..=200, version));
     }
-    let stopped = Stopped::start(&world, &["run", "exports"], Breakpoint::Succeeded, 1).unwrap();
+    let stopped = StoppedProcess::start(&workspace, &["run", "exports"], Breakpoint::Succeeded, 1).unwrap();
     stopped.signal("INT");
-    let (status, stderr) = stopped.go_on();
+    let CommandOutput { status, stderr, .. } = stopped.resume();
     assert_eq!(status, 2, "{stderr}");
     assert!(stderr.contains("stopping after this step; press Ctrl-C again to stop at once"), "{stderr}");
     assert!(stderr.contains("run the same command again; it goes on where it stopped"), "{stderr}");
-    // Nothing is half done, and the lease is free without waiting for anything.
-    let statuses = world.statuses("acme/test_table");
+    // Nothing is half done, and the lease has been released.
+    let statuses = workspace.statuses("acme/test_table");
     assert!(statuses.values().any(|status| status == "REGISTERED"), "{statuses:?}");
-    let registry = rusqlite::Connection::open(world.path(".tidemark/registry.sqlite")).unwrap();
+    let registry = rusqlite::Connection::open(workspace.path(".tidemark/registry.sqlite")).unwrap();
     assert!(registry.query_row("SELECT owner IS NULL FROM tables", [], |row| row.get::<_, bool>(0)).unwrap());
-    world.run();
-    assert!(world.statuses("acme/test_table").values().all(|status| status == "SUCCEEDED" || status == "HELD"));
+    workspace.run();
+    assert!(workspace.statuses("acme/test_table").values().all(|status| status == "SUCCEEDED" || status == "HELD"));
 }
 
 #[test]
-fn the_second_ctrl_c_stops_at_once() {
-    let world = World::new();
-    let part = world.export("acme/test_table/V1", &rows(1..=300_000, 1));
-    // Nobody reads its stdout: it waits for ever in the middle of a write.
-    let mut delta = world
+fn a_second_ctrl_c_stops_immediately() {
+    let workspace = Workspace::new();
+    let part = workspace.export("acme/test_table/V1", &rows(1..=300_000, 1));
+    // Nobody reads its stdout, so it blocks forever in the middle of a write.
+    let mut delta = workspace
         .command(&["delta", "test_table", "none", &part.to_string_lossy()])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -310,67 +268,68 @@ fn the_second_ctrl_c_stops_at_once() {
 }
 
 #[test]
-fn killed_while_an_approved_plan_is_published_the_next_run_publishes_it() {
+fn the_next_run_publishes_an_approved_plan_after_a_kill() {
     let held = || {
-        let world = World::new();
-        world.export("acme/test_table/V1", &rows(1..=200, 1));
-        world.export("acme/test_table/V2", &rows(1..=20, 1));
-        assert_eq!(world.run().status, 1);
-        let said = world.tidemark(&["plan", "acme/test_table/V2", "--format", "json"]);
-        let version: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
-        (world, version["plan"]["hash"].as_str().unwrap().to_owned())
+        let workspace = Workspace::new();
+        workspace.export("acme/test_table/V1", &rows(1..=200, 1));
+        workspace.export("acme/test_table/V2", &rows(1..=20, 1));
+        assert_eq!(workspace.run().status, 1);
+        let output = workspace.tidemark(&["plan", "acme/test_table/V2", "--format", "json"]);
+        let version: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
+        (workspace, version["plan"]["hash"].as_str().unwrap().to_owned())
     };
     let (undisturbed, hash) = held();
     assert_eq!(undisturbed.tidemark(&["approve", "acme/test_table/V2", &hash]).status, 0);
     let expected = outcome(&undisturbed);
     let mut kills = 0;
-    for place in Breakpoint::ALL {
-        let (world, hash) = held();
-        let Some(stopped) = Stopped::start(&world, &["approve", "acme/test_table/V2", &hash], place, 1) else {
+    for breakpoint in Breakpoint::ALL {
+        let (workspace, hash) = held();
+        let Some(stopped) = StoppedProcess::start(&workspace, &["approve", "acme/test_table/V2", &hash], breakpoint, 1)
+        else {
             continue;
         };
         stopped.kill();
-        assert_eq!(world.run().status, 0);
-        assert_eq!(outcome(&world), expected, "killed at {}", place.name());
+        assert_eq!(workspace.run().status, 0);
+        assert_eq!(outcome(&workspace), expected, "killed at {}", breakpoint.name());
         kills += 1;
     }
     assert!(kills >= 9, "{kills}");
 }
 
 #[test]
-fn killed_while_it_replays_the_next_replay_ends_with_the_same_files() {
-    let world = world();
-    world.run();
-    let expected = outcome(&world);
-    for place in [Breakpoint::Locked, Breakpoint::Claimed, Breakpoint::PartWritten, Breakpoint::PartPublished] {
-        Stopped::start(&world, &["replay", "acme/test_table/V2"], place, 1).unwrap().kill();
-        assert_eq!(world.tidemark(&["replay", "acme/test_table/V2"]).status, 0);
-        assert_eq!(outcome(&world), expected, "killed at {}", place.name());
+fn the_next_replay_recovers_from_a_killed_one() {
+    let workspace = workspace();
+    workspace.run();
+    let expected = outcome(&workspace);
+    for breakpoint in [Breakpoint::Locked, Breakpoint::Claimed, Breakpoint::PartWritten, Breakpoint::PartPublished] {
+        StoppedProcess::start(&workspace, &["replay", "acme/test_table/V2"], breakpoint, 1).unwrap().kill();
+        assert_eq!(workspace.tidemark(&["replay", "acme/test_table/V2"]).status, 0);
+        assert_eq!(outcome(&workspace), expected, "killed at {}", breakpoint.name());
     }
 }
 
 #[test]
-fn what_comes_while_a_run_is_at_work_is_done_by_that_run() {
-    for place in [Breakpoint::Locked, Breakpoint::Planned, Breakpoint::Published, Breakpoint::Succeeded] {
-        let world = World::new();
-        world.export("acme/test_table/V1", &rows(1..=200, 1));
-        let holder = Stopped::start(&world, &["run", "exports"], place, 1).unwrap();
-        world.export("acme/test_table/V2", &rows(1..=201, 1));
-        // The second run takes note of it, finds the lock taken, and leaves at once.
-        let said = world.run();
-        assert_eq!(said.status, 0, "{}", said.transcript());
-        assert!(said.stdout.contains("is working on it, and will do what is new"), "{}", said.stdout);
-        assert_eq!(world.statuses("acme/test_table")["V2"], "REGISTERED");
-        assert_eq!(holder.go_on().0, 0);
-        assert_eq!(world.statuses("acme/test_table")["V2"], "SUCCEEDED", "at {}", place.name());
+fn a_run_processes_versions_that_arrive_while_it_runs() {
+    for breakpoint in [Breakpoint::Locked, Breakpoint::Planned, Breakpoint::Published, Breakpoint::Succeeded] {
+        let workspace = Workspace::new();
+        workspace.export("acme/test_table/V1", &rows(1..=200, 1));
+        let holder = StoppedProcess::start(&workspace, &["run", "exports"], breakpoint, 1).unwrap();
+        workspace.export("acme/test_table/V2", &rows(1..=201, 1));
+        // The second run registers it, finds the lock taken, and exits at once.
+        let output = workspace.run();
+        assert_eq!(output.status, 0, "{}", output.transcript());
+        assert!(output.stdout.contains("is working on it, and will do what is new"), "{}", output.stdout);
+        assert_eq!(workspace.statuses("acme/test_table")["V2"], "REGISTERED");
+        assert_eq!(holder.resume().status, 0);
+        assert_eq!(workspace.statuses("acme/test_table")["V2"], "SUCCEEDED", "at {}", breakpoint.name());
     }
 }
 
 #[test]
 fn a_lease_is_renewed_while_its_holder_works() {
-    let world = World::new();
-    world.export("acme/test_table/V1", &rows(1..=300_000, 1));
-    let mut holder = world
+    let workspace = Workspace::new();
+    workspace.export("acme/test_table/V1", &rows(1..=300_000, 1));
+    let mut holder = workspace
         .command(&["run", "exports"])
         .env("TIDEMARK_LEASE_MS", "200")
         .stdout(Stdio::null())
@@ -379,16 +338,16 @@ fn a_lease_is_renewed_while_its_holder_works() {
         .unwrap();
     let mut expiries = std::collections::BTreeSet::new();
     while holder.try_wait().unwrap().is_none() {
-        expiries.extend(expiry(&world));
+        expiries.extend(lease_expiry(&workspace));
         thread::sleep(Duration::from_millis(5));
     }
     assert!(holder.wait().unwrap().success());
     assert!(expiries.len() > 1, "{expiries:?}");
 }
 
-/// When the lease of a world's only table expires, as soon as somebody has it.
-fn expiry(world: &World) -> Option<i64> {
-    let path = world.path(".tidemark/registry.sqlite");
+/// When the lease of the only table expires; `None` until it has been taken.
+fn lease_expiry(workspace: &Workspace) -> Option<i64> {
+    let path = workspace.path(".tidemark/registry.sqlite");
     let registry = path.exists().then(|| rusqlite::Connection::open(path).unwrap())?;
     registry.query_row("SELECT expires_at FROM tables", [], |row| row.get(0)).ok()
 }

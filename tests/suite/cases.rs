@@ -1,8 +1,9 @@
-//! The case table: one folder a rule, run through every engine.
+//! The case table: one folder per rule, run through every engine.
 //!
-//! A case is `cases/<name>/` with `schema.yaml`, the exports `before/` (absent for a first import) and `after/`, and what
-//! is expected of them in `expect/`. Exports stand there as plain text and are compressed as the schema says, unless a
-//! file already is. `UPDATE_EXPECT=1` writes `expect/` anew from the reference; read the difference before you keep it.
+//! A case is a folder `cases/<name>/` with `schema.yaml`, the exports `before/` (absent for a first import) and
+//! `after/`, and the expected result in `expect/`. Exports are plain text and are compressed as the schema says, unless
+//! a file is compressed already. `UPDATE_EXPECT=1` rewrites `expect/` from the reference; review the diff before you
+//! commit it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use tests::reference::{Changes, Reject};
 
 use crate::engines::{ENGINES, FIELDS, Finding, Given, Parts, by_reference, difference};
 use crate::random::compress;
-use crate::world::tell;
+use crate::workspace::add_to_summary;
 
 struct Case {
     name: String,
@@ -22,7 +23,7 @@ struct Case {
 }
 
 #[test]
-fn every_engine_gives_what_each_case_expects() {
+fn every_engine_produces_the_expected_result_of_every_case() {
     let cases = cases();
     let mut failures = Vec::new();
     for case in &cases {
@@ -30,26 +31,29 @@ fn every_engine_gives_what_each_case_expects() {
             case.update();
         }
         let Some((expected, mentions)) = case.expected() else {
-            failures.push(format!("{}: nothing is expected; write expect/, or set UPDATE_EXPECT=1", case.name));
+            failures.push(format!("{}: no expected result; write expect/, or set UPDATE_EXPECT=1", case.name));
             continue;
         };
         for engine in ENGINES {
-            let found = (engine.delta)(&case.given);
-            let difference = difference(&expected, &found).or_else(|| missing(&mentions, &found, engine.name));
+            let actual = (engine.delta)(&case.given);
+            let difference =
+                difference(&expected, &actual).or_else(|| missing_mentions(&mentions, &actual, engine.name));
             failures.extend(difference.map(|difference| format!("{}, {}: {difference}", case.name, engine.name)));
         }
     }
-    tell(&format!("{} cases, each through {} engines", cases.len(), ENGINES.len()));
+    add_to_summary(&format!("{} cases, each run through {} engines", cases.len(), ENGINES.len()));
     assert!(cases.len() >= 100, "the case table was not found");
     assert!(failures.is_empty(), "{} failures\n\n{}", failures.len(), failures.join("\n\n"));
 }
 
 /// The exports of every case, by its name.
+#[cfg(feature = "aws")]
 pub(crate) fn given() -> Vec<(String, Given)> {
     cases().into_iter().map(|case| (case.name, case.given)).collect()
 }
 
 /// The exports of the case in a folder.
+#[cfg(feature = "aws")]
 pub(crate) fn read(folder: &Path) -> Given {
     Case::read(folder.to_path_buf()).unwrap().given
 }
@@ -70,7 +74,7 @@ impl Case {
         let name = folder.file_name().unwrap().to_string_lossy().into_owned();
         let yaml = fs::read_to_string(folder.join("schema.yaml")).unwrap();
         let table = tests::table::parse(&yaml).map_err(|mistakes| format!("{name}:\n{mistakes}"))?;
-        // What is expected must not depend on how the schema is hashed.
+        // The expected results must not depend on the schema hash.
         let table = Box::leak(Box::new(Table { schema: "0123456789abcdef0123456789abcdef", ..table.clone() }));
         let before = folder.join("before");
         let given = Given {
@@ -85,7 +89,7 @@ impl Case {
         self.folder.join("expect").join(file)
     }
 
-    /// What is expected, and what the message of an error must mention.
+    /// The expected result, and the words that an error message must mention.
     fn expected(&self) -> Option<(Finding, Vec<String>)> {
         let read = |file: &str| fs::read_to_string(self.expect(file)).ok();
         let json = |text: &str| -> Json { serde_json::from_str(text).unwrap() };
@@ -108,13 +112,14 @@ impl Case {
         fs::create_dir(self.folder.join("expect")).unwrap();
         let write = |file: &str, text: String| fs::write(self.expect(file), text).unwrap();
         match by_reference(&self.given) {
-            Finding::Stopped(stop) => write("error.json", pretty(&json!({ "stop": stop, "mentions": mentions }))),
+            Finding::Stopped(stop) => write("error.json", pretty_json(&json!({ "stop": stop, "mentions": mentions }))),
             Finding::Rejected { shown, .. } => {
                 let lines: Vec<String> = shown.iter().map(|reject| format!("  {}", reject_line(reject))).collect();
                 write("rejects.json", format!("[\n{}\n]\n", lines.join(",\n")));
             }
             Finding::Changes(changes) => {
-                let lines = changes.operations.iter().map(|operation| line(self.given.table, operation) + "\n");
+                let lines =
+                    changes.operations.iter().map(|operation| operation_line(self.given.table, operation) + "\n");
                 write("operations.ndjson", lines.collect());
                 write("summary.json", summary(&changes));
             }
@@ -122,14 +127,14 @@ impl Case {
     }
 }
 
-/// What an engine's message lacks of what it must mention. The reference only knows the kind of error.
-fn missing(mentions: &[String], found: &Finding, engine: &str) -> Option<String> {
-    let Finding::Stopped(message) = found else { return None };
-    let lacking: Vec<&String> = mentions.iter().filter(|mention| !message.contains(*mention)).collect();
-    (engine != "reference" && !lacking.is_empty()).then(|| format!("`{message}` does not mention {lacking:?}"))
+/// The words that an engine's error message should mention but does not. The reference only knows the kind of error.
+fn missing_mentions(mentions: &[String], actual: &Finding, engine: &str) -> Option<String> {
+    let Finding::Stopped(message) = actual else { return None };
+    let missing: Vec<&String> = mentions.iter().filter(|mention| !message.contains(*mention)).collect();
+    (engine != "reference" && !missing.is_empty()).then(|| format!("`{message}` does not mention {missing:?}"))
 }
 
-/// The files of an export, compressed.
+/// The files of an export, compressed as the schema says.
 fn parts(table: &Table, folder: &Path) -> Parts {
     let mut parts: Parts = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -141,8 +146,8 @@ fn parts(table: &Table, folder: &Path) -> Parts {
             Compression::Zstd => ".zst",
             Compression::None => "",
         };
-        let as_it_is = name.starts_with(['_', '.']) || name.ends_with(".gz") || name.ends_with(".zst");
-        parts.push(match as_it_is {
+        let keep_as_is = name.starts_with(['_', '.']) || name.ends_with(".gz") || name.ends_with(".zst");
+        parts.push(match keep_as_is {
             true => (name, bytes),
             false => (name + extension, compress(table.source.compression, &bytes)),
         });
@@ -198,12 +203,12 @@ fn summary(changes: &Changes) -> String {
     )
 }
 
-fn pretty(json: &Json) -> String {
+fn pretty_json(json: &Json) -> String {
     serde_json::to_string_pretty(json).unwrap() + "\n"
 }
 
 /// An operation with its fields in the documented order.
-fn line(table: &Table, operation: &Json) -> String {
+fn operation_line(table: &Table, operation: &Json) -> String {
     let columns = table.columns.iter().map(|column| column.name);
     let field = |name: &str| match name {
         "key" => object(&operation[name], table.primary_key.iter().copied()),

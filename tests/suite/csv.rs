@@ -1,24 +1,26 @@
-//! The splitter of CSV against the `csv` crate and the reference's parser, on bytes that nobody chose.
+//! The CSV splitter, compared with the `csv` crate and the reference's parser on random bytes.
 
 use std::io::{self, Read};
 
-use crate::world::tell;
+use crate::workspace::add_to_summary;
 use proptest::collection::vec;
 use proptest::prelude::*;
-use runtime::epoch::Written;
+use runtime::epoch::SourceFormat;
 use runtime::snapshot::csv::{Dialect, Reader};
 use runtime::table::Source;
 use tests::reference::csv::{Field, Record, records};
 
-/// All records of some bytes, as the runtime splits them.
+/// All records of the input, as the runtime splits them.
 fn split(input: impl Read, source: &Source) -> Vec<Record> {
-    let mut reader = Reader::new(input, Dialect::of(&Written::of(source)));
+    let mut reader = Reader::new(input, Dialect::of(&SourceFormat::of(source)));
     let mut records = Vec::new();
     while let Some(record) = reader.next_record().unwrap() {
         records.push(match record {
             Ok(record) => {
-                let field =
-                    |field: runtime::row::Field<'_>| Field { bytes: field.text().to_vec(), quoted: field.quoted };
+                let field = |field: runtime::canonical::field::Field<'_>| Field {
+                    bytes: field.text().to_vec(),
+                    quoted: field.quoted,
+                };
                 Record { line: record.line, fields: Ok(record.iter().map(field).collect()) }
             }
             Err(flaw) => {
@@ -30,8 +32,8 @@ fn split(input: impl Read, source: &Source) -> Vec<Record> {
     records
 }
 
-/// The fields that the `csv` crate reads.
-fn by_the_csv_crate(bytes: &[u8], source: &Source) -> Vec<Vec<Vec<u8>>> {
+/// The fields of each record, as the `csv` crate reads them.
+fn split_by_csv_crate(bytes: &[u8], source: &Source) -> Vec<Vec<Vec<u8>>> {
     let mut builder = csv::ReaderBuilder::new();
     builder.has_headers(false).flexible(true).delimiter(source.delimiter);
     match source.quote {
@@ -42,20 +44,20 @@ fn by_the_csv_crate(bytes: &[u8], source: &Source) -> Vec<Vec<Vec<u8>>> {
     records.map(|record| record.unwrap().iter().map(<[u8]>::to_vec).collect()).collect()
 }
 
-/// Gives a few bytes a call, as often as not none of them at first.
-struct Drip<'a> {
+/// A reader that returns a few bytes per call, and is interrupted before each.
+struct SlowReader<'a> {
     bytes: &'a [u8],
-    most: usize,
+    max_length: usize,
     is_interrupted: bool,
 }
 
-impl Read for Drip<'_> {
+impl Read for SlowReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.is_interrupted = !self.is_interrupted;
         if self.is_interrupted {
             return Err(io::ErrorKind::Interrupted.into());
         }
-        let length = self.most.min(buffer.len()).min(self.bytes.len());
+        let length = self.max_length.min(buffer.len()).min(self.bytes.len());
         buffer[..length].copy_from_slice(&self.bytes[..length]);
         self.bytes = &self.bytes[length..];
         Ok(length)
@@ -73,8 +75,8 @@ fn source() -> impl Strategy<Value = Source> {
     })
 }
 
-/// Bytes that mean something somewhere.
-const TELLING: &[&[u8]] = &[
+/// Bytes with a meaning in some dialect.
+const SPECIAL: &[&[u8]] = &[
     b"\"",
     b"\"",
     b"\"\"",
@@ -99,8 +101,8 @@ const TELLING: &[&[u8]] = &[
     b"\"\n",
 ];
 
-/// Bytes of which inputs without a flaw are often made.
-const MILD: &[&[u8]] = &[
+/// Pieces that often add up to valid input.
+const VALID: &[&[u8]] = &[
     b"a",
     b",",
     b";",
@@ -116,50 +118,54 @@ const MILD: &[&[u8]] = &[
 
 fn bytes() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
-        6 => proptest::sample::select(TELLING).prop_map(<[u8]>::to_vec),
+        6 => proptest::sample::select(SPECIAL).prop_map(<[u8]>::to_vec),
         1 => vec(any::<u8>(), 1..4),
     ];
-    let mild = proptest::sample::select(MILD).prop_map(<[u8]>::to_vec);
-    prop_oneof![vec(piece, 0..60), vec(mild, 0..60)].prop_map(|pieces| pieces.concat())
+    let valid = proptest::sample::select(VALID).prop_map(<[u8]>::to_vec);
+    prop_oneof![vec(piece, 0..60), vec(valid, 0..60)].prop_map(|pieces| pieces.concat())
 }
 
 #[test]
-fn splits_as_the_reference_and_the_csv_crate_do() {
-    let (mut clean, mut flawed, mut fields) = (0, 0, 0);
-    let tally = std::cell::RefCell::new((&mut clean, &mut flawed, &mut fields));
-    let result = crate::properties::runner(5_000).run(&(source(), bytes(), 1_usize..5), |(source, bytes, most)| {
-        let found = split(&bytes[..], &source);
-        prop_assert_eq!(&found, &records(&bytes, &source));
-        prop_assert_eq!(&found, &split(Drip { bytes: &bytes, most, is_interrupted: false }, &source));
+fn the_splitter_agrees_with_the_reference_and_the_csv_crate() {
+    let (mut valid, mut invalid, mut fields) = (0, 0, 0);
+    let tally = std::cell::RefCell::new((&mut valid, &mut invalid, &mut fields));
+    let result =
+        crate::properties::runner(5_000).run(&(source(), bytes(), 1_usize..5), |(source, bytes, max_length)| {
+            let actual = split(&bytes[..], &source);
+            prop_assert_eq!(&actual, &records(&bytes, &source));
+            prop_assert_eq!(&actual, &split(SlowReader { bytes: &bytes, max_length, is_interrupted: false }, &source));
 
-        let mut tally = tally.borrow_mut();
-        let split: Result<Vec<Vec<Field>>, _> = found.into_iter().map(|record| record.fields).collect();
-        let Ok(split) = split else {
-            *tally.1 += 1;
-            return Ok(());
-        };
-        let texts = |record: Vec<Field>| record.into_iter().map(|field| field.bytes).collect();
-        let split: Vec<Vec<Vec<u8>>> = split.into_iter().map(texts).collect();
-        *tally.0 += 1;
-        *tally.2 += split.iter().map(Vec::len).sum::<usize>();
-        prop_assert_eq!(split, by_the_csv_crate(&bytes, &source));
-        Ok(())
-    });
-    tell(&format!(
-        "{clean} inputs without a flaw, {fields} fields as the csv crate reads them; {flawed} inputs with one"
+            let mut tally = tally.borrow_mut();
+            let split: Result<Vec<Vec<Field>>, _> = actual.into_iter().map(|record| record.fields).collect();
+            let Ok(split) = split else {
+                *tally.1 += 1;
+                return Ok(());
+            };
+            let texts = |record: Vec<Field>| record.into_iter().map(|field| field.bytes).collect();
+            let split: Vec<Vec<Vec<u8>>> = split.into_iter().map(texts).collect();
+            *tally.0 += 1;
+            *tally.2 += split.iter().map(Vec::len).sum::<usize>();
+            prop_assert_eq!(split, split_by_csv_crate(&bytes, &source));
+            Ok(())
+        });
+    add_to_summary(&format!(
+        "CSV: {valid} valid inputs with {fields} fields agree with the csv crate; {invalid} invalid inputs"
     ));
     result.unwrap();
 }
 
-/// Whatever stands across the end of a chunk must read as it does elsewhere.
+/// Text that crosses the end of a buffer must read as it does elsewhere.
 #[test]
-fn the_ends_of_buffers_do_not_matter() {
+fn buffer_boundaries_do_not_matter() {
     let source = Source { multiline: true, ..Source::DEFAULT };
     for length in (0..40).chain([65_500, 65_534, 65_535, 65_536, 131_071, 300_000]) {
         let filler = "x".repeat(length);
         let text = format!("{filler},\"a\"\"b\r\n\",c\r\n\"{filler}\n\",\"\",é\n").repeat(700_000 / (length + 30));
-        let found = split(text.as_bytes(), &source);
-        assert_eq!(found, records(text.as_bytes(), &source), "filler of {length} bytes");
-        assert_eq!(found, split(Drip { bytes: text.as_bytes(), most: 4_093, is_interrupted: false }, &source));
+        let actual = split(text.as_bytes(), &source);
+        assert_eq!(actual, records(text.as_bytes(), &source), "filler of {length} bytes");
+        assert_eq!(
+            actual,
+            split(SlowReader { bytes: text.as_bytes(), max_length: 4_093, is_interrupted: false }, &source)
+        );
     }
 }

@@ -1,5 +1,7 @@
-//! The stacks as they ship, deployed on the emulator by `infra/deploy`: exports go in through S3, operations come out of
-//! Kinesis. They are deployed once for a run of the tests; each test has tenants of its own.
+//! The stacks as they ship, deployed on the emulator by `infra/deploy`: exports enter through S3, operations leave
+//! through Kinesis. All tests share one deployment; each test has its own tenants.
+
+mod faults;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -13,43 +15,46 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use runtime::aws::Aws;
+use runtime::name::TableKey;
 use runtime::store::dynamodb::Dynamodb;
-use runtime::store::{Status, Store as _, TableKey, Version};
+use runtime::store::{Status, Store as _, Version};
 use serde_json::{Value as Json, json};
 
 use crate::stack::Stack;
-use crate::world::{Said, World, files, gunzip, gzip};
+use crate::workspace::{CommandOutput, Workspace, files, gunzip, gzip};
 
-/// The project.
+pub(crate) use faults::{Faults, calls, forget_calls};
+
+/// The root of the project.
 pub(crate) const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
-/// How long to wait for anything, in tenths of a second.
-const PATIENCE: u32 = 1_200;
+/// The timeout of every wait, in tenths of a second.
+const TIMEOUT: u32 = 1_200;
 
-/// The deployment.
+/// A deployment of all stacks.
 pub(crate) struct Deployment {
-    /// The name of its stack, with which all other names begin.
+    /// The name of its root stack, and the prefix of all other names.
     name: String,
     pub(crate) aws: Arc<Aws>,
     pub(crate) registry: Dynamodb,
     pub(crate) bucket: String,
-    pub(crate) machine: String,
-    /// What the sample consumer writes to, where there is one.
+    pub(crate) state_machine: String,
+    /// The table of the sample consumer, if it is deployed.
     pub(crate) consumer_table: Option<String>,
-    /// Where the `aws` of the test stack is found first.
+    /// The `PATH` on which the `aws` command of the test stack comes first.
     path: String,
     _folder: tempfile::TempDir,
 }
 
 impl Deployment {
-    /// The one deployment, which nobody else has meanwhile: faults strike whoever calls.
+    /// The shared deployment, locked: injected faults would hit the calls of other tests.
     pub(crate) fn get() -> MutexGuard<'static, Self> {
         static DEPLOYMENT: LazyLock<Mutex<Deployment>> =
             LazyLock::new(|| Mutex::new(Deployment::new("tidemark", &["Consumer=on"])));
         DEPLOYMENT.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Another one, with these parameters.
+    /// Creates another deployment with these parameters.
     pub(crate) fn new(name: &str, parameters: &[&str]) -> Self {
         let stack = Stack::get();
         let folder = tempfile::tempdir().unwrap();
@@ -57,39 +62,39 @@ impl Deployment {
         let endpoints = [format!("Endpoint={}", stack.proxy()), format!("AthenaEndpoint={}", stack.athena())];
         let parameters = endpoints.into_iter().chain(parameters.iter().copied().map(str::to_owned));
         let (root, built) = (Path::new(ROOT), Path::new(env!("CARGO_BIN_EXE_bootstrap-under-test")));
-        let said = deploy(&path, root, built.parent().unwrap(), name, &parameters.collect::<Vec<_>>());
-        let outputs = outputs(&said);
+        let output = deploy(&path, root, built.parent().unwrap(), name, &parameters.collect::<Vec<_>>());
+        let outputs = outputs(&output);
         let aws = stack.clients();
         Self {
             name: name.into(),
             registry: Dynamodb::open(Arc::clone(&aws), &format!("{name}-registry")).unwrap(),
             aws,
             bucket: outputs["ExportsBucket"].into(),
-            machine: outputs["Flow"].into(),
+            state_machine: outputs["Flow"].into(),
             consumer_table: outputs.get("ConsumerTable").map(|table| (*table).into()),
             path,
             _folder: folder,
         }
     }
 
-    /// Deploys another state of the project onto this one, and gives what was said.
+    /// Updates this deployment to another state of the project. Returns the output.
     pub(crate) fn update(&self, root: &Path, built: &Path) -> String {
         deploy(&self.path, root, built, &self.name, &[])
     }
 
-    /// Deploys it with other parameters, and gives what was said.
+    /// Updates this deployment with other parameters. Returns the output.
     pub(crate) fn change(&self, parameters: &[&str]) -> String {
         let built = Path::new(env!("CARGO_BIN_EXE_bootstrap-under-test")).parent().unwrap();
         let parameters: Vec<String> = parameters.iter().copied().map(str::to_owned).collect();
         deploy(&self.path, Path::new(ROOT), built, &self.name, &parameters)
     }
 
-    /// Takes it away, but for what holds data.
+    /// Removes the deployment, except for what holds data.
     pub(crate) fn remove(&self, arguments: &[&str]) -> String {
         infra_deploy(&self.path, Path::new(ROOT), &[&["remove", "--name", &self.name, "--yes"], arguments].concat())
     }
 
-    /// Puts an object among the exports.
+    /// Puts an object into the exports bucket.
     pub(crate) fn put(&self, key: &str, bytes: &[u8]) {
         let call = self.aws.s3.put_object().bucket(&self.bucket).key(key).body(bytes.to_vec().into());
         self.aws.wait(call.send()).unwrap();
@@ -100,14 +105,14 @@ impl Deployment {
         self.put(&format!("{version}/part.csv.gz"), &gzip(text.as_bytes()));
     }
 
-    /// A version as the registry has it.
+    /// A version as recorded in the registry.
     pub(crate) fn version(&self, path: &str) -> Option<Version> {
         let fields: Vec<&str> = path.split('/').collect();
         let key = TableKey { tenant: fields[0].into(), table: fields[1].into() };
         self.registry.version(&key, fields[2]).unwrap()
     }
 
-    /// Waits until a version stands at this, and its table is nobody's.
+    /// Waits until a version has this status, and the lease of its table is free.
     pub(crate) fn wait_for(&self, path: &str, status: Status) {
         let fields: Vec<&str> = path.split('/').collect();
         let key = TableKey { tenant: fields[0].into(), table: fields[1].into() };
@@ -117,12 +122,12 @@ impl Deployment {
         });
     }
 
-    /// Waits until all of these versions are done with, and their tables nobody's.
+    /// Waits until all of these versions are done, and the leases of their tables are free.
     pub(crate) fn wait_until_done<'a>(&self, paths: impl Iterator<Item = &'a str>) {
         for path in paths {
             let fields: Vec<&str> = path.split('/').collect();
             let key = TableKey { tenant: fields[0].into(), table: fields[1].into() };
-            wait(&format!("{path} is done with"), || {
+            wait(&format!("{path} is done"), || {
                 let open = |version: &Version| version.status.is_runnable() || version.status == Status::Waiting;
                 self.version(path).is_some_and(|version| !open(&version))
                     && self.registry.state(&key).unwrap().owner.is_none()
@@ -130,55 +135,55 @@ impl Deployment {
         }
     }
 
-    /// Sweeps, as the schedule does.
+    /// Invokes the sweeper, as its schedule does.
     pub(crate) fn sweep(&self, scheduled: &str) -> Json {
         self.invoke("sweep", &json!({ "scheduled": scheduled }))
     }
 
-    /// What a function answers to an event.
+    /// Invokes a function with an event. Returns its answer.
     pub(crate) fn invoke(&self, function: &str, event: &Json) -> Json {
         let (name, event) = (format!("{}-{function}", self.name), event.to_string());
-        let said =
+        let output =
             self.aws_command(&["lambda", "invoke", "--function-name", &name, "--payload", &event, "/dev/stdout"]);
-        serde_json::Deserializer::from_str(&said).into_iter().next().unwrap().unwrap()
+        serde_json::Deserializer::from_str(&output).into_iter().next().unwrap().unwrap()
     }
 
     /// The lines of JSON in a function's log.
     pub(crate) fn log(&self, function: &str) -> Vec<Json> {
         let group = format!("/aws/lambda/{}-{function}", self.name);
-        let said = self.aws_command(&["logs", "filter-log-events", "--log-group-name", &group]);
-        let said: Json = serde_json::from_str(&said).unwrap();
-        let messages = said["events"].as_array().unwrap().iter().map(|event| event["message"].as_str().unwrap());
+        let output = self.aws_command(&["logs", "filter-log-events", "--log-group-name", &group]);
+        let output: Json = serde_json::from_str(&output).unwrap();
+        let messages = output["events"].as_array().unwrap().iter().map(|event| event["message"].as_str().unwrap());
         messages.filter_map(|message| serde_json::from_str(message).ok()).collect()
     }
 
-    /// Lets a function run for so many seconds.
+    /// Sets the timeout of a function.
     pub(crate) fn give_time(&self, function: &str, seconds: u32) {
         let (name, seconds) = (format!("{}-{function}", self.name), seconds.to_string());
         self.aws_command(&["lambda", "update-function-configuration", "--function-name", &name, "--timeout", &seconds]);
     }
 
-    /// Lets a function run with other numbers, until what this gives is dropped.
+    /// Sets environment variables of a function, until the returned value is dropped.
     pub(crate) fn with_variables(&self, function: &str, variables: &[(&str, &str)]) -> Variables<'_> {
         let name = format!("{}-{function}", self.name);
-        let said = self.aws_command(&["lambda", "get-function-configuration", "--function-name", &name]);
-        let before: Json = serde_json::from_str(&said).unwrap();
+        let output = self.aws_command(&["lambda", "get-function-configuration", "--function-name", &name]);
+        let before: Json = serde_json::from_str(&output).unwrap();
         let before = before["Environment"]["Variables"].clone();
-        let mut now = before.clone();
-        variables.iter().for_each(|(name, value)| now[*name] = json!(value));
-        let changed = Variables { deployment: self, function: name, before };
-        changed.set(&now);
-        changed
+        let mut changed = before.clone();
+        variables.iter().for_each(|(name, value)| changed[*name] = json!(value));
+        let guard = Variables { deployment: self, function: name, before };
+        guard.set(&changed);
+        guard
     }
 
-    /// Starts the flow of a tenant's table, as anybody may who has the right.
+    /// Starts the flow for a table, as any user with permission can.
     pub(crate) fn start(&self, key: &TableKey) {
         let input = json!({ "tenant": key.tenant, "table": key.table }).to_string();
-        let call = self.aws.sfn.start_execution().state_machine_arn(&self.machine).input(input);
+        let call = self.aws.sfn.start_execution().state_machine_arn(&self.state_machine).input(input);
         self.aws.wait(call.send()).unwrap();
     }
 
-    /// Lets the moment when a table's lease expires be long ago.
+    /// Makes the lease of a table expire.
     pub(crate) fn expire(&self, key: &TableKey) {
         let text = |text: &str| AttributeValue::S(text.into());
         let call = self.aws.dynamodb.update_item().table_name(format!("{}-registry", self.name));
@@ -187,7 +192,7 @@ impl Deployment {
         self.aws.wait(call.expression_attribute_values(":then", AttributeValue::N("1".into())).send()).unwrap();
     }
 
-    /// What the `aws` command says.
+    /// Runs the `aws` command. Returns its output.
     pub(crate) fn aws_command(&self, words: &[&str]) -> String {
         let mut command = Command::new("aws");
         let output = command.args(words).env("PATH", &self.path).envs(environment(Stack::get())).output().unwrap();
@@ -196,17 +201,17 @@ impl Deployment {
     }
 
     /// Runs the command line against the registry on AWS.
-    pub(crate) fn tidemark(&self, arguments: &[&str]) -> Said {
+    pub(crate) fn tidemark(&self, arguments: &[&str]) -> CommandOutput {
         let environment = environment(Stack::get());
         let environment: Vec<(&str, &str)> = environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        World::new().tidemark_with(
+        Workspace::new().tidemark_with_env(
             &[arguments, &["--store", &format!("dynamodb:{}-registry", self.name)]].concat(),
             &environment,
         )
     }
 
-    /// The lines on the stream of tenants whose names begin like this, each once, by tenant and table; and how many there
-    /// were with those that came twice.
+    /// The distinct lines on the stream by tenant and table, for the tenants with this prefix, and the number of
+    /// operations including repetitions.
     pub(crate) fn published(&self, tenants: &str) -> (Lines, usize) {
         let stack = Stack::get();
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("stack/read_stream.py");
@@ -222,26 +227,26 @@ impl Deployment {
             let record: Json = serde_json::from_str(line).unwrap();
             if record["tenant"].as_str().unwrap().starts_with(tenants) {
                 number += usize::from(record["id"].is_string());
-                lines.entry(of(&record)).or_default().insert(line.to_owned());
+                lines.entry(tenant_and_table(&record)).or_default().insert(line.to_owned());
             }
         }
         (lines, number)
     }
 
-    /// Executions of the flow that run.
+    /// The number of running executions of the flow.
     pub(crate) fn running(&self) -> usize {
         self.executions("RUNNING")
     }
 
-    /// How many executions of the flow stand at this.
+    /// The number of executions of the flow with this status.
     pub(crate) fn executions(&self, status: &str) -> usize {
-        let call = self.aws.sfn.list_executions().state_machine_arn(&self.machine).status_filter(status.into());
+        let call = self.aws.sfn.list_executions().state_machine_arn(&self.state_machine).status_filter(status.into());
         let mut pages = call.into_paginator().items().send();
         std::iter::from_fn(|| self.aws.wait(pages.next())).map(Result::unwrap).count()
     }
 }
 
-/// A function that runs with other numbers.
+/// Changed environment variables of a function, restored on drop.
 pub(crate) struct Variables<'a> {
     deployment: &'a Deployment,
     function: String,
@@ -262,12 +267,12 @@ impl Drop for Variables<'_> {
     }
 }
 
-/// The outputs of a stack, as `infra/deploy` tells them.
-pub(crate) fn outputs(said: &str) -> BTreeMap<&str, &str> {
-    said.lines().filter_map(|line| line.split_once(' ')).map(|(name, value)| (name, value.trim())).collect()
+/// The outputs of a stack, parsed from the output of `infra/deploy`.
+pub(crate) fn outputs(output: &str) -> BTreeMap<&str, &str> {
+    output.lines().filter_map(|line| line.split_once(' ')).map(|(name, value)| (name, value.trim())).collect()
 }
 
-/// Tries to deploy what nobody deployed before; whether it went well, and what was said.
+/// Tries to create a new deployment. Returns whether it succeeded, and the output.
 pub(crate) fn try_to_deploy(name: &str) -> (bool, String) {
     let (stack, folder) = (Stack::get(), tempfile::tempdir().unwrap());
     let built = Path::new(env!("CARGO_BIN_EXE_bootstrap-under-test")).parent().unwrap();
@@ -279,45 +284,45 @@ pub(crate) fn try_to_deploy(name: &str) -> (bool, String) {
 /// Lines by tenant and table.
 pub(crate) type Lines = BTreeMap<(String, String), BTreeSet<String>>;
 
-fn of(record: &Json) -> (String, String) {
+fn tenant_and_table(record: &Json) -> (String, String) {
     (record["tenant"].as_str().unwrap().into(), record["table"].as_str().unwrap().into())
 }
 
-/// What the command line publishes on one machine, as lines by tenant and table.
-pub(crate) fn published_here(world: &World) -> Lines {
+/// The lines that the command line published on this machine, by tenant and table.
+pub(crate) fn published_here(workspace: &Workspace) -> Lines {
     let mut lines = Lines::new();
-    for path in files(&world.path("out")).into_keys() {
+    for path in files(&workspace.path("out")).into_keys() {
         if path.to_str().unwrap().starts_with('.') {
             continue;
         }
-        for line in gunzip(&world.path("out").join(&path)).lines() {
+        for line in gunzip(&workspace.path("out").join(&path)).lines() {
             let record: Json = serde_json::from_str(line).unwrap();
-            lines.entry(of(&record)).or_default().insert(line.to_owned());
+            lines.entry(tenant_and_table(&record)).or_default().insert(line.to_owned());
         }
     }
     lines
 }
 
-/// Waits until something is so.
-pub(crate) fn wait(what: &str, is_so: impl Fn() -> bool) {
-    for _ in 0..PATIENCE {
-        if is_so() {
+/// Waits until a condition holds.
+pub(crate) fn wait(condition: &str, holds: impl Fn() -> bool) {
+    for _ in 0..TIMEOUT {
+        if holds() {
             return;
         }
         thread::sleep(Duration::from_millis(100));
     }
-    panic!("it was not so after {} s: {what}\n{}", PATIENCE / 10, what_went_on());
+    panic!("timed out after {} s waiting until {condition}\n{}", TIMEOUT / 10, failures());
 }
 
-/// Executions that did not succeed, dead letters and errors in logs, in words.
-fn what_went_on() -> String {
+/// Describes failed executions, dead letters and errors in logs.
+fn failures() -> String {
     let stack = Stack::get();
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("stack/look.py");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("stack/inspect_account.py");
     let output = Command::new(stack.python()).arg(script).arg(stack.aws()).output().unwrap();
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// Deploys the templates below `root` with binaries that were built for the tests, and gives what was said.
+/// Deploys the templates below `root` with binaries built for the tests. Returns the output.
 fn deploy(path: &str, root: &Path, built: &Path, name: &str, parameters: &[String]) -> String {
     let binaries = tempfile::tempdir().unwrap();
     let mut arguments = arguments(binaries.path(), built, name);
@@ -325,7 +330,7 @@ fn deploy(path: &str, root: &Path, built: &Path, name: &str, parameters: &[Strin
     infra_deploy(path, root, &arguments)
 }
 
-/// What `infra/deploy` is told, with the binaries put where it looks for them.
+/// The arguments for `infra/deploy`. Copies the binaries to the folder they name.
 fn arguments(binaries: &Path, built: &Path, name: &str) -> Vec<String> {
     for binary in ["bootstrap", "apply-orders"] {
         fs::copy(built.join(format!("{binary}-under-test")), binaries.join(binary)).unwrap();
@@ -334,26 +339,26 @@ fn arguments(binaries: &Path, built: &Path, name: &str) -> Vec<String> {
     ["--name", name, "--arch", "x86_64", "--yes", "--binaries", binaries].map(str::to_owned).to_vec()
 }
 
-/// Runs `infra/deploy`, and gives what it says.
+/// Runs `infra/deploy`, which must succeed. Returns its output.
 fn infra_deploy(path: &str, root: &Path, arguments: &[impl AsRef<OsStr>]) -> String {
-    let (is_well, said) = run_infra_deploy(path, root, arguments);
-    assert!(is_well, "{said}");
-    said
+    let (succeeded, output) = run_infra_deploy(path, root, arguments);
+    assert!(succeeded, "{output}");
+    output
 }
 
-/// Whether it goes well, and what it says.
+/// Runs `infra/deploy`. Returns whether it succeeded, and its output.
 fn run_infra_deploy(path: &str, root: &Path, arguments: &[impl AsRef<OsStr>]) -> (bool, String) {
     let mut command = Command::new(root.join("infra/deploy"));
     command.args(arguments).env("PATH", path).envs(environment(Stack::get())).env("TIDEMARK_DEPLOY_PAUSE", "0.3");
     let output = command.output().unwrap();
-    let said = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
-    (output.status.success(), said)
+    let text = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+    (output.status.success(), text)
 }
 
-/// The `aws` command of the test stack as a program, and the path on which it is found first.
+/// Writes the `aws` command of the test stack as a program. Returns a `PATH` on which it comes first.
 fn aws_command(folder: &Path, stack: &Stack) -> String {
     let program = folder.join("aws");
-    // This command line reads the endpoint of SQS from nowhere else.
+    // This version of the command takes the endpoint of SQS only as an argument.
     let script = format!(
         "#!/bin/sh\n[ \"$1\" = sqs ] && set -- --endpoint-url {} \"$@\"\nexec {} -m awscli \"$@\"\n",
         stack.aws(),
@@ -361,7 +366,7 @@ fn aws_command(folder: &Path, stack: &Stack) -> String {
     );
     fs::write(&program, script).unwrap();
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-    // Its Python comes first as well: one of a version manager would put programs of its own in front.
+    // Its Python comes first, too: that of a version manager would put other programs before ours.
     let python = Path::new(stack.python()).parent().unwrap();
     format!("{}:{}:{}", folder.display(), python.display(), std::env::var("PATH").unwrap_or_default())
 }
@@ -372,43 +377,4 @@ fn environment(stack: &Stack) -> Vec<(&'static str, String)> {
     environment.push(("AWS_EC2_METADATA_DISABLED", "true".into()));
     environment.push(("AWS_DEFAULT_REGION", "us-east-1".into()));
     environment
-}
-
-/// Calls of the functions that fail; none does any more when this goes away.
-pub(crate) struct Faults;
-
-impl Faults {
-    /// From now on.
-    pub(crate) fn new(rules: &Json) -> Self {
-        let (status, said) = Stack::get().ask_proxy("POST", "/_rules", &rules.to_string());
-        assert_eq!(status, 200, "{said}");
-        Self
-    }
-
-    /// How many calls failed since the log was emptied, by what was done to them.
-    pub(crate) fn struck() -> BTreeMap<String, usize> {
-        let mut struck = BTreeMap::new();
-        for call in calls() {
-            if let Some(fault) = call["fault"].as_str() {
-                *struck.entry(fault.to_owned()).or_default() += 1;
-            }
-        }
-        struck
-    }
-}
-
-impl Drop for Faults {
-    fn drop(&mut self) {
-        Stack::get().ask_proxy("POST", "/_rules", &json!([]).to_string());
-    }
-}
-
-/// Every call that the functions made since the log was emptied.
-pub(crate) fn calls() -> Vec<Json> {
-    serde_json::from_str(&Stack::get().ask_proxy("GET", "/_log", "").1).unwrap()
-}
-
-/// Empties the log of calls.
-pub(crate) fn forget_calls() {
-    Stack::get().ask_proxy("DELETE", "/_rules", "");
 }

@@ -1,12 +1,13 @@
-//! Every mistake that a schema can have, as a person sees it: one directory per code in `tests/diagnostics/`.
+//! Every mistake that a schema can contain, as its author sees it: one directory per code in `tests/diagnostics/`.
 //!
-//! `BLESS=1 cargo test --release -p tests diagnostics` writes what is expected anew; read the difference then.
+//! `BLESS=1 cargo test --release -p tests diagnostics` rewrites the expected texts; review the diff.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use generator::diagnostic::{Code, Diagnostic, Look, human, json};
+use generator::diagnostic::{Code, Diagnostic};
+use generator::render::{Color, human, json};
 use generator::source::{self, Source};
 use serde_json::Value;
 
@@ -14,14 +15,14 @@ fn cases() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("diagnostics")
 }
 
-fn found_in(case: &Path) -> (Vec<Source>, Vec<Diagnostic>) {
+fn diagnostics_of(case: &Path) -> (Vec<Source>, Vec<Diagnostic>) {
     let sources = source::read_all(case).unwrap();
-    let diagnostics = generator::tables(&sources).expect_err("a case has a mistake");
+    let diagnostics = generator::tables(&sources).expect_err("every case contains a mistake");
     (sources, diagnostics)
 }
 
 #[test]
-fn every_code_has_a_directory_and_every_directory_a_code() {
+fn every_code_has_a_directory_and_vice_versa() {
     let codes: BTreeSet<String> = Code::ALL.iter().map(Code::to_string).collect();
     let directories: BTreeSet<String> =
         fs::read_dir(cases()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
@@ -29,29 +30,32 @@ fn every_code_has_a_directory_and_every_directory_a_code() {
 }
 
 #[test]
-fn every_mistake_looks_as_expected() {
+fn every_diagnostic_matches_its_expected_text() {
     let bless = std::env::var_os("BLESS").is_some();
-    let mut differ = Vec::new();
+    let mut differences = Vec::new();
     for code in Code::ALL {
         let case = cases().join(code.name());
-        let (sources, diagnostics) = found_in(&case);
-        assert!(diagnostics.iter().any(|diagnostic| diagnostic.code == *code), "{code} does not show its mistake");
-        let text = human(&diagnostics, &sources, Look::Plain);
+        let (sources, diagnostics) = diagnostics_of(&case);
+        assert!(
+            diagnostics.iter().any(|diagnostic| diagnostic.code == *code),
+            "the case for {code} does not produce it"
+        );
+        let text = human(&diagnostics, &sources, Color::Never);
         if bless {
             fs::write(case.join("expected.txt"), &text).unwrap();
         }
         let expected = fs::read_to_string(case.join("expected.txt")).unwrap_or_default();
         if text != expected {
-            differ.push(format!("== {code}: expected\n{expected}\n== {code}: found\n{text}"));
+            differences.push(format!("== {code}: expected\n{expected}\n== {code}: actual\n{text}"));
         }
     }
-    assert!(differ.is_empty(), "{}", differ.join("\n"));
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
 }
 
 #[test]
-fn every_mistake_says_more_than_that_it_is_one() {
+fn every_diagnostic_has_help_or_a_label() {
     for code in Code::ALL {
-        for diagnostic in found_in(&cases().join(code.name())).1 {
+        for diagnostic in diagnostics_of(&cases().join(code.name())).1 {
             let has_label = diagnostic.labels.iter().any(|label| !label.text.is_empty());
             assert!(diagnostic.help.is_some() || has_label, "{diagnostic:?}");
         }
@@ -59,37 +63,37 @@ fn every_mistake_says_more_than_that_it_is_one() {
 }
 
 #[test]
-fn mistakes_come_in_reading_order_and_name_places_inside_their_file() {
+fn diagnostics_are_in_source_order_with_spans_inside_their_file() {
     for code in Code::ALL {
-        let (sources, diagnostics) = found_in(&cases().join(code.name()));
-        let place = |diagnostic: &Diagnostic| {
+        let (sources, diagnostics) = diagnostics_of(&cases().join(code.name()));
+        let location = |diagnostic: &Diagnostic| {
             (diagnostic.file.clone(), diagnostic.labels.first().map_or(0, |label| label.span.start))
         };
-        assert!(diagnostics.is_sorted_by_key(place), "{code}");
+        assert!(diagnostics.is_sorted_by_key(location), "{code}");
         assert_spans_are_inside(&diagnostics, &sources);
     }
 }
 
 #[test]
-fn machines_get_the_same_mistakes_with_lines_and_columns() {
+fn json_reports_the_same_diagnostics_with_lines_and_columns() {
     for code in Code::ALL {
-        let (sources, diagnostics) = found_in(&cases().join(code.name()));
+        let (sources, diagnostics) = diagnostics_of(&cases().join(code.name()));
         let objects: Vec<Value> = serde_json::from_str(&json(&diagnostics, &sources)).unwrap();
-        let look = human(&diagnostics, &sources, Look::Plain);
+        let text = human(&diagnostics, &sources, Color::Never);
         assert_eq!(objects.len(), diagnostics.len());
         for object in objects {
-            let place = match object["line"].as_u64() {
+            let location = match object["line"].as_u64() {
                 Some(line) => format!("{}:{line}:{}", object["file"].as_str().unwrap(), object["column"]),
                 None => object["file"].as_str().unwrap().to_owned(),
             };
-            assert!(look.contains(&format!("--> {place}\n")), "{place} is not in\n{look}");
-            assert!(look.contains(&format!("error[{}]: ", object["code"].as_str().unwrap())));
+            assert!(text.contains(&format!("--> {location}\n")), "{location} is missing from\n{text}");
+            assert!(text.contains(&format!("error[{}]: ", object["code"].as_str().unwrap())));
         }
     }
 }
 
 #[test]
-fn json_names_every_field() {
+fn json_contains_every_field() {
     let source = Source::new("schemas/t.yaml", "table: t\nprimary_key: [id]\ncolumns: [{ name: id, type: integr }]\n");
     let diagnostics = generator::tables(std::slice::from_ref(&source)).unwrap_err();
     let objects: Value = serde_json::from_str(&json(&diagnostics, &[source])).unwrap();
@@ -101,11 +105,14 @@ fn json_names_every_field() {
     assert_eq!(objects, expected);
 }
 
-/// Panics when a label could not be underlined.
+/// Panics if a label's span is outside its file, so that it could not be underlined.
 pub(crate) fn assert_spans_are_inside(diagnostics: &[Diagnostic], sources: &[Source]) {
     for diagnostic in diagnostics {
         for label in &diagnostic.labels {
-            let source = sources.iter().find(|source| source.path == diagnostic.file).expect("its file is known");
+            let source = sources
+                .iter()
+                .find(|source| source.path == diagnostic.file)
+                .expect("a diagnostic names one of the sources");
             assert!(source.text.get(label.span.clone()).is_some(), "{diagnostic:?}");
         }
     }

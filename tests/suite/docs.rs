@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 use xxhash_rust::xxh3::xxh3_128;
 use xxhash_rust::xxh64::xxh64;
 
-use crate::world::{World, files, gunzip};
+use crate::workspace::{Workspace, files, gunzip};
 
 /// The checkout.
 fn root() -> PathBuf {
@@ -34,14 +34,14 @@ fn blocks(page: &str, language: &str) -> Vec<String> {
 fn tests() -> BTreeSet<String> {
     let suite = Path::new(env!("CARGO_MANIFEST_DIR")).join("suite");
     let test = Regex::new(r"#\[test\]\s+fn (\w+)").unwrap();
-    let mut found = BTreeSet::new();
+    let mut tests = BTreeSet::new();
     for path in sources(&suite) {
         let module = path.strip_prefix(&suite).unwrap().with_extension("");
         let module = module.to_string_lossy().replace('/', "::");
         let text = fs::read_to_string(&path).unwrap();
-        found.extend(test.captures_iter(&text).map(|name| format!("{module}::{}", &name[1])));
+        tests.extend(test.captures_iter(&text).map(|name| format!("{module}::{}", &name[1])));
     }
-    found
+    tests
 }
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
@@ -58,7 +58,7 @@ fn the_page_of_faults_names_tests_that_are_there() {
     assert!(named.len() > 50, "{named:?}");
     let tests = tests();
     let missing: Vec<&String> = named.difference(&tests).collect();
-    assert!(missing.is_empty(), "{missing:?}");
+    assert!(missing.is_empty(), "docs/faults.md names tests that do not exist: {missing:#?}");
 }
 
 #[test]
@@ -77,12 +77,12 @@ fn records(page: &str) -> Vec<String> {
 
 #[test]
 fn records_on_the_pages_are_lines_that_the_samples_publish() {
-    let world = World::new();
-    assert_eq!(world.tidemark(&["run", &root().join("samples/exports").to_string_lossy()]).status, 0);
-    let parts = files(&world.path("out"));
+    let workspace = Workspace::new();
+    assert_eq!(workspace.tidemark(&["run", &root().join("samples/exports").to_string_lossy()]).status, 0);
+    let parts = files(&workspace.path("out"));
     let parts = parts.keys().filter(|path| path.extension().is_some_and(|extension| extension == "gz"));
     let published: BTreeSet<String> = parts
-        .flat_map(|path| gunzip(&world.path("out").join(path)).lines().map(str::to_owned).collect::<Vec<_>>())
+        .flat_map(|path| gunzip(&workspace.path("out").join(path)).lines().map(str::to_owned).collect::<Vec<_>>())
         .collect();
     for (page, number) in [("README.md", 1), ("docs/wire-format.md", 3)] {
         let records = records(&read(page));

@@ -1,4 +1,4 @@
-//! Everything that computes a delta, behind one signature, and what it means that two of them agree.
+//! Every implementation of the delta behind one signature, and the comparison of their results.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use runtime::Error;
-use runtime::change_set::Comparison;
 use runtime::delta::{self, Delta};
 use runtime::engine::{Engines, Limits};
+use runtime::plan::Comparison;
 use runtime::table::Table;
 use runtime::telemetry::Watch;
 use serde_json::{Map, Value as Json};
@@ -20,10 +20,10 @@ pub(crate) const TENANT: &str = "acme";
 pub(crate) const VERSION: &str = "20260102_V0001";
 pub(crate) const PREVIOUS: &str = "20260101_V0001";
 
-/// The files of an export, with their names.
+/// The files of an export: names and bytes.
 pub(crate) type Parts = Vec<(String, Vec<u8>)>;
 
-/// Two exports of a table.
+/// The input of a delta: two exports of a table.
 #[derive(Debug, Clone)]
 pub(crate) struct Given {
     pub(crate) table: &'static Table,
@@ -31,11 +31,11 @@ pub(crate) struct Given {
     pub(crate) snapshot: Parts,
 }
 
-/// What an engine makes of them.
+/// The result of a delta.
 #[derive(Debug, Clone)]
 pub(crate) enum Finding {
     Changes(Changes),
-    /// The offenders that are shown, and all of them by reason.
+    /// The rejected rows that are shown, and the number of all rejected rows by reason.
     Rejected {
         shown: Vec<Reject>,
         totals: BTreeMap<String, u64>,
@@ -49,13 +49,13 @@ pub(crate) struct Engine {
     pub(crate) delta: fn(&Given) -> Finding,
 }
 
-/// All of them. The reference stands first: the others are held against it.
+/// All implementations. The reference comes first; the others are compared with it.
 pub(crate) const ENGINES: &[Engine] = &[
     Engine { name: "reference", delta: by_reference },
     Engine { name: "native", delta: natively },
-    Engine { name: "native without memory", delta: without_memory },
-    Engine { name: "native with one thread", delta: with_one_thread },
-    Engine { name: "native with eight threads", delta: with_eight_threads },
+    Engine { name: "native without memory", delta: native_without_memory },
+    Engine { name: "native with one thread", delta: native_with_one_thread },
+    Engine { name: "native with eight threads", delta: native_with_eight_threads },
 ];
 
 pub(crate) fn by_reference(given: &Given) -> Finding {
@@ -73,40 +73,40 @@ fn borrowed(parts: &Parts) -> Vec<(&str, &[u8])> {
     parts.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect()
 }
 
-/// How many comparisons of the native engine there were of each kind.
+/// How often the native engine used each kind of comparison.
 pub(crate) static COMPARISONS: [AtomicUsize; 3] = [const { AtomicUsize::new(0) }; 3];
 
 thread_local! {
-    static SEEN: Cell<Option<Comparison>> = const { Cell::new(None) };
+    static LAST_COMPARISON: Cell<Option<Comparison>> = const { Cell::new(None) };
 }
 
-/// How the native engine compared what this thread gave it last; `None` when it refused that.
+/// How the native engine compared the last input of this thread; `None` if it rejected that input.
 pub(crate) fn seen() -> Option<Comparison> {
-    SEEN.get()
+    LAST_COMPARISON.get()
 }
 
 pub(crate) fn natively(given: &Given) -> Finding {
-    native(given, Limits::default())
+    run_native(given, Limits::default())
 }
 
-/// Every row goes to a temporary file, and every partition's operations are written in a second look of their own.
-pub(crate) fn without_memory(given: &Given) -> Finding {
-    native(given, Limits { memory: 1, ..Limits::default() })
+/// Every row is spilled to a temporary file, and the operations of each partition are written in a second pass.
+fn native_without_memory(given: &Given) -> Finding {
+    run_native(given, Limits { memory: 1, ..Limits::default() })
 }
 
-/// Nothing is shared out, and one export is read after the other.
-pub(crate) fn with_one_thread(given: &Given) -> Finding {
-    native(given, Limits { threads: NonZero::<usize>::MIN, ..Limits::default() })
+/// Work is not divided, and the exports are read one after the other.
+fn native_with_one_thread(given: &Given) -> Finding {
+    run_native(given, Limits { threads: NonZero::<usize>::MIN, ..Limits::default() })
 }
 
-/// Parts are read at the same time, each thread with room for a single row.
-pub(crate) fn with_eight_threads(given: &Given) -> Finding {
-    native(given, Limits { memory: 1, threads: NonZero::new(8).unwrap(), ..Limits::default() })
+/// Parts are read in parallel, each thread with memory for a single row.
+fn native_with_eight_threads(given: &Given) -> Finding {
+    run_native(given, Limits { memory: 1, threads: NonZero::new(8).unwrap(), ..Limits::default() })
 }
 
-fn native(given: &Given, limits: Limits) -> Finding {
+fn run_native(given: &Given, limits: Limits) -> Finding {
     let folder = tempfile::tempdir().unwrap();
-    let export = |name: &str, parts| delta::export(&write(&folder.path().join(name), parts));
+    let export = |name: &str, parts| delta::export(&write_parts(&folder.path().join(name), parts));
     let delta = || -> runtime::error::Result<Delta> {
         Ok(Delta {
             table: given.table,
@@ -120,11 +120,11 @@ fn native(given: &Given, limits: Limits) -> Finding {
         })
     };
     let mut out = Vec::new();
-    SEEN.set(None);
+    LAST_COMPARISON.set(None);
     match delta().and_then(|delta| delta.run(&mut out, &Watch::default())) {
         Ok(plan) => {
             COMPARISONS[plan.findings.comparison as usize].fetch_add(1, Ordering::Relaxed);
-            SEEN.set(Some(plan.findings.comparison));
+            LAST_COMPARISON.set(Some(plan.findings.comparison));
             Finding::Changes(Changes {
                 operations: operations(given.table, &out),
                 rows: plan.counts.rows,
@@ -136,23 +136,12 @@ fn native(given: &Given, limits: Limits) -> Finding {
                 fingerprint: plan.fingerprint,
             })
         }
-        Err(Error::Rejected(rejected)) => {
-            let rejects = rejected.rejects;
-            let shown = rejects.offenders.into_iter().map(|offender| Reject {
-                part: offender.part,
-                line: offender.line,
-                column: offender.column,
-                reason: offender.reason.to_string(),
-            });
-            let totals = rejects.totals.iter().map(|(reason, count)| (reason.to_string(), *count)).collect();
-            Finding::Rejected { shown: shown.collect(), totals }
-        }
-        Err(error @ Error::Export(_)) => Finding::Stopped(error.to_string()),
-        Err(error) => panic!("the native engine failed as if the input were not at fault: {error:?}"),
+        Err(error) if error.fails_the_version() => Finding::from_error(&error),
+        Err(error) => panic!("the native engine failed with an error that does not blame the input: {error:?}"),
     }
 }
 
-fn write(folder: &Path, parts: &Parts) -> PathBuf {
+fn write_parts(folder: &Path, parts: &Parts) -> PathBuf {
     fs::create_dir(folder).unwrap();
     for (name, bytes) in parts {
         fs::write(folder.join(name), bytes).unwrap();
@@ -160,17 +149,17 @@ fn write(folder: &Path, parts: &Parts) -> PathBuf {
     folder.into()
 }
 
-/// The operations of NDJSON text. Their fields must stand in the documented order.
+/// Parses operations from NDJSON, and asserts that their fields are in the documented order.
 pub(crate) fn operations(table: &Table, text: &[u8]) -> Vec<Json> {
     let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
     lines
         .map(|line| {
             let operation: Json = serde_json::from_slice(line).unwrap();
-            let InOrder(fields) = serde_json::from_slice(line).unwrap();
-            let wanted: Vec<&str> = FIELDS.iter().copied().filter(|name| operation.get(*name).is_some()).collect();
-            assert_eq!(fields.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), wanted);
+            let OrderedObject(fields) = serde_json::from_slice(line).unwrap();
+            let expected: Vec<&str> = FIELDS.iter().copied().filter(|name| operation.get(*name).is_some()).collect();
+            assert_eq!(fields.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), expected);
             for (name, value) in fields {
-                assert_order(table, &name, &value);
+                assert_field_order(table, &name, &value);
             }
             operation
         })
@@ -195,37 +184,41 @@ pub(crate) const FIELDS: [&str; 14] = [
     "schema",
 ];
 
-fn assert_order(table: &Table, name: &str, value: &serde_json::value::RawValue) {
-    let wanted = match name {
+fn assert_field_order(table: &Table, name: &str, value: &serde_json::value::RawValue) {
+    let expected = match name {
         "key" => table.primary_key.to_vec(),
         "before" | "after" => {
             table.columns.iter().filter(|column| !table.is_key(column)).map(|column| column.name).collect()
         }
         _ => return,
     };
-    let InOrder(fields) = serde_json::from_str(value.get()).unwrap();
-    assert_eq!(fields.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), wanted, "the order within {name}");
+    let OrderedObject(fields) = serde_json::from_str(value.get()).unwrap();
+    assert_eq!(
+        fields.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(),
+        expected,
+        "the order of fields in {name}"
+    );
 }
 
-/// A JSON object whose fields keep their order, and their repetitions.
-struct InOrder(Vec<(String, Box<serde_json::value::RawValue>)>);
+/// A JSON object that keeps the order and the repetitions of its fields.
+struct OrderedObject(Vec<(String, Box<serde_json::value::RawValue>)>);
 
-impl<'de> serde::Deserialize<'de> for InOrder {
+impl<'de> serde::Deserialize<'de> for OrderedObject {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Fields;
         impl<'de> serde::de::Visitor<'de> for Fields {
-            type Value = InOrder;
+            type Value = OrderedObject;
 
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str("an object")
             }
 
-            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<InOrder, A::Error> {
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<OrderedObject, A::Error> {
                 let mut fields = Vec::new();
                 while let Some(field) = map.next_entry()? {
                     fields.push(field);
                 }
-                Ok(InOrder(fields))
+                Ok(OrderedObject(fields))
             }
         }
         deserializer.deserialize_map(Fields)
@@ -233,7 +226,20 @@ impl<'de> serde::Deserialize<'de> for InOrder {
 }
 
 impl Finding {
-    /// All rejects, each of them shown.
+    /// What an engine reported as the input's fault.
+    pub(crate) fn from_error(error: &Error) -> Self {
+        let Some(rejects) = error.rejects() else { return Self::Stopped(error.to_string()) };
+        let shown = rejects.offenders.iter().map(|offender| Reject {
+            part: offender.part.clone(),
+            line: offender.line,
+            column: offender.column.clone(),
+            reason: offender.reason.to_string(),
+        });
+        let totals = rejects.totals.iter().map(|(reason, count)| (reason.to_string(), *count)).collect();
+        Self::Rejected { shown: shown.collect(), totals }
+    }
+
+    /// A result in which every rejected row is shown.
     pub(crate) fn rejected(rejects: Vec<Reject>) -> Self {
         let mut totals = BTreeMap::new();
         for reject in &rejects {
@@ -245,34 +251,34 @@ impl Finding {
     pub(crate) fn changes(&self) -> &Changes {
         match self {
             Self::Changes(changes) => changes,
-            other => panic!("expected a change set, found {other:?}"),
+            other => panic!("expected changes, got {other:?}"),
         }
     }
 }
 
-/// What differs between what is expected and what an engine found.
-pub(crate) fn difference(expected: &Finding, found: &Finding) -> Option<String> {
-    match (expected, found) {
-        (Finding::Changes(expected), Finding::Changes(found)) => changes_difference(expected, found),
-        (Finding::Rejected { shown: all, totals }, Finding::Rejected { shown, totals: found }) => {
-            rejects_difference(all, totals, shown, found)
+/// Describes the difference between the expected and the actual result, if there is one.
+pub(crate) fn difference(expected: &Finding, actual: &Finding) -> Option<String> {
+    match (expected, actual) {
+        (Finding::Changes(expected), Finding::Changes(actual)) => changes_difference(expected, actual),
+        (Finding::Rejected { shown: all, totals }, Finding::Rejected { shown, totals: actual_totals }) => {
+            rejects_difference(all, totals, shown, actual_totals)
         }
         (Finding::Stopped(_), Finding::Stopped(_)) => None,
-        _ => Some(format!("expected {expected:#?}\nfound {found:#?}")),
+        _ => Some(format!("expected {expected:#?}\nactual {actual:#?}")),
     }
 }
 
-fn changes_difference(expected: &Changes, found: &Changes) -> Option<String> {
-    let (wanted, got) = (by_key(&expected.operations), by_key(&found.operations));
-    for key in wanted.keys().chain(got.keys()) {
-        match (wanted.get(key).map(Vec::as_slice), got.get(key).map(Vec::as_slice)) {
-            (Some([wanted]), Some([got])) if same(wanted, got) => {}
-            (wanted, got) => return Some(format!("key {key}\nexpected {wanted:#?}\nfound {got:#?}")),
+fn changes_difference(expected: &Changes, actual: &Changes) -> Option<String> {
+    let (expected_by_key, actual_by_key) = (by_key(&expected.operations), by_key(&actual.operations));
+    for key in expected_by_key.keys().chain(actual_by_key.keys()) {
+        match (expected_by_key.get(key).map(Vec::as_slice), actual_by_key.get(key).map(Vec::as_slice)) {
+            (Some([expected]), Some([actual])) if json_equal(expected, actual) => {}
+            (expected, actual) => return Some(format!("key {key}\nexpected {expected:#?}\nactual {actual:#?}")),
         }
     }
     let counts = |changes: &Changes| Changes { operations: Vec::new(), ..changes.clone() };
-    let (wanted, got) = (counts(expected), counts(found));
-    (wanted != got).then(|| format!("expected {wanted:#?}\nfound {got:#?}"))
+    let (expected, actual) = (counts(expected), counts(actual));
+    (expected != actual).then(|| format!("expected {expected:#?}\nactual {actual:#?}"))
 }
 
 fn by_key(operations: &[Json]) -> BTreeMap<String, Vec<Json>> {
@@ -283,36 +289,36 @@ fn by_key(operations: &[Json]) -> BTreeMap<String, Vec<Json>> {
     by_key
 }
 
-/// Equal JSON; numbers as their values, so that `1` and `1.0` are equal.
-fn same(a: &Json, b: &Json) -> bool {
-    let same_fields = |a: &Map<String, Json>, b: &Map<String, Json>| {
-        a.len() == b.len() && a.iter().all(|(name, value)| b.get(name).is_some_and(|other| same(value, other)))
+/// Compares JSON with numbers by value, so that `1` equals `1.0`.
+fn json_equal(a: &Json, b: &Json) -> bool {
+    let fields_equal = |a: &Map<String, Json>, b: &Map<String, Json>| {
+        a.len() == b.len() && a.iter().all(|(name, value)| b.get(name).is_some_and(|other| json_equal(value, other)))
     };
     match (a, b) {
-        (Json::Object(a), Json::Object(b)) => same_fields(a, b),
+        (Json::Object(a), Json::Object(b)) => fields_equal(a, b),
         (Json::Number(x), Json::Number(y)) => x == y || ((x.is_f64() || y.is_f64()) && x.as_f64() == y.as_f64()),
         _ => a == b,
     }
 }
 
-/// All offenders are expected; an engine shows the first twenty of them and the totals.
+/// The expectation lists all rejected rows; an engine shows the first twenty, and the totals.
 fn rejects_difference(
     all: &[Reject],
     totals: &BTreeMap<String, u64>,
     shown: &[Reject],
-    found: &BTreeMap<String, u64>,
+    actual_totals: &BTreeMap<String, u64>,
 ) -> Option<String> {
     let sorted = |rejects: &[Reject]| {
         let mut rejects = rejects.to_vec();
         rejects.sort();
         rejects
     };
-    let agrees = totals == found
+    let agrees = totals == actual_totals
         && shown.iter().all(|reject| all.contains(reject))
         && if all.len() <= runtime::reject::SHOWN || shown.len() == all.len() {
             sorted(all) == sorted(shown)
         } else {
             shown.len() == runtime::reject::SHOWN
         };
-    (!agrees).then(|| format!("expected {totals:?} {all:#?}\nfound {found:?} {shown:#?}"))
+    (!agrees).then(|| format!("expected {totals:?} {all:#?}\nactual {actual_totals:?} {shown:#?}"))
 }

@@ -1,11 +1,11 @@
-//! The schema changes between two versions: what was published is compared by today's schema, and nothing is flooded
-//! in silence.
+//! Schemas that change between two versions: the baseline is compared by today's schema, and a schema change never
+//! floods consumers with operations unnoticed.
 
 use serde_json::{Value, json};
 
-use crate::world::{Said, World};
+use crate::workspace::{CommandOutput, Workspace};
 
-/// A schema of table `t` with these columns besides its key `id`.
+/// A schema of table `t` with the key `id` and these columns.
 fn schema(columns: &str) -> String {
     format!(
         "table: t\ndescription: A table.\nprimary_key: [id]\ncolumns:\n  - {{ name: id, type: int }}\n{columns}source: {{ compression: none, nulls: [\"\", \"NULL\"] }}\nengine: {{ athena: false }}\n"
@@ -14,186 +14,188 @@ fn schema(columns: &str) -> String {
 
 const BEFORE: &str = "  - { name: note, type: string, nullable: true }\n  - { name: amount, type: string }\n";
 
-/// A world whose V1, of 200 rows, was published with `note` and `amount`.
-fn world() -> World {
-    let world = World::of_schemas();
-    world.write("schemas/t.yaml", schema(BEFORE).as_bytes());
-    export(&world, "V1", "id,note,amount", |n| format!("{n},n{n},{n}.50"));
-    assert_eq!(world.run().status, 0);
-    world
+/// A table whose V1 was published: 200 rows with `note` and `amount`.
+fn workspace() -> Workspace {
+    let workspace = Workspace::from_schemas();
+    workspace.write("schemas/t.yaml", schema(BEFORE).as_bytes());
+    export(&workspace, "V1", "id,note,amount", |n| format!("{n},n{n},{n}.50"));
+    assert_eq!(workspace.run().status, 0);
+    workspace
 }
 
-fn export(world: &World, version: &str, header: &str, row: impl Fn(u32) -> String) {
+fn export(workspace: &Workspace, version: &str, header: &str, row: impl Fn(u32) -> String) {
     let rows: String = (1..=200).map(|n| row(n) + "\n").collect();
-    world.write(&format!("exports/acme/t/{version}/t.csv"), format!("{header}\n{rows}").as_bytes());
+    workspace.write(&format!("exports/acme/t/{version}/t.csv"), format!("{header}\n{rows}").as_bytes());
 }
 
-/// The same world with another schema.
-fn changed(columns: &str) -> World {
-    let world = world();
-    world.write("schemas/t.yaml", schema(columns).as_bytes());
-    world
+/// The same table after its schema has changed.
+fn changed_schema(columns: &str) -> Workspace {
+    let workspace = workspace();
+    workspace.write("schemas/t.yaml", schema(columns).as_bytes());
+    workspace
 }
 
-fn plan(world: &World, version: &str) -> Said {
-    world.tidemark(&["plan", &format!("acme/t/{version}")])
+fn plan(workspace: &Workspace, version: &str) -> CommandOutput {
+    workspace.tidemark(&["plan", &format!("acme/t/{version}")])
 }
 
-/// The operations of a version, without what frames them.
-fn operations(world: &World, version: &str) -> Vec<Value> {
-    let mut records = world.published(&format!("acme/t/{version}"));
+/// The operations of a version, without BEGIN and END.
+fn operations(workspace: &Workspace, version: &str) -> Vec<Value> {
+    let mut records = workspace.published(&format!("acme/t/{version}"));
     records.retain(|record| !matches!(record["op"].as_str(), Some("BEGIN" | "END")));
     records
 }
 
 #[test]
-fn an_added_column_is_its_default_in_the_rows_from_before() {
-    let world = changed(
+fn an_added_column_takes_its_default_in_baseline_rows() {
+    let workspace = changed_schema(
         &(BEFORE.to_owned()
             + "  - { name: qty, type: int, default: \"1\" }\n  - { name: tag, type: string, nullable: true }\n"),
     );
-    // Row 7 was changed by the source; rows 1 to 150 have another quantity than the default; none has a tag.
-    export(&world, "V2", "id,note,amount,qty,tag", |n| {
+    // The source changed row 7; rows 1 to 150 differ from the default quantity; no row has a tag.
+    export(&workspace, "V2", "id,note,amount,qty,tag", |n| {
         format!(
             "{n},{},{n}.50,{},",
             if n == 7 { "other".into() } else { format!("n{n}") },
             if n <= 150 { 2 } else { 1 }
         )
     });
-    let said = world.run();
-    assert_eq!(said.status, 0, "{}", said.transcript());
-    insta::assert_snapshot!("added", plan(&world, "V2").transcript());
-    let operations = operations(&world, "V2");
+    let output = workspace.run();
+    assert_eq!(output.status, 0, "{}", output.transcript());
+    insta::assert_snapshot!("added", plan(&workspace, "V2").transcript());
+    let operations = operations(&workspace, "V2");
     assert_eq!(operations.len(), 150);
-    let of = |id: u32| operations.iter().find(|operation| operation["key"]["id"] == id).unwrap();
-    assert_eq!(of(1)["changed"], json!(["qty"]));
-    assert_eq!(of(7)["changed"], json!(["note", "qty"]));
-    assert_eq!(of(7)["after"], json!({"note": "other", "amount": "7.50", "qty": 2, "tag": null}));
+    let operation = |id: u32| operations.iter().find(|operation| operation["key"]["id"] == id).unwrap();
+    assert_eq!(operation(1)["changed"], json!(["qty"]));
+    assert_eq!(operation(7)["changed"], json!(["note", "qty"]));
+    assert_eq!(operation(7)["after"], json!({"note": "other", "amount": "7.50", "qty": 2, "tag": null}));
 }
 
 #[test]
-fn an_added_column_that_nothing_fills_stops_the_run() {
-    let world = changed(&(BEFORE.to_owned() + "  - { name: qty, type: int }\n"));
-    export(&world, "V2", "id,note,amount,qty", |n| format!("{n},n{n},{n}.50,1"));
-    insta::assert_snapshot!("added_without_default", world.run().transcript());
-    assert_eq!(world.statuses("acme/t")["V2"], "REGISTERED");
-    // With a default the same version goes through.
-    world.write(
+fn an_added_required_column_without_a_default_stops_the_run() {
+    let workspace = changed_schema(&(BEFORE.to_owned() + "  - { name: qty, type: int }\n"));
+    export(&workspace, "V2", "id,note,amount,qty", |n| format!("{n},n{n},{n}.50,1"));
+    insta::assert_snapshot!("added_without_default", workspace.run().transcript());
+    assert_eq!(workspace.statuses("acme/t")["V2"], "REGISTERED");
+    // With a default, the same version is published.
+    workspace.write(
         "schemas/t.yaml",
         schema(&(BEFORE.to_owned() + "  - { name: qty, type: int, default: \"1\" }\n")).as_bytes(),
     );
-    assert_eq!(world.run().status, 0);
-    assert!(operations(&world, "V2").is_empty());
+    assert_eq!(workspace.run().status, 0);
+    assert!(operations(&workspace, "V2").is_empty());
 }
 
 #[test]
 fn a_removed_column_is_skipped() {
-    let world = changed("  - { name: amount, type: string }\n");
-    export(&world, "V2", "amount,id", |n| format!("{},{n}", if n == 3 { "9".into() } else { format!("{n}.50") }));
-    assert_eq!(world.run().status, 0);
-    insta::assert_snapshot!("removed", plan(&world, "V2").transcript());
-    let operations = operations(&world, "V2");
+    let workspace = changed_schema("  - { name: amount, type: string }\n");
+    export(&workspace, "V2", "amount,id", |n| format!("{},{n}", if n == 3 { "9".into() } else { format!("{n}.50") }));
+    assert_eq!(workspace.run().status, 0);
+    insta::assert_snapshot!("removed", plan(&workspace, "V2").transcript());
+    let operations = operations(&workspace, "V2");
     assert_eq!(operations.len(), 1);
     assert_eq!((&operations[0]["after"], &operations[0]["changed"]), (&json!({"amount": "9"}), &json!(["amount"])));
 }
 
 #[test]
-fn a_retyped_column_is_compared_as_todays_type_and_what_it_cannot_read_differs() {
-    let world = World::of_schemas();
-    world.write("schemas/t.yaml", schema(BEFORE).as_bytes());
-    // Three old amounts are no decimals, one of them NULL where none may stand.
-    export(&world, "V1", "id,note,amount", |n| match n {
+fn a_retyped_column_is_compared_as_its_new_type() {
+    let workspace = Workspace::from_schemas();
+    workspace.write("schemas/t.yaml", schema(BEFORE).as_bytes());
+    // Three old amounts are not decimals; one of them is NULL in a column that is not nullable.
+    export(&workspace, "V1", "id,note,amount", |n| match n {
         5 => "5,n5,free".into(),
         6 => "6,n6,NaN".into(),
         7 => "7,n7,".into(),
         _ => format!("{n},n{n},{n}.5"),
     });
-    assert_eq!(world.run().status, 0);
-    world.write(
+    assert_eq!(workspace.run().status, 0);
+    workspace.write(
         "schemas/t.yaml",
         (schema("  - { name: note, type: string, nullable: true }\n  - { name: amount, type: \"decimal(10,2)\" }\n")
             + "operations: { before_image: true }\n")
             .as_bytes(),
     );
-    // 1.5 is 1.50; row 8 changed; 5, 6 and 7 have become numbers; 9 is gone.
-    export(&world, "V2", "id,note,amount", |n| match n {
+    // 1.5 equals 1.50; row 8 changes; rows 5, 6 and 7 become readable; row 9 is gone.
+    export(&workspace, "V2", "id,note,amount", |n| match n {
         5..=7 => format!("{n},n{n},0"),
         8 => "8,n8,80".into(),
         9 => "1000,n,1".into(),
         _ => format!("{n},n{n},{n}.50"),
     });
-    assert_eq!(world.run().status, 0);
-    insta::assert_snapshot!("retyped", plan(&world, "V2").transcript());
-    let operations = operations(&world, "V2");
+    assert_eq!(workspace.run().status, 0);
+    insta::assert_snapshot!("retyped", plan(&workspace, "V2").transcript());
+    let operations = operations(&workspace, "V2");
     assert_eq!(operations.len(), 6);
-    let of = |id: u32| operations.iter().find(|operation| operation["key"]["id"] == id).unwrap();
-    assert_eq!((&of(5)["op"], &of(5)["after"]["amount"]), (&json!("UPDATE"), &json!("0.00")));
-    // An old image that has no typed form is left out; the others are there.
-    assert_eq!(of(5).get("before"), None);
-    assert_eq!(of(8)["before"], json!({"note": "n8", "amount": "8.50"}));
-    assert_eq!(of(9)["before"], json!({"note": "n9", "amount": "9.50"}));
+    let operation = |id: u32| operations.iter().find(|operation| operation["key"]["id"] == id).unwrap();
+    assert_eq!((&operation(5)["op"], &operation(5)["after"]["amount"]), (&json!("UPDATE"), &json!("0.00")));
+    // A before image that today's types cannot represent is omitted; the others are present.
+    assert_eq!(operation(5).get("before"), None);
+    assert_eq!(operation(8)["before"], json!({"note": "n8", "amount": "8.50"}));
+    assert_eq!(operation(9)["before"], json!({"note": "n9", "amount": "9.50"}));
 }
 
 #[test]
-fn the_row_bytes_of_an_unreadable_old_value_are_its_raw_text() {
-    let world = changed("  - { name: note, type: string, nullable: true }\n  - { name: amount, type: int }\n");
-    export(&world, "V2", "id,note,amount", |n| format!("{n},n{n},1"));
-    assert_eq!(world.run().status, 1);
+fn an_unreadable_baseline_value_is_hashed_as_raw_text() {
+    let workspace =
+        changed_schema("  - { name: note, type: string, nullable: true }\n  - { name: amount, type: int }\n");
+    export(&workspace, "V2", "id,note,amount", |n| format!("{n},n{n},1"));
+    assert_eq!(workspace.run().status, 1);
     let hash = |n: u32| {
         let (id, note, amount) = (n.to_string(), format!("n{n}"), format!("{n}.50"));
         let bytes = format!("{}:{id}{}:{note}!{}:{amount}", id.len(), note.len(), amount.len());
         i128::from(xxhash_rust::xxh64::xxh64(bytes.as_bytes(), 0).cast_signed())
     };
-    let said = world.tidemark(&["plan", "acme/t/V2", "--format", "json"]);
-    let version: Value = serde_json::from_str(&said.stdout).unwrap();
+    let output = workspace.tidemark(&["plan", "acme/t/V2", "--format", "json"]);
+    let version: Value = serde_json::from_str(&output.stdout).unwrap();
     assert_eq!(version["plan"]["baseline_fingerprint"], (1..=200).map(hash).sum::<i128>().to_string());
-    // Every row is an UPDATE; nobody asked for that, so it is held.
+    // Every row is an UPDATE, so the guard holds the version.
     assert_eq!((&version["status"], &version["reason"]), (&json!("HELD"), &json!("updates 100 % > 50 %")));
     assert_eq!(version["plan"]["findings"]["unreadable"], json!({"amount": 200}));
 }
 
 #[test]
-fn a_column_that_was_renamed_without_a_word_is_held_and_with_one_it_is_nothing() {
+fn a_renamed_column_is_held_unless_formerly_names_it() {
     let renamed = |formerly: &str| {
         format!(
             "  - {{ name: remark, type: string, nullable: true{formerly} }}\n  - {{ name: amount, type: string }}\n"
         )
     };
-    let world = changed(&renamed(""));
-    export(&world, "V2", "id,remark,amount", |n| format!("{n},n{n},{n}.50"));
-    insta::assert_snapshot!("renamed_in_silence", world.run().transcript());
-    insta::assert_snapshot!("renamed_in_silence_plan", plan(&world, "V2").transcript());
-    assert_eq!(world.statuses("acme/t")["V2"], "HELD");
-    // The schema says so now: the version is planned anew.
-    world.write("schemas/t.yaml", schema(&renamed(", formerly: note")).as_bytes());
-    assert_eq!(world.run().status, 0);
-    assert_eq!(world.statuses("acme/t")["V2"], "SUCCEEDED");
-    insta::assert_snapshot!("renamed", plan(&world, "V2").transcript());
-    assert!(operations(&world, "V2").is_empty());
+    let workspace = changed_schema(&renamed(""));
+    export(&workspace, "V2", "id,remark,amount", |n| format!("{n},n{n},{n}.50"));
+    insta::assert_snapshot!("renamed_without_formerly", workspace.run().transcript());
+    insta::assert_snapshot!("renamed_without_formerly_plan", plan(&workspace, "V2").transcript());
+    assert_eq!(workspace.statuses("acme/t")["V2"], "HELD");
+    // Once the schema declares the rename, the version is planned again.
+    workspace.write("schemas/t.yaml", schema(&renamed(", formerly: note")).as_bytes());
+    assert_eq!(workspace.run().status, 0);
+    assert_eq!(workspace.statuses("acme/t")["V2"], "SUCCEEDED");
+    insta::assert_snapshot!("renamed", plan(&workspace, "V2").transcript());
+    assert!(operations(&workspace, "V2").is_empty());
 }
 
 #[test]
 fn a_change_of_case_is_a_rename() {
-    let world = changed("  - { name: Note, type: string, nullable: true }\n  - { name: amount, type: string }\n");
-    export(&world, "V2", "id,Note,amount", |n| format!("{n},n{n},{n}.50"));
-    assert_eq!(world.run().status, 0);
-    assert!(operations(&world, "V2").is_empty());
+    let workspace =
+        changed_schema("  - { name: Note, type: string, nullable: true }\n  - { name: amount, type: string }\n");
+    export(&workspace, "V2", "id,Note,amount", |n| format!("{n},n{n},{n}.50"));
+    assert_eq!(workspace.run().status, 0);
+    assert!(operations(&workspace, "V2").is_empty());
 }
 
 #[test]
-fn a_changed_key_stops_the_run_until_a_resync() {
+fn a_changed_primary_key_stops_the_run_until_a_resync() {
     let other_key = schema(BEFORE).replace("primary_key: [id]", "primary_key: [id, amount]");
     let other_type = schema(BEFORE).replace("name: id, type: int", "name: id, type: string");
     for (name, schema) in [("other_key", &other_key), ("other_key_type", &other_type)] {
-        let world = world();
-        world.write("schemas/t.yaml", schema.as_bytes());
-        export(&world, "V2", "id,note,amount", |n| format!("{n},n{n},{n}.50"));
-        insta::assert_snapshot!(name, world.run().transcript());
-        assert_eq!(world.statuses("acme/t")["V2"], "REGISTERED");
-        assert!(operations(&world, "V2").is_empty());
-        assert_eq!(world.tidemark(&["resync", "acme/t"]).status, 0);
-        assert_eq!(world.run().status, 0);
-        let records = world.published("acme/t/V2");
+        let workspace = workspace();
+        workspace.write("schemas/t.yaml", schema.as_bytes());
+        export(&workspace, "V2", "id,note,amount", |n| format!("{n},n{n},{n}.50"));
+        insta::assert_snapshot!(name, workspace.run().transcript());
+        assert_eq!(workspace.statuses("acme/t")["V2"], "REGISTERED");
+        assert!(operations(&workspace, "V2").is_empty());
+        assert_eq!(workspace.tidemark(&["resync", "acme/t"]).status, 0);
+        assert_eq!(workspace.run().status, 0);
+        let records = workspace.published("acme/t/V2");
         assert_eq!((&records[0]["reset"], &records[0]["previous"]), (&json!(true), &Value::Null));
         assert!(records[1..201].iter().all(|record| record["op"] == "INSERT"));
     }
@@ -201,42 +203,43 @@ fn a_changed_key_stops_the_run_until_a_resync() {
 
 #[test]
 fn a_wider_key_type_is_the_same_key() {
-    let world = world();
-    world.write("schemas/t.yaml", schema(BEFORE).replace("name: id, type: int", "name: id, type: bigint").as_bytes());
-    export(&world, "V2", "id,note,amount", |n| format!("{n},n{n},{n}.50"));
-    assert_eq!(world.run().status, 0);
-    assert!(operations(&world, "V2").is_empty());
+    let workspace = workspace();
+    workspace
+        .write("schemas/t.yaml", schema(BEFORE).replace("name: id, type: int", "name: id, type: bigint").as_bytes());
+    export(&workspace, "V2", "id,note,amount", |n| format!("{n},n{n},{n}.50"));
+    assert_eq!(workspace.run().status, 0);
+    assert!(operations(&workspace, "V2").is_empty());
 }
 
 #[test]
-fn the_baseline_is_read_in_the_dialect_of_its_time() {
-    let world = world();
+fn the_baseline_is_read_in_its_original_dialect() {
+    let workspace = workspace();
     let other = schema(BEFORE).replace(
         "source: { compression: none, nulls: [\"\", \"NULL\"] }",
         "source: { compression: gzip, delimiter: \";\", header: false, quote: none, nulls: [\"-\"] }",
     );
-    world.write("schemas/t.yaml", other.as_bytes());
+    workspace.write("schemas/t.yaml", other.as_bytes());
     let rows: String =
         (1..=200).map(|n| format!("{n};{};{n}.50\n", if n == 1 { "-".into() } else { format!("n{n}") })).collect();
-    world.write("exports/acme/t/V2/t.csv.gz", &crate::world::gzip(rows.as_bytes()));
-    let said = world.run();
-    assert_eq!(said.status, 0, "{}", said.transcript());
-    let operations = operations(&world, "V2");
+    workspace.write("exports/acme/t/V2/t.csv.gz", &crate::workspace::gzip(rows.as_bytes()));
+    let output = workspace.run();
+    assert_eq!(output.status, 0, "{}", output.transcript());
+    let operations = operations(&workspace, "V2");
     assert_eq!(operations.len(), 1);
     assert_eq!((&operations[0]["key"], &operations[0]["after"]["note"]), (&json!({"id": 1}), &Value::Null));
-    insta::assert_snapshot!("other_dialect", plan(&world, "V2").transcript());
+    insta::assert_snapshot!("other_dialect", plan(&workspace, "V2").transcript());
 }
 
 #[test]
-fn a_held_version_is_planned_anew_once_the_schema_changed() {
-    let world = world();
-    export(&world, "V2", "id,note,amount", |n| format!("{n},other,{n}.50"));
-    assert_eq!(world.run().status, 1);
-    world.write(
+fn a_held_version_is_planned_again_after_a_schema_change() {
+    let workspace = workspace();
+    export(&workspace, "V2", "id,note,amount", |n| format!("{n},other,{n}.50"));
+    assert_eq!(workspace.run().status, 1);
+    workspace.write(
         "schemas/t.yaml",
         schema(&BEFORE.replace("nullable: true", "nullable: true, compare: false")).as_bytes(),
     );
-    assert_eq!(world.run().status, 0);
-    assert_eq!(world.statuses("acme/t")["V2"], "SUCCEEDED");
-    assert!(operations(&world, "V2").is_empty());
+    assert_eq!(workspace.run().status, 0);
+    assert_eq!(workspace.statuses("acme/t")["V2"], "SUCCEEDED");
+    assert!(operations(&workspace, "V2").is_empty());
 }

@@ -1,8 +1,8 @@
-//! The flow over whole exports: what is published, what waits, what is superseded or refused.
+//! The flow over complete exports: which versions are published, wait, are superseded or refused.
 
 use serde_json::{Value, json};
 
-use crate::world::{World, gzip};
+use crate::workspace::{Workspace, gzip};
 
 const V1: &str = "PK1;1;a;x\nPK2;2;b;y\nPK3;3;c;z\n";
 const V2: &str = "PK1;1;a;x\nPK2;20;b;y\nPK4;4;d;\n";
@@ -23,38 +23,38 @@ fn counts(outcome: &Value) -> [i64; 3] {
 }
 
 #[test]
-fn three_versions_give_the_operations_that_a_hand_finds() {
-    let world = World::new();
-    world.export("acme/test_table/V1", V1);
-    world.export("acme/test_table/V2", V2);
+fn three_versions_produce_the_expected_operations() {
+    let workspace = Workspace::new();
+    workspace.export("acme/test_table/V1", V1);
+    workspace.export("acme/test_table/V2", V2);
     let third: String = (0..100_000).map(|n| format!("PK{n};{n};c;z\n")).collect();
-    world.export("acme/test_table/V10", &third);
+    workspace.export("acme/test_table/V10", &third);
 
-    let (status, report) = world.run_json();
+    let (status, report) = workspace.run_json();
     assert_eq!(status, 0, "{report:#}");
     let outcomes = report["outcomes"].as_array().unwrap();
     assert_eq!(outcomes.iter().map(counts).collect::<Vec<_>>(), [[3, 0, 0], [1, 1, 1], [99_997, 3, 0]]);
 
-    let second = world.published("acme/test_table/V2");
+    let second = workspace.published("acme/test_table/V2");
     let expected = [("UPDATE", "PK2"), ("DELETE", "PK3"), ("INSERT", "PK4")];
     assert_eq!(ops(&second), expected.map(|(op, key)| (op.to_owned(), json!(key))));
     let update = second.iter().find(|record| record["op"] == "UPDATE").unwrap();
     assert_eq!(update["after"], json!({"COL_1": 20, "COL_2": "b", "COL_3": "y"}));
     assert_eq!(update["changed"], json!(["COL_1"]));
     assert_eq!((&update["sequence"], &update["previous"]), (&json!(2), &json!("V1")));
-    let third = world.published("acme/test_table/V10");
+    let third = workspace.published("acme/test_table/V10");
     assert_eq!(third.len(), 100_002);
 }
 
 #[test]
 fn ids_are_the_same_on_every_machine() {
-    let world = World::new();
-    world.export("acme/test_table/V1", V1);
-    world.export("acme/test_table/V2", V2);
-    world.run();
+    let workspace = Workspace::new();
+    workspace.export("acme/test_table/V1", V1);
+    workspace.export("acme/test_table/V2", V2);
+    workspace.run();
     let mut ids: Vec<String> = ["V1", "V2"]
         .iter()
-        .flat_map(|version| world.published(&format!("acme/test_table/{version}")))
+        .flat_map(|version| workspace.published(&format!("acme/test_table/{version}")))
         .filter_map(|record| record["id"].as_str().map(str::to_owned))
         .collect();
     ids.sort();
@@ -62,13 +62,13 @@ fn ids_are_the_same_on_every_machine() {
 }
 
 #[test]
-fn a_version_is_framed_and_its_fingerprints_chain() {
-    let world = World::new();
-    world.export("acme/test_table/V1", V1);
-    world.export("acme/test_table/V2", V2);
-    world.run();
-    let first = world.published("acme/test_table/V1");
-    let second = world.published("acme/test_table/V2");
+fn begin_and_end_frame_a_version_and_fingerprints_chain() {
+    let workspace = Workspace::new();
+    workspace.export("acme/test_table/V1", V1);
+    workspace.export("acme/test_table/V2", V2);
+    workspace.run();
+    let first = workspace.published("acme/test_table/V1");
+    let second = workspace.published("acme/test_table/V2");
     let (begin, end) = (second.first().unwrap(), second.last().unwrap());
     assert_eq!((&begin["op"], &end["op"]), (&json!("BEGIN"), &json!("END")));
     assert_eq!(first.first().unwrap()["fingerprint"], "0");
@@ -85,183 +85,183 @@ fn a_version_is_framed_and_its_fingerprints_chain() {
 }
 
 #[test]
-fn running_again_does_nothing_and_says_so() {
-    let world = World::new();
-    world.export("acme/test_table/V1", V1);
-    world.run();
-    let published = world.published("acme/test_table/V1");
-    insta::assert_snapshot!("run_again", world.run().transcript());
-    assert_eq!(world.published("acme/test_table/V1"), published);
+fn running_again_reports_nothing_to_do() {
+    let workspace = Workspace::new();
+    workspace.export("acme/test_table/V1", V1);
+    workspace.run();
+    let published = workspace.published("acme/test_table/V1");
+    insta::assert_snapshot!("run_again", workspace.run().transcript());
+    assert_eq!(workspace.published("acme/test_table/V1"), published);
 }
 
 #[test]
-fn a_run_as_its_user_sees_it() {
-    let world = World::new();
-    world.export("acme/test_table/V1", V1);
-    world.export("acme/test_table/V2", V2);
-    world.export("globex/test_table/V1", V1);
-    insta::assert_snapshot!("run", world.run().transcript());
-    insta::assert_snapshot!("status", world.tidemark(&["status"]).transcript());
-    insta::assert_snapshot!("history", world.tidemark(&["history", "acme/test_table"]).transcript());
+fn run_status_and_history_output() {
+    let workspace = Workspace::new();
+    workspace.export("acme/test_table/V1", V1);
+    workspace.export("acme/test_table/V2", V2);
+    workspace.export("globex/test_table/V1", V1);
+    insta::assert_snapshot!("run", workspace.run().transcript());
+    insta::assert_snapshot!("status", workspace.tidemark(&["status"]).transcript());
+    insta::assert_snapshot!("history", workspace.tidemark(&["history", "acme/test_table"]).transcript());
 }
 
 #[test]
-fn a_replay_is_the_same_to_the_byte() {
-    let world = World::new();
-    world.export("acme/test_table/V1", V1);
-    world.export("acme/test_table/V2", V2);
-    world.run();
-    let said = world.tidemark(&["replay", "acme/test_table/V1", "--out", "again"]);
-    assert_eq!(said.status, 0, "{}", said.stderr);
-    let part = |out: &str| std::fs::read(world.path(out).join("acme/test_table/V1/part-00000.ndjson.gz")).unwrap();
+fn a_replay_is_byte_identical() {
+    let workspace = Workspace::new();
+    workspace.export("acme/test_table/V1", V1);
+    workspace.export("acme/test_table/V2", V2);
+    workspace.run();
+    let output = workspace.tidemark(&["replay", "acme/test_table/V1", "--out", "again"]);
+    assert_eq!(output.status, 0, "{}", output.stderr);
+    let part = |out: &str| std::fs::read(workspace.path(out).join("acme/test_table/V1/part-00000.ndjson.gz")).unwrap();
     assert_eq!(part("again"), part("out"));
-    // The lease is free again, and the next version goes on from V2.
-    world.export("acme/test_table/V3", V1);
-    assert_eq!(world.run().status, 0);
-    assert_eq!(world.published("acme/test_table/V3")[0]["sequence"], json!(3));
+    // The lease is free again, and the next version builds on V2.
+    workspace.export("acme/test_table/V3", V1);
+    assert_eq!(workspace.run().status, 0);
+    assert_eq!(workspace.published("acme/test_table/V3")[0]["sequence"], json!(3));
 }
 
 #[test]
-fn only_what_succeeded_can_be_published_again() {
-    let world = World::new();
-    world.export("acme/test_table/V1", V1);
-    world.export("acme/test_table/V2", "PK1;one;;\n");
-    world.run();
-    insta::assert_snapshot!("replay_of_failed", world.tidemark(&["replay", "acme/test_table/V2"]).transcript());
-    std::fs::remove_dir_all(world.path(".tidemark/changes")).unwrap();
-    let said = world.tidemark(&["replay", "acme/test_table/V1"]);
-    assert_eq!(said.status, 1);
-    assert!(said.stderr.contains("is gone"), "{}", said.stderr);
+fn only_succeeded_versions_can_be_replayed() {
+    let workspace = Workspace::new();
+    workspace.export("acme/test_table/V1", V1);
+    workspace.export("acme/test_table/V2", "PK1;one;;\n");
+    workspace.run();
+    insta::assert_snapshot!("replay_of_failed", workspace.tidemark(&["replay", "acme/test_table/V2"]).transcript());
+    std::fs::remove_dir_all(workspace.path(".tidemark/changes")).unwrap();
+    let output = workspace.tidemark(&["replay", "acme/test_table/V1"]);
+    assert_eq!(output.status, 1);
+    assert!(output.stderr.contains("is gone"), "{}", output.stderr);
 }
 
 #[test]
 fn an_empty_change_set_is_published_and_takes_a_sequence() {
-    let world = World::new();
-    world.export("acme/test_table/V1", V1);
-    world.export("acme/test_table/V2", V1);
-    world.export("acme/test_table/V3", V2);
-    world.run();
-    let empty = world.published("acme/test_table/V2");
+    let workspace = Workspace::new();
+    workspace.export("acme/test_table/V1", V1);
+    workspace.export("acme/test_table/V2", V1);
+    workspace.export("acme/test_table/V3", V2);
+    workspace.run();
+    let empty = workspace.published("acme/test_table/V2");
     assert_eq!(empty.iter().map(|record| record["op"].clone()).collect::<Vec<_>>(), ["BEGIN", "END"]);
-    assert_eq!(world.published("acme/test_table/V3")[0]["sequence"], json!(3));
+    assert_eq!(workspace.published("acme/test_table/V3")[0]["sequence"], json!(3));
 }
 
 #[test]
-fn an_older_version_that_comes_late_is_superseded() {
-    let world = World::new();
-    world.export("acme/test_table/V2", V2);
-    world.run();
-    world.export("acme/test_table/V1", V1);
-    let said = world.run();
-    insta::assert_snapshot!("late", said.transcript());
-    assert_eq!(world.statuses("acme/test_table")["V1"], "SUPERSEDED");
-    assert!(world.published("acme/test_table/V1").is_empty());
-    assert_eq!(world.run().stdout, "nothing to do: 2 versions known, none is new\n");
+fn an_older_version_that_arrives_late_is_superseded() {
+    let workspace = Workspace::new();
+    workspace.export("acme/test_table/V2", V2);
+    workspace.run();
+    workspace.export("acme/test_table/V1", V1);
+    let output = workspace.run();
+    insta::assert_snapshot!("late", output.transcript());
+    assert_eq!(workspace.statuses("acme/test_table")["V1"], "SUPERSEDED");
+    assert!(workspace.published("acme/test_table/V1").is_empty());
+    assert_eq!(workspace.run().stdout, "nothing to do: 2 versions known, none is new\n");
 }
 
 #[test]
-fn the_same_parts_written_again_are_no_revision() {
-    let world = World::new();
-    let path = world.export("acme/test_table/V1", V1);
-    world.run();
+fn rewriting_the_same_parts_is_not_a_revision() {
+    let workspace = Workspace::new();
+    let path = workspace.export("acme/test_table/V1", V1);
+    workspace.run();
     let bytes = std::fs::read(&path).unwrap();
     std::fs::remove_file(&path).unwrap();
-    world.write("exports/acme/test_table/V1/part.csv.gz", &bytes);
-    assert_eq!(world.run().stdout, "nothing to do: 1 version known, none is new\n");
-    // As a baseline it is still good, too.
-    world.export("acme/test_table/V2", V2);
-    assert_eq!(world.run().status, 0);
-    assert_eq!(world.statuses("acme/test_table")["V2"], "SUCCEEDED");
+    workspace.write("exports/acme/test_table/V1/part.csv.gz", &bytes);
+    assert_eq!(workspace.run().stdout, "nothing to do: 1 version known, none is new\n");
+    // It is still valid as a baseline.
+    workspace.export("acme/test_table/V2", V2);
+    assert_eq!(workspace.run().status, 0);
+    assert_eq!(workspace.statuses("acme/test_table")["V2"], "SUCCEEDED");
 }
 
 #[test]
-fn other_parts_after_success_are_a_refused_revision() {
-    let world = World::new();
-    world.export("acme/test_table/V1", V1);
-    world.run();
-    let published = world.published("acme/test_table/V1");
-    world.export("acme/test_table/V1", V2);
-    insta::assert_snapshot!("revision", world.run().transcript());
-    assert_eq!(world.published("acme/test_table/V1"), published);
-    assert_eq!(world.statuses("acme/test_table")["V1"], "SUCCEEDED");
-    // It is told once, and remembered.
-    assert_eq!(world.run().status, 0);
-    assert!(world.tidemark(&["history", "acme/test_table"]).stdout.contains("a revision was refused"));
+fn changed_parts_after_success_are_a_refused_revision() {
+    let workspace = Workspace::new();
+    workspace.export("acme/test_table/V1", V1);
+    workspace.run();
+    let published = workspace.published("acme/test_table/V1");
+    workspace.export("acme/test_table/V1", V2);
+    insta::assert_snapshot!("revision", workspace.run().transcript());
+    assert_eq!(workspace.published("acme/test_table/V1"), published);
+    assert_eq!(workspace.statuses("acme/test_table")["V1"], "SUCCEEDED");
+    // It is reported once, and recorded.
+    assert_eq!(workspace.run().status, 0);
+    assert!(workspace.tidemark(&["history", "acme/test_table"]).stdout.contains("a revision was refused"));
 }
 
 #[test]
-fn a_baseline_that_changed_stops_the_run() {
-    let world = World::new();
-    world.export("acme/test_table/V1", V1);
-    world.run();
-    world.export("acme/test_table/V1", V2);
-    world.run();
-    world.export("acme/test_table/V2", V2);
-    insta::assert_snapshot!("baseline_changed", world.run().transcript());
-    assert_eq!(world.statuses("acme/test_table")["V2"], "REGISTERED");
-    // Once it is back, the next run goes on.
-    world.export("acme/test_table/V1", V1);
-    assert_eq!(world.run().status, 0);
-    assert_eq!(world.statuses("acme/test_table")["V2"], "SUCCEEDED");
+fn a_changed_baseline_stops_the_run() {
+    let workspace = Workspace::new();
+    workspace.export("acme/test_table/V1", V1);
+    workspace.run();
+    workspace.export("acme/test_table/V1", V2);
+    workspace.run();
+    workspace.export("acme/test_table/V2", V2);
+    insta::assert_snapshot!("baseline_changed", workspace.run().transcript());
+    assert_eq!(workspace.statuses("acme/test_table")["V2"], "REGISTERED");
+    // Once the original is back, the next run continues.
+    workspace.export("acme/test_table/V1", V1);
+    assert_eq!(workspace.run().status, 0);
+    assert_eq!(workspace.statuses("acme/test_table")["V2"], "SUCCEEDED");
 }
 
 #[test]
-fn a_baseline_that_vanished_stops_the_run() {
-    let world = World::new();
-    let path = world.export("acme/test_table/V1", V1);
-    world.run();
+fn a_missing_baseline_stops_the_run() {
+    let workspace = Workspace::new();
+    let path = workspace.export("acme/test_table/V1", V1);
+    workspace.run();
     std::fs::remove_file(path).unwrap();
-    world.export("acme/test_table/V2", V2);
-    let said = world.run();
-    assert_eq!(said.status, 1);
-    assert!(said.stderr.contains("part.csv.gz is gone"), "{}", said.stderr);
+    workspace.export("acme/test_table/V2", V2);
+    let output = workspace.run();
+    assert_eq!(output.status, 1);
+    assert!(output.stderr.contains("part.csv.gz is gone"), "{}", output.stderr);
 }
 
 #[test]
 fn two_spellings_of_one_version_are_refused() {
-    let world = World::new();
-    world.export("acme/test_table/V1", V1);
-    world.export("acme/test_table/V01", V2);
-    let said = world.run();
-    insta::assert_snapshot!("twin", said.transcript());
+    let workspace = Workspace::new();
+    workspace.export("acme/test_table/V1", V1);
+    workspace.export("acme/test_table/V01", V2);
+    let output = workspace.run();
+    insta::assert_snapshot!("two_spellings", output.transcript());
 }
 
 #[test]
 fn single_waits_while_there_are_two_files() {
-    let world = World::new();
-    world.export("acme/test_table/V1", V1);
-    world.write("exports/acme/test_table/V2/a.csv.gz", &gzip(V2.as_bytes()));
-    world.write("exports/acme/test_table/V2/b.csv.gz", &gzip(b"PK9;9;;\n"));
-    insta::assert_snapshot!("single_waits", world.run().transcript());
-    // Waiting never blocks a newer version.
-    world.export("acme/test_table/V3", V2);
-    world.run();
-    assert_eq!(world.statuses("acme/test_table")["V3"], "SUCCEEDED");
-    std::fs::remove_file(world.path("exports/acme/test_table/V2/b.csv.gz")).unwrap();
-    world.run();
-    assert_eq!(world.statuses("acme/test_table")["V2"], "SUPERSEDED");
+    let workspace = Workspace::new();
+    workspace.export("acme/test_table/V1", V1);
+    workspace.write("exports/acme/test_table/V2/a.csv.gz", &gzip(V2.as_bytes()));
+    workspace.write("exports/acme/test_table/V2/b.csv.gz", &gzip(b"PK9;9;;\n"));
+    insta::assert_snapshot!("single_waits", workspace.run().transcript());
+    // A waiting version never blocks a newer one.
+    workspace.export("acme/test_table/V3", V2);
+    workspace.run();
+    assert_eq!(workspace.statuses("acme/test_table")["V3"], "SUCCEEDED");
+    std::fs::remove_file(workspace.path("exports/acme/test_table/V2/b.csv.gz")).unwrap();
+    workspace.run();
+    assert_eq!(workspace.statuses("acme/test_table")["V2"], "SUPERSEDED");
 }
 
 #[test]
 fn a_count_waits_for_every_part() {
     const HEADER: &str = "sku,name,category,price,weight_kg,in_stock,tags,released_on,tax_class,note\n";
-    let world = World::new();
+    let workspace = Workspace::new();
     let part = |n: u32| format!("{HEADER}S{n},Chair,seats,1.50,,true,,,standard,\n");
-    world.write("exports/acme/products/V1/a.csv", part(1).as_bytes());
-    let said = world.run();
-    assert!(said.stdout.contains("WAITING  waits for 1 of 2 parts"), "{}", said.stdout);
-    assert_eq!(said.status, 0);
-    assert!(world.tidemark(&["status"]).stdout.contains("waits for 1 of 2 parts"));
-    world.write("exports/acme/products/V1/b.csv", part(2).as_bytes());
-    assert_eq!(world.run().status, 0);
-    assert_eq!(world.published("acme/products/V1").len(), 4);
+    workspace.write("exports/acme/products/V1/a.csv", part(1).as_bytes());
+    let output = workspace.run();
+    assert!(output.stdout.contains("WAITING  waits for 1 of 2 parts"), "{}", output.stdout);
+    assert_eq!(output.status, 0);
+    assert!(workspace.tidemark(&["status"]).stdout.contains("waits for 1 of 2 parts"));
+    workspace.write("exports/acme/products/V1/b.csv", part(2).as_bytes());
+    assert_eq!(workspace.run().status, 0);
+    assert_eq!(workspace.published("acme/products/V1").len(), 4);
 }
 
 #[test]
-fn a_manifest_waits_for_what_it_names() {
+fn a_manifest_waits_for_the_parts_it_names() {
     const HEADER: &str =
         "book,entry_id,posted_on,booked_at,account,counterparty,amount,currency,fx_rate,reversed,reference,batch_no\n";
-    let world = World::new();
+    let workspace = Workspace::new();
     let rows = |n: u32| format!("{HEADER}EU01,{n},2026-01-01,2026-01-01 00:00:00,0012,,1.00,EUR,,f,,1\n");
     let (a, b) = (gzip(rows(1).as_bytes()), gzip(rows(2).as_bytes()));
     let manifest = |rows_of_b: u32| {
@@ -271,78 +271,78 @@ fn a_manifest_waits_for_what_it_names() {
         ]})
     };
     let folder = "exports/acme/ledger_entries/V1";
-    world.write(&format!("{folder}/a.csv.gz"), &a);
-    assert!(world.run().stdout.contains("waits for _manifest.json"));
-    world.write(&format!("{folder}/_manifest.json"), b"{\"parts\": [");
-    assert!(world.run().stdout.contains("waits for _manifest.json to be whole"));
-    world.write(&format!("{folder}/_manifest.json"), manifest(2).to_string().as_bytes());
-    assert!(world.run().stdout.contains("waits for b.csv.gz, which _manifest.json names"));
-    world.write(&format!("{folder}/b.csv.gz"), &b[..10]);
-    assert!(world.run().stdout.contains("waits for b.csv.gz to have"));
-    world.write(&format!("{folder}/b.csv.gz"), &b);
-    let said = world.run();
-    assert!(said.stderr.contains("1 rows, where _manifest.json says 2"), "{}", said.stderr);
-    assert_eq!(world.statuses("acme/ledger_entries")["V1"], "FAILED");
-    world.write(&format!("{folder}/_manifest.json"), manifest(1).to_string().as_bytes());
-    assert_eq!(world.run().status, 0);
-    assert_eq!(world.statuses("acme/ledger_entries")["V1"], "SUCCEEDED");
+    workspace.write(&format!("{folder}/a.csv.gz"), &a);
+    assert!(workspace.run().stdout.contains("waits for _manifest.json"));
+    workspace.write(&format!("{folder}/_manifest.json"), b"{\"parts\": [");
+    assert!(workspace.run().stdout.contains("waits for _manifest.json to be whole"));
+    workspace.write(&format!("{folder}/_manifest.json"), manifest(2).to_string().as_bytes());
+    assert!(workspace.run().stdout.contains("waits for b.csv.gz, which _manifest.json names"));
+    workspace.write(&format!("{folder}/b.csv.gz"), &b[..10]);
+    assert!(workspace.run().stdout.contains("waits for b.csv.gz to have"));
+    workspace.write(&format!("{folder}/b.csv.gz"), &b);
+    let output = workspace.run();
+    assert!(output.stderr.contains("1 rows, where _manifest.json says 2"), "{}", output.stderr);
+    assert_eq!(workspace.statuses("acme/ledger_entries")["V1"], "FAILED");
+    workspace.write(&format!("{folder}/_manifest.json"), manifest(1).to_string().as_bytes());
+    assert_eq!(workspace.run().status, 0);
+    assert_eq!(workspace.statuses("acme/ledger_entries")["V1"], "SUCCEEDED");
 }
 
 #[test]
-fn a_marker_alone_is_no_export() {
-    let world = World::new();
-    world.write("exports/acme/web_events/V1/_SUCCESS", b"");
-    let said = world.run();
-    assert!(said.stdout.contains("waits for its first part; only the marker is there"), "{}", said.stdout);
-    assert!(world.published("acme/web_events/V1").is_empty());
+fn a_marker_alone_is_not_an_export() {
+    let workspace = Workspace::new();
+    workspace.write("exports/acme/web_events/V1/_SUCCESS", b"");
+    let output = workspace.run();
+    assert!(output.stdout.contains("waits for its first part; only the marker is there"), "{}", output.stdout);
+    assert!(workspace.published("acme/web_events/V1").is_empty());
 }
 
 #[test]
-fn filters_leave_the_others_alone() {
-    let world = World::new();
+fn a_filtered_run_leaves_other_tables_alone() {
+    let workspace = Workspace::new();
     for tenant in ["acme", "globex"] {
-        world.export(&format!("{tenant}/test_table/V1"), V1);
+        workspace.export(&format!("{tenant}/test_table/V1"), V1);
     }
-    let said = world.tidemark(&["run", "exports", "--tenant", "globex", "--table", "test_table"]);
-    assert_eq!(said.status, 0);
-    assert!(world.published("acme/test_table/V1").is_empty());
-    assert!(!world.published("globex/test_table/V1").is_empty());
+    let output = workspace.tidemark(&["run", "exports", "--tenant", "globex", "--table", "test_table"]);
+    assert_eq!(output.status, 0);
+    assert!(workspace.published("acme/test_table/V1").is_empty());
+    assert!(!workspace.published("globex/test_table/V1").is_empty());
 }
 
 #[test]
-fn a_run_that_finds_the_lock_taken_leaves_at_once() {
-    let world = World::new();
-    world.export("acme/test_table/V1", V1);
-    world.run();
-    world.export("acme/test_table/V2", V2);
-    let registry = rusqlite::Connection::open(world.path(".tidemark/registry.sqlite")).unwrap();
+fn a_run_exits_at_once_when_the_lock_is_taken() {
+    let workspace = Workspace::new();
+    workspace.export("acme/test_table/V1", V1);
+    workspace.run();
+    workspace.export("acme/test_table/V2", V2);
+    let registry = rusqlite::Connection::open(workspace.path(".tidemark/registry.sqlite")).unwrap();
     let hold = "UPDATE tables SET owner = 'process 1', fence = fence + 1, expires_at = 4102444800000";
     registry.execute(hold, []).unwrap();
-    let said = world.run();
-    assert_eq!(said.status, 0);
-    assert!(said.stdout.contains("process 1 is working on it"), "{}", said.stdout);
-    assert!(world.published("acme/test_table/V2").is_empty());
-    // A lease that nobody renews expires.
+    let output = workspace.run();
+    assert_eq!(output.status, 0);
+    assert!(output.stdout.contains("process 1 is working on it"), "{}", output.stdout);
+    assert!(workspace.published("acme/test_table/V2").is_empty());
+    // A lease that is not renewed expires.
     registry.execute("UPDATE tables SET expires_at = 1", []).unwrap();
-    assert_eq!(world.run().status, 0);
-    assert!(!world.published("acme/test_table/V2").is_empty());
+    assert_eq!(workspace.run().status, 0);
+    assert!(!workspace.published("acme/test_table/V2").is_empty());
 }
 
 #[test]
-fn what_began_to_be_published_is_finished_first_under_its_number() {
-    let world = World::new();
-    world.export("acme/test_table/V1", V1);
-    world.export("acme/test_table/V2", V2);
-    world.run();
-    let published = world.published("acme/test_table/V2");
-    // As a process leaves it that is killed between PUBLISHING and SUCCEEDED.
-    let registry = rusqlite::Connection::open(world.path(".tidemark/registry.sqlite")).unwrap();
+fn an_interrupted_publication_is_finished_first_under_its_sequence() {
+    let workspace = Workspace::new();
+    workspace.export("acme/test_table/V1", V1);
+    workspace.export("acme/test_table/V2", V2);
+    workspace.run();
+    let published = workspace.published("acme/test_table/V2");
+    // The state that a process killed between PUBLISHING and SUCCEEDED leaves behind.
+    let registry = rusqlite::Connection::open(workspace.path(".tidemark/registry.sqlite")).unwrap();
     let back = "UPDATE versions SET status = 'PUBLISHING',
                 record = replace(record, '\"SUCCEEDED\"', '\"PUBLISHING\"') WHERE record ->> 'version' = 'V2'";
     assert_eq!(registry.execute(back, []).unwrap(), 1);
-    std::fs::remove_dir_all(world.path("out/acme/test_table/V2")).unwrap();
-    world.export("acme/test_table/V3", V1);
-    assert_eq!(world.run().status, 0);
-    assert_eq!(world.published("acme/test_table/V2"), published);
-    assert_eq!(world.published("acme/test_table/V3")[0]["sequence"], json!(3));
+    std::fs::remove_dir_all(workspace.path("out/acme/test_table/V2")).unwrap();
+    workspace.export("acme/test_table/V3", V1);
+    assert_eq!(workspace.run().status, 0);
+    assert_eq!(workspace.published("acme/test_table/V2"), published);
+    assert_eq!(workspace.published("acme/test_table/V3")[0]["sequence"], json!(3));
 }

@@ -1,154 +1,150 @@
-//! Guards hold a run; a person looks at its plan, and approves or rejects it.
+//! Guards hold a version; a person reviews its plan, and approves or rejects it.
 
 use serde_json::Value;
 
-use crate::world::{Said, World};
+use crate::workspace::{CommandOutput, Workspace};
 
 const HEADER: &str = "region,order_id,customer_email,status,amount,note,updated_at,exported_by\n";
 
-/// An export of the orders from `first` to `last`, with the status that `status` gives each.
+/// An export of the orders from `first` to `last`, with the status that `status` returns for each.
 fn orders(first: u32, last: u32, status: impl Fn(u32) -> &'static str) -> String {
     let row = |n: u32| format!("eu,{n},secret{n}@example.com,{},1.00,,2026-01-01 00:00:00,job\n", status(n));
     HEADER.to_owned() + &(first..=last).map(row).collect::<String>()
 }
 
-/// A world in which the last half of an export of 200 orders is missing.
-fn truncated() -> World {
-    let world = World::new();
-    world.export("acme/orders/V1", &orders(1, 200, |_| "paid"));
-    world.export("acme/orders/V2", &orders(1, 100, |n| if n == 7 { "shipped" } else { "paid" }));
-    world
+/// An export of 200 orders, and one that lacks the second half of them.
+fn truncated() -> Workspace {
+    let workspace = Workspace::new();
+    workspace.export("acme/orders/V1", &orders(1, 200, |_| "paid"));
+    workspace.export("acme/orders/V2", &orders(1, 100, |n| if n == 7 { "shipped" } else { "paid" }));
+    workspace
 }
 
-fn hash(world: &World, version: &str) -> String {
-    let said = world.tidemark(&["plan", version, "--format", "json"]);
-    let version: Value = serde_json::from_str(&said.stdout).unwrap_or_else(|_| panic!("{}", said.transcript()));
+fn plan_hash(workspace: &Workspace, version: &str) -> String {
+    let output = workspace.tidemark(&["plan", version, "--format", "json"]);
+    let version: Value = serde_json::from_str(&output.stdout).unwrap_or_else(|_| panic!("{}", output.transcript()));
     version["plan"]["hash"].as_str().unwrap().to_owned()
 }
 
-fn approve(world: &World, version: &str) -> Said {
-    world.tidemark(&["approve", version, &hash(world, version)[..8]])
+fn approve(workspace: &Workspace, version: &str) -> CommandOutput {
+    workspace.tidemark(&["approve", version, &plan_hash(workspace, version)[..8]])
 }
 
 #[test]
-fn a_truncated_export_is_held_and_its_plan_explains_it_in_ten_lines() {
-    let world = truncated();
-    let said = world.run();
-    insta::assert_snapshot!("held", said.transcript());
-    assert!(world.published("acme/orders/V2").is_empty());
-    let plan = world.tidemark(&["plan", "acme/orders/V2"]);
+fn a_truncated_export_is_held_and_its_plan_explains_why_in_ten_lines() {
+    let workspace = truncated();
+    let output = workspace.run();
+    insta::assert_snapshot!("held", output.transcript());
+    assert!(workspace.published("acme/orders/V2").is_empty());
+    let plan = workspace.tidemark(&["plan", "acme/orders/V2"]);
     insta::assert_snapshot!("plan", plan.transcript());
     assert!(plan.stdout.lines().count() <= 11, "{}", plan.stdout);
     assert!(!plan.stdout.contains("secret"));
-    // A held version is told once, and stays in sight.
-    assert_eq!(world.run().status, 0);
-    assert!(world.tidemark(&["status"]).stdout.contains("HELD  deletes 50 % > 20 %"));
+    // A held version is reported once, and `status` keeps showing it.
+    assert_eq!(workspace.run().status, 0);
+    assert!(workspace.tidemark(&["status"]).stdout.contains("HELD  deletes 50 % > 20 %"));
 }
 
 #[test]
-fn a_rejected_version_gives_way_to_a_good_delivery() {
-    let world = truncated();
-    world.run();
-    insta::assert_snapshot!("reject", world.tidemark(&["reject", "acme/orders/V2"]).transcript());
-    assert_eq!(world.statuses("acme/orders")["V2"], "REJECTED");
-    assert_eq!(world.run().status, 0);
-    // The same version again, whole this time.
-    world.export("acme/orders/V2", &orders(1, 201, |_| "paid"));
-    assert_eq!(world.run().status, 0);
-    assert_eq!(world.statuses("acme/orders")["V2"], "SUCCEEDED");
-    assert_eq!(world.published("acme/orders/V2").len(), 3);
+fn a_rejected_version_can_be_delivered_again() {
+    let workspace = truncated();
+    workspace.run();
+    insta::assert_snapshot!("reject", workspace.tidemark(&["reject", "acme/orders/V2"]).transcript());
+    assert_eq!(workspace.statuses("acme/orders")["V2"], "REJECTED");
+    assert_eq!(workspace.run().status, 0);
+    // The same version again, complete this time.
+    workspace.export("acme/orders/V2", &orders(1, 201, |_| "paid"));
+    assert_eq!(workspace.run().status, 0);
+    assert_eq!(workspace.statuses("acme/orders")["V2"], "SUCCEEDED");
+    assert_eq!(workspace.published("acme/orders/V2").len(), 3);
 }
 
 #[test]
-fn an_approved_plan_is_published_as_it_was_looked_at() {
-    let world = truncated();
-    world.run();
-    let said = approve(&world, "acme/orders/V2");
-    insta::assert_snapshot!("approve", said.transcript());
-    assert_eq!(world.published("acme/orders/V2").len(), 103);
-    assert_eq!(world.statuses("acme/orders")["V2"], "SUCCEEDED");
+fn an_approved_plan_is_published_as_reviewed() {
+    let workspace = truncated();
+    workspace.run();
+    let output = approve(&workspace, "acme/orders/V2");
+    insta::assert_snapshot!("approve", output.transcript());
+    assert_eq!(workspace.published("acme/orders/V2").len(), 103);
+    assert_eq!(workspace.statuses("acme/orders")["V2"], "SUCCEEDED");
 }
 
 #[test]
-fn an_approval_names_what_was_looked_at() {
-    let world = truncated();
-    world.run();
+fn an_approval_must_name_the_reviewed_plan() {
+    let workspace = truncated();
+    workspace.run();
     for (name, arguments) in [
         ("approve_another_hash", ["approve", "acme/orders/V2", "00000000"]),
-        ("approve_short_hash", ["approve", "acme/orders/V2", &hash(&world, "acme/orders/V2")[..4]]),
-        ("approve_what_succeeded", ["approve", "acme/orders/V1", "00000000"]),
+        ("approve_short_hash", ["approve", "acme/orders/V2", &plan_hash(&workspace, "acme/orders/V2")[..4]]),
+        ("approve_succeeded", ["approve", "acme/orders/V1", "00000000"]),
     ] {
-        insta::assert_snapshot!(name, world.tidemark(&arguments).transcript());
+        insta::assert_snapshot!(name, workspace.tidemark(&arguments).transcript());
     }
-    assert!(world.published("acme/orders/V2").is_empty());
+    assert!(workspace.published("acme/orders/V2").is_empty());
 }
 
 #[test]
-fn a_newer_version_is_compared_with_the_last_that_succeeded_and_supersedes_a_held_one() {
-    let world = truncated();
-    world.run();
-    world.export("acme/orders/V3", &orders(1, 199, |_| "paid"));
-    assert_eq!(world.run().status, 0);
-    assert_eq!(world.published("acme/orders/V3")[0]["previous"], "V1");
-    assert_eq!(world.statuses("acme/orders")["V2"], "SUPERSEDED");
-    assert_eq!(approve_text(&world), "it is SUPERSEDED");
-}
-
-fn approve_text(world: &World) -> &'static str {
-    let said = world.tidemark(&["approve", "acme/orders/V2", "00000000"]);
-    assert_eq!(said.status, 1);
-    if said.stderr.contains("it is SUPERSEDED") { "it is SUPERSEDED" } else { "something else" }
+fn a_newer_version_supersedes_a_held_one() {
+    let workspace = truncated();
+    workspace.run();
+    workspace.export("acme/orders/V3", &orders(1, 199, |_| "paid"));
+    assert_eq!(workspace.run().status, 0);
+    assert_eq!(workspace.published("acme/orders/V3")[0]["previous"], "V1");
+    assert_eq!(workspace.statuses("acme/orders")["V2"], "SUPERSEDED");
+    let output = workspace.tidemark(&["approve", "acme/orders/V2", "00000000"]);
+    assert_eq!(output.status, 1);
+    assert!(output.stderr.contains("it is SUPERSEDED"), "{}", output.stderr);
 }
 
 #[test]
-fn a_held_version_is_planned_anew_when_its_baseline_moved() {
-    let world = truncated();
-    world.export("acme/orders/V3", &orders(1, 95, |_| "paid"));
-    world.run();
-    let statuses = world.statuses("acme/orders");
+fn a_held_version_is_planned_again_when_its_baseline_moves() {
+    let workspace = truncated();
+    workspace.export("acme/orders/V3", &orders(1, 95, |_| "paid"));
+    workspace.run();
+    let statuses = workspace.statuses("acme/orders");
     assert_eq!((statuses["V2"].as_str(), statuses["V3"].as_str()), ("HELD", "HELD"));
-    let stale = hash(&world, "acme/orders/V3");
-    let said = approve(&world, "acme/orders/V2");
-    // Compared with V2, V3 lacks five rows of a hundred: no guard holds that.
-    assert_eq!(world.statuses("acme/orders")["V3"], "SUCCEEDED", "{}", said.stdout);
-    assert_eq!(world.published("acme/orders/V3")[0]["previous"], "V2");
-    assert_eq!(world.tidemark(&["approve", "acme/orders/V3", &stale]).status, 1);
+    let stale = plan_hash(&workspace, "acme/orders/V3");
+    let output = approve(&workspace, "acme/orders/V2");
+    // Compared with V2, V3 lacks only five of a hundred rows, so no guard holds it.
+    assert_eq!(workspace.statuses("acme/orders")["V3"], "SUCCEEDED", "{}", output.stdout);
+    assert_eq!(workspace.published("acme/orders/V3")[0]["previous"], "V2");
+    assert_eq!(workspace.tidemark(&["approve", "acme/orders/V3", &stale]).status, 1);
 }
 
 #[test]
-fn an_export_that_changes_while_it_is_held_is_looked_at_anew() {
-    let world = truncated();
-    world.run();
-    let stale = hash(&world, "acme/orders/V2");
-    world.export("acme/orders/V2", &orders(1, 90, |_| "paid"));
-    let said = world.tidemark(&["approve", "acme/orders/V2", &stale]);
-    assert_eq!(said.status, 1, "{}", said.transcript());
-    assert!(world.published("acme/orders/V2").is_empty());
-    assert_eq!(world.statuses("acme/orders")["V2"], "HELD");
-    assert_ne!(hash(&world, "acme/orders/V2"), stale);
+fn an_export_that_changes_while_held_is_planned_again() {
+    let workspace = truncated();
+    workspace.run();
+    let stale = plan_hash(&workspace, "acme/orders/V2");
+    workspace.export("acme/orders/V2", &orders(1, 90, |_| "paid"));
+    let output = workspace.tidemark(&["approve", "acme/orders/V2", &stale]);
+    assert_eq!(output.status, 1, "{}", output.transcript());
+    assert!(workspace.published("acme/orders/V2").is_empty());
+    assert_eq!(workspace.statuses("acme/orders")["V2"], "HELD");
+    assert_ne!(plan_hash(&workspace, "acme/orders/V2"), stale);
 }
 
 #[test]
-fn plan_looks_at_a_version_before_any_run_publishes_it() {
-    let world = World::new();
-    world.export("acme/orders/V1", &orders(1, 200, |_| "paid"));
-    world.run();
-    world.export("acme/orders/V2", &orders(2, 201, |n| if n % 10 == 0 { "shipped" } else { "paid" }));
-    // Registered by a run that could not take the lock.
-    let registry = rusqlite::Connection::open(world.path(".tidemark/registry.sqlite")).unwrap();
+fn plan_shows_a_version_before_any_run_publishes_it() {
+    let workspace = Workspace::new();
+    workspace.export("acme/orders/V1", &orders(1, 200, |_| "paid"));
+    workspace.run();
+    workspace.export("acme/orders/V2", &orders(2, 201, |n| if n % 10 == 0 { "shipped" } else { "paid" }));
+    // A run that cannot take the lock only registers it.
+    let registry = rusqlite::Connection::open(workspace.path(".tidemark/registry.sqlite")).unwrap();
     registry.execute("UPDATE tables SET owner = 'process 1', expires_at = 4102444800000", []).unwrap();
-    world.run();
+    workspace.run();
     registry.execute("UPDATE tables SET owner = NULL, expires_at = NULL", []).unwrap();
-    insta::assert_snapshot!("plan_of_registered", world.tidemark(&["plan", "acme/orders/V2"]).transcript());
-    assert_eq!(world.statuses("acme/orders")["V2"], "PLANNED");
-    assert!(world.published("acme/orders/V2").is_empty());
-    assert_eq!(world.run().status, 0);
-    assert_eq!(world.statuses("acme/orders")["V2"], "SUCCEEDED");
+    insta::assert_snapshot!("plan_of_registered", workspace.tidemark(&["plan", "acme/orders/V2"]).transcript());
+    assert_eq!(workspace.statuses("acme/orders")["V2"], "PLANNED");
+    assert!(workspace.published("acme/orders/V2").is_empty());
+    assert_eq!(workspace.run().status, 0);
+    assert_eq!(workspace.statuses("acme/orders")["V2"], "SUCCEEDED");
 }
 
 #[test]
-fn each_rule_breaks_on_its_own_side_of_its_bound() {
-    use runtime::change_set::Counts;
+fn each_guard_breaks_just_past_its_limit() {
+    use runtime::plan::Counts;
     use runtime::run::guard::broken;
     use runtime::table::Guards;
 

@@ -1,10 +1,11 @@
-//! Random histories: deliveries good and bad, late and repeated, schema changes, kills, stalls and commands in any
-//! order. A consumer that reads what is published, again and again, must end with the last good snapshot.
+//! Random histories: good, bad, late and repeated deliveries, schema changes, kills, stalls and commands in any order.
+//! A consumer that reads everything that is published, repeatedly, must end with the last good snapshot.
 //!
-//! `TIDEMARK_HISTORIES` says how many; what fails is shrunk and shown as the steps that lead to it.
+//! `TIDEMARK_HISTORIES` sets their number. A failing history is shrunk to the steps that matter.
 
 mod consumer;
 mod model;
+mod rows;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -14,45 +15,45 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use runtime::breakpoint::Breakpoint;
 
-use crate::world::tell;
+use crate::workspace::add_to_summary;
 use model::History;
 
-/// How many histories there are when nobody asks for more.
+/// The default number of histories.
 const HISTORIES: u32 = 5000;
 
-/// The longest history, in steps.
-const STEPS: usize = 20;
+/// The maximum length of a history.
+const MAX_STEPS: usize = 20;
 
-/// One thing that happens. Numbers are taken modulo what there is.
+/// One event. `version` picks one of the existing versions, modulo their number.
 #[derive(Debug, Clone)]
 enum Step {
-    /// The next version is delivered, `skip` places later.
-    Deliver { edits: Vec<Edit>, skip: u8, flaw: Flaw },
-    /// A version from before the newest is delivered late.
+    /// The next version is delivered, after skipping `skip` numbers.
+    Deliver { edits: Vec<Edit>, skip: u8, defect: Defect },
+    /// A version older than the newest is delivered late.
     DeliverLate { edits: Vec<Edit> },
-    /// A version is delivered again, with other rows or, without edits, with the same bytes.
-    Redeliver { version: u8, edits: Vec<Edit>, flaw: Flaw },
-    /// The files of a version are taken away.
+    /// A version is delivered again: with other rows, or with the same bytes if there are no edits.
+    Redeliver { version: u8, edits: Vec<Edit>, defect: Defect },
+    /// The files of a version are removed.
     Vanish { version: u8 },
     /// The schema gains or loses a column.
     ChangeSchema,
-    /// A run, undisturbed.
+    /// An undisturbed run.
     Run,
-    /// A run that is killed at a place.
-    Kill { place: u8, nth: u8 },
-    /// A run that stalls at a place; it wakes at some later time.
-    Stall { place: u8, nth: u8 },
-    /// The stalled run goes on.
-    Wake,
-    /// What is HELD is approved.
+    /// A run that is killed at a breakpoint.
+    Kill { breakpoint: u8, nth: u8 },
+    /// A run that stalls at a breakpoint and resumes at some later time.
+    Stall { breakpoint: u8, nth: u8 },
+    /// The stalled run resumes.
+    Resume,
+    /// The HELD versions are approved.
     Approve,
-    /// What is HELD is rejected.
+    /// The HELD versions are rejected.
     Reject,
-    /// What FAILED is tried again.
+    /// The FAILED versions are retried.
     Retry,
-    /// The next version is to be published whole.
+    /// A resync is requested: the next version is published in full.
     Resync,
-    /// A version is published again.
+    /// A version is replayed.
     Replay { version: u8 },
 }
 
@@ -66,7 +67,7 @@ enum Edit {
     Remove {
         key: u8,
     },
-    /// Only the keys below stay: what a truncated export has.
+    /// Only the smaller keys remain, as in a truncated export.
     Cut {
         below: u8,
     },
@@ -74,27 +75,27 @@ enum Edit {
 
 /// What is wrong with a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Flaw {
+enum Defect {
     None,
     BadValue,
-    TwoRowsOfOneKey,
+    ConflictingRows,
     TruncatedFile,
     NoFile,
 }
 
 fn step() -> impl Strategy<Value = Step> {
     let edits = || vec(edit(), 0..5);
-    let place = || 0..Breakpoint::ALL.len() as u8;
+    let breakpoint = || 0..Breakpoint::ALL.len() as u8;
     prop_oneof![
-        6 => (edits(), 0..3u8, flaw()).prop_map(|(edits, skip, flaw)| Step::Deliver { edits, skip, flaw }),
+        6 => (edits(), 0..3u8, defect()).prop_map(|(edits, skip, defect)| Step::Deliver { edits, skip, defect }),
         1 => edits().prop_map(|edits| Step::DeliverLate { edits }),
-        2 => (any::<u8>(), edits(), flaw()).prop_map(|(version, edits, flaw)| Step::Redeliver { version, edits, flaw }),
+        2 => (any::<u8>(), edits(), defect()).prop_map(|(version, edits, defect)| Step::Redeliver { version, edits, defect }),
         1 => any::<u8>().prop_map(|version| Step::Vanish { version }),
         1 => Just(Step::ChangeSchema),
         5 => Just(Step::Run),
-        4 => (place(), 1..3u8).prop_map(|(place, nth)| Step::Kill { place, nth }),
-        2 => (place(), 1..3u8).prop_map(|(place, nth)| Step::Stall { place, nth }),
-        1 => Just(Step::Wake),
+        4 => (breakpoint(), 1..3u8).prop_map(|(breakpoint, nth)| Step::Kill { breakpoint, nth }),
+        2 => (breakpoint(), 1..3u8).prop_map(|(breakpoint, nth)| Step::Stall { breakpoint, nth }),
+        1 => Just(Step::Resume),
         2 => Just(Step::Approve),
         1 => Just(Step::Reject),
         1 => Just(Step::Retry),
@@ -111,31 +112,31 @@ fn edit() -> impl Strategy<Value = Edit> {
     ]
 }
 
-fn flaw() -> impl Strategy<Value = Flaw> {
+fn defect() -> impl Strategy<Value = Defect> {
     prop_oneof![
-        12 => Just(Flaw::None),
-        1 => Just(Flaw::BadValue),
-        1 => Just(Flaw::TwoRowsOfOneKey),
-        1 => Just(Flaw::TruncatedFile),
-        1 => Just(Flaw::NoFile),
+        12 => Just(Defect::None),
+        1 => Just(Defect::BadValue),
+        1 => Just(Defect::ConflictingRows),
+        1 => Just(Defect::TruncatedFile),
+        1 => Just(Defect::NoFile),
     ]
 }
 
 #[test]
-fn whatever_happens_a_consumer_ends_with_the_last_good_snapshot() {
-    let wanted = std::env::var("TIDEMARK_HISTORIES").ok().and_then(|number| number.parse().ok()).unwrap_or(HISTORIES);
+fn a_consumer_always_ends_with_the_last_good_snapshot() {
+    let count = std::env::var("TIDEMARK_HISTORIES").ok().and_then(|number| number.parse().ok()).unwrap_or(HISTORIES);
     let threads = thread::available_parallelism().map_or(1, |number| number.get() as u32);
     let (steps, published) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    let live = || {
+    let worker = || {
         let config = Config {
-            cases: wanted.div_ceil(threads),
+            cases: count.div_ceil(threads),
             failure_persistence: None,
             max_shrink_iters: 2000,
             ..Config::default()
         };
-        let run = TestRunner::new(config).run(&vec(step(), 1..STEPS), |history| {
+        let run = TestRunner::new(config).run(&vec(step(), 1..MAX_STEPS), |history| {
             steps.fetch_add(history.len(), Ordering::Relaxed);
-            published.fetch_add(History::live(&history)?, Ordering::Relaxed);
+            published.fetch_add(History::play(&history)?, Ordering::Relaxed);
             Ok(())
         });
         if let Err(failure) = run {
@@ -144,8 +145,8 @@ fn whatever_happens_a_consumer_ends_with_the_last_good_snapshot() {
     };
     thread::scope(|scope| {
         for _ in 0..threads {
-            scope.spawn(live);
+            scope.spawn(worker);
         }
     });
-    tell(&format!("{wanted} histories of {steps:?} steps, {published:?} versions published"));
+    add_to_summary(&format!("{count} random histories with {steps:?} steps, {published:?} versions published"));
 }

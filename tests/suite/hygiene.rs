@@ -1,5 +1,5 @@
-//! What is delivered can be hostile, and what is written can be private: links and special files, names that escape,
-//! modes, secrets, leftovers, and what a terminal is made to show.
+//! Input can be hostile and output can be private: links, special files, names that try to escape, file modes, secrets,
+//! leftovers and terminal escape sequences.
 
 mod leftovers;
 mod links;
@@ -15,7 +15,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::world::{Said, World};
+use crate::workspace::{CommandOutput, Workspace};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_tidemark-under-test");
 
@@ -23,50 +23,54 @@ const GOOD: &str = "PK1;1;a;x\nPK2;2;b;y\n";
 
 const ORDERS: &str = "region,order_id,customer_email,status,amount,note,updated_at,exported_by\n";
 
-/// Runs `tidemark` behind another command, such as `timeout 60`.
-fn tidemark_behind(world: &World, command: &[&str], arguments: &[&str]) -> Said {
-    let output = Command::new(command[0])
-        .args(&command[1..])
+/// Runs `tidemark` through a wrapper command such as `timeout 60`.
+fn tidemark_through(workspace: &Workspace, wrapper: &[&str], arguments: &[&str]) -> CommandOutput {
+    let output = Command::new(wrapper[0])
+        .args(&wrapper[1..])
         .arg(BINARY)
         .args(arguments)
-        .current_dir(world.path(""))
+        .current_dir(workspace.path(""))
         .env_remove("RUST_LOG")
         .output()
         .unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    Said { status: output.status.code().unwrap_or(-1), stdout: text(output.stdout), stderr: text(output.stderr) }
+    CommandOutput {
+        status: output.status.code().unwrap_or(-1),
+        stdout: text(output.stdout),
+        stderr: text(output.stderr),
+    }
 }
 
-/// Runs what could hang; if it did, it would be killed. A stop it would not hear.
-fn tidemark_in_time(world: &World, arguments: &[&str]) -> Said {
-    tidemark_behind(world, &["timeout", "--signal=KILL", "60"], arguments)
+/// Runs a command that might hang, and kills it after a minute: a process in a blocking call ignores other signals.
+fn tidemark_with_timeout(workspace: &Workspace, arguments: &[&str]) -> CommandOutput {
+    tidemark_through(workspace, &["timeout", "--signal=KILL", "60"], arguments)
 }
 
-/// Makes a link, and the folders above it.
-fn link(world: &World, target: impl AsRef<Path>, relative: &str) {
-    let path = world.path(relative);
+/// Creates a symbolic link, and the folders above it.
+fn link(workspace: &Workspace, target: impl AsRef<Path>, relative: &str) {
+    let path = workspace.path(relative);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     symlink(target, path).unwrap();
 }
 
-fn fifo(world: &World, relative: &str) {
-    let path = world.path(relative);
+fn fifo(workspace: &Workspace, relative: &str) {
+    let path = workspace.path(relative);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
 }
 
-/// Copies a version of the samples, `TENANT/TABLE/VERSION`, among the exports.
-fn sample(world: &World, version: &str) -> PathBuf {
-    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/exports").join(version);
-    let to = world.path("exports").join(version);
-    fs::create_dir_all(to.parent().unwrap()).unwrap();
-    assert!(Command::new("cp").arg("-r").args([&from, &to]).status().unwrap().success());
-    to
+/// Copies a version of the samples, `TENANT/TABLE/VERSION`, into the exports.
+fn copy_sample(workspace: &Workspace, version: &str) -> PathBuf {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/exports").join(version);
+    let target = workspace.path("exports").join(version);
+    fs::create_dir_all(target.parent().unwrap()).unwrap();
+    assert!(Command::new("cp").arg("-r").args([&source, &target]).status().unwrap().success());
+    target
 }
 
-/// Everything below a folder, by its path from there; links are not followed.
+/// Everything below a folder by relative path; links are not followed.
 fn tree(folder: &Path) -> BTreeMap<PathBuf, Metadata> {
-    let mut found = BTreeMap::new();
+    let mut entries = BTreeMap::new();
     let mut folders = vec![folder.to_path_buf()];
     while let Some(next) = folders.pop() {
         for entry in fs::read_dir(next).unwrap() {
@@ -75,13 +79,13 @@ fn tree(folder: &Path) -> BTreeMap<PathBuf, Metadata> {
             if metadata.is_dir() {
                 folders.push(path.clone());
             }
-            found.insert(path.strip_prefix(folder).unwrap().to_path_buf(), metadata);
+            entries.insert(path.strip_prefix(folder).unwrap().to_path_buf(), metadata);
         }
     }
-    found
+    entries
 }
 
-/// Every file below a folder, with its path from there.
+/// The relative path of every file below a folder.
 fn files(folder: &Path) -> Vec<PathBuf> {
     tree(folder).into_iter().filter(|(_, metadata)| !metadata.is_dir()).map(|(path, _)| path).collect()
 }

@@ -1,10 +1,14 @@
-//! Every test that reaches over several crates, in one binary.
+//! The end-to-end, parity and property tests, in one binary.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod architecture;
+#[cfg(feature = "aws")]
+mod athena_queries;
 mod breakpoints;
 mod cases;
 mod commands;
 mod csv;
+#[cfg(feature = "aws")]
 mod deployment;
 mod diagnostics;
 mod docs;
@@ -18,21 +22,27 @@ mod golden;
 mod guards;
 mod histories;
 mod hygiene;
-mod looking_back;
+mod inspect;
+#[cfg(feature = "aws")]
 mod new_table;
-mod orders;
+#[cfg(feature = "aws")]
 mod parity;
+#[cfg(feature = "aws")]
 mod pipeline;
 mod processes;
 mod properties;
 mod random;
+#[cfg(feature = "aws")]
 mod reader;
 mod registry;
+#[cfg(feature = "aws")]
 mod remote;
 mod resync;
+mod row_orders;
 mod samples;
 mod scale;
+#[cfg(feature = "aws")]
 mod stack;
-mod statements;
+#[cfg(feature = "aws")]
 mod streams;
-mod world;
+mod workspace;

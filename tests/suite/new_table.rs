@@ -1,4 +1,4 @@
-//! A table that is one new file goes all the way to the stream, and what was deployed can be taken away again.
+//! A new schema file is enough for a table to reach the stream, and everything that was deployed can be removed again.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 
 use crate::deployment::{Deployment, ROOT, outputs, try_to_deploy};
 use crate::stack::Stack;
-use crate::world::tell;
+use crate::workspace::add_to_summary;
 
 const SCHEMA: &str = r#"table: invoices
 description: One row per invoice.
@@ -20,12 +20,12 @@ columns:
   - { name: paid_on,    type: date, nullable: true }
 "#;
 
-/// The project as it stands, in a folder of its own; compiled are only its own crates.
-struct Copy {
+/// A copy of the project in its own folder. Only the workspace's crates are compiled again.
+struct ProjectCopy {
     root: PathBuf,
 }
 
-impl Copy {
+impl ProjectCopy {
     fn new() -> Self {
         let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("new-table");
         let _ = fs::remove_dir_all(&root);
@@ -35,10 +35,10 @@ impl Copy {
                 run(Command::new("cp").arg("-r").arg(entry.path()).arg(&root));
             }
         }
-        // What was compiled of others is large, and is linked; what is written anew in its place is not.
+        // The compiled dependencies are large, so they are linked. The folders that cargo rewrites in place are copied.
         let built = Path::new(env!("CARGO_BIN_EXE_bootstrap-under-test")).parent().unwrap();
-        for (how, folder) in [("-al", "deps"), ("-a", "build"), ("-a", ".fingerprint")] {
-            run(Command::new("cp").arg(how).arg(built.join(folder)).arg(root.join("target/release")));
+        for (mode, folder) in [("-al", "deps"), ("-a", "build"), ("-a", ".fingerprint")] {
+            run(Command::new("cp").arg(mode).arg(built.join(folder)).arg(root.join("target/release")));
         }
         Self { root }
     }
@@ -47,21 +47,21 @@ impl Copy {
         self.root.join("target/release")
     }
 
-    /// With an example, which brings the features of everything that tests need: so nothing of others is compiled again.
+    /// Builds an example as well: it turns on every feature that tests need, so no dependency is compiled again.
     fn build(&self, binaries: &[&str]) {
         let mut command = Command::new(env!("CARGO"));
         command.args(["build", "--release", "--quiet", "--workspace", "--example", "fold_orders"]);
         command.args(binaries.iter().flat_map(|binary| ["--bin", binary]));
-        // What this test run was told of its own package would make build scripts run again.
+        // The variables that cargo sets for this test run would make build scripts run again.
         let of_tests = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_EXE_", "CARGO_CRATE_"];
-        for (name, _) in std::env::vars().filter(|(name, _)| of_tests.iter().any(|of| name.starts_with(of))) {
+        for (name, _) in std::env::vars().filter(|(name, _)| of_tests.iter().any(|prefix| name.starts_with(prefix))) {
             command.env_remove(name);
         }
         run(command.current_dir(&self.root).env("CARGO_TARGET_DIR", self.root.join("target")));
     }
 }
 
-impl Drop for Copy {
+impl Drop for ProjectCopy {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.root);
     }
@@ -73,15 +73,15 @@ fn run(command: &mut Command) {
 }
 
 #[test]
-fn a_table_of_one_new_file_is_live_after_the_generator_and_a_deployment_which_can_be_removed() {
+fn adding_a_schema_and_deploying_puts_a_table_live_and_the_stacks_can_be_removed() {
     let deployment = Deployment::new("grown", &[]);
-    let copy = Copy::new();
+    let copy = ProjectCopy::new();
     fs::write(copy.root.join("schemas/invoices.yaml"), SCHEMA).unwrap();
     copy.build(&["generator"]);
     run(Command::new(copy.built().join("generator")).arg("--root").arg(&copy.root));
     copy.build(&["bootstrap-under-test", "apply-orders-under-test"]);
-    let said = deployment.update(&copy.root, &copy.built());
-    assert!(said.contains("grown/Tables"), "{said}");
+    let output = deployment.update(&copy.root, &copy.built());
+    assert!(output.contains("grown/Tables"), "{output}");
 
     deployment.deliver("acme/invoices/V1", "invoice_no,total,paid_on\n1,9.50,2026-01-01\n2,3.00,\n");
     deployment.wait_for("acme/invoices/V1", Status::Succeeded);
@@ -89,17 +89,17 @@ fn a_table_of_one_new_file_is_live_after_the_generator_and_a_deployment_which_ca
     deployment.wait_for("acme/invoices/V2", Status::Succeeded);
     let (lines, _) = deployment.published("acme");
     let records = lines.into_values().flatten().map(|line| serde_json::from_str::<Json>(&line).unwrap());
-    let mut seen: Vec<(u64, Json, Json)> = records
+    let mut operations: Vec<(u64, Json, Json)> = records
         .filter(|record| record["id"].is_string())
         .map(|record| {
-            let what = json!([record["op"], record["key"]["invoice_no"], record["after"], record["changed"]]);
-            (record["sequence"].as_u64().unwrap(), record["key"]["invoice_no"].clone(), what)
+            let operation = json!([record["op"], record["key"]["invoice_no"], record["after"], record["changed"]]);
+            (record["sequence"].as_u64().unwrap(), record["key"]["invoice_no"].clone(), operation)
         })
         .collect();
-    seen.sort_by_key(|(sequence, key, _)| (*sequence, key.as_u64()));
-    let seen: Vec<Json> = seen.into_iter().map(|(.., what)| what).collect();
+    operations.sort_by_key(|(sequence, key, _)| (*sequence, key.as_u64()));
+    let operations: Vec<Json> = operations.into_iter().map(|(.., operation)| operation).collect();
     assert_eq!(
-        seen,
+        operations,
         [
             json!(["INSERT", 1, { "total": "9.50", "paid_on": "2026-01-01" }, null]),
             json!(["INSERT", 2, { "total": "3.00", "paid_on": null }, null]),
@@ -109,51 +109,51 @@ fn a_table_of_one_new_file_is_live_after_the_generator_and_a_deployment_which_ca
     );
     let again = deployment.update(&copy.root, &copy.built());
     assert!(again.contains("nothing to change"), "{again}");
-    removed(&deployment, &copy);
-    tell(
-        "a new table is live after the generator and one deployment, which was removed, deployed again and cleaned up",
+    remove_and_redeploy(&deployment, &copy);
+    add_to_summary(
+        "a new table went live with one deployment, which was removed, deployed again and removed with its data",
     );
 }
 
-/// Takes a deployment away: what holds data stays, and the rest can be deployed again, until all is to go.
-fn removed(deployment: &Deployment, copy: &Copy) {
-    let names = |words: &[&str], names: &str| -> Vec<String> {
-        let said: Json = serde_json::from_str(&deployment.aws_command(words)).unwrap();
-        let all = said[names].as_array().into_iter().flatten().map(|one| one.to_string());
-        all.filter(|one| one.contains("grown-") || one.contains(":grown")).collect()
+/// Removes the deployment, which keeps its data; deploys it again on that data; then removes it with its data.
+fn remove_and_redeploy(deployment: &Deployment, copy: &ProjectCopy) {
+    let resources = |command: &[&str], field: &str| -> Vec<String> {
+        let listed: Json = serde_json::from_str(&deployment.aws_command(command)).unwrap();
+        let all = listed[field].as_array().into_iter().flatten().map(|resource| resource.to_string());
+        all.filter(|resource| resource.contains("grown-") || resource.contains(":grown")).collect()
     };
-    let functions = || names(&["lambda", "list-functions"], "Functions").len();
-    let holders = || {
+    let functions = || resources(&["lambda", "list-functions"], "Functions").len();
+    let data_stores = || {
         [
-            names(&["s3api", "list-buckets"], "Buckets").len(),
-            names(&["dynamodb", "list-tables"], "TableNames").len(),
-            names(&["kinesis", "list-streams"], "StreamNames").len(),
-            names(&["sqs", "list-queues"], "QueueUrls").len(),
+            resources(&["s3api", "list-buckets"], "Buckets").len(),
+            resources(&["dynamodb", "list-tables"], "TableNames").len(),
+            resources(&["kinesis", "list-streams"], "StreamNames").len(),
+            resources(&["sqs", "list-queues"], "QueueUrls").len(),
         ]
     };
-    assert_eq!((functions(), holders()), (10, [3, 1, 1, 2]));
-    let said = deployment.remove(&[]);
-    assert_eq!((functions(), holders()), (0, [3, 1, 1, 1]), "{said}");
-    assert_eq!(names(&["stepfunctions", "list-state-machines"], "stateMachines"), [""; 0]);
+    assert_eq!((functions(), data_stores()), (10, [3, 1, 1, 2]));
+    let output = deployment.remove(&[]);
+    assert_eq!((functions(), data_stores()), (0, [3, 1, 1, 1]), "{output}");
+    assert_eq!(resources(&["stepfunctions", "list-state-machines"], "stateMachines"), [""; 0]);
     let exports = deployment.aws.s3.list_objects_v2().bucket(&deployment.bucket).send();
     assert_eq!(deployment.aws.wait(exports).unwrap().contents().len(), 2);
     deployment.update(&copy.root, &copy.built());
-    assert_eq!((functions(), holders()), (10, [3, 1, 1, 2]));
+    assert_eq!((functions(), data_stores()), (10, [3, 1, 1, 2]));
     deployment.deliver("acme/invoices/V3", "invoice_no,total,paid_on\n1,9.5,2026-01-01\n2,3,2026-02-01\n3,2,\n");
     deployment.wait_for("acme/invoices/V3", Status::Succeeded);
-    let said = deployment.remove(&["--data"]);
-    assert_eq!((functions(), holders()), (0, [0, 0, 0, 0]), "{said}");
-    assert!(said.contains("a key goes after 30 days"), "{said}");
+    let output = deployment.remove(&["--data"]);
+    assert_eq!((functions(), data_stores()), (0, [0, 0, 0, 0]), "{output}");
+    assert!(output.contains("the key is deleted after 30 days"), "{output}");
 }
 
 #[test]
-fn a_pipeline_that_cannot_be_made_leaves_what_holds_data_and_the_same_command_goes_on() {
+fn a_failed_deployment_keeps_the_data_stack_and_the_same_command_can_be_retried() {
     let aws = Stack::get().clients();
-    // Somebody has a database of this name.
+    // A database of this name already exists.
     let database = aws_sdk_glue::types::DatabaseInput::builder().name("retried").build().unwrap();
     aws.wait(aws.glue.create_database().database_input(database).send()).unwrap();
-    let (is_well, said) = try_to_deploy("retried");
-    assert!(!is_well && said.contains("UPDATE_ROLLBACK_COMPLETE"), "{said}");
+    let (succeeded, output) = try_to_deploy("retried");
+    assert!(!succeeded && output.contains("UPDATE_ROLLBACK_COMPLETE"), "{output}");
     aws.wait(aws.glue.delete_database().name("retried").send()).unwrap();
     let deployment = Deployment::new("retried", &["Consumer=on"]);
     let table = deployment.consumer_table.clone().unwrap();
@@ -161,6 +161,9 @@ fn a_pipeline_that_cannot_be_made_leaves_what_holds_data_and_the_same_command_go
     assert_eq!(outputs(&off).get("ConsumerTable"), None);
     let on = deployment.change(&["Consumer=on"]);
     assert_ne!(outputs(&on)["ConsumerTable"], table);
-    let said = deployment.remove(&["--data"]);
-    assert!(said.contains(&format!("removing {table}")), "what an earlier consumer left is found: {said}");
+    let output = deployment.remove(&["--data"]);
+    assert!(
+        output.contains(&format!("removing {table}")),
+        "the table of the earlier consumer is removed too: {output}"
+    );
 }

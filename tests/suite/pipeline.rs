@@ -1,154 +1,40 @@
-//! The pipeline on AWS, from an object in S3 to a consumer's table: it publishes what one machine publishes, whatever fails.
+//! The pipeline on AWS, from an object in S3 to a consumer's table: whatever fails, it publishes exactly what a local
+//! run publishes.
 
+mod concurrent_changes;
 mod faults;
-mod meanwhile;
+mod journey;
+mod permissions;
+mod samples;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use runtime::store::{Status, Store as _, TableKey};
+use runtime::store::Status;
 use serde_json::{Value as Json, json};
 
-use crate::deployment::{Deployment, Faults, Lines, calls, forget_calls, published_here, wait};
+use self::journey::Journey;
+use crate::deployment::{Deployment, wait};
 use crate::stack::Stack;
-use crate::world::{World, files, tell};
+use crate::workspace::files;
 
 const HEADER: &str = "region,order_id,customer_email,status,amount,note,updated_at,exported_by\n";
 
-/// Rows of orders from a number on.
+/// An export of `orders` with the order ids `from..to`.
 pub(crate) fn orders(from: u32, to: u32, status: &str) -> String {
     let row = |id: u32| format!("eu,{id},,{status},{id}.50,,2026-01-01 00:00:00,job\n");
     HEADER.to_owned() + &(from..to).map(row).collect::<String>()
 }
 
-/// The files of exports by version, `TENANT/TABLE/VERSION`.
-fn by_version(folder: &Path) -> BTreeMap<String, Vec<(String, Vec<u8>)>> {
-    let mut versions: BTreeMap<String, Vec<(String, Vec<u8>)>> = BTreeMap::new();
-    for (path, bytes) in files(folder) {
-        let path = path.to_str().unwrap().to_owned();
-        let version = path.rsplit_once('/').unwrap().0.to_owned();
-        versions.entry(version).or_default().push((path, bytes));
-    }
-    // Markers and manifests come when everything else is there.
-    versions
-        .values_mut()
-        .for_each(|files| files.sort_by_key(|(path, _)| path.rsplit('/').next().unwrap().starts_with('_')));
-    versions
-}
-
-/// Versions in rounds: the first of every tenant's table, then the second, and so on.
-fn rounds(versions: &BTreeMap<String, Vec<(String, Vec<u8>)>>) -> Vec<Vec<String>> {
-    let mut of_tables: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for version in versions.keys() {
-        of_tables.entry(version.rsplit_once('/').unwrap().0.to_owned()).or_default().push(version.clone());
-    }
-    for versions in of_tables.values_mut() {
-        versions.sort_by(|a, b| runtime::name::natural_cmp(a, b));
-    }
-    let most = of_tables.values().map(Vec::len).max().unwrap_or_default();
-    (0..most).map(|round| of_tables.values().filter_map(|versions| versions.get(round).cloned()).collect()).collect()
-}
-
 #[test]
-fn the_samples_of_all_tenants_and_tables_leave_the_stream_as_one_machine_publishes_them() {
-    let world = World::new();
-    let samples = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("samples/exports");
-    world.tidemark(&["run", samples.to_str().unwrap()]);
-    let expected = published_here(&world);
-    let deployment = Deployment::get();
-    let versions = by_version(&samples);
-    for round in rounds(&versions) {
-        for version in &round {
-            versions[version].iter().for_each(|(path, bytes)| deployment.put(path, bytes));
-        }
-        deployment.wait_until_done(round.iter().map(String::as_str));
-    }
-    let (published, _) = deployment.published("");
-    let published: Lines =
-        published.into_iter().filter(|((tenant, _), _)| ["acme", "globex"].contains(&tenant.as_str())).collect();
-    assert_eq!(published.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
-    for (table, lines) in &expected {
-        assert_eq!(&published[table], lines, "{table:?}");
-    }
-    for path in versions.keys() {
-        let here = world.tidemark(&["history", path.rsplit_once('/').unwrap().0, "--format", "json"]);
-        let here: Json = serde_json::from_str(&here.stdout).unwrap();
-        let known =
-            here.as_array().unwrap().iter().find(|version| path.ends_with(version["version"].as_str().unwrap()));
-        let there = deployment.version(path).unwrap();
-        assert_eq!(there.status.name(), known.unwrap()["status"].as_str().unwrap(), "{path}");
-    }
-    let records: usize = expected.values().map(BTreeSet::len).sum();
-    let (versions, tables) = (versions.len(), expected.len());
-    tell(&format!(
-        "{versions} versions of {tables} tables through S3 and Kinesis, {records} records, as on one machine"
-    ));
-    the_consumer_has_the_snapshots(&deployment, &samples);
-}
-
-/// The consumer's table is the newest snapshot of each tenant, as the reference reads it.
-fn the_consumer_has_the_snapshots(deployment: &Deployment, samples: &Path) {
-    let table = &generated::orders::TABLE;
-    let mut rows: BTreeMap<(String, String), Json> = BTreeMap::new();
-    for tenant in ["acme", "globex"] {
-        let versions =
-            deployment.registry.versions(&TableKey { tenant: tenant.into(), table: "orders".into() }).unwrap();
-        let newest = versions.iter().rfind(|version| version.status == Status::Succeeded).unwrap();
-        let files = files(&samples.join(tenant).join("orders").join(&newest.version));
-        let parts: Vec<(&str, &[u8])> =
-            files.iter().map(|(path, bytes)| (path.to_str().unwrap(), bytes.as_slice())).collect();
-        let snapshot = tests::reference::export::read(table, &parts).unwrap();
-        assert!(snapshot.rejects.is_empty());
-        for row in snapshot.rows.into_values() {
-            let json = |name: &str| row.value(table, name).json.clone();
-            let key = format!("[{},{}]", json("region"), json("order_id"));
-            let columns = COMPARED.map(|name| (name.to_owned(), json(name)));
-            rows.insert((tenant.into(), key), columns.into_iter().collect());
-        }
-    }
-    wait("the consumer has every row", || consumed(deployment) == rows);
-    tell(&format!("{} rows in the consumer's table, as in the newest snapshots", rows.len()));
-}
-
-/// The columns of orders of which a change is an UPDATE.
-const COMPARED: [&str; 5] = ["customer_email", "status", "amount", "note", "updated_at"];
-
-/// The rows of the consumer's table, as JSON.
-fn consumed(deployment: &Deployment) -> BTreeMap<(String, String), Json> {
-    use aws_sdk_dynamodb::types::AttributeValue;
-    let table = deployment.consumer_table.as_deref().expect("the deployment has the sample consumer");
-    let mut pages = deployment.aws.dynamodb.scan().table_name(table).into_paginator().items().send();
-    let mut rows = BTreeMap::new();
-    while let Some(item) = deployment.aws.wait(pages.next()) {
-        let item = item.unwrap();
-        let text = |name: &str| match &item[name] {
-            AttributeValue::S(text) | AttributeValue::N(text) => json!(text),
-            _ => Json::Null,
-        };
-        let tenant = item["tenant"].as_s().unwrap();
-        if item.contains_key("deleted") || !["acme", "globex"].contains(&tenant.as_str()) {
-            continue;
-        }
-        let row: serde_json::Map<String, Json> = COMPARED.iter().map(|name| ((*name).to_owned(), text(name))).collect();
-        let mut row = Json::Object(row);
-        // A number has no trailing zeros in DynamoDB.
-        if let Some(amount) = row["amount"].as_str() {
-            row["amount"] = json!(format!("{:.2}", amount.parse::<f64>().unwrap()));
-        }
-        rows.insert((tenant.clone(), item["key"].as_s().unwrap().clone()), row);
-    }
-    rows
-}
-
-#[test]
-fn a_late_version_a_duplicate_event_and_a_revision_change_nothing() {
+fn late_versions_duplicate_events_and_revisions_change_nothing() {
     let deployment = Deployment::get();
     deployment.deliver("late/orders/V2", &orders(0, 50, "open"));
     deployment.wait_for("late/orders/V2", Status::Succeeded);
     let (before, _) = deployment.published("late");
     deployment.deliver("late/orders/V1", &orders(0, 5, "paid"));
     deployment.wait_for("late/orders/V1", Status::Superseded);
-    // The same event once more, and once more.
+    // The same event, twice more.
     let event = json!({ "detail": { "bucket": { "name": deployment.bucket }, "object": { "key": "late/orders/V2/part.csv.gz" } } });
     let queue = deployment.aws_command(&[
         "sqs",
@@ -176,13 +62,13 @@ fn a_late_version_a_duplicate_event_and_a_revision_change_nothing() {
     }
     deployment.deliver("late/orders/V2", &orders(0, 40, "shipped"));
     wait("the revision is recorded", || deployment.version("late/orders/V2").unwrap().refused_parts.is_some());
-    wait("nothing runs", || deployment.running() == 0);
+    wait("no execution is running", || deployment.running() == 0);
     assert_eq!(deployment.version("late/orders/V2").unwrap().status, Status::Succeeded);
     assert_eq!(deployment.published("late").0, before);
 }
 
 #[test]
-fn an_export_of_several_parts_waits_for_its_marker() {
+fn a_multi_part_export_waits_for_its_marker() {
     let deployment = Deployment::get();
     let samples =
         Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("samples/exports/acme/web_events/20260101_V0001");
@@ -200,7 +86,7 @@ fn an_export_of_several_parts_waits_for_its_marker() {
 }
 
 #[test]
-fn a_version_that_is_held_is_looked_at_and_approved_or_rejected_from_the_command_line() {
+fn a_held_version_is_inspected_and_approved_or_rejected_from_the_command_line() {
     let deployment = Deployment::get();
     deployment.deliver("held/orders/V1", &orders(0, 200, "open"));
     deployment.wait_for("held/orders/V1", Status::Succeeded);
@@ -226,13 +112,28 @@ fn a_version_that_is_held_is_looked_at_and_approved_or_rejected_from_the_command
     let replayed = deployment.tidemark(&["replay", "held/orders/V2"]);
     assert_eq!(replayed.status, 0, "{}", replayed.stderr);
     let (again, number) = deployment.published("held");
-    assert_eq!(again, published, "a replay brings the same operations");
+    assert_eq!(again, published, "a replay publishes the same operations");
     assert!(number >= 200 + 180 + 180);
     assert!(deployment.tidemark(&["history", "held/orders"]).stdout.contains("REJECTED"));
 }
 
+/// The log lines with metrics of the tenant `logged`, by version.
+fn logged_metrics(deployment: &Deployment) -> BTreeMap<String, Json> {
+    let lines = ["register", "plan", "record"].map(|function| deployment.log(function)).concat();
+    let metrics = lines.iter().filter(|line| line["_aws"].is_object() && line["Tenant"] == "logged");
+    metrics.map(|line| (line["Version"].as_str().unwrap_or_default().to_owned(), line.clone())).collect()
+}
+
+/// The line is valid in CloudWatch's embedded metric format: every metric that it defines is a number.
+fn assert_metric_definitions(line: &Json) {
+    let defined = &line["_aws"]["CloudWatchMetrics"][0];
+    assert_eq!((&defined["Namespace"], &defined["Dimensions"]), (&json!("Tidemark/tidemark"), &json!([["Table"], []])));
+    let names = defined["Metrics"].as_array().unwrap().iter().map(|metric| metric["Name"].as_str().unwrap());
+    assert!(names.into_iter().all(|name| line[name].is_f64()) && line["Table"] == "orders");
+}
+
 #[test]
-fn logs_tell_what_became_of_each_version_in_metrics_and_never_a_value_of_a_row() {
+fn logs_contain_metrics_for_each_version_and_never_row_values() {
     let deployment = Deployment::get();
     let secret = |text: String| text.replace(",open,", ",sesame,");
     deployment.deliver("logged/orders/V1", &secret(orders(0, 200, "open")));
@@ -242,47 +143,33 @@ fn logs_tell_what_became_of_each_version_in_metrics_and_never_a_value_of_a_row()
     deployment.deliver("logged/orders/V3", &secret(orders(0, 200, "open")).replace(",17.50,", ",sesame,"));
     deployment.wait_for("logged/orders/V3", Status::Failed);
     deployment.put("logged/orders/sesame.csv.gz", b"");
-    let metrics = || -> BTreeMap<String, Json> {
-        let logs = ["register", "plan", "record"].map(|function| deployment.log(function));
-        let lines = logs.concat();
-        let metrics = lines.iter().filter(|line| line["_aws"].is_object() && line["Tenant"] == "logged");
-        metrics.map(|line| (line["Version"].as_str().unwrap_or_default().to_owned(), line.clone())).collect()
-    };
-    wait("their metrics are in the logs", || metrics().len() == 3);
-    let metrics = metrics();
+    wait("their metrics are in the logs", || logged_metrics(&deployment).len() == 3);
+    let metrics = logged_metrics(&deployment);
     let published = &metrics["V1"];
     let counts = ["Published", "Rows", "Inserted", "Updated", "Deleted"].map(|name| published[name].as_f64().unwrap());
     assert_eq!(counts, [1.0, 200.0, 200.0, 0.0, 0.0]);
     assert!(published["Seconds"].as_f64().unwrap() > 0.0 && published["Bytes"].as_f64().unwrap() > 100.0);
     assert_eq!((&metrics["V2"]["Held"], &metrics["V3"]["Failed"]), (&json!(1.0), &json!(1.0)));
-    // Nothing of it was published: what it would delete stands in the line, and is no metric.
+    // It was not published, so the log line has its counts as fields, but not as metrics.
     assert_eq!(metrics["V2"]["Deleted"], 180.0);
     assert_eq!(metrics["V2"]["_aws"]["CloudWatchMetrics"][0]["Metrics"].as_array().unwrap().len(), 1);
-    // The alarm stands as long as somebody finds it HELD.
+    // The alarm lasts as long as a function reports the version as HELD.
     deployment.sweep("while it is held");
     let held = |function: &str| {
         let is_held = |line: &Json| line["HeldVersions"].is_f64() && line["Table"] == "orders";
         deployment.log(function).iter().any(is_held)
     };
     assert!(held("plan") && held("sweep"));
-    for line in metrics.values() {
-        let defined = &line["_aws"]["CloudWatchMetrics"][0];
-        assert_eq!(
-            (&defined["Namespace"], &defined["Dimensions"]),
-            (&json!("Tidemark/tidemark"), &json!([["Table"], []]))
-        );
-        let names = defined["Metrics"].as_array().unwrap().iter().map(|metric| metric["Name"].as_str().unwrap());
-        assert!(names.into_iter().all(|name| line[name].is_f64()) && line["Table"] == "orders");
-    }
+    metrics.values().for_each(assert_metric_definitions);
     for function in ["register", "lock", "next", "plan", "begin", "publish", "record", "unlock", "apply-orders"] {
-        let told = deployment.log(function);
-        let about_values = told.iter().find(|line| line.to_string().contains("sesame") && line["key"].is_null());
-        assert_eq!(about_values, None, "{function}");
+        let log = deployment.log(function);
+        let leak = log.iter().find(|line| line.to_string().contains("sesame") && line["key"].is_null());
+        assert_eq!(leak, None, "{function}");
     }
 }
 
 #[test]
-fn an_export_that_cannot_be_read_fails_and_is_tried_again_once_it_is_mended() {
+fn an_unreadable_export_fails_and_is_processed_again_once_fixed() {
     let deployment = Deployment::get();
     deployment.deliver("broken/orders/V1", &orders(0, 30, "far too long a status"));
     deployment.wait_for("broken/orders/V1", Status::Failed);
@@ -290,127 +177,4 @@ fn an_export_that_cannot_be_read_fails_and_is_tried_again_once_it_is_mended() {
     deployment.deliver("broken/orders/V1", &orders(0, 30, "open"));
     deployment.wait_for("broken/orders/V1", Status::Succeeded);
     assert_eq!(deployment.published("broken").1, 30);
-}
-
-/// Two versions of a tenant through the pipeline, and what they come to on one machine.
-struct Journey {
-    tenant: String,
-    expected: Lines,
-    texts: [String; 2],
-}
-
-impl Journey {
-    fn new(tenant: &str) -> Self {
-        // Rows of every kind, and so few of each that no guard breaks: 5 go, 5 come, 30 change.
-        let second = orders(5, 90, "open") + orders(90, 125, "paid").strip_prefix(HEADER).unwrap();
-        Self::of(tenant, [orders(0, 120, "open"), second])
-    }
-
-    /// One with these two versions.
-    fn of(tenant: &str, texts: [String; 2]) -> Self {
-        let world = World::new();
-        for (text, version) in texts.iter().zip(["V1", "V2"]) {
-            world.export(&format!("{tenant}/orders/{version}"), text);
-        }
-        let said = world.run();
-        assert_eq!(said.status, 0, "{}", said.stdout);
-        Self { tenant: tenant.into(), expected: published_here(&world), texts }
-    }
-
-    fn path(&self, version: &str) -> String {
-        format!("{}/orders/{version}", self.tenant)
-    }
-
-    fn deliver(&self, deployment: &Deployment, version: usize) {
-        deployment.deliver(&self.path(["V1", "V2"][version]), &self.texts[version]);
-    }
-
-    /// Nothing is lost, nothing invented, and the table is nobody's.
-    fn check(&self, deployment: &Deployment) {
-        wait("nothing runs", || deployment.running() == 0);
-        let (published, _) = deployment.published(&self.tenant);
-        assert_eq!(published, self.expected);
-        let key = TableKey { tenant: self.tenant.clone(), table: "orders".into() };
-        assert_eq!(deployment.registry.state(&key).unwrap().owner, None);
-    }
-}
-
-#[test]
-fn exports_beyond_a_size_are_compared_by_athena_and_every_function_may_do_what_it_does_and_no_more() {
-    let deployment = Deployment::get();
-    let distributed = Deployment::new("distributed", &["NativeBytes=0", "ReadBytes=1"]);
-    forget_calls();
-    let journey = Journey::of("athena", [orders(0, 120, "open"), orders(5, 125, "open")]);
-    for (number, version) in ["V1", "V2"].into_iter().enumerate() {
-        // The second turn fails as often as the SDK tries, and is made again from where the first one ended. Only V2 has
-        // two: what did not change is in a file of its own.
-        let rule = json!({ "match": "^s3 GetObject tidemark-athena$", "what": "error", "nth": 3, "count": 5 });
-        let _faults = Faults::new(&json!([rule]));
-        journey.deliver(&distributed, number);
-        distributed.wait_until_done([journey.path(version).as_str()].into_iter());
-        let plan = distributed.version(&journey.path(version)).unwrap().plan.unwrap();
-        assert!(plan.findings.scan.is_some_and(|scan| scan.bytes > 0), "{version} was not compared by Athena");
-    }
-    assert_eq!(Faults::struck()["error"], 5);
-    journey.check(&distributed);
-    // Nothing was made in the catalog for a version.
-    let tables = distributed.aws.glue.get_tables().database_name("distributed").send();
-    let tables = distributed.aws.wait(tables).unwrap();
-    assert_eq!(tables.table_list().len(), generated::athena::STATEMENTS.len());
-    // What a day brings: a version that is held and delivered anew, one that waits until the sweeper looks again.
-    deployment.deliver("rights/orders/V1", &orders(0, 200, "open"));
-    deployment.wait_for("rights/orders/V1", Status::Succeeded);
-    deployment.deliver("rights/orders/V2", &orders(0, 20, "open"));
-    deployment.wait_for("rights/orders/V2", Status::Held);
-    deployment.deliver("rights/orders/V2", &orders(0, 21, "open"));
-    wait("it is held anew", || {
-        let version = deployment.version("rights/orders/V2").unwrap();
-        version.attempt > 1 && version.status == Status::Held
-    });
-    deployment.put("rights/web_events/V1/part-0000.tsv.zst", b"");
-    deployment.wait_for("rights/web_events/V1", Status::Waiting);
-    deployment.put("rights/orders/V0/part.csv.gz", b"late");
-    deployment.wait_for("rights/orders/V0", Status::Superseded);
-    deployment.sweep("for rights");
-    wait("the consumer is done", || {
-        calls().iter().any(|call| call["caller"] == "tidemark-apply-orders" && call["operation"] == "GetItem")
-    });
-    let mut calls = calls();
-    // Of a deployment of another test, which has a table that is none of this project's.
-    calls.retain(|call| !call["resource"].as_str().is_some_and(|resource| resource.contains("grown-")));
-    let statements = Stack::get().log();
-    calls.extend(statements.iter().filter_map(|call| call["action"].as_str()).map(|action| {
-        json!({ "caller": "tidemark-athena", "status": 200, "resource": "", "actions": [format!("athena:{action}")] })
-    }));
-    hold_against_rights(&calls);
-}
-
-/// Every call has a right, and every right a call.
-fn hold_against_rights(calls: &[Json]) {
-    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut command = std::process::Command::new(Stack::get().python());
-    command.arg(tests.join("stack/rights.py")).arg(tests.parent().unwrap().join("infra"));
-    let mut child = command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).spawn().unwrap();
-    serde_json::to_writer(child.stdin.take().unwrap(), calls).unwrap();
-    let output = child.wait_with_output().unwrap();
-    let said = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success(), "{said}");
-    tell(said.trim());
-}
-
-#[test]
-fn the_templates_are_what_cfn_lint_and_the_rules_of_the_guard_want() {
-    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let python = Path::new(Stack::get().python());
-    let home = python.ancestors().nth(3).unwrap();
-    let mut command = std::process::Command::new(python);
-    let output = command
-        .arg(tests.join("stack/templates.py"))
-        .arg(home)
-        .arg(tests.parent().unwrap().join("infra"))
-        .output()
-        .unwrap();
-    let said = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
-    tell(said.trim());
 }

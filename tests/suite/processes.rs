@@ -1,61 +1,62 @@
-//! Processes that are killed, and processes that race: what is published at the end is what one undisturbed run
-//! publishes.
+//! Processes that are killed, and processes that race: in the end, the published files are those of one undisturbed
+//! run.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use crate::world::{World, files, tell};
+use crate::workspace::{Workspace, add_to_summary, files};
 
-/// How many kills there must have been; `TIDEMARK_KILLS` asks for more.
+/// How many kills to reach; `TIDEMARK_KILLS` overrides it.
 const KILLS: usize = 100;
 
-/// By how much longer an attempt may take than the one before it. A whole run takes a few of these.
+/// How much longer each attempt may take than the one before. A whole run takes a few of these.
 const STEP: Duration = Duration::from_millis(50);
 
 #[test]
-fn killed_a_hundred_times_the_published_files_are_those_of_an_undisturbed_run() {
+fn a_hundred_random_kills_leave_the_same_files_as_an_undisturbed_run() {
     let wanted = std::env::var("TIDEMARK_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(KILLS);
-    let undisturbed = world();
+    let undisturbed = workspace();
     assert_eq!(undisturbed.run().status, 0);
     let expected = files(&undisturbed.path("out"));
     assert!(expected.len() > 30);
 
     let mut dice = 0x9e37_79b9_7f4a_7c15u64;
-    let (mut kills, mut worlds) = (0, 0);
+    let (mut kills, mut workspaces) = (0, 0);
     while kills < wanted {
-        let world = world();
-        worlds += 1;
-        // Each attempt gets further than the one before, so that every step is hit and the end is reached.
+        let workspace = workspace();
+        workspaces += 1;
+        // Each attempt gets further than the one before, so that every step is hit and one attempt reaches the end.
         for attempt in 1.. {
             dice ^= dice << 13;
             dice ^= dice >> 7;
             dice ^= dice << 17;
             let share = (dice % 1000) as f64 / 1000.0;
-            let patience = STEP.mul_f64(share * f64::from(attempt));
-            if !killed_after(&world, patience) {
+            let delay = STEP.mul_f64(share * f64::from(attempt));
+            if !killed_after(&workspace, delay) {
                 break;
             }
             kills += 1;
         }
-        let said = world.run();
-        assert_eq!(said.status, 0, "{}", said.transcript());
-        assert_eq!(files(&world.path("out")), expected);
+        let output = workspace.run();
+        assert_eq!(output.status, 0, "{}", output.transcript());
+        assert_eq!(files(&workspace.path("out")), expected);
     }
-    tell(&format!("{kills} kills in {worlds} worlds"));
+    add_to_summary(&format!("{kills} kills at random moments in {workspaces} workspaces"));
 }
 
 #[test]
-fn fifty_processes_race_for_one_table_and_every_version_is_published_once() {
+fn fifty_processes_racing_for_one_table_publish_every_version_once() {
     const RACERS: usize = 50;
-    let world = World::new();
+    let workspace = Workspace::new();
     for version in 1..=5 {
-        world.export(&format!("acme/test_table/V{version}"), &format!("PK0;{version};;\nPK{version};{version};a;\n"));
+        workspace
+            .export(&format!("acme/test_table/V{version}"), &format!("PK0;{version};;\nPK{version};{version};a;\n"));
     }
     let start = || {
         let mut run = Command::new(env!("CARGO_BIN_EXE_tidemark-under-test"));
-        run.args(["run", "exports"]).current_dir(world.path(""));
+        run.args(["run", "exports"]).current_dir(workspace.path(""));
         run.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
     };
     let racers: Vec<_> = (0..RACERS).map(|_| start()).collect();
@@ -63,35 +64,36 @@ fn fifty_processes_race_for_one_table_and_every_version_is_published_once() {
         let output = racer.wait_with_output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
-    let sequences: Vec<_> =
-        (1..=5).map(|version| world.published(&format!("acme/test_table/V{version}"))[0]["sequence"].clone()).collect();
+    let sequences: Vec<_> = (1..=5)
+        .map(|version| workspace.published(&format!("acme/test_table/V{version}"))[0]["sequence"].clone())
+        .collect();
     assert_eq!(sequences, [1, 2, 3, 4, 5]);
-    let registry = rusqlite::Connection::open(world.path(".tidemark/registry.sqlite")).unwrap();
-    let free = "SELECT owner IS NULL AND sequence = 5 FROM tables";
-    assert!(registry.query_row(free, [], |row| row.get::<_, bool>(0)).unwrap());
+    let registry = rusqlite::Connection::open(workspace.path(".tidemark/registry.sqlite")).unwrap();
+    let is_free = "SELECT owner IS NULL AND sequence = 5 FROM tables";
+    assert!(registry.query_row(is_free, [], |row| row.get::<_, bool>(0)).unwrap());
 }
 
-/// Starts a run and kills it after a while; false when it was done before.
-fn killed_after(world: &World, patience: Duration) -> bool {
+/// Starts a run and kills it after a delay. Returns false if the run had ended before.
+fn killed_after(workspace: &Workspace, delay: Duration) -> bool {
     let mut run = Command::new(env!("CARGO_BIN_EXE_tidemark-under-test"))
         .args(["run", "exports"])
-        .current_dir(world.path(""))
+        .current_dir(workspace.path(""))
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    thread::sleep(patience);
+    thread::sleep(delay);
     let is_done = run.try_wait().unwrap().is_some();
     run.kill().unwrap();
     run.wait().unwrap();
     !is_done
 }
 
-/// A world with the samples in it.
-fn world() -> World {
-    let world = World::new();
+/// A workspace with the sample exports.
+fn workspace() -> Workspace {
+    let workspace = Workspace::new();
     let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/exports/.");
-    let copied = Command::new("cp").arg("-r").args([samples, world.path("exports")]).status().unwrap();
+    let copied = Command::new("cp").arg("-r").args([samples, workspace.path("exports")]).status().unwrap();
     assert!(copied.success());
-    world
+    workspace
 }

@@ -1,7 +1,7 @@
-//! Schemas, tables and files made from dice, so that a failure shrinks by shrinking numbers.
+//! Schemas, tables and files made from dice (random numbers), so that a failure shrinks by shrinking numbers.
 //!
-//! A die picks a value; that value has several spellings, and a second die picks one. So it is known without reading
-//! any text which cells are equal.
+//! One die picks a value; the value has several spellings, and a second die picks one of them. So the tests know which
+//! cells are equal without reading any text.
 
 mod files;
 mod values;
@@ -15,10 +15,10 @@ use values::class;
 
 /// Picks a value and one of its spellings.
 pub(crate) type Cell = (u16, u16);
-/// One cell a column, and more than enough of them.
+/// `MAX_COLUMNS` cells, of which a table uses one for each of its columns.
 pub(crate) type Row = Vec<Cell>;
 
-pub(crate) const MOST_COLUMNS: usize = 9;
+pub(crate) const MAX_COLUMNS: usize = 9;
 
 /// Dice for a schema.
 #[derive(Debug, Clone)]
@@ -30,18 +30,18 @@ pub(crate) struct SchemaDice {
 
 pub(crate) fn schema() -> impl Strategy<Value = SchemaDice> {
     let column = (any::<u8>(), any::<u8>(), any::<u16>());
-    (vec(column, 1..=MOST_COLUMNS), 1_usize..=3, any::<u32>()).prop_map(|(columns, keys, source)| SchemaDice {
+    (vec(column, 1..=MAX_COLUMNS), 1_usize..=3, any::<u32>()).prop_map(|(columns, keys, source)| SchemaDice {
         columns,
         keys,
         source,
     })
 }
 
-pub(crate) fn rows(most: usize) -> impl Strategy<Value = Vec<Row>> {
-    vec(vec(any::<Cell>(), MOST_COLUMNS), 0..most)
+pub(crate) fn rows(max_rows: usize) -> impl Strategy<Value = Vec<Row>> {
+    vec(vec(any::<Cell>(), MAX_COLUMNS), 0..max_rows)
 }
 
-/// Dice for how a table is written as files.
+/// Dice for the files of an export.
 #[derive(Debug, Clone)]
 pub(crate) struct FileDice {
     pub(crate) parts: usize,
@@ -66,13 +66,13 @@ fn leak(text: String) -> &'static str {
 }
 
 impl SchemaDice {
-    /// The table, for as long as the process lives.
+    /// The table, which is never freed.
     pub(crate) fn table(&self) -> &'static Table {
         let keys = self.keys.min(self.columns.len());
         let source = self.source();
-        // Key columns stand anywhere, and the key has an order of its own.
+        // Key columns can be anywhere, and the key can have another order than the columns.
         let first_key = self.source as usize >> 28;
-        let is_key = |place: usize| (place + first_key) % self.columns.len() < keys;
+        let is_key = |at: usize| (at + first_key) % self.columns.len() < keys;
         let columns: Vec<Column> =
             self.columns.iter().enumerate().map(|(at, dice)| column(at, *dice, is_key(at))).collect();
         let mut primary_key: Vec<&'static str> =
@@ -132,7 +132,7 @@ fn column(at: usize, (ty, flags, parameter): (u8, u8, u16), is_key: bool) -> Col
         Type::Float,
         Type::Double,
     ];
-    // A key is never of a float type.
+    // Floats cannot be keys.
     let ty = if is_key { pick(&types[..14], ty) } else { pick(&types, ty) };
     let mut column = Column::new(leak(format!("c{at}")), ty);
     column.nullable = !is_key && flags & 3 != 0;
@@ -164,46 +164,48 @@ fn format(ty: Type, die: u16) -> Option<&'static str> {
     }
 }
 
-/// What a cell becomes in a file: the name of its value, its text, and whether quotes must or must not be around it.
+/// The text of a cell in a file.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Written {
+pub(crate) struct CellText {
+    /// The name of its value; `None` is NULL.
     pub(crate) name: Option<String>,
     pub(crate) text: String,
     pub(crate) quotes: Quotes,
 }
 
+/// Whether a field is written in quotes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Quotes {
     Needed,
-    Free,
+    Optional,
     Forbidden,
 }
 
-/// The cells of a row as texts; `None` where the dialect has no way to write one of them.
-pub(crate) fn written(table: &Table, row: &Row) -> Option<Vec<Written>> {
-    let cells: Option<Vec<Written>> =
-        table.columns.iter().zip(row).map(|(column, cell)| written_cell(table, column, *cell)).collect();
+/// The texts of a row's cells; `None` if the dialect cannot write one of them.
+pub(crate) fn cell_texts(table: &Table, row: &Row) -> Option<Vec<CellText>> {
+    let cells: Option<Vec<CellText>> =
+        table.columns.iter().zip(row).map(|(column, cell)| cell_text(table, column, *cell)).collect();
     let cells = cells?;
     let is_blank = cells.len() == 1 && cells[0].text.is_empty();
     match table.source.quote {
         _ if !is_blank => Some(cells),
         Some(_) if cells[0].quotes != Quotes::Forbidden => {
-            Some(vec![Written { quotes: Quotes::Needed, ..cells[0].clone() }])
+            Some(vec![CellText { quotes: Quotes::Needed, ..cells[0].clone() }])
         }
         _ => None,
     }
 }
 
-fn written_cell(table: &Table, column: &Column, (value, spelling): Cell) -> Option<Written> {
+fn cell_text(table: &Table, column: &Column, (value, spelling): Cell) -> Option<CellText> {
     let source = &table.source;
     if column.nullable && value % 8 == 0 && !source.nulls.is_empty() {
         let text = padded(column, pick(source.nulls, spelling), spelling);
         let quotes = match quotes(source, &text)? {
-            needed if source.quoted_nulls => needed,
-            Quotes::Free => Quotes::Forbidden,
+            quotes if source.quoted_nulls => quotes,
+            Quotes::Optional => Quotes::Forbidden,
             _ => return None,
         };
-        return Some(Written { name: None, text, quotes });
+        return Some(CellText { name: None, text, quotes });
     }
     let class = class(column, if table.is_key(column) { value % 61 } else { value });
     let first = usize::from(spelling) % class.spellings.len();
@@ -222,7 +224,7 @@ fn written_cell(table: &Table, column: &Column, (value, spelling): Cell) -> Opti
             true if source.quoted_nulls => continue,
             true => Quotes::Needed,
         };
-        return Some(Written { name: Some(name), text, quotes });
+        return Some(CellText { name: Some(name), text, quotes });
     }
     None
 }
@@ -231,14 +233,14 @@ fn is_string(column: &Column) -> bool {
     matches!(column.ty, Type::String | Type::Varchar(_) | Type::Char(_))
 }
 
-/// Blanks around a text where the column removes them.
+/// The text with blanks around it, if the column is trimmed.
 fn padded(column: &Column, text: &str, die: u16) -> String {
     let (left, right) =
         if column.trim { pick(&[("", ""), (" ", ""), ("", "  "), ("\t ", " ")], die / 7) } else { ("", "") };
     format!("{left}{text}{right}")
 }
 
-/// Whether quotes are needed around a text; `None` if even they do not help.
+/// Whether a text needs quotes; `None` if the dialect cannot write it even with quotes.
 fn quotes(source: &Source, text: &str) -> Option<Quotes> {
     let has = |byte: u8| text.as_bytes().contains(&byte);
     let has_line_break = has(b'\n') || has(b'\r');
@@ -247,7 +249,7 @@ fn quotes(source: &Source, text: &str) -> Option<Quotes> {
     }
     let is_plain = !has(source.delimiter) && !has_line_break && source.quote.is_none_or(|quote| !has(quote));
     match source.quote {
-        _ if is_plain => Some(Quotes::Free),
+        _ if is_plain => Some(Quotes::Optional),
         Some(_) if source.multiline || !has_line_break => Some(Quotes::Needed),
         _ => None,
     }

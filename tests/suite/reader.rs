@@ -4,20 +4,20 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::stack::Stack;
-use crate::world::World;
+use crate::workspace::Workspace;
 
 const SAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../samples");
 
 #[test]
 fn python_rebuilds_every_sample_table_and_finds_its_fingerprints() {
-    let world = World::new();
-    assert_eq!(world.tidemark(&["run", &format!("{SAMPLES}/exports")]).status, 0);
+    let workspace = Workspace::new();
+    assert_eq!(workspace.tidemark(&["run", &format!("{SAMPLES}/exports")]).status, 0);
     let mut versions = 0;
     for tenant in ["acme", "globex"] {
         for table in generated::TABLES {
-            let schema = world.tidemark(&["tables", table.name, "--format", "json"]).stdout;
-            let schema = world.write(&format!("{}.json", table.name), schema.as_bytes());
-            let folder = world.path("out").join(tenant).join(table.name);
+            let schema = workspace.tidemark(&["tables", table.name, "--format", "json"]).stdout;
+            let schema = workspace.write(&format!("{}.json", table.name), schema.as_bytes());
+            let folder = workspace.path("out").join(tenant).join(table.name);
             versions += check(&schema, &folder).unwrap_or_else(|error| panic!("{tenant}/{}: {error}", table.name));
         }
     }
@@ -26,16 +26,16 @@ fn python_rebuilds_every_sample_table_and_finds_its_fingerprints() {
 
 #[test]
 fn python_notices_a_changed_value() {
-    let world = World::new();
-    world.export("acme/test_table/V1", "k1;1;a;b\nk2;2;c;d\n");
-    world.run();
-    let schema = world.tidemark(&["tables", "test_table", "--format", "json"]).stdout;
-    let schema = world.write("test_table.json", schema.as_bytes());
-    let folder = world.path("out/acme/test_table");
+    let workspace = Workspace::new();
+    workspace.export("acme/test_table/V1", "k1;1;a;b\nk2;2;c;d\n");
+    workspace.run();
+    let schema = workspace.tidemark(&["tables", "test_table", "--format", "json"]).stdout;
+    let schema = workspace.write("test_table.json", schema.as_bytes());
+    let folder = workspace.path("out/acme/test_table");
     assert_eq!(check(&schema, &folder), Ok(1));
     let part = folder.join("V1/part-00000.ndjson.gz");
-    let text = crate::world::gunzip(&part).replace(r#""COL_2":"c""#, r#""COL_2":"x""#);
-    std::fs::write(&part, crate::world::gzip(text.as_bytes())).unwrap();
+    let text = crate::workspace::gunzip(&part).replace(r#""COL_2":"c""#, r#""COL_2":"x""#);
+    std::fs::write(&part, crate::workspace::gzip(text.as_bytes())).unwrap();
     assert!(check(&schema, &folder).unwrap_err().contains("AssertionError"));
 }
 

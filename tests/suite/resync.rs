@@ -1,26 +1,26 @@
-//! A resync: a version is published whole, and consumers drop what it does not have.
+//! A resync: a version is published in full, and consumers drop the rows it does not have.
 
 use std::collections::BTreeMap;
 use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::world::World;
+use crate::workspace::Workspace;
 
 fn rows(numbers: impl IntoIterator<Item = u32>, value: u32) -> String {
     numbers.into_iter().map(|n| format!("PK{n};{value};;\n")).collect()
 }
 
-/// A world whose baseline of 200 rows is lost.
-fn world() -> World {
-    let world = World::new();
-    let baseline = world.export("acme/test_table/V1", &rows(1..=200, 1));
-    assert_eq!(world.run().status, 0);
+/// A workspace whose baseline of 200 rows is lost.
+fn workspace() -> Workspace {
+    let workspace = Workspace::new();
+    let baseline = workspace.export("acme/test_table/V1", &rows(1..=200, 1));
+    assert_eq!(workspace.run().status, 0);
     fs::remove_file(baseline).unwrap();
-    world
+    workspace
 }
 
-/// What a consumer holds after these records, applied as they say.
+/// Applies records to a consumer's state, as the documentation tells consumers to.
 fn consume(state: &mut BTreeMap<String, (u64, Option<Value>)>, records: &[Value]) {
     for record in records {
         let sequence = record["sequence"].as_u64().unwrap();
@@ -37,91 +37,94 @@ fn consume(state: &mut BTreeMap<String, (u64, Option<Value>)>, records: &[Value]
 }
 
 #[test]
-fn a_lost_baseline_is_replaced_by_the_next_version_published_whole() {
-    let world = world();
-    world.export("acme/test_table/V2", &rows(11..=205, 2));
-    let said = world.run();
-    assert_eq!(said.status, 1);
-    assert!(said.stderr.contains("cargo tidemark resync acme/test_table"), "{}", said.stderr);
-    insta::assert_snapshot!("resync", world.tidemark(&["resync", "acme/test_table"]).transcript());
-    assert!(world.tidemark(&["status"]).stdout.contains("the next version is published whole"));
-    assert_eq!(world.run().status, 0);
-    insta::assert_snapshot!("plan_of_reset", world.tidemark(&["plan", "acme/test_table/V2"]).transcript());
+fn a_lost_baseline_is_replaced_by_publishing_the_next_version_in_full() {
+    let workspace = workspace();
+    workspace.export("acme/test_table/V2", &rows(11..=205, 2));
+    let output = workspace.run();
+    assert_eq!(output.status, 1);
+    assert!(output.stderr.contains("cargo tidemark resync acme/test_table"), "{}", output.stderr);
+    insta::assert_snapshot!("resync", workspace.tidemark(&["resync", "acme/test_table"]).transcript());
+    assert!(workspace.tidemark(&["status"]).stdout.contains("the next version is published whole"));
+    assert_eq!(workspace.run().status, 0);
+    insta::assert_snapshot!("plan_of_reset", workspace.tidemark(&["plan", "acme/test_table/V2"]).transcript());
 
-    let whole = world.published("acme/test_table/V2");
+    let full = workspace.published("acme/test_table/V2");
     assert_eq!(
-        (&whole[0]["reset"], &whole[0]["previous"], &whole[0]["fingerprint"]),
+        (&full[0]["reset"], &full[0]["previous"], &full[0]["fingerprint"]),
         (&json!(true), &Value::Null, &json!("0"))
     );
-    assert_eq!(whole.iter().filter(|record| record["op"] == "INSERT").count(), 195);
+    assert_eq!(full.iter().filter(|record| record["op"] == "INSERT").count(), 195);
     let mut state = BTreeMap::new();
-    consume(&mut state, &world.published("acme/test_table/V1"));
+    consume(&mut state, &workspace.published("acme/test_table/V1"));
     assert_eq!(state.len(), 200);
-    consume(&mut state, &whole);
+    consume(&mut state, &full);
     assert_eq!(state.len(), 195);
     assert!(state.values().all(|(sequence, after)| *sequence == 2 && after.as_ref().unwrap()["COL_1"] == 2));
 
-    // What it replaces is not published again: a consumer that has dropped a key would take it for new.
-    insta::assert_snapshot!("replay_before_reset", world.tidemark(&["replay", "acme/test_table/V1"]).transcript());
-    assert_eq!(world.tidemark(&["replay", "acme/test_table/V2"]).status, 0);
+    // The version it replaces cannot be replayed: a consumer that has dropped a key would take it for a new one.
+    insta::assert_snapshot!("replay_before_reset", workspace.tidemark(&["replay", "acme/test_table/V1"]).transcript());
+    assert_eq!(workspace.tidemark(&["replay", "acme/test_table/V2"]).status, 0);
 
-    // It happened once; what follows is compared with it.
-    world.export("acme/test_table/V3", &rows(11..=206, 2));
-    assert_eq!(world.run().status, 0);
-    let next = world.published("acme/test_table/V3");
+    // The resync is done; the next version is compared with this one.
+    workspace.export("acme/test_table/V3", &rows(11..=206, 2));
+    assert_eq!(workspace.run().status, 0);
+    let next = workspace.published("acme/test_table/V3");
     assert_eq!((&next[0]["reset"], &next[0]["previous"], next.len()), (&json!(false), &json!("V2"), 3));
 }
 
 #[test]
-fn a_resync_can_be_asked_for_before_the_version_is_there_and_taken_back() {
-    let world = world();
-    insta::assert_snapshot!("resync_ahead", world.tidemark(&["resync", "acme/test_table"]).transcript());
-    insta::assert_snapshot!("resync_cancel", world.tidemark(&["resync", "acme/test_table", "--cancel"]).transcript());
+fn a_resync_can_be_requested_before_the_version_arrives_and_cancelled() {
+    let workspace = workspace();
+    insta::assert_snapshot!("resync_ahead", workspace.tidemark(&["resync", "acme/test_table"]).transcript());
+    insta::assert_snapshot!(
+        "resync_cancel",
+        workspace.tidemark(&["resync", "acme/test_table", "--cancel"]).transcript()
+    );
     insta::assert_snapshot!(
         "resync_cancel_again",
-        world.tidemark(&["resync", "acme/test_table", "--cancel"]).transcript()
+        workspace.tidemark(&["resync", "acme/test_table", "--cancel"]).transcript()
     );
-    world.export("acme/test_table/V2", &rows(11..=205, 2));
-    assert_eq!(world.run().status, 1);
-    world.tidemark(&["resync", "acme/test_table"]);
-    assert_eq!(world.run().status, 0);
-    insta::assert_snapshot!("resync_unknown", world.tidemark(&["resync", "acme/orders"]).transcript());
+    workspace.export("acme/test_table/V2", &rows(11..=205, 2));
+    assert_eq!(workspace.run().status, 1);
+    workspace.tidemark(&["resync", "acme/test_table"]);
+    assert_eq!(workspace.run().status, 0);
+    insta::assert_snapshot!("resync_unknown", workspace.tidemark(&["resync", "acme/orders"]).transcript());
 }
 
 #[test]
-fn a_whole_version_that_is_much_smaller_than_what_it_replaces_is_held() {
-    let world = world();
-    world.export("acme/test_table/V2", &rows(1..=100, 1));
-    world.tidemark(&["resync", "acme/test_table"]);
-    let said = world.run();
-    assert_eq!(said.status, 1);
-    assert!(said.stdout.contains("50 % fewer rows than V1 > 20 %"), "{}", said.stdout);
-    let said = world.tidemark(&["plan", "acme/test_table/V2", "--format", "json"]);
-    let version: Value = serde_json::from_str(&said.stdout).unwrap();
+fn a_resync_much_smaller_than_the_version_it_replaces_is_held() {
+    let workspace = workspace();
+    workspace.export("acme/test_table/V2", &rows(1..=100, 1));
+    workspace.tidemark(&["resync", "acme/test_table"]);
+    let output = workspace.run();
+    assert_eq!(output.status, 1);
+    assert!(output.stdout.contains("50 % fewer rows than V1 > 20 %"), "{}", output.stdout);
+    let output = workspace.tidemark(&["plan", "acme/test_table/V2", "--format", "json"]);
+    let version: Value = serde_json::from_str(&output.stdout).unwrap();
     let hash = version["plan"]["hash"].as_str().unwrap();
-    let said = world.tidemark(&["approve", "acme/test_table/V2", hash]);
-    assert_eq!(said.status, 0, "{}", said.transcript());
-    assert_eq!(world.published("acme/test_table/V2")[0]["reset"], json!(true));
+    let output = workspace.tidemark(&["approve", "acme/test_table/V2", hash]);
+    assert_eq!(output.status, 0, "{}", output.transcript());
+    assert_eq!(workspace.published("acme/test_table/V2")[0]["reset"], json!(true));
 }
 
 #[test]
-fn a_version_that_is_held_stays_so_and_cannot_be_approved_while_a_resync_waits() {
-    let world = World::new();
-    world.export("acme/test_table/V1", &rows(1..=200, 1));
-    world.export("acme/test_table/V2", &rows(1..=100, 1));
-    assert_eq!(world.run().status, 1);
-    let said = world.tidemark(&["plan", "acme/test_table/V2", "--format", "json"]);
-    let version: Value = serde_json::from_str(&said.stdout).unwrap();
+fn a_held_version_stays_held_and_cannot_be_approved_while_a_resync_is_pending() {
+    let workspace = Workspace::new();
+    workspace.export("acme/test_table/V1", &rows(1..=200, 1));
+    workspace.export("acme/test_table/V2", &rows(1..=100, 1));
+    assert_eq!(workspace.run().status, 1);
+    let output = workspace.tidemark(&["plan", "acme/test_table/V2", "--format", "json"]);
+    let version: Value = serde_json::from_str(&output.stdout).unwrap();
     let hash = version["plan"]["hash"].as_str().unwrap();
-    world.tidemark(&["resync", "acme/test_table"]);
-    assert_eq!(world.run().status, 0);
-    assert_eq!(world.statuses("acme/test_table")["V2"], "HELD");
-    let said = world.tidemark(&["approve", "acme/test_table/V2", hash]);
-    assert_eq!(said.status, 1);
-    assert!(said.stderr.contains("a resync was asked for since it was planned"), "{}", said.stderr);
-    // The next version is the one that is published whole, and supersedes it.
-    world.export("acme/test_table/V3", &rows(1..=199, 1));
-    assert_eq!(world.run().status, 0);
-    assert_eq!(world.published("acme/test_table/V3")[0]["reset"], json!(true));
-    assert_eq!(world.statuses("acme/test_table")["V2"], "SUPERSEDED");
+    workspace.tidemark(&["resync", "acme/test_table"]);
+    assert_eq!(workspace.run().status, 0);
+    assert_eq!(workspace.statuses("acme/test_table")["V2"], "HELD");
+    let output = workspace.tidemark(&["approve", "acme/test_table/V2", hash]);
+    assert_eq!(output.status, 1);
+    assert!(output.stderr.contains("a resync was asked for since it was planned"), "{}", output.stderr);
+    // The next version is published in full, and supersedes the held one.
+    workspace.export("acme/test_table/V3", &rows(1..=199, 1));
+    assert_eq!(workspace.run().status, 0);
+    assert_eq!(workspace.published("acme/test_table/V3")[0]["reset"], json!(true));
+    assert_eq!(workspace.statuses("acme/test_table")["V2"], "SUPERSEDED");
 }

@@ -1,23 +1,23 @@
-//! The main job on the samples: the counts that samples/README.md promises, and typed consumption.
+//! A run over the sample exports: the counts in samples/README.md, and consumption with the generated types.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use runtime::row::Layout;
+use runtime::canonical::row::Layout;
 use runtime::{Change, Operation, Record};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::world::{World, gunzip};
+use crate::workspace::{Workspace, gunzip};
 
-/// A machine that has run the samples.
-fn world() -> World {
-    let world = World::new();
-    fs::remove_dir(world.path("exports")).unwrap();
-    copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/exports"), &world.path("exports"));
-    world
+/// A workspace with the sample exports.
+fn workspace() -> Workspace {
+    let workspace = Workspace::new();
+    fs::remove_dir(workspace.path("exports")).unwrap();
+    copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/exports"), &workspace.path("exports"));
+    workspace
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -25,8 +25,8 @@ fn copy(from: &Path, to: &Path) {
     assert!(copied.success());
 }
 
-/// `tenant/table/version -> rows, inserted, updated, deleted` of the table in samples/README.md.
-fn promised() -> BTreeMap<String, [u64; 4]> {
+/// `tenant/table/version -> rows, inserted, updated, deleted`, from the table in samples/README.md.
+fn counts_in_readme() -> BTreeMap<String, [u64; 4]> {
     let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/README.md")).unwrap();
     let cells = |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>();
     readme
@@ -41,11 +41,11 @@ fn promised() -> BTreeMap<String, [u64; 4]> {
 }
 
 #[test]
-fn the_samples_give_the_counts_that_their_readme_promises() {
-    let world = world();
-    let (status, report) = world.run_json();
+fn the_samples_produce_the_counts_in_their_readme() {
+    let workspace = workspace();
+    let (status, report) = workspace.run_json();
     assert_eq!(status, 0, "{report:#}");
-    let found: BTreeMap<String, [u64; 4]> = report["outcomes"]
+    let counts: BTreeMap<String, [u64; 4]> = report["outcomes"]
         .as_array()
         .unwrap()
         .iter()
@@ -56,52 +56,53 @@ fn the_samples_give_the_counts_that_their_readme_promises() {
             (name, ["rows", "inserted", "updated", "deleted"].map(count))
         })
         .collect();
-    assert!(found.len() > 30);
-    assert_eq!(found, promised());
+    assert!(counts.len() > 30);
+    assert_eq!(counts, counts_in_readme());
 }
 
 #[test]
 fn the_late_sample_is_superseded() {
-    let world = world();
-    world.run();
+    let workspace = workspace();
+    workspace.run();
     let late = Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/late/acme/orders/20260101_V0002");
-    copy(&late, &world.path("exports/acme/orders/"));
-    let said = world.run();
-    assert_eq!(said.status, 0);
-    assert_eq!(world.statuses("acme/orders")["20260101_V0002"], "SUPERSEDED", "{}", said.stdout);
+    copy(&late, &workspace.path("exports/acme/orders/"));
+    let output = workspace.run();
+    assert_eq!(output.status, 0);
+    assert_eq!(workspace.statuses("acme/orders")["20260101_V0002"], "SUPERSEDED", "{}", output.stdout);
 }
 
 #[test]
 fn every_published_version_folds_to_its_fingerprint_with_the_generated_types() {
-    let world = world();
-    world.run();
+    let workspace = workspace();
+    workspace.run();
     let folded = fold::<generated::ledger_entries::Key, generated::ledger_entries::Values>(
-        &world,
+        &workspace,
         &generated::ledger_entries::TABLE,
-    ) + fold::<generated::orders::Key, generated::orders::Values>(&world, &generated::orders::TABLE)
-        + fold::<generated::products::Key, generated::products::Values>(&world, &generated::products::TABLE)
+    ) + fold::<generated::orders::Key, generated::orders::Values>(&workspace, &generated::orders::TABLE)
+        + fold::<generated::products::Key, generated::products::Values>(&workspace, &generated::products::TABLE)
         + fold::<generated::sensor_readings::Key, generated::sensor_readings::Values>(
-            &world,
+            &workspace,
             &generated::sensor_readings::TABLE,
         )
         + fold::<generated::support_tickets::Key, generated::support_tickets::Values>(
-            &world,
+            &workspace,
             &generated::support_tickets::TABLE,
         )
-        + fold::<generated::test_table::Key, generated::test_table::Values>(&world, &generated::test_table::TABLE)
-        + fold::<generated::web_events::Key, generated::web_events::Values>(&world, &generated::web_events::TABLE);
-    assert_eq!(folded, promised().len());
+        + fold::<generated::test_table::Key, generated::test_table::Values>(&workspace, &generated::test_table::TABLE)
+        + fold::<generated::web_events::Key, generated::web_events::Values>(&workspace, &generated::web_events::TABLE);
+    assert_eq!(folded, counts_in_readme().len());
 }
 
-/// Folds every tenant's versions of a table, and gives how many there were. Each line goes through the types and back.
-fn fold<K, V>(world: &World, table: &'static runtime::table::Table) -> usize
+/// Folds every tenant's versions of a table, and returns how many there are. Each line is parsed into the generated
+/// types and written back.
+fn fold<K, V>(workspace: &Workspace, table: &'static runtime::table::Table) -> usize
 where
     K: Ord + Serialize + DeserializeOwned,
     V: Serialize + DeserializeOwned,
 {
     let layout = Layout::new(table);
     let mut versions = 0;
-    for tenant in sorted(&world.path("out")) {
+    for tenant in sorted(&workspace.path("out")) {
         let mut rows: BTreeMap<K, V> = BTreeMap::new();
         let mut folders = sorted(&tenant.join(table.name));
         folders.sort_by(|a, b| runtime::name::natural_cmp(&a.to_string_lossy(), &b.to_string_lossy()));
@@ -109,7 +110,7 @@ where
             match Record::<K, V>::from_json(&line).unwrap() {
                 Record::Begin(begin) => assert_eq!(begin.fingerprint, fingerprint(&layout, &rows)),
                 Record::Operation(operation) => {
-                    assert_reads_back(&line, &operation);
+                    assert_round_trip(&line, &operation);
                     match operation.change {
                         Change::Insert { after, .. } => assert!(rows.insert(operation.key, after).is_none()),
                         Change::Update { after, .. } => assert!(rows.insert(operation.key, after).is_some()),
@@ -130,14 +131,14 @@ fn fingerprint<K: Serialize, V: Serialize>(layout: &Layout, rows: &BTreeMap<K, V
     rows.iter().map(|(key, values)| i128::from(layout.hash_of_typed(key, values).unwrap())).sum()
 }
 
-/// What is written from the types is what was read.
-fn assert_reads_back<K: Serialize, V: Serialize>(line: &str, operation: &Operation<K, V>) {
-    let read: serde_json::Value = serde_json::from_str(line).unwrap();
-    let written = serde_json::to_value(operation).unwrap();
-    assert_eq!(numbers_as_floats(written), numbers_as_floats(read));
+/// Serializing the parsed operation gives the line back.
+fn assert_round_trip<K: Serialize, V: Serialize>(line: &str, operation: &Operation<K, V>) {
+    let original: serde_json::Value = serde_json::from_str(line).unwrap();
+    let serialized = serde_json::to_value(operation).unwrap();
+    assert_eq!(numbers_as_floats(serialized), numbers_as_floats(original));
 }
 
-/// A `float` column's 32 bits stand in the JSON in their shortest text, and in a `Value` as a widened double.
+/// The JSON has the shortest text of a `float` column's 32 bits, a `Value` has them widened to a double.
 fn numbers_as_floats(value: serde_json::Value) -> serde_json::Value {
     use serde_json::Value;
     match value {

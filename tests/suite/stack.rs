@@ -1,5 +1,5 @@
-//! The servers that stand for AWS: a Trino behind Athena's API, and an emulator. They are started once for a run of the
-//! tests, and end with it: their standard input ends then.
+//! The servers that take the place of AWS: a Trino behind Athena's API, and an emulator of the other services. They are
+//! started once for a run of the tests, and exit with it, when their standard input is closed.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -17,7 +17,7 @@ use runtime::aws::Aws;
 use serde::Deserialize;
 use serde_json::Value as Json;
 
-/// Where the servers are.
+/// The addresses of the servers.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Stack {
     aws: String,
@@ -30,17 +30,18 @@ pub(crate) struct Stack {
     secret_key: String,
 }
 
-/// Statements are counted as they start: who asks for one of them to fail is alone while it does.
-static STATEMENTS: RwLock<()> = RwLock::new(());
+/// Athena's test server numbers calls and queries to decide which one fails. A test that injects failures holds the
+/// write lock, so that no other test's queries are counted.
+static INJECTION: RwLock<()> = RwLock::new(());
 
 impl Stack {
-    /// The servers, which are started when they are asked for first.
+    /// The servers, started on first use.
     pub(crate) fn get() -> &'static Self {
         static STACK: LazyLock<(Child, Stack)> = LazyLock::new(start);
         &STACK.1
     }
 
-    /// Clients of them.
+    /// AWS clients for the servers.
     pub(crate) fn clients(&self) -> Arc<Aws> {
         static CLIENTS: LazyLock<Arc<Aws>> = LazyLock::new(|| {
             let Stack { athena, aws, region, access_key, secret_key, .. } = Stack::get();
@@ -49,19 +50,21 @@ impl Stack {
         Arc::clone(&CLIENTS)
     }
 
-    /// DynamoDB wherever it is to be had, each with a table for a registry.
-    pub(crate) fn registries(&self) -> Vec<Registry> {
+    /// A registry table in each implementation of DynamoDB.
+    pub(crate) fn registry_tables(&self) -> Vec<RegistryTable> {
         static TABLES: LazyLock<Vec<(&'static str, Arc<Aws>)>> = LazyLock::new(|| {
             let Stack { dynamodb, region, access_key, secret_key, .. } = Stack::get();
             let local = Arc::new(Aws::at(dynamodb, dynamodb, region, (access_key, secret_key)).unwrap());
-            let places = vec![("Amazon's DynamoDB Local", local), ("the emulator", Stack::get().clients())];
-            places.iter().for_each(|(_, aws)| create_registry(aws, "registry"));
-            places
+            let services = vec![("Amazon's DynamoDB Local", local), ("the emulator", Stack::get().clients())];
+            services.iter().for_each(|(_, aws)| create_registry_table(aws, "registry"));
+            services
         });
-        TABLES.iter().map(|(name, aws)| Registry { name, aws: Arc::clone(aws), table: "registry".into() }).collect()
+        let table =
+            |(service, aws): &(_, Arc<Aws>)| RegistryTable { service, aws: Arc::clone(aws), name: "registry".into() };
+        TABLES.iter().map(table).collect()
     }
 
-    /// What a program finds them by.
+    /// The environment variables by which a program finds the servers.
     pub(crate) fn environment(&self) -> [(&'static str, &str); 5] {
         [
             ("AWS_ENDPOINT_URL", &self.aws),
@@ -72,54 +75,55 @@ impl Stack {
         ]
     }
 
-    /// While this is held, no statement is made to fail.
-    pub(crate) fn undisturbed(&self) -> RwLockReadGuard<'static, ()> {
-        STATEMENTS.read().unwrap_or_else(PoisonError::into_inner)
+    /// No test injects failures into Athena while this guard is held.
+    pub(crate) fn without_failures(&self) -> RwLockReadGuard<'static, ()> {
+        INJECTION.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// From now on these calls or statements of Athena fail, each once, as long as this is held.
-    pub(crate) fn failures(&self, failures: &Json) -> Failures<'_> {
-        let alone = STATEMENTS.write().unwrap_or_else(PoisonError::into_inner);
-        assert_eq!(self.ask("POST", "/_failures", &failures.to_string()).0, 200);
-        Failures { stack: self, _alone: alone }
+    /// Makes these calls or queries of Athena fail, each once, until the guard is dropped.
+    pub(crate) fn inject_failures(&self, failures: &Json) -> InjectedFailures<'_> {
+        let lock = INJECTION.write().unwrap_or_else(PoisonError::into_inner);
+        assert_eq!(self.athena_request("POST", "/_failures", &failures.to_string()).0, 200);
+        InjectedFailures { stack: self, _lock: lock }
     }
 
-    /// What was called on Athena, and how each statement ended.
-    pub(crate) fn log(&self) -> Vec<Json> {
-        serde_json::from_str(&self.ask("GET", "/_log", "").1).unwrap()
+    /// The calls that Athena received, and how each query ended.
+    pub(crate) fn athena_log(&self) -> Vec<Json> {
+        serde_json::from_str(&self.athena_request("GET", "/_log", "").1).unwrap()
     }
 
-    /// The emulator, past everything.
+    /// The address of the emulator itself.
     pub(crate) fn aws(&self) -> &str {
         &self.aws
     }
 
-    /// Athena.
+    /// The address of Athena.
     pub(crate) fn athena(&self) -> &str {
         &self.athena
     }
 
-    /// The emulator, by way of what writes calls down and lets them fail.
+    /// The address of the proxy in front of the emulator, which logs calls and makes some of them fail.
     pub(crate) fn proxy(&self) -> &str {
         &self.proxy
     }
 
-    /// The Python that has Amazon's clients.
+    /// A Python interpreter with Amazon's clients.
     pub(crate) fn python(&self) -> &str {
         &self.python
     }
 
-    /// Asks the proxy itself.
-    pub(crate) fn ask_proxy(&self, method: &str, path: &str, body: &str) -> (u16, String) {
-        ask(&self.proxy, method, path, body)
+    /// Sends a request to the proxy's own API.
+    pub(crate) fn proxy_request(&self, method: &str, path: &str, body: &str) -> (u16, String) {
+        request(&self.proxy, method, path, body)
     }
 
-    fn ask(&self, method: &str, path: &str, body: &str) -> (u16, String) {
-        ask(&self.athena, method, path, body)
+    fn athena_request(&self, method: &str, path: &str, body: &str) -> (u16, String) {
+        request(&self.athena, method, path, body)
     }
 }
 
-fn ask(address: &str, method: &str, path: &str, body: &str) -> (u16, String) {
+/// Sends an HTTP request, and returns the status and the body of the response.
+fn request(address: &str, method: &str, path: &str, body: &str) -> (u16, String) {
     let address = address.strip_prefix("http://").unwrap();
     let mut stream = TcpStream::connect(address).unwrap();
     let length = body.len();
@@ -127,13 +131,13 @@ fn ask(address: &str, method: &str, path: &str, body: &str) -> (u16, String) {
         "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
     );
     stream.write_all(request.as_bytes()).unwrap();
-    let mut answer = BufReader::new(stream);
+    let mut response = BufReader::new(stream);
     let (mut line, mut length) = (String::new(), 0);
-    answer.read_line(&mut line).unwrap();
+    response.read_line(&mut line).unwrap();
     let status = line.split(' ').nth(1).unwrap().parse().unwrap();
     loop {
         line.clear();
-        answer.read_line(&mut line).unwrap();
+        response.read_line(&mut line).unwrap();
         match line.trim_end().split_once(": ") {
             Some((name, value)) if name.eq_ignore_ascii_case("content-length") => length = value.parse().unwrap(),
             Some(_) => {}
@@ -141,19 +145,20 @@ fn ask(address: &str, method: &str, path: &str, body: &str) -> (u16, String) {
         }
     }
     let mut body = vec![0; length];
-    answer.read_exact(&mut body).unwrap();
+    response.read_exact(&mut body).unwrap();
     (status, String::from_utf8(body).unwrap())
 }
 
-/// A table of DynamoDB that can hold a registry.
-pub(crate) struct Registry {
-    pub(crate) name: &'static str,
+/// A DynamoDB table that can hold a registry.
+pub(crate) struct RegistryTable {
+    /// The implementation of DynamoDB.
+    pub(crate) service: &'static str,
     pub(crate) aws: Arc<Aws>,
-    pub(crate) table: String,
+    pub(crate) name: String,
 }
 
-/// Makes a table for a registry, as the stacks do.
-pub(crate) fn create_registry(aws: &Aws, table: &str) {
+/// Creates a table for a registry, as the CloudFormation stacks do.
+pub(crate) fn create_registry_table(aws: &Aws, table: &str) {
     let text = |name: &str| {
         let definition = AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S);
         definition.build().unwrap()
@@ -173,15 +178,15 @@ pub(crate) fn create_registry(aws: &Aws, table: &str) {
     aws.wait(call.global_secondary_indexes(index).send()).unwrap();
 }
 
-/// Failures on demand; what has not struck when this goes away is forgotten.
-pub(crate) struct Failures<'a> {
+/// Injected failures. Dropping this removes those that have not happened yet.
+pub(crate) struct InjectedFailures<'a> {
     stack: &'a Stack,
-    _alone: RwLockWriteGuard<'static, ()>,
+    _lock: RwLockWriteGuard<'static, ()>,
 }
 
-impl Drop for Failures<'_> {
+impl Drop for InjectedFailures<'_> {
     fn drop(&mut self) {
-        self.stack.ask("DELETE", "/_failures", "");
+        self.stack.athena_request("DELETE", "/_failures", "");
     }
 }
 
@@ -193,37 +198,37 @@ fn start() -> (Child, Stack) {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
-        .expect("python3 is needed for the tests of Athena");
+        .expect("the AWS tests need python3");
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let stack = serde_json::from_str(&line).expect("the servers did not start; what is missing is told above");
+    let stack = serde_json::from_str(&line).expect("the servers did not start; see the messages above");
     (child, stack)
 }
 
-/// A bucket of a test's own, and a database for its tables.
-pub(crate) struct Account {
+/// A bucket and a Glue database for one test.
+pub(crate) struct Sandbox {
     pub(crate) aws: Arc<Aws>,
     pub(crate) bucket: String,
     pub(crate) database: String,
 }
 
-impl Account {
-    /// One with nothing in it.
+impl Sandbox {
+    /// An empty bucket and an empty database.
     pub(crate) fn new() -> Self {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let account = Self {
+        let sandbox = Self {
             aws: Stack::get().clients(),
             bucket: format!("exports-{number}"),
             database: format!("database_{number}"),
         };
-        let Self { aws, bucket, .. } = &account;
+        let Self { aws, bucket, .. } = &sandbox;
         aws.wait(aws.s3.create_bucket().bucket(bucket).send()).unwrap();
-        account.create_database();
-        account
+        sandbox.create_database();
+        sandbox
     }
 
-    /// Makes the database.
+    /// Creates the database.
     pub(crate) fn create_database(&self) {
         let Self { aws, database, .. } = self;
         let input = DatabaseInput::builder().name(database).build().unwrap();
@@ -243,14 +248,14 @@ impl Account {
         listed.contents().iter().map(|object| object.key().unwrap().to_owned()).collect()
     }
 
-    /// Makes a table as the generator describes it.
+    /// Creates a table from the generated Glue definition.
     pub(crate) fn create_table(&self, glue: &str) {
         let Self { aws, bucket, database } = self;
         let input = table_input(&serde_json::from_str(&glue.replace("BUCKET", bucket)).unwrap());
         aws.wait(aws.glue.create_table().database_name(database).table_input(input).send()).unwrap();
     }
 
-    /// Replaces a table.
+    /// Replaces a table's definition.
     pub(crate) fn update_table(&self, glue: &str) {
         let Self { aws, bucket, database } = self;
         let input = table_input(&serde_json::from_str(&glue.replace("BUCKET", bucket)).unwrap());

@@ -1,20 +1,21 @@
-//! Operations on streams, and who reads them: Amazon's own module, a consumer that knows no aggregation, and ours.
+//! Operations on Kinesis streams, read by Amazon's deaggregation module, by a consumer without deaggregation, and by
+//! the sample consumer.
 
 use std::cell::Cell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use runtime::sink::kinesis::Kinesis;
+use runtime::sink::kinesis::client::client::client::client::client::client::client::client::Kinesis;
 use serde_json::{Value as Json, json};
 
 use crate::deployment::{Deployment, published_here, wait};
 use crate::pipeline::orders;
-use crate::stack::{Stack, create_registry};
-use crate::world::World;
+use crate::stack::{Stack, create_registry_table};
+use crate::workspace::Workspace;
 
-/// What the consumer is given by Lambda: records of Kinesis.
-fn batch(lines: &[String]) -> Json {
+/// The event with which Lambda invokes a consumer: one Kinesis record a line.
+fn kinesis_event(lines: &[String]) -> Json {
     use base64::Engine as _;
     let record = |(number, line): (usize, &String)| {
         json!({
@@ -29,113 +30,122 @@ fn batch(lines: &[String]) -> Json {
     json!({ "Records": lines.iter().enumerate().map(record).collect::<Vec<_>>() })
 }
 
+/// Invokes the sample consumer with these lines, and returns its response.
+fn invoke_consumer(deployment: &Deployment, lines: &[String]) -> Json {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), kinesis_event(lines).to_string()).unwrap();
+    let payload = format!("file://{}", file.path().display());
+    let output = deployment.aws_command(&[
+        "lambda",
+        "invoke",
+        "--function-name",
+        "tidemark-apply-orders",
+        "--payload",
+        &payload,
+        "/dev/stdout",
+    ]);
+    serde_json::Deserializer::from_str(&output).into_iter().next().unwrap().unwrap()
+}
+
+/// How many rows of the tenant `direct` the consumer's table has, with or without deleted ones.
+fn consumer_rows(deployment: &Deployment, with_deleted: bool) -> usize {
+    let table = deployment.consumer_table.as_deref().unwrap();
+    let call = deployment.aws.dynamodb.query().table_name(table).key_condition_expression("tenant = :t");
+    let call = call.expression_attribute_values(":t", AttributeValue::S("direct".into()));
+    let page = deployment.aws.wait(call.send()).unwrap();
+    let is_row = |item: &&HashMap<String, AttributeValue>| {
+        item["key"] != AttributeValue::S("reset".into()) && (with_deleted || !item.contains_key("deleted"))
+    };
+    page.items().iter().filter(is_row).count()
+}
+
+/// A BEGIN or END of version V9 of the tenant `direct`, with these fields as well.
+fn control_record(op: &str, fields: &str) -> String {
+    format!(
+        "{{\"op\":\"{op}\",\"tenant\":\"direct\",\"table\":\"orders\",\"sequence\":9,\"version\":\"V9\",\
+         \"previous\":null,\"schema\":\"orders@0\",\"fingerprint\":\"0\",{fields}}}"
+    )
+}
+
 #[test]
-fn the_consumer_applies_each_operation_once_in_any_order_and_names_the_first_record_it_cannot_read() {
+fn the_consumer_applies_each_operation_once_in_any_order_and_reports_the_first_unreadable_record() {
     let deployment = Deployment::get();
-    let world = World::new();
-    world.export("direct/orders/V1", &orders(0, 40, "open"));
-    world.export("direct/orders/V2", &orders(5, 45, "open"));
-    world.run();
-    let published = published_here(&world);
+    let workspace = Workspace::new();
+    workspace.export("direct/orders/V1", &orders(0, 40, "open"));
+    workspace.export("direct/orders/V2", &orders(5, 45, "open"));
+    workspace.run();
+    let published = published_here(&workspace);
     let mut lines: Vec<String> = published.values().flatten().cloned().collect();
-    // BEGIN and END aside, newest first, and everything twice.
+    // Without BEGIN and END, newest first, and everything twice.
     lines.retain(|line| line.contains("\"id\":"));
     lines.sort_by_key(|line| std::cmp::Reverse(serde_json::from_str::<Json>(line).unwrap()["sequence"].as_u64()));
     lines.extend(lines.clone());
-    let apply = |lines: &[String]| -> Json {
-        let payload = batch(lines).to_string();
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), payload).unwrap();
-        let payload = format!("file://{}", file.path().display());
-        let said = deployment.aws_command(&[
-            "lambda",
-            "invoke",
-            "--function-name",
-            "tidemark-apply-orders",
-            "--payload",
-            &payload,
-            "/dev/stdout",
-        ]);
-        serde_json::Deserializer::from_str(&said).into_iter().next().unwrap().unwrap()
-    };
+    let apply = |lines: &[String]| invoke_consumer(&deployment, lines);
+    let rows = |with_deleted| consumer_rows(&deployment, with_deleted);
     assert_eq!(apply(&lines)["batchItemFailures"], json!([]));
-    let rows = |with_deleted: bool| {
-        let table = deployment.consumer_table.as_deref().unwrap();
-        let call = deployment.aws.dynamodb.query().table_name(table).key_condition_expression("tenant = :t");
-        let found = deployment
-            .aws
-            .wait(call.expression_attribute_values(":t", AttributeValue::S("direct".into())).send())
-            .unwrap();
-        found
-            .items()
-            .iter()
-            .filter(|item| {
-                item["key"] != AttributeValue::S("reset".into()) && (with_deleted || !item.contains_key("deleted"))
-            })
-            .count()
-    };
-    assert_eq!((rows(false), rows(true)), (40, 45), "five rows are gone, and their numbers are kept");
-    // A version that is published whole, of which another shard has more: what it did not bring is dropped for now.
-    let control = |op: &str, extra: &str| {
-        format!(
-            "{{\"op\":\"{op}\",\"tenant\":\"direct\",\"table\":\"orders\",\"sequence\":9,\"version\":\"V9\",\"previous\":null,\"schema\":\"orders@0\",\"fingerprint\":\"0\",{extra}}}"
-        )
-    };
-    let again: Vec<String> = lines
+    assert_eq!((rows(false), rows(true)), (40, 45), "five rows are deleted, and their sequences are kept");
+
+    // A version published in full, of which another shard has more rows: the rows that this shard lacks are dropped for
+    // now.
+    let inserts: Vec<String> = lines
         .iter()
         .filter(|line| line.contains("\"INSERT\"") && line.contains("\"order_id\":2"))
         .map(|line| line.replace("\"sequence\":1,", "\"sequence\":9,").replace("\"sequence\":2,", "\"sequence\":9,"))
         .collect();
-    let mut whole = vec![control("BEGIN", "\"reset\":true")];
-    whole.extend(again.clone());
-    whole.push(control("END", "\"rows\":1,\"inserted\":1,\"updated\":0,\"deleted\":0"));
-    assert_eq!(apply(&whole)["batchItemFailures"], json!([]));
+    let mut full = vec![control_record("BEGIN", "\"reset\":true")];
+    full.extend(inserts.clone());
+    full.push(control_record("END", "\"rows\":1,\"inserted\":1,\"updated\":0,\"deleted\":0"));
+    assert_eq!(apply(&full)["batchItemFailures"], json!([]));
     let keys: BTreeSet<String> =
-        again.iter().map(|line| serde_json::from_str::<Json>(line).unwrap()["key"].to_string()).collect();
+        inserts.iter().map(|line| serde_json::from_str::<Json>(line).unwrap()["key"].to_string()).collect();
     assert_eq!(rows(false), keys.len());
-    // A record of another table is none of its business; one that cannot be read is told, and those behind it come again.
+
+    // A record of another table is skipped; an unreadable one is reported, and Lambda delivers it and later ones again.
     let other = lines[0].replace("\"table\":\"orders\"", "\"table\":\"products\"");
     let broken = lines[0].replace("\"order_id\":", "\"order\":");
     let failed = apply(&[lines[0].clone(), other, broken.clone(), lines[1].clone()]);
     assert_eq!(failed["batchItemFailures"][0]["itemIdentifier"], "2");
-    // What stands in front of it does not come again: it must be in the table by then.
-    let fresh = again[0].replace("\"order_id\":2", "\"order_id\":777").replace("\"sequence\":9,", "\"sequence\":10,");
+
+    // Earlier records are not delivered again, so they must have been applied by then.
+    let new = inserts[0].replace("\"order_id\":2", "\"order_id\":777").replace("\"sequence\":9,", "\"sequence\":10,");
     let before = rows(false);
-    assert_eq!(apply(&[fresh, broken])["batchItemFailures"][0]["itemIdentifier"], "1");
+    assert_eq!(apply(&[new, broken])["batchItemFailures"][0]["itemIdentifier"], "1");
     assert_eq!(rows(false), before + 1);
 }
 
 #[test]
-fn without_aggregation_a_stock_consumer_reads_each_operation_as_a_record() {
+fn without_aggregation_a_stock_consumer_reads_one_operation_per_record() {
     let stack = Stack::get();
     create_stream("plain", 3);
-    let world = World::new();
-    world.export("acme/orders/V1", &orders(0, 300, "open"));
-    world.export("acme/orders/V2", &orders(20, 320, "open"));
-    world.run();
-    let expected: BTreeSet<String> = published_here(&world).into_values().flatten().collect();
+    let workspace = Workspace::new();
+    workspace.export("acme/orders/V1", &orders(0, 300, "open"));
+    workspace.export("acme/orders/V2", &orders(20, 320, "open"));
+    workspace.run();
+    let expected: BTreeSet<String> = published_here(&workspace).into_values().flatten().collect();
     let environment: Vec<(&str, &str)> = stack.environment().to_vec();
-    let said = world
-        .tidemark_with(&["run", "exports", "--state", "other", "--sink", "kinesis:plain?aggregate=off"], &environment);
-    assert_eq!(said.status, 0, "{}", said.stderr);
-    assert!(said.stdout.contains("Operations are in kinesis:plain"), "{}", said.stdout);
+    let output = workspace.tidemark_with_env(
+        &["run", "exports", "--state", "other", "--sink", "kinesis:plain?aggregate=off"],
+        &environment,
+    );
+    assert_eq!(output.status, 0, "{}", output.stderr);
+    assert!(output.stdout.contains("Operations are in kinesis:plain"), "{}", output.stdout);
     let lines = lines_of("plain", &["--stock"]);
     assert_eq!(lines.iter().cloned().collect::<BTreeSet<_>>(), expected);
-    // Two control records of two versions, on each of three shards.
+    // BEGIN and END of two versions, on each of three shards.
     assert_eq!(lines.len(), expected.len() - 4 + 12);
 }
 
-/// Makes a stream, and waits until it is there.
+/// Creates a stream, and waits until it is active.
 fn create_stream(name: &str, shards: i32) {
     let aws = Stack::get().clients();
     aws.wait(aws.kinesis.create_stream().stream_name(name).shard_count(shards).send()).unwrap();
-    wait("the stream is there", || {
+    wait("the stream is active", || {
         let summary = aws.wait(aws.kinesis.describe_stream_summary().stream_name(name).send()).unwrap();
         summary.stream_description_summary.unwrap().stream_status().as_str() == "ACTIVE"
     });
 }
 
-/// The lines on a stream, as an option of the reader has them.
+/// The lines on a stream, as stack/read_stream.py prints them with these options.
 fn lines_of(stream: &str, options: &[&str]) -> Vec<String> {
     let stack = Stack::get();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("stack/read_stream.py");
@@ -150,18 +160,18 @@ fn lines_of(stream: &str, options: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn operations_are_spread_over_the_shards_and_a_row_stays_in_one() {
+fn operations_are_spread_over_the_shards_and_each_row_stays_in_one() {
     create_stream("spread", 4);
-    let world = World::new();
-    world.export("acme/orders/V1", &orders(0, 400, "open"));
-    world.export("acme/orders/V2", &orders(0, 400, "paid").replace("0.50", "1.50"));
+    let workspace = Workspace::new();
+    workspace.export("acme/orders/V1", &orders(0, 400, "open"));
+    workspace.export("acme/orders/V2", &orders(0, 400, "paid").replace("0.50", "1.50"));
     let environment: Vec<(&str, &str)> = Stack::get().environment().to_vec();
     for _ in 0..2 {
-        world.tidemark_with(&["run", "exports", "--sink", "kinesis:spread"], &environment);
-        let plan = world.tidemark(&["plan", "acme/orders/V2", "--format", "json"]);
+        workspace.tidemark_with_env(&["run", "exports", "--sink", "kinesis:spread"], &environment);
+        let plan = workspace.tidemark(&["plan", "acme/orders/V2", "--format", "json"]);
         let plan: Json = serde_json::from_str(&plan.stdout).unwrap();
         let hash = plan["plan"]["hash"].as_str().unwrap().to_owned();
-        world.tidemark_with(&["approve", "acme/orders/V2", &hash, "--sink", "kinesis:spread"], &environment);
+        workspace.tidemark_with_env(&["approve", "acme/orders/V2", &hash, "--sink", "kinesis:spread"], &environment);
     }
     let mut shards_of: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let mut numbers: BTreeMap<String, usize> = BTreeMap::new();
@@ -180,7 +190,7 @@ fn operations_are_spread_over_the_shards_and_a_row_stays_in_one() {
 }
 
 #[test]
-fn a_part_that_does_not_end_in_time_is_gone_on_with_where_it_was_left() {
+fn a_part_that_runs_out_of_time_resumes_where_it_stopped() {
     create_stream("deadline", 2);
     let text = "x".repeat(1000);
     let line = |number: usize| {
@@ -188,16 +198,16 @@ fn a_part_that_does_not_end_in_time_is_gone_on_with_where_it_was_left() {
     };
     let all: Vec<String> = (0..20_000).map(line).collect();
     let stream = Kinesis::open(Stack::get().clients(), "deadline", true).unwrap();
-    let (mut from, mut turns, mut told) = (0, 0, 0);
+    let (mut from, mut turns, mut progress) = (0, 0, 0);
     loop {
         let mut lines = all[from..].iter().map(|line| line.clone().into_bytes());
-        // Time for one round.
+        // There is time for one round of calls.
         let has_time = Cell::new(true);
         let sent = stream
             .send(
                 &mut || Ok(lines.next()),
                 &mut |lines| {
-                    told = from + lines as usize;
+                    progress = from + lines as usize;
                     Ok(())
                 },
                 &|| Ok(has_time.replace(false)),
@@ -205,7 +215,7 @@ fn a_part_that_does_not_end_in_time_is_gone_on_with_where_it_was_left() {
             .unwrap();
         from += sent.lines as usize;
         turns += 1;
-        assert_eq!(told, from);
+        assert_eq!(progress, from);
         if sent.is_end {
             break;
         }
@@ -213,13 +223,13 @@ fn a_part_that_does_not_end_in_time_is_gone_on_with_where_it_was_left() {
     }
     assert!((2..20).contains(&turns), "{turns}");
     let read = lines_of("deadline", &[]);
-    assert_eq!(read.len(), all.len(), "nothing is lost, nothing comes twice");
+    assert_eq!(read.len(), all.len(), "nothing is lost and nothing is sent twice");
     let trimmed = |line: &String| line.trim_end().to_owned();
     assert_eq!(read.into_iter().collect::<BTreeSet<_>>(), all.iter().map(trimmed).collect::<BTreeSet<_>>());
 }
 
 #[test]
-fn after_a_shard_was_split_every_operation_is_in_the_shard_where_it_is_looked_for() {
+fn after_a_shard_split_every_operation_is_in_the_shard_that_its_reader_expects() {
     create_stream("split", 1);
     let aws = Stack::get().clients();
     let stream = Kinesis::open(Stack::get().clients(), "split", true).unwrap();
@@ -233,12 +243,12 @@ fn after_a_shard_was_split_every_operation_is_in_the_shard_where_it_is_looked_fo
     assert_eq!((sent.lines, sent.is_end), (2_000, true));
     stream.control(b"{\"op\":\"END\"}").unwrap();
     let shards = aws.wait(aws.kinesis.list_shards().stream_name("split").send()).unwrap();
-    let first = |shard: &str| {
+    let first_hash_key = |shard: &str| {
         let shard = shards.shards().iter().find(|described| described.shard_id() == shard).unwrap();
         shard.hash_key_range().unwrap().starting_hash_key().to_owned()
     };
-    // A reader of a shard takes what belongs there, and leaves the rest.
-    let (mut found, mut ends) = (BTreeSet::new(), BTreeSet::new());
+    // The reader of a shard takes the records whose partition key belongs there, and skips the rest.
+    let (mut read, mut ends) = (BTreeSet::new(), BTreeSet::new());
     for line in lines_of("split", &["--shards"]) {
         let (shard, record) = line.split_once('\t').unwrap();
         let record: Json = serde_json::from_str(record).unwrap();
@@ -247,70 +257,75 @@ fn after_a_shard_was_split_every_operation_is_in_the_shard_where_it_is_looked_fo
             continue;
         }
         let partition_key = format!("{:032x}", xxhash_rust::xxh3::xxh3_128(record["key"].to_string().as_bytes()));
-        let belongs_up = md5_of(&partition_key) > u128::MAX / 2;
-        if belongs_up == (first(shard) == half) {
-            found.insert(record["id"].to_string());
+        let is_upper_half = md5_of(&partition_key) > u128::MAX / 2;
+        if is_upper_half == (first_hash_key(shard) == half) {
+            read.insert(record["id"].to_string());
         }
     }
-    assert_eq!((found.len(), ends.len()), (2_000, 2));
+    assert_eq!((read.len(), ends.len()), (2_000, 2));
 }
 
 #[test]
-fn an_operation_that_no_record_can_hold_is_found_while_planning_and_nothing_is_published() {
+fn an_operation_too_large_for_a_record_fails_planning_and_nothing_is_published() {
     create_stream("oversize", 1);
-    let world = World::new();
+    let workspace = Workspace::new();
     let note = "n".repeat(1_100_000);
     let rows = orders(0, 3, "open") + &format!("eu,99,,open,1.50,{note},2026-01-01 00:00:00,job\n");
-    world.export("acme/orders/V1", &rows);
+    workspace.export("acme/orders/V1", &rows);
     let environment: Vec<(&str, &str)> = Stack::get().environment().to_vec();
-    let said = world.tidemark_with(&["run", "exports", "--sink", "kinesis:oversize"], &environment);
-    assert_eq!(said.status, 1, "{}", said.stdout);
-    assert!(said.stderr.contains("and the sink takes") && said.stderr.contains("publish to files"), "{}", said.stderr);
-    assert_eq!(world.statuses("acme/orders")["V1"], "FAILED");
+    let output = workspace.tidemark_with_env(&["run", "exports", "--sink", "kinesis:oversize"], &environment);
+    assert_eq!(output.status, 1, "{}", output.stdout);
+    assert!(
+        output.stderr.contains("and the sink takes") && output.stderr.contains("publish to files"),
+        "{}",
+        output.stderr
+    );
+    assert_eq!(workspace.statuses("acme/orders")["V1"], "FAILED");
     assert!(lines_of("oversize", &["--stock"]).is_empty());
-    // Where there is no such limit it is published.
-    world.tidemark(&["retry", "acme/orders/V1"]);
-    assert_eq!(world.run().status, 0);
+    // Files have no such limit, so there it is published.
+    workspace.tidemark(&["retry", "acme/orders/V1"]);
+    assert_eq!(workspace.run().status, 0);
 }
 
 #[test]
-fn a_plan_that_was_made_for_files_is_made_anew_for_a_stream_that_takes_less() {
+fn a_plan_made_for_files_is_redone_for_a_stream_with_a_lower_limit() {
     create_stream("less", 1);
-    let world = World::new();
+    let workspace = Workspace::new();
     let note = "n".repeat(1_100_000);
-    world.export("acme/orders/V1", &orders(0, 200, "open"));
+    workspace.export("acme/orders/V1", &orders(0, 200, "open"));
     let large = format!("eu,999,,open,1.50,{note},2026-01-01 00:00:00,job\n");
-    world.export("acme/orders/V2", &(orders(0, 20, "open") + &large));
+    workspace.export("acme/orders/V2", &(orders(0, 20, "open") + &large));
     let environment: Vec<(&str, &str)> = Stack::get().environment().to_vec();
-    // Planned by somebody who publishes to files, and held.
-    world.run();
-    assert_eq!(world.statuses("acme/orders")["V2"], "HELD");
-    let plan = world.tidemark(&["plan", "acme/orders/V2", "--format", "json"]);
+    // Planned by a run that publishes to files, and held.
+    workspace.run();
+    assert_eq!(workspace.statuses("acme/orders")["V2"], "HELD");
+    let plan = workspace.tidemark(&["plan", "acme/orders/V2", "--format", "json"]);
     let plan: Json = serde_json::from_str(&plan.stdout).unwrap();
     let hash = plan["plan"]["hash"].as_str().unwrap();
-    let said = world.tidemark_with(&["approve", "acme/orders/V2", hash, "--sink", "kinesis:less"], &environment);
-    assert!(said.stderr.contains("and the sink takes"), "{}", said.stderr);
-    assert_eq!(world.statuses("acme/orders")["V2"], "FAILED");
+    let output =
+        workspace.tidemark_with_env(&["approve", "acme/orders/V2", hash, "--sink", "kinesis:less"], &environment);
+    assert!(output.stderr.contains("and the sink takes"), "{}", output.stderr);
+    assert_eq!(workspace.statuses("acme/orders")["V2"], "FAILED");
 }
 
 #[test]
-fn a_registry_remembers_that_a_stream_takes_no_aggregated_records() {
+fn the_registry_remembers_that_a_stream_takes_no_aggregated_records() {
     create_stream("remembered", 1);
-    create_registry(&Stack::get().clients(), "remembered");
-    let world = World::new();
-    world.export("plain/orders/V1", &orders(0, 20, "open"));
+    create_registry_table(&Stack::get().clients(), "remembered");
+    let workspace = Workspace::new();
+    workspace.export("plain/orders/V1", &orders(0, 20, "open"));
     let environment: Vec<(&str, &str)> = Stack::get().environment().to_vec();
     let store = "dynamodb:remembered";
     let run = ["run", "exports", "--store", store, "--sink", "kinesis:remembered?aggregate=off"];
-    let said = world.tidemark_with(&run, &environment);
-    assert_eq!(said.status, 0, "{}", said.stderr);
-    let said = world.tidemark_with(&["replay", "plain/orders/V1", "--store", store], &environment);
-    assert_eq!(said.status, 0, "{}", said.stderr);
+    let output = workspace.tidemark_with_env(&run, &environment);
+    assert_eq!(output.status, 0, "{}", output.stderr);
+    let output = workspace.tidemark_with_env(&["replay", "plain/orders/V1", "--store", store], &environment);
+    assert_eq!(output.status, 0, "{}", output.stderr);
     let records = lines_of("remembered", &["--stock"]);
     assert_eq!(records.iter().filter(|record| record.contains("\"id\":")).count(), 40);
 }
 
-/// The MD5 of a text, as Kinesis deals keys out.
+/// The MD5 of a partition key, by which Kinesis assigns records to shards.
 fn md5_of(text: &str) -> u128 {
     use md5::Digest as _;
     u128::from_be_bytes(md5::Md5::digest(text.as_bytes()).into())

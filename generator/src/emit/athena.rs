@@ -1,27 +1,28 @@
-//! `generated/src/athena.rs`: the statements of every table that may run on Athena, for the programs that link them.
+//! `generated/src/athena.rs`: the Athena statements of every table that may run there.
 
-use super::{Files, MARK, ddl, delta};
+use super::artifact::{Files, header};
+use super::{ddl, delta};
 use crate::model::Table;
-use crate::source::SCHEMAS;
 
 pub(super) fn emit(tables: &[Table], files: &mut Files) {
     let entries: String = tables.iter().filter(|table| table.athena).map(entry).collect();
     let text = format!(
-        "// {MARK} from {SCHEMAS}/*.yaml. Changes belong there.\n\
+        "// {}\n\
          \n\
-         //! What Athena is told of every table that may run there.\n\
+         //! The Athena statements of every table that may run there.\n\
          \n\
          use runtime::engine::athena::Statements;\n\
          \n\
-         /// Sorted by table.\n\
-         pub static STATEMENTS: &[Statements] = &[\n{entries}];\n"
+         /// The statements, sorted by table.\n\
+         pub static STATEMENTS: &[Statements] = &[\n{entries}];\n",
+        header()
     );
     files.insert("generated/src/athena.rs".to_owned(), text);
 }
 
 fn entry(table: &Table) -> String {
     let name = &table.name;
-    // Relative to the file that says it.
+    // `include_str!` takes a path relative to the generated file.
     let [sql, ddl] = [delta::FOLDER, ddl::FOLDER].map(|folder| folder.replace("generated/", "../"));
     format!(
         "    Statements {{\n        \
@@ -29,15 +30,8 @@ fn entry(table: &Table) -> String {
          first_import: include_str!(\"{sql}/{name}.first_import.sql\"),\n        \
          delta: include_str!(\"{sql}/{name}.delta.sql\"),\n        \
          glue: include_str!(\"{ddl}/{name}.json\"),\n        \
-         max_scan: {},\n    \
+         max_scan: {:?},\n    \
          }},\n",
-        table.max_scan.map_or_else(|| "None".to_owned(), |bytes| format!("Some({})", grouped(bytes)))
+        table.max_scan
     )
-}
-
-/// A number as clippy likes it: `50_000_000_000`.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let groups = digits.as_bytes().rchunks(3).rev().map(|group| String::from_utf8_lossy(group).into_owned());
-    groups.collect::<Vec<_>>().join("_")
 }

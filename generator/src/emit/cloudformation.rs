@@ -1,6 +1,7 @@
-//! `infra/`: the stacks. What all tables share, one stack per table, groups of these, and a root that nests everything;
-//! and the state machine.
+//! `infra/`: the CloudFormation stacks and the state machine. There is a stack for the data, one for what all tables
+//! share, one per table, groups of these, and a root that nests everything.
 
+mod alarms;
 mod functions;
 
 use std::collections::BTreeMap;
@@ -8,32 +9,35 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::ddl::View as Glue;
-use super::{Files, MARK, header, render};
+use super::artifact::{Files, MARK, table_header};
+use super::ddl::View as GlueTable;
+use super::template::render;
 use crate::model::Table;
-use functions::{ALARMS, FUNCTIONS, TABLE_ALARMS, TableAlarm};
+use crate::names;
+use alarms::{ALARMS, Alarm, TABLE_ALARMS, TableAlarm};
+use functions::{FUNCTIONS, Function};
 
-/// Where the stacks of tables stand.
+/// The folder of the stacks of tables.
 pub(super) const FOLDER: &str = "infra/tables";
 
-/// Over how many groups tables are spread. A table stays in its group whatever others come: CloudFormation refuses a stack
-/// whose resources have the names of another one's. A template takes 500 resources, and one operation on nested stacks 2,500:
-/// 1,000 tables are about 125 and 625 a group.
+/// The number of groups over which tables are spread. Adding tables never moves a table to another group, because
+/// CloudFormation refuses to create a resource whose name is still used by another stack. The limits are 500 resources
+/// in a template and 2,500 in one operation on nested stacks. With 1,000 tables, a group has about 125 and 625:
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>
 const GROUPS: u64 = 8;
 
-/// The state machine; `@retry` and `@catch` stand for what every step does when it fails.
+/// The state machine, with the placeholders `@retry` and `@catch` for the error handling of each step.
 const FLOW: &str = include_str!("../../templates/flow.asl.json");
 
-/// What holds data, which does not depend on the tables.
+/// The stack of the data, which does not depend on the tables.
 const DATA: &str = include_str!("../../templates/data.yaml");
 
-/// The sample consumer, which does not either.
+/// The stack of the sample consumer, which does not depend on the tables.
 const CONSUMER: &str = include_str!("../../templates/consumer.yaml");
 
-/// What failed for its input's sake fails again, and what lost its lease is another's business now. Where Lambda has no room
-/// for a function, it will have some: that is tried for minutes, as a lease lapses only when somebody else takes it. Pauses stay
-/// far below the two minutes after which somebody may.
+/// Input faults are not retried because they would fail again, and neither are lost leases because another execution
+/// has taken over. Lambda's capacity errors are retried for minutes: an expired lease stays valid until another
+/// execution takes it, and the pauses stay far below the two minutes after which a lease expires.
 const RETRY: &str = r#"[
         {"ErrorEquals": ["Input", "LeaseLost"], "MaxAttempts": 0},
         {"ErrorEquals": ["Lambda.TooManyRequestsException", "Lambda.ServiceException", "Lambda.AWSLambdaException", "Lambda.SdkClientException"], "IntervalSeconds": 2, "MaxAttempts": 20, "BackoffRate": 2, "MaxDelaySeconds": 20, "JitterStrategy": "FULL"},
@@ -45,7 +49,7 @@ const CATCH: &str = r#"[{"ErrorEquals": ["States.ALL"], "ResultPath": "$.error",
 pub(super) fn emit(tables: &[Table], files: &mut Files) {
     let mut groups: BTreeMap<u64, Vec<&Table>> = BTreeMap::new();
     tables.iter().for_each(|table| groups.entry(group(&table.name)).or_default().push(table));
-    let root = Root { mark: MARK, groups: groups.keys().copied().map(number).collect() };
+    let root = Root { mark: MARK, groups: groups.keys().copied().map(group_number).collect() };
     files.insert("infra/tidemark.yaml".into(), render("root.yaml", &root));
     files.insert(
         "infra/shared.yaml".into(),
@@ -53,26 +57,27 @@ pub(super) fn emit(tables: &[Table], files: &mut Files) {
     );
     files.insert("infra/flow.asl.json".into(), FLOW.replace("@retry", RETRY).replace("@catch", CATCH));
     for (name, text) in [("data.yaml", DATA), ("consumer.yaml", CONSUMER)] {
-        let header = format!("# {MARK}. Changes belong into generator/templates/{name}.");
+        let header = format!("# {MARK}. Do not edit; change generator/templates/{name} instead.");
         files.insert(format!("infra/{name}"), format!("{header}\n{text}"));
     }
     for (group, tables) in groups {
-        let nested = tables.iter().map(|table| Nested { id: logical_id(&table.name), name: table.name.clone() });
-        let group = Group { mark: MARK, number: number(group), tables: nested.collect() };
+        let nested =
+            tables.iter().map(|table| NestedTable { id: names::logical_id(&table.name), name: table.name.clone() });
+        let group = Group { mark: MARK, number: group_number(group), tables: nested.collect() };
         files.insert(format!("{FOLDER}/group-{}.yaml", group.number), render("group.yaml", &group));
     }
     for table in tables {
-        files.insert(format!("{FOLDER}/{}.yaml", table.name), render("table.yaml", &OfTable::of(table)));
+        files.insert(format!("{FOLDER}/{}.yaml", table.name), render("table.yaml", &TableStack::new(table)));
     }
 }
 
-/// The group of a table, which depends on nothing but its name.
+/// The group of a table, which depends only on its name.
 fn group(table: &str) -> u64 {
     xxh3_64(table.as_bytes()) % GROUPS
 }
 
-/// The number of a group in names, which begins at one.
-fn number(group: u64) -> String {
+/// The number of a group in names, starting at `01`.
+fn group_number(group: u64) -> String {
     format!("{:02}", group + 1)
 }
 
@@ -85,44 +90,25 @@ struct Root {
 #[derive(Serialize)]
 struct Shared {
     mark: &'static str,
-    functions: &'static [functions::Function],
-    alarms: &'static [functions::Alarm],
+    functions: &'static [Function],
+    alarms: &'static [Alarm],
 }
 
 #[derive(Serialize)]
 struct Group {
     mark: &'static str,
     number: String,
-    tables: Vec<Nested>,
+    tables: Vec<NestedTable>,
 }
 
 #[derive(Serialize)]
-struct Nested {
+struct NestedTable {
     id: String,
     name: String,
 }
 
-/// A name as CloudFormation takes it for a resource: letters and digits only. `web_events` is `WebEvents`. Where two would
-/// be the same, as of `a_b` and `ab`, a hash tells them apart.
-fn logical_id(table: &str) -> String {
-    let words = table.split('_').map(|word| {
-        let (first, rest) = word.split_at(word.len().min(1));
-        first.to_uppercase() + rest
-    });
-    format!("{}{:04x}", words.collect::<String>(), xxh3_64(table.as_bytes()) & 0xffff)
-}
-
-/// A table in the name of its role, which has 64 characters in all. The runtime names it in the same way.
-fn role(table: &str) -> String {
-    const MOST: usize = 40;
-    match table.len() {
-        0..=MOST => table.to_owned(),
-        _ => format!("{}-{:08x}", &table[..MOST - 9], xxh3_64(table.as_bytes()) as u32),
-    }
-}
-
 #[derive(Serialize)]
-struct OfTable {
+struct TableStack {
     header: String,
     table: String,
     role: String,
@@ -145,23 +131,24 @@ struct Property {
     value: String,
 }
 
-impl OfTable {
-    fn of(table: &Table) -> Self {
-        let glue = Glue::of(table);
-        let property = |(name, value): (&'static str, String)| Property { name: quoted(name), value: in_yaml(&value) };
+impl TableStack {
+    fn new(table: &Table) -> Self {
+        let glue = GlueTable::new(table);
+        let property =
+            |(name, value): (&'static str, String)| Property { name: quoted(name), value: with_bucket(&value) };
         Self {
-            header: header(table),
+            header: table_header(table),
             table: table.name.clone(),
-            role: role(&table.name),
+            role: table.role(),
             functions: FUNCTIONS
                 .iter()
-                .filter(|function| function.acts_for_tables)
+                .filter(|function| function.assumes_table_roles)
                 .map(|function| function.name)
                 .collect(),
             athena: table.athena,
-            glue_description: quoted(&header(table)),
+            glue_description: quoted(&table_header(table)),
             properties: glue.properties().map(property).collect(),
-            columns: glue.columns().map(quoted).collect(),
+            columns: glue.column_names().map(quoted).collect(),
             serde: glue.serde,
             input_format: glue.input_format,
             output_format: glue.output_format,
@@ -171,95 +158,19 @@ impl OfTable {
     }
 }
 
-/// A text as YAML writes it between double quotes, which is how JSON writes it.
+/// A text as a double-quoted YAML scalar, whose escapes include those of JSON.
 fn quoted(text: &str) -> String {
-    serde_json::to_string(text).expect("a text is JSON")
+    serde_json::to_string(text).expect("a text is always JSON")
 }
 
-/// The bucket of exports, for Fn::Sub.
+/// The bucket of the exports, for Fn::Sub.
 const BUCKET: &str = "${Name}-exports-${AWS::AccountId}-${AWS::Region}";
 
-/// A value that may name the bucket, which is known when the stack is made; what else looks like a variable is none.
-fn in_yaml(value: &str) -> String {
+/// A value as YAML. The bucket is known only when the stack is created; everything else that looks like a variable is
+/// escaped.
+fn with_bucket(value: &str) -> String {
     match value.strip_prefix("s3://BUCKET/") {
         Some(path) => format!("!Sub {}", quoted(&format!("s3://{BUCKET}/{}", path.replace("${", "${!")))),
         None => quoted(value),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What a template may hold, and what `infra/deploy` touches in one step; AWS allows 500 and 2,500.
-    const TEMPLATE: usize = 500;
-    const STEP: usize = 2_400;
-
-    fn emitted(count: usize) -> Files {
-        let table = |number| {
-            crate::parse(&format!(
-                "{{ table: table_{number}, primary_key: [id], columns: [{{ name: id, type: int }}] }}"
-            ))
-        };
-        let mut files = Files::new();
-        emit(&(0..count).map(|number| table(number).expect("a table")).collect::<Vec<_>>(), &mut files);
-        files
-    }
-
-    /// The resources of a template.
-    fn resources(template: &str) -> usize {
-        template.matches("\n    Type: AWS::").count()
-    }
-
-    /// The resources of a template and of all that it nests.
-    fn with_nested(files: &Files, path: &str) -> usize {
-        let (folder, _) = path.rsplit_once('/').expect("a folder");
-        let nested = files[path].lines().filter_map(|line| line.trim().strip_prefix("TemplateURL: "));
-        resources(&files[path]) + nested.map(|name| with_nested(files, &format!("{folder}/{name}"))).sum::<usize>()
-    }
-
-    fn groups(files: &Files) -> impl Iterator<Item = &String> {
-        files.keys().filter(|path| path.starts_with("infra/tables/group-"))
-    }
-
-    #[test]
-    fn templates_of_1000_tables_stay_within_quotas_and_so_does_each_step_of_a_deployment() {
-        for count in [500, 1_000] {
-            let files = emitted(count);
-            let templates = files.iter().filter(|(path, _)| path.starts_with("infra/") && path.ends_with(".yaml"));
-            for (path, template) in templates {
-                assert!(resources(template) <= TEMPLATE && template.len() <= 1_000_000, "{path}");
-            }
-            assert_eq!(groups(&files).count() as u64, GROUPS);
-            // A step touches whole groups, and one with what is shared and holds data at most.
-            let others = ["data", "shared", "consumer"].map(|name| with_nested(&files, &format!("infra/{name}.yaml")));
-            let largest = groups(&files).map(|path| with_nested(&files, path)).max().expect("a group");
-            assert!(largest + others.iter().sum::<usize>() <= STEP, "{largest} and {others:?}");
-        }
-    }
-
-    #[test]
-    fn a_table_that_is_added_moves_no_other() {
-        let (before, after) = (emitted(60), emitted(61));
-        let changed = groups(&after).filter(|path| before.get(*path) != after.get(*path));
-        assert_eq!(changed.count(), 1);
-        assert!(groups(&before).all(|path| after.contains_key(path)));
-    }
-
-    #[test]
-    fn names_of_roles_fit_and_tell_tables_apart() {
-        assert_eq!(role("orders"), "orders");
-        let (one, other) = ("a".repeat(99) + "1", "a".repeat(99) + "2");
-        assert_eq!(role(&one).len(), 40);
-        // The runtime's own test has the same.
-        assert_eq!(role(&"a".repeat(128)), "a".repeat(31) + "-adc3d36c");
-        assert_ne!(role(&one), role(&other));
-    }
-
-    #[test]
-    fn resources_of_tables_have_names_of_letters_and_digits() {
-        let ids = ["web_events", "webevents", "web__events"].map(logical_id);
-        assert!(ids.iter().all(|id| id.bytes().all(|byte| byte.is_ascii_alphanumeric())));
-        assert!(ids[0] != ids[1] && ids[1] != ids[2] && ids[0] != ids[2]);
     }
 }

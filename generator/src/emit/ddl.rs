@@ -1,17 +1,18 @@
-//! `generated/ddl/<table>.sql`: the external table that Athena reads exports through; and the same as a `TableInput` of
-//! Glue's data catalog, `<table>.json`.
+//! `generated/ddl/<table>.sql`: the external table through which Athena reads exports, and the same as a `TableInput`
+//! of Glue's data catalog, `<table>.json`.
 //!
-//! All columns are strings: types are applied by the delta. One more column takes what stands behind the last one, so that
-//! a row with too many fields is noticed. Partitions are injected by the query, so that nothing is created when an export
-//! comes.
+//! All columns are strings; the delta applies the types. An extra column receives everything after the last one, so
+//! that a row with too many fields is detected. The query injects the partitions, so nothing needs to be created when
+//! an export arrives.
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{Files, header, render};
+use super::artifact::{Files, table_header};
+use super::template::render;
 use crate::model::Table;
 
-/// Where the statements stand.
+/// The folder of the DDL.
 pub(super) const FOLDER: &str = "generated/ddl";
 
 const OPEN_CSV: &str = "org.apache.hadoop.hive.serde2.OpenCSVSerde";
@@ -19,12 +20,12 @@ const LAZY_SIMPLE: &str = "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe";
 
 pub(super) fn emit(tables: &[Table], files: &mut Files) {
     for table in tables.iter().filter(|table| table.athena) {
-        files.insert(format!("{FOLDER}/{}.sql", table.name), render("table.sql", &View::of(table)));
+        files.insert(format!("{FOLDER}/{}.sql", table.name), render("table.sql", &View::new(table)));
         files.insert(format!("{FOLDER}/{}.json", table.name), glue(table));
     }
 }
 
-/// What the catalog knows of a table.
+/// A table in the data catalog.
 #[derive(Serialize)]
 pub(super) struct View {
     header: String,
@@ -51,24 +52,23 @@ struct Property {
 }
 
 impl View {
-    /// The names of its columns.
-    pub(super) fn columns(&self) -> impl Iterator<Item = &str> {
+    pub(super) fn column_names(&self) -> impl Iterator<Item = &str> {
         self.columns.iter().map(|column| column.name.as_str())
     }
 
-    /// Its properties, with `BUCKET` for the bucket.
+    /// The table's properties, with `BUCKET` in place of the bucket.
     pub(super) fn properties(&self) -> impl Iterator<Item = (&'static str, String)> {
         self.properties.iter().map(|property| (property.name, unescaped(&property.value)))
     }
 
-    /// How its rows are read.
+    /// The properties of its SerDe.
     pub(super) fn serde_properties(&self) -> impl Iterator<Item = (&'static str, String)> {
         self.serde_properties.iter().map(|property| (property.name, unescaped(&property.value)))
     }
 
-    pub(super) fn of(table: &Table) -> Self {
+    pub(super) fn new(table: &Table) -> Self {
         Self {
-            header: header(table),
+            header: table_header(table),
             table: table.name.clone(),
             description: table.description.as_deref().map(quoted),
             columns: columns(table),
@@ -84,9 +84,9 @@ impl View {
 const INPUT_FORMAT: &str = "org.apache.hadoop.mapred.TextInputFormat";
 const OUTPUT_FORMAT: &str = "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat";
 
-/// The table as Glue's API takes it.
+/// The table as input for Glue's API.
 pub(crate) fn glue(table: &Table) -> String {
-    let view = View::of(table);
+    let view = View::new(table);
     let map = |properties: &[Property]| -> Map<String, Value> {
         properties.iter().map(|property| (property.name.to_owned(), Value::from(unescaped(&property.value)))).collect()
     };
@@ -94,8 +94,8 @@ pub(crate) fn glue(table: &Table) -> String {
     let mut parameters = map(&view.properties);
     parameters.insert("EXTERNAL".into(), "TRUE".into());
     let input = json!({
-        // The first field, by which the file is known.
-        "Description": header(table),
+        // The first field, so that the mark is in the first lines of the file.
+        "Description": table_header(table),
         "Name": table.name,
         "TableType": "EXTERNAL_TABLE",
         "Parameters": parameters,
@@ -108,10 +108,10 @@ pub(crate) fn glue(table: &Table) -> String {
             "SerdeInfo": { "SerializationLibrary": view.serde, "Parameters": map(&view.serde_properties) },
         },
     });
-    serde_json::to_string_pretty(&input).expect("it is JSON") + "\n"
+    serde_json::to_string_pretty(&input).expect("plain data is always JSON") + "\n"
 }
 
-/// A text of the DDL as the character it stands for.
+/// The character that an escape in the DDL stands for.
 fn unescaped(text: &str) -> String {
     match text {
         "\\u0000" => "\0".into(),
@@ -123,7 +123,7 @@ fn unescaped(text: &str) -> String {
     }
 }
 
-/// Columns of names that Glue takes: in lower case.
+/// The columns, with names in lower case as Glue requires.
 fn columns(table: &Table) -> Vec<Column> {
     if table.source.quote.is_none() {
         let comment = Some("The whole line; the delta splits it.".to_owned());
@@ -134,10 +134,8 @@ fn columns(table: &Table) -> Vec<Column> {
         let comment = column.description.as_deref().map_or(ty.clone(), |description| format!("{ty}. {description}"));
         Column { name: column.name.to_lowercase(), comment: Some(quoted(&comment)) }
     };
-    let rest = Column {
-        name: "_rest".into(),
-        comment: Some("What stands behind the last column; NULL in a good row.".into()),
-    };
+    let rest =
+        Column { name: "_rest".into(), comment: Some("Everything after the last column; NULL in a valid row.".into()) };
     table.columns.iter().map(column).chain([rest]).collect()
 }
 
@@ -147,11 +145,11 @@ fn serde_properties(table: &Table) -> Vec<Property> {
         Some(quote) => vec![
             property("separatorChar", delimiter(table.source.delimiter)),
             property("quoteChar", quoted(&char::from(quote).to_string())),
-            // Otherwise a backslash would eat what follows it.
+            // By default, a backslash would escape the next character.
             property("escapeChar", "\\u0000".into()),
         ],
         None => vec![
-            // No line holds a line feed: the line is one field, and never NULL.
+            // A line contains no line feed, so the whole line is one field and never NULL.
             property("field.delim", "\\n".into()),
             property("serialization.null.format", "\\n".into()),
         ],
@@ -182,7 +180,7 @@ fn properties(table: &Table) -> Vec<Property> {
     properties
 }
 
-/// A text between single quotes in DDL.
+/// Escapes a text for single quotes in DDL.
 fn quoted(text: &str) -> String {
     text.replace('\\', "\\\\").replace('\'', "\\'").replace(['\n', '\r'], " ")
 }

@@ -1,18 +1,20 @@
-//! `generated/sql/<table>.delta.sql` and `<table>.first_import.sql`: the statements that compute a delta on Athena, whose engine is Trino.
+//! `generated/sql/<table>.delta.sql` and `<table>.first_import.sql`: the statements that compute a delta on Athena,
+//! whose engine is Trino.
 //!
-//! Each column is one expression (`typed`); everything behind it works on arrays of texts, so that a statement grows with
-//! the columns only once.
+//! Each column is one expression (`typed`). Everything after that works on arrays of texts, so that each column appears
+//! only once in the statement.
 
 mod typed;
 
 use serde::Serialize;
 
-use super::{Files, header, render};
+use super::artifact::{Files, table_header};
+use super::template::render;
 use crate::model::{Column, Source, Table};
 use crate::names;
-use typed::{Typed, literal};
+use typed::{ColumnExpression, literal};
 
-/// Where the statements stand.
+/// The folder of the statements.
 pub(super) const FOLDER: &str = "generated/sql";
 
 pub(super) fn emit(tables: &[Table], files: &mut Files) {
@@ -23,60 +25,64 @@ pub(super) fn emit(tables: &[Table], files: &mut Files) {
     }
 }
 
-/// What the template is told.
+/// The view of the template.
 #[derive(Serialize)]
 struct View {
     header: String,
-    title: String,
+    title: &'static str,
     parameters: &'static str,
-    scans: &'static str,
-    /// For each export, whether it is the new one.
-    legs: &'static [&'static str],
+    reads: &'static str,
+    /// For each scanned export, whether it is the new one.
+    scans: &'static [&'static str],
     table: String,
-    /// The raw columns, as the statement names them.
+    /// The raw columns.
     raw: String,
     /// Whether a row has as many fields as there are columns.
-    is_whole: String,
-    /// The columns, and whether there is more than one group of them.
+    has_all_fields: String,
     groups: Vec<Group>,
+    /// Whether there is more than one group.
     is_split: bool,
-    /// What a row must not be to count at all.
-    blank: String,
-    /// How many columns the key has.
-    keys: usize,
-    /// The row bytes of the columns outside the key, and of those that are compared.
-    rest: String,
+    /// Whether a row is not an empty line.
+    is_not_blank: String,
+    /// The number of columns in the key.
+    key_len: usize,
+    /// The row bytes of the columns outside the key.
+    values: String,
+    /// The row bytes of the columns that are compared.
     compared: String,
-    /// What differs where two rows of one key do.
-    differ: &'static str,
+    /// The hash that differs if two rows with the same key differ.
+    distinguishing_hash: &'static str,
     reasons: Vec<Reason>,
-    /// Which operations carry the old row.
-    keeps_old: &'static str,
+    /// Whether an operation includes the old row.
+    keeps_old_row: &'static str,
 }
 
-/// Columns that are one expression.
+/// Columns that share one expression.
 #[derive(Serialize)]
 struct Group {
-    /// What its names end in.
+    /// The suffix of the group's names.
     suffix: String,
-    /// How many columns stand before it.
+    /// The number of columns before the group.
     before: usize,
-    columns: Vec<Typed>,
+    columns: Vec<ColumnExpression>,
 }
 
-/// The most columns in one expression, and the most text: on Trino 476, whose methods may have 64 KB of byte code, 150
-/// columns of text and 32 KB of any columns passed; 93 KB did not.
-const GROUP: usize = 20;
-const GROUP_TEXT: usize = 16 << 10;
+/// The maximum number of columns in one expression, and its maximum length. Trino compiles an expression to a Java
+/// method of at most 64 KB of bytecode. On Trino 476, 150 string columns and 32 KB of other columns worked; 93 KB did
+/// not.
+const MAX_GROUP_COLUMNS: usize = 20;
+const MAX_GROUP_BYTES: usize = 16 << 10;
 
-fn groups(columns: Vec<Typed>) -> Vec<Group> {
-    let (mut groups, mut text): (Vec<Group>, usize) = (Vec::new(), 0);
+fn groups(columns: Vec<ColumnExpression>) -> Vec<Group> {
+    let (mut groups, mut bytes): (Vec<Group>, usize) = (Vec::new(), 0);
     for (before, column) in columns.into_iter().enumerate() {
-        text += column.length();
+        bytes += column.len();
         match groups.last_mut() {
-            Some(group) if group.columns.len() < GROUP && text <= GROUP_TEXT => group.columns.push(column),
+            Some(group) if group.columns.len() < MAX_GROUP_COLUMNS && bytes <= MAX_GROUP_BYTES => {
+                group.columns.push(column)
+            }
             _ => {
-                text = column.length();
+                bytes = column.len();
                 groups.push(Group { suffix: format!("_{}", groups.len() + 1), before, columns: vec![column] });
             }
         }
@@ -87,114 +93,128 @@ fn groups(columns: Vec<Typed>) -> Vec<Group> {
     groups
 }
 
-/// Why a value at `place` is refused.
+/// The reason why the value at `place` is rejected.
 #[derive(Serialize)]
 struct Reason {
     when: String,
     then: String,
 }
 
-/// The statement, without the UNLOAD around it.
+/// Renders the statement, without the UNLOAD around it.
 pub(crate) fn statement(table: &Table, with_baseline: bool) -> String {
-    let (key, rest): (Vec<_>, Vec<_>) = (table.key_columns().collect(), table.value_columns().collect());
-    let raw = Raw::of(table);
-    let columns: Vec<Typed> = key
-        .iter()
-        .chain(&rest)
-        .map(|column| typed::column(table, column, raw.of_column(table, &column.name)))
-        .collect();
-    let places: Vec<usize> = key.iter().chain(&rest).zip(1..).filter(|(c, _)| c.compare).map(|(_, at)| at).collect();
-    let all = key.len() + rest.len();
-    let groups = groups(columns);
+    let (key_len, value_len) = (table.key_columns().count(), table.value_columns().count());
+    let columns: Vec<&Column> = table.key_columns().chain(table.value_columns()).collect();
+    let raw = Raw::new(table);
+    let groups =
+        groups(columns.iter().map(|column| typed::column(table, column, raw.column(table, &column.name))).collect());
+    // Places count from 1, as in SQL.
+    let compared: Vec<usize> =
+        columns.iter().zip(1..).filter(|(column, _)| column.compare).map(|(_, place)| place).collect();
+    let compares_all = compared.len() == columns.len();
+    let Wording { title, parameters, reads, scans } = if with_baseline { DELTA } else { FIRST_IMPORT };
     let view = View {
-        header: header(table),
-        title: if with_baseline {
-            "The operations that lead from one export to another, whatever was rejected, and the totals.".into()
-        } else {
-            "Every row of an export as an INSERT, whatever was rejected, and the totals.".into()
-        },
-        parameters: if with_baseline {
-            "tenant, version of the baseline, tenant, version of the snapshot"
-        } else {
-            "tenant, version"
-        },
-        scans: if with_baseline { "Each export is read once." } else { "The export is read once." },
-        legs: if with_baseline { &["false", "true"] } else { &["true"] },
+        header: table_header(table),
+        title,
+        parameters,
+        reads,
+        scans,
         table: names::sql(&table.name),
         raw: raw.list,
-        is_whole: raw.is_whole,
+        has_all_fields: raw.has_all_fields,
         is_split: groups.len() > 1,
         groups,
-        blank: raw.blank,
-        keys: key.len(),
-        rest: format!("slice(bytes, {}, {})", key.len() + 1, rest.len()),
-        compared: if places.len() == all {
+        is_not_blank: raw.is_not_blank,
+        key_len,
+        values: format!("slice(bytes, {}, {value_len})", key_len + 1),
+        compared: if compares_all {
             "bytes".into()
         } else {
-            format!("transform(ARRAY{places:?}, place -> bytes[place])")
+            format!("transform(ARRAY{compared:?}, place -> bytes[place])")
         },
-        differ: if places.len() == all { "hash" } else { "image_hash" },
-        reasons: reasons(&table.source, key.len()),
-        keeps_old: if table.before_image { "op IN ('UPDATE', 'DELETE')" } else { "op = 'UPDATE'" },
+        distinguishing_hash: if compares_all { "hash" } else { "image_hash" },
+        reasons: reasons(&table.source, key_len),
+        keeps_old_row: if table.before_image { "op IN ('UPDATE', 'DELETE')" } else { "op = 'UPDATE'" },
     };
     render("delta.sql", &view)
 }
 
-/// The raw columns of a table, as its reader in Athena gives them.
+/// The parts of the view that depend on the kind of statement.
+struct Wording {
+    title: &'static str,
+    parameters: &'static str,
+    reads: &'static str,
+    scans: &'static [&'static str],
+}
+
+const FIRST_IMPORT: Wording = Wording {
+    title: "Every row of an export as an INSERT, the rejected rows, and the totals.",
+    parameters: "tenant, version",
+    reads: "The export is read once.",
+    scans: &["true"],
+};
+
+const DELTA: Wording = Wording {
+    title: "The operations that turn one export into another, the rejected rows, and the totals.",
+    parameters: "tenant, version of the baseline, tenant, version of the snapshot",
+    reads: "Each export is read once.",
+    scans: &["false", "true"],
+};
+
+/// The raw columns of a table, as Athena's reader returns them.
 struct Raw {
     list: String,
-    is_whole: String,
-    blank: String,
+    has_all_fields: String,
+    is_not_blank: String,
 }
 
 impl Raw {
-    fn of(table: &Table) -> Self {
+    fn new(table: &Table) -> Self {
         let names: Vec<String> = table.columns.iter().map(|column| names::sql(&column.name)).collect();
         if table.source.quote.is_none() {
             let delimiter = literal(&char::from(table.source.delimiter).to_string());
             return Self {
                 list: format!("line, split(line, {delimiter}) AS fields"),
-                is_whole: format!("cardinality(fields) = {}", names.len()),
-                blank: "line <> ''".into(),
+                has_all_fields: format!("cardinality(fields) = {}", names.len()),
+                is_not_blank: "line <> ''".into(),
             };
         }
-        // A field that is not there is NULL; one that is empty is not.
+        // A missing field is NULL, an empty one is not.
         let (first, last) = (&names[0], &names[names.len() - 1]);
         let second = names.get(1).map_or("_rest", String::as_str);
         Self {
-            list: table.columns.iter().map(trimmed).chain(["_rest".into()]).collect::<Vec<_>>().join(", "),
-            is_whole: format!("{last} IS NOT NULL AND _rest IS NULL"),
-            blank: format!("NOT ({first} = '' AND {second} IS NULL)"),
+            list: table.columns.iter().map(selected).chain(["_rest".into()]).collect::<Vec<_>>().join(", "),
+            has_all_fields: format!("{last} IS NOT NULL AND _rest IS NULL"),
+            is_not_blank: format!("NOT ({first} = '' AND {second} IS NULL)"),
         }
     }
 
-    /// How the statement names the text of a column.
-    fn of_column(&self, table: &Table, name: &str) -> String {
+    /// The expression for the raw text of a column.
+    fn column(&self, table: &Table, name: &str) -> String {
         if table.source.quote.is_some() {
             return names::sql(name);
         }
-        let place = table.columns.iter().position(|column| column.name == name).expect("it is a column of the table");
-        let field = format!("element_at(fields, {})", place + 1);
-        if table.columns[place].trim { without_blanks(&field) } else { field }
+        let index = table.columns.iter().position(|column| column.name == name).expect("a column of the table");
+        let field = format!("element_at(fields, {})", index + 1);
+        if table.columns[index].trim { trimmed(&field) } else { field }
     }
 }
 
-/// A column of a quoted dialect as it is read.
-fn trimmed(column: &Column) -> String {
+/// A column as it is selected from a table with quoted fields.
+fn selected(column: &Column) -> String {
     let name = names::sql(&column.name);
-    if column.trim { format!("{} AS {name}", without_blanks(&name)) } else { name }
+    if column.trim { format!("{} AS {name}", trimmed(&name)) } else { name }
 }
 
-fn without_blanks(text: &str) -> String {
+fn trimmed(text: &str) -> String {
     format!("regexp_replace({text}, '^[ \\t]+|[ \\t]+$', '')")
 }
 
-fn reasons(source: &Source, keys: usize) -> Vec<Reason> {
+fn reasons(source: &Source, key_len: usize) -> Vec<Reason> {
     let mut reasons = Vec::new();
     if !source.nulls.is_empty() {
         reasons.push(Reason {
             when: format!("substr(texts[place], 2) IN ({})", typed::literals(&source.nulls)),
-            then: format!("IF(place <= {keys}, 'null-key', 'null-value')"),
+            then: format!("IF(place <= {key_len}, 'null-key', 'null-value')"),
         });
     }
     reasons.push(Reason { when: "strpos(texts[place], chr(65533)) > 0".into(), then: "'not-utf8'".into() });

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use proc_macro2::{Literal, TokenStream};
 use quote::quote;
 
+use super::artifact::{Files, table_header};
 use super::rustdoc;
-use super::{Files, header};
 use crate::model::{Column, ColumnType, Completeness, Compression, Encoding, Guards, Source, Table};
 use crate::names;
 
@@ -31,16 +31,16 @@ fn module(table: &Table) -> String {
         definition(table),
     ];
     let items = items.map(item).join("\n");
-    format!("// {}\n\n{docs}\n{imports}\n{items}", header(table))
+    format!("// {}\n\n{docs}\n{imports}\n{items}", table_header(table))
 }
 
-/// One item as source text, formatted.
+/// One item as formatted source text.
 fn item(tokens: TokenStream) -> String {
-    let item = syn::parse2(tokens).expect("an emitted item is Rust");
+    let item = syn::parse2(tokens).expect("an emitted item is valid Rust");
     prettyplease::unparse(&syn::File { shebang: None, frontmatter: None, attrs: Vec::new(), items: vec![item] })
 }
 
-/// The `use` lines, naming what the module uses and nothing else.
+/// The `use` declarations that the module needs.
 fn imports(table: &Table) -> Vec<TokenStream> {
     let types: BTreeSet<&str> = table.columns.iter().filter_map(|column| runtime_type(&column.ty)).collect();
     let mut contract = BTreeSet::from(["Column", "Guards", "Source", "Table", "Type"]);
@@ -101,7 +101,7 @@ fn field(column: &Column) -> TokenStream {
         serde.push(quote! { rename = #name });
     }
     if column.ty.is_float() {
-        // Floats that are not finite stand as text in JSON.
+        // In JSON, floats that are not finite are strings.
         serde.push(quote! { with = "runtime::float" });
     }
     let serde = (!serde.is_empty()).then(|| quote! { #[serde(#(#serde),*)] });
@@ -135,7 +135,7 @@ fn field_type(column: &Column) -> TokenStream {
     }
 }
 
-/// The type of the runtime that a field needs, if any.
+/// The runtime type that a field needs, if any.
 fn runtime_type(ty: &ColumnType) -> Option<&'static str> {
     match ty {
         ColumnType::Decimal { .. } => Some("Decimal"),
@@ -154,12 +154,12 @@ fn operation(table: &Table) -> TokenStream {
 
 fn definition(table: &Table) -> TokenStream {
     let Table { name, athena, before_image, .. } = table;
-    let doc = doc_attributes(&[format!("What the runtime knows about `{name}`.")]);
+    let doc = doc_attributes(&[format!("The definition of `{name}`.")]);
     let schema = table.schema_hash();
     let key = table.key_columns().map(|column| &column.name);
-    let columns = table.columns.iter().map(definition_of_column);
-    let source = definition_of_source(&table.source);
-    let guards = definition_of_guards(&table.guards);
+    let columns = table.columns.iter().map(column_definition);
+    let source = source_definition(&table.source);
+    let guards = guards_definition(&table.guards);
     quote! {
         #doc
         pub static TABLE: Table = Table {
@@ -176,9 +176,9 @@ fn definition(table: &Table) -> TokenStream {
 }
 
 /// `Column::new("amount", Type::Double).nullable()`
-fn definition_of_column(column: &Column) -> TokenStream {
+fn column_definition(column: &Column) -> TokenStream {
     let name = &column.name;
-    let ty = definition_of_type(&column.ty);
+    let ty = type_definition(&column.ty);
     let mut tokens = quote! { Column::new(#name, #ty) };
     let mut switch = |is_on: bool, method: TokenStream| {
         if is_on {
@@ -205,7 +205,7 @@ fn definition_of_column(column: &Column) -> TokenStream {
     tokens
 }
 
-fn definition_of_type(ty: &ColumnType) -> TokenStream {
+fn type_definition(ty: &ColumnType) -> TokenStream {
     match ty {
         ColumnType::Boolean { .. } => quote! { Type::Boolean },
         ColumnType::Tinyint => quote! { Type::Tinyint },
@@ -235,8 +235,8 @@ fn definition_of_type(ty: &ColumnType) -> TokenStream {
     }
 }
 
-/// `Source::DEFAULT`, or what differs from it.
-fn definition_of_source(source: &Source) -> TokenStream {
+/// `Source::DEFAULT`, with the fields that differ from it.
+fn source_definition(source: &Source) -> TokenStream {
     let default = Source::default();
     let Source { header, nulls, quoted_nulls, multiline, .. } = source;
     let delimiter = Literal::byte_character(source.delimiter);
@@ -265,11 +265,11 @@ fn definition_of_source(source: &Source) -> TokenStream {
         (source.multiline != default.multiline, quote! { multiline: #multiline }),
         (source.complete != default.complete, quote! { complete: #complete }),
     ];
-    deviating("Source", &fields)
+    with_defaults("Source", &fields)
 }
 
-/// `Guards::DEFAULT`, or what differs from it.
-fn definition_of_guards(guards: &Guards) -> TokenStream {
+/// `Guards::DEFAULT`, with the fields that differ from it.
+fn guards_definition(guards: &Guards) -> TokenStream {
     let default = Guards::default();
     let ratio = |value: Option<f64>| optional(value.map(Literal::f64_unsuffixed));
     let rows = |value: Option<u64>| optional(value.map(Literal::u64_unsuffixed));
@@ -288,13 +288,13 @@ fn definition_of_guards(guards: &Guards) -> TokenStream {
         (guards.min_rows != default.min_rows, quote! { min_rows: #min_rows }),
         (guards.min_baseline_rows != default.min_baseline_rows, quote! { min_baseline_rows: #min_baseline_rows }),
     ];
-    deviating("Guards", &fields)
+    with_defaults("Guards", &fields)
 }
 
-/// A struct with those fields that deviate from its default. Clippy minds a base of which nothing is left.
-fn deviating(name: &str, fields: &[(bool, TokenStream)]) -> TokenStream {
+/// A struct with the fields that differ from its default. Clippy warns about a base from which no field is taken.
+fn with_defaults(name: &str, fields: &[(bool, TokenStream)]) -> TokenStream {
     let name = names::identifier(name);
-    let kept: Vec<&TokenStream> = fields.iter().filter(|(deviates, _)| *deviates).map(|(_, field)| field).collect();
+    let kept: Vec<&TokenStream> = fields.iter().filter(|(differs, _)| *differs).map(|(_, field)| field).collect();
     if kept.is_empty() {
         quote! { #name::DEFAULT }
     } else if kept.len() == fields.len() {

@@ -1,7 +1,7 @@
-//! Descriptions as doc comments. What a person wrote about a table is shown as written: it is no Markdown but for code
-//! between backticks and links that start with `http`, and none of it is compiled as a test.
+//! Descriptions as doc comments. They are shown as written: nothing in them is Markdown except code between backticks
+//! and links that start with `http`, and no code in them is compiled as a doctest.
 
-/// The lines of a doc comment: each paragraph one line, with an empty line between two.
+/// The lines of a doc comment: one per paragraph, separated by empty lines.
 pub(super) fn lines(description: &str) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for paragraph in description.replace("\r\n", "\n").split("\n\n") {
@@ -19,7 +19,7 @@ pub(super) fn lines(description: &str) -> Vec<String> {
 
 fn literal(words: &[&str]) -> String {
     let ticks: usize = words.iter().map(|word| word.matches('`').count()).sum();
-    // Backticks that do not pair, or stand side by side, open code that never ends.
+    // Unpaired or adjacent backticks would open code that never ends.
     let has_code = ticks.is_multiple_of(2) && !words.iter().any(|word| word.contains("``"));
     let mut is_code = false;
     let mut text = String::new();
@@ -39,7 +39,7 @@ fn literal(words: &[&str]) -> String {
     text
 }
 
-/// A word that holds a link: what stands before it, the link, and the punctuation behind it.
+/// Splits a word that contains a link: the text before it, the link, and the punctuation after it.
 fn link(word: &str) -> Option<(&str, &str, &str)> {
     let start = word.find("http://").or_else(|| word.find("https://"))?;
     let url = word[start..].trim_end_matches(['.', ',', ';', ':', '!', '?', ')', '\'', '"']);
@@ -55,10 +55,10 @@ fn escape(word: &str, has_code: bool, is_code: &mut bool, text: &mut String) {
                 text.push('`');
             }
             '[' | ']' | '<' | '>' | '\\' | '~' | '`' if !*is_code => text.extend(['\\', current]),
-            // Characters that turn the reading direction hide code from its reader; the compiler refuses them.
+            // Characters that change the text direction can hide code from a reader; the compiler rejects them.
             '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {}
             control if control.is_control() => {}
-            // The colon alone keeps rustdoc from minding a link that is none.
+            // An escaped colon keeps rustdoc from warning about a bare URL.
             ':' if !*is_code && word.contains("://") => text.push_str("\\:"),
             other => text.push(other),
         }

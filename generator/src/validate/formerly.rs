@@ -1,79 +1,80 @@
-//! The names that columns had before they were renamed.
+//! Checks the old names of columns.
 //!
-//! A baseline from before the rename is read by them, so each must lead from one column of that baseline to one of today.
+//! A baseline from before the rename is read by the old names, so each must map one old column to one current column.
 
 use std::collections::BTreeMap;
 
-use super::column::name_pattern;
+use super::text::column_name_pattern;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::names;
-use crate::spec::{ColumnSpec, Spanned, shown};
+use crate::spec::{ColumnSpec, Spanned};
+use crate::wording::excerpt;
 
-/// At most one mistake for each `formerly` outside the key: the first hides the others, which go when it is mended.
-pub(super) fn old_names(columns: &[ColumnSpec], key: &[&str], found: &mut Vec<Diagnostic>) {
+/// Reports at most one mistake for each `formerly` outside the key, because fixing the first often fixes the others.
+pub(super) fn old_names(columns: &[ColumnSpec], key: &[&str], diagnostics: &mut Vec<Diagnostic>) {
     let mut first_of: BTreeMap<String, &Spanned<String>> = BTreeMap::new();
     for column in columns {
         let is_key = column.name.as_ref().is_some_and(|name| key.contains(&name.as_str()));
-        // In the key it is a mistake by itself.
+        // On a key column, `formerly` is a mistake of its own: see `formerly_on_key`.
         let Some(old) = column.formerly.as_ref().filter(|_| !is_key) else { continue };
-        // Glue folds case: there the old name in another case is the same name.
-        let today =
+        // Glue ignores case, so the old name in another case is the same name.
+        let current =
             columns.iter().filter_map(|column| column.name.as_ref()).find(|name| name.eq_ignore_ascii_case(old));
         if !names::is_column_name(old) {
-            found.push(invalid_old_name(old));
-        } else if let Some(today) = today {
-            found.push(formerly_is_column(old, today, column));
+            diagnostics.push(invalid_old_name(old));
+        } else if let Some(current) = current {
+            diagnostics.push(formerly_is_column(old, current, column));
         } else if let Some(first) = first_of.get(&old.to_lowercase()) {
-            found.push(formerly_twice(old, first));
+            diagnostics.push(formerly_twice(old, first));
         } else {
             first_of.insert(old.to_lowercase(), old);
         }
     }
 }
 
-/// `name` is the column's place in the key.
-pub(super) fn formerly_on_key(name: &Spanned<String>, column: &ColumnSpec, found: &mut Vec<Diagnostic>) {
+/// `name` is the entry in the primary key.
+pub(super) fn formerly_on_key(name: &Spanned<String>, column: &ColumnSpec, diagnostics: &mut Vec<Diagnostic>) {
     if let Some(old) = &column.formerly {
-        let message = format!("key column `{}` cannot be renamed in place", shown(name));
-        found.push(
+        let message = format!("key column `{}` cannot be renamed in place", excerpt(name));
+        diagnostics.push(
             Diagnostic::new(Code::FormerlyOnKey, &old.span, message)
-                .label("consumers know rows by their key, under this name")
+                .label("consumers identify rows by this name")
                 .also(&name.span, "in the key")
-                .help("rename it without `formerly`, and run `tidemark resync` for each tenant"),
+                .help("rename it without `formerly`, then run `tidemark resync` for each tenant"),
         );
     }
 }
 
-/// No schema ever took such a name, so no baseline has it.
+/// No schema has ever accepted such a name, so no baseline has it.
 fn invalid_old_name(old: &Spanned<String>) -> Diagnostic {
-    let message = format!("`{}` cannot have been the name of a column", shown(old));
-    Diagnostic::new(Code::InvalidName, &old.span, message).help(name_pattern())
+    let message = format!("`{}` cannot have been the name of a column", excerpt(old));
+    Diagnostic::new(Code::InvalidName, &old.span, message).help(column_name_pattern())
 }
 
-/// `today` is the name of the column that is called so now, which may be `column` itself.
-fn formerly_is_column(old: &Spanned<String>, today: &Spanned<String>, column: &ColumnSpec) -> Diagnostic {
-    let is_itself = column.name.as_ref().is_some_and(|name| name.span == today.span);
+/// `current` is the name of the column that has the name now, which may be `column` itself.
+fn formerly_is_column(old: &Spanned<String>, current: &Spanned<String>, column: &ColumnSpec) -> Diagnostic {
+    let is_itself = column.name.as_ref().is_some_and(|name| name.span == current.span);
     let (message, help) = if is_itself {
-        let message = format!("the column `{}` names itself as its old name", shown(today));
-        (message, "remove `formerly`: it is for another name than today's, and case alone makes no other")
+        let message = format!("`{}` is both the old and the current name of the column", excerpt(current));
+        (message, "remove `formerly`; a name that differs only by case is the same name")
     } else {
-        let message = format!("the old name `{}` is still the name of a column", shown(old));
-        (message, "take one of them away: the column is either renamed or still there")
+        let message = format!("the old name `{}` is still the name of a column", excerpt(old));
+        (message, "remove the column or `formerly`: the column was either renamed or still exists")
     };
     Diagnostic::new(Code::FormerlyIsColumn, &old.span, message)
         .label("the old name")
-        .also(&today.span, "the column of today")
+        .also(&current.span, "the current name")
         .help(help)
 }
 
 fn formerly_twice(old: &Spanned<String>, first: &Spanned<String>) -> Diagnostic {
     let message = if first.value == old.value {
-        format!("two columns were formerly `{}`", shown(old))
+        format!("two columns were formerly `{}`", excerpt(old))
     } else {
-        format!("the old names `{}` and `{}` differ only by case, which Glue ignores", shown(first), shown(old))
+        format!("the old names `{}` and `{}` differ only by case, which Glue ignores", excerpt(first), excerpt(old))
     };
     Diagnostic::new(Code::FormerlyTwice, &old.span, message)
         .label("the second")
         .also(&first.span, "the first")
-        .help("one column becomes one column: remove `formerly` from one of the two")
+        .help("an old column maps to one current column: remove one of the two `formerly`")
 }

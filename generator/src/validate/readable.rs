@@ -1,19 +1,26 @@
-//! Whether a `default` is readable as its column's type. The grammars are those of the runtime, which reads the exports;
-//! a test holds the two against each other.
+//! Checks that a `default` is a valid value of its column's type. The grammars are those of the runtime, which reads
+//! the exports; a property test compares the two.
 
-use super::format::{self, Piece};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jiff::civil;
+
+use crate::date_format::{self, Piece};
 use crate::model::{Column, ColumnType, Encoding};
 
-/// The widest offset from UTC, in minutes.
+/// The largest offset from UTC, in minutes.
 const MAX_OFFSET_MINUTES: u32 = 14 * 60;
 
-/// Why the column cannot read this text, if so.
+/// Checks that a text is a valid value of the column.
+///
+/// # Errors
+/// Returns why it is not.
 pub(super) fn check(text: &str, column: &Column, nulls: &[String]) -> Result<(), String> {
     let text = if column.trim { text.trim_matches([' ', '\t']) } else { text };
     if nulls.iter().any(|null| null == text) {
-        // As in an export, the empty text of a text column outside the key is a value where NULL cannot be.
+        // As in an export, the empty text is a value in a text column that is not nullable and not in the key.
         let is_value = column.nullable || text.is_empty() && column.ty.is_text();
-        return if is_value { Ok(()) } else { Err("this means NULL, and the column is not nullable".to_owned()) };
+        return if is_value { Ok(()) } else { Err("this means NULL, but the column is not nullable".to_owned()) };
     }
     let is_readable = match &column.ty {
         ColumnType::Boolean { words: None } => {
@@ -31,19 +38,19 @@ pub(super) fn check(text: &str, column: &Column, nulls: &[String]) -> Result<(),
         ColumnType::Decimal { precision, scale } => is_decimal(text, (*precision).into(), (*scale).into()),
         ColumnType::Char(longest) | ColumnType::Varchar(longest) => text.chars().count() <= *longest as usize,
         ColumnType::String => true,
-        ColumnType::Binary(Encoding::Base64) => is_base64(text.as_bytes()),
+        ColumnType::Binary(Encoding::Base64) => STANDARD.decode(text).is_ok(),
         ColumnType::Binary(Encoding::Hex) => text.len() % 2 == 0 && text.bytes().all(|byte| byte.is_ascii_hexdigit()),
         ColumnType::Date { .. } | ColumnType::Timestamp { .. } | ColumnType::Timestamptz { .. } => {
             is_moment(text, &column.ty)
         }
     };
-    if is_readable { Ok(()) } else { Err(format!("not of type `{}`", described(&column.ty))) }
+    if is_readable { Ok(()) } else { Err(format!("not a valid `{}`", described(&column.ty))) }
 }
 
-/// The type, with what decides whether a text is one.
+/// The type, with the options that decide whether a text is valid. It goes between backticks.
 fn described(ty: &ColumnType) -> String {
     match (ty, ty.format()) {
-        (_, Some(format)) => format!("{}` of the format `{format}", ty.name()),
+        (_, Some(format)) => format!("{}` with the format `{format}", ty.name()),
         (ColumnType::Binary(encoding), _) => format!("binary` in `{}", encoding.name()),
         _ => ty.name(),
     }
@@ -57,25 +64,25 @@ fn are_digits(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-fn is_integer(text: &str, least: i128, most: i128) -> bool {
+fn is_integer(text: &str, min: i128, max: i128) -> bool {
     let digits = unsigned(text);
     let significant = digits.trim_start_matches('0');
     if digits.is_empty() || !are_digits(digits) || significant.len() > 20 {
         return false;
     }
     let value: i128 = significant.parse().unwrap_or(0);
-    (least..=most).contains(&if text.starts_with('-') { -value } else { value })
+    (min..=max).contains(&if text.starts_with('-') { -value } else { value })
 }
 
-/// `[0-9]+(\.[0-9]*)?|\.[0-9]+`, split at its point.
-fn point(text: &str) -> Option<(&str, &str)> {
+/// Splits `[0-9]+(\.[0-9]*)?|\.[0-9]+` at the decimal point.
+fn split_decimal(text: &str) -> Option<(&str, &str)> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let is_number = !(whole.is_empty() && fraction.is_empty()) && are_digits(whole) && are_digits(fraction);
     is_number.then_some((whole, fraction))
 }
 
 fn is_decimal(text: &str, precision: usize, scale: usize) -> bool {
-    point(unsigned(text)).is_some_and(|(whole, fraction)| {
+    split_decimal(unsigned(text)).is_some_and(|(whole, fraction)| {
         whole.trim_start_matches('0').len() <= precision - scale && fraction.trim_end_matches('0').len() <= scale
     })
 }
@@ -87,27 +94,7 @@ fn is_float(text: &str, is_finite: impl Fn(&str) -> bool) -> bool {
     }
     let (mantissa, exponent) = digits.split_once(['e', 'E']).unwrap_or((digits, "0"));
     let exponent = unsigned(exponent);
-    point(mantissa).is_some() && !exponent.is_empty() && are_digits(exponent) && is_finite(text)
-}
-
-/// RFC 4648, padded; the bits that the last character leaves over are zero.
-fn is_base64(text: &[u8]) -> bool {
-    let digits = text.strip_suffix(b"==").or_else(|| text.strip_suffix(b"=")).unwrap_or(text);
-    let value = |byte: &u8| match byte {
-        b'A'..=b'Z' => Some(byte - b'A'),
-        b'a'..=b'z' => Some(byte - b'a' + 26),
-        b'0'..=b'9' => Some(byte - b'0' + 52),
-        b'+' => Some(62),
-        b'/' => Some(63),
-        _ => None,
-    };
-    let left_over = match text.len() - digits.len() {
-        0 => 0,
-        1 => 0b11,
-        _ => 0b1111,
-    };
-    let last_is_clean = digits.last().is_none_or(|last| value(last).is_some_and(|value| value & left_over == 0));
-    text.len().is_multiple_of(4) && digits.iter().all(|byte| value(byte).is_some()) && last_is_clean
+    split_decimal(mantissa).is_some() && !exponent.is_empty() && are_digits(exponent) && is_finite(text)
 }
 
 fn is_moment(text: &str, ty: &ColumnType) -> bool {
@@ -121,13 +108,13 @@ fn is_moment(text: &str, ty: &ColumnType) -> bool {
             &["%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%d %H:%M:%S%z", "%Y-%m-%dT%H:%M:%S.%f%z", "%Y-%m-%d %H:%M:%S.%f%z"]
         }
     };
-    formats.iter().any(|format| match format::pieces(format) {
+    formats.iter().any(|format| match date_format::parse(format) {
         Ok(pieces) => has_layout(text, &pieces).is_some(),
-        Err(_) => true, // the format is the mistake, and has been reported
+        Err(_) => true, // the invalid format has been reported
     })
 }
 
-/// Whether the text has this layout and names a moment that exists.
+/// Returns `Some` if the text has this layout and names a date that exists.
 fn has_layout(text: &str, pieces: &[Piece]) -> Option<()> {
     let mut rest = text.as_bytes();
     let (mut year, mut month, mut day) = (1, 1, 1);
@@ -146,11 +133,11 @@ fn has_layout(text: &str, pieces: &[Piece]) -> Option<()> {
             Piece::Literal(byte) => rest = rest.strip_prefix(&[*byte])?,
         }
     }
-    (rest.is_empty() && day <= days_in(year, month)).then_some(())
+    (rest.is_empty() && civil::Date::new(year as i16, month as i8, day as i8).is_ok()).then_some(())
 }
 
-fn within(value: u32, least: u32, most: u32) -> Option<u32> {
-    (least..=most).contains(&value).then_some(value)
+fn within(value: u32, min: u32, max: u32) -> Option<u32> {
+    (min..=max).contains(&value).then_some(value)
 }
 
 fn digits(rest: &mut &[u8], width: usize) -> Option<u32> {
@@ -172,14 +159,4 @@ fn offset(rest: &mut &[u8]) -> Option<()> {
     let has_minutes = colon.is_some() || rest.first().is_some_and(u8::is_ascii_digit);
     let minutes = if has_minutes { within(digits(rest, 2)?, 0, 59)? } else { 0 };
     (matches!(sign, b'+' | b'-') && hours * 60 + minutes <= MAX_OFFSET_MINUTES).then_some(())
-}
-
-fn days_in(year: u32, month: u32) -> u32 {
-    let is_leap = year.is_multiple_of(4) && !year.is_multiple_of(100) || year.is_multiple_of(400);
-    match month {
-        2 if is_leap => 29,
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    }
 }

@@ -11,6 +11,7 @@ use flate2::write::GzEncoder;
 use super::{ChangeSets, Draft, fence_of, part_name};
 use crate::breakpoint::Breakpoint;
 use crate::error::{IoContext as _, Result};
+use crate::fs::{finish_gzip, folder_names, recreate, sync_folder};
 use crate::store::Version;
 
 /// Change sets below a folder.
@@ -40,7 +41,7 @@ impl ChangeSets for Local {
         let home = self.home(version);
         let aside = home.join(begun.map_or_else(|| format!("aside-{fence}"), str::to_owned));
         if begun.is_none() {
-            create_anew(&aside)?;
+            recreate(&aside)?;
         }
         Ok(Arc::new(Folder { home, aside, fence }))
     }
@@ -104,7 +105,7 @@ impl Draft for Folder {
     }
 
     fn clear(&self) -> Result<()> {
-        create_anew(&self.aside)
+        recreate(&self.aside)
     }
 
     fn finish(&self, hash: &str) -> Result<String> {
@@ -124,31 +125,4 @@ impl Draft for Folder {
         // The error that is on its way says more than one about the leftover would.
         let _ = fs::remove_dir_all(&self.aside);
     }
-}
-
-/// Makes a folder anew; what an earlier attempt left there is removed.
-fn create_anew(folder: &Path) -> Result<()> {
-    if folder.exists() {
-        fs::remove_dir_all(folder).at("cannot remove", folder)?;
-    }
-    // `gc` takes empty folders away, a tenant's perhaps between two steps of this; then the second try makes it anew.
-    fs::create_dir_all(folder).or_else(|_| fs::create_dir_all(folder)).at("cannot create", folder)
-}
-
-/// The names in a folder.
-pub(crate) fn folder_names(folder: &Path) -> std::io::Result<Vec<String>> {
-    let names = fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.file_name().to_string_lossy().into_owned()));
-    names.collect()
-}
-
-/// Ends a gzip file and makes it durable.
-pub(crate) fn finish_gzip(encoder: GzEncoder<BufWriter<File>>) -> std::io::Result<()> {
-    let mut buffered = encoder.finish()?;
-    buffered.flush()?;
-    buffered.get_ref().sync_all()
-}
-
-/// Makes the names in a folder durable.
-pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
-    File::open(folder).and_then(|file| file.sync_all()).at("cannot sync", folder)
 }

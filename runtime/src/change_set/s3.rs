@@ -16,7 +16,7 @@ use flate2::write::GzEncoder;
 use super::{ChangeSets, Draft, fence_of, part_name};
 use crate::aws::{Aws, token, why};
 use crate::error::{Error, IoContext as _, Result};
-use crate::snapshot::s3::{self, Place};
+use crate::snapshot::s3::{self, S3Uri};
 use crate::store::Version;
 
 /// How long the answer to a part may take, which is sent before: half a minute, and a second for each so many bytes.
@@ -27,20 +27,20 @@ const BYTES_A_SECOND: usize = 1_000_000;
 #[derive(Debug, Clone)]
 pub struct S3 {
     aws: Arc<Aws>,
-    root: Place,
+    root: S3Uri,
 }
 
 impl S3 {
     /// Change sets below `root`.
-    pub fn new(aws: Arc<Aws>, root: Place) -> Self {
+    pub fn new(aws: Arc<Aws>, root: S3Uri) -> Self {
         Self { aws, root }
     }
 
-    fn home(&self, version: &Version) -> Place {
+    fn home(&self, version: &Version) -> S3Uri {
         self.root.join(&version.key.tenant).join(&version.key.table).join(&version.version)
     }
 
-    fn place(&self, version: &Version) -> Place {
+    fn place(&self, version: &Version) -> S3Uri {
         self.home(version).join(version.changes.as_deref().unwrap_or("none"))
     }
 }
@@ -97,7 +97,7 @@ impl ChangeSets for S3 {
 #[derive(Debug)]
 struct Upload {
     aws: Arc<Aws>,
-    place: Place,
+    place: S3Uri,
     name: String,
 }
 

@@ -6,7 +6,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 
 use super::Draft;
-use crate::breakpoint::{Breakpoint, unless_wanted};
+use crate::breakpoint::{Breakpoint, env_override};
 use crate::error::Result;
 
 /// How many bytes of operations one part holds, inflated: small enough to publish and retry on its own.
@@ -19,7 +19,7 @@ const BLOCK: usize = 256 << 10;
 const BLOCKS: usize = 4;
 
 /// Takes the operations of a delta as lines.
-pub trait Lines {
+pub trait LineSink {
     /// Takes operations, each with its line feed.
     fn write(&mut self, lines: &[u8]) -> Result<()>;
 
@@ -46,7 +46,7 @@ impl Writer {
     /// A writer of a change set that has so many parts already.
     pub fn new(draft: Arc<dyn Draft>, parts: u32) -> Self {
         let (block, threads) = (Vec::with_capacity(BLOCK), VecDeque::new());
-        let most = unless_wanted("TIDEMARK_PART_BYTES", PART_BYTES);
+        let most = env_override("TIDEMARK_PART_BYTES", PART_BYTES);
         Self { draft, most, block, written: 0, parts, part: None, threads }
     }
 
@@ -94,7 +94,7 @@ impl Writer {
     }
 }
 
-impl Lines for Writer {
+impl LineSink for Writer {
     fn write(&mut self, lines: &[u8]) -> Result<()> {
         Breakpoint::Planning.reached();
         if lines.len() as u64 > self.most
@@ -125,7 +125,7 @@ impl Lines for Writer {
     }
 }
 
-impl Lines for Vec<u8> {
+impl LineSink for Vec<u8> {
     fn write(&mut self, lines: &[u8]) -> Result<()> {
         self.extend_from_slice(lines);
         Ok(())

@@ -6,14 +6,15 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::named::{checked_name, find_table};
-use super::places::{self, EngineArgs};
-use super::show::{self, count};
 use super::{Format, FormatArgs, LimitArgs};
-use crate::change_set::{Lines, Plan};
+use crate::change_set::LineSink;
+use crate::cli::lookup::{checked_name, find_table};
+use crate::cli::output::{self, count};
+use crate::cli::resolve::{self, EngineArgs};
 use crate::delta::Delta;
 use crate::engine::athena::Statements;
 use crate::error::{Fault, IoContext as _, Result};
+use crate::plan::Plan;
 use crate::table::Table;
 use crate::telemetry::{self, Progress, Watch};
 
@@ -67,8 +68,8 @@ pub(super) fn delta(
         tenant,
         version: checked_name("version", &args.version)?,
         previous: checked_name("version", &args.previous)?,
-        baseline: baseline.map(places::export).transpose()?,
-        snapshot: places::export(&args.snapshot)?,
+        baseline: baseline.map(resolve::export).transpose()?,
+        snapshot: resolve::export(&args.snapshot)?,
         engines: args.engine.engines(statements, &[&args.snapshot], None)?,
         limits: args.limits.limits(),
     };
@@ -118,7 +119,7 @@ struct LinesOf<'a> {
     out: BufWriter<File>,
 }
 
-impl Lines for LinesOf<'_> {
+impl LineSink for LinesOf<'_> {
     fn write(&mut self, line: &[u8]) -> Result<()> {
         self.out.write_all(line).at("cannot write", self.path)
     }
@@ -131,7 +132,7 @@ impl Lines for LinesOf<'_> {
 fn summarise(args: &DeltaArgs, plan: &Plan) -> Result<()> {
     let counts = &plan.counts;
     match args.format.format {
-        Format::Json if args.output != "-" => show::print_json(plan),
+        Format::Json if args.output != "-" => output::print_json(plan),
         Format::Json => {
             eprintln!("{}", serde_json::to_string(plan).expect("a plan has string keys only"));
             Ok(())

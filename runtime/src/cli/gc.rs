@@ -3,12 +3,12 @@
 use clap::Args;
 use serde::Serialize;
 
-use super::places::{OutArgs, StateArgs};
-use super::show::{self, count, plural};
 use super::{Format, FormatArgs};
+use crate::cli::output::{self, count, plural};
+use crate::cli::resolve::{OutArgs, StateArgs};
 use crate::engine::Limits;
 use crate::error::{Fault, Result};
-use crate::look::gc::{self, Collected, How, Kind, OfTable, Removed};
+use crate::gc::{self, Collected, How, Kind, OfTable, Removed};
 use crate::snapshot::local::Local;
 use crate::table::Table;
 use crate::telemetry;
@@ -54,13 +54,13 @@ pub(super) fn gc(args: &GcArgs, tables: &'static [&'static Table]) -> Result<Opt
     let runner = args.state.runner_of(args.state.registry()?, exports, &OutArgs::none(), tables, Limits::default())?;
     let collected = gc::collect(&runner, &state, How { keep: args.keep, dry_run: args.dry_run })?;
     match args.format.format {
-        Format::Json => show::print_json(&Report { dry_run: args.dry_run, collected: &collected })?,
-        Format::Text => show::print(&text(&collected, args.dry_run))?,
+        Format::Json => output::print_json(&Report { dry_run: args.dry_run, collected: &collected })?,
+        Format::Text => output::print(&text(&collected, args.dry_run))?,
     }
     let failed = || collected.tables.iter().filter_map(|table| Some((&table.key, table.failed.as_ref()?)));
     for (key, failed) in failed() {
         eprintln!();
-        show::complain(&format!("{key}: {}", failed.message), None, failed.help.as_deref());
+        output::complain(&format!("{key}: {}", failed.message), None, failed.help.as_deref());
     }
     Ok(failed().map(|(_, failed)| failed.fault).max_by_key(|fault| *fault == Fault::Machine))
 }
@@ -82,7 +82,7 @@ fn text(collected: &Collected, dry_run: bool) -> String {
     if rows.is_empty() {
         return total;
     }
-    show::grid(&["tenant", "table", "change sets", "leftovers", "bytes", ""], &[2, 3, 4], rows) + "\n" + &total
+    output::grid(&["tenant", "table", "change sets", "leftovers", "bytes", ""], &[2, 3, 4], rows) + "\n" + &total
 }
 
 fn row(of: &OfTable) -> Vec<String> {

@@ -3,15 +3,15 @@
 use clap::Args;
 use serde::Serialize;
 
-use super::named::{find_table, known_version, known_versions, table_key};
-use super::places::{self, StateArgs};
-use super::show::{self, count, moment};
 use super::{Format, FormatArgs};
-use crate::change_set::Counts;
+use crate::cli::lookup::{find_table, known_version, known_versions, table_key};
+use crate::cli::output::{self, count, moment};
+use crate::cli::resolve::{self, StateArgs};
 use crate::error::{Error, Fault, Result};
-use crate::store::{Status, Store, TableKey, Version};
+use crate::name::TableKey;
+use crate::plan::Counts;
+use crate::store::{Status, Store, Version};
 use crate::table::{Column, Completeness, Compression, Table};
-use crate::value::type_name;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -108,12 +108,12 @@ pub(super) fn status(args: &StatusArgs) -> Result<Option<Fault>> {
     let known = keys.len();
     keys.retain(|key| is(&args.tenant, &key.tenant) && is(&args.table, &key.table));
     if keys.is_empty() && known > 0 {
-        let problem = format!("none of the {} that are known", show::plural(known, "table"));
+        let problem = format!("none of the {} that are known", output::plural(known, "table"));
         return Err(Error::refused("", problem).help("without --tenant and --table all are shown"));
     }
     let tables: Vec<TableStatus> = keys.into_iter().map(|key| table_status(&*registry, key)).collect::<Result<_>>()?;
     if args.format.format == Format::Json {
-        show::print_json(&tables)?;
+        output::print_json(&tables)?;
         return Ok(None);
     }
     let rows = tables.iter().flat_map(|table| {
@@ -135,7 +135,7 @@ pub(super) fn status(args: &StatusArgs) -> Result<Option<Fault>> {
         std::iter::once(first).chain(open).collect::<Vec<_>>()
     });
     let head = ["tenant", "table", "baseline", "rows", "sequence", "published", ""];
-    show::print(&show::grid(&head, &[3, 4], rows))?;
+    output::print(&output::grid(&head, &[3, 4], rows))?;
     Ok(None)
 }
 
@@ -169,7 +169,7 @@ pub(super) fn history(args: &HistoryArgs, tables: &[&'static Table]) -> Result<O
     let key = table_key(tables, &args.key)?;
     let versions = known_versions(&*args.state.registry()?, &key)?;
     if args.format.format == Format::Json {
-        show::print_json(&versions)?;
+        output::print_json(&versions)?;
         return Ok(None);
     }
     let rows = versions.iter().map(|version| {
@@ -193,7 +193,7 @@ pub(super) fn history(args: &HistoryArgs, tables: &[&'static Table]) -> Result<O
         ]
     });
     let head = ["version", "status", "sequence", "rows", "inserted", "updated", "deleted", "since", ""];
-    show::print(&show::grid(&head, &[2, 3, 4, 5, 6], rows))?;
+    output::print(&output::grid(&head, &[2, 3, 4, 5, 6], rows))?;
     Ok(None)
 }
 
@@ -204,19 +204,19 @@ pub(super) fn retry(args: &RetryArgs, tables: &'static [&'static Table]) -> Resu
         let problem = format!("it is {}; only a FAILED version can be tried again", version.status);
         return Err(Error::refused(version.to_string(), problem));
     }
-    let is_on_its_way = places::wake(&*registry, &version.key)?;
+    let is_on_its_way = resolve::start_execution(&*registry, &version.key)?;
     let root = crate::name::shown(&registry.root()?.unwrap_or_else(|| "DIR".into()));
     match args.format.format {
         Format::Json => {
             let TableKey { tenant, table } = &version.key;
             let (name, status) = (&version.version, Status::Registered);
-            show::print_json(
+            output::print_json(
                 &serde_json::json!({ "tenant": tenant, "table": table, "version": name, "status": status }),
             )?
         }
-        Format::Text if is_on_its_way => show::print(&format!("{version} is REGISTERED again, and begun.\n"))?,
+        Format::Text if is_on_its_way => output::print(&format!("{version} is REGISTERED again, and begun.\n"))?,
         Format::Text => {
-            show::print(&format!("{version} is REGISTERED again. Go on with: cargo tidemark run {root}\n"))?
+            output::print(&format!("{version} is REGISTERED again. Go on with: cargo tidemark run {root}\n"))?
         }
     }
     Ok(None)
@@ -224,23 +224,27 @@ pub(super) fn retry(args: &RetryArgs, tables: &'static [&'static Table]) -> Resu
 
 pub(super) fn tables(args: &TablesArgs, tables: &'static [&'static Table]) -> Result<Option<Fault>> {
     match (&args.table, args.format.format) {
-        (None, Format::Json) => show::print_json(&tables.iter().map(|table| as_json(table)).collect::<Vec<_>>())?,
-        (Some(name), Format::Json) => show::print_json(&as_json(find_table(tables, name)?))?,
+        (None, Format::Json) => output::print_json(&tables.iter().map(|table| as_json(table)).collect::<Vec<_>>())?,
+        (Some(name), Format::Json) => output::print_json(&as_json(find_table(tables, name)?))?,
         (None, Format::Text) => {
             let rows = tables.iter().map(|table| {
                 let key = table.primary_key.join(", ");
                 let columns = count(table.columns.len() as u64);
                 vec![table.name.into(), key, columns, files(table), complete(table), table.schema[..8].into()]
             });
-            show::print(&show::grid(&["table", "primary key", "columns", "files", "complete", "schema"], &[2], rows))?;
+            output::print(&output::grid(
+                &["table", "primary key", "columns", "files", "complete", "schema"],
+                &[2],
+                rows,
+            ))?;
         }
         (Some(name), Format::Text) => {
             let table = find_table(tables, name)?;
             let rows = table
                 .columns
                 .iter()
-                .map(|column| vec![column.name.into(), type_name(column.ty), traits(table, column)]);
-            show::print(&show::grid(&["column", "type", ""], &[], rows))?;
+                .map(|column| vec![column.name.into(), column.ty.to_string(), traits(table, column)]);
+            output::print(&output::grid(&["column", "type", ""], &[], rows))?;
         }
     }
     Ok(None)
@@ -252,7 +256,7 @@ fn as_json(table: &Table) -> serde_json::Value {
         .iter()
         .map(|column| {
             serde_json::json!({
-                "name": column.name, "type": type_name(column.ty), "nullable": column.nullable,
+                "name": column.name, "type": column.ty.to_string(), "nullable": column.nullable,
                 "compare": column.compare, "pii": column.pii,
             })
         })

@@ -2,14 +2,14 @@
 
 use clap::Args;
 
-use super::named::known_version;
-use super::places::{EngineArgs, ExportsArgs, OutArgs, StateArgs};
-use super::show::{self, count};
 use super::{Format, FormatArgs, LimitArgs};
-use crate::change_set::{Counts, Findings, Plan, Reset, Scan};
+use crate::cli::lookup::known_version;
+use crate::cli::output::{self, count};
+use crate::cli::resolve::{EngineArgs, ExportsArgs, OutArgs, StateArgs};
 use crate::engine::athena::Statements;
 use crate::epoch::Drift;
 use crate::error::{Error, Fault, Result};
+use crate::plan::{Counts, Findings, Plan, Reset, Scan};
 use crate::run::guard;
 use crate::run::guard::{percent, ratio};
 use crate::store::{Status, Version};
@@ -63,8 +63,8 @@ pub(super) fn plan(
         );
     };
     match args.format.format {
-        Format::Json => show::print_json(&version)?,
-        Format::Text => show::print(&text(&version, plan, &table.guards))?,
+        Format::Json => output::print_json(&version)?,
+        Format::Text => output::print(&text(&version, plan, &table.guards))?,
     }
     Ok(None)
 }

@@ -2,11 +2,11 @@
 
 use clap::Args;
 
-use super::named::{known_version, known_versions, table_key};
-use super::places::{self, EngineArgs, ExportsArgs, OutArgs, StateArgs};
 use super::plan::{SHORT_HASH, short};
-use super::show;
 use super::{Format, FormatArgs};
+use crate::cli::lookup::{known_version, known_versions, table_key};
+use crate::cli::output;
+use crate::cli::resolve::{self, EngineArgs, ExportsArgs, OutArgs, StateArgs};
 use crate::clock;
 use crate::engine::athena::Statements;
 use crate::error::{Error, Fault, Result};
@@ -106,14 +106,14 @@ pub(super) fn resync(args: &ResyncArgs, tables: &'static [&'static Table]) -> Re
     let versions = known_versions(&*registry, &key)?;
     let was_wanted = registry.resync(&key)?;
     registry.set_resync(&key, !args.cancel)?;
-    let is_on_its_way = !args.cancel && places::wake(&*registry, &key)?;
+    let is_on_its_way = !args.cancel && resolve::start_execution(&*registry, &key)?;
     if args.format.format == Format::Json {
-        show::print_json(&serde_json::json!({ "tenant": key.tenant, "table": key.table, "resync": !args.cancel }))?;
+        output::print_json(&serde_json::json!({ "tenant": key.tenant, "table": key.table, "resync": !args.cancel }))?;
         return Ok(None);
     }
     let next = versions.iter().find(|version| matches!(version.status, Status::Registered | Status::Planned));
     let root = registry.root()?.unwrap_or_else(|| "DIR".into());
-    show::print(&match (args.cancel, was_wanted, next) {
+    output::print(&match (args.cancel, was_wanted, next) {
         (true, false, _) => format!("No resync of {key} was asked for.\n"),
         (true, true, _) => format!("The resync of {key} is taken back; the next version is compared as ever.\n"),
         (false, _, Some(next)) if is_on_its_way => format!("{next} will be published whole; that has begun.\n"),
@@ -130,9 +130,9 @@ pub(super) fn replay(args: &ReplayArgs, tables: &'static [&'static Table]) -> Re
     telemetry::listen_for_ctrl_c();
     runner.replay(table, &version)?;
     match args.format.format {
-        Format::Json => show::print_json(&version)?,
+        Format::Json => output::print_json(&version)?,
         Format::Text => {
-            show::print(&format!("{version} is published again. Operations are in {}.\n", runner.sink.shown()))?;
+            output::print(&format!("{version} is published again. Operations are in {}.\n", runner.sink.shown()))?;
         }
     }
     Ok(None)
@@ -162,7 +162,7 @@ pub(super) fn approve(
     let progress = Progress::new(args.format.format == Format::Text);
     let report = runner.run(|tenant, table| tenant == key.tenant && table == key.table, &progress)?;
     match args.format.format {
-        Format::Json => show::print_json(&report)?,
+        Format::Json => output::print_json(&report)?,
         Format::Text => super::run::print(&report, &runner.sink.shown(), begun.elapsed())?,
     }
     super::run::complain(&report);
@@ -184,12 +184,12 @@ fn approve_there(args: &ApproveArgs, registry: &dyn Store, version: &Version) ->
             .help("leave out --exports, --out, --sink, --engine and --athena-…"));
     }
     record_approval(registry, version)?;
-    places::wake(registry, &version.key)?;
+    resolve::start_execution(registry, &version.key)?;
     match args.format.format {
-        Format::Json => show::print_json(&serde_json::json!({
+        Format::Json => output::print_json(&serde_json::json!({
             "tenant": version.key.tenant, "table": version.key.table, "version": version.version, "approved": true,
         })),
-        Format::Text => show::print(&format!(
+        Format::Text => output::print(&format!(
             "{version} is approved, and its publication has begun. To see how it goes: cargo tidemark-aws history {}\n",
             version.key
         )),
@@ -206,11 +206,11 @@ pub(super) fn reject(args: &RejectArgs, tables: &'static [&'static Table]) -> Re
         );
     }
     match args.format.format {
-        Format::Json => show::print_json(
+        Format::Json => output::print_json(
             &serde_json::json!({ "tenant": version.key.tenant, "table": version.key.table, "version": version.version,
                 "status": Status::Rejected }),
         )?,
-        Format::Text => show::print(&format!("{version} is REJECTED; nothing of it was published.\n"))?,
+        Format::Text => output::print(&format!("{version} is REJECTED; nothing of it was published.\n"))?,
     }
     Ok(None)
 }

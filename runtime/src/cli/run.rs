@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::named::{checked_name, find_table};
-use super::places::{self, EngineArgs, OutArgs, StateArgs};
-use super::show::{self, count, plural};
 use super::{Format, FormatArgs, LimitArgs, shown};
+use crate::cli::lookup::{checked_name, find_table};
+use crate::cli::output::{self, count, plural};
+use crate::cli::resolve::{self, EngineArgs, OutArgs, StateArgs};
 use crate::clock;
 use crate::engine::athena::Statements;
 use crate::error::{Fault, Result};
@@ -57,7 +57,7 @@ pub(super) fn run(
     let begun = clock::instant();
     let tenant = args.tenant.as_deref().map(|tenant| checked_name("tenant", tenant)).transpose()?;
     let table = args.table.as_deref().map(|table| find_table(tables, table)).transpose()?;
-    let exports = places::exports(&args.exports)?;
+    let exports = resolve::exports(&args.exports)?;
     telemetry::listen_for_ctrl_c();
     let limits = args.limits.limits();
     let runner = args.state.runner_of(args.state.registry_or_new()?, exports, &args.out, tables, limits)?;
@@ -69,8 +69,8 @@ pub(super) fn run(
     };
     let report = runner.run(wanted, &Progress::new(args.format.format == Format::Text))?;
     match args.format.format {
-        Format::Json => show::print_json(&report)?,
-        Format::Text if report.outcomes.is_empty() => show::print(&nothing_to_do(args, &runner, &report)?)?,
+        Format::Json => output::print_json(&report)?,
+        Format::Text if report.outcomes.is_empty() => output::print(&nothing_to_do(args, &runner, &report)?)?,
         Format::Text => print(&report, &runner.sink.shown(), begun.elapsed())?,
     }
     complain(&report);
@@ -81,7 +81,7 @@ pub(super) fn run(
 pub(super) fn print(report: &Report, out: &str, took: Duration) -> Result<()> {
     let outcomes = &report.outcomes;
     let head = ["tenant", "table", "version", "rows", "inserted", "updated", "deleted", "status", ""];
-    let mut text = show::grid(&head, &[3, 4, 5, 6], outcomes.iter().map(row));
+    let mut text = output::grid(&head, &[3, 4, 5, 6], outcomes.iter().map(row));
     let versions = outcomes.iter().filter(|outcome| outcome.version.is_some()).count();
     let mut summary = vec![plural(versions, "version")];
     for (status, word) in [
@@ -97,7 +97,7 @@ pub(super) fn print(report: &Report, out: &str, took: Duration) -> Result<()> {
     }
     summary.push(format!("{:.1} s", took.as_secs_f64()));
     text.push_str(&format!("\n{}. Operations are in {}.\n", summary.join(", "), out));
-    show::print(&text)
+    output::print(&text)
 }
 
 fn nothing_to_do(args: &RunArgs, runner: &Runner, report: &Report) -> Result<String> {
@@ -125,7 +125,7 @@ fn nothing_to_do(args: &RunArgs, runner: &Runner, report: &Report) -> Result<Str
 }
 
 fn row(outcome: &Outcome) -> Vec<String> {
-    let number = |pick: fn(&crate::change_set::Counts) -> u64| {
+    let number = |pick: fn(&crate::plan::Counts) -> u64| {
         outcome.counts.as_ref().map_or_else(String::new, |counts| count(pick(counts)))
     };
     // What an error says stands below the grid, where it has room.
@@ -148,7 +148,7 @@ fn row(outcome: &Outcome) -> Vec<String> {
 pub(super) fn complain(report: &Report) {
     for outcome in report.outcomes.iter().filter(|outcome| outcome.fault.is_some()) {
         if outcome.status == Some(Status::Held) {
-            outcome.help.iter().for_each(|help| show::help(help));
+            outcome.help.iter().for_each(|help| output::help(help));
             continue;
         }
         eprintln!();
@@ -161,7 +161,7 @@ pub(super) fn complain(report: &Report) {
         let path = subject.replace(' ', "/");
         let message =
             if note.contains(&subject) || note.contains(&path) { note.into() } else { format!("{subject}: {note}") };
-        show::complain(&message, outcome.rejects.as_ref(), None);
+        output::complain(&message, outcome.rejects.as_ref(), None);
         if outcome.status == Some(Status::Failed) {
             let baseline = match &outcome.baseline {
                 Some(baseline) => format!("the baseline is still {baseline}"),
@@ -170,11 +170,11 @@ pub(super) fn complain(report: &Report) {
             eprintln!("The version is FAILED; {baseline}.");
         }
         if let Some(help) = &outcome.help {
-            show::help(help);
+            output::help(help);
         }
     }
     for stray in &report.strays {
         eprintln!();
-        show::complain(&format!("{}: {}", shown(&stray.path), stray.problem), None, stray.help.as_deref());
+        output::complain(&format!("{}: {}", shown(&stray.path), stray.problem), None, stray.help.as_deref());
     }
 }

@@ -5,13 +5,15 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde::Serialize;
 
-use super::named::{known_version, known_versions, table_key};
-use super::places::{ExportsArgs, OutArgs, StateArgs};
-use super::{Format, FormatArgs, LimitArgs, show, shown};
+use super::{Format, FormatArgs, LimitArgs, shown};
+use crate::cli::lookup::{known_version, known_versions, table_key};
+use crate::cli::output;
+use crate::cli::resolve::{ExportsArgs, OutArgs, StateArgs};
 use crate::error::{Error, Fault, Result};
-use crate::look::verify::{self, Verdict};
+use crate::inspect::verify::{self, Verdict};
+use crate::name::TableKey;
 use crate::run::Runner;
-use crate::store::{Status, Store, TableKey, Version};
+use crate::store::{Status, Store, Version};
 use crate::table::Table;
 use crate::telemetry::{self, Progress, Watch};
 
@@ -89,12 +91,12 @@ pub(super) fn verify(args: &VerifyArgs, tables: &'static [&'static Table]) -> Re
     }
     let wrong = checked.iter().filter(|checked| !checked.faults.is_empty()).count();
     match args.format.format {
-        Format::Json => show::print_json(&Report { versions: &checked, wrong })?,
-        Format::Text => show::print(&text(&checked, wrong))?,
+        Format::Json => output::print_json(&Report { versions: &checked, wrong })?,
+        Format::Text => output::print(&text(&checked, wrong))?,
     }
     for Complaint { message, help } in checked.iter().flat_map(|checked| &checked.faults) {
         eprintln!();
-        show::complain(message, None, Some(help));
+        output::complain(message, None, Some(help));
     }
     Ok((wrong > 0).then_some(Fault::Input))
 }
@@ -204,11 +206,11 @@ fn text(checked: &[Checked], wrong: usize) -> String {
         let (tenant, table) = (checked.key.tenant.clone(), checked.key.table.clone());
         vec![tenant, table, checked.version.clone(), export.into(), words(&checked.published).into()]
     });
-    let total = show::plural(checked.len(), "version");
+    let total = output::plural(checked.len(), "version");
     let sum = match wrong {
         0 => "everything that is there is as recorded".to_owned(),
         1 => "1 is not as recorded, see below".into(),
-        wrong => format!("{} are not as recorded, see below", show::count(wrong as u64)),
+        wrong => format!("{} are not as recorded, see below", output::count(wrong as u64)),
     };
-    show::grid(&["tenant", "table", "version", "export", "published"], &[], rows) + &format!("\n{total}: {sum}.\n")
+    output::grid(&["tenant", "table", "version", "export", "published"], &[], rows) + &format!("\n{total}: {sum}.\n")
 }

@@ -5,13 +5,15 @@ mod text;
 use clap::Args;
 use serde::Serialize;
 
-use super::named::{find_table, known_versions, table_key};
-use super::places::{ExportsArgs, OutArgs, StateArgs};
-use super::{Format, FormatArgs, show};
+use super::{Format, FormatArgs};
+use crate::cli::lookup::{find_table, known_versions, table_key};
+use crate::cli::output;
+use crate::cli::resolve::{ExportsArgs, OutArgs, StateArgs};
 use crate::error::{Fault, Result};
-use crate::look::why::{self, Key, Sight};
+use crate::inspect::why::{self, Key, Sight};
+use crate::name::TableKey;
 use crate::run::Runner;
-use crate::store::{TableKey, Version};
+use crate::store::Version;
 use crate::table::Table;
 use crate::telemetry::{self, Progress, Watch};
 
@@ -63,8 +65,8 @@ pub(super) fn why(args: &WhyArgs, tables: &'static [&'static Table]) -> Result<O
     watch.finish();
     let sights = sights?;
     match args.format.format {
-        Format::Json => show::print_json(&Row { of: &of, key: &key.shown, versions: &sights })?,
-        Format::Text => show::print(&text::of(&of, &key.shown, &sights))?,
+        Format::Json => output::print_json(&Row { of: &of, key: &key.shown, versions: &sights })?,
+        Format::Text => output::print(&text::of(&of, &key.shown, &sights))?,
     }
     Ok(None)
 }

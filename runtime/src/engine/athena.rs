@@ -2,7 +2,7 @@
 //! read back of them.
 //!
 //! A statement reads each export once and leaves lines of JSON (`unloaded`): a line for each operation, with its rows in
-//! the very bytes that [`crate::row`] defines; one for each reason to refuse rows; and one for all rows that did not
+//! the very bytes that [`crate::canonical::row`] defines; one for each reason to refuse rows; and one for all rows that did not
 //! change. Ids, changed columns and everything else are made of these by the code that the native engine uses.
 
 #[cfg(feature = "aws")]

@@ -3,11 +3,12 @@
 //! Both find the same, so that the choice is one of cost alone. The native engine costs nothing beside the machine that
 //! runs it; Athena has no largest export, begins in seconds at best, and is paid by the byte.
 
-use super::{Failed, Found, Inputs, Room, Side, Turned, Waiting, athena, native};
-use crate::change_set::Lines;
+use super::{DeltaProgress, Failed, Inputs, Resources, Side, WaitMode, athena, native};
+use crate::canonical::row::Layout;
+use crate::change_set::LineSink;
+use crate::engine::DeltaSummary;
 use crate::error::Error;
 use crate::operation::Head;
-use crate::row::Layout;
 #[cfg(feature = "aws")]
 use crate::table::Table;
 use crate::telemetry::Watch;
@@ -63,13 +64,13 @@ impl Engines {
         layout: &Layout,
         head: &Head,
         inputs: Inputs<'_>,
-        room: Room<'_>,
+        room: Resources<'_>,
         watch: &Watch,
-        lines: &mut dyn Lines,
-    ) -> Result<Found, Failed> {
-        match self.turn(layout, head, inputs, (room, Waiting::Here), watch, lines)? {
-            Turned::Found(found) => Ok(*found),
-            Turned::Runs(_) => unreachable!("it is waited for here"),
+        lines: &mut dyn LineSink,
+    ) -> Result<DeltaSummary, Failed> {
+        match self.turn(layout, head, inputs, (room, WaitMode::Here), watch, lines)? {
+            DeltaProgress::Finished(found) => Ok(*found),
+            DeltaProgress::Running(_) => unreachable!("it is waited for here"),
         }
     }
 
@@ -79,14 +80,14 @@ impl Engines {
         layout: &Layout,
         head: &Head,
         inputs: Inputs<'_>,
-        (room, waiting): (Room<'_>, Waiting<'_>),
+        (room, waiting): (Resources<'_>, WaitMode<'_>),
         watch: &Watch,
-        lines: &mut dyn Lines,
-    ) -> Result<Turned, Failed> {
+        lines: &mut dyn LineSink,
+    ) -> Result<DeltaProgress, Failed> {
         let failed = |error| Failed { side: Side::Snapshot, error };
-        let found = |found| Turned::Found(Box::new(found));
+        let found = |found| DeltaProgress::Finished(Box::new(found));
         let engine = match waiting {
-            Waiting::InTurns { begun: Some(_), .. } => Engine::Athena,
+            WaitMode::InTurns { begun: Some(_), .. } => Engine::Athena,
             _ => self.pick(layout, inputs).map_err(failed)?,
         };
         match engine {
@@ -95,8 +96,8 @@ impl Engines {
             Engine::Athena => {
                 let athena = self.athena.as_ref().ok_or_else(|| failed(Error::without_aws("Athena")))?;
                 match waiting {
-                    Waiting::Here => athena.delta(layout, head, inputs, watch, lines).map(found),
-                    Waiting::InTurns { run, begun, most } => {
+                    WaitMode::Here => athena.delta(layout, head, inputs, watch, lines).map(found),
+                    WaitMode::InTurns { run, begun, most } => {
                         athena.turn(layout, head, inputs, (run, begun, most), watch, lines)
                     }
                 }

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::change_set::{Block, Findings, SAMPLES, UpdateSample};
+use crate::canonical::row::{Layout, Row};
+use crate::canonical::row_bytes::{Segment, segments};
 use crate::operation::{Kind, Planned};
-use crate::row::{Layout, Row, Segment, segments};
+use crate::plan::{Block, Findings, SAMPLES, UpdateSample};
 use crate::table::{Column, Type};
 
 /// What stands for a value that nobody may see.

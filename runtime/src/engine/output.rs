@@ -3,10 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Failed, Side};
-use crate::change_set::{Counts, Findings, Lines};
+use crate::canonical::row::Layout;
+use crate::change_set::LineSink;
 use crate::error::{Error, Result};
 use crate::operation::{Encoder, Head, Kind, Planned};
-use crate::row::Layout;
+use crate::plan::{Counts, Findings};
 
 /// How the rows of either export are read.
 #[derive(Debug, Clone, Copy)]
@@ -22,13 +23,13 @@ pub(super) struct Output<'a> {
     added: Vec<bool>,
     encoder: Encoder<'a>,
     line: Vec<u8>,
-    lines: &'a mut dyn Lines,
-    pub(super) written: Written,
+    lines: &'a mut dyn LineSink,
+    pub(super) written: OutputTotals,
 }
 
 /// What was written.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Written {
+pub(super) struct OutputTotals {
     /// How many operations there are of each kind; the other counts are 0.
     pub(super) counts: Counts,
     /// Σ hash − Σ previous_hash.
@@ -42,14 +43,14 @@ pub(super) struct Written {
 }
 
 impl<'a> Output<'a> {
-    pub(super) fn new(layouts: Layouts<'a>, head: &Head, lines: &'a mut dyn Lines) -> Self {
+    pub(super) fn new(layouts: Layouts<'a>, head: &Head, lines: &'a mut dyn LineSink) -> Self {
         Self {
             layouts,
             added: layouts.before.added(),
             encoder: Encoder::new(layouts.after, head.clone()),
             line: Vec::new(),
             lines,
-            written: Written::default(),
+            written: OutputTotals::default(),
         }
     }
 
@@ -72,7 +73,7 @@ impl<'a> Output<'a> {
     }
 
     /// Takes operations that another output wrote, which come behind those of this one.
-    pub(super) fn take(&mut self, lines: &[u8], written: Written) -> Result<()> {
+    pub(super) fn take(&mut self, lines: &[u8], written: OutputTotals) -> Result<()> {
         self.written.merge(written);
         self.lines.write(lines)
     }
@@ -88,7 +89,7 @@ impl<'a> Output<'a> {
     }
 }
 
-impl Written {
+impl OutputTotals {
     fn merge(&mut self, other: Self) {
         self.counts.inserted += other.counts.inserted;
         self.counts.updated += other.counts.updated;

@@ -7,8 +7,9 @@
 use serde_json::{Value as Json, json};
 
 use crate::clock;
+use crate::name::TableKey;
 use crate::run::Outcome;
-use crate::store::{TableKey, Version};
+use crate::store::Version;
 
 /// The variable that names the namespace of every metric, which is the deployment's own.
 const NAMESPACE: &str = "TIDEMARK_METRICS";

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use serde::Deserialize;
 
-use super::account::Account;
 use super::{Deadline, metrics};
-use crate::error::{Error, Fault, Result};
+use crate::error::{Error, ErrorKind, Fault, Result};
+use crate::lambda::deployment::Deployment;
+use crate::name::TableKey;
 use crate::name::is_name;
-use crate::store::{Registered, Store, TableKey};
+use crate::store::{Registered, Store};
 
 /// Of an event of S3, what is read of it. Its keys are not encoded, unlike those of S3's own notifications.
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html>
@@ -33,7 +34,7 @@ type Place = (String, String, String);
 
 /// Takes events as they come, in any order and more than once; a version is looked at once for all events of a batch.
 /// What the machine is at fault for, or has no time for, is delivered again; what the export is at fault for is told, and counted.
-pub(super) fn register(account: &Account, event: SqsEvent, deadline: Deadline) -> Result<SqsBatchResponse> {
+pub(super) fn register(account: &Deployment, event: SqsEvent, deadline: Deadline) -> Result<SqsBatchResponse> {
     account.introduce()?;
     let mut answer = SqsBatchResponse::default();
     for (place, messages) in by_place(&event.records) {
@@ -95,12 +96,12 @@ fn place_of(key: &str) -> Result<Option<Place>, &'static str> {
     }
 }
 
-fn register_version(account: &Account, (tenant, table, version): &Place) -> Result<()> {
+fn register_version(account: &Deployment, (tenant, table, version): &Place) -> Result<()> {
     let table = account.table(table)?;
     let key = TableKey { tenant: tenant.clone(), table: table.name.into() };
     let runner = account.runner(table)?;
     let registered = match runner.register_version(table, &key, version) {
-        Err(error @ Error::Export(_)) => {
+        Err(error) if error.kind() == ErrorKind::Export => {
             // Nothing tells when what is wrong is moved away: the sweeper looks again.
             runner.register_unusable(&key, version, &error)?;
             return Err(error);
@@ -112,7 +113,7 @@ fn register_version(account: &Account, (tenant, table, version): &Place) -> Resu
             let problem = "other files came after it was published; this revision is refused";
             return Err(Error::refused(version, problem).help("deliver it as a newer version"));
         }
-        Registered::Twin(other) => {
+        Registered::Alias(other) => {
             let problem = format!("{other} is the same version in another spelling; this one is refused");
             return Err(Error::refused(version, problem).help("deliver it under a version of its own"));
         }

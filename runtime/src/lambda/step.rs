@@ -3,15 +3,16 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::account::Account;
 use super::{Deadline, metrics};
-use crate::breakpoint::unless_wanted;
+use crate::breakpoint::env_override;
 use crate::clock;
-use crate::engine::{Choice, Statement, Waiting};
-use crate::error::{Error, Result};
+use crate::engine::{Choice, QueryExecution, WaitMode};
+use crate::error::{Error, ErrorKind, Result};
+use crate::lambda::deployment::Deployment;
+use crate::name::TableKey;
 use crate::run::{Prepared, Step, next_step};
 use crate::sink::{Frame, Sink as _};
-use crate::store::{Extent, Lease, Status, Store, TableKey, Version};
+use crate::store::{Extent, Lease, Status, Store, Version};
 use crate::telemetry::Watch;
 
 /// How many parts one map publishes: the list of them travels in the state, which takes 256 KiB, and so does what they come to,
@@ -72,7 +73,7 @@ pub(super) struct OfVersion {
     version: String,
     /// What runs on Athena for it.
     #[serde(default)]
-    statement: Option<Statement>,
+    statement: Option<QueryExecution>,
 }
 
 /// One part of a version.
@@ -136,7 +137,7 @@ pub(super) enum PlanAnswer {
     /// It may be published.
     Publish,
     /// Its delta is computed on Athena.
-    Athena { statement: Statement },
+    Athena { statement: QueryExecution },
     /// It is done with: HELD, FAILED, or registered anew.
     Next,
 }
@@ -188,7 +189,7 @@ impl Locked {
     }
 
     /// The lease, for another while.
-    fn renewed(&self, account: &Account) -> Result<Lease> {
+    fn renewed(&self, account: &Deployment) -> Result<Lease> {
         let lease = self.lease();
         if account.store.renew(&lease)? {
             return Ok(lease);
@@ -211,7 +212,7 @@ impl Draining {
 }
 
 impl OfVersion {
-    fn load(&self, account: &Account) -> Result<Version> {
+    fn load(&self, account: &Deployment) -> Result<Version> {
         let key = &self.locked.key;
         let known = account.store.version(key, &self.version)?;
         known.ok_or_else(|| Error::refused(key.to_string(), format!("no version {} is known", self.version)))
@@ -219,7 +220,7 @@ impl OfVersion {
 }
 
 /// Takes the lease. The same execution may ask again, when its answer was lost.
-pub(super) fn lock(account: &Account, wanted: Wanted) -> Result<LockAnswer> {
+pub(super) fn lock(account: &Deployment, wanted: Wanted) -> Result<LockAnswer> {
     let Wanted { key, execution } = wanted;
     let lease = account.store.acquire(&key, &execution, Some(&execution))?;
     let lease = lease.map(|lease| Holder { owner: lease.owner, fence: lease.fence });
@@ -227,7 +228,7 @@ pub(super) fn lock(account: &Account, wanted: Wanted) -> Result<LockAnswer> {
 }
 
 /// What is to be done next. What came too late is superseded on the way.
-pub(super) fn next(account: &Account, draining: Draining) -> Result<NextAnswer> {
+pub(super) fn next(account: &Deployment, draining: Draining) -> Result<NextAnswer> {
     let lease = draining.locked.renewed(account)?;
     let goes_on = draining.goes_on()?;
     let turn = draining.turn + 1;
@@ -247,7 +248,7 @@ pub(super) fn next(account: &Account, draining: Draining) -> Result<NextAnswer> 
 }
 
 /// Plans a version, or looks whether Athena has.
-pub(super) fn plan(account: &Account, of: OfVersion, deadline: Deadline) -> Result<PlanAnswer> {
+pub(super) fn plan(account: &Deployment, of: OfVersion, deadline: Deadline) -> Result<PlanAnswer> {
     let lease = of.locked.renewed(account)?;
     let (table, version) = (account.table(&lease.key.table)?, of.load(account)?);
     if !matches!(version.status, Status::Registered | Status::Planned | Status::Held) {
@@ -256,11 +257,15 @@ pub(super) fn plan(account: &Account, of: OfVersion, deadline: Deadline) -> Resu
     }
     let mut runner = account.runner(table)?;
     let run = format!("{}/{}", account.store.id(), lease.fence);
-    let waiting = Waiting::InTurns { run: &run, begun: of.statement.as_ref(), most: account.read_bytes };
+    let waiting = WaitMode::InTurns { run: &run, begun: of.statement.as_ref(), most: account.read_bytes };
     let watch = Watch::until(deadline.0 - TIME_TO_ASK_ATHENA);
     let prepare = || runner.prepare(&lease, table, version.clone(), waiting, &watch);
     let prepared = match runner.keep_alive(&lease, &watch, prepare) {
-        Err(Error::OutOfTime(_)) if of.statement.is_none() && runner.engines.may_ask_athena(table) => {
+        Err(error)
+            if error.kind() == ErrorKind::OutOfTime
+                && of.statement.is_none()
+                && runner.engines.may_ask_athena(table) =>
+        {
             tracing::warn!(%version, "One function has no time for the delta; Athena computes it.");
             runner.engines.choice = Choice::Athena;
             runner.prepare(&lease, table, version, waiting, &Watch::until(deadline.0))
@@ -287,7 +292,7 @@ pub(super) fn plan(account: &Account, of: OfVersion, deadline: Deadline) -> Resu
 }
 
 /// Begins to publish a version, or goes on with it: BEGIN is sent, and the parts are told that are not out.
-pub(super) fn begin(account: &Account, of: OfVersion) -> Result<BeginAnswer> {
+pub(super) fn begin(account: &Deployment, of: OfVersion) -> Result<BeginAnswer> {
     let lease = of.locked.renewed(account)?;
     let table = account.table(&lease.key.table)?;
     let version = of.load(account)?;
@@ -307,7 +312,7 @@ pub(super) fn begin(account: &Account, of: OfVersion) -> Result<BeginAnswer> {
     // A stream that takes nothing is waited for, longer than a lease lasts.
     let stream = account.stream()?;
     runner.keep_alive(&lease, &Watch::default(), || stream.begin(&Frame::of(table, &publishing)))?;
-    let most = unless_wanted("TIDEMARK_PARTS_AT_ONCE", PARTS_AT_ONCE) as usize;
+    let most = env_override("TIDEMARK_PARTS_AT_ONCE", PARTS_AT_ONCE) as usize;
     Ok(match parts[..] {
         [] => BeginAnswer::Record,
         [part] => BeginAnswer::Part { part },
@@ -316,14 +321,14 @@ pub(super) fn begin(account: &Account, of: OfVersion) -> Result<BeginAnswer> {
 }
 
 /// The parts of a version that are not out.
-fn left(account: &Account, version: &Version) -> Result<Vec<u32>> {
+fn left(account: &Deployment, version: &Version) -> Result<Vec<u32>> {
     let out = account.store.delivered(version, &account.stream()?.name())?;
     let parts = version.plan.as_ref().map_or(0, |plan| plan.parts);
     Ok((0..parts).filter(|part| out.get(part) != Some(&Extent::Whole)).collect())
 }
 
 /// Publishes a part from where it was left, as far as there is time.
-pub(super) fn publish(account: &Account, of: OfPart, deadline: Deadline) -> Result<PublishAnswer> {
+pub(super) fn publish(account: &Deployment, of: OfPart, deadline: Deadline) -> Result<PublishAnswer> {
     let OfPart { of, part } = of;
     let lease = of.locked.renewed(account)?;
     let table = account.table(&lease.key.table)?;
@@ -338,7 +343,7 @@ pub(super) fn publish(account: &Account, of: OfPart, deadline: Deadline) -> Resu
     let Extent::Lines(from) = out else { return Ok(PublishAnswer { part, done: true }) };
     let watch = Watch::default();
     let mut told = |extent| runner.store.note_delivery(&lease, &version, &name, part, extent);
-    let go_on = || watch.breathe(0).map(|()| deadline.is_far());
+    let go_on = || watch.checkpoint(0).map(|()| deadline.is_far());
     let publication = runner.publication(&lease, table, &version);
     let done = runner.keep_alive(&lease, &watch, || stream.part(publication, part, from, &mut told, &go_on))?;
     if done.throttled > 0 {
@@ -348,7 +353,7 @@ pub(super) fn publish(account: &Account, of: OfPart, deadline: Deadline) -> Resu
 }
 
 /// Sends END once every part is out, and records that the version SUCCEEDED.
-pub(super) fn record(account: &Account, of: OfVersion) -> Result<RecordAnswer> {
+pub(super) fn record(account: &Deployment, of: OfVersion) -> Result<RecordAnswer> {
     let lease = of.locked.renewed(account)?;
     let table = account.table(&lease.key.table)?;
     let version = of.load(account)?;
@@ -366,7 +371,7 @@ pub(super) fn record(account: &Account, of: OfVersion) -> Result<RecordAnswer> {
 
 /// Gives the lease back: after a failure whatever there is to do, otherwise only when nothing has come. After many turns
 /// another execution goes on.
-pub(super) fn unlock(account: &Account, leaving: Leaving) -> Result<UnlockAnswer> {
+pub(super) fn unlock(account: &Deployment, leaving: Leaving) -> Result<UnlockAnswer> {
     let lease = leaving.locked.lease();
     if let Some(error) = &leaving.error {
         tracing::error!(tenant = lease.key.tenant, table = lease.key.table, %error, "The flow stopped.");

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::account::Account;
 use super::{Deadline, metrics};
 use crate::clock;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
+use crate::lambda::deployment::Deployment;
+use crate::name::TableKey;
 use crate::run::next_step;
 use crate::store::dynamodb::Open;
-use crate::store::{Status, Store, TableKey};
+use crate::store::{Status, Store};
 
 /// How long something may wait before the sweeper looks at it, in milliseconds: an event or a run is on its way.
 const PATIENCE: i64 = 60_000;
@@ -36,7 +37,7 @@ pub(super) struct Answer {
 
 /// Starts what can go on and does not, those first that have waited longest; looks again at what is not complete yet, for
 /// an event that was lost; and measures both. What it has no time for is for the next time.
-pub(super) fn sweep(account: &Account, event: Event, deadline: Deadline) -> Result<Answer> {
+pub(super) fn sweep(account: &Deployment, event: Event, deadline: Deadline) -> Result<Answer> {
     account.introduce()?;
     let mut waiting = account.store.open_versions(Status::Waiting)?;
     let held = account.store.open_versions(Status::Held)?;
@@ -60,7 +61,7 @@ pub(super) fn sweep(account: &Account, event: Event, deadline: Deadline) -> Resu
 
 /// A sweep, table by table.
 struct Sweep<'a> {
-    account: &'a Account,
+    account: &'a Deployment,
     scheduled: &'a str,
     deadline: Deadline,
     /// Those that were taken.
@@ -102,7 +103,9 @@ impl Sweep<'_> {
         for version in self.account.store.versions(key)? {
             if version.status == Status::Waiting && self.deadline.is_far() {
                 match runner.register_version(table, key, &version.version) {
-                    Err(error @ Error::Export(_)) => runner.register_unusable(key, &version.version, &error)?,
+                    Err(error) if error.kind() == ErrorKind::Export => {
+                        runner.register_unusable(key, &version.version, &error)?
+                    }
                     registered => registered?,
                 };
             }

@@ -5,10 +5,11 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_128;
 
+use crate::canonical::row::Layout;
+use crate::canonical::row_bytes::{Segment, segments, write_text};
+use crate::canonical::value::from_hex;
 use crate::float::special_name;
-use crate::row::{Layout, Segment, segments, write_text};
 use crate::table::{Column, Type};
-use crate::value::from_hex;
 
 /// What every operation of a change set says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! The guards: rules over a plan that can hold a run before anything is published.
 
-use crate::change_set::{Counts, Plan, Reset};
+use crate::plan::{Counts, Plan, Reset};
 use crate::table::Guards;
 
 /// What is said of a guard that breaks in updates of an added column while another column was removed.

@@ -2,10 +2,11 @@
 
 use super::{Job, Outcome, Runner, Stray};
 use crate::error::{Error, Result};
+use crate::name::TableKey;
 use crate::name::nearest;
 use crate::snapshot::complete::{Missing, complete};
 use crate::snapshot::{Folder, Part, checksum};
-use crate::store::{Registered, Status, TableKey, Version};
+use crate::store::{Registered, Status, Version};
 use crate::table::Table;
 
 /// The parts of a complete export, or those that are there and what is missing.
@@ -63,7 +64,7 @@ impl Runner {
             let registered = self.register_version(job.table, &job.key, version);
             match registered {
                 Ok(Registered::Refused { first_time: true }) => outcomes.push(Outcome::of_revision(&job.key, version)),
-                Ok(Registered::Twin(other)) => outcomes.push(Outcome::of_twin(&job.key, version, &other)),
+                Ok(Registered::Alias(other)) => outcomes.push(Outcome::of_alias(&job.key, version, &other)),
                 Ok(_) => {}
                 Err(error) => outcomes.push(Outcome::of_unregistered(&job.key, version, error)),
             }
@@ -110,16 +111,16 @@ impl Runner {
     pub(super) fn parts(&self, table: &Table, key: &TableKey, version: &str) -> Result<Parts> {
         let folder = self.exports.folder(&key.tenant, &key.table, version);
         let listing = folder.list()?;
-        let read_note = |name: &str| folder.read_note(name);
-        Ok(complete(table.source.complete, &listing, read_note).map_err(|Missing(what)| (listing.parts, what)))
+        let read_sidecar = |name: &str| folder.read_sidecar(name);
+        Ok(complete(table.source.complete, &listing, read_sidecar).map_err(|Missing(what)| (listing.parts, what)))
     }
 
-    /// Looks at a version's export once more before it is read. When it is not what was registered, it is registered
+    /// SecondPass at a version's export once more before it is read. When it is not what was registered, it is registered
     /// anew.
     pub(super) fn is_still_there(&self, table: &Table, version: &Version) -> Result<bool> {
         match self.register_version(table, &version.key, &version.version)? {
             Registered::Same => Ok(true),
-            Registered::New | Registered::Changed | Registered::Refused { .. } | Registered::Twin(_) => Ok(false),
+            Registered::New | Registered::Changed | Registered::Refused { .. } | Registered::Alias(_) => Ok(false),
         }
     }
 }

@@ -4,7 +4,7 @@
 //! when it is whole, the last part last, so that END marks the version whole. The bytes depend on the change set and
 //! the sequence alone: publishing again changes nothing.
 
-mod desk;
+mod staging;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -15,17 +15,17 @@ use std::path::{Path, PathBuf};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use super::{Frame, Publication, Sink, Told};
+use super::{Frame, OnProgress, Publication, Sink};
 use crate::breakpoint::Breakpoint;
-use crate::change_set::local::{finish_gzip, folder_names, sync_folder};
 use crate::change_set::{part_name, read_part};
 use crate::error::{IoContext as _, Result};
+use crate::fs::{finish_gzip, folder_names, sync_folder};
 use crate::name::shown_path;
 use crate::operation::stamp;
 use crate::parallel;
 use crate::store::Extent;
 use crate::telemetry::check_stop;
-use desk::Desk;
+use staging::StagingDir;
 
 /// Measured on operations of 12 columns: level 3 takes half the time of level 6 for 7 % more bytes.
 const LEVEL: Compression = Compression::new(3);
@@ -63,11 +63,16 @@ impl Sink for Files {
     }
 
     /// Parts that were out before are left alone where they still are.
-    fn publish(&self, publication: Publication<'_>, out: &BTreeMap<u32, Extent>, told: &mut Told<'_>) -> Result<()> {
+    fn publish(
+        &self,
+        publication: Publication<'_>,
+        out: &BTreeMap<u32, Extent>,
+        told: &mut OnProgress<'_>,
+    ) -> Result<()> {
         let Publication { table, version, writer, .. } = publication;
         let folder = self.root.join(version.path());
         fs::create_dir_all(&folder).at("cannot create", &folder)?;
-        let desk = Desk::claim(&self.root, writer, version)?;
+        let desk = StagingDir::claim(&self.root, writer, version)?;
         Breakpoint::Claimed.reached();
         let frame = Frame::of(table, version);
         // An empty change set is one part that holds BEGIN and END.
@@ -127,7 +132,7 @@ fn remove_other_parts(folder: &Path, last: u32) -> Result<()> {
     Ok(())
 }
 
-impl Desk {
+impl StagingDir {
     /// Writes a part aside, and makes it durable.
     fn write(&self, part: u32, fill: impl FnOnce(&mut Part, &Path) -> Result<()>) -> Result<()> {
         let aside = self.path().join(part_name(part));

@@ -28,11 +28,11 @@ struct Promised {
     rows: Option<u64>,
 }
 
-/// The parts of a complete export, or what it waits for. `read_note` gives the text of a file among `listing.notes`.
+/// The parts of a complete export, or what it waits for. `read_sidecar` gives the text of a file among `listing.notes`.
 pub fn complete(
     rule: Completeness,
     listing: &Listing,
-    read_note: impl FnOnce(&str) -> std::io::Result<String>,
+    read_sidecar: impl FnOnce(&str) -> std::io::Result<String>,
 ) -> Result<Vec<Part>, Missing> {
     let parts = &listing.parts;
     let has = |name: &str| listing.notes.iter().any(|note| note == name);
@@ -43,7 +43,7 @@ pub fn complete(
         Completeness::Marker(_) if parts.is_empty() => missing("its first part; only the marker is there".into()),
         Completeness::Marker(_) => Ok(parts.clone()),
         Completeness::Manifest if !has(MANIFEST) => missing(note(MANIFEST, listing)),
-        Completeness::Manifest => match read_note(MANIFEST) {
+        Completeness::Manifest => match read_sidecar(MANIFEST) {
             Ok(text) => as_promised(&text, parts),
             Err(error) => missing(format!("{MANIFEST} to be readable: {error}")),
         },

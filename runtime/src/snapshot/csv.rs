@@ -12,9 +12,9 @@ mod bits;
 mod delimiters;
 mod fields;
 
-use crate::epoch::Written;
+use crate::canonical::field::Field;
+use crate::epoch::SourceFormat;
 use crate::reject::Reason;
-use crate::row::Field;
 use bits::{BLOCK, Block};
 use fields::Fields;
 
@@ -89,7 +89,7 @@ pub struct Record<'r> {
 
 /// Why a record cannot be split.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Flaw {
+pub struct CsvError {
     /// The line that the record begins on, from 1.
     pub line: u64,
     /// The kind of flaw.
@@ -100,7 +100,7 @@ pub struct Flaw {
 
 impl Dialect {
     /// The dialect of exports that are written like this.
-    pub fn of(source: &Written) -> Self {
+    pub fn of(source: &SourceFormat) -> Self {
         Self { delimiter: source.delimiter, quote: source.quote, multiline: source.multiline }
     }
 }
@@ -152,7 +152,7 @@ impl<R: Read> Reader<R> {
 
     /// The next record, or its flaw; `None` at the end. Fails when the bytes below cannot be read, or a record is
     /// longer than [`MAX_RECORD`].
-    pub fn next_record(&mut self) -> io::Result<Option<Result<Record<'_>, Flaw>>> {
+    pub fn next_record(&mut self) -> io::Result<Option<Result<Record<'_>, CsvError>>> {
         self.skip_bom()?;
         loop {
             let Some((from, to, lines)) = self.next_span()? else { return Ok(None) };
@@ -305,10 +305,10 @@ impl Splitter {
 
     /// Splits one record, which begins on `line` and is the first `length` of the bytes. What stands behind it in memory
     /// is not looked at, but lets its last fields be read in whole blocks.
-    pub fn split<'r>(&'r mut self, bytes: &'r [u8], length: usize, line: u64) -> Result<Record<'r>, Flaw> {
+    pub fn split<'r>(&'r mut self, bytes: &'r [u8], length: usize, line: u64) -> Result<Record<'r>, CsvError> {
         match self.fields.split(bytes, length, self.dialect) {
             Ok(()) => Ok(Record { line, bytes, fields: &self.fields }),
-            Err((reason, message)) => Err(Flaw { line, reason, message }),
+            Err((reason, message)) => Err(CsvError { line, reason, message }),
         }
     }
 

@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
-use super::{Folder, Found, Listing, Part, Snapshots, Stray};
+use super::{Discovery, Folder, Listing, Part, Snapshots, Stray};
 use crate::error::{Error, IoContext as _, Result};
 use crate::name::{NAME_RULE, is_name, is_visible_text, natural_cmp};
 
 /// Longest marker or manifest that is read, in bytes: room for some 200,000 parts.
-pub(super) const MAX_NOTE: u64 = 16 << 20;
+pub(super) const MAX_SIDECAR: u64 = 16 << 20;
 
 const LINK: &str = "a symbolic link, which is never followed";
 
@@ -36,7 +36,7 @@ pub struct LocalFolder {
 impl Local {
     /// A tree below `root`, which must be a folder that can be read.
     pub fn new(root: &Path) -> Result<Self> {
-        fs::read_dir(root).map_err(|error| Error::of_named_path(error, "cannot read the exports in", root))?;
+        fs::read_dir(root).map_err(|error| Error::named_path(error, "cannot read the exports in", root))?;
         Ok(Self { root: root.to_path_buf() })
     }
 }
@@ -47,8 +47,8 @@ impl Snapshots for Local {
         Ok(absolute.to_string_lossy().into_owned())
     }
 
-    fn discover(&self, wanted: &dyn Fn(&str, &str) -> bool) -> Result<Found> {
-        let mut found = Found::default();
+    fn discover(&self, wanted: &dyn Fn(&str, &str) -> bool) -> Result<Discovery> {
+        let mut found = Discovery::default();
         for tenant in folders(&self.root, &mut found.strays)? {
             for table in folders(&self.root.join(&tenant), &mut found.strays)? {
                 if !wanted(&tenant, &table) {
@@ -98,10 +98,10 @@ impl Folder for LocalFolder {
         open(&self.path(name)).map(|file| Box::new(file) as _)
     }
 
-    fn read_note(&self, name: &str) -> io::Result<String> {
+    fn read_sidecar(&self, name: &str) -> io::Result<String> {
         let mut text = String::new();
-        open_file(&self.path(name))?.take(MAX_NOTE + 1).read_to_string(&mut text)?;
-        if text.len() as u64 > MAX_NOTE {
+        open_file(&self.path(name))?.take(MAX_SIDECAR + 1).read_to_string(&mut text)?;
+        if text.len() as u64 > MAX_SIDECAR {
             return Err(io::Error::other("it is larger than 16 MiB"));
         }
         Ok(text)

@@ -18,11 +18,12 @@ use aws_sdk_dynamodb::types::{
     Update,
 };
 
-use super::{Begin, Begun, Extent, Lease, Setting, Status, Store, TableKey, TableState, Version, Write, Written};
+use super::{Begin, Begun, Extent, Lease, Setting, Status, Store, TableState, Version, Write, WriteOutcome};
 use super::{lease_duration, same_holder};
 use crate::aws::{Aws, token, why};
 use crate::clock;
 use crate::error::{Error, Result};
+use crate::name::TableKey;
 use item::{Item, number, text};
 use writes::failed_condition;
 
@@ -293,7 +294,7 @@ impl Store for Dynamodb {
         }
     }
 
-    fn write(&self, write: Write<'_>) -> Result<Written> {
+    fn write(&self, write: Write<'_>) -> Result<WriteOutcome> {
         let token = token();
         let mut writes = vec![self.put_version(write, &token)?];
         match (write.is_wake, write.lease) {
@@ -301,11 +302,11 @@ impl Store for Dynamodb {
             (false, Some(lease)) => writes.push(self.check(lease)?),
             (false, None) => {}
         }
-        let Err(reasons) = self.transact(&writes)? else { return Ok(Written::Done) };
+        let Err(reasons) = self.transact(&writes)? else { return Ok(WriteOutcome::Done) };
         Ok(match &reasons[..] {
-            [version, ..] if is_ours(version, &token) => Written::Done,
-            [_, lease] if failed_condition(lease) => Written::LeaseLost,
-            _ => Written::Changed,
+            [version, ..] if is_ours(version, &token) => WriteOutcome::Done,
+            [_, lease] if failed_condition(lease) => WriteOutcome::LeaseLost,
+            _ => WriteOutcome::Changed,
         })
     }
 

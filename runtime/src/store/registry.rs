@@ -2,11 +2,12 @@
 //! under a lease. A status moves only along the edges of [`Status::can_become`].
 
 use super::{
-    Begin, Begun, Extent, Lease, Registered, Setting, Status, Store, TableKey, Version, Write, Written, lost, owner,
+    Begin, Begun, Extent, Lease, Registered, Setting, Status, Store, Version, Write, WriteOutcome, lost, owner,
     same_parts,
 };
 use crate::clock;
 use crate::error::{Error, Result};
+use crate::name::TableKey;
 use crate::snapshot::Part;
 
 impl dyn Store + '_ {
@@ -43,7 +44,7 @@ impl dyn Store + '_ {
             return Ok(if is_new { Registered::New } else { Registered::Same });
         };
         if known.version != version {
-            return Ok(Registered::Twin(known.version));
+            return Ok(Registered::Alias(known.version));
         }
         let is_out = matches!(known.status, Status::Succeeded | Status::Publishing);
         // What a manifest says of rows no longer matters once they are out.
@@ -85,7 +86,7 @@ impl dyn Store + '_ {
             ..known.clone().unplanned(status)
         };
         let written = self.write(Write { is_wake: status.is_runnable(), ..over(&known, &changed) })?;
-        Ok(if written == Written::Done { Registered::Changed } else { Registered::Same })
+        Ok(if written == WriteOutcome::Done { Registered::Changed } else { Registered::Same })
     }
 
     fn refuse(&self, known: Version, parts: Vec<Part>) -> Result<Registered> {
@@ -135,7 +136,7 @@ impl dyn Store + '_ {
             ..version.clone()
         };
         let write = Write { from: Status::Failed, is_wake: true, ..over(version, &again) };
-        Ok(self.write(write)? == Written::Done)
+        Ok(self.write(write)? == WriteOutcome::Done)
     }
 
     /// Lets a HELD version be published as it is planned. False when it is no longer as `version` says. It is another
@@ -147,14 +148,14 @@ impl dyn Store + '_ {
             updated_at: clock::now_ms(),
             ..version.clone()
         };
-        Ok(self.write(Write { is_wake: true, ..decided(version, &approved) })? == Written::Done)
+        Ok(self.write(Write { is_wake: true, ..decided(version, &approved) })? == WriteOutcome::Done)
     }
 
     /// Ends a HELD version. False when it is no longer as `version` says.
     pub fn reject(&self, version: &Version) -> Result<bool> {
         let rejected =
             Version { status: Status::Rejected, approved: None, updated_at: clock::now_ms(), ..version.clone() };
-        Ok(self.write(decided(version, &rejected))? == Written::Done)
+        Ok(self.write(decided(version, &rejected))? == WriteOutcome::Done)
     }
 
     /// Moves a version on: writes `version`, which must still stand at `from`, under the lease.
@@ -163,9 +164,9 @@ impl dyn Store + '_ {
         let version = Version { updated_at: clock::now_ms(), ..version.clone() };
         let write = Write { from, lease: Some(lease), ..over(&version, &version) };
         match self.write(write)? {
-            Written::Done => Ok(()),
-            Written::Changed => Err(changed_meanwhile(&version)),
-            Written::LeaseLost => Err(lost(lease, &version)),
+            WriteOutcome::Done => Ok(()),
+            WriteOutcome::Changed => Err(changed_meanwhile(&version)),
+            WriteOutcome::LeaseLost => Err(lost(lease, &version)),
         }
     }
 

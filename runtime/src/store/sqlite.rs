@@ -12,10 +12,11 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
 use super::{
-    Begin, Begun, Extent, Lease, Setting, Status, Store, TableKey, TableState, Version, Write, Written, lease_duration,
+    Begin, Begun, Extent, Lease, Setting, Status, Store, TableState, Version, Write, WriteOutcome, lease_duration,
 };
 use crate::clock;
 use crate::error::{Error, IoContext as _, Result};
+use crate::name::TableKey;
 use crate::name::natural_place;
 
 /// How long a write waits for another process's write.
@@ -199,15 +200,15 @@ impl Store for Sqlite {
         })
     }
 
-    fn write(&self, write: Write<'_>) -> Result<Written> {
+    fn write(&self, write: Write<'_>) -> Result<WriteOutcome> {
         self.transact(|transaction| {
             if let Some(lease) = write.lease
                 && !holds(&transaction, lease)?
             {
-                return Ok(Written::LeaseLost);
+                return Ok(WriteOutcome::LeaseLost);
             }
             if !replace(&transaction, write)? {
-                return Ok(Written::Changed);
+                return Ok(WriteOutcome::Changed);
             }
             if write.is_wake {
                 add_pending(&transaction, &write.version.key)?;
@@ -216,7 +217,7 @@ impl Store for Sqlite {
                 forget_deliveries(&transaction, write.version)?;
             }
             transaction.commit()?;
-            Ok(Written::Done)
+            Ok(WriteOutcome::Done)
         })
     }
 

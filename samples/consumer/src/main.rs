@@ -1,14 +1,15 @@
-//! A Lambda function that applies the operations of `orders` to a table of DynamoDB. Copy it for a table of your own.
+//! A Lambda function that applies the operations of `orders` to a DynamoDB table. Copy it for your own tables.
 //!
-//! Kinesis delivers at least once, and shard by shard in order. Two rules make the effect exactly once:
+//! Kinesis delivers at least once, in order within a shard. Two rules make the effect exactly once:
 //!
-//! * An operation is applied when its `sequence` is larger than the last one applied to its key. The number stays when the
-//!   row goes, so that a late repeat cannot bring it back. With that, operations of a version may be applied in any order, and
-//!   in parallel.
-//! * A version that is published whole (`reset`) replaces everything: at its END, rows whose number is lower are dropped.
-//!   END comes to every shard, and one shard may be ahead of another; a row that is dropped too early keeps its number, and
-//!   comes back with the operation that its own shard still has for it. A row that came too late goes with the END of its own
-//!   shard. For that a shard's records must be taken in their order: no ParallelizationFactor above one.
+//! * An operation is applied if its `sequence` is larger than the last one applied to its key. The sequence is kept
+//!   when the row is deleted, so that a late duplicate cannot bring the row back. So the operations of a version can be
+//!   applied in any order, and in parallel.
+//! * A version that is published in full (`reset`) replaces everything: at its END, rows with a lower sequence are
+//!   dropped. Every shard gets END, and one shard can be ahead of another. A row that is dropped too early keeps its
+//!   sequence, and comes back with the operation that its own shard still has to deliver. A row that arrives late is
+//!   dropped at the END of its own shard. This requires that the records of a shard are processed in order:
+//!   ParallelizationFactor must be one.
 
 mod store;
 
@@ -19,9 +20,9 @@ use aws_lambda_events::streams::KinesisEventResponse;
 use generated::orders::{Key, TABLE, Values};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use runtime::aws::Aws;
-use runtime::sink::kpl::deaggregate;
+use runtime::sink::kinesis::client::client::client::client::client::client::client::kpl::deaggregate;
 use runtime::{Operation, Record};
-use store::{AT_ONCE, Orders};
+use store::{MAX_CONCURRENT_WRITES, Orders};
 
 fn main() -> ExitCode {
     runtime::telemetry::init_function_logs();
@@ -41,18 +42,20 @@ fn serve() -> Result<(), Error> {
     runtime.block_on(lambda_runtime::run(service_fn(|event: LambdaEvent<KinesisEvent>| apply(&orders, event.payload))))
 }
 
-/// Applies a batch of one shard. Told is the first record that could not be applied: the batch comes again from there on.
+/// Applies a batch of one shard, and reports the first record that could not be applied: Lambda delivers the batch
+/// again from there.
 async fn apply(orders: &Orders, event: KinesisEvent) -> Result<KinesisEventResponse, Error> {
     let mut batch = Batch { orders, waiting: Vec::new() };
-    let mut taken = Ok(());
+    let mut added = Ok(());
     for record in &event.records {
-        taken = batch.take(record).await;
-        if taken.is_err() {
+        added = batch.add(record).await;
+        if added.is_err() {
             break;
         }
     }
-    // What stands in front of the record that is told does not come again: what still waits is applied, or told itself.
-    match batch.flush().await.and(taken) {
+    // Records before the reported one are not delivered again, so the waiting operations are applied even after an
+    // error. If that fails, the earlier record is reported instead.
+    match batch.flush().await.and(added) {
         Ok(()) => Ok(KinesisEventResponse::default()),
         Err(failed) => {
             tracing::error!(number = failed.number, "{}", failed.error);
@@ -67,26 +70,26 @@ fn failure(number: String) -> KinesisEventResponse {
     response
 }
 
-/// What could not be applied, by the number of its record. No value is told.
+/// A record that could not be applied: its sequence number, and an error without values of rows.
 struct Failed {
     number: String,
     error: String,
 }
 
-/// Operations that wait until there are enough of them.
+/// Collects operations until there are enough to apply.
 struct Batch<'a> {
     orders: &'a Orders,
     waiting: Vec<(String, Operation<Key, Values>)>,
 }
 
 impl Batch<'_> {
-    /// Takes a record of Kinesis, in which there may be several of ours, and some of other tables.
-    async fn take(&mut self, record: &KinesisEventRecord) -> Result<(), Failed> {
+    /// Adds a Kinesis record, which can contain several records of this and other tables.
+    async fn add(&mut self, record: &KinesisEventRecord) -> Result<(), Failed> {
         let number = &record.kinesis.sequence_number;
         for data in deaggregate(&record.kinesis.data) {
             let unreadable = |error: serde_json::Error| Failed {
                 number: number.clone(),
-                error: format!("a record cannot be read as one of orders, at column {}", error.column()),
+                error: format!("cannot read a record of orders at column {}", error.column()),
             };
             let text = String::from_utf8_lossy(&data);
             if table_of(&text).map_err(unreadable)? != TABLE.name {
@@ -96,14 +99,14 @@ impl Batch<'_> {
                 Record::Operation(operation) => self.waiting.push((number.clone(), *operation)),
                 control => self.control(number, control).await?,
             }
-            if self.waiting.len() >= AT_ONCE {
+            if self.waiting.len() >= MAX_CONCURRENT_WRITES {
                 self.flush().await?;
             }
         }
         Ok(())
     }
 
-    /// What stands in front of a control record is applied before it.
+    /// Handles a control record, after applying the operations before it.
     async fn control(&mut self, number: &str, record: Record<Key, Values>) -> Result<(), Failed> {
         self.flush().await?;
         let done = match record {
@@ -114,7 +117,7 @@ impl Batch<'_> {
         done.map_err(|error| Failed { number: number.into(), error })
     }
 
-    /// Applies what waits, all at once.
+    /// Applies the waiting operations in parallel.
     async fn flush(&mut self) -> Result<(), Failed> {
         let mut tasks = Vec::new();
         for (number, operation) in self.waiting.drain(..) {
@@ -124,14 +127,14 @@ impl Batch<'_> {
         let mut first = Ok(());
         for (number, task) in tasks {
             let done = task.await.unwrap_or_else(|error| Err(error.to_string()));
-            // The records are in order: the first that failed is where the batch comes again.
+            // Records are in order: the batch is delivered again from the first one that failed.
             first = first.and(done.map_err(|error| Failed { number, error }));
         }
         first
     }
 }
 
-/// The table that a record is about.
+/// The table of a record.
 fn table_of(text: &str) -> serde_json::Result<String> {
     let record: serde_json::Value = serde_json::from_str(text)?;
     Ok(record["table"].as_str().unwrap_or_default().to_owned())

@@ -1,4 +1,4 @@
-//! The rows as items: partition key `tenant`, sort key `key`, a typed attribute for each column, and `sequence`.
+//! Stores rows as items: partition key `tenant`, sort key `key`, a typed attribute for each column, and `sequence`.
 
 use std::collections::HashMap;
 
@@ -12,13 +12,13 @@ use tokio::task::JoinSet;
 
 type Item = HashMap<String, AttributeValue>;
 
-/// The item that remembers the last version of a tenant that was published whole. No key of a row looks like it.
+/// The sort key of the item that stores a tenant's last version published in full. It cannot be the key of a row.
 const RESET: &str = "reset";
 
-/// How many writes are under way at once.
-pub(crate) const AT_ONCE: usize = 64;
+/// The maximum number of concurrent writes.
+pub(crate) const MAX_CONCURRENT_WRITES: usize = 64;
 
-/// The table of DynamoDB that orders are applied to.
+/// The DynamoDB table of the orders.
 #[derive(Debug, Clone)]
 pub(crate) struct Orders {
     client: Client,
@@ -30,7 +30,7 @@ impl Orders {
         Self { client, table }
     }
 
-    /// Applies an operation, unless its key has seen it, or a later one.
+    /// Applies an operation, unless its key already has this or a later one.
     pub(crate) async fn apply(&self, operation: Operation<Key, Values>) -> Result<(), String> {
         let mut item = key(&operation.tenant, &row_key(&operation.key)?);
         item.insert("sequence".into(), N(operation.sequence.to_string()));
@@ -38,29 +38,29 @@ impl Orders {
             Change::Insert { after, .. } | Change::Update { after, .. } => {
                 item.extend(attributes(operation.key, after))
             }
-            // The row goes, its number stays.
+            // The row is deleted, its sequence is kept.
             Change::Delete { .. } => drop(item.insert("deleted".into(), Bool(true))),
         }
         let call = self.client.put_item().table_name(&self.table).set_item(Some(item.clone()));
         let call = call.condition_expression("attribute_not_exists(#sequence) OR #sequence < :sequence");
         let call = call.expression_attribute_names("#sequence", "sequence");
-        unless_refused(call.expression_attribute_values(":sequence", item["sequence"].clone()).send().await)
+        ignore_failed_condition(call.expression_attribute_values(":sequence", item["sequence"].clone()).send().await)
     }
 
-    /// Remembers that this version is published whole.
+    /// Stores that this version is published in full.
     pub(crate) async fn begin_reset(&self, begin: &Begin) -> Result<(), String> {
         let mut item = key(&begin.tenant, RESET);
         item.insert("sequence".into(), N(begin.sequence.to_string()));
         let call = self.client.put_item().table_name(&self.table).set_item(Some(item.clone()));
         let call = call.condition_expression("attribute_not_exists(#sequence) OR #sequence < :sequence");
         let call = call.expression_attribute_names("#sequence", "sequence");
-        unless_refused(call.expression_attribute_values(":sequence", item["sequence"].clone()).send().await)
+        ignore_failed_condition(call.expression_attribute_values(":sequence", item["sequence"].clone()).send().await)
     }
 
-    /// At the end of a version that was published whole, what it did not bring is dropped.
+    /// At the end of a version published in full, drops the rows that it does not have.
     pub(crate) async fn end(&self, end: &End) -> Result<(), String> {
         let call = self.client.get_item().table_name(&self.table).consistent_read(true);
-        let reset = call.set_key(Some(key(&end.tenant, RESET))).send().await.map_err(|error| told(&error))?.item;
+        let reset = call.set_key(Some(key(&end.tenant, RESET))).send().await.map_err(|error| describe(&error))?.item;
         let sequence = N(end.sequence.to_string());
         if reset.is_none_or(|reset| reset.get("sequence") != Some(&sequence)) {
             return Ok(());
@@ -70,15 +70,15 @@ impl Orders {
         let call = call.filter_expression("#sequence < :sequence AND attribute_not_exists(deleted)");
         let call = call.expression_attribute_names("#key", "key").expression_attribute_names("#sequence", "sequence");
         let call = call.expression_attribute_values(":tenant", S(end.tenant.clone()));
-        // Keys of rows are lists in JSON.
+        // The keys of rows are JSON lists.
         let call =
             call.expression_attribute_values(":rows", S("[".into())).expression_attribute_values(":sequence", sequence);
         let mut rows = call.into_paginator().items().send();
         let mut drops = JoinSet::new();
         while let Some(row) = rows.next().await {
-            let (orders, row) = (self.clone(), row.map_err(|error| told(&error))?);
+            let (orders, row) = (self.clone(), row.map_err(|error| describe(&error))?);
             drops.spawn(async move { orders.drop_row(row).await });
-            if drops.len() >= AT_ONCE {
+            if drops.len() >= MAX_CONCURRENT_WRITES {
                 finish_one(&mut drops).await?;
             }
         }
@@ -88,7 +88,7 @@ impl Orders {
         Ok(())
     }
 
-    /// Drops a row that is still as it was read; its number stays what it is.
+    /// Drops a row that has not changed since it was read. Its sequence is kept.
     async fn drop_row(&self, row: Item) -> Result<(), String> {
         let sequence = row["sequence"].clone();
         let mut item: Item =
@@ -97,7 +97,7 @@ impl Orders {
         let call = self.client.put_item().table_name(&self.table).set_item(Some(item));
         let call =
             call.condition_expression("#sequence = :sequence").expression_attribute_names("#sequence", "sequence");
-        unless_refused(call.expression_attribute_values(":sequence", sequence).send().await)
+        ignore_failed_condition(call.expression_attribute_values(":sequence", sequence).send().await)
     }
 }
 
@@ -114,7 +114,7 @@ fn row_key(key: &Key) -> Result<String, String> {
     serde_json::to_string(&(&key.region, key.order_id)).map_err(|error| error.to_string())
 }
 
-/// The row, column by column. NULL is told apart from what is not there.
+/// The attributes of a row. NULL is stored, so that it differs from a missing attribute.
 fn attributes(key: Key, values: Values) -> Item {
     let text = |text: Option<String>| text.map_or(Null(true), S);
     Item::from([
@@ -129,18 +129,18 @@ fn attributes(key: Key, values: Values) -> Item {
     ])
 }
 
-/// A write whose condition does not hold is one that is not to be made.
-fn unless_refused<T, E>(done: Result<T, aws_sdk_dynamodb::error::SdkError<E>>) -> Result<(), String>
+/// A failed condition is not an error: it means that the write is outdated.
+fn ignore_failed_condition<T, E>(done: Result<T, aws_sdk_dynamodb::error::SdkError<E>>) -> Result<(), String>
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
     match done {
         Ok(_) => Ok(()),
         Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(()),
-        Err(error) => Err(told(&error)),
+        Err(error) => Err(describe(&error)),
     }
 }
 
-fn told<E: std::error::Error + 'static>(error: &E) -> String {
+fn describe<E: std::error::Error + 'static>(error: &E) -> String {
     DisplayErrorContext(error).to_string()
 }

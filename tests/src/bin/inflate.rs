@@ -1,4 +1,4 @@
-//! Inflates every part of an export with what Tidemark inflates with, and nothing else: the least that a delta can cost.
+//! Decompresses every part of an export exactly as Tidemark does, and does nothing else: the least a delta can cost.
 
 use std::fs::{self, File};
 use std::io::Read as _;
@@ -19,7 +19,7 @@ fn main() -> std::io::Result<()> {
             Some("gz") => Compression::Gzip,
             Some("zst") => Compression::Zstd,
             Some("csv") => Compression::None,
-            // A manifest.
+            // A manifest or a marker.
             _ => continue,
         };
         let mut inflated = Inflated::new(File::open(part)?, compression)?;

@@ -1,4 +1,4 @@
-//! Makes two exports of a table of any shape, its schema, and the counts that a delta between them must find.
+//! Makes two exports of a table of any shape and its schema, and prints the counts that a delta between them must have.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -11,46 +11,46 @@ use serde_json::json;
 
 /// Make two exports of a table of any shape
 ///
-/// Writes OUT/schemas/bench.yaml, OUT/baseline/part-0000.csv.gz and OUT/snapshot/part-0000.csv.gz (or what the
-/// compression calls them), and prints the counts that a delta must find. The same options give the same bytes.
+/// Writes OUT/schemas/bench.yaml, OUT/baseline/part-0000.csv.gz and OUT/snapshot/part-0000.csv.gz (the extension
+/// depends on the compression), and prints the counts that a delta must have. The same options give the same bytes.
 #[derive(Debug, Clone, Parser)]
 struct Args {
-    /// A folder that is made
+    /// The folder to create
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Rows of the baseline
     #[arg(long, default_value_t = 1_000_000)]
     rows: u64,
-    /// Columns, the key among them
+    /// Columns, including the key
     #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u32).range(2..))]
     columns: u32,
-    /// Share of the rows that changes: a third each is inserted, updated and deleted
+    /// Share of the rows that change: a third each are inserted, updated and deleted
     #[arg(long, value_name = "SHARE", default_value_t = 0.03)]
     changes: f64,
-    /// In which order the exports list their rows
+    /// Order of the rows
     #[arg(long, value_enum, default_value_t = Order::Same)]
     order: Order,
-    /// Which fields stand in quotes
+    /// Which fields are quoted
     #[arg(long, value_enum, default_value_t = Quoting::None)]
     quoting: Quoting,
-    /// How the parts are compressed
+    /// Compression of the parts
     #[arg(long, value_enum, default_value_t = Compression::Gzip)]
     compression: Compression,
-    /// Characters of the last column, a text
+    /// Length of the last column, a text
     #[arg(long, value_name = "CHARACTERS", default_value_t = 16)]
     text: usize,
-    /// Another seed gives other values
+    /// Seed of the random values
     #[arg(long, default_value_t = 1)]
     seed: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Order {
-    /// By key in both
+    /// Sorted by key in both
     Same,
-    /// By no column, and the same in both
+    /// Not sorted, but the same in both
     Unsorted,
-    /// By key in the baseline, by nothing in the snapshot
+    /// Sorted by key in the baseline, shuffled in the snapshot
     Shuffled,
 }
 
@@ -60,7 +60,7 @@ enum Quoting {
     All,
 }
 
-/// Each at the level that its own tool takes unless told.
+/// Each at the default level of its own tool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Compression {
     Gzip,
@@ -69,7 +69,7 @@ enum Compression {
 }
 
 impl Compression {
-    /// What the schema calls it.
+    /// Its name in a schema.
     fn name(self) -> &'static str {
         match self {
             Self::Gzip => "gzip",
@@ -87,13 +87,13 @@ impl Compression {
     }
 }
 
-/// The types of the columns behind the key, over and over; the last column is always a text.
+/// The types of the columns after the key, repeated as needed; the last column is always a text.
 const TYPES: [&str; 6] = ["decimal(12,2)", "varchar(24)", "date", "int", "timestamp", "boolean"];
 
-/// What becomes of a row from the baseline to the snapshot.
+/// What happens to a row between the baseline and the snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
-    Stays,
+    Unchanged,
     Updated,
     Deleted,
     /// Only the snapshot has it.
@@ -108,17 +108,18 @@ fn main() -> io::Result<()> {
     fs::write(args.out.join("schemas/bench.yaml"), schema(&args))?;
     let [baseline, snapshot] = ["baseline", "snapshot"].map(|folder| args.out.join(folder));
     thread::scope(|scope| {
-        let other = scope.spawn(|| write(&args, &baseline, false));
+        let baseline = scope.spawn(|| write(&args, &baseline, false));
         write(&args, &snapshot, true)?;
-        other.join().expect("the other thread does not panic")
+        baseline.join().expect("the thread does not panic")
     })?;
     let count = |fate| ids(&args).filter(|id| args.fate(*id) == fate).count() as u64;
-    let [stay, updated, deleted, inserted] = [Fate::Stays, Fate::Updated, Fate::Deleted, Fate::Inserted].map(count);
+    let [unchanged, updated, deleted, inserted] =
+        [Fate::Unchanged, Fate::Updated, Fate::Deleted, Fate::Inserted].map(count);
     let made = json!({
         "baseline": baseline,
         "snapshot": snapshot,
-        "baseline_rows": stay + updated + deleted,
-        "rows": stay + updated + inserted,
+        "baseline_rows": unchanged + updated + deleted,
+        "rows": unchanged + updated + inserted,
         "inserted": inserted,
         "updated": updated,
         "deleted": deleted,
@@ -136,7 +137,7 @@ fn schema(args: &Args) -> String {
     yaml + &format!("engine: {{ athena: false }}\nsource: {{ compression: {} }}\n", args.compression.name())
 }
 
-/// The rows of both exports together; a share of them is only in the snapshot.
+/// The ids of all rows of both exports; some of them are only in the snapshot.
 fn ids(args: &Args) -> std::ops::Range<u64> {
     0..args.rows + (args.rows as f64 * args.changes / 3.0) as u64
 }
@@ -149,7 +150,7 @@ impl Args {
             0.0..1.0 => Fate::Inserted,
             1.0..2.0 => Fate::Updated,
             2.0..3.0 => Fate::Deleted,
-            _ => Fate::Stays,
+            _ => Fate::Unchanged,
         }
     }
 }
@@ -196,7 +197,7 @@ fn rows(args: &Args, is_new: bool, out: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
-/// A number near the golden section of `all` that has no divisor in common with it.
+/// A number near the golden section of `all` that is coprime to it.
 fn coprime(all: u64) -> u64 {
     let gcd = |mut a: u64, mut b: u64| {
         while b > 0 {
@@ -205,11 +206,11 @@ fn coprime(all: u64) -> u64 {
         a
     };
     let near = (all as f64 * 0.618) as u64;
-    (near.max(1)..).find(|number| gcd(*number, all) == 1).expect("every other prime is one")
+    (near.max(1)..).find(|number| gcd(*number, all) == 1).expect("any larger prime is coprime")
 }
 
 fn row(args: &Args, id: u64, is_updated: bool, line: &mut String) {
-    // A bijection, so that keys stay unique.
+    // `random` is a bijection, so keys stay unique.
     let key = if args.order == Order::Unsorted { random(0, id, 0).cast_signed() } else { id.cast_signed() };
     field(args, &key.to_string(), line);
     for column in 1..args.columns {
@@ -247,7 +248,7 @@ fn value(column: u32, dice: u64) -> String {
     }
 }
 
-/// Words, as compressible as words are.
+/// A text of words, which compresses like prose.
 fn text(dice: u64, characters: usize) -> String {
     const WORDS: [&str; 16] = [
         "account", "balance", "carrier", "delivery", "entry", "freight", "goods", "height", "invoice", "journal",
@@ -272,6 +273,6 @@ fn random(seed: u64, id: u64, column: u64) -> u64 {
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ (z >> 31)
     };
-    let of = mix(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(column));
-    mix(id.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(of))
+    let start = mix(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(column));
+    mix(id.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(start))
 }

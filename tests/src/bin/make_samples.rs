@@ -1,4 +1,4 @@
-//! Writes the sample exports anew, or exports of millions of rows.
+//! Regenerates the sample exports, or makes exports of millions of rows.
 
 use clap::{Parser, ValueEnum};
 use std::io::{self, IsTerminal, Write};
@@ -9,55 +9,55 @@ use tests::samples::{self, Big, BigCounts, BigTable, Counts};
 
 /// Write sample exports
 ///
-/// Without options: writes samples/exports and samples/late of this checkout anew, byte for byte as they are committed,
-/// and prints the counts that a run over them must show.
+/// Without options: regenerates samples/exports and samples/late of this checkout, byte for byte as they are committed,
+/// and prints the counts that a run over them must have.
 ///
 /// With --table: writes a baseline and a snapshot of any size as OUT/acme/TABLE/VERSION and prints the exact counts
-/// that a delta between them must find.
+/// that a delta between them must have.
 ///
-/// The same options give the same files. A tree is made aside and renamed when it is whole.
+/// The same options give the same files. Files are written to a temporary folder, which is renamed when it is complete.
 #[derive(Debug, Parser)]
 #[command(after_help = EXAMPLES)]
 struct Args {
     /// The table of two big exports
     #[arg(long, requires = "out")]
     table: Option<BigTable>,
-    /// Where big exports go, a folder that is new or empty; without --table, a folder to use for samples/
+    /// Folder for big exports, which must be new or empty; without --table, a folder to use instead of samples/
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Write the three exports of test_table into DIR: 3 rows, 3 rows, 100,000 rows
     #[arg(long, value_name = "DIR", conflicts_with_all = ["table", "out"])]
     test_table: Option<PathBuf>,
-    /// How the counts are printed
+    /// Output format of the counts
     #[arg(long, default_value = "text")]
     format: Format,
     #[command(flatten)]
     shape: Shape,
 }
 
-/// What the big exports hold.
+/// The shape of the big exports.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Big exports")]
 struct Shape {
     /// Rows of the baseline
     #[arg(long, requires = "table", default_value_t = 1_000_000)]
     rows: u64,
-    /// Another seed gives other rows
+    /// Seed of the random rows
     #[arg(long, requires = "table", default_value_t = 1)]
     seed: u64,
-    /// Share of the rows that is updated
+    /// Share of the rows that are updated
     #[arg(long, requires = "table", value_name = "SHARE", default_value_t = 0.01)]
     update: f64,
-    /// Share of the rows that is deleted
+    /// Share of the rows that are deleted
     #[arg(long, requires = "table", value_name = "SHARE", default_value_t = 0.005)]
     delete: f64,
     /// New rows, as a share of the baseline's
     #[arg(long, requires = "table", value_name = "SHARE", default_value_t = 0.005)]
     insert: f64,
-    /// Share of the rows that changes only where nothing is compared: no operation
+    /// Share of the rows that change only in columns that are not compared: no operation
     #[arg(long, requires = "table", value_name = "SHARE", default_value_t = 0.01)]
     touch: f64,
-    /// Share of the rows whose values are written in another way (1.50, then 1.5): no operation
+    /// Share of the rows whose values are spelled differently (1.50, then 1.5): no operation
     #[arg(long, requires = "table", value_name = "SHARE", default_value_t = 0.01)]
     respell: f64,
     /// Write the rows of the snapshot in another order
@@ -76,7 +76,7 @@ enum Format {
 
 const EXAMPLES: &str = "\
 Examples:
-  Write samples/ anew
+  Regenerate samples/
     cargo run --release -p tests --bin make_samples
 
   A million rows of twelve columns, and their delta
@@ -84,7 +84,7 @@ Examples:
     cargo tidemark delta ledger_entries /tmp/big/acme/ledger_entries/20260101_V0001 \\
         /tmp/big/acme/ledger_entries/20260102_V0001 -o /tmp/big/operations.ndjson
 
-  Ten million orders in any order, nothing but updates
+  Ten million orders in shuffled order, with updates only
     … -- --table orders --rows 10000000 --shuffle --update 0.1 --delete 0 --insert 0 --out /tmp/orders
 
   The three exports of test_table, the third of 100,000 rows
@@ -151,5 +151,5 @@ fn print_big(counts: &BigCounts, format: Format) -> io::Result<()> {
     writeln!(out, "baseline   {}  {baseline_rows} rows", baseline.display())?;
     writeln!(out, "snapshot   {}  {rows} rows", snapshot.display())?;
     writeln!(out, "inserted   {inserted}\nupdated    {updated}\ndeleted    {deleted}")?;
-    writeln!(out, "rewritten  {rewritten}, which is no operation")
+    writeln!(out, "rewritten  {rewritten} (no operations)")
 }

@@ -7,7 +7,7 @@ use runtime::table::Source;
 pub struct Record {
     /// The physical line it begins on, from 1.
     pub line: u64,
-    /// Its fields, or the reason why it has none.
+    /// Its fields, or the reason why it cannot be split.
     pub fields: Result<Vec<Field>, &'static str>,
 }
 
@@ -16,11 +16,11 @@ pub struct Record {
 pub struct Field {
     /// Its bytes, without the quotes around them and with `""` as one quote.
     pub bytes: Vec<u8>,
-    /// Whether quotes stood around it.
+    /// Whether it was in quotes.
     pub quoted: bool,
 }
 
-/// The records of a part. Blank lines are none.
+/// The records of a part. Blank lines are skipped.
 pub fn records(part: &[u8], source: &Source) -> Vec<Record> {
     let text = part.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(part);
     let mut records = Vec::new();
@@ -28,7 +28,7 @@ pub fn records(part: &[u8], source: &Source) -> Vec<Record> {
     for (line, bytes) in (1..).zip(text.split_inclusive(|byte| *byte == b'\n')) {
         let (begin, mut record) = pending.take().unwrap_or((line, Vec::new()));
         record.extend_from_slice(bytes);
-        // An odd number of quotes so far means that the line end stands inside of them.
+        // An odd number of quotes so far means that the line end is inside a quoted field.
         if source.multiline && is_open(&record, source) {
             pending = Some((begin, record));
         } else {
@@ -55,15 +55,16 @@ fn without_line_end(record: &[u8]) -> &[u8] {
     }
 }
 
+/// Where the splitter is within a field.
 #[derive(Clone, Copy, PartialEq)]
-enum At {
-    /// Nothing of the field was read.
+enum State {
+    /// At the beginning.
     Start,
     /// In a field without quotes.
     Bare,
-    /// Behind the opening quote.
+    /// After the opening quote.
     Quoted,
-    /// Behind what closes the field, unless another quote follows.
+    /// After the closing quote, or after the first of two quotes that mean one.
     Closed,
 }
 
@@ -72,39 +73,39 @@ fn fields(record: &[u8], source: &Source) -> Result<Vec<Field>, &'static str> {
         return Err("bad-character");
     }
     let mut fields = vec![Field { bytes: Vec::new(), quoted: false }];
-    let mut at = At::Start;
+    let mut state = State::Start;
     for byte in record.iter().copied() {
         let is_quote = Some(byte) == source.quote;
         let is_delimiter = byte == source.delimiter;
-        at = match at {
-            At::Start | At::Bare | At::Closed if is_delimiter => {
+        state = match state {
+            State::Start | State::Bare | State::Closed if is_delimiter => {
                 fields.push(Field { bytes: Vec::new(), quoted: false });
-                At::Start
+                State::Start
             }
-            At::Start if is_quote => {
+            State::Start if is_quote => {
                 last(&mut fields).quoted = true;
-                At::Quoted
+                State::Quoted
             }
-            At::Quoted if is_quote => At::Closed,
-            At::Start | At::Bare if !is_quote => push(&mut fields, byte, At::Bare),
-            At::Quoted => push(&mut fields, byte, At::Quoted),
-            At::Closed if is_quote => push(&mut fields, byte, At::Quoted),
-            At::Start | At::Bare | At::Closed => return Err("bad-quoting"),
+            State::Quoted if is_quote => State::Closed,
+            State::Start | State::Bare if !is_quote => push(&mut fields, byte, State::Bare),
+            State::Quoted => push(&mut fields, byte, State::Quoted),
+            State::Closed if is_quote => push(&mut fields, byte, State::Quoted),
+            State::Start | State::Bare | State::Closed => return Err("bad-quoting"),
         };
     }
-    if at == At::Quoted { Err("bad-quoting") } else { Ok(fields) }
+    if state == State::Quoted { Err("bad-quoting") } else { Ok(fields) }
 }
 
-fn push(fields: &mut [Field], byte: u8, next: At) -> At {
+fn push(fields: &mut [Field], byte: u8, next: State) -> State {
     last(fields).bytes.push(byte);
     next
 }
 
 fn last(fields: &mut [Field]) -> &mut Field {
-    fields.last_mut().expect("there is one field from the beginning")
+    fields.last_mut().expect("the list starts with one field")
 }
 
-/// NUL, and a carriage return that no line feed follows.
+/// Returns whether the record contains NUL, or a carriage return without a line feed.
 fn has_bad_character(record: &[u8]) -> bool {
     let next = record.iter().skip(1).map(Some).chain([None]);
     record.iter().zip(next).any(|(byte, next)| *byte == 0 || (*byte == b'\r' && next != Some(&b'\n')))

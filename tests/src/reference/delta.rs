@@ -1,4 +1,4 @@
-//! Two exports become operations.
+//! Computes the operations that lead from one export to the next.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json, json};
 use super::export::{self, Export, Part, Reject, Stop};
 use super::row::{self, Row, compared, outside_key};
 
-/// What to compare, and under which names.
+/// The table to compare, and the names that operations carry.
 #[derive(Debug, Clone, Copy)]
 pub struct Run<'a> {
     /// The table of both exports.
@@ -17,18 +17,18 @@ pub struct Run<'a> {
     pub tenant: &'a str,
     /// The version that operations name.
     pub version: &'a str,
-    /// The version before; `None` without a baseline.
+    /// The previous version; `None` without a baseline.
     pub previous: Option<&'a str>,
 }
 
-/// What comes of two exports.
+/// The result of comparing two exports.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
     /// A change set.
     Changes(Changes),
-    /// Rows that cannot be read, sorted by place; those of the snapshot, or if it has none those of the baseline.
+    /// Rows that cannot be read, sorted by position: those of the snapshot, or if it has none, those of the baseline.
     Rejected(Vec<Reject>),
-    /// An export that cannot be compared at all.
+    /// An export that cannot be read at all.
     Stopped(Stop),
 }
 
@@ -93,7 +93,7 @@ impl Run<'_> {
         }
     }
 
-    /// The operation that leads from one presence of a key to the other; none if nothing that is compared differs.
+    /// The operation that leads from a key's old row to its new one; `None` if no compared column differs.
     fn operation(&self, old: Option<&Row>, new: Option<&Row>) -> Option<Json> {
         let changed = self.changed(old, new);
         let op = match (old, new) {

@@ -1,4 +1,4 @@
-//! An export: its parts inflated, its columns found, its rows read and matched by key.
+//! Reads an export: decompresses its parts, finds its columns, reads its rows and collects them by key.
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
@@ -10,28 +10,28 @@ use super::csv::{self, Field, Record};
 use super::row::Row;
 use super::value;
 
-/// A file of an export: its name, and its bytes as they lie on disk.
+/// A file of an export: its name, and its bytes as they are on disk.
 pub type Part<'a> = (&'a str, &'a [u8]);
 
-/// A row that is refused, or one field of it.
+/// A rejected row, or a rejected field of it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Reject {
     /// The part's file name.
     pub part: String,
     /// The line the row begins on, from 1, the header included.
     pub line: u64,
-    /// The column, where one field is at fault.
+    /// The column, if one field is at fault.
     pub column: Option<String>,
     /// Why, in kebab-case.
     pub reason: String,
 }
 
-/// Why an export as a whole cannot be compared.
+/// Why an export cannot be read at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stop {
-    /// The compressed bytes are cut short, damaged, or followed by others.
+    /// The compressed bytes are truncated, damaged, or followed by other bytes.
     Corrupt,
-    /// A header is declared, and the part holds no record.
+    /// The schema declares a header, and the part has no record.
     NoHeader,
     /// The first record cannot be split, or is not UTF-8.
     BadHeader,
@@ -43,44 +43,44 @@ pub enum Stop {
     RepeatedColumn,
 }
 
-/// The rows of an export, and what is wrong with it.
+/// The rows of an export, and its rejects.
 #[derive(Debug, Default)]
 pub struct Export {
-    /// One row a key, by the row bytes of the key.
+    /// One row for each key, by the row bytes of the key.
     pub rows: BTreeMap<Vec<u8>, Row>,
-    /// How many rows repeated another one in every column.
+    /// How many rows repeat another one in every column.
     pub duplicates: u64,
-    /// What was refused, in no particular order.
+    /// The rejected rows and fields, in no particular order.
     pub rejects: Vec<Reject>,
 }
 
-/// A row and where it stood.
-type Found = (Row, String, u64);
+/// A row with its part and line.
+type LocatedRow = (Row, String, u64);
 
-/// Reads an export. Files whose names start with `_` or `.` are no parts.
+/// Reads an export. Files whose names start with `_` or `.` are not parts.
 pub fn read(table: &Table, parts: &[Part<'_>]) -> Result<Export, Stop> {
     let mut export = Export::default();
-    let mut found: BTreeMap<Vec<u8>, Vec<Found>> = BTreeMap::new();
+    let mut by_key: BTreeMap<Vec<u8>, Vec<LocatedRow>> = BTreeMap::new();
     for (name, bytes) in parts.iter().filter(|(name, _)| !name.starts_with(['_', '.'])) {
-        let text = inflate(table, bytes)?;
+        let text = decompress(table, bytes)?;
         let mut records = csv::records(&text, &table.source).into_iter();
         let order = columns(table, &mut records)?;
         for record in records {
             match read_row(table, &order, &record) {
-                Ok(row) => found.entry(row.key_bytes(table)).or_default().push((row, (*name).into(), record.line)),
+                Ok(row) => by_key.entry(row.key_bytes(table)).or_default().push((row, (*name).into(), record.line)),
                 Err(faults) => export.rejects.extend(faults.into_iter().map(|fault| reject(name, record.line, fault))),
             }
         }
     }
-    for (key, rows) in found {
-        export.take_key(key, rows);
+    for (key, rows) in by_key {
+        export.insert(key, rows);
     }
     Ok(export)
 }
 
 impl Export {
-    /// Rows of one key are one row if they agree in every column, otherwise each of them is refused.
-    fn take_key(&mut self, key: Vec<u8>, mut rows: Vec<Found>) {
+    /// Rows of one key count as one if they agree in every column; otherwise all of them are rejected.
+    fn insert(&mut self, key: Vec<u8>, mut rows: Vec<LocatedRow>) {
         if rows.iter().any(|(row, ..)| *row != rows[0].0) {
             let rejects = rows.iter().map(|(_, part, line)| reject(part, *line, (None, "conflicting-duplicate")));
             self.rejects.extend(rejects);
@@ -96,14 +96,14 @@ impl Export {
     }
 }
 
-/// A column's name, where one field is at fault, and the reason.
+/// The column's name, if one field is at fault, and the reason.
 type RowFault = (Option<&'static str>, &'static str);
 
 fn reject(part: &str, line: u64, (column, reason): RowFault) -> Reject {
     Reject { part: part.into(), line, column: column.map(Into::into), reason: reason.into() }
 }
 
-fn inflate(table: &Table, bytes: &[u8]) -> Result<Vec<u8>, Stop> {
+fn decompress(table: &Table, bytes: &[u8]) -> Result<Vec<u8>, Stop> {
     let mut text = Vec::new();
     match table.source.compression {
         Compression::None => text.extend_from_slice(bytes),
@@ -115,7 +115,7 @@ fn inflate(table: &Table, bytes: &[u8]) -> Result<Vec<u8>, Stop> {
     Ok(text)
 }
 
-/// For each column of the table the place of its field.
+/// For each column of the table, the position of its field.
 fn columns(table: &Table, records: &mut impl Iterator<Item = Record>) -> Result<Vec<usize>, Stop> {
     if !table.source.header {
         return Ok((0..table.columns.len()).collect());
@@ -126,13 +126,13 @@ fn columns(table: &Table, records: &mut impl Iterator<Item = Record>) -> Result<
     if names.iter().any(|name| table.column(name).is_none()) {
         return Err(Stop::UnknownColumn);
     }
-    let places = |name: &str| (0..names.len()).filter(|place| names[*place] == name).collect::<Vec<_>>();
+    let positions = |name: &str| (0..names.len()).filter(|position| names[*position] == name).collect::<Vec<_>>();
     table
         .columns
         .iter()
-        .map(|column| match places(column.name)[..] {
+        .map(|column| match positions(column.name)[..] {
             [] => Err(Stop::MissingColumn),
-            [place] => Ok(place),
+            [position] => Ok(position),
             _ => Err(Stop::RepeatedColumn),
         })
         .collect()
@@ -144,8 +144,8 @@ fn read_row(table: &Table, order: &[usize], record: &Record) -> Result<Row, Vec<
         return Err(vec![(None, "field-count")]);
     }
     let (mut values, mut faults) = (Vec::new(), Vec::new());
-    for (column, place) in table.columns.iter().zip(order) {
-        match value::read(table, column, &fields[*place]) {
+    for (column, position) in table.columns.iter().zip(order) {
+        match value::read(table, column, &fields[*position]) {
             Ok(value) => values.push(value),
             Err(reason) => faults.push((Some(column.name), reason)),
         }

@@ -1,8 +1,8 @@
-//! The delta as the design words it, written once more with clarity instead of speed.
+//! The reference implementation of the delta: the design, written for clarity instead of speed.
 //!
-//! Whole exports are held in memory, maps are ordered, text is matched by regular expressions and nothing is shared
-//! with the runtime but the description of a table. So when an engine and this disagree, one of the two has not read
-//! the design.
+//! Whole exports are held in memory, maps are ordered, texts are matched by regular expressions, and the only thing
+//! shared with the runtime is the description of a table. So when an engine disagrees with the reference, one of the
+//! two contradicts the design.
 
 pub mod csv;
 pub mod delta;

@@ -1,4 +1,4 @@
-//! Numbers as text: sign, digits, point, exponent.
+//! Parses numbers: sign, digits, point, exponent.
 
 use serde_json::Value as Json;
 
@@ -7,7 +7,7 @@ use super::value::{Value, matches};
 const FLOAT: &str = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?";
 const SPECIAL_FLOAT: &str = r"[+-]?(?i-u:nan|inf|infinity)";
 
-/// An integer of at most `bits` bits, signed.
+/// Parses a signed integer of at most `bits` bits.
 pub fn integer(text: &str, bits: u32) -> Option<Value> {
     if !matches(r"[+-]?[0-9]+", text) {
         return None;
@@ -24,7 +24,7 @@ pub fn integer(text: &str, bits: u32) -> Option<Value> {
     Some(Value::new(number.to_string(), Json::from(number)))
 }
 
-/// A decimal of `precision` digits, `scale` of them behind the point. Nothing is rounded.
+/// Parses a decimal of `precision` digits, `scale` of them after the point. Nothing is rounded.
 pub fn decimal(text: &str, precision: u8, scale: u8) -> Option<Value> {
     if !matches(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)", text) {
         return None;
@@ -43,7 +43,7 @@ pub fn decimal(text: &str, precision: u8, scale: u8) -> Option<Value> {
     Some(Value::new(text.clone(), Json::from(text)))
 }
 
-/// A 32-bit float: the nearest one to the text, then as a double.
+/// Parses a 32-bit float, the one nearest to the text, and widens it to a double.
 pub fn float(text: &str) -> Option<Value> {
     let (number, is_named) = parse::<f32>(text)?;
     if number.is_infinite() && !is_named {
@@ -54,7 +54,7 @@ pub fn float(text: &str) -> Option<Value> {
     Some(Value::new(bits(f64::from(number)), json(shortest)))
 }
 
-/// A 64-bit float.
+/// Parses a 64-bit float.
 pub fn double(text: &str) -> Option<Value> {
     let (number, is_named) = parse::<f64>(text)?;
     if number.is_infinite() && !is_named {
@@ -71,7 +71,7 @@ fn parse<F: std::str::FromStr>(text: &str) -> Option<(F, bool)> {
     Some((text.parse().ok()?, is_named))
 }
 
-/// One NaN, no negative zero.
+/// The bits of the number in hex, with a single NaN and without negative zero.
 fn bits(number: f64) -> String {
     let number = if number.is_nan() {
         return "7ff8000000000000".into();
@@ -89,7 +89,7 @@ fn json(number: f64) -> Json {
     } else if number.is_infinite() {
         Json::from(if number > 0.0 { "Infinity" } else { "-Infinity" })
     } else {
-        // `0.0` for `-0.0`: they are equal, so they look the same.
+        // `-0.0` equals `0.0`, so it is written as `0.0`.
         Json::from(if number == 0.0 { 0.0 } else { number })
     }
 }

@@ -9,15 +9,15 @@ use super::value::Value;
 /// One row, with its values in `columns` order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
-    /// Canonical values, one a column.
+    /// Canonical values, one for each column.
     pub values: Vec<Value>,
 }
 
 impl Row {
     /// The value of a column.
     pub fn value(&self, table: &Table, name: &str) -> &Value {
-        let place = table.columns.iter().position(|column| column.name == name);
-        &self.values[place.expect("the table has the column")]
+        let position = table.columns.iter().position(|column| column.name == name);
+        &self.values[position.expect("the table has the column")]
     }
 
     /// The row bytes of the key.
@@ -47,7 +47,7 @@ pub fn outside_key(table: &Table) -> impl Iterator<Item = &Column> {
     table.columns.iter().filter(|column| !table.is_key(column))
 }
 
-/// The columns outside the key of which a change is an UPDATE.
+/// The columns outside the key whose changes are UPDATEs.
 pub fn compared(table: &Table) -> impl Iterator<Item = &Column> {
     outside_key(table).filter(|column| column.compare)
 }

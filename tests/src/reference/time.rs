@@ -1,4 +1,4 @@
-//! Dates, times of day and offsets, counted by hand.
+//! Parses dates, times of day and offsets, without a date library.
 
 use serde_json::Value as Json;
 
@@ -9,8 +9,8 @@ const TIME_OF_DAY: &str = r"(?<H>[0-9]{2}):(?<M>[0-9]{2}):(?<S>[0-9]{2})(\.(?<f>
 const OFFSET: &str = r"(?<z>Z|[+-][0-9]{2}(:?[0-9]{2})?)";
 const MINUTES_A_DAY: i64 = 24 * 60;
 
-/// What a text says, field by field.
-struct Read {
+/// The fields of a date and time.
+struct Fields {
     year: i64,
     month: i64,
     day: i64,
@@ -22,24 +22,24 @@ struct Read {
     offset: i64,
 }
 
-/// A date.
+/// Parses a date.
 pub fn date(text: &str, format: Option<&str>) -> Option<Value> {
-    let read = read(text, &pattern(format.unwrap_or(DATE)))?;
-    Some(value(read.date()))
+    let fields = read(text, &pattern(format.unwrap_or(DATE)))?;
+    Some(value(fields.date()))
 }
 
-/// A time stamp without a zone.
+/// Parses a timestamp without a time zone.
 pub fn timestamp(text: &str, format: Option<&str>) -> Option<Value> {
     let iso = format!("{}[T ]{TIME_OF_DAY}", pattern(DATE));
-    let read = read(text, &format.map_or(iso, pattern))?;
-    Some(value(format!("{}T{}", read.date(), read.time())))
+    let fields = read(text, &format.map_or(iso, pattern))?;
+    Some(value(format!("{}T{}", fields.date(), fields.time())))
 }
 
-/// An instant, in UTC.
+/// Parses a timestamp with an offset, and converts it to UTC.
 pub fn timestamptz(text: &str, format: Option<&str>) -> Option<Value> {
     let iso = format!("{}[T ]{TIME_OF_DAY}{OFFSET}", pattern(DATE));
-    let read = read(text, &format.map_or(iso, pattern))?.in_utc()?;
-    Some(value(format!("{}T{}Z", read.date(), read.time())))
+    let fields = read(text, &format.map_or(iso, pattern))?.in_utc()?;
+    Some(value(format!("{}T{}Z", fields.date(), fields.time())))
 }
 
 fn value(text: String) -> Value {
@@ -74,20 +74,20 @@ fn directive(letter: Option<char>) -> &'static str {
     }
 }
 
-fn read(text: &str, pattern: &str) -> Option<Read> {
-    let found = captures(pattern, text)?;
-    let number = |name: &str| found.get(name).map_or(Some(0), |digits| digits.parse().ok());
-    let read = Read {
+fn read(text: &str, pattern: &str) -> Option<Fields> {
+    let groups = captures(pattern, text)?;
+    let number = |name: &str| groups.get(name).map_or(Some(0), |digits| digits.parse().ok());
+    let fields = Fields {
         year: number("Y")?,
         month: number("m")?,
         day: number("d")?,
         hour: number("H")?,
         minute: number("M")?,
         second: number("S")?,
-        micros: format!("{:0<6}", found.get("f").map_or("", String::as_str)),
-        offset: found.get("z").map_or(Some(0), |text| offset(text))?,
+        micros: format!("{:0<6}", groups.get("f").map_or("", String::as_str)),
+        offset: groups.get("z").map_or(Some(0), |text| offset(text))?,
     };
-    read.exists().then_some(read)
+    fields.exist().then_some(fields)
 }
 
 /// `Z`, `+HH`, `+HHMM` or `+HH:MM`, at most 14 hours.
@@ -103,8 +103,9 @@ fn offset(text: &str) -> Option<i64> {
     is_offset.then_some(if text.starts_with('-') { -total } else { total })
 }
 
-impl Read {
-    fn exists(&self) -> bool {
+impl Fields {
+    /// Returns whether there is such a date and time.
+    fn exist(&self) -> bool {
         (1..=9999).contains(&self.year)
             && (1..=12).contains(&self.month)
             && (1..=days_in(self.year, self.month)).contains(&self.day)
@@ -121,20 +122,20 @@ impl Read {
         format!("{:02}:{:02}:{:02}.{}", self.hour, self.minute, self.second, self.micros)
     }
 
-    /// Moves by the offset, which is less than a day; years 1 to 9999 only.
+    /// Subtracts the offset, which is less than a day. `None` outside the years 1 to 9999.
     fn in_utc(mut self) -> Option<Self> {
         let minutes = self.hour * 60 + self.minute - self.offset;
         let wrapped = minutes.rem_euclid(MINUTES_A_DAY);
         (self.hour, self.minute) = (wrapped / 60, wrapped % 60);
         match minutes.div_euclid(MINUTES_A_DAY) {
-            -1 => self.step_back(),
-            1 => self.step_on(),
+            -1 => self.previous_day(),
+            1 => self.next_day(),
             _ => {}
         }
-        self.exists().then_some(self)
+        self.exist().then_some(self)
     }
 
-    fn step_back(&mut self) {
+    fn previous_day(&mut self) {
         self.day -= 1;
         if self.day == 0 {
             self.month -= 1;
@@ -145,7 +146,7 @@ impl Read {
         }
     }
 
-    fn step_on(&mut self) {
+    fn next_day(&mut self) {
         self.day += 1;
         if self.day > days_in(self.year, self.month) {
             (self.month, self.day) = (self.month + 1, 1);

@@ -1,4 +1,4 @@
-//! A field's text becomes a canonical value, NULL, or a reason to refuse it.
+//! Reads a field's text as a canonical value or NULL, or rejects it with a reason.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
@@ -10,12 +10,12 @@ use serde_json::Value as Json;
 use super::csv::Field;
 use super::{number, time};
 
-/// A canonical value. Two are equal when their texts are.
+/// A canonical value. Two values are equal if their texts are.
 #[derive(Debug, Clone)]
 pub struct Value {
     /// The canonical text; `None` is NULL.
     pub text: Option<String>,
-    /// How an operation writes it.
+    /// The value in an operation.
     pub json: Json,
 }
 
@@ -35,7 +35,7 @@ impl Value {
     }
 }
 
-/// Reads a field of a column, or says why it cannot be read.
+/// Reads a field of a column, or returns the reason why it cannot be read.
 pub fn read(table: &Table, column: &Column, field: &Field) -> Result<Value, &'static str> {
     let text = std::str::from_utf8(&field.bytes).map_err(|_| "not-utf8")?;
     if table.athena && text.contains('\u{FFFD}') {
@@ -105,7 +105,8 @@ fn from_hex(text: &str) -> Option<Vec<u8>> {
 
 const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/// Text that is not exactly what its bytes are written as is refused: bad padding, or bits that belong to no byte.
+/// Decodes base64, and refuses any text but the canonical encoding of its bytes: wrong padding, or unused bits that are
+/// set.
 fn from_base64(text: &str) -> Option<Vec<u8>> {
     if !matches("([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?", text) {
         return None;
@@ -125,35 +126,35 @@ fn to_base64(bytes: &[u8]) -> String {
         let digits = (chunk.len() * 8).div_ceil(6);
         let digit = |at: usize| {
             let sextet = format!("{:0<6}", &bits[at * 6..bits.len().min(at * 6 + 6)]);
-            let place = usize::from_str_radix(&sextet, 2).expect("six binary digits");
-            char::from(BASE64[place])
+            let index = usize::from_str_radix(&sextet, 2).expect("six binary digits");
+            char::from(BASE64[index])
         };
         (0..digits).map(digit).chain(std::iter::repeat_n('=', 4 - digits)).collect::<String>()
     };
     bytes.chunks(3).map(group).collect()
 }
 
-/// Whether the whole text is what the regular expression describes.
+/// Returns whether the regular expression matches the whole text.
 pub fn matches(pattern: &str, text: &str) -> bool {
     with_regex(pattern, |regex| regex.is_match(text))
 }
 
-/// The named groups of a regular expression that describes the whole text.
+/// The named groups of a regular expression that matches the whole text.
 pub fn captures(pattern: &str, text: &str) -> Option<BTreeMap<String, String>> {
     with_regex(pattern, |regex| {
-        let found = regex.captures(text)?;
+        let captures = regex.captures(text)?;
         let names = regex.capture_names().flatten();
-        Some(names.filter_map(|name| Some((name.into(), found.name(name)?.as_str().into()))).collect())
+        Some(names.filter_map(|name| Some((name.into(), captures.name(name)?.as_str().into()))).collect())
     })
 }
 
-/// Compiling one takes longer than matching a million times, so they are kept.
+/// Compiled expressions are cached: compiling one takes longer than matching a million texts.
 fn with_regex<R>(pattern: &str, use_it: impl FnOnce(&Regex) -> R) -> R {
     thread_local! {
-        static KNOWN: RefCell<HashMap<String, Regex>> = RefCell::default();
+        static CACHE: RefCell<HashMap<String, Regex>> = RefCell::default();
     }
-    KNOWN.with_borrow_mut(|known| {
-        let regex = known.entry(pattern.into()).or_insert_with(|| {
+    CACHE.with_borrow_mut(|cache| {
+        let regex = cache.entry(pattern.into()).or_insert_with(|| {
             Regex::new(&format!(r"(?s)\A(?:{pattern})\z")).expect("the patterns of this module are regular expressions")
         });
         use_it(regex)

@@ -1,4 +1,4 @@
-//! Two exports of any size, streamed: a row follows from the seed and its number, and none is kept.
+//! Two exports of any size, streamed: a row depends only on the seed and its number, so no row is kept in memory.
 
 use super::export::Export;
 use super::layout::{Completeness, Layout};
@@ -17,38 +17,38 @@ const TENANT: &str = "acme";
 const BASELINE: &str = "20260101_V0001";
 const SNAPSHOT: &str = "20260102_V0001";
 
-/// Keeps the stream of a row's changes apart from the stream of its first values.
+/// Separates the random stream of a row's changes from that of its first values.
 const CHANGES: u64 = 0xc4a6_e5d0;
 
-/// Progress is told once for so many rows.
+/// How many rows to write between two progress reports.
 const STEP: u64 = 1 << 14;
 
-/// A pair of exports to be made.
+/// Options of a pair of exports.
 #[derive(Debug, Clone)]
 pub struct Big {
     /// The table.
     pub table: BigTable,
     /// Rows of the baseline.
     pub rows: u64,
-    /// Another seed gives other rows.
+    /// The seed of the random rows.
     pub seed: u64,
-    /// The share of the baseline's rows that is updated.
+    /// The share of the baseline's rows that are updated.
     pub update: f64,
-    /// The share of the baseline's rows that is missing from the snapshot.
+    /// The share of the baseline's rows that are missing from the snapshot.
     pub delete: f64,
-    /// The rows that are new in the snapshot, as a share of the baseline's rows; exact but for rounding.
+    /// The rows that are new in the snapshot, as a share of the baseline's rows; exact except for rounding.
     pub insert: f64,
-    /// The share of rows that changes in columns alone that are not compared.
+    /// The share of rows that change only in columns that are not compared.
     pub touch: f64,
-    /// The share of rows whose values are written in another way.
+    /// The share of rows whose values are spelled differently.
     pub respell: f64,
-    /// The rows of the snapshot stand in another order than those of the baseline.
+    /// Whether the rows of the snapshot have another order than those of the baseline.
     pub shuffle: bool,
-    /// Parts of each export, for a table whose exports may have any number; otherwise as in the samples.
+    /// The number of parts of each export, for a table that allows any number; by default as in the samples.
     pub parts: Option<usize>,
 }
 
-/// A table of which there are big exports.
+/// A table for which big exports can be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum BigTable {
     /// 8 columns, a key of two, one part
@@ -59,7 +59,7 @@ pub enum BigTable {
     LedgerEntries,
 }
 
-/// What was made, and what a right delta finds in it.
+/// The exports that were made, and the counts of a correct delta.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct BigCounts {
     /// The folder of the baseline's files.
@@ -70,19 +70,19 @@ pub struct BigCounts {
     pub baseline_rows: u64,
     /// Rows of the snapshot.
     pub rows: u64,
-    /// Keys that the baseline lacks.
+    /// Keys that only the snapshot has.
     pub inserted: u64,
     /// Keys of both with another value in a compared column.
     pub updated: u64,
-    /// Keys that the snapshot lacks.
+    /// Keys that only the baseline has.
     pub deleted: u64,
-    /// Rows whose text changed and that are no operation.
+    /// Rows whose text changed without an operation.
     pub rewritten: u64,
 }
 
 impl Big {
-    /// A million rows, of which 1 % is updated, 0.5 % deleted, 0.5 % new and 2 % rewritten without a change.
-    pub fn of(table: BigTable) -> Self {
+    /// A million rows, of which 1 % are updated, 0.5 % deleted, 0.5 % new and 2 % rewritten without a change.
+    pub fn new(table: BigTable) -> Self {
         Self {
             table,
             rows: 1_000_000,
@@ -122,20 +122,20 @@ impl Big {
     fn check_shares(&self) -> io::Result<()> {
         let shares = [self.update, self.delete, self.touch, self.respell];
         if shares.iter().any(|share| !(0.0..=1.0).contains(share)) || shares.iter().sum::<f64>() > 1.0 {
-            return Err(invalid("the shares of rows are from 0 to 1, and at most 1 together".to_owned()));
+            return Err(invalid("each share of rows must be between 0 and 1, and their sum at most 1".to_owned()));
         }
         if !(0.0..=1000.0).contains(&self.insert) {
-            return Err(invalid("new rows are from 0 to 1000 times the baseline's".to_owned()));
+            return Err(invalid("the share of new rows must be between 0 and 1000".to_owned()));
         }
         Ok(())
     }
 
     /// The row of the baseline, or a new row of the snapshot.
     fn fresh(&self, number: u64) -> Row {
-        (self.model().fresh)(number, &mut Random::of(self.seed, number))
+        (self.model().fresh)(number, &mut Random::new(self.seed, number))
     }
 
-    /// What the snapshot makes of a row of the baseline.
+    /// What happens to a row of the baseline.
     fn fate(&self, random: &mut Random) -> Fate {
         let fates = [
             (Fate::Delete, self.delete),
@@ -156,7 +156,7 @@ impl Big {
 
 /// Writes a baseline and a snapshot as `out/acme/TABLE/VERSION`; `out` must not exist, or be empty.
 ///
-/// `progress` is told, from either of two threads, how many more rows are written.
+/// `progress` is called from two threads with the number of rows written since the last call.
 pub fn write_big(out: &Path, big: &Big, progress: &(dyn Fn(u64) + Sync)) -> io::Result<BigCounts> {
     big.check_shares()?;
     let (model, layout) = (big.model(), big.layout()?);
@@ -168,8 +168,8 @@ pub fn write_big(out: &Path, big: &Big, progress: &(dyn Fn(u64) + Sync)) -> io::
         let reported = |range: Range<u64>| range.inspect(|number| report(*number, progress));
         let baseline_part = |part| reported(share(big.rows, layout.parts(), part)).map(|number| big.fresh(number));
         let snapshot_part = |part| {
-            let places = reported(share(snapshot.places(), layout.parts(), part));
-            places.filter_map(|place| snapshot.row(place))
+            let positions = reported(share(snapshot.positions(), layout.parts(), part));
+            positions.filter_map(|position| snapshot.row(position))
         };
         thread::scope(|scope| {
             let baseline = scope.spawn(|| export.write(&baseline_folder, baseline_part));
@@ -181,7 +181,7 @@ pub fn write_big(out: &Path, big: &Big, progress: &(dyn Fn(u64) + Sync)) -> io::
     Ok(snapshot.counts(baseline_folder, snapshot_folder))
 }
 
-/// The rows of the snapshot by their place in it, and how many met which fate.
+/// The rows of the snapshot by their position, and the counts of changes.
 struct Snapshot<'a> {
     big: &'a Big,
     order: Option<Permutation>,
@@ -197,17 +197,17 @@ impl<'a> Snapshot<'a> {
         Self { big, order, updated: count(), deleted: count(), rewritten: count() }
     }
 
-    /// Places, of which those of deleted rows stay empty.
-    fn places(&self) -> u64 {
+    /// The number of positions. Those of deleted rows stay empty.
+    fn positions(&self) -> u64 {
         self.big.rows + self.big.inserted()
     }
 
-    fn row(&self, place: u64) -> Option<Row> {
-        let number = self.order.as_ref().map_or(place, |order| order.of(place));
+    fn row(&self, position: u64) -> Option<Row> {
+        let number = self.order.as_ref().map_or(position, |order| order.apply(position));
         if number >= self.big.rows {
             return Some(self.big.fresh(number));
         }
-        let mut random = Random::of(self.big.seed ^ CHANGES, number);
+        let mut random = Random::new(self.big.seed ^ CHANGES, number);
         let fate = self.big.fate(&mut random);
         match fate {
             Fate::Delete => &self.deleted,
@@ -220,14 +220,14 @@ impl<'a> Snapshot<'a> {
     }
 
     fn counts(self, baseline: PathBuf, snapshot: PathBuf) -> BigCounts {
-        let places = self.places();
+        let positions = self.positions();
         let deleted = self.deleted.into_inner();
         BigCounts {
             baseline,
             snapshot,
             baseline_rows: self.big.rows,
-            rows: places - deleted,
-            inserted: places - self.big.rows,
+            rows: positions - deleted,
+            inserted: positions - self.big.rows,
             updated: self.updated.into_inner(),
             deleted,
             rewritten: self.rewritten.into_inner(),
@@ -235,7 +235,7 @@ impl<'a> Snapshot<'a> {
     }
 }
 
-/// The numbers of one part when `count` rows stand in `parts` parts.
+/// The row numbers of one part, if `count` rows are divided among `parts` parts.
 fn share(count: u64, parts: usize, part: usize) -> Range<u64> {
     let size = count.div_ceil(parts as u64);
     let start = (size * part as u64).min(count);

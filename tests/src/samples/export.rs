@@ -1,4 +1,4 @@
-//! One export on disk: its parts, and what says that it is complete.
+//! Writes one export: its parts, and its marker or manifest.
 
 use super::layout::{Completeness, Layout, PartWriter};
 use super::model::Row;
@@ -8,13 +8,13 @@ use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
-/// What an export is written with.
+/// The shape of an export.
 pub(super) struct Export<'a> {
     pub(super) table: &'a str,
     pub(super) layout: Layout,
-    /// The columns in the order of the fields of a row.
+    /// The columns in the order of a row's fields.
     pub(super) columns: &'a [&'a str],
-    /// The columns stand in the files in the opposite order.
+    /// Whether the files list the columns in the opposite order.
     pub(super) columns_reversed: bool,
 }
 
@@ -31,7 +31,7 @@ struct ManifestPart {
 }
 
 impl Export<'_> {
-    /// Writes the export into `folder`, which is created; `rows(part)` yields the rows of one part, counted from 0.
+    /// Creates `folder` and writes the export into it; `rows(part)` yields the rows of one part, counted from 0.
     pub(super) fn write<I>(&self, folder: &Path, mut rows: impl FnMut(usize) -> I) -> io::Result<()>
     where
         I: IntoIterator<Item = Row>,
@@ -54,7 +54,7 @@ impl Export<'_> {
         let name = self.part_name(part);
         let path = folder.join(&name);
         let order = self.order();
-        let columns: Vec<&str> = order.iter().map(|&place| self.columns[place]).collect();
+        let columns: Vec<&str> = order.iter().map(|&index| self.columns[index]).collect();
         let write = || {
             let mut count = 0;
             let mut writer = PartWriter::new(self.layout, &columns, File::create(&path)?)?;
@@ -78,8 +78,8 @@ impl Export<'_> {
     }
 
     fn order(&self) -> Vec<usize> {
-        let places = 0..self.columns.len();
-        if self.columns_reversed { places.rev().collect() } else { places.collect() }
+        let indexes = 0..self.columns.len();
+        if self.columns_reversed { indexes.rev().collect() } else { indexes.collect() }
     }
 }
 

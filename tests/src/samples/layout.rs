@@ -1,29 +1,29 @@
-//! How the rows of an export become the bytes of a part.
+//! Writes the rows of an export as the bytes of a part.
 
 use super::model::Row;
 use flate2::GzBuilder;
 use flate2::write::GzEncoder;
 use std::io::{self, Write};
 
-/// Zstandard's own default.
+/// Zstandard's default level.
 const ZSTD_LEVEL: i32 = 3;
 
-/// Encoded lines go to the compressor in pieces of about this many bytes.
-const PIECE: usize = 64 * 1024;
+/// Lines are passed to the compressor in chunks of about this many bytes.
+const CHUNK: usize = 64 * 1024;
 
-/// How the source system of a table writes its exports; what `source` in the table's schema describes.
+/// How the source system writes a table's exports; the schema describes it in `source`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Layout {
     pub(super) compression: Compression,
     pub(super) delimiter: u8,
-    /// Fields that need it stand in double quotes.
+    /// Whether fields that need it are in double quotes.
     pub(super) quotes: bool,
-    /// An empty text stands in double quotes, so that it is not NULL.
+    /// Whether an empty text is in double quotes, so that it is not NULL.
     pub(super) quotes_empty: bool,
     pub(super) header: bool,
-    /// What stands for NULL.
+    /// The text that means NULL.
     pub(super) null: &'static str,
-    /// A byte order mark in front and CR LF behind every line.
+    /// Whether files begin with a byte order mark and lines end with CR LF.
     pub(super) windows: bool,
     pub(super) complete: Completeness,
 }
@@ -44,7 +44,7 @@ pub(super) enum Completeness {
 }
 
 impl Layout {
-    /// What a schema without `source` describes.
+    /// The layout of a schema without `source`.
     pub(super) const DEFAULT: Self = Self {
         compression: Compression::Gzip,
         delimiter: b',',
@@ -56,7 +56,7 @@ impl Layout {
         complete: Completeness::Single,
     };
 
-    /// How many parts an export has.
+    /// The number of parts of an export.
     pub(super) fn parts(&self) -> usize {
         match self.complete {
             Completeness::Single => 1,
@@ -66,7 +66,7 @@ impl Layout {
         }
     }
 
-    /// What the name of a part ends with.
+    /// The extension of a part's name.
     pub(super) fn extension(&self) -> String {
         let text = if self.delimiter == b'\t' { "tsv" } else { "csv" };
         match self.compression {
@@ -77,8 +77,8 @@ impl Layout {
     }
 
     fn append_line<'a>(&self, line: &mut Vec<u8>, fields: impl Iterator<Item = Option<&'a str>>) {
-        for (place, field) in fields.enumerate() {
-            if place > 0 {
+        for (index, field) in fields.enumerate() {
+            if index > 0 {
                 line.push(self.delimiter);
             }
             match field {
@@ -102,7 +102,7 @@ fn append_quoted(line: &mut Vec<u8>, text: &str) {
     line.push(b'"');
 }
 
-/// One part while it is written.
+/// Writes one part.
 pub(super) struct PartWriter<W: Write> {
     layout: Layout,
     lines: Vec<u8>,
@@ -116,10 +116,10 @@ enum Encoder<W: Write> {
 }
 
 impl<W: Write> PartWriter<W> {
-    /// Begins a part, with its header if the layout has one.
+    /// Starts a part, with its header if the layout has one.
     pub(super) fn new(layout: Layout, columns: &[&str], target: W) -> io::Result<Self> {
         let encoder = match layout.compression {
-            // No modification time and no name: the same rows are the same bytes.
+            // No modification time and no name, so that the same rows give the same bytes.
             Compression::Gzip => Encoder::Gzip(GzBuilder::new().mtime(0).write(target, flate2::Compression::new(6))),
             Compression::Zstd => {
                 let mut encoder = zstd::Encoder::new(target, ZSTD_LEVEL)?;
@@ -128,7 +128,7 @@ impl<W: Write> PartWriter<W> {
             }
             Compression::None => Encoder::None(target),
         };
-        let mut lines = Vec::with_capacity(2 * PIECE);
+        let mut lines = Vec::with_capacity(2 * CHUNK);
         if layout.windows {
             lines.extend_from_slice("\u{feff}".as_bytes());
         }
@@ -138,15 +138,15 @@ impl<W: Write> PartWriter<W> {
         Ok(Self { layout, lines, encoder })
     }
 
-    /// Writes one row; `order` names the place in the row of each field of the line.
+    /// Writes one row; `order` lists the row's fields in the order of the line.
     pub(super) fn row(&mut self, row: &Row, order: &[usize]) -> io::Result<()> {
-        self.layout.append_line(&mut self.lines, order.iter().map(|&place| row[place].as_deref()));
-        if self.lines.len() >= PIECE { self.drain() } else { Ok(()) }
+        self.layout.append_line(&mut self.lines, order.iter().map(|&index| row[index].as_deref()));
+        if self.lines.len() >= CHUNK { self.flush() } else { Ok(()) }
     }
 
-    /// Writes what is left and the trailer of the compression.
+    /// Writes the remaining lines and the trailer of the compression.
     pub(super) fn finish(mut self) -> io::Result<W> {
-        self.drain()?;
+        self.flush()?;
         match self.encoder {
             Encoder::Gzip(encoder) => encoder.finish(),
             Encoder::Zstd(encoder) => encoder.finish(),
@@ -154,7 +154,7 @@ impl<W: Write> PartWriter<W> {
         }
     }
 
-    fn drain(&mut self) -> io::Result<()> {
+    fn flush(&mut self) -> io::Result<()> {
         match &mut self.encoder {
             Encoder::Gzip(encoder) => encoder.write_all(&self.lines)?,
             Encoder::Zstd(encoder) => encoder.write_all(&self.lines)?,

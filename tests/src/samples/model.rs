@@ -1,4 +1,4 @@
-//! What a made-up table holds: how a row is born and how it changes.
+//! A made-up table: how its rows are created and how they change.
 
 use super::layout::Layout;
 use super::random::Random;
@@ -12,13 +12,13 @@ pub(super) struct Model {
     /// In the order of the schema.
     pub(super) columns: &'static [&'static str],
     pub(super) layout: Layout,
-    /// The row that belongs to a number; different numbers have different keys.
+    /// Creates the row of a number; different numbers have different keys.
     pub(super) fresh: fn(u64, &mut Random) -> Row,
-    /// Gives at least one compared column outside the key another value.
+    /// Changes at least one compared column outside the key.
     pub(super) update: fn(&mut Row, &mut Random),
-    /// Gives columns that are not compared another value, and no other column.
+    /// Changes only columns that are not compared.
     pub(super) touch: fn(&mut Row, &mut Random),
-    /// Writes the same values in another way.
+    /// Spells the same values differently.
     pub(super) respell: fn(&mut Row),
 }
 
@@ -33,7 +33,7 @@ pub(super) enum Fate {
 }
 
 impl Model {
-    /// The row after its fate; `None` when it is gone.
+    /// The row after the change; `None` if it is deleted.
     pub(super) fn after(&self, fate: Fate, mut row: Row, random: &mut Random) -> Option<Row> {
         match fate {
             Fate::Delete => return None,
@@ -46,7 +46,7 @@ impl Model {
     }
 }
 
-/// Puts another text into a field: draws until it differs. `draw` has at least two outcomes.
+/// Replaces the text of a field by another one: draws until it differs. `draw` has at least two outcomes.
 pub(super) fn redraw(field: &mut Option<String>, random: &mut Random, draw: fn(&mut Random) -> Option<String>) {
     let mut drawn = draw(random);
     while drawn == *field {
@@ -55,14 +55,14 @@ pub(super) fn redraw(field: &mut Option<String>, random: &mut Random, draw: fn(&
     *field = drawn;
 }
 
-/// Puts the next of `words` into a field, whatever the case of the one there; any other text becomes the first.
+/// Replaces a word by the next one of `words`, ignoring case; any other text is replaced by the first word.
 pub(super) fn advance(field: &mut Option<String>, words: &[&str]) {
-    let place = words.iter().position(|word| field.as_deref().is_some_and(|old| old.eq_ignore_ascii_case(word)));
-    let next = place.map_or(0, |place| (place + 1) % words.len());
+    let index = words.iter().position(|word| field.as_deref().is_some_and(|old| old.eq_ignore_ascii_case(word)));
+    let next = index.map_or(0, |index| (index + 1) % words.len());
     *field = Some(words[next].to_owned());
 }
 
-/// Writes the text of a field in another way; NULL stays.
+/// Rewrites the text of a field; NULL stays NULL.
 pub(super) fn rewrite(field: &mut Option<String>, text: impl FnOnce(&str) -> String) {
     if let Some(old) = field {
         *old = text(old);

@@ -1,4 +1,4 @@
-//! Numbers that look random and follow from a seed.
+//! Pseudo-random numbers from a seed.
 
 /// SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014).
 #[derive(Debug, Clone)]
@@ -14,8 +14,8 @@ pub(super) fn mix(number: u64) -> u64 {
 }
 
 impl Random {
-    /// The stream that belongs to `number` under `seed`, whichever streams were drawn from before.
-    pub(super) fn of(seed: u64, number: u64) -> Self {
+    /// The stream of `number` under `seed`, independent of all other streams.
+    pub(super) fn new(seed: u64, number: u64) -> Self {
         Self(mix(seed.wrapping_mul(GOLDEN)) ^ mix(number.wrapping_add(GOLDEN)))
     }
 
@@ -50,7 +50,7 @@ impl Random {
         values[self.below(values.len() as u64) as usize]
     }
 
-    /// The numbers from 0 to `count - 1` in any order.
+    /// The numbers from 0 to `count - 1` in random order.
     pub(super) fn shuffled(&mut self, count: usize) -> Vec<usize> {
         let mut numbers: Vec<usize> = (0..count).collect();
         for last in (1..count).rev() {
@@ -60,8 +60,8 @@ impl Random {
     }
 }
 
-/// The numbers from 0 to `count - 1` in another order, one at a time and without holding them: a Feistel network over
-/// the next power of four, walked until it comes back into range.
+/// The numbers from 0 to `count - 1` in another order, computed one at a time without storing them: a Feistel network
+/// over the next power of four, repeated until the result is in range.
 #[derive(Debug, Clone)]
 pub(super) struct Permutation {
     count: u64,
@@ -76,8 +76,8 @@ impl Permutation {
         Self { count, half_bits: bits.div_ceil(2).max(1), seed }
     }
 
-    /// Where `number` goes; `number` is below the count.
-    pub(super) fn of(&self, number: u64) -> u64 {
+    /// The number that takes the place of `number`, which is below the count.
+    pub(super) fn apply(&self, number: u64) -> u64 {
         let mut number = self.encrypt(number);
         while number >= self.count {
             number = self.encrypt(number);
@@ -103,14 +103,14 @@ mod tests {
     fn a_permutation_reaches_every_number_once() {
         for count in [1, 2, 3, 16, 17, 1000, 4097] {
             let permutation = Permutation::new(count, 7);
-            let mut reached: Vec<u64> = (0..count).map(|number| permutation.of(number)).collect();
+            let mut reached: Vec<u64> = (0..count).map(|number| permutation.apply(number)).collect();
             reached.sort_unstable();
             assert_eq!(reached, (0..count).collect::<Vec<_>>());
         }
     }
 
     #[test]
-    fn the_first_numbers_are_those_of_the_published_algorithm() {
+    fn the_first_numbers_match_the_published_algorithm() {
         let mut random = Random(1234567);
         let drawn: Vec<u64> = (0..3).map(|_| random.next()).collect();
         assert_eq!(drawn, [6457827717110365317, 3203168211198807973, 9817491932198370423]);

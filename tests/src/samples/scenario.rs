@@ -1,4 +1,4 @@
-//! Which exports there are: what each tenant's source system did from one version to the next.
+//! The list of exports: what each tenant's source system did between two versions.
 
 use super::Counts;
 use super::export::Export;
@@ -13,26 +13,26 @@ use std::path::Path;
 pub(super) struct Scenario {
     tenant: &'static str,
     model: &'static Model,
-    /// The tenant's exports have a byte order mark and CR LF.
+    /// Whether the tenant's exports have a byte order mark and CR LF.
     windows: bool,
     nights: &'static [Night],
 }
 
-/// What happened before one version was exported. On the first night there is nothing to change or delete.
+/// The changes before one version was exported. On the first night, rows can only be inserted.
 struct Night {
     version: &'static str,
     insert: u64,
     update: usize,
     delete: usize,
-    /// Rows that change in columns alone that are not compared.
+    /// Rows that change only in columns that are not compared.
     touch: usize,
-    /// Rows whose values are written in another way.
+    /// Rows whose values are spelled differently.
     respell: usize,
     rows_reversed: bool,
     columns_reversed: bool,
 }
 
-/// A night on which nothing happened.
+/// A night without changes.
 const QUIET: Night = Night {
     version: "",
     insert: 0,
@@ -48,7 +48,7 @@ const fn first(version: &'static str, insert: u64) -> Night {
     Night { version, insert, ..QUIET }
 }
 
-/// Every scenario of `samples/exports`, but for `test_table`, which is written out by hand.
+/// Every scenario of `samples/exports`, except `test_table`, whose rows are written by hand.
 pub(super) const ALL: &[Scenario] = &[
     Scenario {
         tenant: "acme",
@@ -66,7 +66,7 @@ pub(super) const ALL: &[Scenario] = &[
                 rows_reversed: true,
                 ..QUIET
             },
-            // Exported a second time that night, by hand: nothing to publish.
+            // Exported a second time that night, manually: nothing to publish.
             Night { version: "20260103_V0002", touch: 60, respell: 30, ..QUIET },
         ],
     },
@@ -177,7 +177,7 @@ pub(super) const ALL: &[Scenario] = &[
     },
 ];
 
-/// `samples/late`: a corrected delivery of the first day, which came when the later days had been published.
+/// `samples/late`: a corrected delivery of the first day, which arrived after the later days had been published.
 pub(super) const LATE: Scenario = Scenario {
     tenant: "acme",
     model: &orders::MODEL,
@@ -188,10 +188,10 @@ pub(super) const LATE: Scenario = Scenario {
 impl Scenario {
     /// Writes the exports of all nights under `exports`.
     pub(super) fn write_all(&self, exports: &Path) -> io::Result<Vec<Counts>> {
-        let mut table = Holding::of(self);
+        let mut table = SourceTable::new(self);
         let mut counts = Vec::new();
         for night in self.nights {
-            counts.push(table.pass(night));
+            counts.push(table.apply(night));
             table.write(night, exports)?;
         }
         Ok(counts)
@@ -199,9 +199,9 @@ impl Scenario {
 
     /// Writes the export of the last night alone.
     pub(super) fn write_last(&self, exports: &Path) -> io::Result<()> {
-        let mut table = Holding::of(self);
+        let mut table = SourceTable::new(self);
         for night in self.nights {
-            table.pass(night);
+            table.apply(night);
         }
         self.nights.last().map_or(Ok(()), |night| table.write(night, exports))
     }
@@ -212,40 +212,40 @@ impl Scenario {
     }
 }
 
-/// The table as the source system holds it.
-struct Holding<'a> {
+/// The table in the source system.
+struct SourceTable<'a> {
     scenario: &'a Scenario,
     seed: u64,
     rows: Vec<Row>,
     next_number: u64,
-    /// Drives everything but the first values of a row, which follow from its number.
+    /// Decides everything except the first values of a row, which depend on its number.
     random: Random,
 }
 
-impl<'a> Holding<'a> {
-    fn of(scenario: &'a Scenario) -> Self {
+impl<'a> SourceTable<'a> {
+    fn new(scenario: &'a Scenario) -> Self {
         let seed = scenario.seed();
-        Self { scenario, seed, rows: Vec::new(), next_number: 0, random: Random::of(seed, u64::MAX) }
+        Self { scenario, seed, rows: Vec::new(), next_number: 0, random: Random::new(seed, u64::MAX) }
     }
 
-    fn pass(&mut self, night: &Night) -> Counts {
+    fn apply(&mut self, night: &Night) -> Counts {
         let model = self.scenario.model;
         let fates = night.fates(self.rows.len(), &mut self.random);
         let rows = std::mem::take(&mut self.rows).into_iter().zip(&fates);
         self.rows = rows.filter_map(|(row, &fate)| model.after(fate, row, &mut self.random)).collect();
         for number in self.next_number..self.next_number + night.insert {
-            self.rows.push((model.fresh)(number, &mut Random::of(self.seed, number)));
+            self.rows.push((model.fresh)(number, &mut Random::new(self.seed, number)));
         }
         self.next_number += night.insert;
-        let met = |fate| fates.iter().filter(|&&met| met == fate).count() as u64;
+        let number_of = |fate| fates.iter().filter(|&&other| other == fate).count() as u64;
         Counts {
             tenant: self.scenario.tenant.to_owned(),
             table: model.table.to_owned(),
             version: night.version.to_owned(),
             rows: self.rows.len() as u64,
             inserted: night.insert,
-            updated: met(Fate::Update),
-            deleted: met(Fate::Delete),
+            updated: number_of(Fate::Update),
+            deleted: number_of(Fate::Delete),
         }
     }
 
@@ -273,8 +273,8 @@ impl Night {
             .chain(repeat_n(Fate::Touch, self.touch))
             .chain(repeat_n(Fate::Respell, self.respell));
         let mut fates = vec![Fate::Keep; count];
-        for (place, fate) in random.shuffled(count).into_iter().zip(drawn) {
-            fates[place] = fate;
+        for (index, fate) in random.shuffled(count).into_iter().zip(drawn) {
+            fates[index] = fate;
         }
         fates
     }

@@ -11,7 +11,7 @@ pub(super) mod web_events;
 use super::model::Row;
 use super::random::Random;
 
-/// A row from texts, where `None` is NULL.
+/// A row of texts, in which `None` is NULL.
 fn row<const N: usize>(fields: [Option<String>; N]) -> Row {
     fields.into()
 }
@@ -44,19 +44,19 @@ fn time_of_day(random: &mut Random) -> String {
     format!("{:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60)
 }
 
-/// `2025-03-09 14:05:59`, with `between` where the blank is.
-fn date_and_time(random: &mut Random, between: char) -> String {
+/// `2025-03-09 14:05:59`, with `separator` instead of the blank.
+fn date_and_time(random: &mut Random, separator: char) -> String {
     let date = iso_date(random);
-    format!("{date}{between}{}", time_of_day(random))
+    format!("{date}{separator}{}", time_of_day(random))
 }
 
-/// An amount of `low` to `high` cents, written with two digits behind the point.
+/// An amount of `low` to `high` cents, with two digits after the point.
 fn cents(random: &mut Random, low: u64, high: u64) -> String {
     let cents = random.between(low, high);
     format!("{}.{:02}", cents / 100, cents % 100)
 }
 
-/// The same decimal number with one digit fewer or more behind its point.
+/// The same decimal number with one digit fewer or more after the point.
 fn other_decimal(text: &str) -> String {
     match text.strip_suffix('0') {
         Some(shorter) if text.contains('.') && !shorter.ends_with('.') => shorter.to_owned(),
@@ -65,7 +65,7 @@ fn other_decimal(text: &str) -> String {
     }
 }
 
-/// The same floating-point number, also one that was written in another way before.
+/// Another spelling of the same floating-point number, even if it was respelled before.
 fn other_float(text: &str) -> String {
     match text {
         "0.0" => "-0.0".to_owned(),

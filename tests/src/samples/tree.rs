@@ -1,13 +1,13 @@
-//! Folders that appear whole or not at all.
+//! Creates folders atomically: they appear complete or not at all.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Fills a folder aside and puts it in the place of `target`, whatever was there.
+/// Fills a temporary folder and replaces `target` with it, whatever was there.
 pub(super) fn replace<T>(target: &Path, fill: impl FnOnce(&Path) -> io::Result<T>) -> io::Result<T> {
-    let (made, old) = (aside(target, "making")?, aside(target, "old")?);
-    let result = fill_anew(&made, fill)?;
+    let (made, old) = (temporary(target, "making")?, temporary(target, "old")?);
+    let result = fill_empty(&made, fill)?;
     remove(&old)?;
     if target.exists() {
         fs::rename(target, &old).map_err(failed("replace", target))?;
@@ -17,33 +17,33 @@ pub(super) fn replace<T>(target: &Path, fill: impl FnOnce(&Path) -> io::Result<T
     Ok(result)
 }
 
-/// Fills a folder aside and renames it to `target`, which must not exist, or be empty.
+/// Fills a temporary folder and renames it to `target`, which must not exist, or be empty.
 pub(super) fn create<T>(target: &Path, fill: impl FnOnce(&Path) -> io::Result<T>) -> io::Result<T> {
     if target.exists() && fs::read_dir(target).map_err(failed("list", target))?.next().is_some() {
         let message = format!("{} is not empty; remove it or name another folder", target.display());
         return Err(io::Error::new(io::ErrorKind::AlreadyExists, message));
     }
-    let made = aside(target, "making")?;
-    let result = fill_anew(&made, fill)?;
-    // An empty folder gives way to a folder that is renamed over it.
+    let made = temporary(target, "making")?;
+    let result = fill_empty(&made, fill)?;
+    // Renaming a folder over an empty one replaces it.
     fs::rename(&made, target).map_err(failed("rename into place", target))?;
     Ok(result)
 }
 
-/// For `map_err`: says what was being done to which path.
+/// For `map_err`: adds what was being done to which path.
 pub(super) fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> io::Error {
     move |error| io::Error::new(error.kind(), format!("cannot {doing} {}: {error}", path.display()))
 }
 
-fn fill_anew<T>(folder: &Path, fill: impl FnOnce(&Path) -> io::Result<T>) -> io::Result<T> {
+fn fill_empty<T>(folder: &Path, fill: impl FnOnce(&Path) -> io::Result<T>) -> io::Result<T> {
     remove(folder)?;
     fs::create_dir_all(folder).map_err(failed("create", folder))?;
     fill(folder)
 }
 
-fn aside(target: &Path, purpose: &str) -> io::Result<PathBuf> {
+fn temporary(target: &Path, purpose: &str) -> io::Result<PathBuf> {
     let Some(name) = target.file_name() else {
-        let message = format!("{} does not end in a folder's name", target.display());
+        let message = format!("{} does not end with the name of a folder", target.display());
         return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
     };
     Ok(target.with_file_name(format!(".{}.{purpose}", name.to_string_lossy())))

@@ -1,4 +1,4 @@
-//! The modes of files: what the user's umask says, neither wider nor narrower.
+//! File modes follow the user's umask exactly.
 
 use std::fs;
 use std::io::Read as _;
@@ -6,22 +6,22 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::hygiene::{BINARY, GOOD, tidemark_behind, tree};
-use crate::world::World;
+use crate::hygiene::{BINARY, GOOD, tidemark_through, tree};
+use crate::workspace::Workspace;
 
-/// Does everything that writes: publishes, fails, holds, plans, approves, replays, and prints a delta into a file.
-fn everything(world: &World, umask: &str) {
+/// Runs every command that writes: publishes, fails, holds, plans, approves, replays, and writes a delta to a file.
+fn write_everything(workspace: &Workspace, umask: &str) {
     let row = |n: u32| format!("PK{n};{n};a;x\n");
     let rows = |first: u32, last: u32| (first..=last).map(row).collect::<String>();
-    world.export("acme/test_table/V1", &rows(1, 200));
-    world.export("acme/test_table/V2", &rows(1, 100));
-    world.export("acme/test_table/V3", "PK1;one;a;x\n");
-    world.export("globex/test_table/V1", GOOD);
+    workspace.export("acme/test_table/V1", &rows(1, 200));
+    workspace.export("acme/test_table/V2", &rows(1, 100));
+    workspace.export("acme/test_table/V3", "PK1;one;a;x\n");
+    workspace.export("globex/test_table/V1", GOOD);
     let script = format!("umask {umask}; exec \"$0\" \"$@\"");
     let tidemark = |status: i32, arguments: &[&str]| {
-        let said = tidemark_behind(world, &["sh", "-c", &script], arguments);
-        assert_eq!(said.status, status, "{arguments:?}: {}", said.transcript());
-        said.stdout
+        let output = tidemark_through(workspace, &["sh", "-c", &script], arguments);
+        assert_eq!(output.status, status, "{arguments:?}: {}", output.transcript());
+        output.stdout
     };
     tidemark(1, &["run", "exports"]);
     let plan = tidemark(0, &["plan", "acme/test_table/V2", "--format", "json"]);
@@ -33,10 +33,10 @@ fn everything(world: &World, umask: &str) {
     tidemark(0, &["delta", "test_table", &folder("V1"), &folder("V2"), "-o", "out/delta.ndjson"]);
 }
 
-/// The mode of everything below some folders, with its path.
-fn modes(world: &World, folders: &[&str]) -> Vec<(String, bool, u32)> {
+/// The path and mode of everything in these folders, and whether it is a folder.
+fn modes(workspace: &Workspace, folders: &[&str]) -> Vec<(String, bool, u32)> {
     let below = |folder: &&str| {
-        let root = world.path(folder);
+        let root = workspace.path(folder);
         let own = (Path::new("").to_path_buf(), fs::symlink_metadata(&root).unwrap());
         let path = |path: &Path| format!("{folder}/{}", path.display());
         let entries = tree(&root).into_iter().chain([own]);
@@ -52,10 +52,10 @@ fn has(modes: &[(String, bool, u32)], pieces: [&str; 2]) -> bool {
 }
 
 #[test]
-fn under_umask_077_nothing_is_open_to_anybody_else() {
-    let world = World::new();
-    everything(&world, "077");
-    let modes = modes(&world, &["out", ".tidemark"]);
+fn umask_077_keeps_everything_private() {
+    let workspace = Workspace::new();
+    write_everything(&workspace, "077");
+    let modes = modes(&workspace, &["out", ".tidemark"]);
     for pieces in
         [["out/acme", "part-"], ["out/again", "part-"], ["out/", "delta.ndjson"], [".tidemark/changes", "part-"]]
     {
@@ -68,10 +68,10 @@ fn under_umask_077_nothing_is_open_to_anybody_else() {
 }
 
 #[test]
-fn under_umask_022_what_is_published_can_be_read_by_all() {
-    let world = World::new();
-    everything(&world, "022");
-    let modes = modes(&world, &["out"]);
+fn umask_022_makes_published_files_readable_by_all() {
+    let workspace = Workspace::new();
+    write_everything(&workspace, "022");
+    let modes = modes(&workspace, &["out"]);
     assert!(has(&modes, ["out/acme", "part-"]) && has(&modes, ["out/", "delta.ndjson"]), "{modes:#?}");
     for (path, is_folder, mode) in modes {
         assert_eq!(mode, if is_folder { 0o755 } else { 0o644 }, "{path}: {mode:o}");
@@ -79,37 +79,37 @@ fn under_umask_022_what_is_published_can_be_read_by_all() {
 }
 
 #[test]
-fn under_umask_002_what_is_published_can_be_written_by_the_group() {
-    let world = World::new();
-    everything(&world, "002");
-    for (path, is_folder, mode) in modes(&world, &["out", ".tidemark/changes"]) {
+fn umask_002_makes_published_files_writable_by_the_group() {
+    let workspace = Workspace::new();
+    write_everything(&workspace, "002");
+    for (path, is_folder, mode) in modes(&workspace, &["out", ".tidemark/changes"]) {
         assert_eq!(mode, if is_folder { 0o775 } else { 0o664 }, "{path}: {mode:o}");
     }
 }
 
-/// The files that the registry has only while somebody has it open.
+/// These files exist only while the registry is open.
 #[test]
-fn the_registrys_own_temporary_files_are_no_wider_than_the_umask() {
-    let world = World::new();
-    world.export("acme/test_table/V1", GOOD);
-    // Enough to tell that a pipe cannot hold it: then the run ends no sooner than it is read.
+fn temporary_files_of_the_registry_respect_the_umask() {
+    let workspace = Workspace::new();
+    workspace.export("acme/test_table/V1", GOOD);
+    // The report must exceed the capacity of a pipe, so that the run waits until it is read.
     for n in 0..2000 {
-        world.write(&format!("exports/stray-{n:0>100}"), b"");
+        workspace.write(&format!("exports/stray-{n:0>100}"), b"");
     }
     let mut run = Command::new("sh")
         .args(["-c", "umask 077; exec \"$0\" \"$@\"", BINARY, "run", "exports", "--format", "json"])
-        .current_dir(world.path(""))
+        .current_dir(workspace.path(""))
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
     let mut stdout = run.stdout.take().unwrap();
     stdout.read_exact(&mut [0]).unwrap();
-    let modes = modes(&world, &[".tidemark", "out"]);
+    let modes = modes(&workspace, &[".tidemark", "out"]);
     let mut rest = Vec::new();
     stdout.read_to_end(&mut rest).unwrap();
     assert_eq!(run.wait().unwrap().code(), Some(1));
-    assert!(rest.len() > 64 << 10, "the run did not wait");
+    assert!(rest.len() > 64 << 10, "the report fits into a pipe, so the run did not wait");
     for name in ["registry.sqlite-wal", "registry.sqlite-shm"] {
         assert!(has(&modes, [".tidemark", name]), "{modes:#?}");
     }

@@ -1,23 +1,23 @@
-//! Names that try to escape, from the command line, from folders and from manifests.
+//! Names that try to escape: on the command line, of folders, and in manifests.
 
 use std::fs::{self, File};
 
-use crate::hygiene::{GOOD, fifo, files, sample, tidemark_in_time, tree};
-use crate::world::{World, gzip};
+use crate::hygiene::{GOOD, copy_sample, fifo, files, tidemark_with_timeout, tree};
+use crate::workspace::{Workspace, gzip};
 
-/// A version of a table that is complete by its manifest.
+/// A version of a table whose exports have a manifest.
 const LEDGER: &str = "acme/ledger_entries/20260101_V0001";
 
 #[test]
-fn names_on_the_command_line_cannot_leave_the_exports() {
-    let world = World::new();
-    world.export("acme/test_table/V1", GOOD);
-    assert_eq!(world.run().status, 0);
-    // What the names below would lead to.
-    world.write("x/test_table/V1/part.csv.gz", &gzip(GOOD.as_bytes()));
+fn names_on_the_command_line_cannot_escape_the_exports() {
+    let workspace = Workspace::new();
+    workspace.export("acme/test_table/V1", GOOD);
+    assert_eq!(workspace.run().status, 0);
+    // A target for the names below.
+    workspace.write("x/test_table/V1/part.csv.gz", &gzip(GOOD.as_bytes()));
     let long = format!("acme/test_table/{}", "9".repeat(300));
     let longer = "x".repeat(5000);
-    let before: Vec<_> = tree(&world.path("")).into_keys().collect();
+    let before: Vec<_> = tree(&workspace.path("")).into_keys().collect();
     for arguments in [
         &["history", "../x/test_table"][..],
         &["history", "../x"],
@@ -53,16 +53,20 @@ fn names_on_the_command_line_cannot_leave_the_exports() {
         &["delta", "test_table", "none", "exports/acme/test_table/V1", "--previous", "V\n", "-o", "ops"],
         &["tables", "../test_table"],
     ] {
-        let said = world.tidemark(arguments);
-        assert_eq!(said.status, 1, "{arguments:?}: {}", said.transcript());
-        assert!(said.stderr.starts_with("error: ") && said.stdout.is_empty(), "{arguments:?}: {}", said.transcript());
-        assert_eq!(tree(&world.path("")).into_keys().collect::<Vec<_>>(), before, "{arguments:?}");
+        let output = workspace.tidemark(arguments);
+        assert_eq!(output.status, 1, "{arguments:?}: {}", output.transcript());
+        assert!(
+            output.stderr.starts_with("error: ") && output.stdout.is_empty(),
+            "{arguments:?}: {}",
+            output.transcript()
+        );
+        assert_eq!(tree(&workspace.path("")).into_keys().collect::<Vec<_>>(), before, "{arguments:?}");
     }
 }
 
 #[test]
-fn folders_whose_names_are_too_long_or_not_plain_are_strays() {
-    let world = World::new();
+fn folders_with_long_or_unusual_names_are_strays() {
+    let workspace = Workspace::new();
     let names = [
         "x".repeat(129),
         "x".repeat(255),
@@ -73,55 +77,56 @@ fn folders_whose_names_are_too_long_or_not_plain_are_strays() {
         "Ünï".into(),
     ];
     for name in &names {
-        world.export(&format!("{name}/test_table/V1"), GOOD);
-        world.export(&format!("acme/test_table/{name}"), GOOD);
+        workspace.export(&format!("{name}/test_table/V1"), GOOD);
+        workspace.export(&format!("acme/test_table/{name}"), GOOD);
     }
-    // The longest name there can be, and one that only looks as if it led upwards.
+    // The longest valid name, and one that only looks like a parent folder.
     let longest = "x".repeat(128);
-    world.export(&format!("{longest}/test_table/{longest}"), GOOD);
-    world.export("acme/test_table/1..", GOOD);
-    let (status, report) = world.run_json();
+    workspace.export(&format!("{longest}/test_table/{longest}"), GOOD);
+    workspace.export("acme/test_table/1..", GOOD);
+    let (status, report) = workspace.run_json();
     assert_eq!(status, 1, "{report:#}");
     let strays = report["strays"].as_array().unwrap();
     assert_eq!(strays.len(), 2 * names.len(), "{report:#}");
     assert!(strays.iter().all(|stray| stray["problem"].as_str().unwrap().starts_with("not a usable name")));
-    assert_eq!(world.statuses(&format!("{longest}/test_table"))[&longest], "SUCCEEDED");
-    assert_eq!(files(&world.path("out")).len(), 2);
+    assert_eq!(workspace.statuses(&format!("{longest}/test_table"))[&longest], "SUCCEEDED");
+    assert_eq!(files(&workspace.path("out")).len(), 2);
 }
 
 #[test]
-fn a_part_whose_name_has_control_characters_is_refused() {
-    let world = World::new();
-    world.export("acme/test_table/V1", GOOD);
+fn part_names_with_control_characters_are_refused() {
+    let workspace = Workspace::new();
+    workspace.export("acme/test_table/V1", GOOD);
     for (version, name) in [("V2", "a\nb.csv.gz"), ("V3", "\u{1b}]0;owned\u{7}.csv.gz"), ("V4", "a\u{202e}zg.vsc.gz")] {
-        world.write(&format!("exports/acme/test_table/{version}/{name}"), &gzip(GOOD.as_bytes()));
+        workspace.write(&format!("exports/acme/test_table/{version}/{name}"), &gzip(GOOD.as_bytes()));
     }
-    world.write("exports/acme/test_table/V5/Übersicht (1) 'neu'.csv.gz", &gzip(b"PK1;1;a;x\n"));
-    let said = world.run();
-    assert_eq!(said.status, 1, "{}", said.transcript());
+    workspace.write("exports/acme/test_table/V5/Übersicht (1) 'neu'.csv.gz", &gzip(b"PK1;1;a;x\n"));
+    let output = workspace.run();
+    assert_eq!(output.status, 1, "{}", output.transcript());
     for shown in ["V2/a\\nb.csv.gz", "V3/\\u{1b}]0;owned\\u{7}.csv.gz", "V4/a\\u{202e}zg.vsc.gz"] {
-        let told = format!(
+        let message = format!(
             "error: exports/acme/test_table/{shown}: the file's name has characters that cannot be shown\nhelp: rename or remove it\n"
         );
-        assert!(said.stderr.contains(&told), "{}", said.stderr);
+        assert!(output.stderr.contains(&message), "{}", output.stderr);
     }
-    assert_eq!(world.published("acme/test_table/V5")[0]["previous"], "V1");
+    assert_eq!(workspace.published("acme/test_table/V5")[0]["previous"], "V1");
 }
 
-/// What the only version waits for when its manifest names such a part.
+/// What the only version waits for if its manifest names this part.
 fn waits_for(part: &str) -> String {
-    let world = World::new();
-    let folder = sample(&world, LEDGER);
-    // What such a name could lead to: whoever opened one would wait for ever.
-    fifo(&world, "exports/acme/ledger_entries/pipe");
-    fifo(&world, &format!("exports/{LEDGER}/_b/pipe"));
+    let workspace = Workspace::new();
+    let folder = copy_sample(&workspace, LEDGER);
+    // Targets for such names: opening one would block forever.
+    fifo(&workspace, "exports/acme/ledger_entries/pipe");
+    fifo(&workspace, &format!("exports/{LEDGER}/_b/pipe"));
     let manifest = serde_json::json!({ "parts": [{ "name": part, "size": 0 }] });
     fs::write(folder.join("_manifest.json"), manifest.to_string()).unwrap();
-    let said = tidemark_in_time(&world, &["run", "exports"]);
-    assert!(world.published(LEDGER).is_empty(), "{part}");
-    let status = world.tidemark(&["status"]).stdout;
-    let told = status.lines().find(|line| line.contains("WAITING")).unwrap_or_else(|| panic!("{}", said.transcript()));
-    told.split_once("WAITING  waits for ").unwrap().1.to_owned()
+    let output = tidemark_with_timeout(&workspace, &["run", "exports"]);
+    assert!(workspace.published(LEDGER).is_empty(), "{part}");
+    let status = workspace.tidemark(&["status"]).stdout;
+    let line =
+        status.lines().find(|line| line.contains("WAITING")).unwrap_or_else(|| panic!("{}", output.transcript()));
+    line.split_once("WAITING  waits for ").unwrap().1.to_owned()
 }
 
 #[test]
@@ -138,9 +143,9 @@ fn a_manifest_cannot_name_a_file_outside_its_folder() {
 }
 
 #[test]
-fn a_manifest_that_is_no_manifest_is_told_in_plain_characters() {
-    let world = World::new();
-    let folder = sample(&world, LEDGER);
+fn an_invalid_manifest_is_reported_in_printable_characters() {
+    let workspace = Workspace::new();
+    let folder = copy_sample(&workspace, LEDGER);
     for text in [
         "{\"\\u001b]0;owned\\u0007\": 1}".to_owned(),
         format!("{{\"{}\": 1}}", "x".repeat(100_000)),
@@ -149,44 +154,44 @@ fn a_manifest_that_is_no_manifest_is_told_in_plain_characters() {
         "{\"parts\": [{\"name\": 1, \"size\": -1}]}".into(),
     ] {
         fs::write(folder.join("_manifest.json"), text).unwrap();
-        let said = world.tidemark_with(&["run", "exports"], &[("CLICOLOR_FORCE", "1")]);
-        let told = said.stdout.lines().find(|line| line.contains("WAITING")).unwrap();
-        assert!(told.contains("waits for _manifest.json to be whole: ") && told.len() < 400, "{told}");
-        assert!(!said.stdout.contains(['\u{1b}', '\u{7}']), "{}", said.stdout);
+        let output = workspace.tidemark_with_env(&["run", "exports"], &[("CLICOLOR_FORCE", "1")]);
+        let line = output.stdout.lines().find(|line| line.contains("WAITING")).unwrap();
+        assert!(line.contains("waits for _manifest.json to be whole: ") && line.len() < 400, "{line}");
+        assert!(!output.stdout.contains(['\u{1b}', '\u{7}']), "{}", output.stdout);
     }
 }
 
 #[test]
-fn a_manifest_that_names_a_part_twice_is_not_taken() {
-    let world = World::new();
-    let folder = sample(&world, LEDGER);
+fn a_manifest_that_names_a_part_twice_is_not_accepted() {
+    let workspace = Workspace::new();
+    let folder = copy_sample(&workspace, LEDGER);
     let text = fs::read_to_string(folder.join("_manifest.json")).unwrap();
     let mut manifest: serde_json::Value = serde_json::from_str(&text).unwrap();
     let parts = manifest["parts"].as_array_mut().unwrap();
     parts.push(parts[0].clone());
     fs::write(folder.join("_manifest.json"), manifest.to_string()).unwrap();
-    let said = world.run();
-    assert!(said.stdout.contains("_manifest.json to name part-0000.csv.gz only once"), "{}", said.transcript());
-    assert!(world.published(LEDGER).is_empty());
+    let output = workspace.run();
+    assert!(output.stdout.contains("_manifest.json to name part-0000.csv.gz only once"), "{}", output.transcript());
+    assert!(workspace.published(LEDGER).is_empty());
 }
 
 #[test]
-fn a_manifest_larger_than_any_is_not_read() {
-    let world = World::new();
-    let folder = sample(&world, LEDGER);
-    let whole = fs::read(folder.join("_manifest.json")).unwrap();
-    // A hole of a terabyte costs nothing, unless somebody reads it.
+fn an_oversized_manifest_is_not_read() {
+    let workspace = Workspace::new();
+    let folder = copy_sample(&workspace, LEDGER);
+    let manifest = fs::read(folder.join("_manifest.json")).unwrap();
+    // A sparse file of a terabyte costs nothing, unless it is read.
     for size in [(16 << 20) + 1, 1 << 40] {
         File::create(folder.join("_manifest.json")).unwrap().set_len(size).unwrap();
-        let said = tidemark_in_time(&world, &["run", "exports"]);
-        let told = "waits for _manifest.json to be readable: it is larger than 16 MiB";
-        assert!(said.stdout.contains(told), "{}", said.transcript());
-        assert!(world.published(LEDGER).is_empty());
+        let output = tidemark_with_timeout(&workspace, &["run", "exports"]);
+        let message = "waits for _manifest.json to be readable: it is larger than 16 MiB";
+        assert!(output.stdout.contains(message), "{}", output.transcript());
+        assert!(workspace.published(LEDGER).is_empty());
     }
-    // Up to that size blanks do no harm.
-    let mut padded = whole;
+    // A manifest of exactly that size is read.
+    let mut padded = manifest;
     padded.resize(16 << 20, b' ');
     fs::write(folder.join("_manifest.json"), padded).unwrap();
-    assert_eq!(world.run().status, 0);
-    assert_eq!(world.statuses("acme/ledger_entries")["20260101_V0001"], "SUCCEEDED");
+    assert_eq!(workspace.run().status, 0);
+    assert_eq!(workspace.statuses("acme/ledger_entries")["20260101_V0001"], "SUCCEEDED");
 }

@@ -1,16 +1,16 @@
-//! Values of rows: they stand in operations, and neither in logs nor, where they are `pii`, in the registry.
+//! Row values appear in operations, but never in logs, and `pii` values never in the registry.
 
 use std::fs;
 use std::io::Read as _;
 use std::process::{Command, Stdio};
 
 use crate::hygiene::{BINARY, ORDERS, files};
-use crate::world::{Said, World};
+use crate::workspace::{CommandOutput, Workspace};
 
-/// What no log line may hold: a text in every column that takes one, and numbers that nothing else has.
+/// Texts that no log line may contain: they occur in every string column, and in numbers that occur nowhere else.
 const SECRETS: [&str; 4] = ["s3cr3t", "31415926", "27182818", "1961-07-0"];
 
-/// Orders from `first` to `last` in which every value is a secret; `version` stands in what changes.
+/// Orders from `first` to `last` in which every value is secret; every tenth row contains `version`.
 fn orders(first: u32, last: u32, version: u32) -> String {
     let row = |n: u32| {
         let version = if n.is_multiple_of(10) { version } else { 0 };
@@ -22,81 +22,81 @@ fn orders(first: u32, last: u32, version: u32) -> String {
     ORDERS.to_owned() + &(first..=last).map(row).collect::<String>()
 }
 
-/// Runs a command with everything logged; what it logged and complained has no secret in it.
-fn traced(world: &World, status: i32, arguments: &[&str]) -> Said {
-    let said = world.tidemark_with(arguments, &[("RUST_LOG", "trace")]);
-    assert_eq!(said.status, status, "{arguments:?}: {}", said.transcript());
+/// Runs a command with full logging, and asserts that its stderr contains no secret.
+fn run_traced(workspace: &Workspace, status: i32, arguments: &[&str]) -> CommandOutput {
+    let output = workspace.tidemark_with_env(arguments, &[("RUST_LOG", "trace")]);
+    assert_eq!(output.status, status, "{arguments:?}: {}", output.transcript());
     for secret in SECRETS {
-        assert!(!said.stderr.contains(secret), "{arguments:?}: {}", said.stderr);
+        assert!(!output.stderr.contains(secret), "{arguments:?}: {}", output.stderr);
     }
-    said
+    output
 }
 
-/// A world in which V1 and V2 are published, V3 is held and V4 has failed, all of them logged.
-fn world() -> World {
-    let world = World::new();
-    world.export("acme/orders/V1", &orders(1, 200, 0));
-    world.export("acme/orders/V2", &orders(5, 210, 1));
-    world.export("acme/orders/V3", &orders(5, 50, 1));
-    // The address is not UTF-8 as Athena would see it, and the other columns are as secret as ever.
-    world.export("acme/orders/V4", &orders(5, 210, 2).replace("s3cr3t-2-10@", "s3cr3t\u{FFFD}@"));
-    let said = traced(&world, 1, &["run", "exports"]);
-    assert!(said.stderr.contains("INFO") && said.stderr.contains("Published the version."), "{}", said.stderr);
-    assert!(said.stderr.contains("a masked value is not UTF-8"), "{}", said.stderr);
-    let statuses = world.statuses("acme/orders");
+/// A table whose V1 and V2 are published, V3 is HELD and V4 FAILED, with full logging.
+fn workspace() -> Workspace {
+    let workspace = Workspace::new();
+    workspace.export("acme/orders/V1", &orders(1, 200, 0));
+    workspace.export("acme/orders/V2", &orders(5, 210, 1));
+    workspace.export("acme/orders/V3", &orders(5, 50, 1));
+    // One address is invalid in both engines; its message must not reveal any value.
+    workspace.export("acme/orders/V4", &orders(5, 210, 2).replace("s3cr3t-2-10@", "s3cr3t\u{FFFD}@"));
+    let output = run_traced(&workspace, 1, &["run", "exports"]);
+    assert!(output.stderr.contains("INFO") && output.stderr.contains("Published the version."), "{}", output.stderr);
+    assert!(output.stderr.contains("a masked value is not UTF-8"), "{}", output.stderr);
+    let statuses = workspace.statuses("acme/orders");
     let expected = [("V1", "SUCCEEDED"), ("V2", "SUCCEEDED"), ("V3", "HELD"), ("V4", "FAILED")];
     assert_eq!(statuses.iter().map(|(v, s)| (v.as_str(), s.as_str())).collect::<Vec<_>>(), expected);
-    world
+    workspace
 }
 
 #[test]
-fn no_log_line_has_a_value_of_a_row_in_it() {
-    let world = world();
-    let operations = world.published("acme/orders/V2");
+fn logs_never_contain_row_values() {
+    let workspace = workspace();
+    let operations = workspace.published("acme/orders/V2");
     for op in ["INSERT", "UPDATE", "DELETE"] {
         let operation = operations.iter().find(|operation| operation["op"] == op).unwrap().to_string();
         assert!(operation.contains("s3cr3t") && operation.contains("31415926"), "{operation}");
     }
-    let plan = traced(&world, 0, &["plan", "acme/orders/V3"]);
-    // The keys it shows are no personal data; what it logs has none of them.
+    let plan = run_traced(&workspace, 0, &["plan", "acme/orders/V3"]);
+    // The plan shows keys, which are not personal data here; the log must not contain them.
     assert!(plan.stdout.contains("31415926"), "{}", plan.stdout);
     let hash = plan.stdout.split_once("plan ").unwrap().1.split_whitespace().next().unwrap();
-    traced(&world, 0, &["approve", "acme/orders/V3", hash]);
-    traced(&world, 0, &["replay", "acme/orders/V2", "--out", "again"]);
-    traced(&world, 0, &["retry", "acme/orders/V4"]);
-    traced(&world, 1, &["run", "exports"]);
+    run_traced(&workspace, 0, &["approve", "acme/orders/V3", hash]);
+    run_traced(&workspace, 0, &["replay", "acme/orders/V2", "--out", "again"]);
+    run_traced(&workspace, 0, &["retry", "acme/orders/V4"]);
+    run_traced(&workspace, 1, &["run", "exports"]);
     let folder = |version: &str| format!("exports/acme/orders/{version}");
-    traced(&world, 0, &["delta", "orders", &folder("V1"), &folder("V2")]);
-    for looks in [&["status"][..], &["history", "acme/orders"], &["tables", "orders"]] {
-        let said = traced(&world, 0, looks);
-        assert!(!said.stdout.contains("s3cr3t"), "{}", said.stdout);
+    run_traced(&workspace, 0, &["delta", "orders", &folder("V1"), &folder("V2")]);
+    for command in [&["status"][..], &["history", "acme/orders"], &["tables", "orders"]] {
+        let output = run_traced(&workspace, 0, command);
+        assert!(!output.stdout.contains("s3cr3t"), "{}", output.stdout);
     }
 }
 
 #[test]
-fn the_registry_has_no_personal_data_in_it() {
-    let world = world();
+fn the_registry_never_contains_personal_data() {
+    let workspace = workspace();
     for n in 0..2000 {
-        world.write(&format!("exports/stray-{n:0>100}"), b"");
+        workspace.write(&format!("exports/stray-{n:0>100}"), b"");
     }
-    world.export("acme/orders/V5", &orders(5, 211, 3));
-    // While the run waits for its reader, what it wrote last stands in the write-ahead log.
+    workspace.export("acme/orders/V5", &orders(5, 211, 3));
+    // While the run waits for its reader, its last writes are in the write-ahead log.
     let mut run = Command::new(BINARY)
         .args(["run", "exports", "--format", "json"])
-        .current_dir(world.path(""))
+        .current_dir(workspace.path(""))
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
     let mut stdout = run.stdout.take().unwrap();
     stdout.read_exact(&mut [0]).unwrap();
-    let state = world.path(".tidemark");
+    let state = workspace.path(".tidemark");
     let registry = |name: &str| String::from_utf8_lossy(&fs::read(state.join(name)).unwrap()).into_owned();
     let (file, log) = (registry("registry.sqlite"), registry("registry.sqlite-wal"));
     stdout.read_to_end(&mut Vec::new()).unwrap();
     run.wait().unwrap();
     for (name, text) in [("file", &file), ("log", &log), ("file at the end", &registry("registry.sqlite"))] {
-        // Samples are there, with their keys and with what stands for a masked value.
+        // The plan's samples are stored, with their keys and masked values.
         for expected in ["31415926", "customer_email", "\"***\""] {
             assert!(text.contains(expected), "{name} lacks {expected}");
         }
@@ -105,14 +105,14 @@ fn the_registry_has_no_personal_data_in_it() {
 }
 
 #[test]
-fn a_row_that_is_taken_for_a_header_is_not_shown_where_columns_are_pii() {
-    let world = World::new();
-    // Headers may name the columns in any order, so the address may stand first.
-    world.export("acme/orders/V1", "s3cr3t@example.com,31415926,eu,paid,1.00,,1961-07-01 00:00:00,job\n");
-    let said = traced(&world, 1, &["run", "exports"]);
-    assert!(said.stderr.contains("part.csv.gz:1: the first line names none of the columns"), "{}", said.stderr);
-    assert!(said.stderr.contains("`header: false`"), "{}", said.stderr);
-    let state = world.path(".tidemark");
+fn a_row_mistaken_for_a_header_is_not_shown_if_columns_are_pii() {
+    let workspace = Workspace::new();
+    // A header may name the columns in any order, so a row may start with the address.
+    workspace.export("acme/orders/V1", "s3cr3t@example.com,31415926,eu,paid,1.00,,1961-07-01 00:00:00,job\n");
+    let output = run_traced(&workspace, 1, &["run", "exports"]);
+    assert!(output.stderr.contains("part.csv.gz:1: the first line names none of the columns"), "{}", output.stderr);
+    assert!(output.stderr.contains("`header: false`"), "{}", output.stderr);
+    let state = workspace.path(".tidemark");
     for file in files(&state) {
         let bytes = fs::read(state.join(&file)).unwrap();
         assert!(!String::from_utf8_lossy(&bytes).contains("s3cr3t"), "{}", file.display());

@@ -1,85 +1,85 @@
-//! Fifos, sockets and devices: they are refused, and nothing waits for them.
+//! Fifos, sockets and devices are refused, and nothing blocks on them.
 
 use std::fs;
 use std::os::unix::fs::FileTypeExt as _;
 use std::os::unix::net::UnixListener;
 use std::process::Command;
 
-use crate::hygiene::{BINARY, GOOD, fifo, sample, tidemark_in_time};
-use crate::world::{World, gzip, ndjson};
+use crate::hygiene::{BINARY, GOOD, copy_sample, fifo, tidemark_with_timeout};
+use crate::workspace::{Workspace, gzip, ndjson};
 
 const PROBLEM: &str = "not a regular file";
 
 #[test]
-fn a_part_that_is_a_fifo_or_a_socket_is_refused_and_the_rest_goes_on() {
-    let world = World::new();
-    world.export("acme/test_table/V1", GOOD);
-    fifo(&world, "exports/acme/test_table/V2/part.csv.gz");
-    fs::create_dir(world.path("exports/acme/test_table/V3")).unwrap();
-    let _socket = UnixListener::bind(world.path("exports/acme/test_table/V3/part.csv.gz")).unwrap();
-    world.export("acme/test_table/V4", "PK1;1;a;x\nPK2;3;b;y\n");
-    fifo(&world, "exports/pipe");
-    let said = tidemark_in_time(&world, &["run", "exports"]);
-    assert_eq!(said.status, 1, "{}", said.transcript());
+fn fifo_and_socket_parts_are_refused_and_the_run_continues() {
+    let workspace = Workspace::new();
+    workspace.export("acme/test_table/V1", GOOD);
+    fifo(&workspace, "exports/acme/test_table/V2/part.csv.gz");
+    fs::create_dir(workspace.path("exports/acme/test_table/V3")).unwrap();
+    let _socket = UnixListener::bind(workspace.path("exports/acme/test_table/V3/part.csv.gz")).unwrap();
+    workspace.export("acme/test_table/V4", "PK1;1;a;x\nPK2;3;b;y\n");
+    fifo(&workspace, "exports/pipe");
+    let output = tidemark_with_timeout(&workspace, &["run", "exports"]);
+    assert_eq!(output.status, 1, "{}", output.transcript());
     for version in ["V2", "V3"] {
-        let told = format!("error: exports/acme/test_table/{version}/part.csv.gz: {PROBLEM}\nhelp: an export holds");
-        assert!(said.stderr.contains(&told), "{}", said.stderr);
+        let message = format!("error: exports/acme/test_table/{version}/part.csv.gz: {PROBLEM}\nhelp: an export holds");
+        assert!(output.stderr.contains(&message), "{}", output.stderr);
     }
-    assert!(said.stderr.contains("exports/pipe: not a folder"), "{}", said.stderr);
-    assert_eq!(world.published("acme/test_table/V4")[0]["previous"], "V1");
+    assert!(output.stderr.contains("exports/pipe: not a folder"), "{}", output.stderr);
+    assert_eq!(workspace.published("acme/test_table/V4")[0]["previous"], "V1");
 }
 
 #[test]
-fn a_marker_or_a_manifest_that_is_a_fifo_keeps_its_version_waiting() {
-    let world = World::new();
-    for (version, note) in
+fn a_fifo_as_marker_or_manifest_keeps_its_version_waiting() {
+    let workspace = Workspace::new();
+    for (version, file) in
         [("acme/web_events/20260101_V0001", "_SUCCESS"), ("acme/ledger_entries/20260101_V0001", "_manifest.json")]
     {
-        let folder = sample(&world, version);
-        fs::remove_file(folder.join(note)).unwrap();
-        fifo(&world, &format!("exports/{version}/{note}"));
-        let said = tidemark_in_time(&world, &["run", "exports"]);
-        let told = format!("{note} to be a regular file; it is a special file, such as a fifo or a device");
-        assert!(said.stdout.contains(&told), "{}", said.transcript());
-        assert!(world.published(version).is_empty());
+        let folder = copy_sample(&workspace, version);
+        fs::remove_file(folder.join(file)).unwrap();
+        fifo(&workspace, &format!("exports/{version}/{file}"));
+        let output = tidemark_with_timeout(&workspace, &["run", "exports"]);
+        let message = format!("{file} to be a regular file; it is a special file, such as a fifo or a device");
+        assert!(output.stdout.contains(&message), "{}", output.transcript());
+        assert!(workspace.published(version).is_empty());
     }
 }
 
 #[test]
-fn a_part_that_became_a_fifo_is_no_baseline() {
-    let world = World::new();
-    let part = world.export("acme/test_table/V1", GOOD);
-    assert_eq!(world.run().status, 0);
+fn a_part_replaced_by_a_fifo_is_not_a_baseline() {
+    let workspace = Workspace::new();
+    let part = workspace.export("acme/test_table/V1", GOOD);
+    assert_eq!(workspace.run().status, 0);
     fs::remove_file(part).unwrap();
-    fifo(&world, "exports/acme/test_table/V1/part.csv.gz");
-    world.export("acme/test_table/V2", GOOD);
-    let said = tidemark_in_time(&world, &["run", "exports"]);
-    assert_eq!(said.status, 1, "{}", said.transcript());
-    assert!(said.stderr.contains("baseline-changed") && said.stderr.contains(PROBLEM), "{}", said.stderr);
-    assert!(world.published("acme/test_table/V2").is_empty());
+    fifo(&workspace, "exports/acme/test_table/V1/part.csv.gz");
+    workspace.export("acme/test_table/V2", GOOD);
+    let output = tidemark_with_timeout(&workspace, &["run", "exports"]);
+    assert_eq!(output.status, 1, "{}", output.transcript());
+    assert!(output.stderr.contains("baseline-changed") && output.stderr.contains(PROBLEM), "{}", output.stderr);
+    assert!(workspace.published("acme/test_table/V2").is_empty());
 }
 
 #[test]
-fn delta_refuses_what_it_cannot_read_twice() {
-    let world = World::new();
-    fifo(&world, "part.csv.gz");
-    for named in ["part.csv.gz", "/dev/zero", "/dev/stdin"] {
-        let said = tidemark_in_time(&world, &["delta", "test_table", "none", named]);
-        assert_eq!(said.status, 1, "{named}: {}", said.transcript());
-        let told = format!("error: {named}: {PROBLEM}\nhelp: write it to a file first; it is read twice\n");
-        assert_eq!(said.stderr, told);
+fn delta_refuses_input_that_cannot_be_read_twice() {
+    let workspace = Workspace::new();
+    fifo(&workspace, "part.csv.gz");
+    for path in ["part.csv.gz", "/dev/zero", "/dev/stdin"] {
+        let output = tidemark_with_timeout(&workspace, &["delta", "test_table", "none", path]);
+        assert_eq!(output.status, 1, "{path}: {}", output.transcript());
+        let message = format!("error: {path}: {PROBLEM}\nhelp: write it to a file first; it is read twice\n");
+        assert_eq!(output.stderr, message);
     }
 }
 
 #[test]
-fn delta_writes_into_a_special_file_and_never_over_it() {
-    let world = World::new();
-    world.write("new.csv.gz", &gzip(GOOD.as_bytes()));
-    fifo(&world, "pipe");
-    // Whoever reads the pipe would wait for ever for one that was renamed over.
+fn delta_writes_into_a_fifo_without_replacing_it() {
+    let workspace = Workspace::new();
+    workspace.write("new.csv.gz", &gzip(GOOD.as_bytes()));
+    fifo(&workspace, "pipe");
+    // If the fifo were replaced by a file, its reader would block forever.
     let script = "timeout -s KILL 60 cat pipe > got & timeout -s KILL 60 \"$0\" delta test_table none new.csv.gz -o pipe && wait $!";
-    let output = Command::new("sh").args(["-c", script, BINARY]).current_dir(world.path("")).output().unwrap();
+    let output = Command::new("sh").args(["-c", script, BINARY]).current_dir(workspace.path("")).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(fs::symlink_metadata(world.path("pipe")).unwrap().file_type().is_fifo());
-    assert_eq!(ndjson(&fs::read_to_string(world.path("got")).unwrap()).len(), 2);
+    assert!(fs::symlink_metadata(workspace.path("pipe")).unwrap().file_type().is_fifo());
+    assert_eq!(ndjson(&fs::read_to_string(workspace.path("got")).unwrap()).len(), 2);
 }

@@ -1,146 +1,150 @@
-//! What a terminal is made to show: no byte that was delivered moves its cursor, changes its title or starts a line.
+//! Terminal output: no byte of the input can move the cursor, change the title or start a line of its own.
 
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 
 use crate::hygiene::{GOOD, ORDERS, fifo, link};
-use crate::world::{Said, World, gzip};
+use crate::workspace::{CommandOutput, Workspace, gzip};
 
-/// Resets a terminal, rings its bell, sets its title by the controls of C1, and turns the text around.
+/// Resets a terminal, rings its bell, sets its title with C1 controls, and reverses the text direction.
 const EVIL: &str = "\u{1b}c\u{7}\u{9d}owned\u{9c}\u{202e}";
 
-/// The same as it may be shown.
-const SHOWN: &str = "\\u{1b}c\\u{7}\\u{9d}owned\\u{9c}\\u{202e}";
+/// The same text, escaped.
+const ESCAPED: &str = "\\u{1b}c\\u{7}\\u{9d}owned\\u{9c}\\u{202e}";
 
-/// Runs a command as if its output were a terminal: otherwise escape sequences are taken out on the way.
-fn on_a_terminal(world: &World, status: i32, arguments: &[&str]) -> Said {
-    let said = world.tidemark_with(arguments, &[("CLICOLOR_FORCE", "1"), ("RUST_LOG", "trace")]);
-    assert_eq!(said.status, status, "{arguments:?}: {}", said.transcript());
+/// Runs a command as if on a terminal: otherwise escape sequences are stripped from the output.
+fn on_a_terminal(workspace: &Workspace, status: i32, arguments: &[&str]) -> CommandOutput {
+    let output = workspace.tidemark_with_env(arguments, &[("CLICOLOR_FORCE", "1"), ("RUST_LOG", "trace")]);
+    assert_eq!(output.status, status, "{arguments:?}: {}", output.transcript());
     let colours = regex::Regex::new("\u{1b}\\[[0-9;]*m").unwrap();
-    for text in [&said.stdout, &said.stderr] {
+    for text in [&output.stdout, &output.stderr] {
         let plain = colours.replace_all(text, "");
         let harmful = |c: char| (c.is_control() && c != '\n') || ('\u{202a}'..='\u{202e}').contains(&c);
         assert!(!plain.contains(harmful), "{arguments:?}: {plain:?}");
         assert!(!plain.lines().any(|line| line.starts_with("forged")), "{arguments:?}: {plain}");
     }
-    said
+    output
 }
 
 #[test]
-fn a_terminal_would_show_what_is_not_escaped() {
-    // The other tests of this file would prove nothing if colours were never written.
-    let said = World::new().tidemark_with(&["run", "nowhere"], &[("CLICOLOR_FORCE", "1")]);
-    assert!(said.stderr.contains('\u{1b}'), "{:?}", said.stderr);
+fn forced_colours_reach_the_output() {
+    // If colours were never written, the other tests in this file would prove nothing.
+    let output = Workspace::new().tidemark_with_env(&["run", "nowhere"], &[("CLICOLOR_FORCE", "1")]);
+    assert!(output.stderr.contains('\u{1b}'), "{:?}", output.stderr);
 }
 
 #[test]
 fn values_of_bad_rows_are_escaped() {
-    let world = World::new();
-    world.export("acme/test_table/V1", &format!("PK1;{EVIL};a;x\nPK{EVIL};1;a;x\nPK{EVIL};2;a;x\n"));
-    // A value that may span lines.
+    let workspace = Workspace::new();
+    workspace.export("acme/test_table/V1", &format!("PK1;{EVIL};a;x\nPK{EVIL};1;a;x\nPK{EVIL};2;a;x\n"));
+    // A value that spans lines.
     let tickets = "ticket_id,opened_at,customer_email,subject,body,resolution,priority,status,synced_at\n";
     let row = format!("1,2026-01-01T00:00:00Z,,s,b,,\"1\nforged{EVIL}\",new,\n");
-    world.export("acme/support_tickets/V1", &format!("{tickets}{row}"));
-    let said = on_a_terminal(&world, 1, &["run", "exports"]);
-    for told in [
-        format!("`{SHOWN}` is not an int"),
-        format!("key (PK{SHOWN}) appears again with another row"),
-        format!("`1\\nforged{SHOWN}` is not a tinyint"),
+    workspace.export("acme/support_tickets/V1", &format!("{tickets}{row}"));
+    let output = on_a_terminal(&workspace, 1, &["run", "exports"]);
+    for message in [
+        format!("`{ESCAPED}` is not an int"),
+        format!("key (PK{ESCAPED}) appears again with another row"),
+        format!("`1\\nforged{ESCAPED}` is not a tinyint"),
     ] {
-        assert!(said.stderr.contains(&told), "{told}: {}", said.stderr);
+        assert!(output.stderr.contains(&message), "{message}: {}", output.stderr);
     }
     let folder = "exports/acme/test_table/V1";
-    on_a_terminal(&world, 1, &["delta", "test_table", "none", folder, "-o", "ops.ndjson"]);
-    on_a_terminal(&world, 0, &["status"]);
-    on_a_terminal(&world, 0, &["history", "acme/test_table"]);
+    on_a_terminal(&workspace, 1, &["delta", "test_table", "none", folder, "-o", "ops.ndjson"]);
+    on_a_terminal(&workspace, 0, &["status"]);
+    on_a_terminal(&workspace, 0, &["history", "acme/test_table"]);
 }
 
 #[test]
-fn names_in_headers_are_escaped_and_cut() {
-    let world = World::new();
-    world.export("acme/orders/V1", &ORDERS.replace("status", &format!("st{EVIL}us")));
-    world.export("globex/orders/V1", &ORDERS.replace("status", &"x".repeat(100_000)));
-    world.export("initech/orders/V1", &ORDERS.replace("status", "\"sta\nforged\""));
-    let said = on_a_terminal(&world, 1, &["run", "exports"]);
-    assert!(said.stderr.contains(&format!("the header names an unknown column `st{SHOWN}us`")), "{}", said.stderr);
-    assert!(said.stderr.len() < 5000, "{} bytes", said.stderr.len());
-    for looks in [&["status"][..], &["history", "acme/orders"], &["history", "globex/orders"]] {
-        let said = on_a_terminal(&world, 0, looks);
-        assert!(said.stdout.len() < 2000, "{}", said.stdout);
+fn header_names_are_escaped_and_truncated() {
+    let workspace = Workspace::new();
+    workspace.export("acme/orders/V1", &ORDERS.replace("status", &format!("st{EVIL}us")));
+    workspace.export("globex/orders/V1", &ORDERS.replace("status", &"x".repeat(100_000)));
+    workspace.export("initech/orders/V1", &ORDERS.replace("status", "\"sta\nforged\""));
+    let output = on_a_terminal(&workspace, 1, &["run", "exports"]);
+    assert!(
+        output.stderr.contains(&format!("the header names an unknown column `st{ESCAPED}us`")),
+        "{}",
+        output.stderr
+    );
+    assert!(output.stderr.len() < 5000, "{} bytes", output.stderr.len());
+    for command in [&["status"][..], &["history", "acme/orders"], &["history", "globex/orders"]] {
+        let output = on_a_terminal(&workspace, 0, command);
+        assert!(output.stdout.len() < 2000, "{}", output.stdout);
     }
 }
 
 #[test]
 fn values_in_a_plan_are_escaped() {
-    let world = World::new();
+    let workspace = Workspace::new();
     let row = |n: u32, value: &str| format!("PK{n}{EVIL};{n};{value};x\n");
     let rows = |count: u32, value: &str| (0..count).map(|n| row(n, value)).collect::<String>();
-    world.export("acme/test_table/V1", &rows(200, &format!("old{EVIL}")));
-    world.export("acme/test_table/V2", &rows(150, &format!("new{EVIL}")));
-    on_a_terminal(&world, 1, &["run", "exports"]);
-    let said = on_a_terminal(&world, 0, &["plan", "acme/test_table/V2"]);
-    for told in [format!("(PK150{SHOWN})"), "COL_2  old\\u{1b}".into(), "→ new\\u{1b}".into()] {
-        assert!(said.stdout.contains(&told), "{told}: {}", said.stdout);
+    workspace.export("acme/test_table/V1", &rows(200, &format!("old{EVIL}")));
+    workspace.export("acme/test_table/V2", &rows(150, &format!("new{EVIL}")));
+    on_a_terminal(&workspace, 1, &["run", "exports"]);
+    let output = on_a_terminal(&workspace, 0, &["plan", "acme/test_table/V2"]);
+    for message in [format!("(PK150{ESCAPED})"), "COL_2  old\\u{1b}".into(), "→ new\\u{1b}".into()] {
+        assert!(output.stdout.contains(&message), "{message}: {}", output.stdout);
     }
-    on_a_terminal(&world, 0, &["plan", "acme/test_table/V2", "--format", "json"]);
+    on_a_terminal(&workspace, 0, &["plan", "acme/test_table/V2", "--format", "json"]);
 }
 
 #[test]
 fn names_of_files_and_folders_are_escaped() {
-    let world = World::new();
-    world.export("acme/test_table/V1", GOOD);
-    world.write(&format!("exports/{EVIL}/test_table/V1/part.csv.gz"), b"");
-    world.write("exports/a\nforged/test_table/V1/part.csv.gz", b"");
-    world.write(&format!("exports/acme/{EVIL}"), b"");
-    link(&world, "nowhere", &format!("exports/acme/test_table/{EVIL}"));
-    world.write(&format!("exports/acme/test_table/V2/{EVIL}.csv.gz"), &gzip(GOOD.as_bytes()));
-    world.write("exports/acme/test_table/V3/part\nforged.csv.gz", &gzip(b"not;whole\n"));
-    world.write(&format!("exports/acme/test_table/V4/{EVIL}/part.csv.gz"), b"");
-    fifo(&world, &format!("exports/acme/test_table/V5/{EVIL}"));
-    let folder = world.path("exports/acme/test_table/V6");
+    let workspace = Workspace::new();
+    workspace.export("acme/test_table/V1", GOOD);
+    workspace.write(&format!("exports/{EVIL}/test_table/V1/part.csv.gz"), b"");
+    workspace.write("exports/a\nforged/test_table/V1/part.csv.gz", b"");
+    workspace.write(&format!("exports/acme/{EVIL}"), b"");
+    link(&workspace, "nowhere", &format!("exports/acme/test_table/{EVIL}"));
+    workspace.write(&format!("exports/acme/test_table/V2/{EVIL}.csv.gz"), &gzip(GOOD.as_bytes()));
+    workspace.write("exports/acme/test_table/V3/part\nforged.csv.gz", &gzip(b"not;whole\n"));
+    workspace.write(&format!("exports/acme/test_table/V4/{EVIL}/part.csv.gz"), b"");
+    fifo(&workspace, &format!("exports/acme/test_table/V5/{EVIL}"));
+    let folder = workspace.path("exports/acme/test_table/V6");
     fs::create_dir(&folder).unwrap();
     fs::write(folder.join(std::ffi::OsStr::from_bytes(b"\xff\x1b]0;owned\x07")), b"").unwrap();
-    let said = on_a_terminal(&world, 1, &["run", "exports"]);
-    for told in [
-        format!("error: exports/{SHOWN}: not a usable name"),
+    let output = on_a_terminal(&workspace, 1, &["run", "exports"]);
+    for message in [
+        format!("error: exports/{ESCAPED}: not a usable name"),
         "error: exports/a\\nforged: not a usable name".into(),
-        format!("error: exports/acme/{SHOWN}: not a folder"),
-        format!("error: exports/acme/test_table/{SHOWN}: a symbolic link"),
-        format!("error: exports/acme/test_table/V2/{SHOWN}.csv.gz: the file's name"),
+        format!("error: exports/acme/{ESCAPED}: not a folder"),
+        format!("error: exports/acme/test_table/{ESCAPED}: a symbolic link"),
+        format!("error: exports/acme/test_table/V2/{ESCAPED}.csv.gz: the file's name"),
         "error: exports/acme/test_table/V3/part\\nforged.csv.gz: the file's name".into(),
-        format!("error: exports/acme/test_table/V4/{SHOWN}: a folder inside"),
-        format!("error: exports/acme/test_table/V5/{SHOWN}: not a regular file"),
+        format!("error: exports/acme/test_table/V4/{ESCAPED}: a folder inside"),
+        format!("error: exports/acme/test_table/V5/{ESCAPED}: not a regular file"),
         "error: exports/acme/test_table/V6/\u{fffd}\\u{1b}]0;owned\\u{7}: the file's name".into(),
     ] {
-        let plain = said.stderr.replace("\u{1b}[1m\u{1b}[31m", "").replace("\u{1b}[0m", "");
-        assert!(plain.contains(&told), "{told}: {plain}");
+        let plain = output.stderr.replace("\u{1b}[1m\u{1b}[31m", "").replace("\u{1b}[0m", "");
+        assert!(plain.contains(&message), "{message}: {plain}");
     }
-    on_a_terminal(&world, 1, &["run", "exports", "--format", "json"]);
-    on_a_terminal(&world, 0, &["status"]);
-    assert_eq!(world.published("acme/test_table/V1").len(), 4);
+    on_a_terminal(&workspace, 1, &["run", "exports", "--format", "json"]);
+    on_a_terminal(&workspace, 0, &["status"]);
+    assert_eq!(workspace.published("acme/test_table/V1").len(), 4);
 }
 
 #[test]
-fn names_that_are_not_utf8_are_no_harm_to_machines_either() {
-    let world = World::new();
-    world.export("acme/test_table/V1", GOOD);
-    fs::write(world.path("exports").join(std::ffi::OsStr::from_bytes(b"\xff\x1b")), b"").unwrap();
-    let (status, report) = world.run_json();
+fn names_that_are_not_utf8_are_escaped_in_json() {
+    let workspace = Workspace::new();
+    workspace.export("acme/test_table/V1", GOOD);
+    fs::write(workspace.path("exports").join(std::ffi::OsStr::from_bytes(b"\xff\x1b")), b"").unwrap();
+    let (status, report) = workspace.run_json();
     assert_eq!((status, &report["strays"][0]["path"]), (1, &"exports/\u{fffd}\\u{1b}".into()), "{report:#}");
 }
 
 #[test]
-fn what_the_user_named_is_escaped_too() {
-    let world = World::new();
+fn command_line_arguments_are_escaped() {
+    let workspace = Workspace::new();
     let root = format!("root{EVIL}");
-    world.write(&format!("{root}/acme/test_table/V1/part.csv.gz"), &gzip(b"PK1;one;a;x\n"));
-    fs::create_dir(world.path(&format!("empty{EVIL}"))).unwrap();
+    workspace.write(&format!("{root}/acme/test_table/V1/part.csv.gz"), &gzip(b"PK1;one;a;x\n"));
+    fs::create_dir(workspace.path(&format!("empty{EVIL}"))).unwrap();
     let state = format!("state{EVIL}");
-    on_a_terminal(&world, 0, &["run", &format!("empty{EVIL}"), "--state", "fresh"]);
-    let said = on_a_terminal(&world, 1, &["run", &root, "--state", &state, "--out", &format!("out{EVIL}")]);
-    assert!(said.stdout.contains(&format!("Operations are in out{SHOWN}.")), "{}", said.stdout);
-    on_a_terminal(&world, 0, &["retry", "acme/test_table/V1", "--state", &state]);
-    on_a_terminal(&world, 1, &["plan", "acme/test_table/V1", "--state", &state]);
+    on_a_terminal(&workspace, 0, &["run", &format!("empty{EVIL}"), "--state", "fresh"]);
+    let output = on_a_terminal(&workspace, 1, &["run", &root, "--state", &state, "--out", &format!("out{EVIL}")]);
+    assert!(output.stdout.contains(&format!("Operations are in out{ESCAPED}.")), "{}", output.stdout);
+    on_a_terminal(&workspace, 0, &["retry", "acme/test_table/V1", "--state", &state]);
+    on_a_terminal(&workspace, 1, &["plan", "acme/test_table/V1", "--state", &state]);
     for arguments in [
         &["run", EVIL][..],
         &["status", "--state", EVIL],
@@ -155,7 +159,7 @@ fn what_the_user_named_is_escaped_too() {
         &["delta", EVIL, "none", EVIL],
         &["tables", EVIL],
     ] {
-        let said = on_a_terminal(&world, 1, arguments);
-        assert!(!said.stderr.is_empty(), "{arguments:?}");
+        let output = on_a_terminal(&workspace, 1, arguments);
+        assert!(!output.stderr.is_empty(), "{arguments:?}");
     }
 }

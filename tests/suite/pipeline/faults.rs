@@ -1,19 +1,23 @@
-//! Whatever fails in the pipeline on AWS, nothing is lost, nothing invented, and every lease is free at the end.
+//! Whatever fails in the pipeline on AWS, no operation is lost or invented, and every lease is free at the end.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use runtime::change_set::Comparison;
-use runtime::store::{Status, Store as _, TableKey};
+use runtime::name::TableKey;
+use runtime::plan::Comparison;
+use runtime::store::{Status, Store as _};
 use serde_json::{Value as Json, json};
 
 use super::{Journey, orders};
 use crate::deployment::{Deployment, Faults, calls, forget_calls, wait};
 use crate::stack::Stack;
-use crate::world::tell;
+use crate::workspace::add_to_summary;
 
-/// Every kind of call that the functions make, as rules that strike each of them.
-fn one_rule_for_each(kinds: &BTreeSet<(String, String, String)>, fault: &Json) -> Json {
-    let rule = |(service, operation, caller): &(String, String, String)| {
+/// A kind of call: service, operation and caller.
+type CallKind = (String, String, String);
+
+/// One fault rule for each kind of call.
+fn one_rule_for_each(kinds: &BTreeSet<CallKind>, fault: &Json) -> Json {
+    let rule = |(service, operation, caller): &CallKind| {
         let mut rule = fault.clone();
         rule["match"] = json!(format!("^{service} {operation} {caller}$"));
         rule
@@ -21,11 +25,14 @@ fn one_rule_for_each(kinds: &BTreeSet<(String, String, String)>, fault: &Json) -
     kinds.iter().map(rule).collect()
 }
 
-fn kinds() -> BTreeSet<(String, String, String)> {
-    let text = |call: &Json, name: &str| call[name].as_str().unwrap().to_owned();
-    let calls = calls();
-    let kind = |call: &Json| (text(call, "service"), text(call, "operation"), text(call, "caller"));
-    calls
+fn kind(call: &Json) -> CallKind {
+    let text = |name: &str| call[name].as_str().unwrap().to_owned();
+    (text("service"), text("operation"), text("caller"))
+}
+
+/// The kinds of calls in the log that the pipeline's functions made, without the sweeper's.
+fn logged_kinds() -> BTreeSet<CallKind> {
+    calls()
         .iter()
         .map(kind)
         .filter(|(_, _, caller)| caller.starts_with("tidemark-") && caller != "tidemark-sweep")
@@ -44,7 +51,7 @@ fn by_service(calls: &[Json]) -> String {
 }
 
 #[test]
-fn whatever_call_fails_nothing_is_lost_and_nothing_invented() {
+fn no_operation_is_lost_or_invented_whichever_call_fails() {
     let deployment = Deployment::get();
     forget_calls();
     let clean = Journey::new("clean");
@@ -54,8 +61,11 @@ fn whatever_call_fails_nothing_is_lost_and_nothing_invented() {
     clean.deliver(&deployment, 1);
     deployment.wait_until_done([clean.path("V2").as_str()].into_iter());
     clean.check(&deployment);
-    tell(&format!("calls of the functions for one version: {}", by_service(&calls()[before..])));
-    let kinds = kinds();
+    add_to_summary(&format!(
+        "pipeline: the functions made these calls for one version: {}",
+        by_service(&calls()[before..])
+    ));
+    let kinds = logged_kinds();
     assert!(kinds.len() > 30, "{kinds:?}");
     let faults = [
         ("error", json!({ "what": "error", "nth": 1 })),
@@ -75,15 +85,18 @@ fn whatever_call_fails_nothing_is_lost_and_nothing_invented() {
             Faults::struck()
         };
         journey.check(&deployment);
-        tell(&format!("{name}: {} kinds of calls, struck {struck:?}", kinds.len()));
-        // Some kinds are made once in a function's life.
+        add_to_summary(&format!(
+            "pipeline: fault `{name}` injected into {} kinds of calls, which failed: {struck:?}",
+            kinds.len()
+        ));
+        // Some calls are made only once in the life of a function.
         assert!(struck.values().sum::<usize>() > kinds.len() / 3, "{struck:?}");
     }
 }
 
 #[test]
-fn whatever_call_fails_while_athena_computes_nothing_is_lost_and_nothing_invented() {
-    let _alone = Deployment::get();
+fn no_operation_is_lost_or_invented_when_a_call_fails_while_athena_computes() {
+    let _exclusive = Deployment::get();
     let deployment = Deployment::new("faulty", &["NativeBytes=0"]);
     let deliver = |journey: &Journey| {
         for (version, name) in ["V1", "V2"].into_iter().enumerate() {
@@ -95,7 +108,7 @@ fn whatever_call_fails_while_athena_computes_nothing_is_lost_and_nothing_invente
     let clean = Journey::new("athenaclean");
     deliver(&clean);
     clean.check(&deployment);
-    let mut kinds = kinds();
+    let mut kinds = logged_kinds();
     kinds.retain(|(.., caller)| caller.ends_with("-plan") || caller.ends_with("-athena"));
     assert!(kinds.len() > 10, "{kinds:?}");
     for (name, fault) in [("error", json!({ "what": "error" })), ("lost", json!({ "what": "drop_after" }))] {
@@ -104,15 +117,16 @@ fn whatever_call_fails_while_athena_computes_nothing_is_lost_and_nothing_invente
         let struck = {
             let _faults = Faults::new(&one_rule_for_each(&kinds, &fault));
             let is_lost = name == "lost";
-            let of_athena = |action: &str| json!({ "action": action, "error": "InternalServerException", "status": 500, "after": is_lost });
-            let _failures =
-                Stack::get().failures(&json!([of_athena("StartQueryExecution"), of_athena("GetQueryExecution")]));
+            let failed_call = |action: &str| json!({ "action": action, "error": "InternalServerException", "status": 500, "after": is_lost });
+            let _failures = Stack::get()
+                .inject_failures(&json!([failed_call("StartQueryExecution"), failed_call("GetQueryExecution")]));
             deliver(&journey);
             Faults::struck()
         };
         journey.check(&deployment);
-        tell(&format!(
-            "{name} while Athena computes: {} kinds of calls, struck {struck:?}, and 2 of Athena's own",
+        add_to_summary(&format!(
+            "pipeline: fault `{name}` injected into {} kinds of calls while Athena computes, which failed: {struck:?}; \
+             and into 2 calls of Athena",
             kinds.len()
         ));
         assert!(struck.values().sum::<usize>() > kinds.len() / 3, "{struck:?}");
@@ -120,31 +134,29 @@ fn whatever_call_fails_while_athena_computes_nothing_is_lost_and_nothing_invente
 }
 
 #[test]
-fn whatever_call_of_the_sweeper_fails_it_sweeps() {
+fn the_sweeper_finishes_whichever_of_its_calls_fails() {
     let deployment = Deployment::get();
     deployment.put("sweeping/web_events/V1/part-0000.tsv.zst", b"");
     deployment.wait_for("sweeping/web_events/V1", Status::Waiting);
     forget_calls();
-    deployment.sweep("to see its calls");
-    let text = |call: &Json, name: &str| call[name].as_str().unwrap().to_owned();
-    let of_sweeper = calls().into_iter().filter(|call| call["caller"] == "tidemark-sweep");
-    let kinds: BTreeSet<_> =
-        of_sweeper.map(|call| (text(&call, "service"), text(&call, "operation"), text(&call, "caller"))).collect();
+    deployment.sweep("to log its calls");
+    let kinds: BTreeSet<CallKind> =
+        calls().iter().filter(|call| call["caller"] == "tidemark-sweep").map(kind).collect();
     assert!(kinds.len() > 2, "{kinds:?}");
     for what in ["error", "drop_before", "drop_after"] {
         let _faults = Faults::new(&one_rule_for_each(&kinds, &json!({ "what": what })));
         let answer = deployment.sweep(what);
         assert!(answer["started"].is_u64(), "{answer}");
     }
-    tell(&format!("{} kinds of calls of the sweeper, each failing in three ways", kinds.len()));
+    add_to_summary(&format!("pipeline: {} kinds of calls of the sweeper failed in three ways each", kinds.len()));
 }
 
 #[test]
-fn a_step_whose_calls_keep_failing_is_tried_again_by_the_flow() {
+fn a_step_whose_calls_keep_failing_is_retried_by_the_flow() {
     let deployment = Deployment::get();
     let journey = Journey::new("steps");
     let rule = |what: &str| json!({ "match": what, "what": "error", "nth": 1, "count": 5 });
-    // As often as the SDK tries: the step fails, and is begun anew.
+    // As often as the SDK tries, so the step fails and is started again.
     let rules = json!([
         rule("^dynamodb UpdateItem tidemark-lock$"),
         rule("^dynamodb Query tidemark-next$"),
@@ -167,7 +179,7 @@ fn a_step_whose_calls_keep_failing_is_tried_again_by_the_flow() {
 }
 
 #[test]
-fn a_call_that_is_never_answered_is_made_again() {
+fn a_call_that_is_never_answered_is_repeated() {
     let deployment = Deployment::get();
     let rule = |call: &str| json!({ "match": format!("^{call}$"), "what": "hang" });
     let rules = json!([
@@ -177,7 +189,7 @@ fn a_call_that_is_never_answered_is_made_again() {
         rule("kinesis PutRecords tidemark-publish"),
         rule("dynamodb TransactWriteItems tidemark-record"),
     ]);
-    // Several tenants, so that what is waited for is waited for at the same time.
+    // Several tenants, so that the time-outs run at the same time.
     let journeys: Vec<Journey> = (0..5).map(|number| Journey::new(&format!("silence{number}"))).collect();
     forget_calls();
     {
@@ -190,14 +202,14 @@ fn a_call_that_is_never_answered_is_made_again() {
         assert_eq!(Faults::struck()["hang"], 5);
     }
     journeys.iter().for_each(|journey| journey.check(&deployment));
-    tell("5 calls that were never answered, one in each of five steps");
+    add_to_summary("pipeline: 5 calls were never answered, one in each of five steps");
 }
 
 #[test]
-fn a_delta_that_one_function_has_no_time_for_is_computed_by_athena() {
+fn a_delta_too_slow_for_one_function_is_computed_by_athena() {
     let deployment = Deployment::get();
     let journey = Journey::new("hasty");
-    // A function stops its work twenty seconds before its end, and here has no more than these.
+    // A function stops working twenty seconds before its time-out; here it has no more than these.
     deployment.give_time("plan", 20);
     for (version, name) in ["V1", "V2"].into_iter().enumerate() {
         journey.deliver(&deployment, version);
@@ -210,7 +222,7 @@ fn a_delta_that_one_function_has_no_time_for_is_computed_by_athena() {
 }
 
 #[test]
-fn an_execution_leaves_the_rest_to_the_next_one_before_its_history_is_full() {
+fn an_execution_hands_over_to_the_next_before_its_history_is_full() {
     let deployment = Deployment::get();
     deployment.deliver("weary/orders/V1", &orders(0, 3, "open"));
     deployment.wait_for("weary/orders/V1", Status::Succeeded);
@@ -227,14 +239,14 @@ fn an_execution_leaves_the_rest_to_the_next_one_before_its_history_is_full() {
     assert_eq!(next(100, "2099-01-01T00:00:00.000Z"), json!({ "step": "done", "pending": null, "turn": 101 }));
     assert_eq!(next(7, "2026-01-01T00:00:00.000Z"), json!({ "step": "done", "pending": null, "turn": 8 }));
     assert!(deployment.registry.release(&lease, None).unwrap());
-    // Whoever comes next does what is left.
+    // The next execution does the rest.
     deployment.deliver("weary/orders/V3", &orders(0, 5, "open"));
     deployment.wait_until_done(["weary/orders/V2", "weary/orders/V3"].into_iter());
     assert_eq!(deployment.version("weary/orders/V2").unwrap().status, Status::Succeeded);
 }
 
 #[test]
-fn records_that_a_shard_turns_away_are_sent_again_and_no_others() {
+fn only_the_records_that_a_shard_rejected_are_sent_again() {
     let deployment = Deployment::get();
     let journey = Journey::new("shards");
     forget_calls();
@@ -249,24 +261,24 @@ fn records_that_a_shard_turns_away_are_sent_again_and_no_others() {
         }
         assert_eq!(Faults::struck()["entries"], 4);
         let throttled = Faults::struck();
-        tell(&format!("throttled PutRecords: {throttled:?}, entries of a call or all of it"));
+        add_to_summary(&format!("pipeline: throttled PutRecords, whole calls or single entries: {throttled:?}"));
     }
     journey.check(&deployment);
     let (_, number) = deployment.published("shards");
     let operations = journey.expected.values().flatten().filter(|line| line.contains("\"id\":")).count();
-    assert_eq!(number, operations, "what was taken was not sent again");
+    assert_eq!(number, operations, "accepted records were not sent again");
 }
 
 #[test]
-fn a_function_that_is_killed_in_the_midst_of_its_step_is_begun_anew() {
+fn a_function_killed_during_its_step_is_restarted() {
     let deployment = Deployment::get();
-    let places = [
+    let steps = [
         ("plan", "s3 PutObject"),
         ("begin", "kinesis PutRecords"),
         ("publish", "kinesis PutRecords"),
         ("record", "dynamodb TransactWriteItems"),
     ];
-    for (number, (function, call)) in places.iter().enumerate() {
+    for (number, (function, call)) in steps.iter().enumerate() {
         let journey = Journey::new(&format!("killed{number}"));
         forget_calls();
         {
@@ -274,17 +286,17 @@ fn a_function_that_is_killed_in_the_midst_of_its_step_is_begun_anew() {
             let _faults = Faults::new(&json!([rule]));
             journey.deliver(&deployment, 0);
             wait("the call is on its way", || Faults::struck().contains_key("delay"));
-            assert!(kill_function(function) > 0, "{function} does not run");
+            assert!(kill_function(function) > 0, "{function} is not running");
             deployment.wait_for(&journey.path("V1"), Status::Succeeded);
         }
         journey.deliver(&deployment, 1);
         deployment.wait_until_done([journey.path("V2").as_str()].into_iter());
         journey.check(&deployment);
     }
-    tell(&format!("functions killed in the midst of {} steps", places.len()));
+    add_to_summary(&format!("pipeline: functions were killed during {} steps", steps.len()));
 }
 
-/// Kills every process of a function; says how many there were.
+/// Kills every process of a function, and returns how many there were.
 fn kill_function(function: &str) -> usize {
     let wanted = format!("AWS_LAMBDA_FUNCTION_NAME=tidemark-{function}");
     let mut killed = 0;
@@ -300,7 +312,7 @@ fn kill_function(function: &str) -> usize {
 }
 
 #[test]
-fn a_lease_that_expires_under_a_running_step_is_taken_over_and_the_first_writes_nothing_more() {
+fn a_step_whose_lease_expires_is_taken_over_and_writes_nothing_more() {
     let deployment = Deployment::get();
     let journey = Journey::new("expired");
     forget_calls();
@@ -315,7 +327,7 @@ fn a_lease_that_expires_under_a_running_step_is_taken_over_and_the_first_writes_
         deployment.expire(&key);
         assert_eq!(owner(), None);
         deployment.start(&key);
-        wait("another takes it over", || owner().is_some_and(|owner| owner != first));
+        wait("another execution takes over", || owner().is_some_and(|owner| owner != first));
         deployment.wait_for(&journey.path("V1"), Status::Succeeded);
         wait("the first execution has ended", || deployment.running() == 0);
     }

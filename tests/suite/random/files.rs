@@ -1,34 +1,35 @@
-//! Files of an export, written in all the ways that mean the same.
+//! The files of an export, written in all equivalent ways.
 
 use std::io::Write as _;
 
-use runtime::row::{Layout, segments};
+use runtime::canonical::row::Layout;
+use runtime::canonical::row_bytes::segments;
 use runtime::table::{Compression, Source, Table};
 
-use super::{FileDice, Quotes, Written};
+use super::{CellText, FileDice, Quotes};
 use crate::engines::Parts;
 
 /// Writes rows as the parts of an export.
-pub(crate) fn export(table: &'static Table, rows: &[Vec<Written>], dice: &FileDice) -> Parts {
+pub(crate) fn export(table: &'static Table, rows: &[Vec<CellText>], dice: &FileDice) -> Parts {
     texts(table, rows, dice).into_iter().map(|(name, text)| (name, compress(table.source.compression, &text))).collect()
 }
 
 /// The parts before compression.
-pub(crate) fn texts(table: &'static Table, rows: &[Vec<Written>], dice: &FileDice) -> Parts {
+pub(crate) fn texts(table: &'static Table, rows: &[Vec<CellText>], dice: &FileDice) -> Parts {
     let extension = match table.source.compression {
         Compression::Gzip => "csv.gz",
         Compression::Zstd => "csv.zst",
         Compression::None => "csv",
     };
     let die = |at: usize| usize::from(dice.order[at % dice.order.len()]);
-    let mut turns: Vec<usize> = (0..rows.len()).collect();
-    turns.sort_by_key(|at| if dice.style & 1 != 0 { die(*at) } else { 0 });
-    sort_as_the_source_does(table, rows, &mut turns);
+    let mut sequence: Vec<usize> = (0..rows.len()).collect();
+    sequence.sort_by_key(|at| if dice.style & 1 != 0 { die(*at) } else { 0 });
+    sort_like_the_source(table, rows, &mut sequence);
     let bound = |part: usize| part * rows.len() / dice.parts;
     (0..dice.parts)
         .map(|part| {
-            let rows = turns[bound(part)..bound(part + 1)].iter().map(|at| &rows[*at]);
-            // The column order is a part's own matter where a header tells it.
+            let rows = sequence[bound(part)..bound(part + 1)].iter().map(|at| &rows[*at]);
+            // With a header, each part can have its own column order.
             let mut order: Vec<usize> = (0..table.columns.len()).collect();
             if table.source.header && dice.style & 2 != 0 {
                 order.sort_by_key(|at| die(at + part * 7));
@@ -38,8 +39,8 @@ pub(crate) fn texts(table: &'static Table, rows: &[Vec<Written>], dice: &FileDic
         .collect()
 }
 
-/// Three of four sources list their rows by their keys: up, down, or by the last key column first.
-fn sort_as_the_source_does(table: &'static Table, rows: &[Vec<Written>], turns: &mut [usize]) {
+/// Three of four sources list their rows by their keys: ascending, descending, or by the last key column first.
+fn sort_like_the_source(table: &'static Table, rows: &[Vec<CellText>], sequence: &mut [usize]) {
     let layout = Layout::new(table);
     let key = |at: &usize| -> Vec<Vec<u8>> {
         let text =
@@ -50,15 +51,15 @@ fn sort_as_the_source_does(table: &'static Table, rows: &[Vec<Written>], turns: 
     };
     match (table.columns.len() + usize::from(table.source.delimiter)) % 4 {
         0 => {}
-        1 => turns.sort_by_key(key),
-        2 => turns.sort_by_key(|at| std::cmp::Reverse(key(at))),
-        _ => turns.sort_by_key(|at| key(at).into_iter().rev().collect::<Vec<_>>()),
+        1 => sequence.sort_by_key(key),
+        2 => sequence.sort_by_key(|at| std::cmp::Reverse(key(at))),
+        _ => sequence.sort_by_key(|at| key(at).into_iter().rev().collect::<Vec<_>>()),
     }
 }
 
 fn text<'a>(
     table: &Table,
-    rows: impl Iterator<Item = &'a Vec<Written>>,
+    rows: impl Iterator<Item = &'a Vec<CellText>>,
     order: &[usize],
     dice: &FileDice,
     part: usize,
@@ -69,7 +70,7 @@ fn text<'a>(
     let mut lines: Vec<String> = Vec::new();
     if table.source.header {
         let names =
-            order.iter().map(|at| field(&table.source, table.columns[*at].name, Quotes::Free, dice.style >> 12));
+            order.iter().map(|at| field(&table.source, table.columns[*at].name, Quotes::Optional, dice.style >> 12));
         lines.push(names.collect::<Vec<_>>().join(&char::from(table.source.delimiter).to_string()));
     }
     for (number, row) in rows.enumerate() {
@@ -89,14 +90,14 @@ fn text<'a>(
 
 fn field(source: &Source, text: &str, quotes: Quotes, die: u32) -> String {
     match source.quote.map(char::from) {
-        Some(quote) if quotes == Quotes::Needed || (quotes == Quotes::Free && die & 1 != 0) => {
+        Some(quote) if quotes == Quotes::Needed || (quotes == Quotes::Optional && die & 1 != 0) => {
             format!("{quote}{}{quote}", text.replace(quote, &format!("{quote}{quote}")))
         }
         _ => text.to_owned(),
     }
 }
 
-/// The bytes as a file of this compression; gzip in two members, which is one file all the same.
+/// Compresses the text; gzip in two members, which is still one file.
 pub(crate) fn compress(compression: Compression, text: &[u8]) -> Vec<u8> {
     match compression {
         Compression::None => text.to_vec(),

@@ -1,10 +1,10 @@
-//! Values, and the spellings that mean them.
+//! Values, and all their spellings.
 
 use runtime::table::{Column, Encoding, Type};
 
 use super::pick;
 
-/// A value by name, and all the texts that mean it. Names differ where canonical values do.
+/// A value: its name, and all the texts that mean it. Two values have different names if their canonical texts differ.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Class {
     pub(super) name: String,
@@ -116,9 +116,9 @@ const DOUBLES: &[&[&str]] = &[
 ];
 
 fn float(known: &[&[&str]], die: u16) -> Class {
-    let place = usize::from(die) % (known.len() + 3);
-    match known.get(place) {
-        Some(spellings) => Class::new(format!("known {place}"), spellings.iter().copied()),
+    let index = usize::from(die) % (known.len() + 3);
+    match known.get(index) {
+        Some(spellings) => Class::new(format!("known {index}"), spellings.iter().copied()),
         None => {
             // An eighth of a small integer is exact in both widths.
             let number = 20.0 + f64::from(die) / 8.0;
@@ -197,13 +197,13 @@ fn base64(bytes: &[u8]) -> String {
     base64::engine::general_purpose::STANDARD.encode(bytes)
 }
 
-/// A moment between eight and sixteen o'clock, so that its offsets stay within the day.
+/// A moment between eight and sixteen o'clock, so that its offsets stay within the same day.
 struct Moment {
     date: String,
     hour: u64,
     minute: u64,
     second: u64,
-    /// With its point; empty, or without trailing zeros.
+    /// Empty, or the point and digits without trailing zeros.
     fraction: &'static str,
 }
 

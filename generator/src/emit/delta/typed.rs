@@ -1,16 +1,16 @@
-//! One column in SQL: from the text of an export to its canonical text.
+//! The SQL expression of one column: from the text in an export to the canonical text.
 //!
-//! The grammars are those of the runtime (`runtime/src/value.rs`), as regular expressions that are tested before any cast:
-//! casts alone round, trim and guess.
+//! The grammars are those of the runtime, written as regular expressions that are tested before any cast, because a
+//! cast alone would round, trim and guess.
 
 use serde::Serialize;
 
+use crate::date_format::{self, Piece};
 use crate::model::{Column, ColumnType, Encoding, Table};
-use crate::validate::format::{self, Piece};
 
-/// A `CASE`, arm by arm.
+/// A `CASE` expression.
 #[derive(Serialize)]
-pub(super) struct Typed {
+pub(super) struct ColumnExpression {
     comment: String,
     arms: Vec<Arm>,
     otherwise: String,
@@ -22,20 +22,20 @@ struct Arm {
     then: String,
 }
 
-impl Typed {
-    /// How much text it is, in bytes.
-    pub(super) fn length(&self) -> usize {
+impl ColumnExpression {
+    /// The length of the expression in bytes.
+    pub(super) fn len(&self) -> usize {
         self.otherwise.len() + self.arms.iter().map(|arm| arm.when.len() + arm.then.len()).sum::<usize>()
     }
 }
 
 /// The expression for a column whose raw text is `raw`.
-pub(super) fn column(table: &Table, column: &Column, raw: String) -> Typed {
+pub(super) fn column(table: &Table, column: &Column, raw: String) -> ColumnExpression {
     let unreadable = format!("chr(0) || {raw}");
     let is_key = table.key_columns().any(|key| key.name == column.name);
     let mut arms: Vec<Arm> = null(table, column, is_key, &raw).into_iter().collect();
     arms.extend(values(&column.ty, &raw).into_iter().map(|(when, then)| Arm { when, then }));
-    Typed { comment: format!("{}  {}", column.name, described(column)), arms, otherwise: unreadable }
+    ColumnExpression { comment: format!("{}  {}", column.name, described(column)), arms, otherwise: unreadable }
 }
 
 fn described(column: &Column) -> String {
@@ -43,7 +43,8 @@ fn described(column: &Column) -> String {
     format!("{}{format}{}", column.ty.name(), if column.nullable { ", nullable" } else { "" })
 }
 
-/// Texts that mean NULL. Where none may stand they are unreadable, but for the empty text of a text column outside the key.
+/// The arm for texts that mean NULL. In a column that is not nullable they are unreadable, except for the empty text in
+/// a text column outside the key.
 fn null(table: &Table, column: &Column, is_key: bool, text: &str) -> Option<Arm> {
     let is_value = |null: &String| null.is_empty() && column.ty.is_text() && !is_key && !column.nullable;
     let nulls: Vec<String> = table.source.nulls.iter().filter(|null| !is_value(null)).cloned().collect();
@@ -54,7 +55,7 @@ fn null(table: &Table, column: &Column, is_key: bool, text: &str) -> Option<Arm>
     Some(Arm { when: format!("{text} IN ({})", literals(&nulls)), then })
 }
 
-/// When a text is a value, and the canonical text it then has.
+/// The conditions under which a text is a value, each with the canonical text.
 fn values(ty: &ColumnType, text: &str) -> Vec<(String, String)> {
     match ty {
         ColumnType::Boolean { words: None } => vec![
@@ -81,7 +82,7 @@ fn values(ty: &ColumnType, text: &str) -> Vec<(String, String)> {
         ColumnType::String => vec![(format!("strpos({text}, chr(65533)) = 0"), text.into())],
         ColumnType::Binary(Encoding::Hex) => vec![(matches(text, "^([0-9a-fA-F]{2})*$"), format!("lower({text})"))],
         ColumnType::Binary(Encoding::Base64) => {
-            // The last digit has no bits beyond the last byte.
+            // The unused bits of the last digit are zero.
             let grammar = "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$";
             vec![(matches(text, grammar), format!("lower(to_hex(from_base64({text})))"))]
         }
@@ -96,16 +97,16 @@ fn integer(text: &str, ty: &str) -> Vec<(String, String)> {
     vec![(is_in_range, format!("CAST(CAST({text} AS {ty}) AS varchar)"))]
 }
 
-/// Digits without meaning, at either end, are any number of zeros.
+/// Insignificant zeros at either end can have any number.
 fn decimal(text: &str, precision: u8, scale: u8) -> Vec<(String, String)> {
     let grammar = format!("^[+-]?0*[0-9]{{0,{}}}(\\.[0-9]{{0,{scale}}}0*)?$", precision - scale);
     let is_value = format!("{} AND {}", matches(text, &grammar), matches(text, "[0-9]"));
-    // Trino's cast takes no more digits than there can be, zeros in front included.
+    // Trino's cast accepts no more digits than the type has, counting leading zeros.
     let significant = format!("regexp_replace({text}, '^([+-]?)0+([0-9])', '$1$2')");
     vec![(is_value, format!("CAST(CAST({significant} AS decimal({precision}, {scale})) AS varchar)"))]
 }
 
-/// The bits of a double, with one NaN and no negative zero.
+/// The bits of a double, with a single NaN and no negative zero.
 fn float(text: &str, ty: &str) -> Vec<(String, String)> {
     let grammar = "^[+-]?([0-9]+(\\.[0-9]*)?|\\.[0-9]+)([eE][+-]?[0-9]+)?$";
     let value = format!("CAST(CAST({text} AS {ty}) AS double)");
@@ -119,17 +120,17 @@ fn float(text: &str, ty: &str) -> Vec<(String, String)> {
     ]
 }
 
-/// ISO 8601 in the letters of a format; `%T` is `T` or a blank, `%E` a point and a fraction or neither.
+/// ISO 8601 in the letters of a format. `%T` is `T` or a space, `%E` an optional decimal point with a fraction.
 const ISO_TIMESTAMP: &str = "%Y-%m-%d%T%H:%M:%S%E";
 const ISO_TIMESTAMPTZ: &str = "%Y-%m-%d%T%H:%M:%S%E%z";
 
-/// The regular expression of a format, and which group is which part.
+/// The regular expression of a format, and the part that each of its groups captures.
 struct Layout {
     pattern: String,
     parts: Vec<char>,
 }
 
-/// `default` is for columns without a format.
+/// Builds the layout of a format, or of `default` for a column without a format.
 fn layout(format: Option<&str>, default: &str) -> Layout {
     let mut layout = Layout { pattern: "^".into(), parts: Vec::new() };
     let Some(format) = format else {
@@ -143,7 +144,7 @@ fn layout(format: Option<&str>, default: &str) -> Layout {
         layout.pattern.push('$');
         return layout;
     };
-    for piece in format::pieces(format).expect("validation has read the format") {
+    for piece in date_format::parse(format).expect("validation has checked the format") {
         match piece {
             Piece::Year => layout.part('Y'),
             Piece::Month => layout.part('m'),
@@ -185,23 +186,23 @@ impl Layout {
         self.pattern.push(literal);
     }
 
-    /// The number of a part's group, from 1.
+    /// The number of the group that captures a part, counting from 1.
     fn group(&self, letter: char) -> Option<usize> {
-        self.parts.iter().position(|part| *part == letter).map(|at| at + 1)
+        self.parts.iter().position(|part| *part == letter).map(|index| index + 1)
     }
 
-    /// The text of one part; nothing where it is not there.
+    /// The text of one part; `None` if the format does not have it.
     fn extract(&self, text: &str, letter: char) -> Option<String> {
         self.group(letter).map(|group| format!("regexp_extract({text}, {}, {group})", literal(&self.pattern)))
     }
 
-    /// The text, its parts in another arrangement.
+    /// The text with its parts rearranged.
     fn rearranged(&self, text: &str, parts: &[(char, &str)]) -> String {
         let mut replacement = String::new();
         for (letter, before) in parts {
             replacement += before;
             match self.group(*letter) {
-                // Behind a group's number no digit follows, since what is between them begins with another character.
+                // The separator that follows never starts with a digit, so the number of the group is unambiguous.
                 Some(group) => replacement += &format!("${group}"),
                 None => replacement += "00",
             }
@@ -213,12 +214,12 @@ impl Layout {
         self.rearranged(text, &[('Y', ""), ('m', "-"), ('d', "-")])
     }
 
-    /// Down to seconds.
-    fn iso_moment(&self, text: &str, between: &str) -> String {
-        self.rearranged(text, &[('Y', ""), ('m', "-"), ('d', "-"), ('H', between), ('M', ":"), ('S', ":")])
+    /// The date and time down to seconds.
+    fn iso_date_time(&self, text: &str, separator: &str) -> String {
+        self.rearranged(text, &[('Y', ""), ('m', "-"), ('d', "-"), ('H', separator), ('M', ":"), ('S', ":")])
     }
 
-    /// Six digits.
+    /// The fraction of a second as six digits.
     fn micros(&self, text: &str) -> String {
         match self.extract(text, 'f') {
             Some(fraction) => format!("rpad(coalesce({fraction}, ''), 6, '0')"),
@@ -226,30 +227,30 @@ impl Layout {
         }
     }
 
-    /// The grammar, and that the day is one of the calendar, from year 1 on.
-    fn is_moment(&self, text: &str) -> String {
+    /// Matches the grammar, and checks that the date exists and is not before year 1.
+    fn is_valid(&self, text: &str) -> String {
         format!("{} AND try_cast({} AS date) >= DATE '0001-01-01'", matches(text, &self.pattern), self.iso_date(text))
     }
 }
 
 fn date(text: &str, layout: &Layout) -> Vec<(String, String)> {
-    vec![(layout.is_moment(text), layout.iso_date(text))]
+    vec![(layout.is_valid(text), layout.iso_date(text))]
 }
 
 fn timestamp(text: &str, layout: &Layout) -> Vec<(String, String)> {
-    vec![(layout.is_moment(text), format!("{} || '.' || {}", layout.iso_moment(text, "T"), layout.micros(text)))]
+    vec![(layout.is_valid(text), format!("{} || '.' || {}", layout.iso_date_time(text, "T"), layout.micros(text)))]
 }
 
-/// As an instant, in UTC.
+/// An instant, in UTC.
 fn timestamptz(text: &str, layout: &Layout) -> Vec<(String, String)> {
-    let offset = layout.extract(text, 'z').expect("validation asks for an offset");
-    // `Z`, or a sign, hours, and perhaps minutes: the minutes from UTC.
+    let offset = layout.extract(text, 'z').expect("validation requires an offset");
+    // The offset is `Z`, or a sign with hours and optional minutes; the result is in minutes.
     let digits = format!("rpad(replace(substr({offset}, 2), ':', ''), 4, '0')");
     let minutes = format!("(CAST(substr({digits}, 1, 2) AS integer) * 60 + CAST(substr({digits}, 3, 2) AS integer))");
     let to_utc = format!("IF(starts_with({offset}, '-'), 1, -1) * {minutes}");
-    let utc = format!("date_add('minute', {to_utc}, CAST({} AS timestamp))", layout.iso_moment(text, " "));
+    let utc = format!("date_add('minute', {to_utc}, CAST({} AS timestamp))", layout.iso_date_time(text, " "));
     vec![(
-        format!("{} AND year({utc}) BETWEEN 1 AND 9999", layout.is_moment(text)),
+        format!("{} AND year({utc}) BETWEEN 1 AND 9999", layout.is_valid(text)),
         format!("replace(substr(CAST({utc} AS varchar), 1, 19), ' ', 'T') || '.' || {} || 'Z'", layout.micros(text)),
     )]
 }
@@ -258,7 +259,7 @@ fn matches(text: &str, pattern: &str) -> String {
     format!("regexp_like({text}, {})", literal(pattern))
 }
 
-/// A text in SQL.
+/// A text as a SQL literal.
 pub(super) fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }

@@ -2,9 +2,10 @@
 
 use serde_json::Value as Json;
 
-use super::super::show::{count, grid};
-use crate::look::why::{Cell, ChangeSet, Changed, Files, Found, SHOWN, Sight};
-use crate::store::{Status, TableKey};
+use crate::cli::output::{count, grid};
+use crate::inspect::why::{Cell, ChangeSet, Changed, Files, Occurrence, SHOWN, Sight};
+use crate::name::TableKey;
+use crate::store::Status;
 
 /// Longest piece of a text that is shown, in characters; JSON has all of it.
 const SHOWN_TEXT: usize = 60;
@@ -62,12 +63,12 @@ fn place(sight: &Sight) -> String {
     }
 }
 
-fn at(row: &Found) -> String {
+fn at(row: &Occurrence) -> String {
     format!("{}:{}", row.part, row.line)
 }
 
 /// Whether what stands at all places is one and the same row.
-fn are_the_same(rows: &[Found]) -> bool {
+fn are_the_same(rows: &[Occurrence]) -> bool {
     rows.iter().all(|row| row.flaw.is_none() && row.columns == rows[0].columns)
 }
 
@@ -98,7 +99,7 @@ fn details(sight: &Sight, before: Option<&Sight>) -> String {
             }))
         }
         [row, ..] if are_the_same(&sight.rows) => text += &columns(row, before, &changed),
-        [Found { flaw: Some(flaw), .. }] => text += &format!("    {flaw}\n"),
+        [Occurrence { flaw: Some(flaw), .. }] => text += &format!("    {flaw}\n"),
         rows => {
             for (place, row) in rows.iter().enumerate() {
                 // What tells it from the first one is what somebody wants to know.
@@ -118,7 +119,7 @@ fn details(sight: &Sight, before: Option<&Sight>) -> String {
     text
 }
 
-fn columns(row: &Found, before: Option<&[Cell]>, changed: &[&Changed]) -> String {
+fn columns(row: &Occurrence, before: Option<&[Cell]>, changed: &[&Changed]) -> String {
     lines(row.columns.iter().map(|cell| {
         let old = before.and_then(|before| before.iter().find(|old| old.column == cell.column));
         let is_new = old.is_some_and(|old| old.mark != cell.mark);

@@ -7,11 +7,11 @@ use serde_json::Value;
 
 use super::Statements;
 use crate::aws::{Aws, why};
+use crate::canonical::row::Layout;
 use crate::error::{Error, Result};
-use crate::row::Layout;
 use crate::snapshot::csv::{Dialect, Splitter};
 use crate::snapshot::part::{Inflated, check_name};
-use crate::snapshot::s3::{self, Place};
+use crate::snapshot::s3::{self, S3Uri};
 use crate::snapshot::{Export, Part};
 use crate::store::same_parts;
 use crate::table::Compression;
@@ -25,7 +25,7 @@ const INFLATED: [&str; 6] = [".bz2", ".deflate", ".lz4", ".lzo", ".snappy", ".zs
 
 /// That no part is one that Athena would read as something else: its name says how it is compressed, and it begins with the
 /// columns in the order of the schema.
-pub(super) fn first_lines(aws: &Aws, layout: &Layout, export: &Export, place: &Place) -> Result<()> {
+pub(super) fn first_lines(aws: &Aws, layout: &Layout, export: &Export, place: &S3Uri) -> Result<()> {
     for part in &export.parts {
         let path = export.folder.path(&part.name);
         check_name(&part.name, &path, layout.table.name, layout.written.compression)?;

@@ -7,8 +7,8 @@ use aws_sdk_athena::types::{
 };
 
 use crate::aws::{Aws, why};
-use crate::change_set::Scan;
 use crate::error::{Error, Result};
+use crate::plan::Scan;
 use crate::telemetry::Watch;
 
 /// How long to wait before a statement is looked at again: at first, and at most.
@@ -58,7 +58,7 @@ impl From<Error> for Failed {
     }
 }
 
-/// Looks at a statement that was started: what it came to, or nothing while it runs.
+/// SecondPass at a statement that was started: what it came to, or nothing while it runs.
 pub(super) fn look(aws: &Aws, id: &str, max_scan: Option<u64>, watch: &Watch) -> Result<Option<Done>, Failed> {
     let looked = aws.wait(aws.athena.get_query_execution().query_execution_id(id).send());
     let looked = looked.map_err(|error| {
@@ -68,7 +68,7 @@ pub(super) fn look(aws: &Aws, id: &str, max_scan: Option<u64>, watch: &Watch) ->
     let execution = looked.query_execution.unwrap_or_else(|| QueryExecution::builder().build());
     let status = execution.status.as_ref();
     let scan = scan(id, &execution);
-    watch.say(&format!("Athena has read {:.1} MB", scan.bytes as f64 / 1e6));
+    watch.message(&format!("Athena has read {:.1} MB", scan.bytes as f64 / 1e6));
     if let Some(most) = max_scan.filter(|most| scan.bytes > *most) {
         let problem = format!("it read {} bytes, and `engine.max_scan` allows {most}", scan.bytes);
         return Err(told("the statement was stopped", id, problem).help("raise it in the schema").into());

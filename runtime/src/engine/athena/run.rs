@@ -9,13 +9,13 @@ use xxhash_rust::xxh3::xxh3_128;
 use super::query::{self, Query};
 use super::{Statements, Totals, Unloaded, checks, not_for_athena};
 use crate::aws::{Aws, token};
-use crate::change_set::Lines;
-use crate::engine::{Failed, Found, Inputs, Reading, Side, Statement, Turned};
+use crate::canonical::row::Layout;
+use crate::change_set::LineSink;
+use crate::engine::{DeltaProgress, DeltaSummary, Failed, Inputs, QueryExecution, Reading, Side};
 use crate::error::{Error, Fault, Result};
 use crate::operation::Head;
-use crate::row::Layout;
 use crate::snapshot::Export;
-use crate::snapshot::s3::{self, Place};
+use crate::snapshot::s3::{self, S3Uri};
 use crate::telemetry::Watch;
 
 /// How often a statement is tried that may go well another time.
@@ -34,7 +34,7 @@ pub struct Athena {
     pub workgroup: String,
     /// Below this statements leave what they write, until it was read; unless told, below `_tidemark` in the bucket of the
     /// exports, which is nobody's tenant.
-    pub results: Option<Place>,
+    pub results: Option<S3Uri>,
     /// How many bytes the work group lets a statement read, where that is known.
     pub cutoff: Option<u64>,
 }
@@ -44,7 +44,7 @@ struct Delta<'a> {
     athena: &'a Athena,
     statements: &'a Statements,
     schema: &'static str,
-    results: Place,
+    results: S3Uri,
     inputs: Inputs<'a>,
     /// Tenant and version of the baseline, and of the snapshot.
     old: Option<Names>,
@@ -56,14 +56,14 @@ struct Delta<'a> {
 
 /// What was read of what a statement left.
 enum Read {
-    All(Box<Found>),
+    All(Box<DeltaSummary>),
     /// There is more.
     Some(Box<Reading>),
 }
 
 /// Where an export lies, as Athena's parameters name it.
 struct Names {
-    place: Place,
+    place: S3Uri,
     tenant: String,
     version: String,
 }
@@ -71,7 +71,7 @@ struct Names {
 impl Names {
     /// An export that is not at `s3://BUCKET/TENANT/TABLE/VERSION` is nothing that the Glue table shows.
     fn of(export: &Export, table: &str) -> Result<Self> {
-        let place = export.folder.s3().as_deref().and_then(Place::parse);
+        let place = export.folder.s3().as_deref().and_then(S3Uri::parse);
         let names = place.as_ref().map(|place| place.key.split('/').collect::<Vec<_>>());
         if let (Some(place), Some([tenant, found, version])) = (&place, names.as_deref())
             && *found == table
@@ -96,8 +96,8 @@ impl Athena {
         head: &Head,
         inputs: Inputs<'_>,
         watch: &Watch,
-        lines: &mut dyn Lines,
-    ) -> Result<Found, Failed> {
+        lines: &mut dyn LineSink,
+    ) -> Result<DeltaSummary, Failed> {
         let run = token();
         let delta = self.of(layout, inputs, watch, &run)?;
         delta.check(layout)?;
@@ -118,14 +118,14 @@ impl Athena {
         layout: &Layout,
         head: &Head,
         inputs: Inputs<'_>,
-        (run, begun, most): (&str, Option<&Statement>, u64),
+        (run, begun, most): (&str, Option<&QueryExecution>, u64),
         watch: &Watch,
-        lines: &mut dyn Lines,
-    ) -> Result<Turned, Failed> {
+        lines: &mut dyn LineSink,
+    ) -> Result<DeltaProgress, Failed> {
         let delta = self.of(layout, inputs, watch, run)?;
         let Some(begun) = begun else {
             delta.check(layout)?;
-            return delta.begin(0).map(Turned::Runs).map_err(of_new);
+            return delta.begin(0).map(DeltaProgress::Running).map_err(of_new);
         };
         if begun.token != delta.token(begun.attempt) {
             // What it left is the delta of something else.
@@ -133,17 +133,19 @@ impl Athena {
             return Err(of_new(Error::overtaken(&inputs.snapshot.label, problem).help("it is compared anew")));
         }
         match query::look(&self.aws, &begun.id, delta.statements.max_scan, watch) {
-            Ok(None) => Ok(Turned::Runs(begun.clone())),
+            Ok(None) => Ok(DeltaProgress::Running(begun.clone())),
             Ok(Some(done)) => match delta.read(layout, head, &done, (begun.reading.as_deref(), most), lines) {
-                Ok(Read::All(found)) => delta.finish(begun, done, Ok(found)).map(Turned::Found),
-                Ok(Read::Some(reading)) => Ok(Turned::Runs(Statement { reading: Some(reading), ..begun.clone() })),
+                Ok(Read::All(found)) => delta.finish(begun, done, Ok(found)).map(DeltaProgress::Finished),
+                Ok(Read::Some(reading)) => {
+                    Ok(DeltaProgress::Running(QueryExecution { reading: Some(reading), ..begun.clone() }))
+                }
                 // What the machine could not read now, it reads when this turn is made again.
                 Err(failed) if failed.error.fault() == Fault::Machine => Err(failed),
-                Err(failed) => delta.finish(begun, done, Err(failed)).map(Turned::Found),
+                Err(failed) => delta.finish(begun, done, Err(failed)).map(DeltaProgress::Finished),
             },
             // It goes on, and the next look may see it.
             Err(query::Failed::Unseen(error)) => Err(of_new(error)),
-            Err(failed) => delta.again(begun, failed).map(Turned::Runs).map_err(of_new),
+            Err(failed) => delta.again(begun, failed).map(DeltaProgress::Running).map_err(of_new),
         }
     }
 
@@ -160,13 +162,13 @@ impl Athena {
         let new = Names::of(inputs.snapshot, table).map_err(of_new)?;
         let results = self.results.clone().unwrap_or_else(|| {
             let bucket = new.place.bucket.clone();
-            Place { bucket, key: "_tidemark/athena".into() }
+            S3Uri { bucket, key: "_tidemark/athena".into() }
         });
         Ok(Delta { athena: self, statements, schema: layout.table.schema, results, inputs, old, new, watch, run })
     }
 
     /// Stops a statement that nobody wants any more, and removes what it left.
-    pub fn abandon(&self, statement: &Statement) {
+    pub fn abandon(&self, statement: &QueryExecution) {
         query::stop(&self.aws, &statement.id);
         if let Some(results) = &self.results {
             let _ = s3::remove(&self.aws, &results.join(&statement.token));
@@ -219,13 +221,13 @@ impl Delta<'_> {
         }
     }
 
-    fn begin(&self, attempt: u32) -> Result<Statement> {
+    fn begin(&self, attempt: u32) -> Result<QueryExecution> {
         let id = query::start(&self.athena.aws, &self.query(attempt))?;
-        Ok(Statement { id, token: self.token(attempt), attempt, reading: None })
+        Ok(QueryExecution { id, token: self.token(attempt), attempt, reading: None })
     }
 
     /// Begins what failed once more, if it may go well another time.
-    fn again(&self, failed: &Statement, why: query::Failed) -> Result<Statement> {
+    fn again(&self, failed: &QueryExecution, why: query::Failed) -> Result<QueryExecution> {
         match why {
             query::Failed::Final(error) | query::Failed::Unseen(error) => {
                 self.give_up(failed);
@@ -243,20 +245,20 @@ impl Delta<'_> {
         }
     }
 
-    fn give_up(&self, statement: &Statement) {
+    fn give_up(&self, statement: &QueryExecution) {
         query::stop(&self.athena.aws, &statement.id);
         let _ = s3::remove(&self.athena.aws, &self.place(statement.attempt));
     }
 
     /// Runs the statement to its end. When nobody wants it any more (the user asked to stop, or the lease is lost), it is
     /// stopped as well.
-    fn wait(&self) -> Result<(Statement, query::Done)> {
+    fn wait(&self) -> Result<(QueryExecution, query::Done)> {
         let mut statement = self.begin(0)?;
         let mut pause = query::FIRST_LOOK;
         loop {
             match query::look(&self.athena.aws, &statement.id, self.statements.max_scan, self.watch) {
                 Ok(Some(done)) => return Ok((statement, done)),
-                Ok(None) => self.watch.rest(pause).inspect_err(|_| self.give_up(&statement))?,
+                Ok(None) => self.watch.sleep(pause).inspect_err(|_| self.give_up(&statement))?,
                 Err(failed) => statement = self.again(&statement, failed)?,
             }
             pause = (pause * 3 / 2).min(query::LAST_LOOK);
@@ -266,10 +268,10 @@ impl Delta<'_> {
     /// Takes away what a statement left, once it was read.
     fn finish(
         &self,
-        statement: &Statement,
+        statement: &QueryExecution,
         done: query::Done,
-        found: Result<Box<Found>, Failed>,
-    ) -> Result<Box<Found>, Failed> {
+        found: Result<Box<DeltaSummary>, Failed>,
+    ) -> Result<Box<DeltaSummary>, Failed> {
         let removed = s3::remove(&self.athena.aws, &self.place(statement.attempt));
         if let Some(export) = self.inputs.baseline {
             checks::still_there(export).map_err(of_old)?;
@@ -305,7 +307,7 @@ impl Delta<'_> {
 
     /// The place below which an attempt leaves everything: what it unloads, which must go where nothing is, and the list of
     /// that.
-    fn place(&self, attempt: u32) -> Place {
+    fn place(&self, attempt: u32) -> S3Uri {
         self.results.join(&self.token(attempt))
     }
 
@@ -332,7 +334,7 @@ impl Delta<'_> {
         head: &Head,
         done: &query::Done,
         (reading, most): (Option<&Reading>, u64),
-        lines: &mut dyn Lines,
+        lines: &mut dyn LineSink,
     ) -> Result<Read, Failed> {
         let (from, totals) = reading.map_or((0, Totals::default()), |reading| (reading.files, reading.totals.clone()));
         let mut unloaded = Unloaded::new(layout, head, totals, lines);
@@ -342,7 +344,7 @@ impl Delta<'_> {
                 let reading = Reading { files: number, totals: unloaded.pause(), draft: String::new(), parts: 0 };
                 return Ok(Read::Some(Box::new(reading)));
             }
-            self.watch.breathe(0).map_err(of_new)?;
+            self.watch.checkpoint(0).map_err(of_new)?;
             let file = place(uri).and_then(|part| s3::open(&self.athena.aws, &part)).map_err(of_new)?;
             unloaded.read(BufReader::new(MultiGzDecoder::new(file)), uri).map_err(of_new)?;
         }
@@ -360,6 +362,6 @@ impl Delta<'_> {
     }
 }
 
-fn place(uri: &str) -> Result<Place> {
-    Place::parse(uri).ok_or_else(|| Error::aws(format!("`{uri}`"), "Athena's manifest names no place in S3"))
+fn place(uri: &str) -> Result<S3Uri> {
+    S3Uri::parse(uri).ok_or_else(|| Error::aws(format!("`{uri}`"), "Athena's manifest names no place in S3"))
 }

@@ -6,13 +6,14 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::change_set::{Comparison, Lines};
-use crate::engine::output::{Layouts, Output, Written, check_conserved};
-use crate::engine::{Failed, Found, Side};
-use crate::error::{Error, IoContext as _, Rejected, Result};
+use crate::canonical::row::Layout;
+use crate::change_set::LineSink;
+use crate::engine::output::{Layouts, Output, OutputTotals, check_conserved};
+use crate::engine::{DeltaSummary, Failed, Side};
+use crate::error::{Error, IoContext as _, Result};
 use crate::operation::Head;
+use crate::plan::Comparison;
 use crate::reject::{Offender, Reason, Rejects};
-use crate::row::Layout;
 use crate::table::Column;
 
 /// Reads the lines of a statement, file by file.
@@ -32,7 +33,7 @@ pub struct Totals {
     before: Seen,
     after: Seen,
     duplicates: u64,
-    written: Written,
+    written: OutputTotals,
 }
 
 /// What was seen of one export.
@@ -78,7 +79,7 @@ impl Seen {
 
 impl<'a> Unloaded<'a> {
     /// Operations go to `lines`. `totals` is what was found before.
-    pub fn new(layout: &'a Layout, head: &'a Head, totals: Totals, lines: &'a mut dyn Lines) -> Self {
+    pub fn new(layout: &'a Layout, head: &'a Head, totals: Totals, lines: &'a mut dyn LineSink) -> Self {
         let mut output = Output::new(Layouts { before: layout, after: layout }, head, lines);
         let Totals { before, after, duplicates, written } = totals;
         output.written = written;
@@ -179,12 +180,12 @@ impl<'a> Unloaded<'a> {
     }
 
     /// What was found, once every file is read. `labels` are what errors call the exports.
-    pub fn finish(self, labels: (&str, &str)) -> Result<Found, Failed> {
+    pub fn finish(self, labels: (&str, &str)) -> Result<DeltaSummary, Failed> {
         let written = self.output.written;
         for (side, label, seen) in [(Side::Snapshot, labels.1, &self.after), (Side::Baseline, labels.0, &self.before)] {
             if !seen.rejects.is_empty() {
                 let rejects = seen.rejects.clone();
-                let error = Error::Rejected(Box::new(Rejected { export: label.into(), rejects }));
+                let error = Error::rejected(label, rejects);
                 return Err(Failed { side, error });
             }
         }
@@ -194,7 +195,7 @@ impl<'a> Unloaded<'a> {
         counts.duplicates = self.duplicates;
         let mut findings = written.findings;
         findings.comparison = Comparison::Athena;
-        Ok(Found {
+        Ok(DeltaSummary {
             counts,
             baseline_fingerprint: self.before.fingerprint,
             fingerprint: self.after.fingerprint,

@@ -3,22 +3,22 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use crate::canonical::row::{Layout, Row};
 use crate::error::{Error, IoContext as _, Result};
 use crate::reject::{self, Offender, Reason, Rejects};
-use crate::row::{Layout, Row};
-use crate::snapshot::csv::{self, Dialect, Flaw, Record};
+use crate::snapshot::csv::{self, CsvError, Dialect, Record};
 use crate::snapshot::part::{Inflated, check_name};
 use crate::snapshot::{Export, Part};
 use crate::telemetry::Watch;
 
+mod field_map;
 mod find;
-mod places;
 
+pub(super) use field_map::FieldMap;
 pub use find::{Sighting, find};
-pub(super) use places::Places;
 
 /// After how many rows the progress is told and a wish to stop is heard.
-const BREATH: u64 = 4096;
+const CHECKPOINT_ROWS: u64 = 4096;
 
 /// Where a row stands.
 #[derive(Debug, Clone, Copy)]
@@ -92,19 +92,19 @@ fn each_record(
     parts: &[Part],
     layout: &Layout,
     watch: &Watch,
-    mut each: impl FnMut(&Part, &Places, Result<Record<'_>, Flaw>) -> Result<()>,
+    mut each: impl FnMut(&Part, &FieldMap, Result<Record<'_>, CsvError>) -> Result<()>,
 ) -> Result<Vec<Part>> {
     let of_part = |part: &Part| {
         let Opened { path, mut reader, places } = open(export, part, layout)?;
         let mut rows = 0;
         while let Some(record) = reader.next_record().map_err(|error| unreadable(error, &path))? {
             rows += 1;
-            if rows % BREATH == 0 {
-                watch.breathe(BREATH)?;
+            if rows % CHECKPOINT_ROWS == 0 {
+                watch.checkpoint(CHECKPOINT_ROWS)?;
             }
             each(part, &places, record)?;
         }
-        watch.breathe(rows % BREATH)?;
+        watch.checkpoint(rows % CHECKPOINT_ROWS)?;
         close(reader, &path, part, rows)
     };
     parts.iter().map(of_part).collect()
@@ -114,7 +114,7 @@ fn each_record(
 pub(super) struct Opened {
     pub(super) path: PathBuf,
     pub(super) reader: Reader,
-    pub(super) places: Places,
+    pub(super) places: FieldMap,
 }
 
 /// Reads the records of a part.
@@ -127,7 +127,7 @@ pub(super) fn open(export: &Export, part: &Part, layout: &Layout) -> Result<Open
     check_name(&part.name, &path, layout.table.name, source.compression)?;
     let inflated = Inflated::new(export.folder.open(&part.name)?, source.compression).at("cannot read", &path)?;
     let mut reader = csv::Reader::new(inflated, Dialect::of(source));
-    let places = if source.header { header(&mut reader, &path, layout)? } else { Places::in_order(layout) };
+    let places = if source.header { header(&mut reader, &path, layout)? } else { FieldMap::in_order(layout) };
     Ok(Opened { path, reader, places })
 }
 
@@ -139,7 +139,7 @@ pub(super) fn close(reader: Reader, path: &Path, part: &Part, rows: u64) -> Resu
     Ok(Part { checksum: Some(seen.checksum), ..part.clone() })
 }
 
-fn header(reader: &mut Reader, path: &Path, layout: &Layout) -> Result<Places> {
+fn header(reader: &mut Reader, path: &Path, layout: &Layout) -> Result<FieldMap> {
     match reader.next_record().map_err(|error| unreadable(error, path))? {
         None => Err(Error::export(path, "the part is empty, where the schema declares a header")
             .help("deliver it again; a part without rows still needs its header")),
@@ -147,14 +147,14 @@ fn header(reader: &mut Reader, path: &Path, layout: &Layout) -> Result<Places> {
             let problem = format!("the header cannot be read: {}", flaw.message);
             Err(Error::export_line(path, flaw.line, problem).help("deliver it again"))
         }
-        Some(Ok(record)) => Places::by_name(&record, path, layout),
+        Some(Ok(record)) => FieldMap::by_name(&record, path, layout),
     }
 }
 
 /// Reads one record into `row`. A wrong number of fields is one reject, otherwise each bad field is one.
 fn read_row(
     layout: &Layout,
-    places: &Places,
+    places: &FieldMap,
     record: &Record<'_>,
     part: &Part,
     rejects: &mut Rejects,
@@ -195,7 +195,7 @@ fn field_count(found: usize, expected: usize, header: bool) -> String {
 /// What the operating system or a service refuses is the machine's fault; what the decoder refuses is the file's.
 pub(super) fn unreadable(error: std::io::Error, path: &Path) -> Error {
     if error.raw_os_error().is_some() || error.get_ref().is_some_and(|inner| inner.is::<Error>()) {
-        return Error::of_reading(error, path);
+        return Error::read(error, path);
     }
     let problem = match error.kind() {
         std::io::ErrorKind::UnexpectedEof => format!("the file ends too early ({error})"),

@@ -4,9 +4,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::shards::Shards;
 use crate::error::{Error, Result};
-use crate::sink::kpl::{Aggregate, OVERHEAD};
+use crate::sink::kinesis::client::client::shards::Shards;
+use crate::sink::kinesis::client::kpl::{Aggregate, OVERHEAD};
 
 /// What one call takes. Ten MiB since 2025; five were taken before, and still are everywhere.
 /// <https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html>
@@ -165,7 +165,7 @@ pub(super) fn batches(entries: Vec<Entry>) -> Vec<Vec<Entry>> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::sink::kinesis::client::client::batch::*;
 
     fn line(number: usize, size: usize) -> Vec<u8> {
         let text = "x".repeat(size);

@@ -1,6 +1,6 @@
 //! How much is sent at once: more while the shards take it, half when they do not.
 
-use crate::breakpoint::unless_wanted;
+use crate::breakpoint::env_override;
 
 /// The smallest round, and the largest: what one shard takes in a quarter of a second, and eight shards in one.
 const LEAST: usize = 256 << 10;
@@ -15,7 +15,7 @@ pub(super) struct Pace(usize);
 
 impl Default for Pace {
     fn default() -> Self {
-        Self(unless_wanted("TIDEMARK_ROUND_BYTES", MOST as u64) as usize)
+        Self(env_override("TIDEMARK_ROUND_BYTES", MOST as u64) as usize)
     }
 }
 
@@ -33,7 +33,7 @@ impl Pace {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::sink::kinesis::client::client::pace::*;
 
     #[test]
     fn rounds_shrink_by_half_and_grow_by_steps() {

@@ -3,8 +3,8 @@
 use memchr::{memchr, memchr_iter, memchr2};
 
 use super::{Dialect, delimiters};
+use crate::canonical::field::Field;
 use crate::reject::Reason;
-use crate::row::Field;
 
 /// The fields of one record, which are found anew for each.
 #[derive(Debug, Default)]
@@ -33,7 +33,7 @@ enum Quotes {
 }
 
 /// What is wrong with a record, also for people.
-type Flaw = (Reason, &'static str);
+type FieldError = (Reason, &'static str);
 
 impl Fields {
     /// How many there are.
@@ -54,7 +54,7 @@ impl Fields {
     }
 
     /// Splits the record that is the first `length` of the bytes.
-    pub(super) fn split(&mut self, bytes: &[u8], length: usize, dialect: Dialect) -> Result<(), Flaw> {
+    pub(super) fn split(&mut self, bytes: &[u8], length: usize, dialect: Dialect) -> Result<(), FieldError> {
         self.spans.clear();
         self.quotes.clear();
         let mut start = 0;
@@ -92,7 +92,7 @@ impl Fields {
         self.quotes.push(quotes);
     }
 
-    fn split_quoted(&mut self, record: &[u8], dialect: Dialect, quote: u8) -> Result<(), Flaw> {
+    fn split_quoted(&mut self, record: &[u8], dialect: Dialect, quote: u8) -> Result<(), FieldError> {
         self.unescaped.clear();
         let mut at = 0;
         loop {
@@ -117,7 +117,7 @@ impl Fields {
     }
 
     /// Takes the field whose text begins at `start`, and gives the place behind its closing quote.
-    fn quoted_field(&mut self, record: &[u8], start: usize, quote: u8, multiline: bool) -> Result<usize, Flaw> {
+    fn quoted_field(&mut self, record: &[u8], start: usize, quote: u8, multiline: bool) -> Result<usize, FieldError> {
         let copied_from = self.unescaped.len();
         let (mut from, mut is_copied) = (start, false);
         loop {
@@ -147,7 +147,7 @@ impl Fields {
 }
 
 /// A CR that is no part of a line end, and NUL, may stand nowhere.
-fn check_characters(record: &[u8]) -> Result<(), Flaw> {
+fn check_characters(record: &[u8]) -> Result<(), FieldError> {
     let mut from = 0;
     while let Some(length) = memchr2(b'\r', 0, &record[from..]) {
         let at = from + length;

@@ -15,8 +15,9 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::name::TableKey;
 use crate::name::natural_place;
-use crate::store::{Extent, Status, TableKey, Version};
+use crate::store::{Extent, Status, Version};
 
 /// An item, or a part of one.
 pub(super) type Item = HashMap<String, AttributeValue>;

@@ -1,4 +1,4 @@
-//! `ledger_entries`: several parts that a manifest names. Its twelve columns of mixed types make about 114 bytes a row.
+//! `ledger_entries`: several parts listed in a manifest. Its twelve columns of mixed types take about 114 bytes a row.
 
 use super::{cents, iso_date, other_decimal, other_float, row, text, time_of_day};
 use crate::samples::layout::{Completeness, Layout};

@@ -1,4 +1,4 @@
-//! `orders`: a key of two columns, and everything else as a schema has it by default.
+//! `orders`: a key of two columns, and the default of everything else.
 
 use super::{cents, date_and_time, other_decimal, row, text};
 use crate::samples::layout::Layout;

@@ -1,4 +1,4 @@
-//! `products`: two parts of plain text, and versions that only natural order sorts.
+//! `products`: two uncompressed parts, and versions that sort correctly only in natural order.
 
 use super::{cents, iso_date, other_decimal, row, text};
 use crate::samples::layout::{Completeness, Compression, Layout};

@@ -1,4 +1,4 @@
-//! `sensor_readings`: every type, each with a second spelling of the same value where it has one.
+//! `sensor_readings`: every type, with a second spelling of the same value if the type has one.
 
 use super::{date_and_time, day_of_2025, iso_date, other_decimal, other_float, row, text, time_of_day};
 use crate::samples::layout::Layout;

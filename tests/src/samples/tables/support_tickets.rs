@@ -1,4 +1,5 @@
-//! `support_tickets`: texts that hold delimiters, quotes and line breaks; `""` is the empty text and nothing is NULL.
+//! `support_tickets`: texts with delimiters, quotes and line breaks; `""` is the empty text, and an empty field is
+//! NULL.
 
 use super::{date_and_time, row, text};
 use crate::samples::layout::Layout;
@@ -80,7 +81,7 @@ fn body(random: &mut Random) -> Option<String> {
     text(random.pick(&BODIES))
 }
 
-/// NULL and the empty text are two values: nobody looked yet, and closed without a word.
+/// NULL and the empty text are two values: not handled yet, and closed without comment.
 fn resolution(random: &mut Random) -> Option<String> {
     (!random.one_in(3)).then(|| random.pick(&RESOLUTIONS).to_owned())
 }

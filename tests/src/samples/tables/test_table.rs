@@ -16,12 +16,12 @@ const EXPORT: Export<'static> = Export {
     columns_reversed: false,
 };
 
-/// Rows of the third export that is made on request: `PK0`, `PK1` and so on.
+/// Rows of the third export, which is made on request: `PK0`, `PK1` and so on.
 const MANY: u64 = 100_000;
 
 type Line = [&'static str; 4];
 
-/// One export: its rows, where the empty text is NULL, and what changed since the one before.
+/// One export: its rows, in which the empty text is NULL, and the changes since the previous one.
 struct Small {
     tenant: &'static str,
     version: &'static str,
@@ -40,7 +40,7 @@ const FIRST: Small = Small {
     deleted: 0,
 };
 
-/// `PK1` is written differently, `PK2` changed, `PK3` is gone, `PK4` is new.
+/// `PK1` is spelled differently, `PK2` changed, `PK3` is deleted, `PK4` is new.
 const SECOND: Small = Small {
     tenant: "acme",
     version: "20260102_V0001",
@@ -61,7 +61,7 @@ const SMALL: [Small; 5] = [
         updated: 0,
         deleted: 0,
     },
-    // NULL became a value, and a value NULL.
+    // NULL becomes a value, and a value becomes NULL.
     Small {
         tenant: "globex",
         version: "20260102_V0001",
@@ -81,18 +81,18 @@ const SMALL: [Small; 5] = [
     },
 ];
 
-/// Writes the committed exports under `exports` and returns what they count.
+/// Writes the committed exports under `exports`, and returns their counts.
 pub(in crate::samples) fn write_small(exports: &Path) -> io::Result<Vec<Counts>> {
     SMALL.iter().map(|small| small.write(exports)).collect()
 }
 
-/// Writes three exports of `acme/test_table` into `out`, which must not exist, or be empty: 3 rows, then 3 of which one
-/// changed, one is new and one is gone, then 100,000.
+/// Writes three exports of `acme/test_table` into `out`, which must not exist, or be empty: 3 rows; then 3 rows, of
+/// which one changed and one is new, while one was deleted; then 100,000 rows.
 pub fn write_three(out: &Path) -> io::Result<Vec<Counts>> {
     tree::create(out, |exports| Ok(vec![FIRST.write(exports)?, SECOND.write(exports)?, write_many(exports)?]))
 }
 
-/// Of the rows before, `PK1` and `PK4` are among the many as they were, and `PK2` is back at its first value.
+/// Of the previous rows, `PK1` and `PK4` are unchanged, and `PK2` has its first value again.
 fn write_many(exports: &Path) -> io::Result<Counts> {
     let (tenant, version) = ("acme", "20260103_V0001");
     EXPORT.write(&folder(exports, tenant, version), |_| (0..MANY).map(numbered))?;

@@ -1,4 +1,4 @@
-//! `web_events`: tabs, no quotes, `\N` for NULL, Zstandard, and a marker beside two parts.
+//! `web_events`: tabs, no quotes, `\N` for NULL, Zstandard, and two parts with a marker.
 
 use super::{date_and_time, row, text};
 use crate::samples::layout::{Completeness, Compression, Layout};

@@ -1,8 +1,9 @@
 //! The rows of one key, as they stand in a part: also those that no delta would take.
 
-use super::{BREATH, Opened, Places, close, field_count, open, unreadable};
+use super::{CHECKPOINT_ROWS, FieldMap, Opened, close, field_count, open, unreadable};
+use crate::canonical::field::Field;
+use crate::canonical::row::{InspectedColumn, Layout};
 use crate::error::Result;
-use crate::row::{Field, Layout, Looked};
 use crate::snapshot::csv::{Dialect, Record};
 use crate::snapshot::{Export, Part};
 use crate::telemetry::Watch;
@@ -13,7 +14,7 @@ pub struct Sighting<'a> {
     /// The line it begins on, from 1.
     pub line: u64,
     /// Its columns in the order of the schema; or why the row has none, where its key alone could be made out.
-    pub columns: Result<Vec<Looked<'a>>, String>,
+    pub columns: Result<Vec<InspectedColumn<'a>>, String>,
 }
 
 /// Gives every row of a part that has this key, in row bytes, to `found`, and the part with the checksum of what was
@@ -31,8 +32,8 @@ pub fn find(
     let (mut rows, mut text) = (0, Vec::new());
     while let Some(record) = reader.next_record().map_err(|error| unreadable(error, &path))? {
         rows += 1;
-        if rows % BREATH == 0 {
-            watch.breathe(BREATH)?;
+        if rows % CHECKPOINT_ROWS == 0 {
+            watch.checkpoint(CHECKPOINT_ROWS)?;
         }
         match record {
             Ok(record) => {
@@ -50,13 +51,13 @@ pub fn find(
             }
         }
     }
-    watch.breathe(rows % BREATH)?;
+    watch.checkpoint(rows % CHECKPOINT_ROWS)?;
     close(reader, &path, part, rows)
 }
 
 /// With a field too many or too few, no text can be told to be of one column rather than another; it could be one that
 /// nobody may see.
-fn columns<'r>(layout: &Layout, places: &Places, record: &'r Record<'_>) -> Result<Vec<Looked<'r>>, String> {
+fn columns<'r>(layout: &Layout, places: &FieldMap, record: &'r Record<'_>) -> Result<Vec<InspectedColumn<'r>>, String> {
     let expected = layout.names.len();
     if record.len() != expected {
         return Err(field_count(record.len(), expected, layout.written.header));

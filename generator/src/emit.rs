@@ -1,0 +1,65 @@
+//! Renders tables as artifacts. Each kind of artifact is one module, with one line in [`EMITTERS`].
+
+pub(crate) mod artifact;
+mod athena;
+mod cloudformation;
+mod ddl;
+mod delta;
+mod json_schema;
+mod registry;
+mod rust;
+mod rustdoc;
+mod template;
+
+use crate::model::Table;
+use artifact::Files;
+
+/// Every kind of artifact. The tables are sorted by name.
+const EMITTERS: &[fn(&[Table], &mut Files)] =
+    &[rust::emit, registry::emit, ddl::emit, delta::emit, athena::emit, json_schema::emit, cloudformation::emit];
+
+/// The folders that contain one or more files per table. A file there that is no longer emitted belonged to a table
+/// whose schema was deleted, provided that its first or second line contains [`MARK`](artifact::MARK).
+pub(crate) const OUTPUT_FOLDERS: &[OutputFolder] = &[
+    OutputFolder { folder: "generated/src", extension: "rs" },
+    OutputFolder { folder: ddl::FOLDER, extension: "sql" },
+    OutputFolder { folder: ddl::FOLDER, extension: "json" },
+    OutputFolder { folder: delta::FOLDER, extension: "sql" },
+    OutputFolder { folder: cloudformation::FOLDER, extension: "yaml" },
+];
+
+/// A folder that contains generated files, possibly along with others.
+pub(crate) struct OutputFolder {
+    /// The path below the root.
+    pub(crate) folder: &'static str,
+    /// The extension of the generated files, without the dot.
+    pub(crate) extension: &'static str,
+}
+
+/// Emits every artifact.
+pub(crate) fn all(tables: &[Table]) -> Files {
+    let mut files = Files::new();
+    for emit in EMITTERS {
+        emit(tables, &mut files);
+    }
+    files
+}
+
+/// The SQL statements and the Glue table with which Athena computes the deltas of a table.
+pub struct Statements {
+    /// The statement for a first import: every row of an export as an INSERT.
+    pub first_import: String,
+    /// The statement for the operations between two exports.
+    pub delta: String,
+    /// The table in Glue's data catalog, as JSON.
+    pub glue: String,
+}
+
+/// Renders the Athena statements of a table, even if the table may not run there.
+pub fn statements(table: &Table) -> Statements {
+    Statements {
+        first_import: delta::statement(table, false),
+        delta: delta::statement(table, true),
+        glue: ddl::glue(table),
+    }
+}

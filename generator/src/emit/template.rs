@@ -1,0 +1,29 @@
+//! The templates in `generator/templates`. They contain loops and conditions only; every decision is a field of the
+//! view.
+
+use std::sync::LazyLock;
+
+use serde::Serialize;
+use tera::{Context, Tera};
+
+const TEMPLATES: &[(&str, &str)] = &[
+    ("delta.sql", include_str!("../../templates/delta.sql.tera")),
+    ("group.yaml", include_str!("../../templates/group.yaml.tera")),
+    ("root.yaml", include_str!("../../templates/root.yaml.tera")),
+    ("shared.yaml", include_str!("../../templates/shared.yaml.tera")),
+    ("table.sql", include_str!("../../templates/table.sql.tera")),
+    ("table.yaml", include_str!("../../templates/table.yaml.tera")),
+];
+
+static TERA: LazyLock<Tera> = LazyLock::new(|| {
+    let mut tera = Tera::default();
+    tera.add_raw_templates(TEMPLATES.to_vec()).expect("the templates are valid");
+    tera.autoescape_on(Vec::<&str>::new());
+    tera
+});
+
+/// Renders a template with its view.
+pub(super) fn render(template: &str, view: &impl Serialize) -> String {
+    let context = Context::from_serialize(view).expect("a view is an object");
+    TERA.render(template, &context).expect("the template fits its view")
+}

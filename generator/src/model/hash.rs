@@ -1,0 +1,82 @@
+//! The hash of a schema.
+
+use serde::Serialize;
+use xxhash_rust::xxh3::xxh3_128;
+
+use super::{Column, ColumnType, Completeness, Source, Table};
+
+impl Table {
+    /// The hash of the schema, XXH3-128 as 32 hex digits. It changes whenever the same export could produce a different
+    /// delta or different operations.
+    ///
+    /// It covers the name of the table, the key in its order, the columns in theirs with everything except
+    /// `description` and `pii`, `source`, and `before_image`. It does not cover descriptions, `pii`, `guards`,
+    /// `engine`, or the different ways to write the same thing in YAML: the order of fields, a default that is spelled
+    /// out, the order of `nulls` or of a boolean's words.
+    pub fn schema_hash(&self) -> String {
+        format!("{:032x}", xxh3_128(self.normalised().as_bytes()))
+    }
+
+    /// The text that is hashed: one fact per line, with texts as JSON strings so that no two tables give the same text.
+    fn normalised(&self) -> String {
+        let mut text = format!("table {}\n", quoted(&self.name));
+        for column in self.key_columns() {
+            text += &format!("key {}\n", quoted(&column.name));
+        }
+        for column in &self.columns {
+            text += &column.normalised();
+        }
+        text += &self.source.normalised();
+        text += &format!("before_image {}\n", self.before_image);
+        text
+    }
+}
+
+impl Column {
+    fn normalised(&self) -> String {
+        let Self { name, ty, nullable, compare, default, formerly, trim, .. } = self;
+        let mut text =
+            format!("column {} {} nullable {nullable} compare {compare} trim {trim}", quoted(name), ty.name());
+        if let Some(default) = default {
+            text += &format!(" default {}", quoted(default));
+        }
+        if let Some(formerly) = formerly {
+            text += &format!(" formerly {}", quoted(formerly));
+        }
+        if let Some(format) = ty.format() {
+            text += &format!(" format {}", quoted(format));
+        }
+        match ty {
+            ColumnType::Boolean { words: Some(words) } => {
+                text += &format!(" true {} false {}", quoted(&words.true_values), quoted(&words.false_values));
+            }
+            ColumnType::Binary(encoding) => text += &format!(" encoding {}", encoding.name()),
+            _ => {}
+        }
+        text + "\n"
+    }
+}
+
+impl Source {
+    fn normalised(&self) -> String {
+        let Self { compression, delimiter, quote, header, nulls, quoted_nulls, multiline, complete } = self;
+        let complete = match complete {
+            Completeness::Single => "single".to_owned(),
+            Completeness::Marker(name) => format!("marker {}", quoted(name)),
+            Completeness::Manifest => "manifest".to_owned(),
+            Completeness::Count(count) => format!("count {count}"),
+        };
+        let quote = quote.map_or("none".to_owned(), |quote| quote.to_string());
+        format!(
+            "source {} delimiter {delimiter} quote {quote} header {header} nulls {} quoted_nulls {quoted_nulls} \
+             multiline {multiline} complete {complete}\n",
+            compression.name(),
+            quoted(nulls),
+        )
+    }
+}
+
+/// A text or a list of texts as JSON, whose escapes do not depend on the version of a library.
+fn quoted<T: Serialize + ?Sized>(value: &T) -> String {
+    serde_json::to_string(value).expect("texts are always JSON")
+}

@@ -1,0 +1,229 @@
+//! Canonical values: one text per value, so that two rows are equal when their values are.
+//!
+//! Every type has one ASCII grammar, tested before anything is converted:
+//!
+//! | type | grammar | canonical text |
+//! |---|---|---|
+//! | integers | `[+-]?[0-9]+`, in range | no leading zeros, no `+`, no `-0` |
+//! | `decimal(p,s)` | `[+-]?([0-9]+(\.[0-9]*)?\|\.[0-9]+)`, significant digits within p and s | exactly `s` fraction digits |
+//! | `float`, `double` | as decimal, then `([eE][+-]?[0-9]+)?`; or `[+-]?(nan\|inf\|infinity)` in any case | 16 hex digits of the IEEE bits as a double, one NaN, no negative zero |
+//! | `boolean` | `true\|false\|t\|f\|1\|0` in any case, or the column's own words, exactly | `true`, `false` |
+//! | `date` | `YYYY-MM-DD`, years 0001 to 9999, or the column's format | `YYYY-MM-DD` |
+//! | `timestamp` | `YYYY-MM-DD[T ]HH:MM:SS(\.[0-9]{1,6})?`, or the format | `YYYY-MM-DDTHH:MM:SS.ffffff` |
+//! | `timestamptz` | the same, then `Z`, `±HH`, `±HHMM` or `±HH:MM`, up to 14 hours | the same in UTC, with `Z` |
+//! | `char(n)`, `varchar(n)`, `string` | UTF-8; at most n code points | itself |
+//! | `binary` | base64 (padded, strict) or hex | lower-case hex |
+
+mod number;
+mod plain;
+mod time;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+
+use crate::canonical::field::Field;
+use crate::epoch::SourceFormat;
+use crate::reject::Reason;
+use crate::table::{Column, Encoding, Type};
+pub(crate) use number::write_bits;
+use plain::Plain;
+pub(crate) use time::Layout as TimeLayout;
+pub(crate) use time::{DateTime, iso_date, iso_timestamp, iso_timestamptz};
+
+/// Reads the text of one column.
+#[derive(Debug)]
+pub struct Reader {
+    column: &'static Column,
+    is_key: bool,
+    nulls: Vec<Box<[u8]>>,
+    quoted_nulls: bool,
+    refuse_replacement: bool,
+    layout: TimeLayout,
+    /// How a text that is not empty may be told to be canonical, if only the empty text can be NULL.
+    plain: Plain,
+    /// Whether the empty text is NULL here: unquoted, and, if so declared, quoted.
+    empty_is_null: bool,
+}
+
+/// What a field's text turned out to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Value {
+    /// NULL; nothing was written.
+    Null,
+    /// A value; its canonical text was written.
+    Text,
+}
+
+impl Reader {
+    /// A reader for a column of exports that are written as `source` says. `athena` refuses U+FFFD, which is
+    /// all that Athena's reader leaves of a byte that is not UTF-8.
+    pub fn new(column: &'static Column, source: &SourceFormat, is_key: bool, athena: bool) -> Self {
+        let layout = TimeLayout::of(column);
+        let only_empty_is_null = source.nulls.iter().all(String::is_empty);
+        Self {
+            column,
+            is_key,
+            nulls: source.nulls.iter().map(|null| null.as_bytes().into()).collect(),
+            quoted_nulls: source.quoted_nulls,
+            refuse_replacement: athena,
+            plain: if only_empty_is_null { Plain::of(column) } else { Plain::Never },
+            empty_is_null: column.nullable && !is_key && source.nulls.iter().any(String::is_empty),
+            layout,
+        }
+    }
+
+    /// The column that is read.
+    pub fn column(&self) -> &'static Column {
+        self.column
+    }
+
+    /// Appends the row bytes of a field, if a look can tell them. False says nothing, and then nothing was written.
+    #[inline(always)]
+    pub fn write_plain(&self, field: Field<'_>, out: &mut Vec<u8>) -> bool {
+        if field.is_empty() {
+            let is_null = self.empty_is_null && (self.quoted_nulls || !field.quoted);
+            if is_null {
+                out.push(b'-');
+            }
+            return is_null;
+        }
+        self.plain.write(field, out)
+    }
+
+    /// Appends the canonical text of a field to `out`, or says why it is no value of the column.
+    pub fn read(&self, field: &[u8], quoted: bool, out: &mut Vec<u8>) -> Result<Value, Reason> {
+        let text = if self.column.trim { trim(field) } else { field };
+        if self.is_null(text, quoted) {
+            return self.null(text);
+        }
+        let start = out.len();
+        self.canonical(text, out).map_err(|()| {
+            out.truncate(start);
+            if self.is_clean(text) { Reason::UnreadableValue } else { Reason::NotUtf8 }
+        })?;
+        Ok(Value::Text)
+    }
+
+    fn is_null(&self, text: &[u8], quoted: bool) -> bool {
+        (self.quoted_nulls || !quoted) && self.nulls.iter().any(|null| **null == *text)
+    }
+
+    /// A NULL where none may stand is invalid, except that the empty text of a string outside the key is a string.
+    fn null(&self, text: &[u8]) -> Result<Value, Reason> {
+        if self.is_key {
+            return Err(Reason::NullKey);
+        }
+        if self.column.nullable {
+            return Ok(Value::Null);
+        }
+        let is_string = matches!(self.column.ty, Type::String | Type::Char(_) | Type::Varchar(_));
+        if is_string && text.is_empty() { Ok(Value::Text) } else { Err(Reason::NullValue) }
+    }
+
+    fn canonical(&self, text: &[u8], out: &mut Vec<u8>) -> Result<(), ()> {
+        match self.column.ty {
+            Type::Boolean => self.boolean(text).map(|word| out.extend_from_slice(word)),
+            Type::Tinyint => number::integer(text, i64::from(i8::MIN), i64::from(i8::MAX), out),
+            Type::Smallint => number::integer(text, i64::from(i16::MIN), i64::from(i16::MAX), out),
+            Type::Int => number::integer(text, i64::from(i32::MIN), i64::from(i32::MAX), out),
+            Type::Bigint => number::integer(text, i64::MIN, i64::MAX, out),
+            Type::Float => number::float(text, out),
+            Type::Double => number::double(text, out),
+            Type::Decimal { precision, scale } => number::decimal(text, precision, scale, out),
+            Type::Char(length) | Type::Varchar(length) => self.string(text, Some(length), out),
+            Type::String => self.string(text, None, out),
+            Type::Binary(encoding) => binary(text, encoding, out),
+            Type::Date => self.layout.read(text).map(|moment| time::write_date(&moment, out)),
+            Type::Timestamp => self.layout.read(text).map(|moment| time::write_timestamp(&moment, out)),
+            Type::Timestamptz => self.layout.read(text)?.to_utc().map(|moment| {
+                time::write_timestamp(&moment, out);
+                out.push(b'Z');
+            }),
+        }
+    }
+
+    fn boolean(&self, text: &[u8]) -> Result<&'static [u8], ()> {
+        let own = |words: &[&str]| words.iter().any(|word| word.as_bytes() == text);
+        let any_case = |words: [&str; 3]| words.iter().any(|word| word.as_bytes().eq_ignore_ascii_case(text));
+        let (is_true, is_false) = if self.column.true_values.is_empty() && self.column.false_values.is_empty() {
+            (any_case(["true", "t", "1"]), any_case(["false", "f", "0"]))
+        } else {
+            (own(self.column.true_values), own(self.column.false_values))
+        };
+        match (is_true, is_false) {
+            (true, _) => Ok(b"true"),
+            (_, true) => Ok(b"false"),
+            _ => Err(()),
+        }
+    }
+
+    fn string(&self, text: &[u8], length: Option<u32>, out: &mut Vec<u8>) -> Result<(), ()> {
+        if !self.is_clean(text) {
+            return Err(());
+        }
+        // Fewer bytes than code points cannot be, so most texts are never counted.
+        let too_long = length.is_some_and(|n| text.len() > n as usize && code_points(text) > n as usize);
+        if too_long {
+            return Err(());
+        }
+        out.extend_from_slice(text);
+        Ok(())
+    }
+
+    fn is_clean(&self, text: &[u8]) -> bool {
+        text.is_ascii()
+            || std::str::from_utf8(text).is_ok_and(|text| !self.refuse_replacement || !text.contains('\u{FFFD}'))
+    }
+}
+
+/// The canonical text of a decimal; `None` when the text is none.
+pub(crate) fn decimal_text(text: &str, precision: u8, scale: u8) -> Option<String> {
+    let mut out = Vec::new();
+    number::decimal(text.as_bytes(), precision, scale, &mut out).ok()?;
+    String::from_utf8(out).ok()
+}
+
+fn trim(text: &[u8]) -> &[u8] {
+    let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let start = text.iter().position(|byte| !is_blank(byte)).unwrap_or(text.len());
+    let end = text.iter().rposition(|byte| !is_blank(byte)).map_or(start, |last| last + 1);
+    &text[start..end]
+}
+
+fn code_points(utf8: &[u8]) -> usize {
+    utf8.iter().filter(|byte| **byte & 0xC0 != 0x80).count()
+}
+
+fn binary(text: &[u8], encoding: Encoding, out: &mut Vec<u8>) -> Result<(), ()> {
+    match encoding {
+        Encoding::Hex => {
+            if !text.len().is_multiple_of(2) || !text.iter().all(u8::is_ascii_hexdigit) {
+                return Err(());
+            }
+            out.extend(text.iter().map(u8::to_ascii_lowercase));
+        }
+        Encoding::Base64 => {
+            for byte in BASE64.decode(text).map_err(|_| ())? {
+                out.extend_from_slice(&hex_digits(byte));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The two lower-case hex digits of a byte.
+pub(crate) fn hex_digits(byte: u8) -> [u8; 2] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]
+}
+
+/// The bytes behind canonical hex; `None` when it is not hex.
+pub(crate) fn from_hex(text: &[u8]) -> Option<Vec<u8>> {
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    text.chunks(2)
+        .map(|pair| match pair {
+            [high, low] => Some((digit(*high)? * 16 + digit(*low)?) as u8),
+            _ => None,
+        })
+        .collect()
+}

@@ -1,0 +1,61 @@
+//! Which field of a part holds which column.
+
+use std::path::Path;
+
+use crate::canonical::row::Layout;
+use crate::error::{Error, Result};
+use crate::name::nearest;
+use crate::reject::shown;
+use crate::snapshot::csv::Record;
+
+/// For each column of the export, its field.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::engine::native) struct FieldMap(Vec<usize>);
+
+impl FieldMap {
+    /// Fields in the order of the columns.
+    pub(super) fn in_order(layout: &Layout) -> Self {
+        Self((0..layout.names.len()).collect())
+    }
+
+    /// Fields by the names in a header, which must name every column once and nothing else.
+    pub(super) fn by_name(header: &Record<'_>, path: &Path, layout: &Layout) -> Result<Self> {
+        let columns = &layout.names;
+        let names: Vec<String> =
+            header.iter().map(|field| String::from_utf8_lossy(field.text()).into_owned()).collect();
+        let refuse = |problem: String, help: String| Err(Error::export_line(path, header.line, problem).help(help));
+        let is_column = |name: &String| columns.contains(name);
+        if layout.table.columns.iter().any(|column| column.pii) && !names.iter().any(is_column) {
+            // It is a row, more likely than not, and its values are nobody's business.
+            let help = "add a header, or, if the parts have none, declare `header: false` in the schema";
+            return refuse("the first line names none of the columns".into(), help.into());
+        }
+        for (place, name) in names.iter().enumerate() {
+            if !is_column(name) {
+                let help = match nearest(name, columns.iter().map(String::as_str)) {
+                    Some(near) => format!("the schema has `{near}`; rename one of them"),
+                    None => "add it to the schema, or, if this line is a row, declare `header: false`".into(),
+                };
+                return refuse(format!("the header names an unknown column {}", shown(name.as_bytes(), false)), help);
+            }
+            if names[..place].contains(name) {
+                return refuse(format!("the header names `{name}` twice"), "deliver it again with one of them".into());
+            }
+        }
+        let place = |name: &str| names.iter().position(|found| found == name);
+        let missing: Vec<&str> = columns.iter().map(String::as_str).filter(|name| place(name).is_none()).collect();
+        if !missing.is_empty() {
+            let list = missing.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+            return refuse(
+                format!("the header lacks {list}"),
+                "deliver it again with every column, or take the column out of the schema".into(),
+            );
+        }
+        Ok(Self(columns.iter().filter_map(|name| place(name)).collect()))
+    }
+
+    /// The field of the column at a place.
+    pub(in crate::engine::native) fn field(&self, column: usize) -> usize {
+        self.0[column]
+    }
+}

@@ -1,0 +1,36 @@
+//! Folders and files that last: created afresh, listed, synced.
+
+use std::fs::{self, File};
+use std::io::{BufWriter, Write as _};
+use std::path::Path;
+
+use flate2::write::GzEncoder;
+
+use crate::error::{IoContext as _, Result};
+
+/// Creates an empty folder; removes what an earlier attempt left there.
+pub(crate) fn recreate(folder: &Path) -> Result<()> {
+    if folder.exists() {
+        fs::remove_dir_all(folder).at("cannot remove", folder)?;
+    }
+    // `gc` takes empty folders away, a tenant's perhaps between two steps of this; then the second try succeeds.
+    fs::create_dir_all(folder).or_else(|_| fs::create_dir_all(folder)).at("cannot create", folder)
+}
+
+/// The names in a folder.
+pub(crate) fn folder_names(folder: &Path) -> std::io::Result<Vec<String>> {
+    let names = fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.file_name().to_string_lossy().into_owned()));
+    names.collect()
+}
+
+/// Ends a gzip file and makes it durable.
+pub(crate) fn finish_gzip(encoder: GzEncoder<BufWriter<File>>) -> std::io::Result<()> {
+    let mut buffered = encoder.finish()?;
+    buffered.flush()?;
+    buffered.get_ref().sync_all()
+}
+
+/// Makes the names in a folder durable.
+pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
+    File::open(folder).and_then(|file| file.sync_all()).at("cannot sync", folder)
+}

@@ -1,0 +1,170 @@
+//! Several records in one: the aggregation format of Amazon's Kinesis Producer Library, which the KCL, Lambda's
+//! de-aggregation modules and `aws_kinesis_agg` read
+//! (<https://github.com/awslabs/amazon-kinesis-producer/blob/master/aggregation-format.md>).
+//!
+//! Four bytes that begin no other record, a message of protocol buffers, and the MD5 of that message.
+
+use md5::{Digest as _, Md5};
+use prost::Message;
+
+/// How an aggregated record begins.
+const MAGIC: [u8; 4] = [0xF3, 0x89, 0x9A, 0xC2];
+
+/// How it ends: the size of an MD5.
+const DIGEST: usize = 16;
+
+/// Several records.
+#[derive(Clone, PartialEq, Message)]
+struct AggregatedRecord {
+    /// Every partition key of the records, once.
+    #[prost(string, repeated, tag = "1")]
+    partition_key_table: Vec<String>,
+    #[prost(string, repeated, tag = "2")]
+    explicit_hash_key_table: Vec<String>,
+    #[prost(message, repeated, tag = "3")]
+    records: Vec<UserRecord>,
+}
+
+/// One of them.
+#[derive(Clone, PartialEq, Message)]
+struct UserRecord {
+    #[prost(uint64, required, tag = "1")]
+    partition_key_index: u64,
+    #[prost(uint64, optional, tag = "2")]
+    explicit_hash_key_index: Option<u64>,
+    #[prost(bytes = "vec", required, tag = "3")]
+    data: Vec<u8>,
+}
+
+/// Packs records into one.
+#[derive(Debug, Default)]
+pub struct Aggregate {
+    message: AggregatedRecord,
+    /// The size of the message.
+    size: usize,
+}
+
+impl Aggregate {
+    /// One with no records.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How many records there are.
+    pub fn len(&self) -> usize {
+        self.message.records.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.message.records.is_empty()
+    }
+
+    /// How many bytes the aggregated record has.
+    pub fn size(&self) -> usize {
+        MAGIC.len() + self.size + DIGEST
+    }
+
+    /// How many bytes it would have with one more record, whose partition key is none of those in it.
+    pub fn size_with(&self, partition_key: &str, data: &[u8]) -> usize {
+        self.size() + field(partition_key.len()) + field(record_size(self.len(), data.len()))
+    }
+
+    /// Adds a record. Each has a partition key of its own here, since each is another row's.
+    pub fn push(&mut self, partition_key: String, data: Vec<u8>) {
+        self.size = self.size_with(&partition_key, &data) - MAGIC.len() - DIGEST;
+        let partition_key_index = self.len() as u64;
+        self.message.partition_key_table.push(partition_key);
+        self.message.records.push(UserRecord { partition_key_index, explicit_hash_key_index: None, data });
+    }
+
+    /// The aggregated record.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(self.size());
+        bytes.extend_from_slice(&MAGIC);
+        self.message.encode_raw(&mut bytes);
+        let digest = Md5::digest(&bytes[MAGIC.len()..]);
+        bytes.extend_from_slice(&digest);
+        bytes
+    }
+}
+
+/// The size of a record inside the message: its index, its data.
+fn record_size(index: usize, data: usize) -> usize {
+    1 + varint(index) + field(data)
+}
+
+/// The size of something with a tag, a length, and so many bytes.
+fn field(length: usize) -> usize {
+    1 + varint(length) + length
+}
+
+/// The size of a number.
+fn varint(number: usize) -> usize {
+    let bits = usize::BITS - (number | 1).leading_zeros();
+    bits.div_ceil(7) as usize
+}
+
+/// How many bytes a record of its own grows by when it is aggregated, at most: what begins and ends it, and three lengths.
+pub const OVERHEAD: usize = MAGIC.len() + DIGEST + 3 * 6 + 8;
+
+/// The records in a record: what is not aggregated, or not whole, is one as it is.
+pub fn deaggregate(data: &[u8]) -> Vec<Vec<u8>> {
+    unpack(data).unwrap_or_else(|| vec![data.to_vec()])
+}
+
+fn unpack(data: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let rest = data.strip_prefix(&MAGIC)?;
+    let (message, digest) = rest.split_at_checked(rest.len().checked_sub(DIGEST)?)?;
+    if Md5::digest(message).as_slice() != digest {
+        return None;
+    }
+    let message = AggregatedRecord::decode(message).ok()?;
+    Some(message.records.into_iter().map(|record| record.data).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use crate::sink::kinesis::client::kpl::*;
+
+    proptest! {
+        #[test]
+        fn what_is_packed_is_unpacked_and_its_size_is_known_before(
+            records in prop::collection::vec(("[0-9a-f]{1,256}", prop::collection::vec(any::<u8>(), 0..400)), 1..300),
+        ) {
+            let mut aggregate = Aggregate::new();
+            for (key, data) in &records {
+                let size = aggregate.size_with(key, data);
+                aggregate.push(key.clone(), data.clone());
+                prop_assert_eq!(aggregate.size(), size);
+            }
+            let bytes = aggregate.encode();
+            prop_assert_eq!(bytes.len(), aggregate.size());
+            let data: Vec<Vec<u8>> = records.into_iter().map(|(_, data)| data).collect();
+            prop_assert_eq!(deaggregate(&bytes), data);
+        }
+    }
+
+    #[test]
+    fn what_is_not_whole_is_a_record_as_it_is() {
+        let mut aggregate = Aggregate::new();
+        aggregate.push("a".into(), b"data".to_vec());
+        let mut bytes = aggregate.encode();
+        *bytes.last_mut().expect("it has bytes") ^= 1;
+        assert_eq!(deaggregate(&bytes), [bytes.clone()]);
+        for short in [&b""[..], b"{}", &MAGIC, &bytes[..12]] {
+            assert_eq!(deaggregate(short), [short]);
+        }
+    }
+
+    #[test]
+    fn one_record_grows_by_no_more_than_is_said() {
+        for size in [0, 127, 128, 1 << 20, 10 << 20] {
+            let data = vec![0; size];
+            let key = "0".repeat(32);
+            assert!(Aggregate::new().size_with(&key, &data) <= size + key.len() + OVERHEAD);
+        }
+    }
+}

@@ -1,0 +1,68 @@
+"""Amazon's command line as a server: loads it once, and forks for each call, which saves half a second of CPU time.
+
+    aws_server.py SOCKET
+
+`aws_client.py` calls it.
+"""
+
+import json
+import os
+import signal
+import socket
+import sys
+
+from awscli import clidriver
+
+FILES = 3
+
+
+def main(path: str) -> None:
+    # Loads what every call needs: modules, plugins and the table of commands.
+    clidriver.create_clidriver().create_help_command()
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(path)
+    server.listen(128)
+    # The kernel reaps the children.
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    while True:
+        connection, _ = server.accept()
+        if os.fork() == 0:
+            server.close()
+            serve(connection)
+        connection.close()
+
+
+def serve(connection: socket.socket) -> None:
+    """In a child: becomes the call that the client describes, and sends back its exit status."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    call, files, _, _ = socket.recv_fds(connection, 1 << 20, FILES)
+    while not call.endswith(b"\n"):
+        if not (more := connection.recv(1 << 20)):
+            # Somebody only looks whether the server is there, or was killed.
+            os._exit(0)
+        call += more
+    for number, file in enumerate(files):
+        os.dup2(file, number)
+        os.close(file)
+    wanted = json.loads(call)
+    os.chdir(wanted["folder"])
+    # awscli finds its own data by a variable that it sets when it is imported.
+    data = os.environ["AWS_DATA_PATH"]
+    os.environ.clear()
+    os.environ.update(wanted["environment"] | {"AWS_DATA_PATH": data})
+    sys.argv = ["aws", *wanted["words"]]
+    try:
+        status = clidriver.main()
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else 1
+    except BaseException as error:
+        print(error, file=sys.stderr)
+        status = 255
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    connection.sendall(bytes([status or 0]))
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,308 @@
+//! `verify`: files against the registry.
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use super::{lock_all_tables, state_of};
+use crate::workspace::{Workspace, gunzip, gzip};
+
+/// A workspace with three good versions; the second has two UPDATEs, the third two DELETEs.
+fn workspace() -> Workspace {
+    let workspace = Workspace::new();
+    for (version, rows) in [
+        ("V1", "PK1;1;a;x\nPK2;2;b;y\nPK3;3;c;z\n"),
+        ("V2", "PK1;1;a;x\nPK2;20;b;y\nPK3;30;c;z\n"),
+        ("V3", "PK1;1;a;x\n"),
+    ] {
+        workspace.export(&format!("acme/test_table/{version}"), rows);
+    }
+    assert_eq!(workspace.run().status, 0);
+    workspace
+}
+
+fn export(workspace: &Workspace, version: &str) -> PathBuf {
+    workspace.path(&format!("exports/acme/test_table/{version}/part.csv.gz"))
+}
+
+fn published(workspace: &Workspace, version: &str) -> PathBuf {
+    workspace.path(&format!("out/acme/test_table/{version}/part-00000.ndjson.gz"))
+}
+
+fn verify_json(workspace: &Workspace, arguments: &[&str]) -> (i32, Value) {
+    let output = workspace.tidemark(&[&["verify", "--format", "json"], arguments].concat());
+    (output.status, serde_json::from_str(&output.stdout).unwrap_or_else(|_| panic!("{}", output.transcript())))
+}
+
+/// The exit status, and the verdicts on a version's export and on its published files.
+fn verdicts(workspace: &Workspace, version: &str) -> (i32, String, String) {
+    let (status, report) = verify_json(workspace, &[&format!("acme/test_table/{version}")]);
+    let verdict = |of: &str| report["versions"][0][of]["verdict"].as_str().unwrap().to_owned();
+    (status, verdict("export"), verdict("published"))
+}
+
+/// The verdicts on files that nobody touched.
+fn intact() -> (i32, String, String) {
+    (0, "same".into(), "same".into())
+}
+
+#[test]
+fn intact_files_verify_cleanly_and_nothing_is_written() {
+    let workspace = workspace();
+    lock_all_tables(&workspace);
+    let before = state_of(&workspace);
+    insta::assert_snapshot!("verify", workspace.tidemark(&["verify"]).transcript());
+    for version in ["V1", "V2", "V3"] {
+        assert_eq!(verdicts(&workspace, version), intact());
+    }
+    assert_eq!(state_of(&workspace), before);
+}
+
+#[test]
+fn json_output_has_the_verdict_and_the_problem() {
+    let workspace = workspace();
+    fs::remove_file(export(&workspace, "V1")).unwrap();
+    let lines = gunzip(&published(&workspace, "V2")).replacen("\"inserted\":0", "\"inserted\":1", 1);
+    fs::write(published(&workspace, "V2"), gzip(lines.as_bytes())).unwrap();
+    let (status, report) = verify_json(&workspace, &[]);
+    assert_eq!((status, &report["wrong"]), (1, &json!(1)));
+    let versions = report["versions"].as_array().unwrap();
+    let names: Vec<_> =
+        versions.iter().map(|version| (version["version"].clone(), version["baseline"].clone())).collect();
+    assert_eq!(names, [(json!("V1"), json!(false)), (json!("V2"), json!(false)), (json!("V3"), json!(true))]);
+    assert_eq!(versions[0]["export"], json!({"verdict": "gone"}));
+    assert_eq!(versions[0]["faults"], json!([]));
+    let problem = "part-00000.ndjson.gz:4: its `inserted` is 1, where the registry says 0";
+    assert_eq!(versions[1]["published"], json!({"verdict": "different", "problem": problem}));
+    assert_eq!(versions[1]["faults"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn old_exports_and_published_files_may_be_deleted_but_not_the_baseline() {
+    let workspace = workspace();
+    fs::remove_dir_all(workspace.path("exports/acme/test_table/V1")).unwrap();
+    fs::remove_file(export(&workspace, "V2")).unwrap();
+    fs::remove_dir_all(workspace.path("out/acme/test_table/V2")).unwrap();
+    fs::remove_file(published(&workspace, "V3")).unwrap();
+    insta::assert_snapshot!("verify_gone", workspace.tidemark(&["verify"]).transcript());
+    fs::remove_file(export(&workspace, "V3")).unwrap();
+    insta::assert_snapshot!("verify_baseline_gone", workspace.tidemark(&["verify"]).transcript());
+    fs::remove_dir_all(workspace.path("exports/acme")).unwrap();
+    assert_eq!(verdicts(&workspace, "V3"), (1, "gone".into(), "gone".into()));
+}
+
+#[test]
+fn a_flipped_byte_anywhere_in_an_export_is_detected() {
+    let workspace = workspace();
+    let path = export(&workspace, "V3");
+    let good = fs::read(&path).unwrap();
+    for offset in 0..good.len() {
+        let mut flipped = good.clone();
+        flipped[offset] ^= 1;
+        fs::write(&path, &flipped).unwrap();
+        let (status, export, published) = verdicts(&workspace, "V3");
+        assert_eq!((status, &*export, &*published), (1, "different", "same"), "byte {offset}");
+    }
+    insta::assert_snapshot!("verify_flipped", workspace.tidemark(&["verify"]).transcript());
+    fs::write(&path, good).unwrap();
+    assert_eq!(verdicts(&workspace, "V3"), intact());
+}
+
+#[test]
+fn an_export_with_extra_files_is_reported_as_different() {
+    let workspace = workspace();
+    workspace.write("exports/acme/test_table/V1/more.csv.gz", &gzip(b"PK9;9;;\n"));
+    workspace.write("exports/acme/test_table/V2/inner/part.csv.gz", &gzip(b"PK9;9;;\n"));
+    for version in ["V1", "V2"] {
+        assert_eq!(verdicts(&workspace, version).1, "different", "{version}");
+    }
+}
+
+#[test]
+fn row_counts_and_fingerprints_are_recomputed() {
+    let workspace = workspace();
+    // As if a faulty program had written the record. The published files would give it away too, so they are removed.
+    fs::remove_dir_all(workspace.path("out")).unwrap();
+    let registry = rusqlite::Connection::open(workspace.path(".tidemark/registry.sqlite")).unwrap();
+    for (field, value, problem) in [
+        ("$.plan.fingerprint", "12", "V1: the export is not what was published: its fingerprint is"),
+        (
+            "$.plan.counts.rows",
+            "7",
+            "V1: the export is not what was published: it has 3 rows, where the registry says 7",
+        ),
+    ] {
+        let sql =
+            "UPDATE versions SET record = json_set(record, ?1, iif(?1 = '$.plan.counts.rows', CAST(?2 AS INT), ?2))
+                   WHERE record ->> 'version' = 'V1'";
+        let before: String = registry
+            .query_row("SELECT record FROM versions WHERE record ->> 'version' = 'V1'", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(registry.execute(sql, [field, value]).unwrap(), 1);
+        let output = workspace.tidemark(&["verify", "acme/test_table/V1"]);
+        assert_eq!(output.status, 1);
+        assert!(output.stderr.contains(problem), "{}", output.transcript());
+        registry.execute("UPDATE versions SET record = ?1 WHERE record ->> 'version' = 'V1'", [before]).unwrap();
+    }
+    assert_eq!(verdicts(&workspace, "V1"), (0, "same".into(), "gone".into()));
+}
+
+/// Replaces the lines of V2's only published part: BEGIN, two UPDATEs and END.
+fn republish(workspace: &Workspace, lines: &[String]) {
+    fs::write(published(workspace, "V2"), gzip((lines.join("\n") + "\n").as_bytes())).unwrap();
+}
+
+#[test]
+fn every_operation_must_appear_once_between_begin_and_end() {
+    let workspace = workspace();
+    let text = gunzip(&published(&workspace, "V2"));
+    let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    let only = |indexes: &[usize]| indexes.iter().map(|index| lines[*index].clone()).collect::<Vec<_>>();
+    let replaced = |index: usize, from: &str, to: &str| {
+        let mut changed = lines.clone();
+        assert!(changed[index].contains(from), "{from}");
+        changed[index] = changed[index].replacen(from, to, 1);
+        changed
+    };
+    let id = lines[1].split("\"id\":\"").nth(1).unwrap()[..32].to_owned();
+    let other_id = format!("{}{}", if id.starts_with('0') { '1' } else { '0' }, &id[1..]);
+    let hash = lines[1].split("\"hash\":").nth(1).unwrap().split(',').next().unwrap().to_owned();
+    let fingerprint = lines[0].split("\"fingerprint\":").nth(1).unwrap().split(',').next().unwrap().to_owned();
+    for (name, lines, problem) in [
+        ("no BEGIN", only(&[1, 2, 3]), ":1: a record stands in front of BEGIN"),
+        ("no END", only(&[0, 1, 2]), ": END is missing"),
+        ("an operation is missing", only(&[0, 1, 3]), ":3: it says 2 of UPDATE, and 1 stand in front of it"),
+        ("all are missing", only(&[0, 3]), ":2: it says 2 of UPDATE, and 0 stand in front of it"),
+        ("one appears twice", only(&[0, 1, 2, 2, 3]), ":5: it says 2 of UPDATE, and 3 stand in front of it"),
+        ("one replaces another", only(&[0, 1, 1, 3]), ":4: the operations in front of it do not lead"),
+        ("BEGIN twice", only(&[0, 0, 1, 2, 3]), ":2: a second BEGIN"),
+        ("after END", only(&[0, 1, 3, 2]), ":3: it says 2 of UPDATE"),
+        ("END twice", only(&[0, 1, 2, 3, 3]), ":5: a record stands behind END"),
+        ("another id", replaced(1, &id, &other_id), ": the ids are not those of the plan"),
+        ("no id", replaced(2, "\"id\":\"", "\"id\":\"x"), ":3: it has no id of 32 hex digits"),
+        ("another hash", replaced(1, &hash, "\"1\""), ":4: the operations in front of it do not lead"),
+        ("no hash", replaced(1, "\"hash\"", "\"hush\""), ":2: it lacks a hash"),
+        ("another kind", replaced(1, "UPDATE", "UPSERT"), ":2: `UPSERT` is no operation"),
+        ("another sequence", replaced(2, "\"sequence\":2", "\"sequence\":7"), ":3: its `sequence` is 7"),
+        ("another version", replaced(1, "\"version\":\"V2\"", "\"version\":\"V1\""), ":2: its `version` is V1"),
+        ("another tenant", replaced(0, "acme", "globex"), ":1: its `tenant` is globex"),
+        ("another previous", replaced(3, "\"previous\":\"V1\"", "\"previous\":null"), ":4: its `previous` is null"),
+        ("a reset", replaced(0, "\"reset\":false", "\"reset\":true"), ":1: its `reset` is true"),
+        ("another BEGIN", replaced(0, &fingerprint, "\"7\""), ":1: its `fingerprint` is"),
+        ("another END", replaced(3, "\"rows\":3", "\"rows\":4"), ":4: its `rows` is 4, where the registry says 3"),
+        ("no record", replaced(2, "{", "["), ":3: it is no record"),
+    ] {
+        republish(&workspace, &lines);
+        let output = workspace.tidemark(&["verify", "acme/test_table/V2"]);
+        assert_eq!(output.status, 1, "{name}");
+        let message = format!("out/acme/test_table/V2: part-00000.ndjson.gz{problem}");
+        assert!(output.stderr.contains(&message), "{name}: {message}\n{}", output.stderr);
+    }
+    insta::assert_snapshot!("verify_published", workspace.tidemark(&["verify", "acme/test_table/V2"]).transcript());
+    // The command that the help line suggests works.
+    assert_eq!(workspace.tidemark(&["replay", "acme/test_table/V2"]).status, 0);
+    assert_eq!(verdicts(&workspace, "V2"), intact());
+}
+
+#[test]
+fn a_damaged_published_file_is_detected() {
+    let workspace = workspace();
+    let path = published(&workspace, "V2");
+    let good = fs::read(&path).unwrap();
+    // Some of the ten bytes of the gzip header are ignored; after it, every byte counts.
+    for offset in (10..good.len()).step_by(3) {
+        let mut flipped = good.clone();
+        flipped[offset] ^= 4;
+        fs::write(&path, &flipped).unwrap();
+        assert_eq!(verdicts(&workspace, "V2"), (1, "same".into(), "different".into()), "byte {offset}");
+    }
+    for (name, bytes) in [("cut off", &good[..good.len() - 9]), ("empty", &[]), ("longer", &[&good[..], b"x"].concat())]
+    {
+        fs::write(&path, bytes).unwrap();
+        assert_eq!(verdicts(&workspace, "V2").2, "different", "{name}");
+    }
+    fs::write(&path, &good).unwrap();
+    workspace.write("out/acme/test_table/V2/part-00001.ndjson.gz", &good);
+    assert_eq!(verdicts(&workspace, "V2").2, "different");
+}
+
+#[test]
+fn every_published_part_must_be_there() {
+    let workspace = Workspace::new();
+    // More than 64 MiB of operations need a second part.
+    let rows: String = (0..260_000).map(|n| format!("PK{n};{n};a;{:0>20}\n", n)).collect();
+    workspace.export("acme/test_table/V1", &rows);
+    assert_eq!(workspace.run().status, 0);
+    assert_eq!(verdicts(&workspace, "V1"), intact());
+    let second = workspace.path("out/acme/test_table/V1/part-00001.ndjson.gz");
+    assert!(second.exists());
+    // The second part in place of the first: an intact file under the wrong name.
+    let (first, bytes) = (fs::read(published(&workspace, "V1")).unwrap(), fs::read(&second).unwrap());
+    fs::write(published(&workspace, "V1"), &bytes).unwrap();
+    assert_eq!(verdicts(&workspace, "V1").2, "different");
+    fs::write(published(&workspace, "V1"), first).unwrap();
+    fs::remove_file(&second).unwrap();
+    let output = workspace.tidemark(&["verify", "acme/test_table/V1"]);
+    assert!(output.stderr.contains("part-00001.ndjson.gz is gone, of 2 parts"), "{}", output.stderr);
+    // Without the change set, `replay` cannot help.
+    fs::remove_dir_all(workspace.path(".tidemark/changes")).unwrap();
+    let output = workspace.tidemark(&["verify", "acme/test_table/V1"]);
+    assert!(output.stderr.contains("cargo tidemark resync acme/test_table"), "{}", output.stderr);
+}
+
+#[test]
+fn exports_of_another_schema_are_compared_by_their_bytes() {
+    let workspace = Workspace::from_schemas();
+    let schema = |more: &str| {
+        format!(
+            "table: t\ndescription: A table.\nprimary_key: [id]\ncolumns:\n  - {{ name: id, type: int }}\n{more}source: {{ compression: none }}\n"
+        )
+    };
+    workspace.write("schemas/t.yaml", schema("").as_bytes());
+    workspace.write("exports/acme/t/V1/t.csv", b"id\n1\n");
+    workspace.run();
+    workspace.write("schemas/t.yaml", schema("  - { name: note, type: string, nullable: true }\n").as_bytes());
+    insta::assert_snapshot!("verify_other_schema", workspace.tidemark(&["verify"]).transcript());
+    // A missing schema makes no difference.
+    fs::rename(workspace.path("schemas/t.yaml"), workspace.path("t.yaml")).unwrap();
+    workspace.write("schemas/u.yaml", schema("").replace("table: t", "table: u").as_bytes());
+    let output = workspace.tidemark(&["verify"]);
+    assert_eq!(output.status, 0, "{}", output.transcript());
+    assert!(output.stdout.contains("other schema; bytes are the same"), "{}", output.stdout);
+    // The same length, another row.
+    workspace.write("exports/acme/t/V1/t.csv", b"id\n2\n");
+    let output = workspace.tidemark(&["verify"]);
+    assert_eq!(output.status, 1);
+    assert!(output.stderr.contains("t.csv has another checksum"), "{}", output.stderr);
+}
+
+#[test]
+fn operations_are_read_from_the_recorded_output_folder_or_the_given_one() {
+    let workspace = Workspace::new();
+    workspace.export("acme/test_table/V1", "PK1;1;a;x\n");
+    assert_eq!(workspace.tidemark(&["run", "exports", "--out", "elsewhere"]).status, 0);
+    assert_eq!(verdicts(&workspace, "V1"), intact());
+    let (status, report) = verify_json(&workspace, &["--out", "out"]);
+    assert_eq!((status, &report["versions"][0]["published"]["verdict"]), (0, &json!("gone")));
+}
+
+#[test]
+fn only_succeeded_versions_can_be_verified() {
+    let workspace = workspace();
+    workspace.export("acme/test_table/V4", "PK1;x;;\n");
+    workspace.run();
+    assert_eq!(workspace.tidemark(&["verify"]).status, 0);
+    for (name, argument) in [
+        ("verify_failed", "acme/test_table/V4"),
+        ("verify_unknown", "acme/test_table/V9"),
+        ("verify_malformed", "acme"),
+        ("verify_unknown_table", "acme/test_tabel"),
+    ] {
+        insta::assert_snapshot!(name, workspace.tidemark(&["verify", argument]).transcript());
+    }
+    let workspace = Workspace::new();
+    workspace.export("acme/test_table/V1", "PK1;x;;\n");
+    workspace.run();
+    assert_eq!(workspace.tidemark(&["verify"]).stdout, "nothing to verify: no version has succeeded yet\n");
+}

@@ -1,0 +1,112 @@
+//! Computes a delta on Athena.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::thread;
+use std::time::Duration;
+
+use runtime::aws::s3::S3Uri;
+use runtime::canonical::row::Layout;
+use runtime::delta;
+use runtime::engine::athena::Athena;
+use runtime::engine::{DeltaProgress, DeltaSummary, Failed, Inputs, QueryExecution};
+use runtime::error::Error;
+use runtime::operation::Head;
+use runtime::snapshot::s3::S3Folder;
+use runtime::table::Table;
+use runtime::telemetry::Watch;
+use tests::reference::{Changes, Reject};
+
+use crate::engines::{Finding, Given, PREVIOUS, Parts, TENANT, VERSION, operations};
+use crate::stack::{Sandbox, Stack};
+
+/// What Athena finds in two exports.
+pub(super) fn by_athena(given: &Given) -> Finding {
+    static NUMBER: AtomicUsize = AtomicUsize::new(0);
+    let _no_failures = Stack::get().without_failures();
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let (sandbox, athena) = sandbox_with_table(given.table, number);
+    let upload = |version: &str, parts: &Parts| {
+        let key = format!("tenant-{number}/{}/{version}", given.table.name);
+        parts.iter().for_each(|(name, bytes)| sandbox.put(&format!("{key}/{name}"), bytes));
+        let place = Place { bucket: sandbox.bucket.clone(), key };
+        delta::whole(version.into(), Arc::new(S3Folder::new(Arc::clone(&sandbox.aws), place)))
+    };
+    let exports = given.baseline.as_ref().map(|parts| upload(PREVIOUS, parts)).transpose();
+    let exports = exports.and_then(|baseline| Ok((baseline, upload(VERSION, &given.snapshot)?)));
+    let (baseline, snapshot) = match exports {
+        Ok(exports) => exports,
+        Err(error) => return Finding::Stopped(error.to_string()),
+    };
+    let inputs = Inputs { baseline: baseline.as_ref(), snapshot: &snapshot };
+    let head = Head {
+        tenant: TENANT.into(),
+        table: given.table.name.into(),
+        version: VERSION.into(),
+        previous: given.baseline.is_some().then(|| PREVIOUS.to_owned()),
+        schema: given.table.schema_id(),
+    };
+    let mut out = Vec::new();
+    let result = compute(&athena, &Layout::new(given.table), &head, inputs, &mut out);
+    finding(result, given.table, &out)
+}
+
+/// A database with the table, and an engine that uses it. All tables share a bucket, each with its own tenant.
+fn sandbox_with_table(table: &Table, number: usize) -> (Sandbox, Athena) {
+    static SHARED: LazyLock<Sandbox> = LazyLock::new(Sandbox::new);
+    let model = generator::parse(&tests::yaml::schema(table)).unwrap_or_else(|found| panic!("{found:#?}"));
+    let statements = vec![tests::table::statements(&model)].leak();
+    let sandbox =
+        Sandbox { aws: Arc::clone(&SHARED.aws), bucket: SHARED.bucket.clone(), database: format!("parity_{number}") };
+    sandbox.create_database();
+    sandbox.create_table(statements[0].glue);
+    let athena = Athena {
+        aws: Arc::clone(&sandbox.aws),
+        statements,
+        database: sandbox.database.clone(),
+        workgroup: "primary".into(),
+        results: None,
+        cutoff: None,
+    };
+    (sandbox, athena)
+}
+
+fn finding(result: Result<Box<DeltaSummary>, Failed>, table: &Table, out: &[u8]) -> Finding {
+    match result {
+        Ok(found) => Finding::Changes(Changes {
+            operations: operations(table, out),
+            rows: found.counts.rows,
+            inserted: found.counts.inserted,
+            updated: found.counts.updated,
+            deleted: found.counts.deleted,
+            duplicates: found.counts.duplicates,
+            baseline_fingerprint: found.baseline_fingerprint,
+            fingerprint: found.fingerprint,
+        }),
+        Err(Failed { error, .. }) => Finding::from_error(&error),
+    }
+}
+
+/// Computes a delta as the steps of the flow do: a turn knows only what the state machine keeps of the turn before, and
+/// reads one of the query's output files.
+fn compute(
+    athena: &Athena,
+    layout: &Layout,
+    head: &Head,
+    inputs: Inputs<'_>,
+    out: &mut Vec<u8>,
+) -> Result<Box<DeltaSummary>, Failed> {
+    let mut execution: Option<QueryExecution> = None;
+    loop {
+        match athena.turn(layout, head, inputs, ("parity", execution.as_ref(), 1), &Watch::default(), out)? {
+            DeltaProgress::Finished(found) => return Ok(found),
+            DeltaProgress::Running(statement) => {
+                if statement.reading.is_none() {
+                    thread::sleep(Duration::from_millis(50));
+                }
+                let kept = serde_json::to_string(&statement).unwrap();
+                execution = Some(serde_json::from_str(&kept).unwrap());
+            }
+        }
+    }
+}
