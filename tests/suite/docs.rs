@@ -159,6 +159,20 @@ fn the_schemas_on_the_pages_are_valid() {
 }
 
 #[test]
+fn contributing_lists_every_module_with_tests() {
+    let table = Regex::new(r"(?ms)^\| module \|.*?\n\n").unwrap();
+    let contributing = read("CONTRIBUTING.md");
+    let rows = table.find(&contributing).unwrap().as_str().lines().skip(2);
+    let name = Regex::new(r"`(\w+)`").unwrap();
+    let listed: BTreeSet<String> = rows
+        .filter_map(|row| row.split('|').nth(1))
+        .flat_map(|cell| name.captures_iter(cell).map(|name| name[1].to_owned()).collect::<Vec<_>>())
+        .collect();
+    let modules: BTreeSet<String> = tests().iter().map(|test| test.split("::").next().unwrap().to_owned()).collect();
+    assert_eq!(listed, modules);
+}
+
+#[test]
 fn links_between_pages_lead_somewhere() {
     let pages = pages();
     assert!(pages.len() > 8, "{pages:?}");
