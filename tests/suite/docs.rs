@@ -189,6 +189,23 @@ fn links_between_pages_lead_somewhere() {
     assert!(broken.is_empty(), "{broken:#?}");
 }
 
+#[test]
+fn the_links_of_the_architecture_page_lead_to_the_names_they_show() {
+    let page = read("ARCHITECTURE.md");
+    let link = Regex::new(r"\[`(\w+)`\]\(([^)#]+)\)").unwrap();
+    let links: Vec<_> = link.captures_iter(&page).map(|link| (link[1].to_owned(), link[2].to_owned())).collect();
+    assert!(links.len() > 40, "{links:?}");
+    let wrong: Vec<_> = links.iter().filter(|(name, path)| !shows(name, &root().join(path))).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Returns whether a file or folder has the name, or defines an item of the name.
+fn shows(name: &str, path: &Path) -> bool {
+    let file_name = path.file_name().unwrap().to_str().unwrap();
+    let item = Regex::new(&format!(r"\b(fn|struct|enum|trait|const|static|mod) {name}\b")).unwrap();
+    file_name.split('.').next() == Some(name) || fs::read_to_string(path).is_ok_and(|text| item.is_match(&text))
+}
+
 /// Every page, by its path in the checkout.
 fn pages() -> Vec<String> {
     let folders = ["", "docs/", "infra/", "samples/", "tests/stack/"];
