@@ -51,7 +51,7 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn the_page_of_faults_names_tests_that_are_there() {
+fn the_faults_page_names_only_existing_tests() {
     let page = read("docs/faults.md");
     let named: BTreeSet<String> =
         Regex::new(r"`((?:\w+::)+\w+)`").unwrap().captures_iter(&page).map(|name| name[1].to_owned()).collect();
@@ -62,7 +62,7 @@ fn the_page_of_faults_names_tests_that_are_there() {
 }
 
 #[test]
-fn the_page_of_faults_names_every_test_that_injects_one() {
+fn the_faults_page_names_every_fault_test() {
     let page = read("docs/faults.md");
     let of_faults = ["breakpoints::", "processes::", "histories::", "pipeline::", "streams::"];
     let injecting = tests().into_iter().filter(|test| of_faults.iter().any(|module| test.starts_with(module)));
