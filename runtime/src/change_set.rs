@@ -84,7 +84,7 @@ pub fn read_lines(mut lines: impl BufRead, path: &Path, mut each: impl FnMut(&[u
     let mut line = Vec::new();
     loop {
         line.clear();
-        if lines.read_until(b'\n', &mut line).map_err(|error| Error::of_reading(error, path))? == 0 {
+        if lines.read_until(b'\n', &mut line).map_err(|error| Error::read(error, path))? == 0 {
             return Ok(());
         }
         each(&line)?;

@@ -167,7 +167,7 @@ fn exit_code(fault: Option<Fault>) -> ExitCode {
 
 /// Whoever reads our output may have seen enough.
 fn is_closed_pipe(error: &Error) -> bool {
-    matches!(error, Error::Io(error) if error.source.kind() == std::io::ErrorKind::BrokenPipe)
+    error.io_error().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 /// A path as a person would type it.

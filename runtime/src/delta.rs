@@ -99,7 +99,7 @@ impl LineSink for Spool {
 /// A path as an export: a single part, or every part of a folder.
 pub fn export(path: &Path) -> Result<Export> {
     let label = path.display().to_string();
-    let metadata = std::fs::metadata(path).map_err(|error| Error::of_named_path(error, "cannot open", path))?;
+    let metadata = std::fs::metadata(path).map_err(|error| Error::named_path(error, "cannot open", path))?;
     if metadata.is_dir() {
         return whole(label, Arc::new(LocalFolder::named(path)));
     }

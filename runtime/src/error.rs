@@ -1,8 +1,10 @@
-//! What can go wrong, told so that the reader knows what to do next.
+//! What can go wrong, as data: a kind that decides what happens, and texts for the person who has to act.
+//!
+//! Code decides by [`Error::kind`], never by a message.
 
 use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Serialize;
 
@@ -12,272 +14,258 @@ use crate::reject::Rejects;
 /// The crate's result.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Whose fault it is. It decides the exit status, and whether a version becomes FAILED.
+/// Whose fault an error is. It decides the exit status, and whether a version becomes FAILED.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Fault {
-    /// What was given: an export, a name, a schema. Running again changes nothing.
+    /// The input: an export, a name, a schema. Running again changes nothing.
     Input,
-    /// The machine or the tool: the next run may go on.
+    /// The machine or the tool: the next run may succeed.
     Machine,
 }
 
-/// An error. Its `Display` is one line that says what was being done to what; [`Error::next_step`] says what to do.
-#[derive(Debug)]
-pub enum Error {
-    /// Rows of an export cannot be read.
-    Rejected(Box<Rejected>),
+/// What went wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ErrorKind {
+    /// Rows of an export cannot be read; [`Error::rejects`] lists them.
+    Rejected,
     /// An export, or a part of it, cannot be used.
-    Export(Box<Problem>),
-    /// The baseline's parts are not what the registry recorded.
-    BaselineChanged(Box<Problem>),
-    /// Something was asked for that is not there, or cannot be done as things stand.
-    Refused(Box<Problem>),
-    /// What it was made from changed meanwhile: it is to be looked at anew.
-    Overtaken(Box<Problem>),
+    Export,
+    /// The baseline's parts differ from what the registry recorded.
+    BaselineChanged,
+    /// The request names something that does not exist, or cannot be done in the current state.
+    Refused,
+    /// The work is based on something that changed meanwhile and has to be done again.
+    Overtaken,
     /// Reading or writing failed.
-    Io(Box<IoError>),
+    Io,
     /// The registry failed.
-    Registry(Box<Problem>),
-    /// Another process took the lease over; nothing more was written.
-    LeaseLost(Box<Problem>),
-    /// A service of AWS did not do what it was asked.
-    Aws(Box<Problem>),
-    /// It takes longer than a function may run.
-    OutOfTime(Box<Problem>),
+    Registry,
+    /// Another process took over the lease; nothing more was written.
+    LeaseLost,
+    /// An AWS service returned an error.
+    Aws,
+    /// The work takes longer than a Lambda function may run.
+    OutOfTime,
     /// The user asked to stop.
     Interrupted,
-    /// The operations do not lead from the baseline to the snapshot. It is never the user's fault.
-    NotConserved(Box<Problem>),
+    /// The operations do not lead from the baseline to the snapshot. Never the user's fault.
+    NotConserved,
 }
 
-/// Rows that cannot be read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Rejected {
-    /// What was read, such as `acme/orders 20260104_V0001` or a path.
-    pub export: String,
-    /// The rows.
-    pub rejects: Rejects,
-}
-
-/// A problem with something that has a name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    /// What it is about: a path, an export, a table; may be empty.
-    pub subject: String,
-    /// What is wrong.
-    pub problem: String,
-    /// What to do next; may be empty.
-    pub help: String,
-}
-
-/// An error of the operating system.
+/// An error. `Display` gives one line that says what was being done to what; [`Error::next_step`] says what to do.
 #[derive(Debug)]
-pub struct IoError {
-    /// What was being done, such as `cannot open`.
-    pub doing: String,
-    /// To what.
-    pub path: PathBuf,
-    /// Why it failed.
-    pub source: io::Error,
+pub struct Error(Box<Details>);
+
+/// An error's contents, boxed so that a `Result` stays small.
+#[derive(Debug)]
+struct Details {
+    kind: ErrorKind,
+    /// What it is about: a path, an export, a table; may be empty.
+    subject: String,
+    /// What is wrong; may be empty, where the source says it.
+    message: String,
+    /// What to do next; may be empty.
+    help: String,
+    rejects: Option<Rejects>,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
 impl Error {
+    /// Subject and message may hold text from outside: a path, a name, what a library said about a file.
+    fn new(kind: ErrorKind, subject: &str, message: &str) -> Self {
+        let (subject, message) = (shown(subject), shown(message));
+        Self(Box::new(Details { kind, subject, message, help: String::new(), rejects: None, source: None }))
+    }
+
+    /// Rows of an export that cannot be read. `export` names it, such as `acme/orders 20260104_V0001` or a path.
+    pub fn rejected(export: &str, rejects: Rejects) -> Self {
+        let total = rejects.total();
+        let rows = if total == 1 { "place" } else { "places" };
+        let message = format!("{total} {rows} cannot be read; nothing was published");
+        let mut error = Self::new(ErrorKind::Rejected, export, &message)
+            .help("deliver the export again without these rows, or fix the schema");
+        error.0.rejects = Some(rejects);
+        error
+    }
+
     /// An export, or one of its files, that cannot be used.
-    pub fn export(path: &Path, problem: impl Into<String>) -> Self {
-        Self::Export(Box::new(Problem::new(shown_path(path), problem)))
+    pub fn export(path: &Path, message: impl AsRef<str>) -> Self {
+        Self::new(ErrorKind::Export, &shown_path(path), message.as_ref())
     }
 
     /// A line of a file that makes the whole file unusable.
-    pub fn export_line(path: &Path, line: u64, problem: impl Into<String>) -> Self {
-        Self::Export(Box::new(Problem::new(format!("{}:{line}", shown_path(path)), problem)))
+    pub fn export_line(path: &Path, line: u64, message: impl AsRef<str>) -> Self {
+        Self::new(ErrorKind::Export, &format!("{}:{line}", shown_path(path)), message.as_ref())
     }
 
-    /// A path that somebody named and that leads nowhere is a mistake of theirs; anything else is the machine's.
-    pub fn of_named_path(error: io::Error, doing: &str, path: &Path) -> Self {
-        let problem = match error.kind() {
+    /// An operating system error. `action` reads like `cannot open`.
+    pub fn io(source: io::Error, action: &str, path: &Path) -> Self {
+        let help = match source.kind() {
+            io::ErrorKind::PermissionDenied => "check the permissions, then run again",
+            io::ErrorKind::StorageFull => "free some space, then run again; nothing is lost",
+            io::ErrorKind::NotFound => "check the path",
+            _ => "run again once the cause is gone; nothing is lost",
+        };
+        let mut error = Self::new(ErrorKind::Io, &format!("{action} {}", shown_path(path)), &source.to_string());
+        error.0.source = Some(Box::new(source));
+        error.help(help)
+    }
+
+    /// A failure to open a path that the user named: a path that leads nowhere is the user's mistake, anything else the
+    /// machine's.
+    pub fn named_path(source: io::Error, action: &str, path: &Path) -> Self {
+        let message = match source.kind() {
             io::ErrorKind::NotFound => "there is no such file or folder",
             io::ErrorKind::NotADirectory => "it is not a folder",
             io::ErrorKind::InvalidFilename => "the path is too long",
-            _ => return Self::Io(Box::new(IoError { doing: doing.into(), path: path.into(), source: error })),
+            _ => return Self::io(source, action, path),
         };
-        Self::refused(shown_path(path), problem).help("check the path")
+        Self::refused(shown_path(path), message).help("check the path")
     }
 
-    /// A failure to read a file: of the operating system, or of a service behind it, which said it in words of its own.
-    pub fn of_reading(error: io::Error, path: &Path) -> Self {
-        match error.downcast::<Self>() {
+    /// A failure to read a file. A reader of a remote file passes its own error through `io::Error`; it is unwrapped here.
+    pub fn read(source: io::Error, path: &Path) -> Self {
+        match source.downcast::<Self>() {
             Ok(error) => error,
-            Err(source) => Self::Io(Box::new(IoError { doing: "cannot read".into(), path: path.into(), source })),
+            Err(source) => Self::io(source, "cannot read", path),
         }
     }
 
-    /// Something that cannot be done as things stand.
-    pub fn refused(subject: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self::Refused(Box::new(Problem::new(subject, problem)))
+    /// Something that cannot be done in the current state.
+    pub fn refused(subject: impl AsRef<str>, message: impl AsRef<str>) -> Self {
+        Self::new(ErrorKind::Refused, subject.as_ref(), message.as_ref())
     }
 
-    /// Something that was made from what is no longer so.
-    pub fn overtaken(subject: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self::Overtaken(Box::new(Problem::new(subject, problem)))
+    /// Work based on something that changed meanwhile.
+    pub fn overtaken(subject: impl AsRef<str>, message: impl AsRef<str>) -> Self {
+        Self::new(ErrorKind::Overtaken, subject.as_ref(), message.as_ref())
     }
 
-    /// A failure of the registry.
-    pub fn registry(path: &Path, problem: impl fmt::Display) -> Self {
-        Self::Registry(Box::new(Problem::new(shown_path(path), problem.to_string())))
+    /// A failure of the registry at `path`.
+    pub fn registry(path: &Path, message: impl fmt::Display) -> Self {
+        Self::new(ErrorKind::Registry, &format!("the registry {}", shown_path(path)), &message.to_string())
     }
 
-    /// A service of AWS that did not do what it was asked.
-    pub fn aws(subject: impl Into<String>, problem: impl fmt::Display) -> Self {
-        Self::Aws(Box::new(Problem::new(subject, problem.to_string())))
+    /// An AWS service that returned an error.
+    pub fn aws(subject: impl AsRef<str>, message: impl fmt::Display) -> Self {
+        Self::new(ErrorKind::Aws, subject.as_ref(), &message.to_string())
     }
 
-    /// Something that takes longer than a function may run.
-    pub fn out_of_time(subject: impl Into<String>) -> Self {
-        Self::OutOfTime(Box::new(Problem::new(subject, "takes longer than a function may run")))
+    /// Work that takes longer than a Lambda function may run.
+    pub fn out_of_time(subject: impl AsRef<str>) -> Self {
+        Self::new(ErrorKind::OutOfTime, subject.as_ref(), "takes longer than a function may run")
     }
 
-    /// Something that takes a program built with AWS in it.
+    /// A request that needs a program built with AWS support.
     pub fn without_aws(what: &str) -> Self {
-        Self::refused("", format!("this program was built without AWS, and cannot reach {what}"))
-            .help("run it as `cargo tidemark-aws` instead of `cargo tidemark`; the first build takes some minutes more")
+        Self::refused("", format!("this program was built without AWS support and cannot reach {what}"))
+            .help("run `cargo tidemark-aws` instead of `cargo tidemark`; the first build takes some minutes more")
     }
 
     /// Operations that do not lead from the baseline to the snapshot.
-    pub fn not_conserved(subject: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self::NotConserved(Box::new(Problem::new(subject, problem)))
+    pub fn not_conserved(subject: impl AsRef<str>, message: impl AsRef<str>) -> Self {
+        Self::new(ErrorKind::NotConserved, subject.as_ref(), message.as_ref())
     }
 
-    /// A baseline whose parts are not what they were.
-    pub fn baseline_changed(subject: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self::BaselineChanged(Box::new(Problem::new(subject, problem)))
+    /// A baseline whose parts have changed.
+    pub fn baseline_changed(subject: impl AsRef<str>, message: impl AsRef<str>) -> Self {
+        Self::new(ErrorKind::BaselineChanged, subject.as_ref(), message.as_ref())
     }
 
-    /// A lease that somebody else has now.
-    pub fn lease_lost(subject: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self::LeaseLost(Box::new(Problem::new(subject, problem)))
+    /// A lease that another process holds now.
+    pub fn lease_lost(subject: impl AsRef<str>, message: impl AsRef<str>) -> Self {
+        Self::new(ErrorKind::LeaseLost, subject.as_ref(), message.as_ref())
     }
 
-    /// The same error, with what to do next.
-    pub fn help(mut self, help: impl Into<String>) -> Self {
-        match &mut self {
-            Self::Export(problem)
-            | Self::BaselineChanged(problem)
-            | Self::Refused(problem)
-            | Self::Overtaken(problem)
-            | Self::Registry(problem)
-            | Self::LeaseLost(problem)
-            | Self::Aws(problem)
-            | Self::OutOfTime(problem)
-            | Self::NotConserved(problem) => problem.help = shown(&help.into()),
-            Self::Rejected(_) | Self::Io(_) | Self::Interrupted => {}
-        }
+    /// A stop that the user asked for.
+    pub fn interrupted() -> Self {
+        Self::new(ErrorKind::Interrupted, "", "interrupted")
+            .help("run the same command again; it resumes where it stopped")
+    }
+
+    /// Adds what to do next.
+    pub fn help(mut self, help: impl AsRef<str>) -> Self {
+        self.0.help = shown(help.as_ref());
         self
+    }
+
+    /// Adds the error that caused this one.
+    pub fn caused_by(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        self.0.source = Some(Box::new(source));
+        self
+    }
+
+    /// What went wrong.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
     }
 
     /// Whose fault it is.
     pub fn fault(&self) -> Fault {
-        match self {
-            Self::Rejected(_) | Self::Export(_) | Self::BaselineChanged(_) | Self::Refused(_) | Self::Overtaken(_) => {
-                Fault::Input
-            }
-            Self::Io(_)
-            | Self::Registry(_)
-            | Self::LeaseLost(_)
-            | Self::Aws(_)
-            | Self::OutOfTime(_)
-            | Self::Interrupted
-            | Self::NotConserved(_) => Fault::Machine,
+        match self.0.kind {
+            ErrorKind::Rejected
+            | ErrorKind::Export
+            | ErrorKind::BaselineChanged
+            | ErrorKind::Refused
+            | ErrorKind::Overtaken => Fault::Input,
+            ErrorKind::Io
+            | ErrorKind::Registry
+            | ErrorKind::LeaseLost
+            | ErrorKind::Aws
+            | ErrorKind::OutOfTime
+            | ErrorKind::Interrupted
+            | ErrorKind::NotConserved => Fault::Machine,
         }
     }
 
-    /// Whether the snapshot itself is at fault, so that its version becomes FAILED.
+    /// Returns whether the snapshot itself is at fault, so that its version becomes FAILED.
     pub fn fails_the_version(&self) -> bool {
-        matches!(self, Self::Rejected(_) | Self::Export(_))
+        matches!(self.0.kind, ErrorKind::Rejected | ErrorKind::Export)
     }
 
-    /// What to do next, where there is something to say.
-    pub fn next_step(&self) -> Option<String> {
-        let help = match self {
-            Self::Rejected(_) => "deliver the export again without these rows, or mend the schema",
-            Self::Export(problem)
-            | Self::BaselineChanged(problem)
-            | Self::Refused(problem)
-            | Self::Overtaken(problem)
-            | Self::Registry(problem)
-            | Self::LeaseLost(problem)
-            | Self::Aws(problem)
-            | Self::OutOfTime(problem)
-            | Self::NotConserved(problem) => &problem.help,
-            Self::Io(error) => match error.source.kind() {
-                io::ErrorKind::PermissionDenied => "check the permissions, then run again",
-                io::ErrorKind::StorageFull => "free some space, then run again; nothing is lost",
-                io::ErrorKind::NotFound => "check the path",
-                _ => "run again once the cause is gone; nothing is lost",
-            },
-            Self::Interrupted => "run the same command again; it goes on where it stopped",
-        };
-        (!help.is_empty()).then(|| help.to_owned())
+    /// What the error is about: a path, an export, a table; may be empty.
+    pub fn subject(&self) -> &str {
+        &self.0.subject
     }
-}
 
-impl Problem {
-    /// Either text may hold something from outside: a path, a name, what a library said of a file.
-    fn new(subject: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self { subject: shown(&subject.into()), problem: shown(&problem.into()), help: String::new() }
+    /// The rows that cannot be read, if that is what went wrong.
+    pub fn rejects(&self) -> Option<&Rejects> {
+        self.0.rejects.as_ref()
     }
-}
 
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.subject.is_empty() {
-            f.write_str(&self.problem)
-        } else {
-            write!(f, "{}: {}", self.subject, self.problem)
-        }
+    /// The operating system's error, if that is what went wrong.
+    pub fn io_error(&self) -> Option<&io::Error> {
+        self.0.source.as_deref()?.downcast_ref()
+    }
+
+    /// What to do next, if there is something to do.
+    pub fn next_step(&self) -> Option<&str> {
+        Some(self.0.help.as_str()).filter(|help| !help.is_empty())
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Rejected(rejected) => {
-                let total = rejected.rejects.total();
-                let places = if total == 1 { "place" } else { "places" };
-                write!(f, "{}: {total} {places} cannot be read; nothing was published", shown(&rejected.export))
-            }
-            Self::Export(problem)
-            | Self::BaselineChanged(problem)
-            | Self::Refused(problem)
-            | Self::Overtaken(problem)
-            | Self::LeaseLost(problem)
-            | Self::Aws(problem)
-            | Self::OutOfTime(problem)
-            | Self::NotConserved(problem) => problem.fmt(f),
-            Self::Registry(problem) => write!(f, "the registry {problem}"),
-            Self::Io(error) => write!(f, "{} {}: {}", error.doing, shown_path(&error.path), error.source),
-            Self::Interrupted => f.write_str("stopped as asked"),
-        }
+        let Details { subject, message, .. } = &*self.0;
+        if subject.is_empty() { f.write_str(message) } else { write!(f, "{subject}: {message}") }
     }
 }
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Io(error) => Some(&error.source),
-            _ => None,
-        }
+        self.0.source.as_deref().map(|source| source as _)
     }
 }
 
-/// Says what was being done to what when the operating system refused.
+/// Adds what was being done to what when the operating system refused.
 pub trait IoContext<T> {
-    /// `doing` reads like `cannot open`.
-    fn at(self, doing: &str, path: &Path) -> Result<T>;
+    /// `action` reads like `cannot open`.
+    fn at(self, action: &str, path: &Path) -> Result<T>;
 }
 
 impl<T> IoContext<T> for io::Result<T> {
-    fn at(self, doing: &str, path: &Path) -> Result<T> {
-        self.map_err(|source| Error::Io(Box::new(IoError { doing: doing.into(), path: path.into(), source })))
+    fn at(self, action: &str, path: &Path) -> Result<T> {
+        self.map_err(|source| Error::io(source, action, path))
     }
 }

@@ -119,7 +119,7 @@ pub fn collect(runner: &Runner, state: &Path, how: How) -> Result<Collected> {
             Ok(Some(((), came_meanwhile))) => of_table.came_meanwhile = came_meanwhile,
             Ok(None) => of_table.locked_by = Some(runner.holder(&key)?),
             Err(error) => {
-                let (message, help, fault) = (error.to_string(), error.next_step(), error.fault());
+                let (message, help, fault) = (error.to_string(), error.next_step().map(str::to_owned), error.fault());
                 of_table.failed = Some(Failed { message, help, fault });
             }
         }

@@ -21,7 +21,7 @@ use serde_json::Value as Json;
 
 use crate::clock;
 use crate::engine::athena::Statements;
-use crate::error::{Error, Fault, Result};
+use crate::error::{Error, ErrorKind, Fault, Result};
 use crate::table::Table;
 use crate::telemetry;
 use deployment::Deployment;
@@ -123,9 +123,9 @@ impl Subject {
     fn failed(self, error: Error) -> Diagnostic {
         let Self { tenant, table, version } = self;
         let help = error.next_step().map(|help| format!(" ({help})")).unwrap_or_default();
-        let kind = match (&error, error.fault()) {
-            (Error::LeaseLost(_), _) => "LeaseLost",
-            (Error::OutOfTime(_), _) | (_, Fault::Input) => "Input",
+        let kind = match (error.kind(), error.fault()) {
+            (ErrorKind::LeaseLost, _) => "LeaseLost",
+            (ErrorKind::OutOfTime, _) | (_, Fault::Input) => "Input",
             (_, Fault::Machine) => "Machine",
         };
         tracing::error!(tenant, table, version, kind, "{error}{help}");

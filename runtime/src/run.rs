@@ -20,7 +20,7 @@ use std::thread;
 use crate::breakpoint::Breakpoint;
 use crate::change_set::ChangeSets;
 use crate::engine::{Engines, Limits, QueryExecution, WaitMode};
-use crate::error::{Error, Fault, Result};
+use crate::error::{Error, ErrorKind, Fault, Result};
 use crate::name::TableKey;
 use crate::sink::{Publication, Sink, Writer};
 use crate::snapshot::Snapshots;
@@ -242,7 +242,7 @@ impl Runner {
         match self.is_still_there(table, &version) {
             Ok(true) => {}
             Ok(false) => return Ok(Prepared::Gone),
-            Err(error @ Error::Export(_)) => {
+            Err(error) if error.kind() == ErrorKind::Export => {
                 self.register_unusable(&version.key, &version.version, &error)?;
                 return Ok(Prepared::Gone);
             }
@@ -251,7 +251,7 @@ impl Runner {
         let planned = match self.plan(lease, table, version.clone(), waiting, watch) {
             Ok(Planned::Version(planned)) => *planned,
             Ok(Planned::Runs(statement)) => return Ok(Prepared::Runs(statement)),
-            Err(Error::Overtaken(_)) => return Ok(Prepared::Gone),
+            Err(error) if error.kind() == ErrorKind::Overtaken => return Ok(Prepared::Gone),
             Err(error) if error.fails_the_version() => {
                 return self.fail(lease, version, error).map(|outcome| Prepared::Failed(Box::new(outcome)));
             }
@@ -269,7 +269,7 @@ impl Runner {
             return Ok(None);
         }
         let publishing = match self.store.publishing(lease, &planned) {
-            Err(Error::Overtaken(_)) => return Ok(None),
+            Err(error) if error.kind() == ErrorKind::Overtaken => return Ok(None),
             publishing => publishing?,
         };
         Breakpoint::Publishing.reached();

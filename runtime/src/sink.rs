@@ -27,7 +27,7 @@ pub trait Sink: Debug + Send + Sync {
     /// Publishes a version under the sequence that it has: BEGIN, every operation, END. `out` is how far its parts were out
     /// before; `told` hears how far they are. It may all be done again: whatever was out is the same then.
     ///
-    /// Fails with [`LeaseLost`](crate::Error::LeaseLost) once it sees that another writer has taken over.
+    /// Fails with [`LeaseLost`](crate::error::ErrorKind::LeaseLost) once it sees that another writer has taken over.
     fn publish(
         &self,
         publication: Publication<'_>,

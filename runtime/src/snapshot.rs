@@ -106,7 +106,7 @@ pub fn checksum(folder: &dyn Folder, name: &str) -> Result<String> {
     let (mut checksum, mut piece) = (Xxh3Default::new(), vec![0; PIECE]);
     loop {
         check_stop()?;
-        match file.read(&mut piece).map_err(|error| Error::of_reading(error, &folder.path(name)))? {
+        match file.read(&mut piece).map_err(|error| Error::read(error, &folder.path(name)))? {
             0 => return Ok(format!("{:032x}", checksum.digest128())),
             read => checksum.update(&piece[..read]),
         }

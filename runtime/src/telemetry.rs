@@ -74,7 +74,7 @@ impl Watch {
                 "give `plan` more memory, deliver the export in more parts, or write `engine: { athena: true }`",
             ));
         }
-        if self.is_cancelled.load(Ordering::Relaxed) { Err(Error::Interrupted) } else { check_stop() }
+        if self.is_cancelled.load(Ordering::Relaxed) { Err(Error::interrupted()) } else { check_stop() }
     }
 
     /// Whether it has to be over by now.
@@ -124,7 +124,7 @@ impl Watch {
 
 /// Fails when the user asked to stop.
 pub fn check_stop() -> Result<()> {
-    if STOP.load(Ordering::Relaxed) { Err(Error::Interrupted) } else { Ok(()) }
+    if STOP.load(Ordering::Relaxed) { Err(Error::interrupted()) } else { Ok(()) }
 }
 
 /// From now on the first Ctrl-C asks to stop, and the second one stops at once.

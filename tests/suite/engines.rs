@@ -136,18 +136,7 @@ fn run_native(given: &Given, limits: Limits) -> Finding {
                 fingerprint: plan.fingerprint,
             })
         }
-        Err(Error::Rejected(rejected)) => {
-            let rejects = rejected.rejects;
-            let shown = rejects.offenders.into_iter().map(|offender| Reject {
-                part: offender.part,
-                line: offender.line,
-                column: offender.column,
-                reason: offender.reason.to_string(),
-            });
-            let totals = rejects.totals.iter().map(|(reason, count)| (reason.to_string(), *count)).collect();
-            Finding::Rejected { shown: shown.collect(), totals }
-        }
-        Err(error @ Error::Export(_)) => Finding::Stopped(error.to_string()),
+        Err(error) if error.fails_the_version() => Finding::from_error(&error),
         Err(error) => panic!("the native engine failed with an error that does not blame the input: {error:?}"),
     }
 }
@@ -237,6 +226,19 @@ impl<'de> serde::Deserialize<'de> for OrderedObject {
 }
 
 impl Finding {
+    /// What an engine reported as the input's fault.
+    pub(crate) fn from_error(error: &Error) -> Self {
+        let Some(rejects) = error.rejects() else { return Self::Stopped(error.to_string()) };
+        let shown = rejects.offenders.iter().map(|offender| Reject {
+            part: offender.part.clone(),
+            line: offender.line,
+            column: offender.column.clone(),
+            reason: offender.reason.to_string(),
+        });
+        let totals = rejects.totals.iter().map(|(reason, count)| (reason.to_string(), *count)).collect();
+        Self::Rejected { shown: shown.collect(), totals }
+    }
+
     /// A result in which every rejected row is shown.
     pub(crate) fn rejected(rejects: Vec<Reject>) -> Self {
         let mut totals = BTreeMap::new();

@@ -158,6 +158,7 @@ fn generated_rust_reads_like_handwritten_code() {
     /// The definition of `customers`.
     pub static TABLE: Table = Table {
         name: "customers",
+        role: "customers",
         schema: "547e24f6b19b13f91c4127bac1ca0054",
         primary_key: &["id"],
         columns: &[

@@ -72,10 +72,7 @@ pub(super) fn moment(milliseconds: i64) -> String {
 
 /// An error on stderr, with its rows and with what to do next; for machines also on stdout.
 pub(super) fn error(error: &Error, format: Format) {
-    let rejects = match error {
-        Error::Rejected(rejected) => Some(&rejected.rejects),
-        _ => None,
-    };
+    let rejects = error.rejects();
     if format == Format::Json {
         let json = serde_json::json!({ "error": {
             "message": error.to_string(), "help": error.next_step(), "fault": error.fault(), "rejects": rejects,
@@ -83,7 +80,7 @@ pub(super) fn error(error: &Error, format: Format) {
         // The exit status still tells when stdout is closed.
         let _ = print_json(&json);
     }
-    complain(&error.to_string(), rejects, error.next_step().as_deref());
+    complain(&error.to_string(), rejects, error.next_step());
 }
 
 /// A problem on stderr.

@@ -6,7 +6,7 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use serde::Deserialize;
 
 use super::{Deadline, metrics};
-use crate::error::{Error, Fault, Result};
+use crate::error::{Error, ErrorKind, Fault, Result};
 use crate::lambda::deployment::Deployment;
 use crate::name::TableKey;
 use crate::name::is_name;
@@ -101,7 +101,7 @@ fn register_version(account: &Deployment, (tenant, table, version): &Place) -> R
     let key = TableKey { tenant: tenant.clone(), table: table.name.into() };
     let runner = account.runner(table)?;
     let registered = match runner.register_version(table, &key, version) {
-        Err(error @ Error::Export(_)) => {
+        Err(error) if error.kind() == ErrorKind::Export => {
             // Nothing tells when what is wrong is moved away: the sweeper looks again.
             runner.register_unusable(&key, version, &error)?;
             return Err(error);

@@ -7,7 +7,7 @@ use super::{Deadline, metrics};
 use crate::breakpoint::env_override;
 use crate::clock;
 use crate::engine::{Choice, QueryExecution, WaitMode};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::lambda::deployment::Deployment;
 use crate::name::TableKey;
 use crate::run::{Prepared, Step, next_step};
@@ -261,7 +261,11 @@ pub(super) fn plan(account: &Deployment, of: OfVersion, deadline: Deadline) -> R
     let watch = Watch::until(deadline.0 - TIME_TO_ASK_ATHENA);
     let prepare = || runner.prepare(&lease, table, version.clone(), waiting, &watch);
     let prepared = match runner.keep_alive(&lease, &watch, prepare) {
-        Err(Error::OutOfTime(_)) if of.statement.is_none() && runner.engines.may_ask_athena(table) => {
+        Err(error)
+            if error.kind() == ErrorKind::OutOfTime
+                && of.statement.is_none()
+                && runner.engines.may_ask_athena(table) =>
+        {
             tracing::warn!(%version, "One function has no time for the delta; Athena computes it.");
             runner.engines.choice = Choice::Athena;
             runner.prepare(&lease, table, version, waiting, &Watch::until(deadline.0))

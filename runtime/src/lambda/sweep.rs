@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Deadline, metrics};
 use crate::clock;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::lambda::deployment::Deployment;
 use crate::name::TableKey;
 use crate::run::next_step;
@@ -103,7 +103,9 @@ impl Sweep<'_> {
         for version in self.account.store.versions(key)? {
             if version.status == Status::Waiting && self.deadline.is_far() {
                 match runner.register_version(table, key, &version.version) {
-                    Err(error @ Error::Export(_)) => runner.register_unusable(key, &version.version, &error)?,
+                    Err(error) if error.kind() == ErrorKind::Export => {
+                        runner.register_unusable(key, &version.version, &error)?
+                    }
                     registered => registered?,
                 };
             }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::error::{Error, Fault};
+use crate::error::{Error, ErrorKind, Fault};
 use crate::name::TableKey;
 use crate::name::natural_cmp;
 use crate::plan::Counts;
@@ -111,8 +111,8 @@ impl Outcome {
 
     pub(super) fn of_failure(version: &Version, error: Error, baseline: Option<String>) -> Self {
         let retry = format!("cargo tidemark retry {}", version.path());
-        let help = match (&error, error.next_step()) {
-            (Error::Export(_), Some(step)) => format!("{step}.\n      When the schema was mended, run: {retry}"),
+        let help = match (error.kind(), error.next_step()) {
+            (ErrorKind::Export, Some(step)) => format!("{step}.\n      When the schema was mended, run: {retry}"),
             _ => format!("deliver it again, or mend the schema and run: {retry}"),
         };
         Self {
@@ -137,15 +137,12 @@ impl Outcome {
     }
 
     fn of_error(key: &TableKey, version: Option<&str>, error: Error) -> Self {
-        let outcome = Self {
+        Self {
             note: Some(error.to_string()),
-            help: error.next_step(),
+            help: error.next_step().map(str::to_owned),
             fault: Some(error.fault()),
+            rejects: error.rejects().cloned(),
             ..Self::new(key, version)
-        };
-        match error {
-            Error::Rejected(rejected) => Self { rejects: Some(rejected.rejects), ..outcome },
-            _ => outcome,
         }
     }
 

@@ -36,7 +36,7 @@ pub struct LocalFolder {
 impl Local {
     /// A tree below `root`, which must be a folder that can be read.
     pub fn new(root: &Path) -> Result<Self> {
-        fs::read_dir(root).map_err(|error| Error::of_named_path(error, "cannot read the exports in", root))?;
+        fs::read_dir(root).map_err(|error| Error::named_path(error, "cannot read the exports in", root))?;
         Ok(Self { root: root.to_path_buf() })
     }
 }

@@ -83,18 +83,7 @@ fn finding(result: Result<Box<DeltaSummary>, Failed>, table: &Table, out: &[u8])
             baseline_fingerprint: found.baseline_fingerprint,
             fingerprint: found.fingerprint,
         }),
-        Err(Failed { error: Error::Rejected(rejected), .. }) => {
-            let rejects = rejected.rejects;
-            let shown = rejects.offenders.into_iter().map(|offender| Reject {
-                part: offender.part,
-                line: offender.line,
-                column: offender.column,
-                reason: offender.reason.to_string(),
-            });
-            let totals = rejects.totals.iter().map(|(reason, count)| (reason.to_string(), *count)).collect();
-            Finding::Rejected { shown: shown.collect(), totals }
-        }
-        Err(Failed { error, .. }) => Finding::Stopped(error.to_string()),
+        Err(Failed { error, .. }) => Finding::from_error(&error),
     }
 }
 

@@ -17,6 +17,7 @@ fn athena_parses_values_of_every_type_like_the_reference() {
         let ty = format!("{:?} {}", column.ty, column.format.unwrap_or_default());
         let table: &'static Table = Box::leak(Box::new(Table {
             name: "texts",
+            role: "texts",
             schema: "00000000000000000000000000000000",
             primary_key: &["id"],
             columns: vec![Column::new("id", Type::Int), column].leak(),

@@ -10,7 +10,7 @@ use crate::canonical::row::Layout;
 use crate::change_set::LineSink;
 use crate::engine::output::{Layouts, Output, OutputTotals, check_conserved};
 use crate::engine::{DeltaSummary, Failed, Side};
-use crate::error::{Error, IoContext as _, Rejected, Result};
+use crate::error::{Error, IoContext as _, Result};
 use crate::operation::Head;
 use crate::plan::Comparison;
 use crate::reject::{Offender, Reason, Rejects};
@@ -185,7 +185,7 @@ impl<'a> Unloaded<'a> {
         for (side, label, seen) in [(Side::Snapshot, labels.1, &self.after), (Side::Baseline, labels.0, &self.before)] {
             if !seen.rejects.is_empty() {
                 let rejects = seen.rejects.clone();
-                let error = Error::Rejected(Box::new(Rejected { export: label.into(), rejects }));
+                let error = Error::rejected(label, rejects);
                 return Err(Failed { side, error });
             }
         }

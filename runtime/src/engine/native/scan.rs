@@ -195,7 +195,7 @@ fn field_count(found: usize, expected: usize, header: bool) -> String {
 /// What the operating system or a service refuses is the machine's fault; what the decoder refuses is the file's.
 pub(super) fn unreadable(error: std::io::Error, path: &Path) -> Error {
     if error.raw_os_error().is_some() || error.get_ref().is_some_and(|inner| inner.is::<Error>()) {
-        return Error::of_reading(error, path);
+        return Error::read(error, path);
     }
     let problem = match error.kind() {
         std::io::ErrorKind::UnexpectedEof => format!("the file ends too early ({error})"),

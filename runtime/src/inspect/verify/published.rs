@@ -8,7 +8,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::change_set::{inflate, part_name, read_lines};
-use crate::error::{Error, IoContext as _, Result};
+use crate::error::{IoContext as _, Result};
 use crate::fs::folder_names;
 use crate::inspect::verify::Verdict;
 use crate::operation::{Begin, End};
@@ -112,11 +112,13 @@ impl Fold {
         match read {
             Ok(()) => Ok(problem),
             // What the decoder refuses is the file's fault, what the system refuses the machine's.
-            Err(Error::Io(error)) if error.source.raw_os_error().is_none() => {
-                let damaged = format!("{}:{}: the file is damaged ({})", part_name(part), number + 1, error.source);
-                Ok(Some(problem.unwrap_or(damaged)))
-            }
-            Err(error) => Err(error),
+            Err(error) => match error.io_error().filter(|error| error.raw_os_error().is_none()) {
+                Some(cause) => {
+                    let damaged = format!("{}:{}: the file is damaged ({cause})", part_name(part), number + 1);
+                    Ok(Some(problem.unwrap_or(damaged)))
+                }
+                None => Err(error),
+            },
         }
     }
 

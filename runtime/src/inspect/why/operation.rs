@@ -1,5 +1,7 @@
 //! What was planned or published for a key, as far as the version's change set is still there.
 
+use std::io;
+
 use serde::Serialize;
 use serde_json::Value as Json;
 
@@ -105,8 +107,8 @@ fn find(changes: &dyn ChangeSets, version: &Version, parts: u32, key: &Key, watc
 
 /// Whether it is the change set that is at fault, rather than the machine: a part is missing or was not whole.
 fn is_damaged(error: &Error) -> bool {
-    let Error::Io(error) = error else { return false };
-    error.source.raw_os_error().is_none() || error.source.kind() == std::io::ErrorKind::NotFound
+    let is_damage = |error: &io::Error| error.raw_os_error().is_none() || error.kind() == io::ErrorKind::NotFound;
+    error.io_error().is_some_and(is_damage)
 }
 
 fn operation(table: &Table, line: &[u8], previous: Option<&Sight>) -> Option<Operation> {

@@ -84,7 +84,7 @@ impl Stream {
         let mut line = Vec::new();
         let mut read = |stamped: &mut Vec<u8>| -> Result<bool> {
             line.clear();
-            let is_line = lines.read_until(b'\n', &mut line).map_err(|error| Error::of_reading(error, &path))? > 0;
+            let is_line = lines.read_until(b'\n', &mut line).map_err(|error| Error::read(error, &path))? > 0;
             if is_line {
                 stamp(&line, sequence, stamped);
             }

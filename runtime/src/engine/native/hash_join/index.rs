@@ -12,7 +12,7 @@ use super::spill::Spill;
 use crate::canonical::row::Layout;
 use crate::engine::Resources;
 use crate::engine::native::scan;
-use crate::error::{Error, Rejected, Result};
+use crate::error::{Error, Result};
 use crate::parallel;
 use crate::reject::{Offender, Reason, Rejects};
 use crate::snapshot::{Export, Part};
@@ -175,7 +175,7 @@ impl Index {
             self.rejects.merge(conflicting_rows(export, layout, watch, &self.seen.conflicts)?);
         }
         if !self.rejects.is_empty() {
-            return Err(Error::Rejected(Box::new(Rejected { export: export.label.clone(), rejects: self.rejects })));
+            return Err(Error::rejected(&export.label, self.rejects));
         }
         Ok(self.seen)
     }

@@ -113,7 +113,7 @@ impl Source<'_> {
             rows += batch.len() as u64;
             self.reading.watch.checkpoint(batch.len() as u64)?;
             // Where nobody wants them any more, nobody asks why this ends.
-            fed.send(MappedBatch { batch, places: Arc::clone(&places) }).map_err(|_| Error::Interrupted)?;
+            fed.send(MappedBatch { batch, places: Arc::clone(&places) }).map_err(|_| Error::interrupted())?;
         }
     }
 }
