@@ -29,6 +29,9 @@ use crate::table::Table;
 use crate::telemetry::{Progress, Watch, check_stop};
 use baseline::newest;
 pub(crate) use next::Step;
+#[cfg(feature = "aws")]
+pub(crate) use next::next_step;
+#[cfg(not(feature = "aws"))]
 use next::next_step;
 use planning::Planned;
 pub use report::{Outcome, Report, Stray};

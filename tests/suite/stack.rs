@@ -60,8 +60,9 @@ impl Stack {
             services.iter().for_each(|(_, aws)| create_registry_table(aws, "registry"));
             services
         });
-        let table =
-            |(service, aws): &(_, Arc<Aws>)| RegistryTable { service, aws: Arc::clone(aws), name: "registry".into() };
+        let table = |(service, aws): &(&'static str, Arc<Aws>)| {
+            RegistryTable { service, aws: Arc::clone(aws), name: "registry".into() }
+        };
         TABLES.iter().map(table).collect()
     }
 

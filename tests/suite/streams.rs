@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use runtime::sink::kinesis::client::client::client::client::client::client::client::client::Kinesis;
+use runtime::sink::kinesis::client::Kinesis;
 use serde_json::{Value as Json, json};
 
 use crate::deployment::{Deployment, published_here, wait};

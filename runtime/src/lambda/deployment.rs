@@ -6,17 +6,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::aws::{Aws, why};
+use crate::aws::Aws;
 use crate::change_set;
 use crate::clock;
 use crate::engine::athena::{Athena, Statements};
 use crate::engine::{Choice, Engines, Limits};
 use crate::error::{Error, Result};
 use crate::name::TableKey;
-use crate::operation::key_of_words;
 use crate::run::Runner;
-use crate::sink::kinesis::client::sink::Stream;
-use crate::snapshot::s3::{S3, S3Uri};
+use crate::sink::kinesis::Stream;
+use crate::aws::flow::start_execution;
+use crate::aws::s3::S3Uri;
+use crate::snapshot::s3::S3;
 use crate::store::dynamodb::Dynamodb;
 use crate::store::{Setting, Store};
 use crate::table::Table;
@@ -180,7 +181,7 @@ impl Deployment {
 
     /// Starts an execution of the flow for a table. For the same reason it is started once.
     pub(super) fn start(&self, key: &TableKey, reason: [&str; 2]) -> Result<()> {
-        start(&self.aws, &self.machine, self.store.id(), key, reason)
+        start_execution(&self.aws, &self.machine, self.store.id(), key, reason)
     }
 }
 

@@ -10,12 +10,11 @@ use runtime::canonical::row::Layout;
 use runtime::delta;
 use runtime::engine::athena::Athena;
 use runtime::engine::{DeltaProgress, DeltaSummary, Failed, Inputs, QueryExecution};
-use runtime::error::Error;
 use runtime::operation::Head;
 use runtime::snapshot::s3::S3Folder;
 use runtime::table::Table;
 use runtime::telemetry::Watch;
-use tests::reference::{Changes, Reject};
+use tests::reference::Changes;
 
 use crate::engines::{Finding, Given, PREVIOUS, Parts, TENANT, VERSION, operations};
 use crate::stack::{Sandbox, Stack};
@@ -29,7 +28,7 @@ pub(super) fn by_athena(given: &Given) -> Finding {
     let upload = |version: &str, parts: &Parts| {
         let key = format!("tenant-{number}/{}/{version}", given.table.name);
         parts.iter().for_each(|(name, bytes)| sandbox.put(&format!("{key}/{name}"), bytes));
-        let place = Place { bucket: sandbox.bucket.clone(), key };
+        let place = S3Uri { bucket: sandbox.bucket.clone(), key };
         delta::whole(version.into(), Arc::new(S3Folder::new(Arc::clone(&sandbox.aws), place)))
     };
     let exports = given.baseline.as_ref().map(|parts| upload(PREVIOUS, parts)).transpose();

@@ -15,7 +15,7 @@ use crate::engine::{DeltaProgress, DeltaSummary, Failed, Inputs, QueryExecution,
 use crate::error::{Error, Fault, Result};
 use crate::operation::Head;
 use crate::snapshot::Export;
-use crate::snapshot::s3::{self, S3Uri};
+use crate::aws::s3::{self, S3Uri};
 use crate::telemetry::Watch;
 
 /// How often a statement is tried that may go well another time.
