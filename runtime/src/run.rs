@@ -30,8 +30,7 @@ use crate::store::{self, Lease, Setting, Status, Store, Version};
 use crate::table::Table;
 use crate::telemetry::{Progress, Watch, check_stop};
 use baseline::newest;
-pub(crate) use next::Step;
-use next::next_step;
+pub(crate) use next::{Step, next_step};
 pub use report::{Outcome, Report, Stray};
 
 /// What a run works with.
