@@ -24,6 +24,7 @@ use crate::stack::{Sandbox, Stack};
 use crate::workspace::{add_to_summary, gzip, ndjson};
 
 /// A way to fail, and the expected outcome.
+#[derive(Clone)]
 struct FailureCase {
     name: &'static str,
     failures: Json,
@@ -35,78 +36,80 @@ struct FailureCase {
     queries: usize,
 }
 
-fn failure_cases() -> Vec<FailureCase> {
-    let succeeds = |name, failures, queries| FailureCase { name, failures, status: 0, texts: &[], queries };
-    let fails = |name, failures, texts, queries| FailureCase { name, failures, status: 2, texts, queries };
-    let failed = |retryable: bool, category: u32, after: bool| json!({"state": "FAILED", "category": category, "retryable": retryable, "reason": "bad luck", "after": after});
-    let nth = |mut failure: Json, nth: u32| {
-        failure["nth"] = json!(nth);
-        failure
-    };
-    let call = |action: &str, error: &str, status: u32| json!({"action": action, "error": error, "status": status});
+impl FailureCase {
+    fn succeeds(name: &'static str, failures: Json, queries: usize) -> Self {
+        Self { name, failures, status: 0, texts: &[], queries }
+    }
+
+    fn fails(name: &'static str, failures: Json, texts: &'static [&'static str], queries: usize) -> Self {
+        Self { name, failures, status: 2, texts, queries }
+    }
+}
+
+/// A failure to inject: a query fails, after it wrote its output if `after`.
+fn failed(retryable: bool, category: u32, after: bool) -> Json {
+    json!({"state": "FAILED", "category": category, "retryable": retryable, "reason": "bad luck", "after": after})
+}
+
+/// A failure to inject: a call returns an error.
+fn call(action: &str, error: &str, status: u32) -> Json {
+    json!({"action": action, "error": error, "status": status})
+}
+
+/// Makes a failure apply to the `nth` call or query only, counted from 1.
+fn nth(mut failure: Json, nth: u32) -> Json {
+    failure["nth"] = json!(nth);
+    failure
+}
+
+/// The failures from which the command recovers.
+fn recovered_cases() -> Vec<FailureCase> {
+    let lost =
+        json!([{"action": "StartQueryExecution", "error": "InternalServerException", "status": 500, "after": true}]);
+    let throttled_start = json!([
+        call("StartQueryExecution", "ThrottlingException", 400),
+        nth(call("StartQueryExecution", "TooManyRequestsException", 400), 2)
+    ]);
+    let throttled_poll = json!([
+        call("GetQueryExecution", "ThrottlingException", 400),
+        nth(call("GetQueryExecution", "InternalServerException", 500), 2)
+    ]);
     vec![
-        succeeds("nothing fails", json!([]), 1),
-        succeeds(
-            "the start is throttled",
-            json!([
-                call("StartQueryExecution", "ThrottlingException", 400),
-                nth(call("StartQueryExecution", "TooManyRequestsException", 400), 2)
-            ]),
+        FailureCase::succeeds("nothing fails", json!([]), 1),
+        FailureCase::succeeds("the start is throttled", throttled_start, 1),
+        FailureCase::succeeds("the answer to the start is lost", lost, 1),
+        FailureCase::succeeds("polling is throttled, and then fails", throttled_poll, 1),
+        FailureCase::succeeds("it is queued for a while", json!([{"state": "QUEUED", "seconds": 1}]), 1),
+        FailureCase::succeeds("it runs for a while", json!([{"state": "RUNNING", "seconds": 1}]), 1),
+        FailureCase::succeeds("it fails once with a transient error", json!([failed(true, 1, false)]), 2),
+        FailureCase::succeeds("it fails with a transient error after writing", json!([failed(true, 1, true)]), 2),
+    ]
+}
+
+/// The failures that end the command.
+fn reported_cases() -> Vec<FailureCase> {
+    let thrice = json!([failed(true, 1, true), nth(failed(true, 1, false), 2), nth(failed(true, 1, true), 3)]);
+    let by_user = json!([{"state": "CANCELLED", "reason": "by hand"}]);
+    let denied = json!([call("StartQueryExecution", "AccessDeniedException", 400)]);
+    let denied_texts = &["cannot start a query", "AccessDeniedException", "check the work group"];
+    let unpolled: Vec<_> =
+        (1..=5).map(|at| nth(call("GetQueryExecution", "InternalServerException", 500), at)).collect();
+    let user_error = json!([failed(false, 2, false)]);
+    let user_texts = &["bad luck", "fix what Athena names"];
+    let service_error = json!([failed(false, 1, false)]);
+    vec![
+        FailureCase::fails("it fails three times with a transient error", thrice, &["bad luck", "run again later"], 3),
+        FailureCase::fails("it fails with a user error", user_error, user_texts, 1),
+        FailureCase::fails(
+            "it fails with a user error after writing",
+            json!([failed(false, 2, true)]),
+            &["bad luck"],
             1,
         ),
-        succeeds(
-            "the answer to the start is lost",
-            json!([{"action": "StartQueryExecution", "error": "InternalServerException", "status": 500, "after": true}]),
-            1,
-        ),
-        succeeds(
-            "polling is throttled, and then fails",
-            json!([
-                call("GetQueryExecution", "ThrottlingException", 400),
-                nth(call("GetQueryExecution", "InternalServerException", 500), 2)
-            ]),
-            1,
-        ),
-        succeeds("it is queued for a while", json!([{"state": "QUEUED", "seconds": 1}]), 1),
-        succeeds("it runs for a while", json!([{"state": "RUNNING", "seconds": 1}]), 1),
-        succeeds("it fails once with a transient error", json!([failed(true, 1, false)]), 2),
-        succeeds("it fails with a transient error after writing", json!([failed(true, 1, true)]), 2),
-        fails(
-            "it fails three times with a transient error",
-            json!([failed(true, 1, true), nth(failed(true, 1, false), 2), nth(failed(true, 1, true), 3)]),
-            &["bad luck", "run again later"],
-            3,
-        ),
-        fails(
-            "it fails with a user error",
-            json!([failed(false, 2, false)]),
-            &["bad luck", "fix what Athena names"],
-            1,
-        ),
-        fails("it fails with a user error after writing", json!([failed(false, 2, true)]), &["bad luck"], 1),
-        fails("it fails with a service error", json!([failed(false, 1, false)]), &["bad luck", "ask AWS"], 1),
-        fails(
-            "somebody else cancels it",
-            json!([{"state": "CANCELLED", "reason": "by hand"}]),
-            &["by hand", "run again"],
-            1,
-        ),
-        fails(
-            "starting it is not permitted",
-            json!([call("StartQueryExecution", "AccessDeniedException", 400)]),
-            &["cannot start a query", "AccessDeniedException", "check the work group"],
-            0,
-        ),
-        fails(
-            "polling keeps failing",
-            json!(
-                (1..=5)
-                    .map(|at| nth(call("GetQueryExecution", "InternalServerException", 500), at))
-                    .collect::<Vec<_>>()
-            ),
-            &["cannot poll the query", "run again"],
-            1,
-        ),
+        FailureCase::fails("it fails with a service error", service_error, &["bad luck", "ask AWS"], 1),
+        FailureCase::fails("somebody else cancels it", by_user, &["by hand", "run again"], 1),
+        FailureCase::fails("starting it is not permitted", denied, denied_texts, 0),
+        FailureCase::fails("polling keeps failing", json!(unpolled), &["cannot poll the query", "run again"], 1),
     ]
 }
 
@@ -139,7 +142,7 @@ fn wait_until(description: &str, mut condition: impl FnMut() -> bool) {
 fn a_failed_query_is_retried_or_reported_and_leaves_nothing_behind() {
     let (stack, remote) = (Stack::get(), exports());
     let arguments = ["delta", "orders", &remote.uri("acme/orders/V1"), &remote.uri("acme/orders/V2")];
-    let cases = failure_cases();
+    let cases = [recovered_cases(), reported_cases()].concat();
     for FailureCase { name, failures, status, texts, queries: expected } in &cases {
         let output = {
             let _failures = stack.inject_failures(failures);
@@ -153,7 +156,7 @@ fn a_failed_query_is_retried_or_reported_and_leaves_nothing_behind() {
         let missing: Vec<_> = texts.iter().filter(|text| !output.stderr.contains(**text)).collect();
         assert!(missing.is_empty(), "{name}: {missing:?} is missing in {}", output.stderr);
         assert_eq!(ndjson(&output.stdout).len(), if *status == 0 { 3 } else { 0 }, "{name}");
-        assert_eq!(remote.leftovers(), [""; 0], "{name}");
+        assert_eq!(remote.query_files(), [""; 0], "{name}");
     }
     add_to_summary(&format!("Athena: queries failed in {} ways", cases.len()));
 }
@@ -202,7 +205,7 @@ fn ctrl_c_cancels_the_query() {
     assert!(stderr.contains("interrupted"), "{stderr}");
     assert!(is_cancelled(stack, &id));
     wait_until("the query ends", || has_ended(stack, &id));
-    assert_eq!(remote.leftovers(), [""; 0]);
+    assert_eq!(remote.query_files(), [""; 0]);
 }
 
 #[test]
@@ -220,7 +223,7 @@ fn a_run_that_loses_its_lease_cancels_its_query() {
     assert!(text.contains("another run took over"), "{text}");
     assert!(is_cancelled(stack, &id));
     wait_until("the query ends", || has_ended(stack, &id));
-    assert_eq!(remote.leftovers(), [""; 0]);
+    assert_eq!(remote.query_files(), [""; 0]);
 }
 
 fn steal_the_lease(registry: &Path) {
@@ -246,13 +249,13 @@ fn an_export_that_changes_during_the_query_is_refused() {
         let _failures = stack.inject_failures(&json!([{"state": "RUNNING", "seconds": 2}]));
         let child = remote.athena_command(&arguments).spawn().unwrap();
         // The query has read everything, and has not ended yet.
-        wait_until("the query writes", || remote.leftovers().iter().any(|key| key.ends_with("-manifest.csv")));
+        wait_until("the query writes", || remote.query_files().iter().any(|key| key.ends_with("-manifest.csv")));
         change();
         let output = child.wait_with_output().unwrap();
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "{stderr}");
         assert!(stderr.contains(problem), "{stderr}");
-        assert_eq!(remote.leftovers(), [""; 0]);
+        assert_eq!(remote.query_files(), [""; 0]);
     }
 }
 

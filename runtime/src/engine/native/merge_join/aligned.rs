@@ -156,12 +156,11 @@ impl AlignedJoin<'_, '_, '_> {
     /// the other export, no counterpart can follow.
     fn set_aside(&mut self, side: Side) -> Result<bool, Stop> {
         let layouts = self.sides.layouts;
-        let (number, cursor, other) = match side {
-            Side::Baseline => (self.baseline.rows, &mut self.sides.old, &self.sides.new),
-            Side::Snapshot => (self.snapshot_rows, &mut self.sides.new, &self.sides.old),
+        let (number, layout, cursor, other) = match side {
+            Side::Baseline => (self.baseline.rows, layouts.before, &mut self.sides.old, &self.sides.new),
+            Side::Snapshot => (self.snapshot_rows, layouts.after, &mut self.sides.new, &self.sides.old),
         };
         let row = cursor.row()?;
-        let layout = if side == Side::Baseline { layouts.before } else { layouts.after };
         let hash = layout.hash(row);
         let previous_key = self.baseline.last.as_deref().filter(|_| side == Side::Baseline);
         let hashed = HashedRow::new(row, hash);
