@@ -8,19 +8,20 @@ use std::time::{Duration, Instant};
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::aws::{Aws, why};
+use crate::aws::Aws;
+use crate::aws::flow::start_execution;
+use crate::aws::s3::S3Uri;
 use crate::change_set;
 use crate::clock;
 use crate::engine::athena::{Athena, Statements};
 use crate::engine::{Choice, Engines, Limits};
 use crate::error::{Error, Result};
 use crate::name::TableKey;
-use crate::operation::key_of_words;
 use crate::run::Runner;
-use crate::sink::kinesis::client::sink::Stream;
-use crate::snapshot::s3::{S3, S3Uri};
+use crate::sink::kinesis::Stream;
+use crate::snapshot::s3::S3;
 use crate::store::dynamodb::Dynamodb;
-use crate::store::{Setting, Store};
+use crate::store::{Registry, Setting};
 use crate::table::Table;
 
 /// How long what was seen of the stream counts. An account may look at its streams twenty times a second
@@ -40,7 +41,9 @@ pub(super) struct Deployment {
     pub(super) aws: Arc<Aws>,
     /// Clients that act as one table, which may read its exports and nobody else's.
     of_tables: Mutex<HashMap<&'static str, Arc<Aws>>>,
-    pub(super) store: Dynamodb,
+    /// Where the registry is stored; it can also list open versions.
+    pub(super) dynamodb: Dynamodb,
+    pub(super) registry: Registry,
     exports: S3Uri,
     changes: S3Uri,
     sink: String,
@@ -75,10 +78,12 @@ impl Deployment {
         let aws = Arc::new(Aws::from_environment()?);
         let store = variable("TIDEMARK_STORE")?;
         let table = store.strip_prefix("dynamodb:").unwrap_or(&store);
+        let dynamodb = Dynamodb::open(Arc::clone(&aws), table)?;
         Ok(Self {
             tables,
             statements,
-            store: Dynamodb::open(Arc::clone(&aws), table)?,
+            registry: Registry::new(dynamodb.clone()),
+            dynamodb,
             aws,
             of_tables: Mutex::default(),
             exports: place("TIDEMARK_EXPORTS")?,
@@ -114,8 +119,8 @@ impl Deployment {
             (Setting::AthenaResults, self.athena.results.uri()),
         ];
         for (setting, value) in settings {
-            if self.store.setting(setting)?.as_ref() != Some(&value) {
-                self.store.remember(setting, &value)?;
+            if self.registry.setting(setting)?.as_ref() != Some(&value) {
+                self.registry.remember(setting, &value)?;
             }
         }
         self.is_introduced.store(true, Ordering::Relaxed);
@@ -148,7 +153,7 @@ impl Deployment {
         Ok(Runner {
             tables: self.tables,
             exports: Box::new(S3::new(of_table, self.exports.clone())),
-            store: Box::new(self.store.clone()),
+            registry: self.registry.clone(),
             changes: Box::new(change_set::s3::S3::new(Arc::clone(&self.aws), self.changes.clone())),
             sink: Box::new(self.stream()?),
             work: PathBuf::from("/tmp/tidemark"),
@@ -182,7 +187,7 @@ impl Deployment {
 
     /// Starts an execution of the flow for a table. For the same reason it is started once.
     pub(super) fn start(&self, key: &TableKey, reason: [&str; 2]) -> Result<()> {
-        start(&self.aws, &self.machine, self.store.id(), key, reason)
+        start_execution(&self.aws, &self.machine, self.registry.id(), key, reason)
     }
 }
 
