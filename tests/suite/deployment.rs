@@ -17,7 +17,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use runtime::aws::Aws;
 use runtime::name::TableKey;
 use runtime::store::dynamodb::Dynamodb;
-use runtime::store::{Status, Store as _, Version};
+use runtime::store::{Registry, Status, Version};
 use serde_json::{Value as Json, json};
 
 use crate::stack::Stack;
@@ -39,7 +39,7 @@ pub(crate) struct Deployment {
     /// The name of its root stack, and the prefix of all other names.
     name: String,
     pub(crate) aws: Arc<Aws>,
-    pub(crate) registry: Dynamodb,
+    pub(crate) registry: Registry,
     pub(crate) bucket: String,
     pub(crate) state_machine: String,
     /// The table of the sample consumer, if it is deployed.
@@ -107,7 +107,7 @@ impl Deployment {
         let aws = stack.clients();
         Self {
             name: name.into(),
-            registry: Dynamodb::open(Arc::clone(&aws), &format!("{name}-registry")).unwrap(),
+            registry: Registry::new(Dynamodb::open(Arc::clone(&aws), &format!("{name}-registry")).unwrap()),
             aws,
             bucket: outputs["ExportsBucket"].into(),
             state_machine: outputs["Flow"].into(),

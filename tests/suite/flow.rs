@@ -214,7 +214,7 @@ fn a_missing_baseline_stops_the_run() {
     workspace.export("acme/test_table/V2", V2);
     let output = workspace.run();
     assert_eq!(output.status, 1);
-    assert!(output.stderr.contains("part.csv.gz is gone"), "{}", output.stderr);
+    assert!(output.stderr.contains("part.csv.gz is missing"), "{}", output.stderr);
 }
 
 #[test]

@@ -276,7 +276,7 @@ fn an_operation_too_large_for_a_record_fails_planning_and_nothing_is_published()
     let output = workspace.tidemark_with_env(&["run", "exports", "--sink", "kinesis:oversize"], &environment);
     assert_eq!(output.status, 1, "{}", output.stdout);
     assert!(
-        output.stderr.contains("and the sink takes") && output.stderr.contains("publish to files"),
+        output.stderr.contains("but the sink accepts at most") && output.stderr.contains("publish to files"),
         "{}",
         output.stderr
     );
@@ -304,7 +304,7 @@ fn a_plan_made_for_files_is_redone_for_a_stream_with_a_lower_limit() {
     let hash = plan["plan"]["hash"].as_str().unwrap();
     let output =
         workspace.tidemark_with_env(&["approve", "acme/orders/V2", hash, "--sink", "kinesis:less"], &environment);
-    assert!(output.stderr.contains("and the sink takes"), "{}", output.stderr);
+    assert!(output.stderr.contains("but the sink accepts at most"), "{}", output.stderr);
     assert_eq!(workspace.statuses("acme/orders")["V2"], "FAILED");
 }
 

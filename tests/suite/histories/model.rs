@@ -90,12 +90,7 @@ impl History {
                 }
             }
             Step::Redeliver { version, edits, defect } => self.redeliver(*version, edits, *defect),
-            Step::Vanish { version } => {
-                if let Some(number) = self.pick(*version) {
-                    self.deliveries.get_mut(&number).unwrap().defect = Defect::NoFile;
-                    self.write(number);
-                }
-            }
+            Step::Vanish { version } => self.vanish(*version),
             Step::ChangeSchema => {
                 self.columns.has_tag = !self.columns.has_tag;
                 self.write_schema();
@@ -114,19 +109,31 @@ impl History {
             Step::Resume => self.resume()?,
             Step::Approve => self.review("approve")?,
             Step::Reject => self.review("reject")?,
-            Step::Retry => {
-                for failed in self.versions().into_iter().filter(|version| version.status == "FAILED") {
-                    self.command(&["retry", &failed.path()])?;
-                }
-            }
+            Step::Retry => self.retry()?,
             Step::Resync => drop(self.workspace.tidemark(&["resync", "acme/t"])),
-            Step::Replay { version } => {
-                if let Some(number) = self.pick(*version) {
-                    self.workspace.tidemark_with_env(&["replay", &format!("acme/t/V{number}")], &[ONE_HOUR_AHEAD]);
-                }
-            }
+            Step::Replay { version } => self.replay(*version),
         }
         Ok(())
+    }
+
+    fn vanish(&mut self, version: u8) {
+        if let Some(number) = self.pick(version) {
+            self.deliveries.get_mut(&number).unwrap().defect = Defect::NoFile;
+            self.write(number);
+        }
+    }
+
+    fn retry(&mut self) -> CaseResult {
+        for failed in self.versions().into_iter().filter(|version| version.status == "FAILED") {
+            self.command(&["retry", &failed.path()])?;
+        }
+        Ok(())
+    }
+
+    fn replay(&self, version: u8) {
+        if let Some(number) = self.pick(version) {
+            self.workspace.tidemark_with_env(&["replay", &format!("acme/t/V{number}")], &[ONE_HOUR_AHEAD]);
+        }
     }
 
     fn newest(&self) -> u32 {

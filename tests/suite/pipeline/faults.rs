@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use runtime::name::TableKey;
 use runtime::plan::Comparison;
-use runtime::store::{Status, Store as _};
+use runtime::store::Status;
 use serde_json::{Value as Json, json};
 
 use super::{Journey, orders};
