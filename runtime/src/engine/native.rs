@@ -30,7 +30,7 @@ pub fn delta(
     lines: &mut dyn LineSink,
 ) -> Result<DeltaSummary, Failed> {
     let epoch = inputs.baseline.and_then(|baseline| baseline.epoch.as_ref());
-    let before = epoch.map(|epoch| Layout::of_epoch(layout.table, epoch));
+    let before = epoch.map(|epoch| Layout::for_epoch(layout.table, epoch));
     let layouts = Layouts { before: before.as_ref().unwrap_or(layout), after: layout };
     if let Some(found) = merge_join::delta(layouts, head, inputs, room, watch, Output::new(layouts, head, lines))? {
         return Ok(found);

@@ -15,7 +15,6 @@ use crate::engine::athena::{Athena, Statements};
 use crate::engine::{Choice, Engines, Limits};
 use crate::error::{Error, Result};
 use crate::name::TableKey;
-use crate::operation::key_of_words;
 use crate::run::Runner;
 use crate::sink::kinesis::client::sink::Stream;
 use crate::snapshot::s3::{S3, S3Uri};

@@ -168,7 +168,7 @@ impl Runner {
             }
         };
         let changes = Some(draft.finish(&plan.hash)?);
-        let epoch = Some(Epoch::of(table));
+        let epoch = Some(Epoch::from_table(table));
         let planned = Version { status: Status::Planned, plan: Some(*plan), changes, parts, epoch, ..version };
         Ok(Planned::Version(Box::new(planned)))
     }

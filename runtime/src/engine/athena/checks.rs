@@ -28,15 +28,15 @@ const INFLATED: [&str; 6] = [".bz2", ".deflate", ".lz4", ".lzo", ".snappy", ".zs
 pub(super) fn first_lines(aws: &Aws, layout: &Layout, export: &Export, place: &S3Uri) -> Result<()> {
     for part in &export.parts {
         let path = export.folder.path(&part.name);
-        check_name(&part.name, &path, layout.table.name, layout.written.compression)?;
+        check_name(&part.name, &path, layout.table.name, layout.format.compression)?;
         if let Some(ending) = INFLATED.iter().find(|ending| part.name.ends_with(*ending)) {
             let problem = format!("Athena would inflate it, because its name ends in `{ending}`");
             return Err(Error::export(&path, problem).help("rename it, or run with --engine native"));
         }
-        if part.size == 0 && layout.written.compression != Compression::None {
+        if part.size == 0 && layout.format.compression != Compression::None {
             return Err(Error::export(&path, "the file is empty").help("deliver it again, whole"));
         }
-        if layout.written.header {
+        if layout.format.header {
             let bytes = s3::beginning(aws, &place.join(&part.name), FIRST_LINE)?;
             header(layout, &bytes, &path)?;
         }
@@ -52,13 +52,13 @@ fn header(layout: &Layout, bytes: &[u8], path: &Path) -> Result<()> {
         Err(Error::export(path, problem).help(help))
     };
     let mut line = Vec::new();
-    let inflated = Inflated::new(bytes, layout.written.compression);
+    let inflated = Inflated::new(bytes, layout.format.compression);
     // The bytes end somewhere in the file; only the first line has to be whole.
     let _ = inflated.map(|inflated| BufReader::new(inflated).take(FIRST_LINE).read_until(b'\n', &mut line));
     let text = line.strip_suffix(b"\n").unwrap_or(&line);
     let text = text.strip_suffix(b"\r").unwrap_or(text);
     let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
-    let mut splitter = Splitter::new(Dialect::of(&layout.written));
+    let mut splitter = Splitter::new(Dialect::from_format(&layout.format));
     let Ok(record) = splitter.split(text, text.len(), 1) else {
         return refused("the header cannot be read".into());
     };

@@ -340,7 +340,7 @@ impl Delta<'_> {
         let mut unloaded = Unloaded::new(layout, head, totals, lines);
         let files = self.files(done).map_err(of_new)?;
         for (number, uri) in files.iter().enumerate().skip(from) {
-            if unloaded.bytes() >= most || (number > from && self.watch.is_over()) {
+            if unloaded.bytes() >= most || (number > from && self.watch.is_past_deadline()) {
                 let reading = Reading { files: number, totals: unloaded.pause(), draft: String::new(), parts: 0 };
                 return Ok(Read::Some(Box::new(reading)));
             }

@@ -1,10 +1,9 @@
 //! From lines to the entries of calls.
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::error::{Error, Result};
+use crate::operation::key_bytes;
 use crate::sink::kinesis::client::client::shards::Shards;
 use crate::sink::kinesis::client::kpl::{Aggregate, OVERHEAD};
 
@@ -33,16 +32,11 @@ pub(super) struct Record {
 impl Record {
     /// An operation as its line. Its partition key is the hash of its row's key, so that all operations of a row are in one
     /// shard.
-    pub(super) fn of_line(mut line: Vec<u8>) -> Result<Self> {
-        #[derive(Deserialize)]
-        struct Line<'a> {
-            #[serde(borrow)]
-            key: &'a RawValue,
-        }
-        let key = serde_json::from_slice::<Line<'_>>(&line).map(|line| xxh3_128(line.key.get().as_bytes()));
-        let key = key.map_err(|error| Error::refused("an operation", format!("its line cannot be read: {error}")))?;
+    pub(super) fn from_line(mut line: Vec<u8>) -> Result<Self> {
+        let key = key_bytes(&line).ok_or_else(|| Error::refused("an operation", "its line has no readable key"))?;
+        let partition_key = format!("{:032x}", xxh3_128(key));
         line.truncate(line.trim_ascii_end().len());
-        Ok(Self { partition_key: format!("{key:032x}"), data: line })
+        Ok(Self { partition_key, data: line })
     }
 
     fn size(&self) -> usize {
@@ -173,7 +167,7 @@ mod tests {
     }
 
     fn record(number: usize, size: usize) -> Record {
-        Record::of_line(line(number, size)).expect("it is a line")
+        Record::from_line(line(number, size)).expect("it is a line")
     }
 
     #[test]

@@ -159,7 +159,7 @@ impl Kinesis {
         let (mut records, mut bytes) = (Vec::new(), 0);
         while bytes < most {
             let Some(line) = next()? else { return Ok((records, true)) };
-            let record = Record::of_line(line)?;
+            let record = Record::from_line(line)?;
             if record.data.len() > self.largest_record() {
                 return Err(self.too_large(&record));
             }
@@ -397,7 +397,7 @@ mod tests {
 
     #[test]
     fn what_another_shard_took_is_sent_again_where_readers_look_at_the_shard() {
-        let line = |number: usize| Record::of_line(format!("{{\"key\":{{\"n\":{number}}}}}").into_bytes());
+        let line = |number: usize| Record::from_line(format!("{{\"key\":{{\"n\":{number}}}}}").into_bytes());
         let records: Vec<Record> = (0..20).map(|number| line(number).expect("it is a line")).collect();
         let entries = |aggregate| Packing { aggregate, most: 1 << 20 }.entries(records.clone(), &shards::halves());
         let (aggregated, plain) = (entries(true), entries(false));

@@ -95,13 +95,13 @@ pub(super) struct RowReader<'a> {
 
 impl<'a> RowReader<'a> {
     pub(super) fn new(layout: &'a Layout) -> Self {
-        Self { layout, splitter: Splitter::new(Dialect::of(&layout.written)), row: Row::default() }
+        Self { layout, splitter: Splitter::new(Dialect::from_format(&layout.format)), row: Row::default() }
     }
 
     /// The record at a place of a batch; `None` when it cannot be read.
     #[inline]
     pub(super) fn read(&mut self, fed: &MappedBatch, at: usize) -> Option<&Row> {
-        let (bytes, length) = fed.batch.rest(at);
+        let (bytes, length) = fed.batch.with_following(at);
         let record = self.splitter.split(bytes, length, 0).ok()?;
         let is_good = record.len() == self.layout.names.len()
             && self.layout.read(|column| record.field(fed.places.field(column)), &mut self.row, |_, _, _| {});
@@ -110,7 +110,7 @@ impl<'a> RowReader<'a> {
 
     /// The same for the row bytes of its key alone.
     pub(super) fn read_key(&mut self, fed: &MappedBatch, at: usize) -> Option<&[u8]> {
-        let (bytes, length) = fed.batch.rest(at);
+        let (bytes, length) = fed.batch.with_following(at);
         let record = self.splitter.split(bytes, length, 0).ok()?;
         let is_good = record.len() == self.layout.names.len()
             && self.layout.read_key(|column| record.field(fed.places.field(column)), &mut self.row);
