@@ -8,8 +8,8 @@ raw_rows AS (
   FROM test_table
   WHERE _tenant = ? AND _version = ?
 ),
--- Every value as its canonical text or NULL. A value that is invalid for its type becomes a NUL character and the raw text.
--- The key columns come first, in the order of the key.
+-- Every value as its canonical text or NULL; an invalid one as a NUL character and the raw text. The key columns come
+-- first, in the order of the key.
 typed_rows AS (
   SELECT _is_new, _part, col_3 IS NOT NULL AND _rest IS NULL AS has_all_fields, ARRAY[
       -- PK  string

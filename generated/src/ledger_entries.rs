@@ -47,6 +47,7 @@ pub type Operation = runtime::Operation<Key, Values>;
 /// The definition of `ledger_entries`.
 pub static TABLE: Table = Table {
     name: "ledger_entries",
+    role: "ledger_entries",
     schema: "202f92ac661b0e0933d5e5cff7bc4c2c",
     primary_key: &["book", "entry_id"],
     columns: &[

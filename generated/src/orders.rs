@@ -38,6 +38,7 @@ pub type Operation = runtime::Operation<Key, Values>;
 /// The definition of `orders`.
 pub static TABLE: Table = Table {
     name: "orders",
+    role: "orders",
     schema: "b7760fb671a3a5062cb104720ff15d37",
     primary_key: &["region", "order_id"],
     columns: &[

@@ -43,6 +43,7 @@ pub type Operation = runtime::Operation<Key, Values>;
 /// The definition of `products`.
 pub static TABLE: Table = Table {
     name: "products",
+    role: "products",
     schema: "48c03c61fee6d1aaefe28cc508280b4b",
     primary_key: &["sku"],
     columns: &[

@@ -64,6 +64,7 @@ pub type Operation = runtime::Operation<Key, Values>;
 /// The definition of `sensor_readings`.
 pub static TABLE: Table = Table {
     name: "sensor_readings",
+    role: "sensor_readings",
     schema: "f495abcf5eaaa6c62c3691a4ce5e45c6",
     primary_key: &["site", "sensor_id"],
     columns: &[

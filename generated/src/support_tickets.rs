@@ -40,6 +40,7 @@ pub type Operation = runtime::Operation<Key, Values>;
 /// The definition of `support_tickets`.
 pub static TABLE: Table = Table {
     name: "support_tickets",
+    role: "support_tickets",
     schema: "6f49c9844f5c642e4fec6fa5ff2dfdfb",
     primary_key: &["ticket_id"],
     columns: &[

@@ -33,6 +33,7 @@ pub type Operation = runtime::Operation<Key, Values>;
 /// The definition of `test_table`.
 pub static TABLE: Table = Table {
     name: "test_table",
+    role: "test_table",
     schema: "585ca7e70d9bc4f6d22bfc47e7d4d533",
     primary_key: &["PK"],
     columns: &[

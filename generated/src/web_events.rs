@@ -42,6 +42,7 @@ pub type Operation = runtime::Operation<Key, Values>;
 /// The definition of `web_events`.
 pub static TABLE: Table = Table {
     name: "web_events",
+    role: "web_events",
     schema: "e07f25aeadbf19b2905557b4f1798b45",
     primary_key: &["visitor_id", "event_no"],
     columns: &[

@@ -69,8 +69,8 @@ def check_architecture(binary: Path, architecture: str) -> None:
 
 
 def archive(binary: Path, to: Path) -> None:
-    """Writes the archive of a function: its binary under the name that Lambda starts. The same binary always gives the same
-    bytes, so that deploying it again changes nothing."""
+    """Writes the archive of a function: its binary under the name that Lambda starts. The same binary always gives the
+    same bytes, so that deploying it again changes nothing."""
     temporary = to.with_suffix(f".{os.getpid()}")
     with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as file:
         entry = zipfile.ZipInfo("bootstrap", (1980, 1, 1, 0, 0, 0))
@@ -93,8 +93,8 @@ def artifacts(name: str) -> str:
 
 
 def ensure_bucket(bucket: str) -> str:
-    """Creates the bucket if it does not exist. Nothing in it expires, because a rollback needs the previous code, however old
-    it is."""
+    """Creates the bucket if it does not exist. Nothing in it expires, because a rollback needs the previous code,
+    however old it is."""
     owner = account()
     if aws_if_exists("s3api", "head-bucket", "--bucket", bucket, "--expected-bucket-owner", owner) is not None:
         return bucket

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from .aws import PAUSE, DeployError, aws, aws_if_exists
 from .stacks import NESTED, events, resources, stack
 
-# The types that hold data, in the order of removal. The key comes last, because everything that it encrypts is lost with it.
+# The types that hold data, in the order of removal. The key comes last, because everything that it encrypts is lost
+# with it.
 REMOVAL_ORDER = ["AWS::SQS::Queue", "AWS::Kinesis::Stream", "AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::KMS::Key"]
 # Of these types, only resources with one of these words in their name hold data.
 NAMES_WITH_DATA = {"AWS::SQS::Queue": ("-dead-letters", "Failures")}
@@ -19,8 +20,8 @@ Resource = tuple[str, str]
 
 
 def holders(name: str) -> list[Resource]:
-    """Returns the types and names of existing resources that hold data: those in the stack, and those that it or deleted stacks
-    with the same name left behind. AWS remembers deleted stacks for 90 days."""
+    """Returns the types and names of existing resources that hold data: those in the stack, and those that it or
+    deleted stacks with the same name left behind. AWS remembers deleted stacks for 90 days."""
     deleted = aws("cloudformation", "list-stacks", "--stack-status-filter", "DELETE_COMPLETE")["StackSummaries"]
     stacks = [one["StackId"] for one in deleted if one["StackName"] == name]
     candidates = set()

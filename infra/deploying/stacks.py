@@ -32,7 +32,8 @@ def template_of(name: str) -> dict:
 
 
 def wait_until_idle(name: str) -> dict | None:
-    """Waits until no operation is in progress. Returns the stack, or None if it does not exist or only has a change set."""
+    """Waits until no operation is in progress. Returns the stack, or None if it does not exist or only has a change
+    set."""
     known = stack(name)
     if known and known["StackStatus"].endswith("_IN_PROGRESS") and known["StackStatus"] != "REVIEW_IN_PROGRESS":
         print(f"the stack {name} is {known['StackStatus']}; waiting for that operation first")
@@ -68,7 +69,8 @@ def check_deployable(name: str, status: str) -> None:
 
 
 def create_change_set(name: str, template: dict, given: dict[str, str]) -> str | None:
-    """Returns the ARN of a new change set, or None if nothing would change. Parameters that are not given keep their values."""
+    """Returns the ARN of a new change set, or None if nothing would change. Parameters that are not given keep their
+    values."""
     known = stack(name)
     has_parameters = template.get("Parameters", {})
     kept = [one["ParameterKey"] for one in (known or {}).get("Parameters", []) if one["ParameterKey"] in has_parameters]
@@ -125,7 +127,8 @@ def show(name: str, change_set: str) -> None:
 
 
 def changes(change_set: str, parent: str) -> Iterator[tuple[str, str, str, str]]:
-    """Yields the action, path, type and replacement of each change. For a nested stack, its own changes show the replacement."""
+    """Yields the action, path, type and replacement of each change. For a nested stack, its own changes show the
+    replacement."""
     words = {"True": "REPLACED", "Conditional": "may be REPLACED"}
     for change in (change["ResourceChange"] for change in describe(change_set).get("Changes", [])):
         path = f"{parent}/{change['LogicalResourceId']}"
@@ -154,7 +157,8 @@ def follow_after(earlier: list[dict], name: str, stack_id: str) -> None:
 
 
 def follow(name: str, stack_id: str, printed: set[str], since: str) -> None:
-    """Prints the events of a stack until no operation is in progress. Only its ID finds a stack that is being deleted."""
+    """Prints the events of a stack until no operation is in progress. Only its ID finds a stack that is being
+    deleted."""
     failed_calls = 0
     while True:
         try:
@@ -187,7 +191,8 @@ def print_events(stack_id: str, printed: set[str], since: str) -> None:
 
 
 def failures(stack_id: str, since: str, visited: set[str]) -> Iterator[str]:
-    """Yields why resources in the stack and its nested stacks failed since then, except those cancelled because of others."""
+    """Yields why resources in the stack and its nested stacks failed since then, except those cancelled because of
+    others."""
     visited.add(stack_id)
     for event in events(stack_id, all_pages=True):
         reason = event.get("ResourceStatusReason", "no reason given")

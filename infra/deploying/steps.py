@@ -1,8 +1,8 @@
 """Splits a deployment into steps, each of which can be rolled back.
 
-The first step creates the data alone. If a later step fails, the stack rolls back to the data and can be deployed again. And
-because one operation on nested stacks can touch at most 2,500 resources, adding, changing or removing many tables takes
-several steps:
+The first step creates the data alone. If a later step fails, the stack rolls back to the data and can be deployed
+again. And because one operation on nested stacks can touch at most 2,500 resources, adding, changing or removing many
+tables takes several steps:
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
 """
 
@@ -70,8 +70,8 @@ def only(template: Template, names: set[str]) -> Template:
 
 
 def with_resources(template: Template, resources: dict) -> Template:
-    """Returns the template with these resources, without the outputs that refer to others. The parameters remain, so that they
-    keep their values."""
+    """Returns the template with these resources, without the outputs that refer to others. The parameters remain, so
+    that they keep their values."""
     missing = [name for name in template["Resources"] if name not in resources]
     outputs = {key: output for key, output in template.get("Outputs", {}).items()
                if not any(re.search(rf'["{{]{name}[".]', json.dumps(output)) for name in missing)}
@@ -79,8 +79,8 @@ def with_resources(template: Template, resources: dict) -> Template:
 
 
 def sizes(template: Path) -> dict[str, int]:
-    """Returns the number of resources in each nested stack, including those nested in it. Counting lines is enough, because the
-    generator writes the templates."""
+    """Returns the number of resources in each nested stack, including those nested in it. Counting lines is enough,
+    because the generator writes the templates."""
     nested = re.findall(r"^  (\w+):\n    Type: AWS::CloudFormation::Stack\n(?:    .*\n)*?      TemplateURL: (\S+)",
                         template.read_text(), re.M)
     return {name: 1 + resources(template.parent / url) for name, url in nested}

@@ -8,6 +8,7 @@
 //!
 //! static STOCK: Table = Table {
 //!     name: "stock",
+//!     role: "stock",
 //!     schema: "cb104720ff15d37b7760fb671a3a5062",
 //!     primary_key: &["id"],
 //!     columns: &[Column::new("id", Type::Int), Column::new("count", Type::Int)],

@@ -57,6 +57,7 @@
 //!
 //! static TABLE: Table = Table {
 //!     name: "golden",
+//!     role: "golden",
 //!     schema: "cb104720ff15d37b7760fb671a3a5062",
 //!     primary_key: &["id"],
 //!     columns: &[Column::new("id", Type::Int), Column::new("v", Type::Tinyint).nullable()],
@@ -71,7 +72,7 @@
 //! # let insert = |key: &str, values: &str, hash: &str| {
 //! #     format!(r#"{{"op":"INSERT","id":"00",{head},"key":{key},"after":{values},"hash":"{hash}",{schema}}}"#)
 //! # };
-//! # let end = r#""fingerprint":"-7253753529922798038","rows":2,"inserted":2,"updated":0,"deleted":0"#;
+//! # let end = r#""fingerprint":"-7253753529722798038","rows":2,"inserted":2,"updated":0,"deleted":0"#;
 //! # let lines = [
 //! #     insert(r#"{"id":3}"#, r#"{"v":7}"#, "1700406775351481295"),
 //! #     insert(r#"{"id":6}"#, r#"{"v":null}"#, "-8954160305274079333"),

@@ -13,6 +13,8 @@ use serde::{Deserialize, Serialize};
 pub struct Table {
     /// The table's name: that of a folder of exports, a Glue table and a module of the generated crate.
     pub name: &'static str,
+    /// The table's part of its IAM role name, `<stack>-table-<role>`: the name, shortened if it is too long for IAM.
+    pub role: &'static str,
     /// XXH3-128 of the normalised schema, 32 hex digits. It changes with everything that could change a delta.
     pub schema: &'static str,
     /// The names of the key columns, in the key's order.

@@ -9,6 +9,7 @@ use runtime::table::{Column, Completeness, Compression, Encoding, Guards, Source
 pub fn table(model: &model::Table) -> &'static Table {
     Box::leak(Box::new(Table {
         name: text(&model.name),
+        role: text(&model.role()),
         schema: text(&model.schema_hash()),
         primary_key: texts(model.key_columns().map(|column| &column.name)),
         columns: Vec::leak(model.columns.iter().map(column).collect()),

@@ -332,7 +332,7 @@ fn import(
         cutoff: None,
     };
     let table = *generated::TABLES.iter().find(|table| table.name == "orders").unwrap();
-    let place = Place::parse(&remote.uri("acme/orders/V1")).unwrap();
+    let place = S3Uri::parse(&remote.uri("acme/orders/V1")).unwrap();
     let mut snapshot = whole("V1".into(), Arc::new(S3Folder::new(Arc::clone(&remote.sandbox.aws), place))).unwrap();
     snapshot.parts[0].size = claimed_size(snapshot.parts[0].size);
     let head = Head {

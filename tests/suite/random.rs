@@ -82,6 +82,7 @@ impl SchemaDice {
         }
         Box::leak(Box::new(Table {
             name: "random",
+            role: "random",
             schema: "00000000000000000000000000000000",
             primary_key: primary_key.leak(),
             columns: columns.leak(),

@@ -22,7 +22,8 @@ pub(super) const FOLDER: &str = "infra/tables";
 
 /// The number of groups over which tables are spread. Adding tables never moves a table to another group, because
 /// CloudFormation refuses to create a resource whose name is still used by another stack. The limits are 500 resources
-/// in a template and 2,500 in one operation on nested stacks. With 1,000 tables, a group has about 125 and 625:
+/// in a template and 2,500 in one operation on nested stacks. With 1,000 tables, a group has about 125 resources, and
+/// 625 including nested ones:
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>
 const GROUPS: u64 = 8;
 
@@ -35,15 +36,16 @@ const DATA: &str = include_str!("../../templates/data.yaml");
 /// The stack of the sample consumer, which does not depend on the tables.
 const CONSUMER: &str = include_str!("../../templates/consumer.yaml");
 
-/// Input faults are not retried because they would fail again, and neither are lost leases because another execution
-/// has taken over. Lambda's capacity errors are retried for minutes: an expired lease stays valid until another
-/// execution takes it, and the pauses stay far below the two minutes after which a lease expires.
+/// The retry policy of each step. Input faults would fail again, and after a lost lease another execution has taken
+/// over, so neither is retried. Lambda's capacity errors are retried for minutes. The lease survives that, because the
+/// pauses are far below the two minutes after which another execution may take it.
 const RETRY: &str = r#"[
         {"ErrorEquals": ["Input", "LeaseLost"], "MaxAttempts": 0},
         {"ErrorEquals": ["Lambda.TooManyRequestsException", "Lambda.ServiceException", "Lambda.AWSLambdaException", "Lambda.SdkClientException"], "IntervalSeconds": 2, "MaxAttempts": 20, "BackoffRate": 2, "MaxDelaySeconds": 20, "JitterStrategy": "FULL"},
         {"ErrorEquals": ["States.ALL"], "IntervalSeconds": 1, "MaxAttempts": 6, "BackoffRate": 2, "MaxDelaySeconds": 30, "JitterStrategy": "FULL"}
       ]"#;
 
+/// The error handler of each step while the lease is held.
 const CATCH: &str = r#"[{"ErrorEquals": ["States.ALL"], "ResultPath": "$.error", "Next": "Release"}]"#;
 
 pub(super) fn emit(tables: &[Table], files: &mut Files) {

@@ -155,7 +155,7 @@ fn operation(table: &Table) -> TokenStream {
 fn definition(table: &Table) -> TokenStream {
     let Table { name, athena, before_image, .. } = table;
     let doc = doc_attributes(&[format!("The definition of `{name}`.")]);
-    let schema = table.schema_hash();
+    let (role, schema) = (table.role(), table.schema_hash());
     let key = table.key_columns().map(|column| &column.name);
     let columns = table.columns.iter().map(column_definition);
     let source = source_definition(&table.source);
@@ -164,6 +164,7 @@ fn definition(table: &Table) -> TokenStream {
         #doc
         pub static TABLE: Table = Table {
             name: #name,
+            role: #role,
             schema: #schema,
             primary_key: &[#(#key),*],
             columns: &[#(#columns),*],

@@ -152,17 +152,13 @@ fn number(node: &Node) -> Option<f64> {
 }
 
 fn text(name: &str, node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Optional<String> {
-    if let Value::Scalar { kind: Scalar::Text, text } = &node.value {
-        return Some(Spanned { value: text.clone(), span: node.span.clone() });
+    match &node.value {
+        Value::Scalar { kind: Scalar::Text, text } => Some(Spanned { value: text.clone(), span: node.span.clone() }),
+        _ => {
+            diagnostics.push(not_a_text(name, "a string", node));
+            None
+        }
     }
-    let mut diagnostic = wrong_kind(name, "a string", node);
-    if let Value::Scalar { text, .. } = &node.value
-        && !text.is_empty()
-    {
-        diagnostic = diagnostic.help(format!("if you mean the text `{0}`, quote it: `\"{0}\"`", excerpt(text)));
-    }
-    diagnostics.push(diagnostic);
-    None
 }
 
 fn raw_text(name: &str, node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Optional<String> {
@@ -170,7 +166,21 @@ fn raw_text(name: &str, node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Optio
         Value::Scalar { kind, text } if *kind != Scalar::Null => {
             Some(Spanned { value: text.clone(), span: node.span.clone() })
         }
-        _ => text(name, node, diagnostics),
+        _ => {
+            diagnostics.push(not_a_text(name, "a string, number or boolean", node));
+            None
+        }
+    }
+}
+
+/// A value that would be a text if it were quoted, or that cannot be one.
+fn not_a_text(name: &str, expected: &str, node: &Node) -> Diagnostic {
+    let diagnostic = wrong_kind(name, expected, node);
+    match &node.value {
+        Value::Scalar { text, .. } if !text.is_empty() => {
+            diagnostic.help(format!("if you mean the text `{0}`, quote it: `\"{0}\"`", excerpt(text)))
+        }
+        _ => diagnostic,
     }
 }
 

@@ -33,10 +33,10 @@ pub(super) fn max_scan(spec: &Spec, athena: bool, diagnostics: &mut Vec<Diagnost
     }
     let bytes = size(&max_scan.value);
     if bytes.is_none_or(|bytes| bytes < MIN_SCAN) {
-        let message = format!("`max_scan` `{}` is not a size of at least 10 MB", excerpt(&max_scan.value));
+        let message = format!("invalid `max_scan` `{}`", excerpt(&max_scan.value));
         diagnostics.push(
             Diagnostic::new(Code::OutOfRange, &max_scan.span, message)
-                .label("a whole number of MB, GB or TB")
+                .label("expected a whole number of MB, GB or TB, at least 10 MB")
                 .help("for example `max_scan: 50 GB`; a run whose compressed exports are larger is refused"),
         );
     }

@@ -77,7 +77,7 @@ pub(super) fn column(spec: &ColumnSpec, context: &Context<'_>, diagnostics: &mut
         trim: spec.trim.as_ref().is_some_and(|flag| flag.value),
         name,
     };
-    // On a key column, a default is a mistake of its own.
+    // On a key column, any default is a mistake, which `key` reports.
     if let Some(default) = spec.default.as_ref().filter(|_| !context.key.contains(&column.name.as_str())) {
         unreadable_default(default, &column, context.nulls, diagnostics);
     }

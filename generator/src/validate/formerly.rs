@@ -15,7 +15,7 @@ pub(super) fn old_names(columns: &[ColumnSpec], key: &[&str], diagnostics: &mut 
     let mut first_of: BTreeMap<String, &Spanned<String>> = BTreeMap::new();
     for column in columns {
         let is_key = column.name.as_ref().is_some_and(|name| key.contains(&name.as_str()));
-        // On a key column, `formerly` is a mistake of its own: see `formerly_on_key`.
+        // On a key column, any `formerly` is a mistake, which `formerly_on_key` reports.
         let Some(old) = column.formerly.as_ref().filter(|_| !is_key) else { continue };
         // Glue ignores case, so the old name in another case is the same name.
         let current =
@@ -54,16 +54,16 @@ fn invalid_old_name(old: &Spanned<String>) -> Diagnostic {
 /// `current` is the name of the column that has the name now, which may be `column` itself.
 fn formerly_is_column(old: &Spanned<String>, current: &Spanned<String>, column: &ColumnSpec) -> Diagnostic {
     let is_itself = column.name.as_ref().is_some_and(|name| name.span == current.span);
-    let (message, help) = if is_itself {
+    let (message, label, help) = if is_itself {
         let message = format!("`{}` is both the old and the current name of the column", excerpt(current));
-        (message, "remove `formerly`; a name that differs only by case is the same name")
+        (message, "the current name", "remove `formerly`; a name that differs only by case is the same name")
     } else {
         let message = format!("the old name `{}` is still the name of a column", excerpt(old));
-        (message, "remove the column or `formerly`: the column was either renamed or still exists")
+        (message, "this column", "remove the column or `formerly`: the column was either renamed or still exists")
     };
     Diagnostic::new(Code::FormerlyIsColumn, &old.span, message)
         .label("the old name")
-        .also(&current.span, "the current name")
+        .also(&current.span, label)
         .help(help)
 }
 

@@ -303,6 +303,7 @@ mod remote {
     use std::sync::{Arc, OnceLock};
 
     use crate::aws::Aws;
+    use crate::aws::s3::S3Uri;
     use crate::change_set::{self, ChangeSets};
     use crate::cli::resolve::Names;
     use crate::delta;
@@ -311,8 +312,8 @@ mod remote {
     use crate::error::{Error, Result};
     use crate::name::TableKey;
     use crate::sink::Sink;
-    use crate::sink::kinesis::client::sink::Stream;
-    use crate::snapshot::s3::{S3, S3Folder, S3Uri};
+    use crate::sink::kinesis::Stream;
+    use crate::snapshot::s3::{S3, S3Folder};
     use crate::snapshot::{Export, Snapshots};
     use crate::store::Store;
     use crate::store::dynamodb::Dynamodb;
@@ -349,7 +350,7 @@ mod remote {
     }
 
     pub(super) fn start(machine: &str, registry: &str, key: &TableKey, pending: u64) -> Result<()> {
-        crate::lambda::start(&*aws()?, machine, registry, key, ["#pending", &pending.to_string()])
+        crate::aws::flow::start_execution(&*aws()?, machine, registry, key, ["#pending", &pending.to_string()])
     }
 
     pub(super) fn sink(name: &str) -> Result<Box<dyn Sink>> {

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use xxhash_rust::xxh3::xxh3_64;
-
-use crate::aws::{Aws, why};
+use crate::aws::Aws;
+use crate::aws::flow::start_execution;
+use crate::aws::s3::S3Uri;
 use crate::change_set;
 use crate::clock;
 use crate::engine::athena::{Athena, Statements};
@@ -16,8 +16,8 @@ use crate::engine::{Choice, Engines, Limits};
 use crate::error::{Error, Result};
 use crate::name::TableKey;
 use crate::run::Runner;
-use crate::sink::kinesis::client::sink::Stream;
-use crate::snapshot::s3::{S3, S3Uri};
+use crate::sink::kinesis::Stream;
+use crate::snapshot::s3::S3;
 use crate::store::dynamodb::Dynamodb;
 use crate::store::{Setting, Store};
 use crate::table::Table;
@@ -174,23 +174,14 @@ impl Deployment {
         if let Some(aws) = of_tables.get(table.name) {
             return Ok(Arc::clone(aws));
         }
-        let aws = Arc::new(Aws::under_role(&format!("{}{}", self.table_role, role(table.name)))?);
+        let aws = Arc::new(Aws::under_role(&format!("{}{}", self.table_role, table.role))?);
         of_tables.insert(table.name, Arc::clone(&aws));
         Ok(aws)
     }
 
     /// Starts an execution of the flow for a table. For the same reason it is started once.
     pub(super) fn start(&self, key: &TableKey, reason: [&str; 2]) -> Result<()> {
-        start(&self.aws, &self.machine, self.store.id(), key, reason)
-    }
-}
-
-/// A table in the name of its role, which has 64 characters in all. The generator names it in the same way.
-fn role(table: &str) -> String {
-    const MOST: usize = 40;
-    match table.len() {
-        0..=MOST => table.to_owned(),
-        _ => format!("{}-{:08x}", &table[..MOST - 9], xxh3_64(table.as_bytes()) as u32),
+        start_execution(&self.aws, &self.machine, self.store.id(), key, reason)
     }
 }
 
@@ -215,15 +206,4 @@ fn variable(name: &str) -> Result<String> {
 fn place(name: &str) -> Result<S3Uri> {
     let uri = variable(name)?;
     S3Uri::parse(&uri).ok_or_else(|| Error::refused(name, format!("`{uri}` names no place in S3")))
-}
-
-#[cfg(test)]
-mod tests {
-    use crate::lambda::deployment::*;
-
-    #[test]
-    fn a_long_table_has_a_short_role() {
-        assert_eq!(role("orders"), "orders");
-        assert_eq!(role(&"a".repeat(128)), "a".repeat(31) + "-adc3d36c");
-    }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Deadline, metrics};
 use crate::clock;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{ErrorKind, Result};
 use crate::lambda::deployment::Deployment;
 use crate::name::TableKey;
 use crate::run::next_step;

@@ -20,7 +20,7 @@ use aws_lambda_events::streams::KinesisEventResponse;
 use generated::orders::{Key, TABLE, Values};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use runtime::aws::Aws;
-use runtime::sink::kinesis::client::client::client::client::client::client::client::kpl::deaggregate;
+use runtime::sink::kinesis::kpl::deaggregate;
 use runtime::{Operation, Record};
 use store::{MAX_CONCURRENT_WRITES, Orders};
 

@@ -18,7 +18,7 @@ impl Faults {
     }
 
     /// The number of failed calls since the log was cleared, by kind of fault.
-    pub(crate) fn struck() -> BTreeMap<String, usize> {
+    pub(crate) fn counts() -> BTreeMap<String, usize> {
         let mut struck = BTreeMap::new();
         for call in calls() {
             if let Some(fault) = call["fault"].as_str() {
@@ -41,6 +41,6 @@ pub(crate) fn calls() -> Vec<Json> {
 }
 
 /// Clears the log of calls.
-pub(crate) fn forget_calls() {
+pub(crate) fn clear_calls() {
     Stack::get().proxy_request("DELETE", "/_rules", "");
 }

@@ -8,7 +8,7 @@ use runtime::store::{Status, Store as _};
 use serde_json::{Value as Json, json};
 
 use super::{Journey, orders};
-use crate::deployment::{Deployment, Faults, calls, forget_calls, wait};
+use crate::deployment::{Deployment, Faults, calls, clear_calls, wait};
 use crate::stack::Stack;
 use crate::workspace::add_to_summary;
 
@@ -53,7 +53,7 @@ fn by_service(calls: &[Json]) -> String {
 #[test]
 fn no_operation_is_lost_or_invented_whichever_call_fails() {
     let deployment = Deployment::get();
-    forget_calls();
+    clear_calls();
     let clean = Journey::new("clean");
     clean.deliver(&deployment, 0);
     deployment.wait_for(&clean.path("V1"), Status::Succeeded);
@@ -75,14 +75,14 @@ fn no_operation_is_lost_or_invented_whichever_call_fails() {
     ];
     for (name, fault) in faults {
         let journey = Journey::new(&format!("fault{name}"));
-        forget_calls();
+        clear_calls();
         let struck = {
             let _faults = Faults::new(&one_rule_for_each(&kinds, &fault));
             for version in 0..2 {
                 journey.deliver(&deployment, version);
                 deployment.wait_until_done([journey.path(["V1", "V2"][version]).as_str()].into_iter());
             }
-            Faults::struck()
+            Faults::counts()
         };
         journey.check(&deployment);
         add_to_summary(&format!(
@@ -104,7 +104,7 @@ fn no_operation_is_lost_or_invented_when_a_call_fails_while_athena_computes() {
             deployment.wait_until_done([journey.path(name).as_str()].into_iter());
         }
     };
-    forget_calls();
+    clear_calls();
     let clean = Journey::new("athenaclean");
     deliver(&clean);
     clean.check(&deployment);
@@ -113,7 +113,7 @@ fn no_operation_is_lost_or_invented_when_a_call_fails_while_athena_computes() {
     assert!(kinds.len() > 10, "{kinds:?}");
     for (name, fault) in [("error", json!({ "what": "error" })), ("lost", json!({ "what": "drop_after" }))] {
         let journey = Journey::new(&format!("athena{name}"));
-        forget_calls();
+        clear_calls();
         let struck = {
             let _faults = Faults::new(&one_rule_for_each(&kinds, &fault));
             let is_lost = name == "lost";
@@ -121,7 +121,7 @@ fn no_operation_is_lost_or_invented_when_a_call_fails_while_athena_computes() {
             let _failures = Stack::get()
                 .inject_failures(&json!([failed_call("StartQueryExecution"), failed_call("GetQueryExecution")]));
             deliver(&journey);
-            Faults::struck()
+            Faults::counts()
         };
         journey.check(&deployment);
         add_to_summary(&format!(
@@ -138,7 +138,7 @@ fn the_sweeper_finishes_whichever_of_its_calls_fails() {
     let deployment = Deployment::get();
     deployment.put("sweeping/web_events/V1/part-0000.tsv.zst", b"");
     deployment.wait_for("sweeping/web_events/V1", Status::Waiting);
-    forget_calls();
+    clear_calls();
     deployment.sweep("to log its calls");
     let kinds: BTreeSet<CallKind> =
         calls().iter().filter(|call| call["caller"] == "tidemark-sweep").map(kind).collect();
@@ -166,12 +166,12 @@ fn a_step_whose_calls_keep_failing_is_retried_by_the_flow() {
         rule("^dynamodb TransactWriteItems tidemark-record$"),
         rule("^dynamodb UpdateItem tidemark-unlock$"),
     ]);
-    forget_calls();
+    clear_calls();
     {
         let _faults = Faults::new(&rules);
         journey.deliver(&deployment, 0);
         deployment.wait_for(&journey.path("V1"), Status::Succeeded);
-        assert_eq!(Faults::struck()["error"], 35);
+        assert_eq!(Faults::counts()["error"], 35);
     }
     journey.deliver(&deployment, 1);
     deployment.wait_until_done([journey.path("V2").as_str()].into_iter());
@@ -191,7 +191,7 @@ fn a_call_that_is_never_answered_is_repeated() {
     ]);
     // Several tenants, so that the time-outs run at the same time.
     let journeys: Vec<Journey> = (0..5).map(|number| Journey::new(&format!("silence{number}"))).collect();
-    forget_calls();
+    clear_calls();
     {
         let _faults = Faults::new(&rules);
         for version in 0..2 {
@@ -199,7 +199,7 @@ fn a_call_that_is_never_answered_is_repeated() {
             let paths: Vec<String> = journeys.iter().map(|journey| journey.path(["V1", "V2"][version])).collect();
             deployment.wait_until_done(paths.iter().map(String::as_str));
         }
-        assert_eq!(Faults::struck()["hang"], 5);
+        assert_eq!(Faults::counts()["hang"], 5);
     }
     journeys.iter().for_each(|journey| journey.check(&deployment));
     add_to_summary("pipeline: 5 calls were never answered, one in each of five steps");
@@ -210,14 +210,14 @@ fn a_delta_too_slow_for_one_function_is_computed_by_athena() {
     let deployment = Deployment::get();
     let journey = Journey::new("hasty");
     // A function stops working twenty seconds before its time-out; here it has no more than these.
-    deployment.give_time("plan", 20);
+    deployment.set_timeout("plan", 20);
     for (version, name) in ["V1", "V2"].into_iter().enumerate() {
         journey.deliver(&deployment, version);
         deployment.wait_until_done([journey.path(name).as_str()].into_iter());
         let plan = deployment.version(&journey.path(name)).unwrap().plan.unwrap();
         assert_eq!(plan.findings.comparison, Comparison::Athena, "{name}");
     }
-    deployment.give_time("plan", 900);
+    deployment.set_timeout("plan", 900);
     journey.check(&deployment);
 }
 
@@ -249,7 +249,7 @@ fn an_execution_hands_over_to_the_next_before_its_history_is_full() {
 fn only_the_records_that_a_shard_rejected_are_sent_again() {
     let deployment = Deployment::get();
     let journey = Journey::new("shards");
-    forget_calls();
+    clear_calls();
     {
         let whole = json!({ "match": "PutRecords tidemark-publish", "what": "error", "status": 400, "nth": 2, "count": 7,
             "error": "ProvisionedThroughputExceededException" });
@@ -259,8 +259,8 @@ fn only_the_records_that_a_shard_rejected_are_sent_again() {
             journey.deliver(&deployment, version);
             deployment.wait_until_done([journey.path(["V1", "V2"][version]).as_str()].into_iter());
         }
-        assert_eq!(Faults::struck()["entries"], 4);
-        let throttled = Faults::struck();
+        assert_eq!(Faults::counts()["entries"], 4);
+        let throttled = Faults::counts();
         add_to_summary(&format!("pipeline: throttled PutRecords, whole calls or single entries: {throttled:?}"));
     }
     journey.check(&deployment);
@@ -280,12 +280,12 @@ fn a_function_killed_during_its_step_is_restarted() {
     ];
     for (number, (function, call)) in steps.iter().enumerate() {
         let journey = Journey::new(&format!("killed{number}"));
-        forget_calls();
+        clear_calls();
         {
             let rule = json!({ "match": format!("^{call} tidemark-{function}$"), "what": "delay", "seconds": 2 });
             let _faults = Faults::new(&json!([rule]));
             journey.deliver(&deployment, 0);
-            wait("the call is on its way", || Faults::struck().contains_key("delay"));
+            wait("the call is on its way", || Faults::counts().contains_key("delay"));
             assert!(kill_function(function) > 0, "{function} is not running");
             deployment.wait_for(&journey.path("V1"), Status::Succeeded);
         }
@@ -315,12 +315,12 @@ fn kill_function(function: &str) -> usize {
 fn a_step_whose_lease_expires_is_taken_over_and_writes_nothing_more() {
     let deployment = Deployment::get();
     let journey = Journey::new("expired");
-    forget_calls();
+    clear_calls();
     {
         let rule = json!({ "match": "^s3 PutObject tidemark-plan$", "what": "delay", "seconds": 8 });
         let _faults = Faults::new(&json!([rule]));
         journey.deliver(&deployment, 0);
-        wait("the plan is on its way", || Faults::struck().contains_key("delay"));
+        wait("the plan is on its way", || Faults::counts().contains_key("delay"));
         let key = TableKey { tenant: "expired".into(), table: "orders".into() };
         let owner = || deployment.registry.state(&key).unwrap().owner;
         let first = owner().unwrap();

@@ -17,6 +17,7 @@ static WITHOUT_BEFORE_IMAGE: Table = TABLE;
 
 const TABLE: Table = Table {
     name: "lines",
+    role: "lines",
     schema: "00000000000000000000000000000000",
     primary_key: &["key", "after"],
     columns: &[

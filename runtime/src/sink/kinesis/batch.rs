@@ -4,8 +4,8 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use crate::error::{Error, Result};
 use crate::operation::key_bytes;
-use crate::sink::kinesis::client::client::shards::Shards;
-use crate::sink::kinesis::client::kpl::{Aggregate, OVERHEAD};
+use crate::sink::kinesis::kpl::{Aggregate, OVERHEAD};
+use crate::sink::kinesis::shards::Shards;
 
 /// What one call takes. Ten MiB since 2025; five were taken before, and still are everywhere.
 /// <https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html>
@@ -159,7 +159,7 @@ pub(super) fn batches(entries: Vec<Entry>) -> Vec<Vec<Entry>> {
 
 #[cfg(test)]
 mod tests {
-    use crate::sink::kinesis::client::client::batch::*;
+    use super::*;
 
     fn line(number: usize, size: usize) -> Vec<u8> {
         let text = "x".repeat(size);

@@ -363,7 +363,8 @@ impl std::fmt::Display for Name {
 mod tests {
     use aws_sdk_kinesis::types::PutRecordsResultEntry;
 
-    use crate::sink::kinesis::client::client::*;
+    use super::*;
+    use crate::sink::kinesis::shards;
 
     /// What a shard says of an entry: that it took it, or why not.
     fn answer(said: std::result::Result<&str, &str>) -> PutRecordsResultEntry {

@@ -13,7 +13,7 @@ use crate::breakpoint::Breakpoint;
 use crate::change_set::inflate;
 use crate::error::{Error, Result};
 use crate::operation::stamp;
-use crate::sink::kinesis::client::client::{Kinesis, Sent};
+use crate::sink::kinesis::client::{Kinesis, Sent};
 use crate::sink::{Frame, OnProgress, Publication, Sink};
 use crate::store::Extent;
 use crate::telemetry::check_stop;

@@ -143,6 +143,7 @@ mod tests {
 
     static TABLE: Table = Table {
         name: "t",
+        role: "t",
         schema: "",
         primary_key: &["book", "number"],
         columns: &[Column::new("book", Type::String), Column::new("number", Type::Int)],
