@@ -1,4 +1,43 @@
 //! The delta of two exports, without a registry.
+//!
+//! ```
+//! use runtime::delta::{Delta, export};
+//! use runtime::engine::{Engines, Limits};
+//! use runtime::table::{Column, Compression, Guards, Source, Table, Type};
+//! use runtime::telemetry::Watch;
+//!
+//! static STOCK: Table = Table {
+//!     name: "stock",
+//!     role: "stock",
+//!     schema: "cb104720ff15d37b7760fb671a3a5062",
+//!     primary_key: &["id"],
+//!     columns: &[Column::new("id", Type::Int), Column::new("count", Type::Int)],
+//!     source: Source { compression: Compression::None, ..Source::DEFAULT },
+//!     before_image: false,
+//!     athena: false,
+//!     guards: Guards::DEFAULT,
+//! };
+//!
+//! let folder = tempfile::tempdir()?;
+//! let (old, new) = (folder.path().join("old.csv"), folder.path().join("new.csv"));
+//! std::fs::write(&old, "id,count\n1,10\n2,20\n3,30\n")?;
+//! std::fs::write(&new, "id,count\n2,20\n3,31\n4,40\n")?;
+//! let delta = Delta {
+//!     table: &STOCK,
+//!     tenant: "acme".into(),
+//!     version: "V2".into(),
+//!     previous: "V1".into(),
+//!     baseline: Some(export(&old)?),
+//!     snapshot: export(&new)?,
+//!     engines: Engines::default(),
+//!     limits: Limits::default(),
+//! };
+//! let mut lines = Vec::new();
+//! let plan = delta.run(&mut lines, &Watch::default())?;
+//! assert_eq!((plan.counts.inserted, plan.counts.updated, plan.counts.deleted), (1, 1, 1));
+//! assert!(String::from_utf8(lines)?.contains(r#""key":{"id":4},"after":{"count":40}"#));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use std::io::{self, BufWriter, Read as _, Seek as _, Write};
 use std::path::Path;
@@ -111,7 +150,7 @@ pub fn export(path: &Path) -> Result<Export> {
     // A link that the user names is followed; links in a folder are not.
     let path = if path.is_symlink() { path.canonicalize().at("cannot open", path)? } else { path.into() };
     let folder = Arc::new(LocalFolder::named(path.parent().unwrap_or(Path::new(""))));
-    Ok(Export { label, folder, parts: vec![local::look(&path)?], epoch: None })
+    Ok(Export { label, folder, parts: vec![local::inspect(&path)?], epoch: None })
 }
 
 /// The export in a folder: every part of it.

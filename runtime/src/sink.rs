@@ -9,7 +9,7 @@ use std::fmt::Debug;
 
 use crate::change_set::ChangeSets;
 use crate::error::Result;
-use crate::operation::{Begin, End, control_line};
+use crate::operation::{Begin, End, begin_line, end_line};
 use crate::store::{Extent, Version};
 use crate::table::Table;
 
@@ -80,7 +80,7 @@ impl Frame {
         let plan = version.plan.as_ref().expect("a version that is published was planned");
         let (begin, end) = control_records(table.name, version).expect("a version that is published has a sequence");
         let sequence = begin.sequence;
-        Self { begin: control_line("BEGIN", &begin), end: control_line("END", &end), sequence, parts: plan.parts }
+        Self { begin: begin_line(&begin), end: end_line(&end), sequence, parts: plan.parts }
     }
 }
 

@@ -274,9 +274,9 @@ fn a_manifest_waits_for_the_parts_it_names() {
     workspace.write(&format!("{folder}/a.csv.gz"), &a);
     assert!(workspace.run().stdout.contains("waits for _manifest.json"));
     workspace.write(&format!("{folder}/_manifest.json"), b"{\"parts\": [");
-    assert!(workspace.run().stdout.contains("waits for _manifest.json to be whole"));
+    assert!(workspace.run().stdout.contains("waits for _manifest.json to be valid"));
     workspace.write(&format!("{folder}/_manifest.json"), manifest(2).to_string().as_bytes());
-    assert!(workspace.run().stdout.contains("waits for b.csv.gz, which _manifest.json names"));
+    assert!(workspace.run().stdout.contains("waits for b.csv.gz, which _manifest.json lists"));
     workspace.write(&format!("{folder}/b.csv.gz"), &b[..10]);
     assert!(workspace.run().stdout.contains("waits for b.csv.gz to have"));
     workspace.write(&format!("{folder}/b.csv.gz"), &b);

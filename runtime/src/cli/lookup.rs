@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::name::TableKey;
-use crate::name::{NAME_RULE, is_name, near_or_known};
+use crate::name::{NAME_RULE, is_name, suggest};
 use crate::store::{Registry, Version};
 use crate::table::Table;
 
@@ -11,7 +11,7 @@ pub(super) fn find_table(tables: &[&'static Table], name: &str) -> Result<&'stat
     if let Some(table) = tables.iter().find(|table| table.name == name) {
         return Ok(table);
     }
-    let help = near_or_known(name, &tables.iter().map(|table| table.name).collect::<Vec<_>>());
+    let help = suggest(name, &tables.iter().map(|table| table.name).collect::<Vec<_>>());
     Err(Error::refused("", format!("unknown table `{}`", name.escape_debug())).help(help))
 }
 
@@ -48,7 +48,7 @@ pub(super) fn known_versions(registry: &Registry, key: &TableKey) -> Result<Vec<
         return Ok(versions);
     }
     let known: Vec<String> = registry.tables()?.iter().map(TableKey::to_string).collect();
-    let help = near_or_known(&key.to_string(), &known.iter().map(String::as_str).collect::<Vec<_>>());
+    let help = suggest(&key.to_string(), &known.iter().map(String::as_str).collect::<Vec<_>>());
     Err(Error::refused(key.to_string(), "no version is known").help(help))
 }
 
@@ -63,8 +63,6 @@ pub(super) fn known_version(
     let known: Vec<&str> = versions.iter().map(|version| version.version.as_str()).collect();
     match known.iter().position(|known| *known == name) {
         Some(place) => Ok((find_table(tables, &key.table)?, versions[place].clone())),
-        None => {
-            Err(Error::refused(key.to_string(), format!("unknown version `{name}`")).help(near_or_known(&name, &known)))
-        }
+        None => Err(Error::refused(key.to_string(), format!("unknown version `{name}`")).help(suggest(&name, &known))),
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::canonical::row::{Layout, Row};
 use crate::canonical::row_bytes::{Segment, segments};
-use crate::operation::{Kind, Planned};
+use crate::operation::{Kind, RowChange};
 use crate::plan::{Block, Findings, SAMPLES, UpdateSample};
 use crate::table::{Column, Type};
 
@@ -84,7 +84,7 @@ impl DeletedRows {
 impl Findings {
     /// Counts an operation, and keeps it as a sample if it is among the first of its kind. `added` has a flag for each
     /// column outside the key: whether it was added after the baseline.
-    pub(super) fn add(&mut self, layout: &Layout, added: &[bool], operation: &Planned<'_>) {
+    pub(super) fn add(&mut self, layout: &Layout, added: &[bool], operation: &RowChange<'_>) {
         match operation.kind {
             Kind::Insert if self.inserts.len() < SAMPLES => self.inserts.push(layout.shown_key(operation.key)),
             Kind::Delete if self.deletes.len() < SAMPLES => self.deletes.push(layout.shown_key(operation.key)),
@@ -104,7 +104,7 @@ impl Findings {
         append(&mut self.deletes, other.deletes);
     }
 
-    fn add_update(&mut self, layout: &Layout, added: &[bool], operation: &Planned<'_>) {
+    fn add_update(&mut self, layout: &Layout, added: &[bool], operation: &RowChange<'_>) {
         let pairs = segments(operation.before).zip(segments(operation.after)).zip(added);
         let differences = layout.value_columns().zip(pairs);
         let differences =

@@ -19,7 +19,7 @@ pub use scan::{Sighting, find};
 /// Computes a delta. Writes one line per operation to `lines`, in no particular order.
 pub fn delta(request: &DeltaRequest<'_>, lines: &mut dyn LineSink) -> Result<DeltaSummary, DeltaError> {
     let epoch = request.inputs.baseline.and_then(|baseline| baseline.epoch.as_ref());
-    let before = epoch.map(|epoch| Layout::of_epoch(request.layout.table, epoch));
+    let before = epoch.map(|epoch| Layout::for_epoch(request.layout.table, epoch));
     let layouts = Layouts { before: before.as_ref().unwrap_or(request.layout), after: request.layout };
     if let Some(summary) = merge_join::delta(request, layouts, Output::new(layouts, request.head, lines))? {
         return Ok(summary);

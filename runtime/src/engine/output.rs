@@ -6,7 +6,7 @@ use super::request::DeltaError;
 use crate::canonical::row::Layout;
 use crate::change_set::LineSink;
 use crate::error::{Error, Result};
-use crate::operation::{Encoder, Head, Kind, Planned};
+use crate::operation::{Encoder, Head, Kind, RowChange};
 use crate::plan::{Counts, Findings};
 
 /// How the rows of either export are read.
@@ -79,12 +79,12 @@ impl<'a> Output<'a> {
     }
 
     fn operation(&mut self, kind: Kind, key: &[u8], old: (i64, &[u8]), new: (i64, &[u8])) -> Result<()> {
-        let planned = Planned { kind, key, before: old.1, after: new.1, previous_hash: old.0, hash: new.0 };
+        let change = RowChange { kind, key, before: old.1, after: new.1, previous_hash: old.0, hash: new.0 };
         self.line.clear();
-        let id = self.encoder.write(&planned, &mut self.line);
+        let id = self.encoder.write(&change, &mut self.line);
         self.totals.sum_of_ids = self.totals.sum_of_ids.wrapping_add(id);
         self.totals.difference += i128::from(new.0) - i128::from(old.0);
-        self.totals.findings.add(self.layouts.after, &self.added, &planned);
+        self.totals.findings.add(self.layouts.after, &self.added, &change);
         self.lines.write(&self.line)
     }
 }

@@ -26,7 +26,7 @@ impl Runner {
     /// The version as an export to read. Its parts must still be as recorded, and rows of its schema must be comparable
     /// with rows of today's.
     pub(super) fn baseline(&self, table: &Table, version: &Version) -> Result<Baseline> {
-        let today = Epoch::of(table);
+        let today = Epoch::from_table(table);
         let epoch = version.epoch.clone().unwrap_or_else(|| today.clone());
         let drift = epoch.drift(table, &resync_help(version))?;
         let folder = self.exports.folder(&version.key.tenant, &version.key.table, &version.version);

@@ -248,7 +248,7 @@ impl Runner {
         parts: Vec<Part>,
     ) -> Result<Version> {
         let changes = Some(draft.finish(&plan.hash)?);
-        let epoch = Some(Epoch::of(task.table));
+        let epoch = Some(Epoch::from_table(task.table));
         let approved = task.version.approved.clone().filter(|hash| *hash == plan.hash);
         let status = Status::Planned;
         let planned = Version { status, plan: Some(plan), changes, parts, epoch, approved, ..task.version };

@@ -30,15 +30,15 @@ const DECOMPRESSED: [&str; 6] = [".bz2", ".deflate", ".lz4", ".lzo", ".snappy", 
 pub(super) fn first_lines(aws: &Aws, layout: &Layout, export: &Export, location: &S3Uri) -> Result<()> {
     for part in &export.parts {
         let path = export.folder.path(&part.name);
-        check_name(&part.name, &path, layout.table.name, layout.written.compression)?;
+        check_name(&part.name, &path, layout.table.name, layout.format.compression)?;
         if let Some(ending) = DECOMPRESSED.iter().find(|ending| part.name.ends_with(*ending)) {
             let problem = format!("Athena would decompress it, because its name ends in `{ending}`");
             return Err(Error::export(&path, problem).help("rename it, or use --engine native"));
         }
-        if part.size == 0 && layout.written.compression != Compression::None {
+        if part.size == 0 && layout.format.compression != Compression::None {
             return Err(Error::export(&path, "the file is empty").help("deliver it again, complete"));
         }
-        if layout.written.header {
+        if layout.format.header {
             let bytes = s3::beginning(aws, &location.join(&part.name), FIRST_LINE)?;
             header(layout, &bytes, &path)?;
         }
@@ -53,13 +53,13 @@ fn header(layout: &Layout, bytes: &[u8], path: &Path) -> Result<()> {
         Err(Error::export(path, problem).help(help))
     };
     let mut line = Vec::new();
-    let inflated = Inflated::new(bytes, layout.written.compression);
+    let inflated = Inflated::new(bytes, layout.format.compression);
     // The bytes end somewhere in the file; only the first line has to be complete.
     let _ = inflated.map(|inflated| BufReader::new(inflated).take(FIRST_LINE).read_until(b'\n', &mut line));
     let text = line.strip_suffix(b"\n").unwrap_or(&line);
     let text = text.strip_suffix(b"\r").unwrap_or(text);
     let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
-    let mut splitter = Splitter::new(Dialect::of(&layout.written));
+    let mut splitter = Splitter::new(Dialect::from_format(&layout.format));
     let Ok(record) = splitter.split(text, text.len(), 1) else {
         return refused("the header cannot be read".into());
     };

@@ -58,13 +58,3 @@ pub enum DeltaProgress<T> {
     /// The query still runs, or its output is not read to the end. Poll it again.
     Running(QueryExecution),
 }
-
-impl<T> DeltaProgress<T> {
-    /// Applies a function to the result of finished work.
-    pub fn map<U>(self, map: impl FnOnce(T) -> U) -> DeltaProgress<U> {
-        match self {
-            Self::Finished(result) => DeltaProgress::Finished(map(result)),
-            Self::Running(execution) => DeltaProgress::Running(execution),
-        }
-    }
-}

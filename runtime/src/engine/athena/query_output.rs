@@ -54,7 +54,7 @@ impl<'a> QueryOutput<'a> {
         let (first, totals) = position.map_or((0, Totals::default()), |done| (done.files, done.totals.clone()));
         let mut unloaded = Unloaded::new(self.request.layout, self.request.head, totals, lines);
         for (number, file) in self.files.iter().enumerate().skip(first) {
-            if unloaded.bytes() >= poll.max_bytes || (number > first && self.request.watch.is_over()) {
+            if unloaded.bytes() >= poll.max_bytes || (number > first && self.request.watch.is_past_deadline()) {
                 let totals = unloaded.into_totals();
                 let position = ReadPosition { files: number, totals, draft: String::new(), parts: 0 };
                 return Ok(ReadProgress::Some(Box::new(position)));

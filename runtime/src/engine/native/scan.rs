@@ -122,11 +122,11 @@ type Reader = csv::Reader<Inflated<Box<dyn Read + Send>>>;
 
 /// Opens a part, and reads its header if the schema declares one.
 pub(super) fn open(export: &Export, part: &Part, layout: &Layout) -> Result<OpenPart> {
-    let source = &layout.written;
+    let source = &layout.format;
     let path = export.folder.path(&part.name);
     check_name(&part.name, &path, layout.table.name, source.compression)?;
     let inflated = Inflated::new(export.folder.open(&part.name)?, source.compression).at("cannot read", &path)?;
-    let mut reader = csv::Reader::new(inflated, Dialect::of(source));
+    let mut reader = csv::Reader::new(inflated, Dialect::from_format(source));
     let fields = if source.header { header(&mut reader, &path, layout)? } else { FieldMap::in_order(layout) };
     Ok(OpenPart { path, reader, fields })
 }
@@ -167,7 +167,7 @@ fn read_row(
             line: record.line,
             column: None,
             reason: Reason::FieldCount,
-            message: field_count(record.len(), expected, layout.written.header),
+            message: field_count(record.len(), expected, layout.format.header),
         });
         return false;
     }

@@ -1,12 +1,11 @@
 //! Turns lines into the entries of calls.
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::kpl::{Aggregate, OVERHEAD};
 use super::shards::Shards;
 use crate::error::{Error, Result};
+use crate::operation::key_bytes;
 
 /// The limits of a call. Since 2025 it takes ten MiB; five is still accepted everywhere.
 /// <https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html>
@@ -34,15 +33,10 @@ impl Record {
     /// An operation from its line. Its partition key is the hash of its row's key, so that all operations of a row go
     /// to one shard.
     pub(super) fn from_line(mut line: Vec<u8>) -> Result<Self> {
-        #[derive(Deserialize)]
-        struct Line<'a> {
-            #[serde(borrow)]
-            key: &'a RawValue,
-        }
-        let key = serde_json::from_slice::<Line<'_>>(&line).map(|line| xxh3_128(line.key.get().as_bytes()));
-        let key = key.map_err(|error| Error::refused("an operation", format!("its line cannot be parsed: {error}")))?;
+        let key = key_bytes(&line).ok_or_else(|| Error::refused("an operation", "its line has no readable key"))?;
+        let partition_key = format!("{:032x}", xxh3_128(key));
         line.truncate(line.trim_ascii_end().len());
-        Ok(Self { partition_key: format!("{key:032x}"), data: line })
+        Ok(Self { partition_key, data: line })
     }
 
     fn size(&self) -> usize {

@@ -64,7 +64,7 @@ impl Index {
         let readers = NonZero::new(resources.threads().min(export.parts.len())).unwrap_or(NonZero::<usize>::MIN);
         let each = resources.split(readers.get());
         let read = |index: &mut Self, part: &Part| index.read_part(export, part, layout, each, watch);
-        let mut index = Self::merged(parallel::shared_out(readers, &export.parts, Self::empty, read)?, export);
+        let mut index = Self::merged(parallel::fold_in_parallel(readers, &export.parts, Self::empty, read)?, export);
         if index.spills.is_empty() {
             // Sorted now, while other threads read the other export.
             index.sort(resources.threads());

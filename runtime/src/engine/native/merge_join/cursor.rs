@@ -97,13 +97,13 @@ pub(super) struct RowReader<'a> {
 
 impl<'a> RowReader<'a> {
     pub(super) fn new(layout: &'a Layout) -> Self {
-        Self { layout, splitter: Splitter::new(Dialect::of(&layout.written)), row: Row::default() }
+        Self { layout, splitter: Splitter::new(Dialect::from_format(&layout.format)), row: Row::default() }
     }
 
     /// The row at a position of a batch; `None` if it cannot be read.
     #[inline]
     pub(super) fn read(&mut self, batch: &MappedBatch, at: usize) -> Option<&Row> {
-        let (bytes, length) = batch.records.rest(at);
+        let (bytes, length) = batch.records.with_following(at);
         let record = self.splitter.split(bytes, length, 0).ok()?;
         let is_readable = record.len() == self.layout.names.len()
             && self.layout.read(|column| record.field(batch.fields.field(column)), &mut self.row, |_, _, _| {});
@@ -112,7 +112,7 @@ impl<'a> RowReader<'a> {
 
     /// The row bytes of the key at a position of a batch; `None` if it cannot be read.
     pub(super) fn read_key(&mut self, batch: &MappedBatch, at: usize) -> Option<&[u8]> {
-        let (bytes, length) = batch.records.rest(at);
+        let (bytes, length) = batch.records.with_following(at);
         let record = self.splitter.split(bytes, length, 0).ok()?;
         let is_readable = record.len() == self.layout.names.len()
             && self.layout.read_key(|column| record.field(batch.fields.field(column)), &mut self.row);

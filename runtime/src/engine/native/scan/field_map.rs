@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::canonical::row::Layout;
 use crate::error::{Error, Result};
 use crate::name::nearest;
-use crate::reject::shown;
+use crate::reject::excerpt;
 use crate::snapshot::csv::Record;
 
 /// For each column of the export, the position of its field.
@@ -36,7 +36,7 @@ impl FieldMap {
                     Some(near) => format!("the schema has `{near}`; rename one of them"),
                     None => "add it to the schema, or, if this line is a row, declare `header: false`".into(),
                 };
-                return refuse(format!("the header names an unknown column {}", shown(name.as_bytes(), false)), help);
+                return refuse(format!("the header names an unknown column {}", excerpt(name.as_bytes(), false)), help);
             }
             if names[..index].contains(name) {
                 return refuse(format!("the header names `{name}` twice"), "deliver it again with one of them".into());

@@ -29,7 +29,7 @@ pub fn find(
     mut visit: impl FnMut(Sighting<'_>),
 ) -> Result<Part> {
     let OpenPart { path, mut reader, fields } = open(export, part, layout)?;
-    let dialect = Dialect::of(&layout.written);
+    let dialect = Dialect::from_format(&layout.format);
     let (mut rows, mut text) = (0, Vec::new());
     while let Some(record) = reader.next_record().map_err(|error| unreadable(error, &path))? {
         rows += 1;
@@ -60,9 +60,9 @@ pub fn find(
 fn columns<'r>(layout: &Layout, fields: &FieldMap, record: &'r Record<'_>) -> Result<Vec<InspectedColumn<'r>>, String> {
     let expected = layout.names.len();
     if record.len() != expected {
-        return Err(field_count(record.len(), expected, layout.written.header));
+        return Err(field_count(record.len(), expected, layout.format.header));
     }
-    Ok(layout.look(|column| record.field(fields.field(column))))
+    Ok(layout.inspect(|column| record.field(fields.field(column))))
 }
 
 /// Guesses the fields of a record that cannot be split: cut at every delimiter, without the quotes around them.
