@@ -1,9 +1,9 @@
 //! The library behind Tidemark: compares full exports of a table, and publishes the differences as typed operations.
 //!
 //! Consumers of the operations need [`Record`], the [`types`] of values, and [`canonical::row::Layout`], which hashes
-//! rows. The rest is the pipeline: [`run`] holds its flow, [`snapshot`] finds and reads exports, [`engine`] computes
-//! deltas, [`store`] is the registry with its leases, and [`sink`] publishes. [`delta`] compares two exports without a
-//! registry. `docs/wire-format.md` specifies operations and hashes.
+//! rows. Everything else is the pipeline, behind the feature of that name: [`run`] holds its flow, [`snapshot`] finds
+//! and reads exports, [`engine`] computes deltas, [`store`] is the registry with its leases, and [`sink`] publishes.
+//! [`delta`] compares two exports without a registry. `docs/wire-format.md` specifies operations and hashes.
 //!
 //! # Reading operations
 //!
@@ -101,36 +101,57 @@
 //! # assert_eq!(rows.len(), 2);
 //! # Ok::<(), serde_json::Error>(())
 //! ```
+#![cfg_attr(
+    not(feature = "pipeline"),
+    expect(dead_code, reason = "the modules that consumers need also have functions that only the pipeline calls")
+)]
 
-#[cfg(feature = "aws")]
-pub mod aws;
-pub mod breakpoint;
 pub mod canonical;
-pub mod change_set;
-pub mod cli;
-mod clock;
-pub mod delta;
-pub mod engine;
 pub mod epoch;
 pub mod error;
 pub mod float;
+pub mod name;
+pub mod operation;
+pub mod reject;
+pub mod table;
+pub mod types;
+
+#[cfg(feature = "aws")]
+pub mod aws;
+#[cfg(feature = "pipeline")]
+pub mod breakpoint;
+#[cfg(feature = "pipeline")]
+pub mod change_set;
+#[cfg(feature = "pipeline")]
+pub mod cli;
+#[cfg(feature = "pipeline")]
+mod clock;
+#[cfg(feature = "pipeline")]
+pub mod delta;
+#[cfg(feature = "pipeline")]
+pub mod engine;
+#[cfg(feature = "pipeline")]
 mod fs;
+#[cfg(feature = "pipeline")]
 pub mod gc;
+#[cfg(feature = "pipeline")]
 pub mod inspect;
 #[cfg(feature = "aws")]
 pub mod lambda;
-pub mod name;
-pub mod operation;
+#[cfg(feature = "pipeline")]
 mod parallel;
+#[cfg(feature = "pipeline")]
 pub mod plan;
-pub mod reject;
+#[cfg(feature = "pipeline")]
 pub mod run;
+#[cfg(feature = "pipeline")]
 pub mod sink;
+#[cfg(feature = "pipeline")]
 pub mod snapshot;
+#[cfg(feature = "pipeline")]
 pub mod store;
-pub mod table;
+#[cfg(feature = "pipeline")]
 pub mod telemetry;
-pub mod types;
 
 pub use error::Error;
 pub use operation::{Change, Operation, Record};
