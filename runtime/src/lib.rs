@@ -1,9 +1,9 @@
 //! The library behind Tidemark: compares full exports of a table, and publishes the differences as typed operations.
 //!
 //! Consumers of the operations need [`Record`], the [`types`] of values, and [`canonical::row::Layout`], which hashes
-//! rows. The rest is the pipeline: [`run`] holds its flow, [`snapshot`] finds and reads exports, [`engine`] computes
-//! deltas, [`store`] is the registry with its leases, and [`sink`] publishes. [`delta`] compares two exports without a
-//! registry. `docs/wire-format.md` specifies operations and hashes.
+//! rows. Everything else is the pipeline, behind the feature of that name: [`run`] holds its flow, [`snapshot`] finds
+//! and reads exports, [`engine`] computes deltas, [`store`] is the registry with its leases, and [`sink`] publishes.
+//! [`delta`] compares two exports without a registry. `docs/wire-format.md` specifies operations and hashes.
 //!
 //! # Reading operations
 //!

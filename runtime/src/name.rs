@@ -103,6 +103,7 @@ pub fn natural_cmp(a: &str, b: &str) -> Ordering {
 }
 
 /// The candidate with the smallest edit distance to `name`, if it is small enough for a typing error.
+#[cfg(feature = "pipeline")]
 pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let max_distance = 1 + name.len() / 4;
     // A name from outside can be as long as a file; the distance to one that is much longer is not worth computing.
@@ -118,6 +119,7 @@ pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a s
 }
 
 /// A hint for an unknown name: the nearest known name, or all of them.
+#[cfg(feature = "pipeline")]
 pub(crate) fn suggest(name: &str, known: &[&str]) -> String {
     match nearest(name, known.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
@@ -172,6 +174,7 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "pipeline")]
     #[test]
     fn the_nearest_name_is_similar() {
         assert_eq!(nearest("ordres", ["orders", "test_table"]), Some("orders"));
