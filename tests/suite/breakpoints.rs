@@ -238,7 +238,7 @@ fn ctrl_c_stops_cleanly_and_explains_how_to_resume() {
     let CommandOutput { status, stderr, .. } = stopped.resume();
     assert_eq!(status, 2, "{stderr}");
     assert!(stderr.contains("stopping after this step; press Ctrl-C again to stop at once"), "{stderr}");
-    assert!(stderr.contains("run the same command again; it goes on where it stopped"), "{stderr}");
+    assert!(stderr.contains("run the same command again; it resumes where it stopped"), "{stderr}");
     // Nothing is half done, and the lease has been released.
     let statuses = workspace.statuses("acme/test_table");
     assert!(statuses.values().any(|status| status == "REGISTERED"), "{statuses:?}");

@@ -65,7 +65,7 @@ pub trait RegistryBackend: Debug + Send + Sync {
     fn record_delivery(&self, lease: &Lease, version: &Version, sink: &str, part: u32, extent: Extent) -> Result<bool>;
 }
 
-/// What a registry remembers, so that later commands need not be told.
+/// A setting that the registry remembers for later commands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Setting {
     /// The root of the exports.

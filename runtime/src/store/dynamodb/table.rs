@@ -146,3 +146,18 @@ impl Dynamodb {
 fn is_caused_by<E: StdError + 'static>(error: &(dyn StdError + 'static)) -> bool {
     error.is::<E>() || error.source().is_some_and(is_caused_by::<E>)
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_dynamodb::error::SdkError;
+    use aws_sdk_dynamodb::operation::get_item::GetItemError;
+
+    use super::*;
+
+    #[test]
+    fn missing_credentials_are_recognised_by_the_type_of_a_cause() {
+        let failed = |cause: Box<dyn StdError + Send + Sync>| SdkError::<GetItemError, ()>::construction_failure(cause);
+        assert!(is_caused_by::<CredentialsError>(&failed(CredentialsError::not_loaded_no_source().into())));
+        assert!(!is_caused_by::<CredentialsError>(&failed("no credentials".into())));
+    }
+}
