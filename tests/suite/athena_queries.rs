@@ -22,6 +22,7 @@ use crate::stack::{Sandbox, Stack};
 use crate::workspace::{add_to_summary, gzip, ndjson};
 
 /// A way to fail, and the expected outcome.
+#[derive(Clone)]
 struct FailureCase {
     name: &'static str,
     failures: Json,
@@ -33,15 +34,25 @@ struct FailureCase {
     queries: usize,
 }
 
-fn failure_cases() -> Vec<FailureCase> {
+/// A failure of a query, before or after it writes its results.
+fn failed(retryable: bool, category: u32, after: bool) -> Json {
+    json!({ "state": "FAILED", "category": category, "retryable": retryable, "reason": "bad luck", "after": after })
+}
+
+/// A failure of a call.
+fn call(action: &str, error: &str, status: u32) -> Json {
+    json!({ "action": action, "error": error, "status": status })
+}
+
+/// The failure, of the nth call or query.
+fn nth(mut failure: Json, nth: u32) -> Json {
+    failure["nth"] = json!(nth);
+    failure
+}
+
+/// Failures from which the command recovers.
+fn recoverable() -> Vec<FailureCase> {
     let succeeds = |name, failures, queries| FailureCase { name, failures, status: 0, texts: &[], queries };
-    let fails = |name, failures, texts, queries| FailureCase { name, failures, status: 2, texts, queries };
-    let failed = |retryable: bool, category: u32, after: bool| json!({"state": "FAILED", "category": category, "retryable": retryable, "reason": "bad luck", "after": after});
-    let nth = |mut failure: Json, nth: u32| {
-        failure["nth"] = json!(nth);
-        failure
-    };
-    let call = |action: &str, error: &str, status: u32| json!({"action": action, "error": error, "status": status});
     vec![
         succeeds("nothing fails", json!([]), 1),
         succeeds(
@@ -69,6 +80,13 @@ fn failure_cases() -> Vec<FailureCase> {
         succeeds("it runs for a while", json!([{"state": "RUNNING", "seconds": 1}]), 1),
         succeeds("it fails once with a transient error", json!([failed(true, 1, false)]), 2),
         succeeds("it fails with a transient error after writing", json!([failed(true, 1, true)]), 2),
+    ]
+}
+
+/// Failures that end the command.
+fn fatal() -> Vec<FailureCase> {
+    let fails = |name, failures, texts, queries| FailureCase { name, failures, status: 2, texts, queries };
+    vec![
         fails(
             "it fails three times with a transient error",
             json!([failed(true, 1, true), nth(failed(true, 1, false), 2), nth(failed(true, 1, true), 3)]),
@@ -97,11 +115,7 @@ fn failure_cases() -> Vec<FailureCase> {
         ),
         fails(
             "polling keeps failing",
-            json!(
-                (1..=5)
-                    .map(|at| nth(call("GetQueryExecution", "InternalServerException", 500), at))
-                    .collect::<Vec<_>>()
-            ),
+            Json::Array((1..=5).map(|at| nth(call("GetQueryExecution", "InternalServerException", 500), at)).collect()),
             &["cannot look at the statement", "run again"],
             1,
         ),
@@ -137,7 +151,7 @@ fn wait_until(description: &str, mut condition: impl FnMut() -> bool) {
 fn a_failed_query_is_retried_or_reported_and_leaves_nothing_behind() {
     let (stack, remote) = (Stack::get(), exports());
     let arguments = ["delta", "orders", &remote.uri("acme/orders/V1"), &remote.uri("acme/orders/V2")];
-    let cases = failure_cases();
+    let cases = [recoverable(), fatal()].concat();
     for FailureCase { name, failures, status, texts, queries: expected } in &cases {
         let output = {
             let _failures = stack.inject_failures(failures);

@@ -26,7 +26,8 @@ fn rows(keys: std::ops::RangeInclusive<u32>, value: u32) -> String {
     keys.map(|key| format!("PK{key};{value};;\n")).collect()
 }
 
-/// Exports whose run reaches every breakpoint: a first import, changes, a HELD and a FAILED version, and one after them.
+/// Exports whose run reaches every breakpoint: a first import, changes, a HELD and a FAILED version, and one after
+/// them.
 fn workspace() -> Workspace {
     let workspace = Workspace::new().in_memory();
     workspace.export("acme/test_table/V1", &rows(1..=200, 1));

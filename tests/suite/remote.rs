@@ -213,61 +213,57 @@ fn failure(output: CommandOutput) -> String {
     format!("{}: {}", output.status, output.stderr)
 }
 
+/// The failures of commands, as one text.
+struct Failures<'a> {
+    remote: &'a Remote,
+    transcript: String,
+}
+
+impl Failures<'_> {
+    fn record(&mut self, title: &str, output: CommandOutput) {
+        let Sandbox { bucket, database, .. } = &self.remote.sandbox;
+        let text = failure(output).replace(bucket, "BUCKET").replace(database, "DATABASE");
+        self.transcript += &format!("# {title}\n{text}\n");
+    }
+
+    /// Records that `delta` fails on Athena, with an export compared with nothing.
+    fn record_delta(&mut self, title: &str, table: &str, export: &str) {
+        self.record(title, self.remote.tidemark_with_athena(&["delta", table, "none", export]));
+    }
+}
+
+/// Replaces a text in the definition of the Glue table `orders`.
+fn edit_glue_table(remote: &Remote, find: &str, replacement: &str) {
+    let orders = generated::athena::STATEMENTS.iter().find(|statements| statements.table == "orders").unwrap();
+    assert!(orders.glue.contains(find));
+    remote.sandbox.update_table(&orders.glue.replace(find, replacement));
+}
+
 #[test]
 fn athena_errors_say_what_to_do_next() {
     let _no_failures = Stack::get().without_failures();
     let remote = Remote::with(&[("acme/orders/V1", &orders(&[(1, "open")])), ("acme/web_events/V1", "")]);
-    let bucket = remote.sandbox.bucket.clone();
     let new = remote.uri("acme/orders/V1");
     let local = remote.workspace.export("acme/orders/V1", &orders(&[(1, "open")]));
-    let mut transcript = String::new();
-    let mut record = |title: &str, output: CommandOutput| {
-        transcript += &format!(
-            "# {title}\n{}\n",
-            failure(output).replace(&bucket, "BUCKET").replace(&remote.sandbox.database, "DATABASE")
-        );
-    };
-    record(
-        "an export on this machine",
-        remote.tidemark_with_athena(&["delta", "orders", "none", local.to_str().unwrap()]),
-    );
-    record(
-        "a table that is not for Athena",
-        remote.tidemark_with_athena(&["delta", "web_events", "none", &remote.uri("acme/web_events/V1")]),
-    );
-    record("an export that is somewhere else", remote.tidemark_with_athena(&["delta", "products", "none", &new]));
-    record("no such export", remote.tidemark_with_athena(&["delta", "orders", "none", &remote.uri("acme/orders/V9")]));
-    record(
-        "no such database",
-        remote.tidemark(&["delta", "orders", "none", &new, "--engine", "athena", "--athena-database", "nowhere"]),
-    );
+    let mut failures = Failures { remote: &remote, transcript: String::new() };
+    failures.record_delta("an export on this machine", "orders", local.to_str().unwrap());
+    failures.record_delta("a table that is not for Athena", "web_events", &remote.uri("acme/web_events/V1"));
+    failures.record_delta("an export that is somewhere else", "products", &new);
+    failures.record_delta("no such export", "orders", &remote.uri("acme/orders/V9"));
+    let no_database = ["delta", "orders", "none", &new, "--engine", "athena", "--athena-database", "nowhere"];
+    failures.record("no such database", remote.tidemark(&no_database));
     remote.sandbox.put("acme/orders/V2/part.csv", b"");
-    record(
-        "a part that is not compressed",
-        remote.tidemark_with_athena(&["delta", "orders", "none", &remote.uri("acme/orders/V2")]),
-    );
+    failures.record_delta("a part that is not compressed", "orders", &remote.uri("acme/orders/V2"));
     remote.sandbox.put("acme/products/V1/part.csv.bz2", b"");
-    record(
-        "a part that Athena would decompress",
-        remote.tidemark_with_athena(&["delta", "products", "none", &remote.uri("acme/products/V1")]),
-    );
-    let edit_glue_table = |find: &str, replacement: &str| {
-        let orders = generated::athena::STATEMENTS.iter().find(|statements| statements.table == "orders").unwrap();
-        assert!(orders.glue.contains(find));
-        remote.sandbox.update_table(&orders.glue.replace(find, replacement));
-    };
-    edit_glue_table("skip.header.line.count", "skip.footer.line.count");
-    record("a table with another header setting", remote.tidemark_with_athena(&["delta", "orders", "none", &new]));
-    edit_glue_table(
-        r#""Name": "amount",
-        "Type": "string""#,
-        r#""Name": "amount",
-        "Type": "double""#,
-    );
-    record("a table with another type", remote.tidemark_with_athena(&["delta", "orders", "none", &new]));
-    edit_glue_table("customer_email", "customer_mail");
-    record("a table with another column", remote.tidemark_with_athena(&["delta", "orders", "none", &new]));
-    insta::assert_snapshot!("athena_refuses", transcript);
+    failures.record_delta("a part that Athena would decompress", "products", &remote.uri("acme/products/V1"));
+    edit_glue_table(&remote, "skip.header.line.count", "skip.footer.line.count");
+    failures.record_delta("a table with another header setting", "orders", &new);
+    let column = |ty: &str| format!("\"Name\": \"amount\",\n        \"Type\": \"{ty}\"");
+    edit_glue_table(&remote, &column("string"), &column("double"));
+    failures.record_delta("a table with another type", "orders", &new);
+    edit_glue_table(&remote, "customer_email", "customer_mail");
+    failures.record_delta("a table with another column", "orders", &new);
+    insta::assert_snapshot!("athena_refuses", failures.transcript);
 }
 
 /// Starts a proxy in front of S3 that breaks the first `connections` connections, each after so many bytes of the

@@ -67,19 +67,24 @@ fn control_record(op: &str, fields: &str) -> String {
     )
 }
 
-#[test]
-fn the_consumer_applies_each_operation_once_in_any_order_and_reports_the_first_unreadable_record() {
-    let deployment = Deployment::get();
+/// The operations of two versions of the tenant `direct`, without BEGIN and END: newest first, and then all of them
+/// again.
+fn operations_newest_first_and_twice() -> Vec<String> {
     let workspace = Workspace::new();
     workspace.export("direct/orders/V1", &orders(0, 40, "open"));
     workspace.export("direct/orders/V2", &orders(5, 45, "open"));
     workspace.run();
-    let published = published_to_files(&workspace);
-    let mut lines: Vec<String> = published.values().flatten().cloned().collect();
-    // Without BEGIN and END, newest first, and everything twice.
+    let mut lines: Vec<String> = published_to_files(&workspace).into_values().flatten().collect();
     lines.retain(|line| line.contains("\"id\":"));
     lines.sort_by_key(|line| std::cmp::Reverse(serde_json::from_str::<Json>(line).unwrap()["sequence"].as_u64()));
     lines.extend(lines.clone());
+    lines
+}
+
+#[test]
+fn the_consumer_applies_each_operation_once_whatever_the_order_and_reports_the_first_unreadable_record() {
+    let deployment = Deployment::get();
+    let lines = operations_newest_first_and_twice();
     let apply = |lines: &[String]| invoke_consumer(&deployment, lines);
     let rows = |with_deleted| consumer_rows(&deployment, with_deleted);
     assert_eq!(apply(&lines)["batchItemFailures"], json!([]));

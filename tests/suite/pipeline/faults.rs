@@ -39,6 +39,16 @@ fn logged_kinds() -> BTreeSet<CallKind> {
         .collect()
 }
 
+/// Ways in which the first call of each kind fails.
+fn faults() -> [(&'static str, Json); 4] {
+    [
+        ("error", json!({ "what": "error", "nth": 1 })),
+        ("throttled", json!({ "what": "error", "nth": 1, "status": 400, "error": "ThrottlingException" })),
+        ("lost", json!({ "what": "drop_after", "nth": 1 })),
+        ("dropped", json!({ "what": "drop_before", "nth": 1 })),
+    ]
+}
+
 /// How many calls the functions of the flow made, by service.
 fn by_service(calls: &[Json]) -> String {
     let mut numbers: BTreeMap<&str, usize> = BTreeMap::new();
@@ -67,13 +77,7 @@ fn no_operation_is_lost_or_invented_whichever_call_fails() {
     ));
     let kinds = logged_kinds();
     assert!(kinds.len() > 30, "{kinds:?}");
-    let faults = [
-        ("error", json!({ "what": "error", "nth": 1 })),
-        ("throttled", json!({ "what": "error", "nth": 1, "status": 400, "error": "ThrottlingException" })),
-        ("lost", json!({ "what": "drop_after", "nth": 1 })),
-        ("dropped", json!({ "what": "drop_before", "nth": 1 })),
-    ];
-    for (name, fault) in faults {
+    for (name, fault) in faults() {
         let journey = Journey::new(&format!("fault{name}"));
         clear_calls();
         let struck = {
