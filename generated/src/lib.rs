@@ -2,6 +2,7 @@
 
 //! The types and the definition of every table that has a schema.
 
+#[cfg(feature = "pipeline")]
 pub mod athena;
 pub mod ledger_entries;
 pub mod orders;

@@ -1,15 +1,15 @@
 //! The stacks as they ship, deployed on the emulator by `infra/deploy`: exports enter through S3, operations leave
-//! through Kinesis. All tests share one deployment; each test has its own tenants.
+//! through Kinesis. Tests share a few deployments; each test has its own tenants.
 
-mod faults;
+mod proxy;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, TryLockError};
 use std::thread;
 use std::time::Duration;
 
@@ -23,13 +23,16 @@ use serde_json::{Value as Json, json};
 use crate::stack::Stack;
 use crate::workspace::{CommandOutput, Workspace, files, gunzip, gzip};
 
-pub(crate) use faults::{Faults, calls, clear_calls};
+use self::proxy::Proxy;
 
 /// The root of the project.
 pub(crate) const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
-/// The timeout of every wait, in tenths of a second.
-const TIMEOUT: u32 = 1_200;
+/// The timeout of every wait.
+const TIMEOUT: Duration = Duration::from_secs(180);
+
+/// The time between two checks of a condition.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// A deployment of all stacks.
 pub(crate) struct Deployment {
@@ -41,28 +44,65 @@ pub(crate) struct Deployment {
     pub(crate) state_machine: String,
     /// The table of the sample consumer, if it is deployed.
     pub(crate) consumer_table: Option<String>,
-    /// The `PATH` on which the `aws` command of the test stack comes first.
-    path: String,
-    _folder: tempfile::TempDir,
+    /// What its functions call instead of AWS.
+    pub(crate) proxy: Proxy,
+}
+
+/// A shared deployment that no other test uses meanwhile.
+pub(crate) struct Borrowed(MutexGuard<'static, Option<Deployment>>);
+
+impl Deref for Borrowed {
+    type Target = Deployment;
+
+    fn deref(&self) -> &Deployment {
+        self.0.as_ref().expect("it was deployed when it was borrowed")
+    }
+}
+
+/// A place for a shared deployment, which is created by the first test that needs it.
+type Place = Mutex<Option<Deployment>>;
+
+/// Waits for a place that no other test uses, preferably one with a deployment.
+fn borrow(places: &'static [Place], parameters: &[&str], name: impl Fn(usize) -> String) -> Borrowed {
+    loop {
+        let mut free: Vec<_> = places
+            .iter()
+            .enumerate()
+            .filter_map(|(number, place)| match place.try_lock() {
+                Ok(guard) => Some((number, guard)),
+                Err(TryLockError::Poisoned(poisoned)) => Some((number, poisoned.into_inner())),
+                Err(TryLockError::WouldBlock) => None,
+            })
+            .collect();
+        free.sort_by_key(|(_, guard)| guard.is_none());
+        if let Some((number, mut guard)) = free.into_iter().next() {
+            guard.get_or_insert_with(|| Deployment::new(&name(number), parameters));
+            return Borrowed(guard);
+        }
+        thread::sleep(PAUSE);
+    }
 }
 
 impl Deployment {
-    /// The shared deployment, locked: injected faults would hit the calls of other tests.
-    pub(crate) fn get() -> MutexGuard<'static, Self> {
-        static DEPLOYMENT: LazyLock<Mutex<Deployment>> =
-            LazyLock::new(|| Mutex::new(Deployment::new("tidemark", &["Consumer=on"])));
-        DEPLOYMENT.lock().unwrap_or_else(PoisonError::into_inner)
+    /// One of the shared deployments with the sample consumer, for one test alone: tests inject faults and change
+    /// functions.
+    pub(crate) fn get() -> Borrowed {
+        static PLACES: [Place; 3] = [const { Mutex::new(None) }; 3];
+        borrow(&PLACES, &["Consumer=on"], |number| format!("tidemark{number}"))
+    }
+
+    /// The shared deployment that leaves every delta to Athena, for one test alone.
+    pub(crate) fn with_athena() -> Borrowed {
+        static PLACES: [Place; 1] = [const { Mutex::new(None) }];
+        borrow(&PLACES, &["NativeBytes=0"], |_| "athena".to_owned())
     }
 
     /// Creates another deployment with these parameters.
     pub(crate) fn new(name: &str, parameters: &[&str]) -> Self {
-        let stack = Stack::get();
-        let folder = tempfile::tempdir().unwrap();
-        let path = aws_command(folder.path(), stack);
-        let endpoints = [format!("Endpoint={}", stack.proxy()), format!("AthenaEndpoint={}", stack.athena())];
+        let (stack, proxy) = (Stack::get(), Proxy::start());
+        let endpoints = [format!("Endpoint={}", proxy.address()), format!("AthenaEndpoint={}", stack.athena())];
         let parameters = endpoints.into_iter().chain(parameters.iter().copied().map(str::to_owned));
-        let (root, built) = (Path::new(ROOT), Path::new(env!("CARGO_BIN_EXE_bootstrap-under-test")));
-        let output = deploy(&path, root, built.parent().unwrap(), name, &parameters.collect::<Vec<_>>());
+        let output = deploy(Path::new(ROOT), functions(), name, &parameters.collect::<Vec<_>>());
         let outputs = outputs(&output);
         let aws = stack.clients();
         Self {
@@ -72,26 +112,34 @@ impl Deployment {
             bucket: outputs["ExportsBucket"].into(),
             state_machine: outputs["Flow"].into(),
             consumer_table: outputs.get("ConsumerTable").map(|table| (*table).into()),
-            path,
-            _folder: folder,
+            proxy,
         }
+    }
+
+    /// The namespace of its metrics.
+    pub(crate) fn namespace(&self) -> String {
+        format!("Tidemark/{}", self.name)
+    }
+
+    /// The name of one of its resources.
+    pub(crate) fn named(&self, suffix: &str) -> String {
+        format!("{}-{suffix}", self.name)
     }
 
     /// Updates this deployment to another state of the project. Returns the output.
     pub(crate) fn update(&self, root: &Path, built: &Path) -> String {
-        deploy(&self.path, root, built, &self.name, &[])
+        deploy(root, &functions_in(built, &built.join("functions")), &self.name, &[])
     }
 
     /// Updates this deployment with other parameters. Returns the output.
     pub(crate) fn set_parameters(&self, parameters: &[&str]) -> String {
-        let built = Path::new(env!("CARGO_BIN_EXE_bootstrap-under-test")).parent().unwrap();
         let parameters: Vec<String> = parameters.iter().copied().map(str::to_owned).collect();
-        deploy(&self.path, Path::new(ROOT), built, &self.name, &parameters)
+        deploy(Path::new(ROOT), functions(), &self.name, &parameters)
     }
 
     /// Removes the deployment, except for what holds data.
     pub(crate) fn remove(&self, arguments: &[&str]) -> String {
-        infra_deploy(&self.path, Path::new(ROOT), &[&["remove", "--name", &self.name, "--yes"], arguments].concat())
+        infra_deploy(Path::new(ROOT), &[&["remove", "--name", &self.name, "--yes"], arguments].concat())
     }
 
     /// Puts an object into the exports bucket.
@@ -195,7 +243,7 @@ impl Deployment {
     /// Runs the `aws` command. Returns its output.
     pub(crate) fn aws_command(&self, words: &[&str]) -> String {
         let mut command = Command::new("aws");
-        let output = command.args(words).env("PATH", &self.path).envs(environment(Stack::get())).output().unwrap();
+        let output = command.args(words).env("PATH", path()).envs(environment(Stack::get())).output().unwrap();
         assert!(output.status.success(), "aws {words:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     }
@@ -274,11 +322,7 @@ pub(crate) fn outputs(output: &str) -> BTreeMap<&str, &str> {
 
 /// Tries to create a new deployment. Returns whether it succeeded, and the output.
 pub(crate) fn try_to_deploy(name: &str) -> (bool, String) {
-    let (stack, folder) = (Stack::get(), tempfile::tempdir().unwrap());
-    let built = Path::new(env!("CARGO_BIN_EXE_bootstrap-under-test")).parent().unwrap();
-    let path = aws_command(folder.path(), stack);
-    let binaries = tempfile::tempdir().unwrap();
-    run_infra_deploy(&path, Path::new(ROOT), &arguments(binaries.path(), built, name))
+    run_infra_deploy(Path::new(ROOT), &arguments(functions(), name))
 }
 
 /// LinesByTable by tenant and table.
@@ -305,13 +349,13 @@ pub(crate) fn published_to_files(workspace: &Workspace) -> LinesByTable {
 
 /// Waits until a condition holds.
 pub(crate) fn wait(condition: &str, holds: impl Fn() -> bool) {
-    for _ in 0..TIMEOUT {
+    for _ in 0..TIMEOUT.as_millis() / PAUSE.as_millis() {
         if holds() {
             return;
         }
-        thread::sleep(Duration::from_millis(100));
+        thread::sleep(PAUSE);
     }
-    panic!("timed out after {} s waiting until {condition}\n{}", TIMEOUT / 10, failures());
+    panic!("timed out after {TIMEOUT:?} waiting until {condition}\n{}", failures());
 }
 
 /// Describes failed executions, dead letters and errors in logs.
@@ -322,53 +366,62 @@ fn failures() -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// Deploys the templates below `root` with binaries built for the tests. Returns the output.
-fn deploy(path: &str, root: &Path, built: &Path, name: &str, parameters: &[String]) -> String {
-    let binaries = tempfile::tempdir().unwrap();
-    let mut arguments = arguments(binaries.path(), built, name);
-    arguments.extend(parameters.iter().flat_map(|parameter| ["--param".to_owned(), parameter.clone()]));
-    infra_deploy(path, root, &arguments)
+/// The folder with the functions' binaries, built for the tests.
+fn functions() -> &'static Path {
+    static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
+        let built = Path::new(env!("CARGO_BIN_EXE_bootstrap-under-test")).parent().unwrap();
+        functions_in(built, &Path::new(env!("CARGO_TARGET_TMPDIR")).join("functions"))
+    });
+    &FOLDER
 }
 
-/// The arguments for `infra/deploy`. Copies the binaries to the folder they name.
-fn arguments(binaries: &Path, built: &Path, name: &str) -> Vec<String> {
+/// Fills a folder with the functions' binaries under the names that `infra/deploy` expects. Without their symbols, which
+/// every deployment would pack, upload and unpack for each function.
+fn functions_in(built: &Path, folder: &Path) -> PathBuf {
+    fs::create_dir_all(folder).unwrap();
     for binary in ["bootstrap", "apply-orders"] {
-        fs::copy(built.join(format!("{binary}-under-test")), binaries.join(binary)).unwrap();
+        let mut strip = Command::new("strip");
+        strip.arg("-o").arg(folder.join(binary)).arg(built.join(format!("{binary}-under-test")));
+        assert!(strip.status().unwrap().success());
     }
-    let binaries = binaries.to_str().unwrap();
+    folder.to_owned()
+}
+
+/// Deploys the templates below `root` with these binaries. Returns the output.
+fn deploy(root: &Path, functions: &Path, name: &str, parameters: &[String]) -> String {
+    let mut arguments = arguments(functions, name);
+    arguments.extend(parameters.iter().flat_map(|parameter| ["--param".to_owned(), parameter.clone()]));
+    infra_deploy(root, &arguments)
+}
+
+/// The arguments for `infra/deploy`.
+fn arguments(functions: &Path, name: &str) -> Vec<String> {
+    let binaries = functions.to_str().unwrap();
     ["--name", name, "--arch", "x86_64", "--yes", "--binaries", binaries].map(str::to_owned).to_vec()
 }
 
 /// Runs `infra/deploy`, which must succeed. Returns its output.
-fn infra_deploy(path: &str, root: &Path, arguments: &[impl AsRef<OsStr>]) -> String {
-    let (succeeded, output) = run_infra_deploy(path, root, arguments);
+fn infra_deploy(root: &Path, arguments: &[impl AsRef<OsStr>]) -> String {
+    let (succeeded, output) = run_infra_deploy(root, arguments);
     assert!(succeeded, "{output}");
     output
 }
 
 /// Runs `infra/deploy`. Returns whether it succeeded, and its output.
-fn run_infra_deploy(path: &str, root: &Path, arguments: &[impl AsRef<OsStr>]) -> (bool, String) {
+fn run_infra_deploy(root: &Path, arguments: &[impl AsRef<OsStr>]) -> (bool, String) {
     let mut command = Command::new(root.join("infra/deploy"));
-    command.args(arguments).env("PATH", path).envs(environment(Stack::get())).env("TIDEMARK_DEPLOY_PAUSE", "0.3");
+    command.args(arguments).env("PATH", path()).envs(environment(Stack::get())).env("TIDEMARK_DEPLOY_PAUSE", "0.5");
     let output = command.output().unwrap();
     let text = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
     (output.status.success(), text)
 }
 
-/// Writes the `aws` command of the test stack as a program. Returns a `PATH` on which it comes first.
-fn aws_command(folder: &Path, stack: &Stack) -> String {
-    let program = folder.join("aws");
-    // This version of the command takes the endpoint of SQS only as an argument.
-    let script = format!(
-        "#!/bin/sh\n[ \"$1\" = sqs ] && set -- --endpoint-url {} \"$@\"\nexec {} -m awscli \"$@\"\n",
-        stack.aws(),
-        stack.python()
-    );
-    fs::write(&program, script).unwrap();
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-    // Its Python comes first, too: that of a version manager would put other programs before ours.
+/// A `PATH` on which the `aws` command of the test stack comes first, and then its Python: that of a version manager would
+/// put other programs before ours.
+fn path() -> String {
+    let stack = Stack::get();
     let python = Path::new(stack.python()).parent().unwrap();
-    format!("{}:{}:{}", folder.display(), python.display(), std::env::var("PATH").unwrap_or_default())
+    format!("{}:{}:{}", stack.programs(), python.display(), std::env::var("PATH").unwrap_or_default())
 }
 
 fn environment(stack: &Stack) -> Vec<(&'static str, String)> {

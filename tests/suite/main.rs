@@ -7,6 +7,7 @@ mod athena_queries;
 mod breakpoints;
 mod cases;
 mod commands;
+mod consumer;
 mod csv;
 #[cfg(feature = "aws")]
 mod deployment;

@@ -29,29 +29,32 @@ impl ProjectCopy {
     fn new() -> Self {
         let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("new-table");
         let _ = fs::remove_dir_all(&root);
-        fs::create_dir_all(root.join("target/release")).unwrap();
+        let copy = Self { root: root.clone() };
+        fs::create_dir_all(copy.built()).unwrap();
         for entry in fs::read_dir(ROOT).unwrap().flatten() {
             if !["target", ".git"].map(Some).contains(&entry.file_name().to_str()) {
                 run(Command::new("cp").arg("-r").arg(entry.path()).arg(&root));
             }
         }
         // The compiled dependencies are large, so they are linked. The folders that cargo rewrites in place are copied.
-        let built = Path::new(env!("CARGO_BIN_EXE_bootstrap-under-test")).parent().unwrap();
         for (mode, folder) in [("-al", "deps"), ("-a", "build"), ("-a", ".fingerprint")] {
-            run(Command::new("cp").arg(mode).arg(built.join(folder)).arg(root.join("target/release")));
+            run(Command::new("cp").arg(mode).arg(built().join(folder)).arg(copy.built()));
         }
-        Self { root }
+        copy
     }
 
     fn built(&self) -> PathBuf {
-        self.root.join("target/release")
+        self.root.join("target").join(built().file_name().unwrap())
     }
 
-    /// Builds an example as well: it turns on every feature that tests need, so no dependency is compiled again.
-    fn build(&self, binaries: &[&str]) {
+    /// Builds the functions, and an example: it turns on every feature that tests need, so no dependency is compiled again.
+    fn build(&self) {
         let mut command = Command::new(env!("CARGO"));
-        command.args(["build", "--release", "--quiet", "--workspace", "--example", "fold_orders"]);
-        command.args(binaries.iter().flat_map(|binary| ["--bin", binary]));
+        command.args(["build", "--quiet", "--workspace", "--features", "tests/aws", "--example", "fold_orders"]);
+        command.args(["--bin", "bootstrap-under-test", "--bin", "apply-orders-under-test"]);
+        if built().ends_with("release") {
+            command.arg("--release");
+        }
         // The variables that cargo sets for this test run would make build scripts run again.
         let of_tests = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_EXE_", "CARGO_CRATE_"];
         for (name, _) in std::env::vars().filter(|(name, _)| of_tests.iter().any(|prefix| name.starts_with(prefix))) {
@@ -59,6 +62,11 @@ impl ProjectCopy {
         }
         run(command.current_dir(&self.root).env("CARGO_TARGET_DIR", self.root.join("target")));
     }
+}
+
+/// The folder of this test run's binaries, named after the profile.
+fn built() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_bootstrap-under-test")).parent().unwrap()
 }
 
 impl Drop for ProjectCopy {
@@ -77,9 +85,8 @@ fn adding_a_schema_and_deploying_puts_a_table_live_and_the_stacks_can_be_removed
     let deployment = Deployment::new("grown", &[]);
     let copy = ProjectCopy::new();
     fs::write(copy.root.join("schemas/invoices.yaml"), SCHEMA).unwrap();
-    copy.build(&["generator"]);
-    run(Command::new(copy.built().join("generator")).arg("--root").arg(&copy.root));
-    copy.build(&["bootstrap-under-test", "apply-orders-under-test"]);
+    run(Command::new(env!("CARGO_BIN_EXE_generator-under-test")).arg("--root").arg(&copy.root));
+    copy.build();
     let output = deployment.update(&copy.root, &copy.built());
     assert!(output.contains("grown/Tables"), "{output}");
 

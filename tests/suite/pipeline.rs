@@ -40,7 +40,7 @@ fn late_versions_duplicate_events_and_revisions_change_nothing() {
         "sqs",
         "get-queue-url",
         "--queue-name",
-        "tidemark-arrivals",
+        &deployment.named("arrivals"),
         "--query",
         "QueueUrl",
         "--output",
@@ -125,9 +125,12 @@ fn logged_metrics(deployment: &Deployment) -> BTreeMap<String, Json> {
 }
 
 /// The line is valid in CloudWatch's embedded metric format: every metric that it defines is a number.
-fn assert_metric_definitions(line: &Json) {
+fn assert_metric_definitions(deployment: &Deployment, line: &Json) {
     let defined = &line["_aws"]["CloudWatchMetrics"][0];
-    assert_eq!((&defined["Namespace"], &defined["Dimensions"]), (&json!("Tidemark/tidemark"), &json!([["Table"], []])));
+    assert_eq!(
+        (&defined["Namespace"], &defined["Dimensions"]),
+        (&json!(deployment.namespace()), &json!([["Table"], []]))
+    );
     let names = defined["Metrics"].as_array().unwrap().iter().map(|metric| metric["Name"].as_str().unwrap());
     assert!(names.into_iter().all(|name| line[name].is_f64()) && line["Table"] == "orders");
 }
@@ -160,7 +163,7 @@ fn logs_contain_metrics_for_each_version_and_never_row_values() {
         deployment.log(function).iter().any(is_held)
     };
     assert!(held("plan") && held("sweep"));
-    metrics.values().for_each(assert_metric_definitions);
+    metrics.values().for_each(|line| assert_metric_definitions(&deployment, line));
     for function in ["register", "lock", "next", "plan", "begin", "publish", "record", "unlock", "apply-orders"] {
         let log = deployment.log(function);
         let leak = log.iter().find(|line| line.to_string().contains("sesame") && line["key"].is_null());

@@ -25,6 +25,7 @@ pub(crate) struct Stack {
     dynamodb: String,
     proxy: String,
     python: String,
+    programs: String,
     region: String,
     access_key: String,
     secret_key: String,
@@ -59,8 +60,12 @@ impl Stack {
             services.iter().for_each(|(_, aws)| create_registry_table(aws, "registry"));
             services
         });
-        let table = |service, aws| RegistryTable { service, aws: Arc::clone(aws), name: "registry".into() };
-        TABLES.iter().map(|(service, aws)| table(service, aws)).collect()
+        let table = |(service, aws): &(&'static str, Arc<Aws>)| RegistryTable {
+            service,
+            aws: Arc::clone(aws),
+            name: "registry".into(),
+        };
+        TABLES.iter().map(table).collect()
     }
 
     /// The environment variables by which a program finds the servers.
@@ -101,9 +106,10 @@ impl Stack {
         &self.athena
     }
 
-    /// The address of the proxy in front of the emulator, which logs calls and makes some of them fail.
-    pub(crate) fn proxy(&self) -> &str {
-        &self.proxy
+    /// Starts a proxy in front of the emulator, which logs calls and makes some of them fail. Returns its address.
+    pub(crate) fn start_proxy(&self) -> String {
+        let response: Json = serde_json::from_str(&request(&self.proxy, "POST", "/_proxies", "").1).unwrap();
+        response["proxy"].as_str().unwrap().to_owned()
     }
 
     /// A Python interpreter with Amazon's clients.
@@ -111,9 +117,9 @@ impl Stack {
         &self.python
     }
 
-    /// Sends a request to the proxy's own API.
-    pub(crate) fn proxy_request(&self, method: &str, path: &str, body: &str) -> (u16, String) {
-        request(&self.proxy, method, path, body)
+    /// The folder with the `aws` command.
+    pub(crate) fn programs(&self) -> &str {
+        &self.programs
     }
 
     fn athena_request(&self, method: &str, path: &str, body: &str) -> (u16, String) {
@@ -122,7 +128,7 @@ impl Stack {
 }
 
 /// Sends an HTTP request, and returns the status and the body of the response.
-fn request(address: &str, method: &str, path: &str, body: &str) -> (u16, String) {
+pub(crate) fn request(address: &str, method: &str, path: &str, body: &str) -> (u16, String) {
     let address = address.strip_prefix("http://").unwrap();
     let mut stream = TcpStream::connect(address).unwrap();
     let length = body.len();

@@ -39,7 +39,7 @@ fn invoke_consumer(deployment: &Deployment, lines: &[String]) -> Json {
         "lambda",
         "invoke",
         "--function-name",
-        "tidemark-apply-orders",
+        &deployment.named("apply-orders"),
         "--payload",
         &payload,
         "/dev/stdout",

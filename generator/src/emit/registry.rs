@@ -14,6 +14,7 @@ pub(super) fn emit(tables: &[Table], files: &mut Files) {
          \n\
          //! The types and the definition of every table that has a schema.\n\
          \n\
+         #[cfg(feature = \"pipeline\")]\n\
          pub mod athena;\n{declarations}\n\
          /// All tables, sorted by name.\n\
          pub static TABLES: &[&::runtime::table::Table] = &[\n{references}];\n",

@@ -6,7 +6,7 @@ use runtime::store::{Status, Store as _};
 use serde_json::{Value as Json, json};
 
 use super::{Journey, orders};
-use crate::deployment::{Deployment, Faults, calls, clear_calls, published_to_files, wait};
+use crate::deployment::{Deployment, published_to_files, wait};
 use crate::stack::Stack;
 use crate::workspace::{Workspace, add_to_summary};
 
@@ -29,19 +29,19 @@ fn a_version_that_arrives_while_the_lease_is_released_is_handled_by_the_same_exe
     let deployment = Deployment::get();
     let journey = Journey::new("latecomer");
     let failed = deployment.executions("FAILED");
-    clear_calls();
+    deployment.proxy.clear_calls();
     {
         let rule = json!({ "match": "^dynamodb UpdateItem tidemark-unlock$", "what": "delay", "seconds": 3 });
-        let _faults = Faults::new(&json!([rule]));
+        let _faults = deployment.proxy.inject(&json!([rule]));
         journey.deliver(&deployment, 0);
-        wait("the lease is being released", || Faults::counts().contains_key("delay"));
+        wait("the lease is being released", || deployment.proxy.counts().contains_key("delay"));
         journey.deliver(&deployment, 1);
         deployment.wait_until_done([journey.path("V2").as_str()].into_iter());
     }
     journey.check(&deployment);
     assert_eq!(deployment.executions("FAILED"), failed);
     // The release was refused once, because V2 had arrived; V2's own execution found the table locked, and ended.
-    let refused = calls().iter().filter(|call| is_by(call, "unlock") && call["status"] == 400).count();
+    let refused = deployment.proxy.calls().iter().filter(|call| is_by(call, "unlock") && call["status"] == 400).count();
     assert_eq!(refused, 1);
 }
 
@@ -51,8 +51,7 @@ fn is_by(call: &Json, function: &str) -> bool {
 
 #[test]
 fn athena_results_for_outdated_input_are_discarded() {
-    let _exclusive = Deployment::get();
-    let athena = Deployment::new("overtaken", &["NativeBytes=0"]);
+    let athena = Deployment::with_athena();
     let texts = [orders(0, 120, "open"), orders(3, 123, "open"), orders(6, 126, "open")];
     deliver_again_during_query(&athena, &texts);
     resync_during_query(&athena, &texts);
@@ -109,7 +108,7 @@ fn started_queries() -> usize {
 fn a_change_set_of_many_parts_is_published_in_rounds_and_each_part_resumes_where_it_stopped() {
     let deployment = Deployment::get();
     let journey = Journey::new("manyparts");
-    clear_calls();
+    deployment.proxy.clear_calls();
     {
         let _small = deployment.with_environment("plan", &[("TIDEMARK_PART_BYTES", "4096")]);
         let _few = deployment.with_environment("begin", &[("TIDEMARK_PARTS_AT_ONCE", "2")]);
@@ -119,7 +118,7 @@ fn a_change_set_of_many_parts_is_published_in_rounds_and_each_part_resumes_where
         // Each call is slow, so that one part needs several functions.
         let rule =
             json!({ "match": "^kinesis PutRecords tidemark-publish$", "what": "delay", "seconds": 0.4, "count": 0 });
-        let _faults = Faults::new(&json!([rule]));
+        let _faults = deployment.proxy.inject(&json!([rule]));
         for version in 0..2 {
             journey.deliver(&deployment, version);
             deployment.wait_until_done([journey.path(["V1", "V2"][version]).as_str()].into_iter());
@@ -128,7 +127,7 @@ fn a_change_set_of_many_parts_is_published_in_rounds_and_each_part_resumes_where
     }
     let parts = deployment.version(&journey.path("V1")).unwrap().plan.unwrap().parts;
     assert!(parts > 4, "{parts}");
-    let calls = calls();
+    let calls = deployment.proxy.calls();
     let rounds = calls.iter().filter(|call| is_by(call, "begin") && call["operation"] == "PutRecords").count();
     assert!(rounds >= (parts / 2) as usize, "{rounds} rounds of {parts} parts");
     let functions = calls.iter().filter(|call| is_by(call, "publish") && call["operation"] == "GetObject").count();
@@ -199,24 +198,24 @@ fn an_unreadable_record_does_not_stop_the_sweeper_for_other_tables() {
     wait("it is registered", || deployment.version("swept/orders/V2").is_some());
     wait("its own execution has left", || deployment.running() == 0);
     assert!(deployment.registry.release(&lease, None).unwrap());
-    let (text, table) = (|text: &str| AttributeValue::S(text.into()), "tidemark-registry");
+    let (text, table) = (|text: &str| AttributeValue::S(text.into()), deployment.named("registry"));
     // Recent enough that the sweeper does not wait an hour between attempts, and with the broken record first.
     let now = deployment.version("swept/orders/V2").unwrap().updated_at;
     let ago = |milliseconds: i64| format!("{:015}", now - milliseconds);
     let long_ago = ago(200_000);
     let broken =
         [("pk", "aaa/orders"), ("sk", "version#1"), ("open", "REGISTERED"), ("since", &long_ago), ("record", "?")];
-    let put = deployment.aws.dynamodb.put_item().table_name(table);
+    let put = deployment.aws.dynamodb.put_item().table_name(&table);
     let put = broken.iter().fold(put, |put, (name, value)| put.item(*name, text(value)));
     deployment.aws.wait(put.send()).unwrap();
     let sort_key = runtime::name::natural_place("V2");
-    let update = deployment.aws.dynamodb.update_item().table_name(table).key("pk", text("swept/orders"));
+    let update = deployment.aws.dynamodb.update_item().table_name(&table).key("pk", text("swept/orders"));
     let update = update.key("sk", text(&format!("version#{sort_key}"))).update_expression("SET since = :since");
     deployment.aws.wait(update.expression_attribute_values(":since", text(&ago(100_000))).send()).unwrap();
     let answer = deployment.sweep("past a broken one");
     assert!(answer["errorMessage"].as_str().is_some_and(|message| message.contains("cannot be read")), "{answer}");
     deployment.wait_for("swept/orders/V2", Status::Succeeded);
-    let delete = deployment.aws.dynamodb.delete_item().table_name(table).key("pk", text("aaa/orders"));
+    let delete = deployment.aws.dynamodb.delete_item().table_name(&table).key("pk", text("aaa/orders"));
     deployment.aws.wait(delete.key("sk", text("version#1")).send()).unwrap();
     assert!(deployment.sweep("all is well")["started"].is_u64());
 }

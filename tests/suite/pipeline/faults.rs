@@ -8,7 +8,7 @@ use runtime::store::{Status, Store as _};
 use serde_json::{Value as Json, json};
 
 use super::{Journey, orders};
-use crate::deployment::{Deployment, Faults, calls, clear_calls, wait};
+use crate::deployment::{Deployment, wait};
 use crate::stack::Stack;
 use crate::workspace::add_to_summary;
 
@@ -31,8 +31,10 @@ fn kind(call: &Json) -> CallKind {
 }
 
 /// The kinds of calls in the log that the pipeline's functions made, without the sweeper's.
-fn logged_kinds() -> BTreeSet<CallKind> {
-    calls()
+fn logged_kinds(deployment: &Deployment) -> BTreeSet<CallKind> {
+    deployment
+        .proxy
+        .calls()
         .iter()
         .map(kind)
         .filter(|(_, _, caller)| caller.starts_with("tidemark-") && caller != "tidemark-sweep")
@@ -63,30 +65,30 @@ fn by_service(calls: &[Json]) -> String {
 #[test]
 fn no_operation_is_lost_or_invented_whichever_call_fails() {
     let deployment = Deployment::get();
-    clear_calls();
+    deployment.proxy.clear_calls();
     let clean = Journey::new("clean");
     clean.deliver(&deployment, 0);
     deployment.wait_for(&clean.path("V1"), Status::Succeeded);
-    let before = calls().len();
+    let before = deployment.proxy.calls().len();
     clean.deliver(&deployment, 1);
     deployment.wait_until_done([clean.path("V2").as_str()].into_iter());
     clean.check(&deployment);
     add_to_summary(&format!(
         "pipeline: the functions made these calls for one version: {}",
-        by_service(&calls()[before..])
+        by_service(&deployment.proxy.calls()[before..])
     ));
-    let kinds = logged_kinds();
+    let kinds = logged_kinds(&deployment);
     assert!(kinds.len() > 30, "{kinds:?}");
     for (name, fault) in faults() {
         let journey = Journey::new(&format!("fault{name}"));
-        clear_calls();
+        deployment.proxy.clear_calls();
         let struck = {
-            let _faults = Faults::new(&one_rule_for_each(&kinds, &fault));
+            let _faults = deployment.proxy.inject(&one_rule_for_each(&kinds, &fault));
             for version in 0..2 {
                 journey.deliver(&deployment, version);
                 deployment.wait_until_done([journey.path(["V1", "V2"][version]).as_str()].into_iter());
             }
-            Faults::counts()
+            deployment.proxy.counts()
         };
         journey.check(&deployment);
         add_to_summary(&format!(
@@ -100,32 +102,31 @@ fn no_operation_is_lost_or_invented_whichever_call_fails() {
 
 #[test]
 fn no_operation_is_lost_or_invented_when_a_call_fails_while_athena_computes() {
-    let _exclusive = Deployment::get();
-    let deployment = Deployment::new("faulty", &["NativeBytes=0"]);
+    let deployment = Deployment::with_athena();
     let deliver = |journey: &Journey| {
         for (version, name) in ["V1", "V2"].into_iter().enumerate() {
             journey.deliver(&deployment, version);
             deployment.wait_until_done([journey.path(name).as_str()].into_iter());
         }
     };
-    clear_calls();
+    deployment.proxy.clear_calls();
     let clean = Journey::new("athenaclean");
     deliver(&clean);
     clean.check(&deployment);
-    let mut kinds = logged_kinds();
+    let mut kinds = logged_kinds(&deployment);
     kinds.retain(|(.., caller)| caller.ends_with("-plan") || caller.ends_with("-athena"));
     assert!(kinds.len() > 10, "{kinds:?}");
     for (name, fault) in [("error", json!({ "what": "error" })), ("lost", json!({ "what": "drop_after" }))] {
         let journey = Journey::new(&format!("athena{name}"));
-        clear_calls();
+        deployment.proxy.clear_calls();
         let struck = {
-            let _faults = Faults::new(&one_rule_for_each(&kinds, &fault));
+            let _faults = deployment.proxy.inject(&one_rule_for_each(&kinds, &fault));
             let is_lost = name == "lost";
             let failed_call = |action: &str| json!({ "action": action, "error": "InternalServerException", "status": 500, "after": is_lost });
             let _failures = Stack::get()
                 .inject_failures(&json!([failed_call("StartQueryExecution"), failed_call("GetQueryExecution")]));
             deliver(&journey);
-            Faults::counts()
+            deployment.proxy.counts()
         };
         journey.check(&deployment);
         add_to_summary(&format!(
@@ -142,13 +143,13 @@ fn the_sweeper_finishes_whichever_of_its_calls_fails() {
     let deployment = Deployment::get();
     deployment.put("sweeping/web_events/V1/part-0000.tsv.zst", b"");
     deployment.wait_for("sweeping/web_events/V1", Status::Waiting);
-    clear_calls();
+    deployment.proxy.clear_calls();
     deployment.sweep("to log its calls");
     let kinds: BTreeSet<CallKind> =
-        calls().iter().filter(|call| call["caller"] == "tidemark-sweep").map(kind).collect();
+        deployment.proxy.calls().iter().filter(|call| call["caller"] == "tidemark-sweep").map(kind).collect();
     assert!(kinds.len() > 2, "{kinds:?}");
     for what in ["error", "drop_before", "drop_after"] {
-        let _faults = Faults::new(&one_rule_for_each(&kinds, &json!({ "what": what })));
+        let _faults = deployment.proxy.inject(&one_rule_for_each(&kinds, &json!({ "what": what })));
         let answer = deployment.sweep(what);
         assert!(answer["started"].is_u64(), "{answer}");
     }
@@ -170,12 +171,12 @@ fn a_step_whose_calls_keep_failing_is_retried_by_the_flow() {
         rule("^dynamodb TransactWriteItems tidemark-record$"),
         rule("^dynamodb UpdateItem tidemark-unlock$"),
     ]);
-    clear_calls();
+    deployment.proxy.clear_calls();
     {
-        let _faults = Faults::new(&rules);
+        let _faults = deployment.proxy.inject(&rules);
         journey.deliver(&deployment, 0);
         deployment.wait_for(&journey.path("V1"), Status::Succeeded);
-        assert_eq!(Faults::counts()["error"], 35);
+        assert_eq!(deployment.proxy.counts()["error"], 35);
     }
     journey.deliver(&deployment, 1);
     deployment.wait_until_done([journey.path("V2").as_str()].into_iter());
@@ -195,15 +196,15 @@ fn a_call_that_is_never_answered_is_repeated() {
     ]);
     // Several tenants, so that the time-outs run at the same time.
     let journeys: Vec<Journey> = (0..5).map(|number| Journey::new(&format!("silence{number}"))).collect();
-    clear_calls();
+    deployment.proxy.clear_calls();
     {
-        let _faults = Faults::new(&rules);
+        let _faults = deployment.proxy.inject(&rules);
         for version in 0..2 {
             journeys.iter().for_each(|journey| journey.deliver(&deployment, version));
             let paths: Vec<String> = journeys.iter().map(|journey| journey.path(["V1", "V2"][version])).collect();
             deployment.wait_until_done(paths.iter().map(String::as_str));
         }
-        assert_eq!(Faults::counts()["hang"], 5);
+        assert_eq!(deployment.proxy.counts()["hang"], 5);
     }
     journeys.iter().for_each(|journey| journey.check(&deployment));
     add_to_summary("pipeline: 5 calls were never answered, one in each of five steps");
@@ -253,18 +254,18 @@ fn an_execution_hands_over_to_the_next_before_its_history_is_full() {
 fn only_the_records_that_a_shard_rejected_are_sent_again() {
     let deployment = Deployment::get();
     let journey = Journey::new("shards");
-    clear_calls();
+    deployment.proxy.clear_calls();
     {
         let whole = json!({ "match": "PutRecords tidemark-publish", "what": "error", "status": 400, "nth": 2, "count": 7,
             "error": "ProvisionedThroughputExceededException" });
         let entries = json!({ "match": "PutRecords", "what": "entries", "nth": 1, "count": 4 });
-        let _faults = Faults::new(&json!([entries, whole]));
+        let _faults = deployment.proxy.inject(&json!([entries, whole]));
         for version in 0..2 {
             journey.deliver(&deployment, version);
             deployment.wait_until_done([journey.path(["V1", "V2"][version]).as_str()].into_iter());
         }
-        assert_eq!(Faults::counts()["entries"], 4);
-        let throttled = Faults::counts();
+        assert_eq!(deployment.proxy.counts()["entries"], 4);
+        let throttled = deployment.proxy.counts();
         add_to_summary(&format!("pipeline: throttled PutRecords, whole calls or single entries: {throttled:?}"));
     }
     journey.check(&deployment);
@@ -284,13 +285,13 @@ fn a_function_killed_during_its_step_is_restarted() {
     ];
     for (number, (function, call)) in steps.iter().enumerate() {
         let journey = Journey::new(&format!("killed{number}"));
-        clear_calls();
+        deployment.proxy.clear_calls();
         {
             let rule = json!({ "match": format!("^{call} tidemark-{function}$"), "what": "delay", "seconds": 2 });
-            let _faults = Faults::new(&json!([rule]));
+            let _faults = deployment.proxy.inject(&json!([rule]));
             journey.deliver(&deployment, 0);
-            wait("the call is on its way", || Faults::counts().contains_key("delay"));
-            assert!(kill_function(function) > 0, "{function} is not running");
+            wait("the call is on its way", || deployment.proxy.counts().contains_key("delay"));
+            assert!(kill_function(&deployment.named(function)) > 0, "{function} is not running");
             deployment.wait_for(&journey.path("V1"), Status::Succeeded);
         }
         journey.deliver(&deployment, 1);
@@ -302,7 +303,7 @@ fn a_function_killed_during_its_step_is_restarted() {
 
 /// Kills every process of a function, and returns how many there were.
 fn kill_function(function: &str) -> usize {
-    let wanted = format!("AWS_LAMBDA_FUNCTION_NAME=tidemark-{function}");
+    let wanted = format!("AWS_LAMBDA_FUNCTION_NAME={function}");
     let mut killed = 0;
     for entry in std::fs::read_dir("/proc").unwrap().flatten() {
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
@@ -319,12 +320,12 @@ fn kill_function(function: &str) -> usize {
 fn a_step_whose_lease_expires_is_taken_over_and_writes_nothing_more() {
     let deployment = Deployment::get();
     let journey = Journey::new("expired");
-    clear_calls();
+    deployment.proxy.clear_calls();
     {
         let rule = json!({ "match": "^s3 PutObject tidemark-plan$", "what": "delay", "seconds": 8 });
-        let _faults = Faults::new(&json!([rule]));
+        let _faults = deployment.proxy.inject(&json!([rule]));
         journey.deliver(&deployment, 0);
-        wait("the plan is on its way", || Faults::counts().contains_key("delay"));
+        wait("the plan is on its way", || deployment.proxy.counts().contains_key("delay"));
         let key = TableKey { tenant: "expired".into(), table: "orders".into() };
         let owner = || deployment.registry.state(&key).unwrap().owner;
         let first = owner().unwrap();

@@ -6,7 +6,7 @@ use runtime::store::Status;
 use serde_json::{Value as Json, json};
 
 use super::{Journey, orders};
-use crate::deployment::{Deployment, Faults, calls, clear_calls, wait};
+use crate::deployment::{Deployment, wait};
 use crate::stack::Stack;
 use crate::workspace::add_to_summary;
 
@@ -14,28 +14,26 @@ use crate::workspace::add_to_summary;
 fn large_exports_are_compared_by_athena_and_permissions_match_the_calls_made() {
     let deployment = Deployment::get();
     let distributed = Deployment::new("distributed", &["NativeBytes=0", "ReadBytes=1"]);
-    clear_calls();
+    deployment.proxy.clear_calls();
     let journey = Journey::from_texts("athena", [orders(0, 120, "open"), orders(5, 125, "open")]);
     for (number, version) in ["V1", "V2"].into_iter().enumerate() {
         // The second turn fails as often as the SDK tries, and is repeated from where the first one ended. Only V2 has
         // two turns: its unchanged rows are in a file of their own.
         let rule = json!({ "match": "^s3 GetObject tidemark-athena$", "what": "error", "nth": 3, "count": 5 });
-        let _faults = Faults::new(&json!([rule]));
+        let _faults = distributed.proxy.inject(&json!([rule]));
         journey.deliver(&distributed, number);
         distributed.wait_until_done([journey.path(version).as_str()].into_iter());
         let plan = distributed.version(&journey.path(version)).unwrap().plan.unwrap();
         assert!(plan.findings.scan.is_some_and(|scan| scan.bytes > 0), "{version} was not compared by Athena");
     }
-    assert_eq!(Faults::counts()["error"], 5);
+    assert_eq!(distributed.proxy.counts()["error"], 5);
     journey.check(&distributed);
     // No version creates tables in the catalog.
     let tables = distributed.aws.glue.get_tables().database_name("distributed").send();
     let tables = distributed.aws.wait(tables).unwrap();
     assert_eq!(tables.table_list().len(), generated::athena::STATEMENTS.len());
     everyday_events(&deployment);
-    let mut calls = calls();
-    // Without the calls of another test's deployment, whose table this project does not have.
-    calls.retain(|call| !call["resource"].as_str().is_some_and(|resource| resource.contains("grown-")));
+    let mut calls = [deployment.proxy.calls(), distributed.proxy.calls()].concat();
     let athena_calls = Stack::get().athena_log();
     calls.extend(athena_calls.iter().filter_map(|call| call["action"].as_str()).map(|action| {
         json!({ "caller": "tidemark-athena", "status": 200, "resource": "", "actions": [format!("athena:{action}")] })
@@ -60,7 +58,11 @@ fn everyday_events(deployment: &Deployment) {
     deployment.wait_for("rights/orders/V0", Status::Superseded);
     deployment.sweep("for rights");
     wait("the consumer is done", || {
-        calls().iter().any(|call| call["caller"] == "tidemark-apply-orders" && call["operation"] == "GetItem")
+        deployment
+            .proxy
+            .calls()
+            .iter()
+            .any(|call| call["caller"] == "tidemark-apply-orders" && call["operation"] == "GetItem")
     });
 }
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo tidemark run samples/exports
-//! cargo run --release -p tests --example fold_orders -- out/acme/orders
+//! cargo run -p generated --no-default-features --example fold_orders -- out/acme/orders
 //! ```
 
 use std::collections::BTreeMap;
