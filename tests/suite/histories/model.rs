@@ -83,12 +83,7 @@ impl History {
                 let next = self.newest() + 1 + u32::from(*skip);
                 self.deliver(next, edits, *defect);
             }
-            Step::DeliverLate { edits } => {
-                let unused = (1..self.newest()).rev().find(|number| !self.deliveries.contains_key(number));
-                if let Some(number) = unused {
-                    self.deliver(number, edits, Defect::None);
-                }
-            }
+            Step::DeliverLate { edits } => self.deliver_late(edits),
             Step::Redeliver { version, edits, defect } => self.redeliver(*version, edits, *defect),
             Step::Vanish { version } => self.vanish(*version),
             Step::ChangeSchema => {
@@ -157,6 +152,29 @@ impl History {
         let rows = apply_edits(&before.unwrap_or_else(first_rows), edits, self.columns);
         self.deliveries.insert(number, Delivery { rows, columns: self.columns, defect });
         self.write(number);
+    }
+
+    /// Delivers the newest version number below the newest that has not been used.
+    fn deliver_late(&mut self, edits: &[Edit]) {
+        let unused = (1..self.newest()).rev().find(|number| !self.deliveries.contains_key(number));
+        if let Some(number) = unused {
+            self.deliver(number, edits, Defect::None);
+        }
+    }
+
+    /// Removes the file of a version.
+    fn vanish(&mut self, version: u8) {
+        if let Some(number) = self.pick(version) {
+            self.deliveries.get_mut(&number).unwrap().defect = Defect::NoFile;
+            self.write(number);
+        }
+    }
+
+    fn retry(&mut self) -> CaseResult {
+        for failed in self.versions().into_iter().filter(|version| version.status == "FAILED") {
+            self.command(&["retry", &failed.path()])?;
+        }
+        Ok(())
     }
 
     fn redeliver(&mut self, version: u8, edits: &[Edit], defect: Defect) {
