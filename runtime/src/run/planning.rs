@@ -163,7 +163,8 @@ impl Runner {
         }
     }
 
-    /// Finds out whether a version needs a new plan. If it has one that is no longer valid, it becomes REGISTERED again.
+    /// Finds out whether a version needs a new plan. If it has one that is no longer valid, it becomes REGISTERED
+    /// again.
     fn planning(&self, lease: &Lease, table: &'static Table, version: Version) -> Result<Planning> {
         let base = self.comparison_base(table, &version)?;
         let version = match (version.status, &version.plan) {
