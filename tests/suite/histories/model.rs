@@ -111,20 +111,6 @@ impl History {
         Ok(())
     }
 
-    fn vanish(&mut self, version: u8) {
-        if let Some(number) = self.pick(version) {
-            self.deliveries.get_mut(&number).unwrap().defect = Defect::NoFile;
-            self.write(number);
-        }
-    }
-
-    fn retry(&mut self) -> CaseResult {
-        for failed in self.versions().into_iter().filter(|version| version.status == "FAILED") {
-            self.command(&["retry", &failed.path()])?;
-        }
-        Ok(())
-    }
-
     fn replay(&self, version: u8) {
         if let Some(number) = self.pick(version) {
             self.workspace.tidemark_with_env(&["replay", &format!("acme/t/V{number}")], &[ONE_HOUR_AHEAD]);
