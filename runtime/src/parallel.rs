@@ -5,7 +5,7 @@ use std::num::NonZero;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
-use std::thread;
+use std::thread::{self, ScopedJoinHandle};
 
 use crate::error::Result;
 
@@ -42,6 +42,11 @@ pub(crate) fn in_order<I: Sync, T: Send>(
         is_done.store(true, Ordering::Relaxed);
         result
     })
+}
+
+/// Waits for a thread and returns its result. A panic of the thread becomes a panic here.
+pub(crate) fn join<T>(thread: ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| resume_unwind(panic))
 }
 
 /// Passes results to `take` in the order of their items, until the first error.
@@ -88,7 +93,7 @@ pub(crate) fn fold_in_parallel<I: Sync, S: Send>(
     let results: Vec<_> = thread::scope(|scope| {
         let others: Vec<_> = (1..threads.get()).map(|_| scope.spawn(fold)).collect();
         let mut results = vec![fold()];
-        results.extend(others.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic))));
+        results.extend(others.into_iter().map(join));
         results
     });
     let (states, errors): (Vec<_>, Vec<_>) = results.into_iter().partition(Result::is_ok);

@@ -90,18 +90,42 @@ impl Rejects {
     }
 }
 
+impl Reason {
+    /// Every reason.
+    const ALL: [Self; 8] = [
+        Self::FieldCount,
+        Self::BadQuoting,
+        Self::BadCharacter,
+        Self::NotUtf8,
+        Self::NullKey,
+        Self::NullValue,
+        Self::UnreadableValue,
+        Self::ConflictingDuplicate,
+    ];
+
+    /// The reason in JSON, in messages and in the queries on Athena, such as `null-key`.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::FieldCount => "field-count",
+            Self::BadQuoting => "bad-quoting",
+            Self::BadCharacter => "bad-character",
+            Self::NotUtf8 => "not-utf8",
+            Self::NullKey => "null-key",
+            Self::NullValue => "null-value",
+            Self::UnreadableValue => "unreadable-value",
+            Self::ConflictingDuplicate => "conflicting-duplicate",
+        }
+    }
+
+    /// The reason with this code.
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.code() == code)
+    }
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Reason::FieldCount => "field-count",
-            Reason::BadQuoting => "bad-quoting",
-            Reason::BadCharacter => "bad-character",
-            Reason::NotUtf8 => "not-utf8",
-            Reason::NullKey => "null-key",
-            Reason::NullValue => "null-value",
-            Reason::UnreadableValue => "unreadable-value",
-            Reason::ConflictingDuplicate => "conflicting-duplicate",
-        })
+        f.write_str(self.code())
     }
 }
 

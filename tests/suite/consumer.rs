@@ -19,8 +19,8 @@ fn the_one_page_consumer_arrives_at_every_fingerprint() {
     assert_eq!(String::from_utf8(output.stdout).unwrap().lines().count(), versions);
 }
 
-/// `UPDATE_EXPECT=1` writes the list again. A consumer compiles every crate on it: keep it short, and without the crates of
-/// AWS, SQLite and the command line.
+/// `UPDATE_EXPECT=1` writes the list again. A consumer compiles every crate on it, so keep it short, and without the
+/// crates of AWS, SQLite and the command line.
 #[test]
 fn the_one_page_consumer_depends_on_the_listed_crates_only() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");

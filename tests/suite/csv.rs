@@ -23,9 +23,9 @@ fn split(input: impl Read, source: &Source) -> Vec<Record> {
                 };
                 Record { line: record.line, fields: Ok(record.iter().map(field).collect()) }
             }
-            Err(flaw) => {
-                let reason = if flaw.reason.to_string() == "bad-quoting" { "bad-quoting" } else { "bad-character" };
-                Record { line: flaw.line, fields: Err(reason) }
+            Err(error) => {
+                let reason = if error.reason.to_string() == "bad-quoting" { "bad-quoting" } else { "bad-character" };
+                Record { line: error.line, fields: Err(reason) }
             }
         });
     }

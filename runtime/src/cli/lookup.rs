@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::name::TableKey;
 use crate::name::{NAME_RULE, is_name, suggest};
-use crate::store::{Store, Version};
+use crate::store::{Registry, Version};
 use crate::table::Table;
 
 /// The table of this name.
@@ -42,7 +42,7 @@ fn version_key(tables: &[&'static Table], text: &str) -> Result<(TableKey, Strin
 }
 
 /// The versions of a tenant's table, of which there must be one.
-pub(super) fn known_versions(registry: &dyn Store, key: &TableKey) -> Result<Vec<Version>> {
+pub(super) fn known_versions(registry: &Registry, key: &TableKey) -> Result<Vec<Version>> {
     let versions = registry.versions(key)?;
     if !versions.is_empty() {
         return Ok(versions);
@@ -54,7 +54,7 @@ pub(super) fn known_versions(registry: &dyn Store, key: &TableKey) -> Result<Vec
 
 /// The version that `TENANT/TABLE/VERSION` names, and its table.
 pub(super) fn known_version(
-    registry: &dyn Store,
+    registry: &Registry,
     tables: &[&'static Table],
     text: &str,
 ) -> Result<(&'static Table, Version)> {

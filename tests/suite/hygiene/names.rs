@@ -8,51 +8,56 @@ use crate::workspace::{Workspace, gzip};
 /// A version of a table whose exports have a manifest.
 const LEDGER: &str = "acme/ledger_entries/20260101_V0001";
 
+/// Commands with names that try to escape, or to control the terminal.
+const ESCAPES: &[&[&str]] = &[
+    &["history", "../x/test_table"],
+    &["history", "../x"],
+    &["history", "/etc/passwd"],
+    &["history", "acme/test_table\n"],
+    &["history", "acme\u{1b}[31m/test_table"],
+    &["plan", "acme/test_table/../../x"],
+    &["plan", "acme/test_table/.."],
+    &["plan", "../x/test_table/V1"],
+    &["plan", "acme/test_table/V1\n"],
+    &["plan", "acme/test_table/V\u{9b}1"],
+    &["plan", "acme/test_table/V1/"],
+    &["approve", "acme/test_table/../../x", "00000000"],
+    &["reject", "../x/test_table/V1"],
+    &["replay", "../x/test_table/V1", "--out", "again"],
+    &["retry", "acme/test_table/\u{1b}"],
+    &["run", "exports", "--tenant", "../acme"],
+    &["run", "exports", "--tenant", ".."],
+    &["run", "exports", "--tenant", "/"],
+    &["run", "exports", "--tenant", ""],
+    &["run", "exports", "--table", "../test_table"],
+    &["run", "exports", "--table", "test_table/../test_table"],
+    &["run", "no\u{1b}]0;where"],
+    &["run", "exports/acme/test_table/V1/part.csv.gz"],
+    &["delta", "../test_table", "none", "exports/acme/test_table/V1"],
+    &["delta", "test_table", "none", "exports/acme/test_table/V1", "--tenant", "../acme", "-o", "ops"],
+    &["delta", "test_table", "none", "exports/acme/test_table/V1", "--version", "a/b", "-o", "ops"],
+    &["delta", "test_table", "none", "exports/acme/test_table/V1", "--previous", "V\n", "-o", "ops"],
+    &["tables", "../test_table"],
+];
+
 #[test]
 fn names_on_the_command_line_cannot_escape_the_exports() {
     let workspace = Workspace::new();
     workspace.export("acme/test_table/V1", GOOD);
     assert_eq!(workspace.run().status, 0);
-    // A target for the names below.
+    // A target for the names.
     workspace.write("x/test_table/V1/part.csv.gz", &gzip(GOOD.as_bytes()));
     let long = format!("acme/test_table/{}", "9".repeat(300));
     let longer = "x".repeat(5000);
-    let before: Vec<_> = tree(&workspace.path("")).into_keys().collect();
-    for arguments in [
-        &["history", "../x/test_table"][..],
-        &["history", "../x"],
-        &["history", "/etc/passwd"],
-        &["history", "acme/test_table\n"],
-        &["history", "acme\u{1b}[31m/test_table"],
+    let too_long: [&[&str]; 5] = [
         &["history", &longer],
-        &["plan", "acme/test_table/../../x"],
-        &["plan", "acme/test_table/.."],
-        &["plan", "../x/test_table/V1"],
-        &["plan", "acme/test_table/V1\n"],
-        &["plan", "acme/test_table/V\u{9b}1"],
-        &["plan", "acme/test_table/V1/"],
         &["plan", &long],
-        &["approve", "acme/test_table/../../x", "00000000"],
         &["approve", &long, "00000000"],
-        &["reject", "../x/test_table/V1"],
-        &["replay", "../x/test_table/V1", "--out", "again"],
-        &["retry", "acme/test_table/\u{1b}"],
-        &["run", "exports", "--tenant", "../acme"],
-        &["run", "exports", "--tenant", ".."],
-        &["run", "exports", "--tenant", "/"],
-        &["run", "exports", "--tenant", ""],
         &["run", "exports", "--tenant", &longer],
-        &["run", "exports", "--table", "../test_table"],
-        &["run", "exports", "--table", "test_table/../test_table"],
         &["run", &longer],
-        &["run", "no\u{1b}]0;where"],
-        &["run", "exports/acme/test_table/V1/part.csv.gz"],
-        &["delta", "../test_table", "none", "exports/acme/test_table/V1"],
-        &["delta", "test_table", "none", "exports/acme/test_table/V1", "--tenant", "../acme", "-o", "ops"],
-        &["delta", "test_table", "none", "exports/acme/test_table/V1", "--version", "a/b", "-o", "ops"],
-        &["delta", "test_table", "none", "exports/acme/test_table/V1", "--previous", "V\n", "-o", "ops"],
-        &["tables", "../test_table"],
-    ] {
+    ];
+    let before: Vec<_> = tree(&workspace.path("")).into_keys().collect();
+    for arguments in ESCAPES.iter().copied().chain(too_long) {
         let output = workspace.tidemark(arguments);
         assert_eq!(output.status, 1, "{arguments:?}: {}", output.transcript());
         assert!(

@@ -65,13 +65,13 @@ pub(super) fn look(
     let (Some(plan), Some(_)) = (&version.plan, &version.changes) else { return Ok(()) };
     let changes = &*runner.changes;
     sight.change_set = ChangeSet::Gone;
-    if !changes.is_there(version)? {
+    if !changes.exists(version)? {
         return Ok(());
     }
     let line = match find(changes, version, plan.parts, key, watch) {
         Ok(line) => line,
         // `gc` may take it away while it is read.
-        Err(_) if !changes.is_there(version)? => return Ok(()),
+        Err(_) if !changes.exists(version)? => return Ok(()),
         Err(error) if is_damaged(&error) => {
             sight.change_set = ChangeSet::Damaged;
             sight.notes.push(format!("its change set cannot be read: {error}"));
