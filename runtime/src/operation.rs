@@ -2,14 +2,20 @@
 //!
 //! `docs/wire-format.md` specifies the lines, to the byte.
 
+#[cfg(feature = "pipeline")]
 mod line;
 mod record;
+#[cfg(feature = "pipeline")]
 mod value;
 
+#[cfg(feature = "pipeline")]
 pub use line::Head;
 #[cfg(feature = "aws")]
 pub(crate) use line::key_bytes;
+#[cfg(feature = "pipeline")]
 pub(crate) use line::{Encoder, Kind, RowChange, begin_line, end_line, has_key, stamp};
+#[cfg(feature = "pipeline")]
 pub(crate) use record::as_text;
 pub use record::{Begin, Change, End, Operation, Record};
+#[cfg(feature = "pipeline")]
 pub(crate) use value::{key_json, value_json};
