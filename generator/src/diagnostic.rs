@@ -38,7 +38,7 @@ impl Diagnostic {
     }
 
     /// A mistake of a whole file or folder.
-    pub fn of_file(code: Code, file: impl Into<String>, message: impl Into<String>) -> Self {
+    pub fn for_file(code: Code, file: impl Into<String>, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), file: file.into(), labels: Vec::new(), help: None }
     }
 

@@ -141,6 +141,6 @@ fn read_table(source: &Source, diagnostics: &mut Vec<Diagnostic>) -> (Spec, Opti
 
 fn no_schemas() -> Diagnostic {
     let message = format!("no schemas found in {}/", source::SCHEMAS);
-    Diagnostic::of_file(Code::NoSchemas, source::SCHEMAS, message)
+    Diagnostic::for_file(Code::NoSchemas, source::SCHEMAS, message)
         .help(format!("describe a table in {}/<table>.yaml", source::SCHEMAS))
 }

@@ -28,11 +28,7 @@ use crate::store::{self, Lease, Setting, Status, Store, Version};
 use crate::table::Table;
 use crate::telemetry::{Progress, Watch, check_stop};
 use baseline::newest;
-pub(crate) use next::Step;
-#[cfg(feature = "aws")]
-pub(crate) use next::next_step;
-#[cfg(not(feature = "aws"))]
-use next::next_step;
+pub(crate) use next::{Step, next_step};
 use planning::Planned;
 pub use report::{Outcome, Report, Stray};
 

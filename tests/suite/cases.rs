@@ -12,14 +12,14 @@ use runtime::table::{Compression, Table};
 use serde_json::{Value as Json, json};
 use tests::reference::{Changes, Reject};
 
-use crate::engines::{ENGINES, FIELDS, Finding, Given, Parts, by_reference, difference};
+use crate::engines::{DeltaInput, DeltaResult, ENGINES, FIELDS, Parts, difference, reference_delta};
 use crate::random::compress;
 use crate::workspace::add_to_summary;
 
 struct Case {
     name: String,
     folder: PathBuf,
-    given: Given,
+    input: DeltaInput,
 }
 
 #[test]
@@ -35,7 +35,7 @@ fn every_engine_produces_the_expected_result_of_every_case() {
             continue;
         };
         for engine in ENGINES {
-            let actual = (engine.delta)(&case.given);
+            let actual = (engine.delta)(&case.input);
             let difference =
                 difference(&expected, &actual).or_else(|| missing_mentions(&mentions, &actual, engine.name));
             failures.extend(difference.map(|difference| format!("{}, {}: {difference}", case.name, engine.name)));
@@ -48,14 +48,14 @@ fn every_engine_produces_the_expected_result_of_every_case() {
 
 /// The exports of every case, by its name.
 #[cfg(feature = "aws")]
-pub(crate) fn given() -> Vec<(String, Given)> {
-    cases().into_iter().map(|case| (case.name, case.given)).collect()
+pub(crate) fn inputs() -> Vec<(String, DeltaInput)> {
+    cases().into_iter().map(|case| (case.name, case.input)).collect()
 }
 
 /// The exports of the case in a folder.
 #[cfg(feature = "aws")]
-pub(crate) fn read(folder: &Path) -> Given {
-    Case::read(folder.to_path_buf()).unwrap().given
+pub(crate) fn read(folder: &Path) -> DeltaInput {
+    Case::read(folder.to_path_buf()).unwrap().input
 }
 
 fn cases() -> Vec<Case> {
@@ -77,12 +77,12 @@ impl Case {
         // The expected results must not depend on the schema hash.
         let table = Box::leak(Box::new(Table { schema: "0123456789abcdef0123456789abcdef", ..table.clone() }));
         let before = folder.join("before");
-        let given = Given {
+        let input = DeltaInput {
             table,
             baseline: before.exists().then(|| parts(table, &before)),
             snapshot: parts(table, &folder.join("after")),
         };
-        Ok(Self { name, folder, given })
+        Ok(Self { name, folder, input })
     }
 
     fn expect(&self, file: &str) -> PathBuf {
@@ -90,20 +90,20 @@ impl Case {
     }
 
     /// The expected result, and the words that an error message must mention.
-    fn expected(&self) -> Option<(Finding, Vec<String>)> {
+    fn expected(&self) -> Option<(DeltaResult, Vec<String>)> {
         let read = |file: &str| fs::read_to_string(self.expect(file)).ok();
         let json = |text: &str| -> Json { serde_json::from_str(text).unwrap() };
         if let Some(text) = read("error.json") {
             let error = json(&text);
             let mentions = serde_json::from_value(error["mentions"].clone()).unwrap();
-            return Some((Finding::Stopped(error["stop"].as_str()?.into()), mentions));
+            return Some((DeltaResult::Stopped(error["stop"].as_str()?.into()), mentions));
         }
         if let Some(text) = read("rejects.json") {
             let rejects = json(&text).as_array()?.iter().map(reject).collect();
-            return Some((Finding::rejected(rejects), Vec::new()));
+            return Some((DeltaResult::rejected(rejects), Vec::new()));
         }
         let operations = read("operations.ndjson")?.lines().map(json).collect();
-        Some((Finding::Changes(changes(&json(&read("summary.json")?), operations)), Vec::new()))
+        Some((DeltaResult::Changes(changes(&json(&read("summary.json")?), operations)), Vec::new()))
     }
 
     fn update(&self) {
@@ -111,15 +111,17 @@ impl Case {
         let _ = fs::remove_dir_all(self.folder.join("expect"));
         fs::create_dir(self.folder.join("expect")).unwrap();
         let write = |file: &str, text: String| fs::write(self.expect(file), text).unwrap();
-        match by_reference(&self.given) {
-            Finding::Stopped(stop) => write("error.json", pretty_json(&json!({ "stop": stop, "mentions": mentions }))),
-            Finding::Rejected { shown, .. } => {
+        match reference_delta(&self.input) {
+            DeltaResult::Stopped(stop) => {
+                write("error.json", pretty_json(&json!({ "stop": stop, "mentions": mentions })))
+            }
+            DeltaResult::Rejected { shown, .. } => {
                 let lines: Vec<String> = shown.iter().map(|reject| format!("  {}", reject_line(reject))).collect();
                 write("rejects.json", format!("[\n{}\n]\n", lines.join(",\n")));
             }
-            Finding::Changes(changes) => {
+            DeltaResult::Changes(changes) => {
                 let lines =
-                    changes.operations.iter().map(|operation| operation_line(self.given.table, operation) + "\n");
+                    changes.operations.iter().map(|operation| operation_line(self.input.table, operation) + "\n");
                 write("operations.ndjson", lines.collect());
                 write("summary.json", summary(&changes));
             }
@@ -128,8 +130,8 @@ impl Case {
 }
 
 /// The words that an engine's error message should mention but does not. The reference only knows the kind of error.
-fn missing_mentions(mentions: &[String], actual: &Finding, engine: &str) -> Option<String> {
-    let Finding::Stopped(message) = actual else { return None };
+fn missing_mentions(mentions: &[String], actual: &DeltaResult, engine: &str) -> Option<String> {
+    let DeltaResult::Stopped(message) = actual else { return None };
     let missing: Vec<&String> = mentions.iter().filter(|mention| !message.contains(*mention)).collect();
     (engine != "reference" && !missing.is_empty()).then(|| format!("`{message}` does not mention {missing:?}"))
 }

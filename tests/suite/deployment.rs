@@ -132,7 +132,7 @@ impl Deployment {
     }
 
     /// Updates this deployment with other parameters. Returns the output.
-    pub(crate) fn change(&self, parameters: &[&str]) -> String {
+    pub(crate) fn set_parameters(&self, parameters: &[&str]) -> String {
         let parameters: Vec<String> = parameters.iter().copied().map(str::to_owned).collect();
         deploy(Path::new(ROOT), functions(), &self.name, &parameters)
     }
@@ -206,13 +206,13 @@ impl Deployment {
     }
 
     /// Sets the timeout of a function.
-    pub(crate) fn give_time(&self, function: &str, seconds: u32) {
+    pub(crate) fn set_timeout(&self, function: &str, seconds: u32) {
         let (name, seconds) = (format!("{}-{function}", self.name), seconds.to_string());
         self.aws_command(&["lambda", "update-function-configuration", "--function-name", &name, "--timeout", &seconds]);
     }
 
     /// Sets environment variables of a function, until the returned value is dropped.
-    pub(crate) fn with_variables(&self, function: &str, variables: &[(&str, &str)]) -> Variables<'_> {
+    pub(crate) fn with_environment(&self, function: &str, variables: &[(&str, &str)]) -> Variables<'_> {
         let name = format!("{}-{function}", self.name);
         let output = self.aws_command(&["lambda", "get-function-configuration", "--function-name", &name]);
         let before: Json = serde_json::from_str(&output).unwrap();
@@ -260,7 +260,7 @@ impl Deployment {
 
     /// The distinct lines on the stream by tenant and table, for the tenants with this prefix, and the number of
     /// operations including repetitions.
-    pub(crate) fn published(&self, tenants: &str) -> (Lines, usize) {
+    pub(crate) fn published(&self, tenants: &str) -> (LinesByTable, usize) {
         let stack = Stack::get();
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("stack/read_stream.py");
         let output = Command::new(stack.python())
@@ -270,7 +270,7 @@ impl Deployment {
             .output()
             .unwrap();
         assert!(output.status.success());
-        let (mut lines, mut number) = (Lines::new(), 0);
+        let (mut lines, mut number) = (LinesByTable::new(), 0);
         for line in String::from_utf8(output.stdout).unwrap().lines() {
             let record: Json = serde_json::from_str(line).unwrap();
             if record["tenant"].as_str().unwrap().starts_with(tenants) {
@@ -325,16 +325,16 @@ pub(crate) fn try_to_deploy(name: &str) -> (bool, String) {
     run_infra_deploy(Path::new(ROOT), &arguments(functions(), name))
 }
 
-/// Lines by tenant and table.
-pub(crate) type Lines = BTreeMap<(String, String), BTreeSet<String>>;
+/// LinesByTable by tenant and table.
+pub(crate) type LinesByTable = BTreeMap<(String, String), BTreeSet<String>>;
 
 fn tenant_and_table(record: &Json) -> (String, String) {
     (record["tenant"].as_str().unwrap().into(), record["table"].as_str().unwrap().into())
 }
 
 /// The lines that the command line published on this machine, by tenant and table.
-pub(crate) fn published_here(workspace: &Workspace) -> Lines {
-    let mut lines = Lines::new();
+pub(crate) fn published_to_files(workspace: &Workspace) -> LinesByTable {
+    let mut lines = LinesByTable::new();
     for path in files(&workspace.path("out")).into_keys() {
         if path.to_str().unwrap().starts_with('.') {
             continue;

@@ -51,7 +51,7 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn the_page_of_faults_names_tests_that_are_there() {
+fn the_faults_page_names_only_existing_tests() {
     let page = read("docs/faults.md");
     let named: BTreeSet<String> =
         Regex::new(r"`((?:\w+::)+\w+)`").unwrap().captures_iter(&page).map(|name| name[1].to_owned()).collect();
@@ -62,7 +62,7 @@ fn the_page_of_faults_names_tests_that_are_there() {
 }
 
 #[test]
-fn the_page_of_faults_names_every_test_that_injects_one() {
+fn the_faults_page_names_every_fault_test() {
     let page = read("docs/faults.md");
     let of_faults = ["breakpoints::", "processes::", "histories::", "pipeline::", "streams::"];
     let injecting = tests().into_iter().filter(|test| of_faults.iter().any(|module| test.starts_with(module)));
@@ -159,6 +159,20 @@ fn the_schemas_on_the_pages_are_valid() {
 }
 
 #[test]
+fn contributing_lists_every_module_with_tests() {
+    let table = Regex::new(r"(?ms)^\| module \|.*?\n\n").unwrap();
+    let contributing = read("CONTRIBUTING.md");
+    let rows = table.find(&contributing).unwrap().as_str().lines().skip(2);
+    let name = Regex::new(r"`(\w+)`").unwrap();
+    let listed: BTreeSet<String> = rows
+        .filter_map(|row| row.split('|').nth(1))
+        .flat_map(|cell| name.captures_iter(cell).map(|name| name[1].to_owned()).collect::<Vec<_>>())
+        .collect();
+    let modules: BTreeSet<String> = tests().iter().map(|test| test.split("::").next().unwrap().to_owned()).collect();
+    assert_eq!(listed, modules);
+}
+
+#[test]
 fn links_between_pages_lead_somewhere() {
     let pages = pages();
     assert!(pages.len() > 8, "{pages:?}");
@@ -173,6 +187,23 @@ fn links_between_pages_lead_somewhere() {
         }
     }
     assert!(broken.is_empty(), "{broken:#?}");
+}
+
+#[test]
+fn the_links_of_the_architecture_page_lead_to_the_names_they_show() {
+    let page = read("ARCHITECTURE.md");
+    let link = Regex::new(r"\[`(\w+)`\]\(([^)#]+)\)").unwrap();
+    let links: Vec<_> = link.captures_iter(&page).map(|link| (link[1].to_owned(), link[2].to_owned())).collect();
+    assert!(links.len() > 40, "{links:?}");
+    let wrong: Vec<_> = links.iter().filter(|(name, path)| !shows(name, &root().join(path))).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Returns whether a file or folder has the name, or defines an item of the name.
+fn shows(name: &str, path: &Path) -> bool {
+    let file_name = path.file_name().unwrap().to_str().unwrap();
+    let item = Regex::new(&format!(r"\b(fn|struct|enum|trait|const|static|mod) {name}\b")).unwrap();
+    file_name.split('.').next() == Some(name) || fs::read_to_string(path).is_ok_and(|text| item.is_match(&text))
 }
 
 /// Every page, by its path in the checkout.

@@ -25,7 +25,7 @@ pub(crate) type Parts = Vec<(String, Vec<u8>)>;
 
 /// The input of a delta: two exports of a table.
 #[derive(Debug, Clone)]
-pub(crate) struct Given {
+pub(crate) struct DeltaInput {
     pub(crate) table: &'static Table,
     pub(crate) baseline: Option<Parts>,
     pub(crate) snapshot: Parts,
@@ -33,7 +33,7 @@ pub(crate) struct Given {
 
 /// The result of a delta.
 #[derive(Debug, Clone)]
-pub(crate) enum Finding {
+pub(crate) enum DeltaResult {
     Changes(Changes),
     /// The rejected rows that are shown, and the number of all rejected rows by reason.
     Rejected {
@@ -46,26 +46,26 @@ pub(crate) enum Finding {
 /// One implementation of the delta.
 pub(crate) struct Engine {
     pub(crate) name: &'static str,
-    pub(crate) delta: fn(&Given) -> Finding,
+    pub(crate) delta: fn(&DeltaInput) -> DeltaResult,
 }
 
 /// All implementations. The reference comes first; the others are compared with it.
 pub(crate) const ENGINES: &[Engine] = &[
-    Engine { name: "reference", delta: by_reference },
-    Engine { name: "native", delta: natively },
+    Engine { name: "reference", delta: reference_delta },
+    Engine { name: "native", delta: native_delta },
     Engine { name: "native without memory", delta: native_without_memory },
     Engine { name: "native with one thread", delta: native_with_one_thread },
     Engine { name: "native with eight threads", delta: native_with_eight_threads },
 ];
 
-pub(crate) fn by_reference(given: &Given) -> Finding {
-    let previous = given.baseline.is_some().then_some(PREVIOUS);
-    let run = Run { table: given.table, tenant: TENANT, version: VERSION, previous };
-    let baseline = given.baseline.as_ref().map(borrowed);
-    match reference::delta(run, baseline.as_deref(), &borrowed(&given.snapshot)) {
-        Outcome::Changes(changes) => Finding::Changes(changes),
-        Outcome::Rejected(rejects) => Finding::rejected(rejects),
-        Outcome::Stopped(stop) => Finding::Stopped(format!("{stop:?}")),
+pub(crate) fn reference_delta(input: &DeltaInput) -> DeltaResult {
+    let previous = input.baseline.is_some().then_some(PREVIOUS);
+    let run = Run { table: input.table, tenant: TENANT, version: VERSION, previous };
+    let baseline = input.baseline.as_ref().map(borrowed);
+    match reference::delta(run, baseline.as_deref(), &borrowed(&input.snapshot)) {
+        Outcome::Changes(changes) => DeltaResult::Changes(changes),
+        Outcome::Rejected(rejects) => DeltaResult::rejected(rejects),
+        Outcome::Stopped(stop) => DeltaResult::Stopped(format!("{stop:?}")),
     }
 }
 
@@ -81,40 +81,40 @@ thread_local! {
 }
 
 /// How the native engine compared the last input of this thread; `None` if it rejected that input.
-pub(crate) fn seen() -> Option<Comparison> {
+pub(crate) fn last_comparison() -> Option<Comparison> {
     LAST_COMPARISON.get()
 }
 
-pub(crate) fn natively(given: &Given) -> Finding {
-    run_native(given, Limits::default())
+pub(crate) fn native_delta(input: &DeltaInput) -> DeltaResult {
+    run_native(input, Limits::default())
 }
 
 /// Every row is spilled to a temporary file, and the operations of each partition are written in a second pass.
-fn native_without_memory(given: &Given) -> Finding {
-    run_native(given, Limits { memory: 1, ..Limits::default() })
+fn native_without_memory(input: &DeltaInput) -> DeltaResult {
+    run_native(input, Limits { memory: 1, ..Limits::default() })
 }
 
 /// Work is not divided, and the exports are read one after the other.
-fn native_with_one_thread(given: &Given) -> Finding {
-    run_native(given, Limits { threads: NonZero::<usize>::MIN, ..Limits::default() })
+fn native_with_one_thread(input: &DeltaInput) -> DeltaResult {
+    run_native(input, Limits { threads: NonZero::<usize>::MIN, ..Limits::default() })
 }
 
 /// Parts are read in parallel, each thread with memory for a single row.
-fn native_with_eight_threads(given: &Given) -> Finding {
-    run_native(given, Limits { memory: 1, threads: NonZero::new(8).unwrap(), ..Limits::default() })
+fn native_with_eight_threads(input: &DeltaInput) -> DeltaResult {
+    run_native(input, Limits { memory: 1, threads: NonZero::new(8).unwrap(), ..Limits::default() })
 }
 
-fn run_native(given: &Given, limits: Limits) -> Finding {
+fn run_native(input: &DeltaInput, limits: Limits) -> DeltaResult {
     let folder = tempfile::tempdir().unwrap();
     let export = |name: &str, parts| delta::export(&write_parts(&folder.path().join(name), parts));
     let delta = || -> runtime::error::Result<Delta> {
         Ok(Delta {
-            table: given.table,
+            table: input.table,
             tenant: TENANT.into(),
             version: VERSION.into(),
             previous: PREVIOUS.into(),
-            baseline: given.baseline.as_ref().map(|parts| export("before", parts)).transpose()?,
-            snapshot: export("after", &given.snapshot)?,
+            baseline: input.baseline.as_ref().map(|parts| export("before", parts)).transpose()?,
+            snapshot: export("after", &input.snapshot)?,
             engines: Engines::default(),
             limits,
         })
@@ -125,8 +125,8 @@ fn run_native(given: &Given, limits: Limits) -> Finding {
         Ok(plan) => {
             COMPARISONS[plan.findings.comparison as usize].fetch_add(1, Ordering::Relaxed);
             LAST_COMPARISON.set(Some(plan.findings.comparison));
-            Finding::Changes(Changes {
-                operations: operations(given.table, &out),
+            DeltaResult::Changes(Changes {
+                operations: operations(input.table, &out),
                 rows: plan.counts.rows,
                 inserted: plan.counts.inserted,
                 updated: plan.counts.updated,
@@ -136,7 +136,7 @@ fn run_native(given: &Given, limits: Limits) -> Finding {
                 fingerprint: plan.fingerprint,
             })
         }
-        Err(error) if error.fails_the_version() => Finding::from_error(&error),
+        Err(error) if error.fails_the_version() => DeltaResult::from_error(&error),
         Err(error) => panic!("the native engine failed with an error that does not blame the input: {error:?}"),
     }
 }
@@ -225,7 +225,7 @@ impl<'de> serde::Deserialize<'de> for OrderedObject {
     }
 }
 
-impl Finding {
+impl DeltaResult {
     /// What an engine reported as the input's fault.
     pub(crate) fn from_error(error: &Error) -> Self {
         let Some(rejects) = error.rejects() else { return Self::Stopped(error.to_string()) };
@@ -257,13 +257,13 @@ impl Finding {
 }
 
 /// Describes the difference between the expected and the actual result, if there is one.
-pub(crate) fn difference(expected: &Finding, actual: &Finding) -> Option<String> {
+pub(crate) fn difference(expected: &DeltaResult, actual: &DeltaResult) -> Option<String> {
     match (expected, actual) {
-        (Finding::Changes(expected), Finding::Changes(actual)) => changes_difference(expected, actual),
-        (Finding::Rejected { shown: all, totals }, Finding::Rejected { shown, totals: actual_totals }) => {
+        (DeltaResult::Changes(expected), DeltaResult::Changes(actual)) => changes_difference(expected, actual),
+        (DeltaResult::Rejected { shown: all, totals }, DeltaResult::Rejected { shown, totals: actual_totals }) => {
             rejects_difference(all, totals, shown, actual_totals)
         }
-        (Finding::Stopped(_), Finding::Stopped(_)) => None,
+        (DeltaResult::Stopped(_), DeltaResult::Stopped(_)) => None,
         _ => Some(format!("expected {expected:#?}\nactual {actual:#?}")),
     }
 }

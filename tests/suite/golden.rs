@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 use tests::reference::export;
 
-use crate::engines::{ENGINES, Given, Parts};
+use crate::engines::{DeltaInput, ENGINES, Parts};
 use crate::workspace::add_to_summary;
 
 #[derive(Deserialize)]
@@ -60,11 +60,11 @@ impl Vector {
         snapshot: &Parts,
         expected: [(&str, &String); 2],
     ) {
-        let given = Given { table, baseline: baseline.cloned(), snapshot: snapshot.clone() };
+        let input = DeltaInput { table, baseline: baseline.cloned(), snapshot: snapshot.clone() };
         for engine in ENGINES {
-            let finding = (engine.delta)(&given);
-            let [operation] = finding.changes().operations.as_slice() else {
-                panic!("expected one operation, got {finding:?}")
+            let result = (engine.delta)(&input);
+            let [operation] = result.changes().operations.as_slice() else {
+                panic!("expected one operation, got {result:?}")
             };
             for (name, value) in expected {
                 assert_eq!(operation[name], Json::from(value.as_str()), "{}, {name}, {:?}", engine.name, self.fields);

@@ -164,9 +164,9 @@ fn a_failed_deployment_keeps_the_data_stack_and_the_same_command_can_be_retried(
     aws.wait(aws.glue.delete_database().name("retried").send()).unwrap();
     let deployment = Deployment::new("retried", &["Consumer=on"]);
     let table = deployment.consumer_table.clone().unwrap();
-    let off = deployment.change(&["Consumer=off"]);
+    let off = deployment.set_parameters(&["Consumer=off"]);
     assert_eq!(outputs(&off).get("ConsumerTable"), None);
-    let on = deployment.change(&["Consumer=on"]);
+    let on = deployment.set_parameters(&["Consumer=on"]);
     assert_ne!(outputs(&on)["ConsumerTable"], table);
     let output = deployment.remove(&["--data"]);
     assert!(

@@ -8,7 +8,7 @@ use tests::reference::Reject;
 
 use self::athena::by_athena;
 use crate::cases;
-use crate::engines::{Finding, Given, by_reference, difference, natively};
+use crate::engines::{DeltaInput, DeltaResult, difference, native_delta, reference_delta};
 use crate::workspace::add_to_summary;
 
 /// Cases that Athena refuses for other reasons than the native engine: the files are broken, and its reader splits them
@@ -21,18 +21,18 @@ const REFUSED: &[&str] = &[
     "blank-lines",
     "changed-in-column-order",
     "duplicates",
-    "gzip-of-no-bytes",
+    "gzip-empty-file",
     "header-order",
     "quoted-header",
     "several-parts",
 ];
 
 /// Cases whose fault is invisible to queries, because Athena's reader skips it; docs/athena.md lists them.
-const INVISIBLE: &[&str] = &["blank-lines-of-one-column", "gzip-bytes-after-the-end", "gzip-zeros-after-the-end"];
+const INVISIBLE: &[&str] = &["blank-lines-in-one-column", "gzip-bytes-after-the-end", "gzip-zeros-after-the-end"];
 
-/// The finding without the details that Athena does not know: line numbers, and the parts of conflicting duplicates.
-fn without_unknown_details(finding: Finding) -> Finding {
-    let Finding::Rejected { shown, totals } = finding else { return finding };
+/// The result without the details that Athena does not know: line numbers, and the parts of conflicting duplicates.
+fn without_unknown_details(result: DeltaResult) -> DeltaResult {
+    let DeltaResult::Rejected { shown, totals } = result else { return result };
     let strip = |mut reject: Reject| {
         reject.line = 0;
         if reject.reason == "conflicting-duplicate" {
@@ -43,19 +43,19 @@ fn without_unknown_details(finding: Finding) -> Finding {
     let mut shown: Vec<Reject> = shown.into_iter().map(strip).collect();
     shown.sort();
     shown.dedup();
-    Finding::Rejected { shown, totals }
+    DeltaResult::Rejected { shown, totals }
 }
 
 /// How Athena or the native engine differs from the reference, if they do.
-fn disagreement(given: &Given) -> Option<String> {
-    let expected = by_reference(given);
-    if let Some(difference) = difference(&expected, &natively(given)) {
+fn disagreement(input: &DeltaInput) -> Option<String> {
+    let expected = reference_delta(input);
+    if let Some(difference) = difference(&expected, &native_delta(input)) {
         return Some(format!("the native engine: {difference}"));
     }
-    let (expected, found) = (without_unknown_details(expected), without_unknown_details(by_athena(given)));
+    let (expected, found) = (without_unknown_details(expected), without_unknown_details(by_athena(input)));
     match (&expected, &found) {
         // Which of more than twenty offenders are shown depends on their lines.
-        (Finding::Rejected { shown: all, totals }, Finding::Rejected { shown, totals: found }) => {
+        (DeltaResult::Rejected { shown: all, totals }, DeltaResult::Rejected { shown, totals: found }) => {
             let agrees = totals == found && !shown.is_empty() && shown.iter().all(|reject| all.contains(reject));
             (!agrees).then(|| format!("expected {totals:?} {all:#?}\nfound {found:?} {shown:#?}"))
         }
@@ -70,14 +70,14 @@ fn assert_no_failures(failures: &[String]) {
 #[test]
 fn athena_passes_every_case() {
     let (mut failures, mut agreed) = (Vec::new(), 0);
-    for (name, given) in cases::given().into_iter().filter(|(_, given)| given.table.athena) {
+    for (name, input) in cases::inputs().into_iter().filter(|(_, input)| input.table.athena) {
         if REFUSED.contains(&name.as_str()) {
-            let found = by_athena(&given);
-            if matches!(found, Finding::Changes(_)) {
+            let found = by_athena(&input);
+            if matches!(found, DeltaResult::Changes(_)) {
                 failures.push(format!("{name}: Athena should refuse it, but finds {found:#?}"));
             }
         } else {
-            match (disagreement(&given), INVISIBLE.contains(&name.as_str())) {
+            match (disagreement(&input), INVISIBLE.contains(&name.as_str())) {
                 (Some(difference), false) => failures.push(format!("{name}: {difference}")),
                 (None, true) => failures.push(format!("{name}: Athena does detect it; remove it from `INVISIBLE`")),
                 _ => agreed += 1,

@@ -17,7 +17,7 @@ use serde_json::Value as Json;
 
 use self::damage::{NASTY, damage};
 use self::tables::{Sheet, expected_counts, tables_with_rows};
-use crate::engines::{COMPARISONS, ENGINES, Engine, Finding, Given, difference};
+use crate::engines::{COMPARISONS, DeltaInput, DeltaResult, ENGINES, Engine, difference};
 use crate::random;
 use crate::workspace::add_to_summary;
 
@@ -41,12 +41,12 @@ struct Tally {
     stopped: usize,
 }
 
-/// The finding of the reference, with which every engine must agree.
-fn agreed(given: &Given) -> Result<Finding, TestCaseError> {
+/// The result of the reference, with which every engine must agree.
+fn agreed(input: &DeltaInput) -> Result<DeltaResult, TestCaseError> {
     let [reference, others @ ..] = ENGINES else { panic!("the reference is the first engine") };
-    let expected = (reference.delta)(given);
+    let expected = (reference.delta)(input);
     for Engine { name, delta } in others {
-        if let Some(difference) = difference(&expected, &delta(given)) {
+        if let Some(difference) = difference(&expected, &delta(input)) {
             return Err(TestCaseError::fail(format!("{name} differs from the reference: {difference}")));
         }
     }
@@ -69,13 +69,13 @@ fn apply(table: &Table, mut state: BTreeMap<String, Json>, operations: &[Json]) 
     state
 }
 
-fn ids(finding: &Finding) -> BTreeSet<String> {
-    finding.changes().operations.iter().map(|operation| operation["id"].to_string()).collect()
+fn ids(result: &DeltaResult) -> BTreeSet<String> {
+    result.changes().operations.iter().map(|operation| operation["id"].to_string()).collect()
 }
 
 /// fp(new) = fp(old) + Σ hash − Σ previous_hash
-fn conserves(finding: &Finding) -> bool {
-    let changes = finding.changes();
+fn conserves(result: &DeltaResult) -> bool {
+    let changes = result.changes();
     let sum = |name: &str| -> i128 {
         let hashes = changes.operations.iter().filter_map(|operation| operation[name].as_str());
         hashes.map(|hash| hash.parse::<i128>().expect("a hash is a number")).sum()
@@ -92,23 +92,23 @@ fn applying_a_delta_turns_one_export_into_the_other() {
         let [first, second, third] = &tables.files;
         let old = random::export(table, &before.texts(), first);
         let new = random::export(table, &after.texts(), second);
-        let delta = agreed(&Given { table, baseline: Some(old.clone()), snapshot: new.clone() })?;
+        let delta = agreed(&DeltaInput { table, baseline: Some(old.clone()), snapshot: new.clone() })?;
 
         let changes = delta.changes();
         prop_assert_eq!([changes.inserted, changes.updated, changes.deleted], expected_counts(&before, &after));
         prop_assert!(conserves(&delta));
-        let from_nothing = |snapshot| agreed(&Given { table, baseline: None, snapshot });
+        let from_nothing = |snapshot| agreed(&DeltaInput { table, baseline: None, snapshot });
         let start = apply(table, BTreeMap::new(), &from_nothing(old.clone())?.changes().operations);
         let end = apply(table, BTreeMap::new(), &from_nothing(new.clone())?.changes().operations);
         prop_assert_eq!(apply(table, start, &changes.operations), end);
 
         let (respelled, duplicates) = after.respelled();
         let other = random::export(table, &respelled, third);
-        let again = agreed(&Given { table, baseline: Some(old), snapshot: other.clone() })?;
+        let again = agreed(&DeltaInput { table, baseline: Some(old), snapshot: other.clone() })?;
         prop_assert_eq!(ids(&again), ids(&delta));
         prop_assert_eq!(again.changes().duplicates, duplicates);
         prop_assert_eq!(again.changes().fingerprint, changes.fingerprint);
-        let unchanged = agreed(&Given { table, baseline: Some(new), snapshot: other })?;
+        let unchanged = agreed(&DeltaInput { table, baseline: Some(new), snapshot: other })?;
         prop_assert_eq!(&unchanged.changes().operations, &Vec::<Json>::new());
 
         let mut tally = tally.borrow_mut();
@@ -157,14 +157,14 @@ fn engines_reject_the_same_rows() {
             *text = random::compress(table.source.compression, text);
         }
         let (baseline, snapshot) = if damages_baseline { (parts, good) } else { (good, parts) };
-        let finding = agreed(&Given { table, baseline: Some(baseline), snapshot })?;
+        let result = agreed(&DeltaInput { table, baseline: Some(baseline), snapshot })?;
         let mut tally = tally.borrow_mut();
         tally.schemas.insert(format!("{table:?}"));
         tally.rows += sheet.len();
-        match finding {
-            Finding::Changes(changes) => tally.operations += changes.operations.len(),
-            Finding::Rejected { shown, .. } => tally.rejects += shown.len(),
-            Finding::Stopped(_) => tally.stopped += 1,
+        match result {
+            DeltaResult::Changes(changes) => tally.operations += changes.operations.len(),
+            DeltaResult::Rejected { shown, .. } => tally.rejects += shown.len(),
+            DeltaResult::Stopped(_) => tally.stopped += 1,
         }
         Ok(())
     });

@@ -8,7 +8,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use runtime::plan::Comparison;
 
-use crate::engines::{ENGINES, Given, Parts, by_reference, difference, seen};
+use crate::engines::{DeltaInput, ENGINES, Parts, difference, last_comparison, reference_delta};
 use crate::workspace::add_to_summary;
 
 /// How many pairs of exports are tried in each order.
@@ -93,13 +93,13 @@ fn check_order(order: &str, expected: impl Into<Option<Comparison>>, make: impl 
         let [before, after] = make(&mut dice);
         let [baseline, snapshot] = [&before, &after].map(|rows| export(rows, &mut dice));
         let baseline = (!before.is_empty()).then_some(baseline);
-        let given = Given { table, baseline, snapshot };
-        let wanted = by_reference(&given);
+        let input = DeltaInput { table, baseline, snapshot };
+        let wanted = reference_delta(&input);
         for native in ENGINES.iter().filter(|engine| engine.name.starts_with("native")) {
-            if let Some(difference) = difference(&wanted, &(native.delta)(&given)) {
+            if let Some(difference) = difference(&wanted, &(native.delta)(&input)) {
                 panic!("{order}, seed {seed}, {}: {difference}", native.name);
             }
-            as_expected += usize::from(native.name == "native" && seen() == expected);
+            as_expected += usize::from(native.name == "native" && last_comparison() == expected);
         }
     }
     add_to_summary(&format!("row order {order}: {as_expected} of {PAIRS} pairs compared as {expected:?}"));

@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use runtime::sink::kinesis::client::Kinesis;
 use serde_json::{Value as Json, json};
 
-use crate::deployment::{Deployment, published_here, wait};
+use crate::deployment::{Deployment, published_to_files, wait};
 use crate::pipeline::orders;
 use crate::stack::{Stack, create_registry_table};
 use crate::workspace::Workspace;
@@ -74,7 +74,7 @@ fn the_consumer_applies_each_operation_once_in_any_order_and_reports_the_first_u
     workspace.export("direct/orders/V1", &orders(0, 40, "open"));
     workspace.export("direct/orders/V2", &orders(5, 45, "open"));
     workspace.run();
-    let published = published_here(&workspace);
+    let published = published_to_files(&workspace);
     let mut lines: Vec<String> = published.values().flatten().cloned().collect();
     // Without BEGIN and END, newest first, and everything twice.
     lines.retain(|line| line.contains("\"id\":"));
@@ -121,7 +121,7 @@ fn without_aggregation_a_stock_consumer_reads_one_operation_per_record() {
     workspace.export("acme/orders/V1", &orders(0, 300, "open"));
     workspace.export("acme/orders/V2", &orders(20, 320, "open"));
     workspace.run();
-    let expected: BTreeSet<String> = published_here(&workspace).into_values().flatten().collect();
+    let expected: BTreeSet<String> = published_to_files(&workspace).into_values().flatten().collect();
     let environment: Vec<(&str, &str)> = stack.environment().to_vec();
     let output = workspace.tidemark_with_env(
         &["run", "exports", "--state", "other", "--sink", "kinesis:plain?aggregate=off"],

@@ -14,9 +14,9 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use super::{ChangeSets, Draft, fence_of, part_name};
+use crate::aws::s3::{self, S3Uri};
 use crate::aws::{Aws, token, why};
 use crate::error::{Error, IoContext as _, Result};
-use crate::aws::s3::{self, S3Uri};
 use crate::store::Version;
 
 /// How long the answer to a part may take, which is sent before: half a minute, and a second for each so many bytes.

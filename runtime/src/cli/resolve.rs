@@ -303,6 +303,7 @@ mod remote {
     use std::sync::{Arc, OnceLock};
 
     use crate::aws::Aws;
+    use crate::aws::s3::S3Uri;
     use crate::change_set::{self, ChangeSets};
     use crate::cli::resolve::Names;
     use crate::delta;
@@ -312,7 +313,6 @@ mod remote {
     use crate::name::TableKey;
     use crate::sink::Sink;
     use crate::sink::kinesis::Stream;
-    use crate::aws::s3::S3Uri;
     use crate::snapshot::s3::{S3, S3Folder};
     use crate::snapshot::{Export, Snapshots};
     use crate::store::Store;

@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::aws::Aws;
+use crate::aws::flow::start_execution;
+use crate::aws::s3::S3Uri;
 use crate::change_set;
 use crate::clock;
 use crate::engine::athena::{Athena, Statements};
@@ -15,8 +17,6 @@ use crate::error::{Error, Result};
 use crate::name::TableKey;
 use crate::run::Runner;
 use crate::sink::kinesis::Stream;
-use crate::aws::flow::start_execution;
-use crate::aws::s3::S3Uri;
 use crate::snapshot::s3::S3;
 use crate::store::dynamodb::Dynamodb;
 use crate::store::{Setting, Store};

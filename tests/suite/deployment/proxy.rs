@@ -28,7 +28,7 @@ impl Proxy {
     }
 
     /// The number of failed calls since the log was cleared, by kind of fault.
-    pub(crate) fn struck(&self) -> BTreeMap<String, usize> {
+    pub(crate) fn counts(&self) -> BTreeMap<String, usize> {
         let mut struck = BTreeMap::new();
         for call in self.calls() {
             if let Some(fault) = call["fault"].as_str() {
@@ -44,7 +44,7 @@ impl Proxy {
     }
 
     /// Clears the log of calls.
-    pub(crate) fn forget_calls(&self) {
+    pub(crate) fn clear_calls(&self) {
         request(&self.address, "DELETE", "/_rules", "");
     }
 }

@@ -16,38 +16,38 @@ use runtime::table::Table;
 use runtime::telemetry::Watch;
 use tests::reference::Changes;
 
-use crate::engines::{Finding, Given, PREVIOUS, Parts, TENANT, VERSION, operations};
+use crate::engines::{DeltaInput, DeltaResult, PREVIOUS, Parts, TENANT, VERSION, operations};
 use crate::stack::{Sandbox, Stack};
 
 /// What Athena finds in two exports.
-pub(super) fn by_athena(given: &Given) -> Finding {
+pub(super) fn by_athena(input: &DeltaInput) -> DeltaResult {
     static NUMBER: AtomicUsize = AtomicUsize::new(0);
     let _no_failures = Stack::get().without_failures();
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    let (sandbox, athena) = sandbox_with_table(given.table, number);
+    let (sandbox, athena) = sandbox_with_table(input.table, number);
     let upload = |version: &str, parts: &Parts| {
-        let key = format!("tenant-{number}/{}/{version}", given.table.name);
+        let key = format!("tenant-{number}/{}/{version}", input.table.name);
         parts.iter().for_each(|(name, bytes)| sandbox.put(&format!("{key}/{name}"), bytes));
         let place = S3Uri { bucket: sandbox.bucket.clone(), key };
         delta::whole(version.into(), Arc::new(S3Folder::new(Arc::clone(&sandbox.aws), place)))
     };
-    let exports = given.baseline.as_ref().map(|parts| upload(PREVIOUS, parts)).transpose();
-    let exports = exports.and_then(|baseline| Ok((baseline, upload(VERSION, &given.snapshot)?)));
+    let exports = input.baseline.as_ref().map(|parts| upload(PREVIOUS, parts)).transpose();
+    let exports = exports.and_then(|baseline| Ok((baseline, upload(VERSION, &input.snapshot)?)));
     let (baseline, snapshot) = match exports {
         Ok(exports) => exports,
-        Err(error) => return Finding::Stopped(error.to_string()),
+        Err(error) => return DeltaResult::Stopped(error.to_string()),
     };
     let inputs = Inputs { baseline: baseline.as_ref(), snapshot: &snapshot };
     let head = Head {
         tenant: TENANT.into(),
-        table: given.table.name.into(),
+        table: input.table.name.into(),
         version: VERSION.into(),
-        previous: given.baseline.is_some().then(|| PREVIOUS.to_owned()),
-        schema: given.table.schema_id(),
+        previous: input.baseline.is_some().then(|| PREVIOUS.to_owned()),
+        schema: input.table.schema_id(),
     };
     let mut out = Vec::new();
-    let result = compute(&athena, &Layout::new(given.table), &head, inputs, &mut out);
-    finding(result, given.table, &out)
+    let result = compute(&athena, &Layout::new(input.table), &head, inputs, &mut out);
+    delta_result(result, input.table, &out)
 }
 
 /// A database with the table, and an engine that uses it. All tables share a bucket, each with its own tenant.
@@ -70,9 +70,9 @@ fn sandbox_with_table(table: &Table, number: usize) -> (Sandbox, Athena) {
     (sandbox, athena)
 }
 
-fn finding(result: Result<Box<DeltaSummary>, Failed>, table: &Table, out: &[u8]) -> Finding {
+fn delta_result(result: Result<Box<DeltaSummary>, Failed>, table: &Table, out: &[u8]) -> DeltaResult {
     match result {
-        Ok(found) => Finding::Changes(Changes {
+        Ok(found) => DeltaResult::Changes(Changes {
             operations: operations(table, out),
             rows: found.counts.rows,
             inserted: found.counts.inserted,
@@ -82,7 +82,7 @@ fn finding(result: Result<Box<DeltaSummary>, Failed>, table: &Table, out: &[u8])
             baseline_fingerprint: found.baseline_fingerprint,
             fingerprint: found.fingerprint,
         }),
-        Err(Failed { error, .. }) => Finding::from_error(&error),
+        Err(Failed { error, .. }) => DeltaResult::from_error(&error),
     }
 }
 

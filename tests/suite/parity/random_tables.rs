@@ -15,7 +15,7 @@ use runtime::table::Table;
 
 use super::{assert_no_failures, disagreement};
 use crate::cases;
-use crate::engines::{Finding, Given, Parts, by_reference, difference};
+use crate::engines::{DeltaInput, DeltaResult, Parts, difference, reference_delta};
 use crate::properties::damage::NASTY;
 use crate::properties::tables::{Sheet, Tables, tables_with_rows};
 use crate::random::{self, FileDice};
@@ -51,7 +51,7 @@ fn random_exports() -> impl Strategy<Value = RandomExports> {
 
 impl RandomExports {
     /// The exports as files; `None` if Athena cannot read such a table.
-    fn given(&self) -> Option<Given> {
+    fn input(&self) -> Option<DeltaInput> {
         let Self { tables, nasty } = self;
         let table = for_athena(tables.schema.table());
         // Athena takes a line of one empty field for a blank line.
@@ -74,7 +74,7 @@ impl RandomExports {
             }
         }
         let baseline = random::export(table, &before.texts(), &first);
-        Some(Given { table, baseline: Some(baseline), snapshot: random::export(table, &texts, &second) })
+        Some(DeltaInput { table, baseline: Some(baseline), snapshot: random::export(table, &texts, &second) })
     }
 
     fn rows(&self) -> usize {
@@ -124,7 +124,7 @@ fn shrink(
 }
 
 /// Writes exports as a case that can be committed to tests/cases.
-fn save_as_case(given: &Given, folder: &Path) {
+fn save_as_case(input: &DeltaInput, folder: &Path) {
     let _ = fs::remove_dir_all(folder);
     let write = |name: &str, parts: &Parts| {
         fs::create_dir_all(folder.join(name)).unwrap();
@@ -140,9 +140,9 @@ fn save_as_case(given: &Given, folder: &Path) {
             fs::write(folder.join(name).join(part), bytes).unwrap();
         }
     };
-    write("after", &given.snapshot);
-    given.baseline.iter().for_each(|parts| write("before", parts));
-    fs::write(folder.join("schema.yaml"), tests::yaml::schema(given.table)).unwrap();
+    write("after", &input.snapshot);
+    input.baseline.iter().for_each(|parts| write("before", parts));
+    fs::write(folder.join("schema.yaml"), tests::yaml::schema(input.table)).unwrap();
 }
 
 /// The seed of the random tables: the 64 hex digits of `TIDEMARK_SEED`, or zeros.
@@ -163,20 +163,20 @@ fn athena_agrees_with_the_reference_on_random_tables() {
     let (seed, strategy) = (seed(), random_exports());
     let hex: String = seed.iter().map(|byte| format!("{byte:02x}")).collect();
     let mut runner = TestRunner::new_with_rng(Config::default(), TestRng::from_seed(RngAlgorithm::ChaCha, &seed));
-    let differ = |exports: &RandomExports| exports.given().and_then(|given| disagreement(&given));
+    let differ = |exports: &RandomExports| exports.input().and_then(|input| disagreement(&input));
     let (mut failures, mut tried, mut rows, mut operations, mut rejects) = (Vec::new(), 0, 0, 0, 0);
     while tried < wanted {
         let exports = strategy.new_tree(&mut runner).expect("the strategy rejects nothing").current();
-        let Some(given) = exports.given() else { continue };
+        let Some(input) = exports.input() else { continue };
         tried += 1;
         rows += exports.rows();
-        if let Some(difference) = disagreement(&given) {
+        if let Some(difference) = disagreement(&input) {
             // Shrinking takes some minutes, and one small example is usually enough.
             let is_first = failures.is_empty();
             let failing = (exports, difference);
             let (exports, difference) = if is_first { shrink(failing, differ) } else { failing };
             let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("athena-{}-{tried}", &hex[..8]));
-            save_as_case(&exports.given().expect("it failed"), &folder);
+            save_as_case(&exports.input().expect("it failed"), &folder);
             failures.push(format!(
                 "table {tried} of TIDEMARK_SEED={hex}: {difference}\nsaved as {}; copy it to tests/cases, and run with \
                  UPDATE_EXPECT=1",
@@ -184,10 +184,10 @@ fn athena_agrees_with_the_reference_on_random_tables() {
             ));
             continue;
         }
-        match by_reference(&given) {
-            Finding::Changes(changes) => operations += changes.operations.len(),
-            Finding::Rejected { totals, .. } => rejects += totals.values().sum::<u64>(),
-            Finding::Stopped(_) => {}
+        match reference_delta(&input) {
+            DeltaResult::Changes(changes) => operations += changes.operations.len(),
+            DeltaResult::Rejected { totals, .. } => rejects += totals.values().sum::<u64>(),
+            DeltaResult::Stopped(_) => {}
         }
     }
     add_to_summary(&format!(
@@ -202,9 +202,9 @@ fn a_failing_random_table_is_shrunk_and_saved_as_a_case() {
     let mut runner = TestRunner::deterministic();
     let strategy = random_exports();
     let has_operations = |exports: &RandomExports| {
-        let given = exports.given()?;
-        match by_reference(&given) {
-            Finding::Changes(changes) if !changes.operations.is_empty() => Some(String::new()),
+        let input = exports.input()?;
+        match reference_delta(&input) {
+            DeltaResult::Changes(changes) if !changes.operations.is_empty() => Some(String::new()),
             _ => None,
         }
     };
@@ -212,18 +212,18 @@ fn a_failing_random_table_is_shrunk_and_saved_as_a_case() {
     let large = candidates.find(|exports| exports.rows() > 100 && has_operations(exports).is_some()).unwrap();
     let (small, _) = shrink((large, String::new()), has_operations);
     assert!(small.rows() <= 2, "{} rows are left", small.rows());
-    let (folder, given) = (tempfile::tempdir().unwrap(), small.given().unwrap());
-    save_as_case(&given, &folder.path().join("case"));
+    let (folder, input) = (tempfile::tempdir().unwrap(), small.input().unwrap());
+    save_as_case(&input, &folder.path().join("case"));
     let saved = cases::read(&folder.path().join("case"));
-    assert_eq!(difference(&without_schema(by_reference(&given)), &without_schema(by_reference(&saved))), None);
+    assert_eq!(difference(&without_schema(reference_delta(&input)), &without_schema(reference_delta(&saved))), None);
 }
 
 /// Operations without the schema's hash, which depends on the order of the fields in its file.
-fn without_schema(mut finding: Finding) -> Finding {
-    if let Finding::Changes(changes) = &mut finding {
+fn without_schema(mut result: DeltaResult) -> DeltaResult {
+    if let DeltaResult::Changes(changes) = &mut result {
         for operation in &mut changes.operations {
             operation.as_object_mut().unwrap().remove("schema");
         }
     }
-    finding
+    result
 }

@@ -5,7 +5,7 @@ use runtime::canonical::row::{Layout, Row};
 use runtime::table::{Column, Encoding, Guards, Source, Table, Type};
 
 use super::{assert_no_failures, disagreement};
-use crate::engines::Given;
+use crate::engines::DeltaInput;
 use crate::properties::damage::NASTY;
 use crate::random;
 use crate::workspace::add_to_summary;
@@ -33,8 +33,8 @@ fn athena_parses_values_of_every_type_like_the_reference() {
             let line = |(id, text): (usize, &&str)| format!("{id},{}\n", quoted(text));
             let lines: String = texts.iter().enumerate().map(line).collect();
             let bytes = random::compress(table.source.compression, format!("id,v\n{lines}").as_bytes());
-            let given = Given { table, baseline: None, snapshot: vec![("part-0.csv.gz".into(), bytes)] };
-            failures.extend(disagreement(&given).map(|difference| format!("{ty}: {difference}")));
+            let input = DeltaInput { table, baseline: None, snapshot: vec![("part-0.csv.gz".into(), bytes)] };
+            failures.extend(disagreement(&input).map(|difference| format!("{ty}: {difference}")));
         }
     }
     add_to_summary(&format!("parity: reference, native engine and Trino read {read} texts and refuse {refused} alike"));

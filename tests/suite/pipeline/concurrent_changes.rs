@@ -6,7 +6,7 @@ use runtime::store::{Status, Store as _};
 use serde_json::{Value as Json, json};
 
 use super::{Journey, orders};
-use crate::deployment::{Deployment, published_here, wait};
+use crate::deployment::{Deployment, published_to_files, wait};
 use crate::stack::Stack;
 use crate::workspace::{Workspace, add_to_summary};
 
@@ -15,13 +15,13 @@ fn key(tenant: &str) -> TableKey {
 }
 
 /// What a local run publishes of these versions, numbered from V1.
-fn published_locally(tenant: &str, texts: &[String]) -> crate::deployment::Lines {
+fn published_locally(tenant: &str, texts: &[String]) -> crate::deployment::LinesByTable {
     let workspace = Workspace::new();
     for (number, text) in texts.iter().enumerate() {
         workspace.export(&format!("{tenant}/orders/V{}", number + 1), text);
     }
     workspace.run();
-    published_here(&workspace)
+    published_to_files(&workspace)
 }
 
 #[test]
@@ -29,12 +29,12 @@ fn a_version_that_arrives_while_the_lease_is_released_is_handled_by_the_same_exe
     let deployment = Deployment::get();
     let journey = Journey::new("latecomer");
     let failed = deployment.executions("FAILED");
-    deployment.proxy.forget_calls();
+    deployment.proxy.clear_calls();
     {
         let rule = json!({ "match": "^dynamodb UpdateItem tidemark-unlock$", "what": "delay", "seconds": 3 });
         let _faults = deployment.proxy.inject(&json!([rule]));
         journey.deliver(&deployment, 0);
-        wait("the lease is being released", || deployment.proxy.struck().contains_key("delay"));
+        wait("the lease is being released", || deployment.proxy.counts().contains_key("delay"));
         journey.deliver(&deployment, 1);
         deployment.wait_until_done([journey.path("V2").as_str()].into_iter());
     }
@@ -108,13 +108,13 @@ fn started_queries() -> usize {
 fn a_change_set_of_many_parts_is_published_in_rounds_and_each_part_resumes_where_it_stopped() {
     let deployment = Deployment::get();
     let journey = Journey::new("manyparts");
-    deployment.proxy.forget_calls();
+    deployment.proxy.clear_calls();
     {
-        let _small = deployment.with_variables("plan", &[("TIDEMARK_PART_BYTES", "4096")]);
-        let _few = deployment.with_variables("begin", &[("TIDEMARK_PARTS_AT_ONCE", "2")]);
-        let _slow = deployment.with_variables("publish", &[("TIDEMARK_ROUND_BYTES", "512")]);
+        let _small = deployment.with_environment("plan", &[("TIDEMARK_PART_BYTES", "4096")]);
+        let _few = deployment.with_environment("begin", &[("TIDEMARK_PARTS_AT_ONCE", "2")]);
+        let _slow = deployment.with_environment("publish", &[("TIDEMARK_ROUND_BYTES", "512")]);
         // A function starts nothing new in its last twenty seconds; here it has little more than these.
-        deployment.give_time("publish", 21);
+        deployment.set_timeout("publish", 21);
         // Each call is slow, so that one part needs several functions.
         let rule =
             json!({ "match": "^kinesis PutRecords tidemark-publish$", "what": "delay", "seconds": 0.4, "count": 0 });
@@ -123,7 +123,7 @@ fn a_change_set_of_many_parts_is_published_in_rounds_and_each_part_resumes_where
             journey.deliver(&deployment, version);
             deployment.wait_until_done([journey.path(["V1", "V2"][version]).as_str()].into_iter());
         }
-        deployment.give_time("publish", 900);
+        deployment.set_timeout("publish", 900);
     }
     let parts = deployment.version(&journey.path("V1")).unwrap().plan.unwrap().parts;
     assert!(parts > 4, "{parts}");

@@ -55,7 +55,7 @@ fn by_service(calls: &[Json]) -> String {
 #[test]
 fn no_operation_is_lost_or_invented_whichever_call_fails() {
     let deployment = Deployment::get();
-    deployment.proxy.forget_calls();
+    deployment.proxy.clear_calls();
     let clean = Journey::new("clean");
     clean.deliver(&deployment, 0);
     deployment.wait_for(&clean.path("V1"), Status::Succeeded);
@@ -77,14 +77,14 @@ fn no_operation_is_lost_or_invented_whichever_call_fails() {
     ];
     for (name, fault) in faults {
         let journey = Journey::new(&format!("fault{name}"));
-        deployment.proxy.forget_calls();
+        deployment.proxy.clear_calls();
         let struck = {
             let _faults = deployment.proxy.inject(&one_rule_for_each(&kinds, &fault));
             for version in 0..2 {
                 journey.deliver(&deployment, version);
                 deployment.wait_until_done([journey.path(["V1", "V2"][version]).as_str()].into_iter());
             }
-            deployment.proxy.struck()
+            deployment.proxy.counts()
         };
         journey.check(&deployment);
         add_to_summary(&format!(
@@ -105,7 +105,7 @@ fn no_operation_is_lost_or_invented_when_a_call_fails_while_athena_computes() {
             deployment.wait_until_done([journey.path(name).as_str()].into_iter());
         }
     };
-    deployment.proxy.forget_calls();
+    deployment.proxy.clear_calls();
     let clean = Journey::new("athenaclean");
     deliver(&clean);
     clean.check(&deployment);
@@ -114,7 +114,7 @@ fn no_operation_is_lost_or_invented_when_a_call_fails_while_athena_computes() {
     assert!(kinds.len() > 10, "{kinds:?}");
     for (name, fault) in [("error", json!({ "what": "error" })), ("lost", json!({ "what": "drop_after" }))] {
         let journey = Journey::new(&format!("athena{name}"));
-        deployment.proxy.forget_calls();
+        deployment.proxy.clear_calls();
         let struck = {
             let _faults = deployment.proxy.inject(&one_rule_for_each(&kinds, &fault));
             let is_lost = name == "lost";
@@ -122,7 +122,7 @@ fn no_operation_is_lost_or_invented_when_a_call_fails_while_athena_computes() {
             let _failures = Stack::get()
                 .inject_failures(&json!([failed_call("StartQueryExecution"), failed_call("GetQueryExecution")]));
             deliver(&journey);
-            deployment.proxy.struck()
+            deployment.proxy.counts()
         };
         journey.check(&deployment);
         add_to_summary(&format!(
@@ -139,7 +139,7 @@ fn the_sweeper_finishes_whichever_of_its_calls_fails() {
     let deployment = Deployment::get();
     deployment.put("sweeping/web_events/V1/part-0000.tsv.zst", b"");
     deployment.wait_for("sweeping/web_events/V1", Status::Waiting);
-    deployment.proxy.forget_calls();
+    deployment.proxy.clear_calls();
     deployment.sweep("to log its calls");
     let kinds: BTreeSet<CallKind> =
         deployment.proxy.calls().iter().filter(|call| call["caller"] == "tidemark-sweep").map(kind).collect();
@@ -167,12 +167,12 @@ fn a_step_whose_calls_keep_failing_is_retried_by_the_flow() {
         rule("^dynamodb TransactWriteItems tidemark-record$"),
         rule("^dynamodb UpdateItem tidemark-unlock$"),
     ]);
-    deployment.proxy.forget_calls();
+    deployment.proxy.clear_calls();
     {
         let _faults = deployment.proxy.inject(&rules);
         journey.deliver(&deployment, 0);
         deployment.wait_for(&journey.path("V1"), Status::Succeeded);
-        assert_eq!(deployment.proxy.struck()["error"], 35);
+        assert_eq!(deployment.proxy.counts()["error"], 35);
     }
     journey.deliver(&deployment, 1);
     deployment.wait_until_done([journey.path("V2").as_str()].into_iter());
@@ -192,7 +192,7 @@ fn a_call_that_is_never_answered_is_repeated() {
     ]);
     // Several tenants, so that the time-outs run at the same time.
     let journeys: Vec<Journey> = (0..5).map(|number| Journey::new(&format!("silence{number}"))).collect();
-    deployment.proxy.forget_calls();
+    deployment.proxy.clear_calls();
     {
         let _faults = deployment.proxy.inject(&rules);
         for version in 0..2 {
@@ -200,7 +200,7 @@ fn a_call_that_is_never_answered_is_repeated() {
             let paths: Vec<String> = journeys.iter().map(|journey| journey.path(["V1", "V2"][version])).collect();
             deployment.wait_until_done(paths.iter().map(String::as_str));
         }
-        assert_eq!(deployment.proxy.struck()["hang"], 5);
+        assert_eq!(deployment.proxy.counts()["hang"], 5);
     }
     journeys.iter().for_each(|journey| journey.check(&deployment));
     add_to_summary("pipeline: 5 calls were never answered, one in each of five steps");
@@ -211,14 +211,14 @@ fn a_delta_too_slow_for_one_function_is_computed_by_athena() {
     let deployment = Deployment::get();
     let journey = Journey::new("hasty");
     // A function stops working twenty seconds before its time-out; here it has no more than these.
-    deployment.give_time("plan", 20);
+    deployment.set_timeout("plan", 20);
     for (version, name) in ["V1", "V2"].into_iter().enumerate() {
         journey.deliver(&deployment, version);
         deployment.wait_until_done([journey.path(name).as_str()].into_iter());
         let plan = deployment.version(&journey.path(name)).unwrap().plan.unwrap();
         assert_eq!(plan.findings.comparison, Comparison::Athena, "{name}");
     }
-    deployment.give_time("plan", 900);
+    deployment.set_timeout("plan", 900);
     journey.check(&deployment);
 }
 
@@ -250,7 +250,7 @@ fn an_execution_hands_over_to_the_next_before_its_history_is_full() {
 fn only_the_records_that_a_shard_rejected_are_sent_again() {
     let deployment = Deployment::get();
     let journey = Journey::new("shards");
-    deployment.proxy.forget_calls();
+    deployment.proxy.clear_calls();
     {
         let whole = json!({ "match": "PutRecords tidemark-publish", "what": "error", "status": 400, "nth": 2, "count": 7,
             "error": "ProvisionedThroughputExceededException" });
@@ -260,8 +260,8 @@ fn only_the_records_that_a_shard_rejected_are_sent_again() {
             journey.deliver(&deployment, version);
             deployment.wait_until_done([journey.path(["V1", "V2"][version]).as_str()].into_iter());
         }
-        assert_eq!(deployment.proxy.struck()["entries"], 4);
-        let throttled = deployment.proxy.struck();
+        assert_eq!(deployment.proxy.counts()["entries"], 4);
+        let throttled = deployment.proxy.counts();
         add_to_summary(&format!("pipeline: throttled PutRecords, whole calls or single entries: {throttled:?}"));
     }
     journey.check(&deployment);
@@ -281,12 +281,12 @@ fn a_function_killed_during_its_step_is_restarted() {
     ];
     for (number, (function, call)) in steps.iter().enumerate() {
         let journey = Journey::new(&format!("killed{number}"));
-        deployment.proxy.forget_calls();
+        deployment.proxy.clear_calls();
         {
             let rule = json!({ "match": format!("^{call} tidemark-{function}$"), "what": "delay", "seconds": 2 });
             let _faults = deployment.proxy.inject(&json!([rule]));
             journey.deliver(&deployment, 0);
-            wait("the call is on its way", || deployment.proxy.struck().contains_key("delay"));
+            wait("the call is on its way", || deployment.proxy.counts().contains_key("delay"));
             assert!(kill_function(&deployment.named(function)) > 0, "{function} is not running");
             deployment.wait_for(&journey.path("V1"), Status::Succeeded);
         }
@@ -316,12 +316,12 @@ fn kill_function(function: &str) -> usize {
 fn a_step_whose_lease_expires_is_taken_over_and_writes_nothing_more() {
     let deployment = Deployment::get();
     let journey = Journey::new("expired");
-    deployment.proxy.forget_calls();
+    deployment.proxy.clear_calls();
     {
         let rule = json!({ "match": "^s3 PutObject tidemark-plan$", "what": "delay", "seconds": 8 });
         let _faults = deployment.proxy.inject(&json!([rule]));
         journey.deliver(&deployment, 0);
-        wait("the plan is on its way", || deployment.proxy.struck().contains_key("delay"));
+        wait("the plan is on its way", || deployment.proxy.counts().contains_key("delay"));
         let key = TableKey { tenant: "expired".into(), table: "orders".into() };
         let owner = || deployment.registry.state(&key).unwrap().owner;
         let first = owner().unwrap();

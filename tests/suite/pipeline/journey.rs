@@ -4,13 +4,13 @@ use runtime::name::TableKey;
 use runtime::store::Store as _;
 
 use super::{HEADER, orders};
-use crate::deployment::{Deployment, Lines, published_here, wait};
+use crate::deployment::{Deployment, LinesByTable, published_to_files, wait};
 use crate::workspace::Workspace;
 
 /// Two versions of a tenant to send through the pipeline, and what a local run publishes of them.
 pub(super) struct Journey {
     tenant: String,
-    pub(super) expected: Lines,
+    pub(super) expected: LinesByTable,
     texts: [String; 2],
 }
 
@@ -29,7 +29,7 @@ impl Journey {
         }
         let output = workspace.run();
         assert_eq!(output.status, 0, "{}", output.stdout);
-        Self { tenant: tenant.into(), expected: published_here(&workspace), texts }
+        Self { tenant: tenant.into(), expected: published_to_files(&workspace), texts }
     }
 
     pub(super) fn path(&self, version: &str) -> String {

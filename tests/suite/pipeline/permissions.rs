@@ -14,7 +14,7 @@ use crate::workspace::add_to_summary;
 fn large_exports_are_compared_by_athena_and_permissions_match_the_calls_made() {
     let deployment = Deployment::get();
     let distributed = Deployment::new("distributed", &["NativeBytes=0", "ReadBytes=1"]);
-    deployment.proxy.forget_calls();
+    deployment.proxy.clear_calls();
     let journey = Journey::from_texts("athena", [orders(0, 120, "open"), orders(5, 125, "open")]);
     for (number, version) in ["V1", "V2"].into_iter().enumerate() {
         // The second turn fails as often as the SDK tries, and is repeated from where the first one ended. Only V2 has
@@ -26,7 +26,7 @@ fn large_exports_are_compared_by_athena_and_permissions_match_the_calls_made() {
         let plan = distributed.version(&journey.path(version)).unwrap().plan.unwrap();
         assert!(plan.findings.scan.is_some_and(|scan| scan.bytes > 0), "{version} was not compared by Athena");
     }
-    assert_eq!(distributed.proxy.struck()["error"], 5);
+    assert_eq!(distributed.proxy.counts()["error"], 5);
     journey.check(&distributed);
     // No version creates tables in the catalog.
     let tables = distributed.aws.glue.get_tables().database_name("distributed").send();

@@ -7,7 +7,7 @@ use runtime::name::TableKey;
 use runtime::store::{Status, Store as _};
 use serde_json::{Value as Json, json};
 
-use crate::deployment::{Deployment, Lines, published_here, wait};
+use crate::deployment::{Deployment, LinesByTable, published_to_files, wait};
 use crate::workspace::{Workspace, add_to_summary, files};
 
 /// The files of exports by version, `TENANT/TABLE/VERSION`.
@@ -43,7 +43,7 @@ fn the_pipeline_publishes_all_samples_exactly_like_a_local_run() {
     let workspace = Workspace::new();
     let samples = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("samples/exports");
     workspace.tidemark(&["run", samples.to_str().unwrap()]);
-    let expected = published_here(&workspace);
+    let expected = published_to_files(&workspace);
     let deployment = Deployment::get();
     let versions = by_version(&samples);
     for round in rounds(&versions) {
@@ -53,7 +53,7 @@ fn the_pipeline_publishes_all_samples_exactly_like_a_local_run() {
         deployment.wait_until_done(round.iter().map(String::as_str));
     }
     let (published, _) = deployment.published("");
-    let published: Lines =
+    let published: LinesByTable =
         published.into_iter().filter(|((tenant, _), _)| ["acme", "globex"].contains(&tenant.as_str())).collect();
     assert_eq!(published.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
     for (table, lines) in &expected {

@@ -6,12 +6,12 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::Statements;
+use crate::aws::s3::{self, S3Uri};
 use crate::aws::{Aws, why};
 use crate::canonical::row::Layout;
 use crate::error::{Error, Result};
 use crate::snapshot::csv::{Dialect, Splitter};
 use crate::snapshot::part::{Inflated, check_name};
-use crate::aws::s3::{self, S3Uri};
 use crate::snapshot::{Export, Part};
 use crate::store::same_parts;
 use crate::table::Compression;

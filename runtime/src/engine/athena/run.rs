@@ -8,6 +8,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::query::{self, Query};
 use super::{Statements, Totals, Unloaded, checks, not_for_athena};
+use crate::aws::s3::{self, S3Uri};
 use crate::aws::{Aws, token};
 use crate::canonical::row::Layout;
 use crate::change_set::LineSink;
@@ -15,7 +16,6 @@ use crate::engine::{DeltaProgress, DeltaSummary, Failed, Inputs, QueryExecution,
 use crate::error::{Error, Fault, Result};
 use crate::operation::Head;
 use crate::snapshot::Export;
-use crate::aws::s3::{self, S3Uri};
 use crate::telemetry::Watch;
 
 /// How often a statement is tried that may go well another time.

@@ -5,8 +5,8 @@ use serde_json::value::RawValue;
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::error::{Error, Result};
-use crate::sink::kinesis::shards::Shards;
 use crate::sink::kinesis::kpl::{Aggregate, OVERHEAD};
+use crate::sink::kinesis::shards::Shards;
 
 /// What one call takes. Ten MiB since 2025; five were taken before, and still are everywhere.
 /// <https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html>
@@ -165,7 +165,7 @@ pub(super) fn batches(entries: Vec<Entry>) -> Vec<Vec<Entry>> {
 
 #[cfg(test)]
 mod tests {
-    use crate::sink::kinesis::batch::*;
+    use super::*;
 
     fn line(number: usize, size: usize) -> Vec<u8> {
         let text = "x".repeat(size);

@@ -363,7 +363,8 @@ impl std::fmt::Display for Name {
 mod tests {
     use aws_sdk_kinesis::types::PutRecordsResultEntry;
 
-    use crate::sink::kinesis::client::*;
+    use super::*;
+    use crate::sink::kinesis::shards;
 
     /// What a shard says of an entry: that it took it, or why not.
     fn answer(said: std::result::Result<&str, &str>) -> PutRecordsResultEntry {
@@ -378,7 +379,7 @@ mod tests {
         let answer = PutRecordsOutput::builder().set_records(Some(said.iter().map(|said| answer(*said)).collect()));
         let (mut put, mut sent) = (Put::default(), Sent::default());
         let answer = answer.build().expect("it has records");
-        put.take(entries.to_vec(), &answer, &crate::sink::kinesis::shards::halves(), &mut sent);
+        put.take(entries.to_vec(), &answer, &shards::halves(), &mut sent);
         (put, sent)
     }
 
@@ -399,7 +400,7 @@ mod tests {
     fn what_another_shard_took_is_sent_again_where_readers_look_at_the_shard() {
         let line = |number: usize| Record::of_line(format!("{{\"key\":{{\"n\":{number}}}}}").into_bytes());
         let records: Vec<Record> = (0..20).map(|number| line(number).expect("it is a line")).collect();
-        let entries = |aggregate| Packing { aggregate, most: 1 << 20 }.entries(records.clone(), &crate::sink::kinesis::shards::halves());
+        let entries = |aggregate| Packing { aggregate, most: 1 << 20 }.entries(records.clone(), &shards::halves());
         let (aggregated, plain) = (entries(true), entries(false));
         // Aggregated: the first half went where it was meant to, the second to a shard that is new.
         let (put_aggregated, _) = put(&aggregated, &[Ok("a"), Ok("c")]);

@@ -127,7 +127,7 @@ fn unpack(data: &[u8]) -> Option<Vec<Vec<u8>>> {
 mod tests {
     use proptest::prelude::*;
 
-    use crate::sink::kinesis::kpl::*;
+    use super::*;
 
     proptest! {
         #[test]

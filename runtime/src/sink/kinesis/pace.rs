@@ -33,7 +33,7 @@ impl Pace {
 
 #[cfg(test)]
 mod tests {
-    use crate::sink::kinesis::pace::*;
+    use super::*;
 
     #[test]
     fn rounds_shrink_by_half_and_grow_by_steps() {

@@ -71,7 +71,7 @@ pub(super) fn halves() -> Shards {
 mod tests {
     use aws_sdk_kinesis::types::{HashKeyRange, SequenceNumberRange};
 
-    use crate::sink::kinesis::shards::*;
+    use super::*;
 
     fn described(id: &str, first: u128, last: u128, is_closed: bool) -> Described {
         let range = HashKeyRange::builder().starting_hash_key(first.to_string()).ending_hash_key(last.to_string());
