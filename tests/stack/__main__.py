@@ -10,7 +10,10 @@ Exit status: 0 success; 1 a check failed; 2 the machine lacks something, or a se
 
 import argparse
 import os
+import select
+import signal
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -27,6 +30,9 @@ def main() -> None:
                         help="size of Trino's heap [default: TIDEMARK_TRINO_MEMORY, or 4G]")
     args = parser.parse_args()
     begun = time.monotonic()
+    if args.command == "serve" and not sys.stdin.isatty():
+        os.setpgrp()
+        threading.Thread(target=exit_with_caller, daemon=True).start()
     try:
         home = install.install()
     except install.Missing as missing:
@@ -39,6 +45,14 @@ def main() -> None:
         python = str(home / "venv/bin/python")
         script = {"serve": "servers.py", "check": "check.py"}[args.command]
         os.execv(python, [python, str(HERE / script), str(home), args.memory])
+
+
+def exit_with_caller() -> None:
+    """Kills the installation, with every process below it, when the other end of standard input is closed."""
+    poll = select.poll()
+    poll.register(0, 0)
+    poll.poll()
+    os.killpg(0, signal.SIGKILL)
 
 
 if __name__ == "__main__":
