@@ -1,7 +1,7 @@
-//! The only place where a client of AWS is built.
+//! The only place that builds AWS clients.
 //!
-//! Region, credentials and endpoints come from where Amazon's own tools look for them: `AWS_REGION`, `AWS_PROFILE`,
-//! `AWS_ENDPOINT_URL_S3` and so on. A call that fails for a reason that may pass is made five times in all.
+//! Region, credentials and endpoints come from the same sources as in Amazon's own tools: `AWS_REGION`, `AWS_PROFILE`,
+//! `AWS_ENDPOINT_URL_S3` and so on. A call that fails with a transient error is attempted five times in all.
 
 pub mod flow;
 pub mod s3;
@@ -23,14 +23,15 @@ use tokio::task::{JoinError, JoinHandle};
 
 use crate::error::{Error, Result};
 
-/// How often a call is made before it counts as failed.
-const ATTEMPTS: u32 = 5;
+/// How often a call is attempted before it fails.
+const MAX_ATTEMPTS: u32 = 5;
 
-/// How long a connection may take, and an answer to begin.
-const CONNECT: Duration = Duration::from_secs(5);
-const READ: Duration = Duration::from_secs(30);
+/// How long a connection may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the first byte of a response may take.
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Clients, and what their calls run on.
+/// Clients, and the runtime of their calls.
 #[derive(Debug)]
 pub struct Aws {
     /// Athena.
@@ -45,23 +46,23 @@ pub struct Aws {
     pub s3: aws_sdk_s3::Client,
     /// Step Functions.
     pub sfn: aws_sdk_sfn::Client,
-    calls: Handle,
-    /// The thread that moves the bytes ends when this is dropped.
-    _end: oneshot::Sender<()>,
+    runtime: Handle,
+    /// Dropping it ends the thread that drives the runtime.
+    _stop: oneshot::Sender<()>,
 }
 
 impl Aws {
-    /// Clients as the environment says.
+    /// Clients configured by the environment.
     pub fn from_environment() -> Result<Self> {
-        Self::of(|runtime| {
+        Self::new(|runtime| {
             let config = runtime.block_on(settings(aws_config::defaults(version())).load());
             (config.clone(), config)
         })
     }
 
-    /// Clients that act under a role, which this process may take.
+    /// Clients that act under a role, which this process must be allowed to assume.
     pub fn under_role(role: &str) -> Result<Self> {
-        Self::of(|runtime| {
+        Self::new(|runtime| {
             let own = runtime.block_on(settings(aws_config::defaults(version())).load());
             let role = AssumeRoleProvider::builder(role).session_name("tidemark").configure(&own);
             let role = SharedCredentialsProvider::new(runtime.block_on(role.build()));
@@ -70,9 +71,9 @@ impl Aws {
         })
     }
 
-    /// Clients of other servers than Amazon's: one address for Athena, one for everything else.
+    /// Clients of other servers than Amazon's: one address for Athena, one for all other services.
     pub fn at(athena: &str, others: &str, region: &str, (key, secret): (&str, &str)) -> Result<Self> {
-        Self::of(|runtime| {
+        Self::new(|runtime| {
             let credentials = Credentials::new(key, secret, None, None, "given");
             let loader = settings(aws_config::defaults(version())).region(Region::new(region.to_owned()));
             let loader = loader.credentials_provider(credentials);
@@ -81,14 +82,14 @@ impl Aws {
         })
     }
 
-    /// Clients of what `config` says: of Athena, and of everything else.
-    fn of(config: impl FnOnce(&tokio::runtime::Runtime) -> (SdkConfig, SdkConfig)) -> Result<Self> {
+    /// Clients with these configurations: one for Athena, one for all other services.
+    fn new(config: impl FnOnce(&tokio::runtime::Runtime) -> (SdkConfig, SdkConfig)) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| Error::aws("cannot begin to speak to AWS", error))?;
+        let runtime = runtime.map_err(|error| Error::aws("cannot start the runtime for AWS calls", error))?;
         let (athena, others) = config(&runtime);
-        // Calls are waited for on many threads at once; what moves the bytes must not be one of those.
-        let (calls, (end, is_over)) = (runtime.handle().clone(), oneshot::channel());
-        thread::spawn(move || runtime.block_on(is_over));
+        // Many threads wait for calls at once, and none of them may drive the runtime: it gets a thread of its own.
+        let (handle, (stop, stopped)) = (runtime.handle().clone(), oneshot::channel());
+        thread::spawn(move || runtime.block_on(stopped));
         Ok(Self {
             athena: aws_sdk_athena::Client::new(&athena),
             dynamodb: aws_sdk_dynamodb::Client::new(&others),
@@ -96,52 +97,52 @@ impl Aws {
             kinesis: aws_sdk_kinesis::Client::new(&others),
             s3: aws_sdk_s3::Client::new(&others),
             sfn: aws_sdk_sfn::Client::new(&others),
-            calls,
-            _end: end,
+            runtime: handle,
+            _stop: stop,
         })
     }
 
-    /// Waits for a call.
+    /// Waits for a call to finish.
     pub fn wait<T>(&self, call: impl Future<Output = T>) -> T {
-        self.calls.block_on(call)
+        self.runtime.block_on(call)
     }
 
-    /// Makes calls at the same time, and waits for all of them.
-    pub(crate) fn all<T: Send + 'static>(&self, calls: Vec<impl Future<Output = T> + Send + 'static>) -> Vec<T> {
-        let calls: Vec<_> = calls.into_iter().map(|call| self.calls.spawn(call)).collect();
+    /// Makes calls concurrently and waits for all of them. The results are in the order of the calls.
+    pub(crate) fn join_all<T: Send + 'static>(&self, calls: Vec<impl Future<Output = T> + Send + 'static>) -> Vec<T> {
+        let calls: Vec<_> = calls.into_iter().map(|call| self.runtime.spawn(call)).collect();
         let join =
             |call: JoinHandle<T>| self.wait(call).unwrap_or_else(|error: JoinError| resume_unwind(error.into_panic()));
         calls.into_iter().map(join).collect()
     }
 
-    /// Waits for up to `most`, and not always as long, so that those who failed together do not try again together.
-    pub(crate) fn rest(&self, most: Duration) {
-        let pause = most.mul_f64(fastrand::f64());
+    /// Sleeps for a random time of at most `max`, so that callers that failed together do not retry together.
+    pub(crate) fn pause_with_jitter(&self, max: Duration) {
+        let pause = max.mul_f64(fastrand::f64());
         self.wait(async { tokio::time::sleep(pause).await });
     }
 }
 
-/// 32 hex digits that nobody else has.
+/// A unique text of 32 hex digits.
 pub(crate) fn token() -> String {
     format!("{:032x}", fastrand::u128(..))
 }
 
-/// What a call failed for, in the words of each layer: the SDK's, the service's, the connection's.
-pub fn why(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut words = error.to_string();
+/// The messages of an error and its sources: the SDK's, the service's, the connection's.
+pub fn error_chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
     let mut next = error.source();
     while let Some(error) = next {
         let more = error.to_string();
-        if !words.contains(&more) {
-            words += ": ";
-            words += &more;
+        if !text.contains(&more) {
+            text += ": ";
+            text += &more;
         }
         next = error.source();
     }
-    words
+    text
 }
 
-/// How the SDK behaves: that of another day must not come with an update.
+/// The SDK's defaults, pinned so that an update of the SDK does not change them.
 fn version() -> BehaviorVersion {
     BehaviorVersion::v2026_01_12()
 }
@@ -151,9 +152,9 @@ fn settings(loader: ConfigLoader) -> ConfigLoader {
     let http = aws_smithy_http_client::Builder::new().tls_provider(provider).build_https();
     loader
         .http_client(http)
-        // Of a large object S3 has checksums of its parts only, and the SDK warns of each. What is read here is gzip, which has
-        // a checksum of its own, or is held against the length and the ETag.
+        // For a large object S3 has checksums of its parts only, and the SDK logs a warning for each read. What is read
+        // here is gzip, which has its own checksum, or is checked by length and ETag.
         .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
-        .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
-        .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT).read_timeout(READ).build())
+        .retry_config(RetryConfig::standard().with_max_attempts(MAX_ATTEMPTS))
+        .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(READ_TIMEOUT).build())
 }

@@ -1,7 +1,7 @@
-//! What lies below the state directory that nobody needs any more.
+//! Removes files below the state directory that are no longer needed.
 //!
-//! STATE/changes/TENANT/TABLE/VERSION/NAME is a change set, or what is left of one. Which of them are needed is decided
-//! from the registry alone, and never by guessing: what no record names is nobody's, once the table's lease is held.
+//! STATE/changes/TENANT/TABLE/VERSION/NAME is a change set, or what is left of one. The registry alone decides which
+//! are needed: while the table's lease is held, whatever no record names is unused.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -19,42 +19,42 @@ use crate::run::Runner;
 use crate::store::{Status, Version};
 use crate::telemetry::check_stop;
 
-/// How long a named file in STATE/work must have lain still to belong to nobody, see [`of_work`].
+/// The age at which a named file in STATE/work is abandoned, see [`remove_work_files`].
 const ABANDONED: Duration = Duration::from_secs(3600);
 
-/// What was taken away, or would be.
+/// What was removed, or would be.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Collected {
-    /// By tenant and table; those with nothing to tell are left out.
-    pub tables: Vec<OfTable>,
-    /// Temporary files that belong to nobody.
+    /// By tenant and table, without those where nothing happened.
+    pub tables: Vec<TableReport>,
+    /// Abandoned temporary files.
     pub work: Vec<Removed>,
-    /// The size of everything, in bytes.
+    /// The total size, in bytes.
     pub bytes: u64,
 }
 
-/// What was taken away of a tenant's table.
+/// What was removed of a tenant's table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct OfTable {
-    /// Whose it was.
+pub struct TableReport {
+    /// The tenant and the table.
     #[serde(flatten)]
     pub key: TableKey,
-    /// The folders.
+    /// The folders that were removed.
     pub removed: Vec<Removed>,
     /// Their size, in bytes.
     pub bytes: u64,
-    /// Who is working on the table, so that it was left alone.
+    /// The process that holds the lease; the table was skipped.
     pub locked_by: Option<String>,
-    /// Whether a version came for which no run is on its way: one that found the lease taken left it to its holder.
+    /// Whether a version arrived that no run is going to process: its run found the lease taken and left.
     pub came_meanwhile: bool,
-    /// What stopped it.
+    /// The error that stopped it.
     pub failed: Option<Failed>,
 }
 
-/// An error, told beside what was done in spite of it.
+/// An error, as part of a report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Failed {
-    /// What it says.
+    /// The message.
     pub message: String,
     /// What to do next.
     pub help: Option<String>,
@@ -62,138 +62,149 @@ pub struct Failed {
     pub fault: Fault,
 }
 
-/// Something that was taken away.
+/// A file or folder that was removed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Removed {
-    /// Where it lay, below the state directory.
+    /// Its path, relative to the state directory.
     pub path: PathBuf,
-    /// What it was.
-    pub kind: Kind,
+    /// The kind of file.
+    pub kind: RemovedKind,
     /// Its size, in bytes.
     pub bytes: u64,
 }
 
-/// What lay there.
+/// The kind of a removed file or folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Kind {
-    /// The change set that a version's record names; it is done with.
+pub enum RemovedKind {
+    /// A change set that a version's record names and that is no longer needed.
     ChangeSet,
-    /// What no record names: left by a run that was killed, or by a version that was planned anew or ended.
+    /// A file that no record names: left by a killed run, or by a version that was planned again or has ended.
     Leftover,
 }
 
-impl OfTable {
-    fn has_news(&self) -> bool {
+impl TableReport {
+    fn is_worth_reporting(&self) -> bool {
         !self.removed.is_empty() || self.locked_by.is_some() || self.came_meanwhile || self.failed.is_some()
     }
 }
 
-/// How `gc` goes about it.
+/// What `gc` is asked to do.
 #[derive(Debug, Clone, Copy)]
-pub struct How {
-    /// For how many of the newest versions that succeeded the change set stays, so that they can be replayed.
+pub struct Options {
+    /// The number of newest succeeded versions per table whose change sets are kept for `replay`.
     pub keep: usize,
-    /// Whether nothing is to be removed.
+    /// Whether to report only, and remove nothing.
     pub dry_run: bool,
 }
 
-/// Takes away what nobody needs, table by table, each under its lease. `state` is the state directory. What goes wrong with a table is told there, and
-/// does not keep the others from being looked at.
-pub fn collect(runner: &Runner, state: &Path, how: How) -> Result<Collected> {
+/// Removes what is no longer needed, table by table, each under its lease. `state` is the state directory. An error in
+/// one table is reported with that table, and the others go on.
+pub fn collect(runner: &Runner, state: &Path, options: Options) -> Result<Collected> {
     let mut collected = Collected::default();
     for (key, is_known) in tables(runner, state)? {
         check_stop()?;
-        let mut of_table = OfTable {
-            key: key.clone(),
-            removed: Vec::new(),
-            bytes: 0,
-            locked_by: None,
-            came_meanwhile: false,
-            failed: None,
-        };
-        let mut work = || of_known_or_unknown(runner, state, &key, is_known, how, &mut of_table.removed);
-        // Of what the registry does not know there is no lease, and nobody who could take one.
-        let done = if is_known { runner.with_lease(&key, |_, _| work()) } else { work().map(|()| Some(((), false))) };
-        match done {
-            Ok(Some(((), came_meanwhile))) => of_table.came_meanwhile = came_meanwhile,
-            Ok(None) => of_table.locked_by = Some(runner.holder(&key)?),
-            Err(error) => {
-                let (message, help, fault) = (error.to_string(), error.next_step().map(str::to_owned), error.fault());
-                of_table.failed = Some(Failed { message, help, fault });
-            }
-        }
-        of_table.bytes = of_table.removed.iter().map(|removed| removed.bytes).sum();
-        if of_table.has_news() {
-            collected.tables.push(of_table);
+        let report = collect_table(runner, state, &key, is_known, options)?;
+        if report.is_worth_reporting() {
+            collected.tables.push(report);
         }
     }
     check_stop()?;
-    collected.work = of_work(state, how)?;
-    let of_tables = collected.tables.iter().map(|of_table| of_table.bytes);
-    collected.bytes = of_tables.chain(collected.work.iter().map(|removed| removed.bytes)).sum();
+    collected.work = remove_work_files(state, options)?;
+    let in_tables = collected.tables.iter().map(|report| report.bytes);
+    collected.bytes = in_tables.chain(collected.work.iter().map(|removed| removed.bytes)).sum();
     Ok(collected)
+}
+
+fn collect_table(
+    runner: &Runner,
+    state: &Path,
+    key: &TableKey,
+    is_known: bool,
+    options: Options,
+) -> Result<TableReport> {
+    let mut report = TableReport {
+        key: key.clone(),
+        removed: Vec::new(),
+        bytes: 0,
+        locked_by: None,
+        came_meanwhile: false,
+        failed: None,
+    };
+    let mut remove = || remove_change_sets(runner, state, key, is_known, options, &mut report.removed);
+    // A table that the registry does not know has no lease, and no run that could take one.
+    let result = if is_known { runner.with_lease(key, |_, _| remove()) } else { remove().map(|()| Some(((), false))) };
+    match result {
+        Ok(Some(((), came_meanwhile))) => report.came_meanwhile = came_meanwhile,
+        Ok(None) => report.locked_by = Some(runner.holder(key)?),
+        Err(error) => {
+            let (message, help, fault) = (error.to_string(), error.next_step().map(str::to_owned), error.fault());
+            report.failed = Some(Failed { message, help, fault });
+        }
+    }
+    report.bytes = report.removed.iter().map(|removed| removed.bytes).sum();
+    Ok(report)
 }
 
 /// Every tenant's table that has a folder, and whether the registry knows it.
 ///
-/// The folders are listed first: a run makes its record before its folder, so that one which begins meanwhile is either
-/// known here or not seen.
+/// The folders are listed before the registry is read. A run creates its record before its folder, so a folder that is
+/// listed here has its record, if it will ever have one.
 fn tables(runner: &Runner, state: &Path) -> Result<Vec<(TableKey, bool)>> {
     let changes = state.join("changes");
     let mut keys = Vec::new();
     for tenant in folders(&changes)? {
-        let of_tenant = folders(&changes.join(&tenant))?;
-        keys.extend(of_tenant.into_iter().map(|table| TableKey { tenant: tenant.clone(), table }));
+        let tables = folders(&changes.join(&tenant))?;
+        keys.extend(tables.into_iter().map(|table| TableKey { tenant: tenant.clone(), table }));
     }
     let known: BTreeSet<TableKey> = runner.registry.tables()?.into_iter().collect();
     Ok(keys.into_iter().map(|key| (key.clone(), known.contains(&key))).collect())
 }
 
-/// Takes away what is not needed of a table, whose lease is held if the registry knows it.
-fn of_known_or_unknown(
+/// Removes a table's change sets that are not needed. If the registry knows the table, its lease is held.
+fn remove_change_sets(
     runner: &Runner,
     state: &Path,
     key: &TableKey,
     is_known: bool,
-    how: How,
+    options: Options,
     removed: &mut Vec<Removed>,
 ) -> Result<()> {
     let versions = if is_known { runner.registry.versions(key)? } else { Vec::new() };
-    let needed = needed(&versions, how.keep);
-    let home = Path::new("changes").join(&key.tenant).join(&key.table);
-    for version in folders(&state.join(&home))? {
-        for name in folders(&state.join(&home).join(&version))? {
+    let needed = needed(&versions, options.keep);
+    let table_folder = Path::new("changes").join(&key.tenant).join(&key.table);
+    for version in folders(&state.join(&table_folder))? {
+        for name in folders(&state.join(&table_folder).join(&version))? {
             if needed.contains(&(version.as_str(), name.as_str())) {
                 continue;
             }
             check_stop()?;
-            let path = home.join(&version).join(&name);
+            let path = table_folder.join(&version).join(&name);
             let folder = state.join(&path);
             let is_named = versions.iter().any(|v| v.version == version && v.changes.as_ref() == Some(&name));
-            let kind = if is_named { Kind::ChangeSet } else { Kind::Leftover };
+            let kind = if is_named { RemovedKind::ChangeSet } else { RemovedKind::Leftover };
             let bytes = size(&folder)?;
-            if !how.dry_run {
+            if !options.dry_run {
                 remove(&folder)?;
             }
             removed.push(Removed { path, kind, bytes });
         }
-        if !how.dry_run {
-            remove_empty(&state.join(&home).join(&version))?;
+        if !options.dry_run {
+            remove_empty(&state.join(&table_folder).join(&version))?;
         }
     }
-    if how.dry_run {
+    if options.dry_run {
         return Ok(());
     }
-    remove_empty(&state.join(&home))?;
+    remove_empty(&state.join(&table_folder))?;
     remove_empty(&state.join("changes").join(&key.tenant))
 }
 
-/// Version and name of every change set that must stay.
+/// Version and name of every change set that must be kept.
 fn needed(versions: &[Version], keep: usize) -> BTreeSet<(&str, &str)> {
     let mut left = keep;
     let is_needed = |version: &&Version| match version.status {
-        // A run or a decision goes on with it, whatever it has.
+        // A later run or a decision may need it.
         Status::Waiting | Status::Registered | Status::Planned | Status::Held | Status::Publishing => true,
         Status::Succeeded if left > 0 => {
             left -= 1;
@@ -205,8 +216,8 @@ fn needed(versions: &[Version], keep: usize) -> BTreeSet<(&str, &str)> {
     needed.filter_map(|version| Some((version.version.as_str(), version.changes.as_deref()?))).collect()
 }
 
-/// Takes a folder away. It loses its name first: killed in the midst of it, this leaves a leftover, never half a change
-/// set under a name that `replay` trusts.
+/// Removes a folder. It is renamed first, so that an interrupted removal never leaves half a change set under a name
+/// that `replay` trusts.
 fn remove(folder: &Path) -> Result<()> {
     let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let aside = if name.starts_with(ASIDE) { folder.into() } else { folder.with_file_name(format!("{ASIDE}{name}")) };
@@ -216,10 +227,10 @@ fn remove(folder: &Path) -> Result<()> {
     fs::remove_dir_all(&aside).at("cannot remove", &aside)
 }
 
-/// How the names of change sets begin that are being written or removed.
+/// The prefix of change sets that are being written or removed.
 const ASIDE: &str = "aside-";
 
-/// Takes a folder away if nothing is in it.
+/// Removes a folder if it is empty.
 fn remove_empty(folder: &Path) -> Result<()> {
     match fs::remove_dir(folder) {
         Err(error) if matches!(error.kind(), ErrorKind::DirectoryNotEmpty | ErrorKind::NotFound) => Ok(()),
@@ -227,39 +238,46 @@ fn remove_empty(folder: &Path) -> Result<()> {
     }
 }
 
-/// Takes temporary files away that belong to nobody.
+/// Removes abandoned temporary files.
 ///
-/// Old rows wait here while a delta is written, in files without a name (`O_TMPFILE`); only where the file system knows
-/// no such files has one a name, for the instant between its creation and its removal. So what has had a name for an hour
-/// was left by a process that was killed in that instant, or put here by somebody. Should it be in use after all, its
-/// user still has it: a file that is open outlives its name. Folders are not ours, and the folder itself stays: a run has
-/// made it and may be about to use it.
-fn of_work(state: &Path, how: How) -> Result<Vec<Removed>> {
+/// A delta keeps old rows here in files without a name (`O_TMPFILE`). On a file system without such files they have a
+/// name for the instant between creation and removal. So a file that has had a name for an hour was left by a process
+/// that was killed in that instant, or was put here by somebody. If it is in use after all, no harm is done: an open
+/// file outlives its name. Folders are never created here, and STATE/work itself stays, because a run may be about to
+/// use it.
+fn remove_work_files(state: &Path, options: Options) -> Result<Vec<Removed>> {
     let folder = state.join("work");
     let mut removed = Vec::new();
     for name in names(&folder)? {
         let path = folder.join(&name);
         let metadata = match fs::symlink_metadata(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => continue,
-            metadata => metadata.at("cannot look at", &path)?,
+            metadata => metadata.at("cannot inspect", &path)?,
         };
-        let modified = metadata.modified().at("cannot look at", &path)?.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let modified = metadata.modified().at("cannot inspect", &path)?.duration_since(UNIX_EPOCH).unwrap_or_default();
         let age = clock::now_ms() - modified.as_millis() as i64;
         if !metadata.is_file() || age < ABANDONED.as_millis() as i64 {
             continue;
         }
-        if !how.dry_run {
+        if !options.dry_run {
             fs::remove_file(&path).at("cannot remove", &path)?;
         }
-        removed.push(Removed { path: Path::new("work").join(name), kind: Kind::Leftover, bytes: metadata.len() });
+        removed.push(Removed {
+            path: Path::new("work").join(name),
+            kind: RemovedKind::Leftover,
+            bytes: metadata.len(),
+        });
     }
     Ok(removed)
 }
 
-/// The folders in a folder that can be ours, sorted; none where there is no such folder. A link is not followed.
+/// The sorted names of the folders in a folder that a run could have created; none if the folder does not exist. Links
+/// are not followed.
 fn folders(folder: &Path) -> Result<Vec<String>> {
     let mut folders = names(folder)?;
-    folders.retain(|name| is_name(name) && fs::symlink_metadata(folder.join(name)).is_ok_and(|found| found.is_dir()));
+    folders.retain(|name| {
+        is_name(name) && fs::symlink_metadata(folder.join(name)).is_ok_and(|metadata| metadata.is_dir())
+    });
     Ok(folders)
 }
 
@@ -272,12 +290,12 @@ fn names(folder: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// The size of all files in a folder.
+/// The size of all files in a folder, in bytes.
 fn size(folder: &Path) -> Result<u64> {
     let mut bytes = 0;
     for name in names(folder)? {
         let path = folder.join(name);
-        bytes += fs::symlink_metadata(&path).at("cannot look at", &path)?.len();
+        bytes += fs::symlink_metadata(&path).at("cannot inspect", &path)?.len();
     }
     Ok(bytes)
 }

@@ -140,16 +140,25 @@ pub(crate) fn excerpt(text: &[u8], pii: bool) -> String {
     format!("`{cut}{more}`")
 }
 
-/// Says to people why a text is not a value of its column.
+/// Says to people why a text is not a value of its column: `` `12,50` is not a decimal(12,2)``.
 pub(crate) fn explain(column: &Column, text: &[u8], reason: Reason) -> String {
+    let mismatch = mismatch(column, reason);
+    match reason {
+        Reason::NullKey | Reason::NullValue => mismatch,
+        _ => format!("{} {mismatch}", excerpt(text, column.pii)),
+    }
+}
+
+/// The same without the text: `is not a decimal(12,2)`.
+pub(crate) fn mismatch(column: &Column, reason: Reason) -> String {
     let article = column.ty.article();
     match reason {
         Reason::NullKey => "the key is NULL".into(),
         Reason::NullValue => "NULL in a column that is not nullable".into(),
-        Reason::NotUtf8 => format!("{} is not UTF-8", excerpt(text, column.pii)),
+        Reason::NotUtf8 => "is not UTF-8".into(),
         _ => match column.format {
-            Some(format) => format!("{} is not {article} {} like `{format}`", excerpt(text, column.pii), column.ty),
-            None => format!("{} is not {article} {}", excerpt(text, column.pii), column.ty),
+            Some(format) => format!("is not {article} {} like `{format}`", column.ty),
+            None => format!("is not {article} {}", column.ty),
         },
     }
 }

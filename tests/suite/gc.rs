@@ -149,7 +149,7 @@ fn gc_keeps_the_change_sets_of_unfinished_versions() {
 }
 
 #[test]
-fn gc_removes_the_leftovers_of_killed_runs() {
+fn gc_removes_what_killed_runs_left_behind() {
     for breakpoint in [Breakpoint::Planning, Breakpoint::ChangesDurable] {
         let workspace = Workspace::new();
         workspace.export("acme/test_table/V1", &rows(1..=200));
@@ -181,7 +181,7 @@ fn gc_removes_rejected_and_superseded_change_sets() {
 }
 
 /// Adds leftovers of tables that are not in the registry, and entries that are not Tidemark's.
-fn add_leftovers_and_foreign_entries(workspace: &Workspace) {
+fn add_unnamed_and_foreign_entries(workspace: &Workspace) {
     let changes = workspace.path(".tidemark/changes");
     workspace.write(".tidemark/changes/acme/test_table/V1/aside-99/part-00000.ndjson.gz", b"x");
     workspace.write(".tidemark/changes/acme/test_table/V99/0123-7/part-00000.ndjson.gz", b"x");
@@ -208,7 +208,7 @@ fn removed<'a>(report: &'a Value, kind: &str) -> Vec<&'a str> {
 fn gc_leaves_foreign_files_alone() {
     let workspace = workspace();
     let changes = workspace.path(".tidemark/changes");
-    add_leftovers_and_foreign_entries(&workspace);
+    add_unnamed_and_foreign_entries(&workspace);
     let output = workspace.tidemark(&["gc", "--keep", "1", "--format", "json"]);
     let report: Value = serde_json::from_str(&output.stdout).unwrap();
     assert_eq!(report["dry_run"], json!(false));
@@ -274,7 +274,7 @@ fn gc_does_not_disturb_a_run_in_progress() {
         let run = StoppedProcess::start(&workspace, &["run", "exports"], breakpoint, 1).unwrap();
         let before = files(&workspace.path(".tidemark/changes"));
         let output = gc(&workspace, "0");
-        assert!(output.stdout.contains("is working on it; left alone"), "{breakpoint:?}: {}", output.stdout);
+        assert!(output.stdout.contains("skipped: locked by "), "{breakpoint:?}: {}", output.stdout);
         assert_eq!(files(&workspace.path(".tidemark/changes")), before, "{breakpoint:?}");
         assert_eq!(run.resume().status, 0, "{breakpoint:?}");
         assert_eq!(workspace.published("acme/test_table/V1").len(), 202, "{breakpoint:?}");
@@ -290,7 +290,7 @@ fn gc_reports_a_version_that_arrives_while_it_holds_the_lease() {
     let output = workspace.run();
     assert!(output.stdout.contains("is working on it"), "{}", output.stdout);
     let output = gc.resume();
-    assert!(output.stdout.contains("a version came meanwhile; run again"), "{}", output.stdout);
+    assert!(output.stdout.contains("a version arrived meanwhile; run `tidemark run`"), "{}", output.stdout);
     assert_eq!(workspace.run().status, 0);
     assert_eq!(workspace.statuses("acme/test_table")["V8"], "SUCCEEDED");
 }

@@ -1,12 +1,12 @@
 //! Input can be hostile and output can be private: links, special files, names that try to escape, file modes, secrets,
-//! leftovers and terminal escape sequences.
+//! temporary files and terminal escape sequences.
 
-mod leftovers;
 mod links;
 mod modes;
 mod names;
 mod secrets;
 mod special;
+mod temporary_files;
 mod terminal;
 
 use std::collections::BTreeMap;

@@ -121,7 +121,7 @@ fn a_held_version_stays_held_and_cannot_be_approved_while_a_resync_is_pending() 
     assert_eq!(workspace.statuses("acme/test_table")["V2"], "HELD");
     let output = workspace.tidemark(&["approve", "acme/test_table/V2", hash]);
     assert_eq!(output.status, 1);
-    assert!(output.stderr.contains("a resync was asked for since it was planned"), "{}", output.stderr);
+    assert!(output.stderr.contains("a resync was requested after it was planned"), "{}", output.stderr);
     // The next version is published in full, and supersedes the held one.
     workspace.export("acme/test_table/V3", &rows(1..=199, 1));
     assert_eq!(workspace.run().status, 0);

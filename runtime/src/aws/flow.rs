@@ -1,12 +1,12 @@
 //! The state machine that runs the flow on AWS.
 
-use super::{Aws, why};
+use super::{Aws, error_chain};
 use crate::canonical::row_bytes::hash_texts;
 use crate::error::{Error, Result};
 use crate::name::TableKey;
 
-/// Starts an execution of the flow for a table. For the same reason, such as a version and its attempt, it is started once; a
-/// registry that is made anew has reasons of its own.
+/// Starts an execution of the flow for a table, once per reason, such as a version and its attempt. The name of the
+/// execution includes the registry's id, so a new registry starts its own executions.
 pub(crate) fn start_execution(
     aws: &Aws,
     machine: &str,
@@ -19,9 +19,9 @@ pub(crate) fn start_execution(
     let call = aws.sfn.start_execution().state_machine_arn(machine).name(name).input(input.to_string());
     match aws.wait(call.send()) {
         Ok(_) => Ok(()),
-        // It runs, or ran: what it was to do, it does or did.
+        // It is running or has run, so its work is being done.
         Err(error) if error.as_service_error().is_some_and(|error| error.is_execution_already_exists()) => Ok(()),
-        Err(error) => Err(Error::aws(format!("cannot start the flow of {key}"), why(&error))
-            .help("look at the state machine and the right to start it; the sweeper tries again")),
+        Err(error) => Err(Error::aws(format!("cannot start the flow of {key}"), error_chain(&error))
+            .help("check the state machine and the permission to start it; the sweeper tries again")),
     }
 }

@@ -1,4 +1,4 @@
-//! Objects in S3: listed, read, removed.
+//! Lists, reads and removes objects in S3.
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -10,29 +10,30 @@ use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use bytes::Bytes;
 
-use super::{Aws, why};
+use super::{Aws, error_chain};
 use crate::error::{Error, Result};
 
-/// How many objects one call removes. <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html>
-const REMOVED_AT_ONCE: usize = 1000;
+/// The largest number of objects that one call removes.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html>
+const MAX_REMOVED: usize = 1000;
 
-/// How often the connection may break while an object is read.
-const TRIES: u32 = 5;
+/// How often reading an object may be resumed after the connection breaks.
+const MAX_RESUMES: u32 = 5;
 
-/// A place in S3.
+/// A bucket and a key or key prefix in S3.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct S3Uri {
     /// The bucket.
     pub bucket: String,
-    /// The key, or the first part of keys.
+    /// The key, or a prefix of keys.
     pub key: String,
 }
 
 impl S3Uri {
-    /// A place from `s3://BUCKET` or `s3://BUCKET/KEY`.
+    /// Parses `s3://BUCKET` or `s3://BUCKET/KEY`.
     pub fn parse(uri: &str) -> Option<Self> {
-        let rest = uri.strip_prefix("s3://")?;
-        let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
+        let path = uri.strip_prefix("s3://")?;
+        let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
         (!bucket.is_empty()).then(|| Self { bucket: bucket.into(), key: key.into() })
     }
 
@@ -41,75 +42,76 @@ impl S3Uri {
         format!("s3://{}/{}", self.bucket, self.key)
     }
 
-    /// The same place, further down.
-    pub fn join(&self, rest: &str) -> Self {
-        let above = self.key.trim_end_matches('/');
-        let key = if above.is_empty() { rest.to_owned() } else { format!("{above}/{rest}") };
+    /// Appends a path to the key, after a slash.
+    pub fn join(&self, path: &str) -> Self {
+        let prefix = self.key.trim_end_matches('/');
+        let key = if prefix.is_empty() { path.to_owned() } else { format!("{prefix}/{path}") };
         Self { bucket: self.bucket.clone(), key }
     }
 }
 
-/// An object that is read from its beginning to its end. Where the connection breaks it goes on behind the last byte, as
-/// long as the object is the same.
+/// An object that is read from start to end. If the connection breaks, reading resumes after the last byte, provided
+/// that the object has not changed.
 pub(crate) struct Object {
     aws: Arc<Aws>,
-    place: S3Uri,
+    uri: S3Uri,
     etag: Option<String>,
     size: Option<u64>,
     body: ByteStream,
-    /// What came and was not read yet.
-    piece: Bytes,
-    /// How many bytes came.
-    done: u64,
-    /// How often the connection may break from here on.
-    tries: u32,
+    /// Bytes that were received but not read yet.
+    buffered: Bytes,
+    /// The number of bytes received.
+    received: u64,
+    /// How often reading may still be resumed.
+    resumes: u32,
 }
 
 impl Object {
-    pub(crate) fn open(aws: Arc<Aws>, place: S3Uri) -> Result<Self> {
-        let call = aws.s3.get_object().bucket(&place.bucket).key(&place.key).send();
+    pub(crate) fn open(aws: Arc<Aws>, uri: S3Uri) -> Result<Self> {
+        let call = aws.s3.get_object().bucket(&uri.bucket).key(&uri.key).send();
         let object = match aws.wait(call) {
-            Err(error) if is_gone(&aws, &place, &error) => {
-                return Err(Error::refused(place.uri(), "it was taken away after it was found")
+            Err(error) if is_gone(&aws, &uri, &error) => {
+                return Err(Error::refused(uri.uri(), "it was removed after it was listed")
                     .help("deliver it again, then run again"));
             }
-            opened => opened.map_err(|error| failed("cannot read", &place, &error))?,
+            opened => opened.map_err(|error| failed("cannot read", &uri, &error))?,
         };
         let size = object.content_length.and_then(|size| u64::try_from(size).ok());
         let (etag, body) = (object.e_tag, object.body);
-        Ok(Self { aws, place, etag, size, body, piece: Bytes::new(), done: 0, tries: TRIES })
+        Ok(Self { aws, uri, etag, size, body, buffered: Bytes::new(), received: 0, resumes: MAX_RESUMES })
     }
 
-    /// The next bytes; none at the end.
+    /// The next bytes; empty at the end.
     fn next(&mut self) -> Result<Bytes> {
         loop {
             let error = match self.aws.wait(self.body.next()) {
                 None => return Ok(Bytes::new()),
-                Some(Ok(piece)) => {
-                    self.done += piece.len() as u64;
-                    return Ok(piece);
+                Some(Ok(bytes)) => {
+                    self.received += bytes.len() as u64;
+                    return Ok(bytes);
                 }
-                // Behind the last byte there is nothing that could be asked for.
-                Some(Err(_)) if self.size == Some(self.done) => return Ok(Bytes::new()),
+                // After the last byte there is no range left to request.
+                Some(Err(_)) if self.size == Some(self.received) => return Ok(Bytes::new()),
                 Some(Err(error)) => error,
             };
-            self.tries = self.tries.checked_sub(1).ok_or_else(|| failed("cannot read", &self.place, &error))?;
-            let range = format!("bytes={}-", self.done);
-            let call = self.aws.s3.get_object().bucket(&self.place.bucket).key(&self.place.key);
+            self.resumes = self.resumes.checked_sub(1).ok_or_else(|| failed("cannot read", &self.uri, &error))?;
+            let range = format!("bytes={}-", self.received);
+            let call = self.aws.s3.get_object().bucket(&self.uri.bucket).key(&self.uri.key);
             let call = call.range(range).set_if_match(self.etag.clone()).send();
-            let object = self.aws.wait(call).map_err(|error| failed("cannot go on reading", &self.place, &error))?;
+            let object = self.aws.wait(call).map_err(|error| failed("cannot resume reading", &self.uri, &error))?;
             self.body = object.body;
         }
     }
 }
 
-/// Whether an object is not there. To whom may list only some of the bucket, S3 says that it is forbidden.
+/// Returns whether an object does not exist. S3 reports access denied instead to callers that may not list the whole
+/// bucket.
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html>
-fn is_gone(aws: &Aws, place: &S3Uri, error: &SdkError<GetObjectError>) -> bool {
+fn is_gone(aws: &Aws, uri: &S3Uri, error: &SdkError<GetObjectError>) -> bool {
     match error.as_service_error() {
         Some(GetObjectError::NoSuchKey(_)) => true,
         Some(other) if other.code() == Some("AccessDenied") => {
-            keys(aws, place).is_ok_and(|found| found.iter().all(|(key, ..)| *key != place.key))
+            keys(aws, uri).is_ok_and(|keys| keys.iter().all(|(key, ..)| *key != uri.key))
         }
         _ => false,
     }
@@ -117,11 +119,11 @@ fn is_gone(aws: &Aws, place: &S3Uri, error: &SdkError<GetObjectError>) -> bool {
 
 impl Read for Object {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.piece.is_empty() {
-            self.piece = self.next().map_err(io::Error::other)?;
+        if self.buffered.is_empty() {
+            self.buffered = self.next().map_err(io::Error::other)?;
         }
-        let length = buffer.len().min(self.piece.len());
-        buffer[..length].copy_from_slice(&self.piece.split_to(length));
+        let length = buffer.len().min(self.buffered.len());
+        buffer[..length].copy_from_slice(&self.buffered.split_to(length));
         Ok(length)
     }
 }
@@ -144,14 +146,14 @@ pub(crate) fn keys(aws: &Aws, prefix: &S3Uri) -> Result<Vec<(String, u64, String
     Ok(keys)
 }
 
-/// The names of the objects directly below a place, as files are below a folder.
+/// The names of the objects below a prefix, relative to it.
 pub fn names(aws: &Aws, folder: &S3Uri) -> Result<Vec<String>> {
     let prefix = folder.join("");
     let keys = keys(aws, &prefix)?.into_iter();
     Ok(keys.filter_map(|(key, ..)| Some(key.strip_prefix(&prefix.key)?.to_owned())).collect())
 }
 
-/// The names that stand directly below a place, as folders do.
+/// The names directly below a prefix that are prefixes themselves, like subfolders.
 pub fn folders(aws: &Aws, folder: &S3Uri) -> Result<Vec<String>> {
     let prefix = folder.join("");
     let call = aws.s3.list_objects_v2().bucket(&prefix.bucket).prefix(&prefix.key).delimiter("/");
@@ -159,52 +161,54 @@ pub fn folders(aws: &Aws, folder: &S3Uri) -> Result<Vec<String>> {
     let mut names = Vec::new();
     while let Some(page) = aws.wait(pages.next()) {
         let page = page.map_err(|error| failed("cannot list", &prefix, &error))?;
-        let found = page.common_prefixes().iter().filter_map(|found| found.prefix());
-        names.extend(found.filter_map(|found| Some(found.strip_prefix(&prefix.key)?.trim_end_matches('/').to_owned())));
+        let prefixes = page.common_prefixes().iter().filter_map(|common| common.prefix());
+        names
+            .extend(prefixes.filter_map(|name| Some(name.strip_prefix(&prefix.key)?.trim_end_matches('/').to_owned())));
     }
     Ok(names)
 }
 
-/// The first bytes of an object, as many as there are up to `most`.
-pub fn beginning(aws: &Aws, place: &S3Uri, most: u64) -> Result<Vec<u8>> {
-    let range = format!("bytes=0-{}", most - 1);
-    let call = aws.s3.get_object().bucket(&place.bucket).key(&place.key).range(range).send();
-    let object = aws.wait(call).map_err(|error| failed("cannot read", place, &error))?;
-    let body = aws.wait(object.body.collect()).map_err(|error| failed("cannot read", place, &error))?;
+/// The first bytes of an object, at most `max_bytes`.
+pub fn beginning(aws: &Aws, uri: &S3Uri, max_bytes: u64) -> Result<Vec<u8>> {
+    let range = format!("bytes=0-{}", max_bytes - 1);
+    let call = aws.s3.get_object().bucket(&uri.bucket).key(&uri.key).range(range).send();
+    let object = aws.wait(call).map_err(|error| failed("cannot read", uri, &error))?;
+    let body = aws.wait(object.body.collect()).map_err(|error| failed("cannot read", uri, &error))?;
     Ok(body.into_bytes().to_vec())
 }
 
-/// Opens an object to be read.
-pub fn open(aws: &Arc<Aws>, place: &S3Uri) -> Result<impl Read + use<>> {
-    Object::open(Arc::clone(aws), place.clone())
+/// Opens an object for reading.
+pub fn open(aws: &Arc<Aws>, uri: &S3Uri) -> Result<impl Read + use<>> {
+    Object::open(Arc::clone(aws), uri.clone())
 }
 
-/// Removes an object, or every object below a place.
+/// Removes every object whose key starts with a prefix.
 pub fn remove(aws: &Aws, prefix: &S3Uri) -> Result<()> {
     let keys = keys(aws, prefix)?;
-    for keys in keys.chunks(REMOVED_AT_ONCE) {
+    for keys in keys.chunks(MAX_REMOVED) {
         let objects = keys.iter().filter_map(|(key, ..)| ObjectIdentifier::builder().key(key).build().ok());
         let delete = Delete::builder().set_objects(Some(objects.collect())).quiet(true).build();
-        let delete = delete.map_err(|error| Error::aws("cannot remove what a statement left", error))?;
+        let delete = delete.map_err(|error| Error::aws("cannot remove the results of a query", error))?;
         let call = aws.s3.delete_objects().bucket(&prefix.bucket).delete(delete).send();
         let removed = aws.wait(call).map_err(|error| failed("cannot remove", prefix, &error))?;
         if let Some(error) = removed.errors().first() {
-            let place = S3Uri { bucket: prefix.bucket.clone(), key: error.key().unwrap_or_default().into() };
+            let uri = S3Uri { bucket: prefix.bucket.clone(), key: error.key().unwrap_or_default().into() };
             return Err(Error::aws(
-                format!("cannot remove {}", place.uri()),
-                error.message().unwrap_or("S3 does not say why"),
+                format!("cannot remove {}", uri.uri()),
+                error.message().unwrap_or("S3 gave no reason"),
             ));
         }
     }
     Ok(())
 }
 
-pub(crate) fn failed<E: std::error::Error + 'static>(doing: &str, place: &S3Uri, error: &E) -> Error {
-    Error::aws(format!("{doing} {}", place.uri()), why(error))
+/// The error of a failed call. `action` reads like `cannot read`.
+pub(crate) fn failed<E: std::error::Error + 'static>(action: &str, uri: &S3Uri, error: &E) -> Error {
+    Error::aws(format!("{action} {}", uri.uri()), error_chain(error))
         .help("check the name, the region and the permissions, then run again")
 }
 
-/// A place as a path, for errors that name a file.
-pub(crate) fn shown(place: &S3Uri) -> PathBuf {
-    Path::new(&place.uri()).into()
+/// A URI as a path, for errors that name a file.
+pub(crate) fn shown(uri: &S3Uri) -> PathBuf {
+    Path::new(&uri.uri()).into()
 }

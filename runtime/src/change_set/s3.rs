@@ -15,7 +15,7 @@ use flate2::write::GzEncoder;
 
 use super::{ChangeSets, Draft, fence_in, part_name};
 use crate::aws::s3::{self, S3Uri};
-use crate::aws::{Aws, token, why};
+use crate::aws::{Aws, error_chain, token};
 use crate::error::{Error, IoContext as _, Result};
 use crate::store::Version;
 
@@ -123,7 +123,7 @@ impl Draft for Upload {
             .config_override(Config::new().timeout_config(TimeoutConfig::builder().read_timeout(timeout).build()));
         match self.aws.wait(call.send()) {
             Ok(_) => Ok(()),
-            Err(error) => Err(Error::aws(format!("cannot write {}", uri.uri()), why(&error))
+            Err(error) => Err(Error::aws(format!("cannot write {}", uri.uri()), error_chain(&error))
                 .help("check the bucket and the permission to write to it; the next run plans the version again")
                 .caused_by(error)),
         }

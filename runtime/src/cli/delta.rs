@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::{Format, FormatArgs, LimitArgs};
 use crate::change_set::LineSink;
+use crate::cli::args::{EngineArgs, Format, FormatArgs, LimitArgs};
 use crate::cli::lookup::{checked_name, find_table};
 use crate::cli::output::{self, count};
-use crate::cli::resolve::{self, EngineArgs};
+use crate::cli::resolve;
 use crate::delta::Delta;
 use crate::engine::athena::Statements;
 use crate::error::{Fault, IoContext as _, Result};
@@ -21,29 +21,29 @@ use crate::telemetry::{self, Progress, Watch};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  cargo tidemark delta orders old.csv.gz new.csv.gz             operations of a single-file export
-  cargo tidemark delta ledger_entries V1/ V2/ -o ops.ndjson     of exports of several parts
-  cargo tidemark delta orders none new.csv.gz | head -1         every row an INSERT
+  cargo tidemark delta orders old.csv.gz new.csv.gz             two exports of one file each
+  cargo tidemark delta ledger_entries V1/ V2/ -o ops.ndjson     two exports of several parts, to a file
+  cargo tidemark delta orders none new.csv.gz | head -1         every row as an INSERT
 
-One JSON object a line, with sequence 0, in no particular order.
+Prints one JSON object per line, with sequence 0, in no particular order.
 Counts go to stderr; with -o FILE and --format json they go to stdout.")]
 pub(super) struct DeltaArgs {
-    /// The table both exports belong to.
+    /// The table of both exports.
     table: String,
     /// The older export: a file, a folder of parts, s3://BUCKET/TENANT/TABLE/VERSION, or `none`.
     baseline: String,
     /// The newer export: a file, a folder of parts, or s3://BUCKET/TENANT/TABLE/VERSION.
     snapshot: PathBuf,
-    /// Where operations go: a file, which appears when it is whole, or `-` for stdout.
+    /// File for the operations, which appears once it is complete, or `-` for stdout.
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     output: String,
-    /// The tenant that operations name.
+    /// Tenant to name in the operations.
     #[arg(long, default_value = "-")]
     tenant: String,
-    /// The version that operations name.
+    /// Version to name in the operations.
     #[arg(long, default_value = "snapshot")]
     version: String,
-    /// The previous version that operations name.
+    /// Previous version to name in the operations.
     #[arg(long, default_value = "baseline")]
     previous: String,
     #[command(flatten)]
@@ -60,7 +60,7 @@ pub(super) fn delta(
     statements: &'static [Statements],
 ) -> Result<Option<Fault>> {
     let table = find_table(tables, &args.table)?;
-    // `-` is what stands for a tenant when none is told.
+    // The default is not a valid name.
     let tenant = if args.tenant == "-" { args.tenant.clone() } else { checked_name("tenant", &args.tenant)? };
     let baseline = (args.baseline != "none").then_some(Path::new(&args.baseline));
     let delta = Delta {
@@ -91,35 +91,36 @@ fn to_stream(delta: &Delta, stream: impl Write, path: &Path, watch: &Watch) -> R
     Ok(plan)
 }
 
-/// Writes aside, and renames when it is whole. A fifo or a device, such as `/dev/null`, must not be renamed over.
+/// Writes to a temporary file and renames it once it is complete. A fifo or a device, such as `/dev/null`, is written
+/// to directly: a rename would replace it.
 fn to_file(delta: &Delta, path: &Path, watch: &Watch) -> Result<Plan> {
-    if fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir()) {
+    if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir()) {
         let stream = File::options().write(true).open(path).at("cannot open", path)?;
         return to_stream(delta, stream, path, watch);
     }
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let aside = path.with_file_name(format!(".{name}.{}", std::process::id()));
+    let temporary = path.with_file_name(format!(".{name}.{}", std::process::id()));
     let write = || {
-        let out = BufWriter::with_capacity(256 << 10, File::create_new(&aside).at("cannot create", path)?);
-        let mut file = LinesOf { path, out };
+        let out = BufWriter::with_capacity(256 << 10, File::create_new(&temporary).at("cannot create", path)?);
+        let mut file = LineFile { path, out };
         let plan = delta.run_into(&mut file, watch)?;
         file.out.flush().at("cannot write", path)?;
-        fs::rename(&aside, path).at("cannot rename into", path)?;
+        fs::rename(&temporary, path).at("cannot rename into", path)?;
         Ok(plan)
     };
     write().inspect_err(|_| {
-        // The error that is on its way says more than one about the leftover would.
-        let _ = fs::remove_file(&aside);
+        // The first error says more than a failure to remove the file would.
+        let _ = fs::remove_file(&temporary);
     })
 }
 
-/// A file of operations.
-struct LinesOf<'a> {
+/// A file of operations, one per line.
+struct LineFile<'a> {
     path: &'a Path,
     out: BufWriter<File>,
 }
 
-impl LineSink for LinesOf<'_> {
+impl LineSink for LineFile<'_> {
     fn write(&mut self, line: &[u8]) -> Result<()> {
         self.out.write_all(line).at("cannot write", self.path)
     }
@@ -134,7 +135,7 @@ fn summarise(args: &DeltaArgs, plan: &Plan) -> Result<()> {
     match args.format.format {
         Format::Json if args.output != "-" => output::print_json(plan),
         Format::Json => {
-            eprintln!("{}", serde_json::to_string(plan).expect("a plan has string keys only"));
+            eprintln!("{}", serde_json::to_string(plan).expect("every map has string keys"));
             Ok(())
         }
         Format::Text => {

@@ -1,19 +1,18 @@
-//! `tidemark gc`: takes away what nobody needs any more.
+//! `tidemark gc`: removes what is no longer needed.
 
 use clap::Args;
 use serde::Serialize;
 
-use super::{Format, FormatArgs};
+use crate::cli::args::{Format, FormatArgs, OutArgs, StateArgs};
 use crate::cli::output::{self, count, plural};
-use crate::cli::resolve::{OutArgs, StateArgs};
 use crate::engine::Limits;
 use crate::error::{Fault, Result};
-use crate::gc::{self, Collected, How, Kind, OfTable, Removed};
+use crate::gc::{self, Collected, Options, Removed, RemovedKind, TableReport};
 use crate::snapshot::local::Local;
 use crate::table::Table;
 use crate::telemetry;
 
-/// How many versions of a table can still be replayed, unless told.
+/// How many versions of a table can be replayed by default.
 const KEEP: usize = 10;
 
 #[derive(Debug, Args)]
@@ -23,14 +22,14 @@ Examples:
   cargo tidemark gc                keep what `replay` needs for the ten newest versions of each table
   cargo tidemark gc --keep 0       keep only what a run or a decision still needs
 
-Removes change sets of versions that are done with, and what killed runs left. What a version needs
-that is PLANNED, HELD or PUBLISHING always stays; exports and published files are never touched. A
-table that somebody is working on is left alone, and told.")]
+Removes change sets of finished versions, and what killed runs left behind. Whatever a PLANNED, HELD or
+PUBLISHING version needs is kept; exports and published files are never touched. Locked tables are
+skipped and listed.")]
 pub(super) struct GcArgs {
-    /// For how many of the newest published versions of each table the change set stays.
+    /// Number of newest published versions of each table whose change sets are kept.
     #[arg(long, value_name = "N", default_value_t = KEEP)]
     keep: usize,
-    /// Only show what would be removed.
+    /// Show what would be removed, and remove nothing.
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
@@ -49,10 +48,11 @@ struct Report<'a> {
 pub(super) fn gc(args: &GcArgs, tables: &'static [&'static Table]) -> Result<Option<Fault>> {
     let state = args.state.local_folder()?;
     telemetry::listen_for_ctrl_c();
-    // No export is looked at: they may lie on a disk that is not there today.
+    // No export is read, so their folder need not exist: it may be on a disk that is not mounted.
     let exports = Box::new(Local::new(&state)?);
-    let runner = args.state.runner_of(args.state.registry()?, exports, &OutArgs::none(), tables, Limits::default())?;
-    let collected = gc::collect(&runner, &state, How { keep: args.keep, dry_run: args.dry_run })?;
+    let registry = args.state.registry()?;
+    let runner = args.state.runner_for(registry, exports, &OutArgs::unused(), tables, Limits::default())?;
+    let collected = gc::collect(&runner, &state, Options { keep: args.keep, dry_run: args.dry_run })?;
     match args.format.format {
         Format::Json => output::print_json(&Report { dry_run: args.dry_run, collected: &collected })?,
         Format::Text => output::print(&text(&collected, args.dry_run))?,
@@ -60,14 +60,14 @@ pub(super) fn gc(args: &GcArgs, tables: &'static [&'static Table]) -> Result<Opt
     let failed = || collected.tables.iter().filter_map(|table| Some((&table.key, table.failed.as_ref()?)));
     for (key, failed) in failed() {
         eprintln!();
-        output::complain(&format!("{key}: {}", failed.message), None, failed.help.as_deref());
+        output::report(&format!("{key}: {}", failed.message), None, failed.help.as_deref());
     }
     Ok(failed().map(|(_, failed)| failed.fault).max_by_key(|fault| *fault == Fault::Machine))
 }
 
 fn text(collected: &Collected, dry_run: bool) -> String {
-    let of_tables = || collected.tables.iter().flat_map(|table| &table.removed);
-    let all: Vec<&Removed> = of_tables().chain(&collected.work).collect();
+    let in_tables = collected.tables.iter().flat_map(|table| &table.removed);
+    let all: Vec<&Removed> = in_tables.chain(&collected.work).collect();
     let verb = if dry_run { "would be removed" } else { "removed" };
     let mut total = match all.is_empty() {
         true => format!("nothing {}", if dry_run { "would be removed" } else { "to remove" }),
@@ -85,25 +85,32 @@ fn text(collected: &Collected, dry_run: bool) -> String {
     output::grid(&["tenant", "table", "change sets", "leftovers", "bytes", ""], &[2, 3, 4], rows) + "\n" + &total
 }
 
-fn row(of: &OfTable) -> Vec<String> {
-    let note = match (&of.locked_by, &of.failed) {
-        (Some(holder), _) => format!("{holder} is working on it; left alone"),
+fn row(report: &TableReport) -> Vec<String> {
+    let note = match (&report.locked_by, &report.failed) {
+        (Some(holder), _) => format!("skipped: locked by {holder}"),
         (None, Some(_)) => "see below".into(),
-        (None, None) if of.came_meanwhile => "a version came meanwhile; run again".into(),
+        (None, None) if report.came_meanwhile => "a version arrived meanwhile; run `tidemark run`".into(),
         (None, None) => String::new(),
     };
-    let number = |kind: Kind| match of.removed.iter().filter(|removed| removed.kind == kind).count() {
+    let number = |kind: RemovedKind| match report.removed.iter().filter(|removed| removed.kind == kind).count() {
         0 => String::new(),
         number => count(number as u64),
     };
-    let bytes = if of.removed.is_empty() { String::new() } else { count(of.bytes) };
-    vec![of.key.tenant.clone(), of.key.table.clone(), number(Kind::ChangeSet), number(Kind::Leftover), bytes, note]
+    let bytes = if report.removed.is_empty() { String::new() } else { count(report.bytes) };
+    vec![
+        report.key.tenant.clone(),
+        report.key.table.clone(),
+        number(RemovedKind::ChangeSet),
+        number(RemovedKind::Leftover),
+        bytes,
+        note,
+    ]
 }
 
 /// `3 change sets and 1 leftover`.
 fn kinds(all: &[&Removed]) -> String {
-    let number = |kind: Kind| all.iter().filter(|removed| removed.kind == kind).count();
-    let parts = [(number(Kind::ChangeSet), "change set"), (number(Kind::Leftover), "leftover")];
+    let number = |kind: RemovedKind| all.iter().filter(|removed| removed.kind == kind).count();
+    let parts = [(number(RemovedKind::ChangeSet), "change set"), (number(RemovedKind::Leftover), "leftover")];
     let parts = parts.iter().filter(|(number, _)| *number > 0).map(|(number, noun)| plural(*number, noun));
     parts.collect::<Vec<_>>().join(" and ")
 }

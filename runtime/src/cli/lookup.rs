@@ -1,12 +1,12 @@
-//! What is named on the command line, turned into what is known; an unknown name is told with its nearest neighbour.
+//! Finds what a typed name refers to. Errors suggest the nearest known name.
 
 use crate::error::{Error, Result};
 use crate::name::TableKey;
 use crate::name::{NAME_RULE, is_name, suggest};
-use crate::store::{Registry, Version};
+use crate::store::{Registry, Status, Version};
 use crate::table::Table;
 
-/// The table of this name.
+/// The table with this name.
 pub(super) fn find_table(tables: &[&'static Table], name: &str) -> Result<&'static Table> {
     if let Some(table) = tables.iter().find(|table| table.name == name) {
         return Ok(table);
@@ -15,16 +15,16 @@ pub(super) fn find_table(tables: &[&'static Table], name: &str) -> Result<&'stat
     Err(Error::refused("", format!("unknown table `{}`", name.escape_debug())).help(help))
 }
 
-/// A name from the command line, which must be one.
-pub(super) fn checked_name(what: &str, name: &str) -> Result<String> {
+/// Checks a typed name; `noun` says of what, such as `tenant`.
+pub(super) fn checked_name(noun: &str, name: &str) -> Result<String> {
     if is_name(name) {
         return Ok(name.into());
     }
-    Err(Error::refused("", format!("`{}` is not a usable {what}", name.escape_debug()))
-        .help(format!("it takes {NAME_RULE}")))
+    Err(Error::refused("", format!("`{}` is not a valid {noun} name", name.escape_debug()))
+        .help(format!("a name has {NAME_RULE}")))
 }
 
-/// `TENANT/TABLE`, of a table that is known.
+/// Parses `TENANT/TABLE`. The table must have a schema.
 pub(super) fn table_key(tables: &[&'static Table], text: &str) -> Result<TableKey> {
     let (tenant, table) = text.split_once('/').ok_or_else(|| {
         Error::refused("", format!("`{}` is not TENANT/TABLE", text.escape_debug())).help("write it like acme/orders")
@@ -32,7 +32,7 @@ pub(super) fn table_key(tables: &[&'static Table], text: &str) -> Result<TableKe
     Ok(TableKey { tenant: checked_name("tenant", tenant)?, table: find_table(tables, table)?.name.into() })
 }
 
-/// `TENANT/TABLE/VERSION`, of a table that is known.
+/// Parses `TENANT/TABLE/VERSION`. The table must have a schema.
 fn version_key(tables: &[&'static Table], text: &str) -> Result<(TableKey, String)> {
     let (key, version) = text.rsplit_once('/').filter(|(key, _)| key.contains('/')).ok_or_else(|| {
         Error::refused("", format!("`{}` is not TENANT/TABLE/VERSION", text.escape_debug()))
@@ -41,7 +41,7 @@ fn version_key(tables: &[&'static Table], text: &str) -> Result<(TableKey, Strin
     Ok((table_key(tables, key)?, checked_name("version", version)?))
 }
 
-/// The versions of a tenant's table, of which there must be one.
+/// The versions of a tenant's table. Fails if there are none.
 pub(super) fn known_versions(registry: &Registry, key: &TableKey) -> Result<Vec<Version>> {
     let versions = registry.versions(key)?;
     if !versions.is_empty() {
@@ -49,7 +49,7 @@ pub(super) fn known_versions(registry: &Registry, key: &TableKey) -> Result<Vec<
     }
     let known: Vec<String> = registry.tables()?.iter().map(TableKey::to_string).collect();
     let help = suggest(&key.to_string(), &known.iter().map(String::as_str).collect::<Vec<_>>());
-    Err(Error::refused(key.to_string(), "no version is known").help(help))
+    Err(Error::refused(key.to_string(), "it has no versions yet").help(help))
 }
 
 /// The version that `TENANT/TABLE/VERSION` names, and its table.
@@ -62,7 +62,16 @@ pub(super) fn known_version(
     let versions = known_versions(registry, &key)?;
     let known: Vec<&str> = versions.iter().map(|version| version.version.as_str()).collect();
     match known.iter().position(|known| *known == name) {
-        Some(place) => Ok((find_table(tables, &key.table)?, versions[place].clone())),
+        Some(index) => Ok((find_table(tables, &key.table)?, versions[index].clone())),
         None => Err(Error::refused(key.to_string(), format!("unknown version `{name}`")).help(suggest(&name, &known))),
     }
+}
+
+/// Fails unless the version is HELD.
+pub(super) fn check_held(version: &Version) -> Result<()> {
+    if version.status == Status::Held {
+        return Ok(());
+    }
+    let problem = format!("it is {}; only a HELD version can be approved or rejected", version.status);
+    Err(Error::refused(version.to_string(), problem).help(format!("see: cargo tidemark history {}", version.key)))
 }

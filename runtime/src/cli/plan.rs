@@ -2,10 +2,9 @@
 
 use clap::Args;
 
-use super::{Format, FormatArgs, LimitArgs};
+use crate::cli::args::{EngineArgs, ExportsArgs, Format, FormatArgs, LimitArgs, OutArgs, StateArgs};
 use crate::cli::lookup::known_version;
-use crate::cli::output::{self, count};
-use crate::cli::resolve::{EngineArgs, ExportsArgs, OutArgs, StateArgs};
+use crate::cli::output::{self, SHORT_HASH, count, short_hash};
 use crate::engine::athena::Statements;
 use crate::epoch::Drift;
 use crate::error::{Error, Fault, Result};
@@ -14,19 +13,16 @@ use crate::run::guard::{GuardBreach, OperationKind, breaches, percent, ratio};
 use crate::store::{Status, Version};
 use crate::table::{Guards, Table};
 
-/// How many digits of a plan's hash are shown, and at least asked for.
-pub(super) const SHORT_HASH: usize = 8;
-
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   cargo tidemark plan acme/orders/20260103_V0001
   cargo tidemark plan acme/orders/20260103_V0001 --format json
 
-Counts, ratios, how often each column changed, a few operations, and what the guards say. A version
-that nobody has looked at yet is planned first. Values of `pii` columns are masked.")]
+Shows counts, ratios, how often each column changed, a few operations, and the guards that are broken.
+Plans the version first if that has not happened yet. Values of `pii` columns are masked.")]
 pub(super) struct PlanArgs {
-    /// The version to look at.
+    /// The version to show.
     #[arg(value_name = "TENANT/TABLE/VERSION")]
     version: String,
     #[command(flatten)]
@@ -50,7 +46,7 @@ pub(super) fn plan(
     let (table, mut version) = known_version(&registry, tables, &args.version)?;
     if matches!(version.status, Status::Registered | Status::Planned) {
         let root = args.exports.root(&registry)?;
-        let mut runner = args.state.runner(registry, &args.exports, &OutArgs::remembered(), tables)?;
+        let mut runner = args.state.runner(registry, &args.exports, &OutArgs::from_registry(), tables)?;
         runner.engines = args.engine.engines(statements, &[&root], Some(&runner.registry))?;
         runner.limits = args.limits.limits();
         version = runner.plan_only(table, version)?;
@@ -68,21 +64,17 @@ pub(super) fn plan(
     Ok(None)
 }
 
-/// What Athena did for it.
+/// What Athena read, and how long it took.
 fn scan(scan: &Scan) -> String {
     format!("athena     {:.1} MB read in {:.1} s", scan.bytes as f64 / 1e6, scan.millis as f64 / 1e3)
 }
 
-pub(super) fn short(plan: &Plan) -> &str {
-    &plan.hash[..SHORT_HASH]
-}
-
-/// A plan in about ten lines.
+/// Renders a plan in about ten lines.
 fn text(version: &Version, plan: &Plan, guards: &Guards) -> String {
     let Counts { baseline_rows, rows, .. } = plan.counts;
     let from = plan.previous.as_deref().unwrap_or("none");
     let mut lines = vec![
-        format!("{}  {from} → {}      {}   plan {}", version.key, version.version, version.status, short(plan)),
+        format!("{}  {from} → {}      {}   plan {}", version.key, version.version, version.status, short_hash(plan)),
         format!("rows       {} → {}", count(baseline_rows), count(rows)),
     ];
     lines.extend(plan.findings.scan.as_ref().map(scan));
@@ -93,12 +85,12 @@ fn text(version: &Version, plan: &Plan, guards: &Guards) -> String {
     lines.extend(samples(&plan.findings));
     lines.extend(block(&plan.findings));
     if breaches.iter().any(GuardBreach::may_be_a_rename) {
-        lines.push("If a column was renamed, write `formerly: OLD_NAME` beside its new name and run again.".into());
+        lines.push("If a column was renamed, write `formerly: OLD_NAME` next to its new name and run again.".into());
     }
     if version.status == Status::Held {
         let path = version.path();
-        lines.push(format!("publish it    cargo tidemark approve {path} {}", short(plan)));
-        lines.push(format!("refuse it     cargo tidemark reject  {path}"));
+        lines.push(format!("to publish it    cargo tidemark approve {path} {}", short_hash(plan)));
+        lines.push(format!("to reject it     cargo tidemark reject  {path}"));
     }
     lines.join("\n") + "\n"
 }
@@ -130,7 +122,7 @@ fn operations(plan: &Plan, breaches: &[GuardBreach]) -> Vec<String> {
     lines
 }
 
-/// That nothing was compared, and what consumers do with it.
+/// The line about a version that is published whole.
 fn whole(reset: &Reset) -> String {
     match &reset.version {
         Some(version) => {
@@ -140,7 +132,7 @@ fn whole(reset: &Reset) -> String {
     }
 }
 
-/// What changed in the schema since the baseline was read.
+/// The changes of the schema since the baseline was read.
 fn schema(drift: &Drift, plan: &Plan) -> String {
     let list = |word: &str, names: &[String]| (!names.is_empty()).then(|| format!("{word} {}", names.join(", ")));
     let renamed = drift.renamed.iter().map(|(old, new)| format!("renamed {old} → {new}"));
@@ -151,16 +143,16 @@ fn schema(drift: &Drift, plan: &Plan) -> String {
         .chain(renamed)
         .chain(retyped)
         .collect();
-    let changes = if changes.is_empty() { "same columns, read in another way".into() } else { changes.join(" · ") };
+    let changes = if changes.is_empty() { "same columns, read differently".into() } else { changes.join(" · ") };
     format!("schema     {} → {}   {changes}", &drift.from[..SHORT_HASH], &plan.schema[..SHORT_HASH])
 }
 
-/// UPDATEs that come of another schema rather than of the source.
+/// UPDATEs whose cause is the schema rather than the source.
 fn epoch_updates(findings: &Findings) -> Vec<String> {
     let backfilled = (findings.backfilled > 0)
-        .then(|| format!("           of these {} in added columns only", count(findings.backfilled)));
+        .then(|| format!("           {} of these in added columns only", count(findings.backfilled)));
     let unreadable = findings.unreadable.iter().map(|(column, number)| {
-        format!("           {} old values of {column} are none of today's type", count(*number))
+        format!("           {} old values of {column} are not valid for its current type", count(*number))
     });
     backfilled.into_iter().chain(unreadable).collect()
 }
@@ -182,18 +174,18 @@ fn samples(findings: &Findings) -> Vec<String> {
     keys('+', &findings.inserts).into_iter().chain(update).chain(keys('−', &findings.deletes)).collect()
 }
 
-/// What the place of the deleted rows tells. A few rows in a row are nothing to speak of.
+/// Where the deleted rows are, if they are one block of more than one row.
 fn block(findings: &Findings) -> Option<String> {
     let block = findings.deleted_block.as_ref().filter(|_| findings.deletes.len() > 1)?;
-    let place = match (&block.after, block.at_the_end) {
+    let location = match (&block.after, block.at_the_end) {
         (None, true) => return Some("Every row of the baseline is deleted.".into()),
         (None, false) => "at the beginning of the baseline".to_owned(),
-        (Some(after), false) => format!("behind key {after}"),
+        (Some(after), false) => format!("after key {after}"),
         (Some(after), true) => {
             return Some(format!(
                 "The export ends after key {after}: the deleted keys are one block at the end. It may be truncated."
             ));
         }
     };
-    Some(format!("The deleted keys are one block, {place}."))
+    Some(format!("The deleted keys are one block, {location}."))
 }

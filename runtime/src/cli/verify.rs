@@ -1,17 +1,16 @@
-//! `tidemark verify`: whether files are still what the registry says.
+//! `tidemark verify`: checks files against the registry.
 
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
 
-use super::{Format, FormatArgs, LimitArgs, shown};
+use crate::cli::args::{ExportsArgs, Format, FormatArgs, LimitArgs, OUT, OutArgs, StateArgs};
 use crate::cli::lookup::{known_version, known_versions, table_key};
 use crate::cli::output;
-use crate::cli::resolve::{ExportsArgs, OutArgs, StateArgs};
 use crate::error::{Error, Fault, Result};
 use crate::inspect::verify::{self, Verdict};
-use crate::name::TableKey;
+use crate::name::{TableKey, shown_path};
 use crate::run::Runner;
 use crate::store::{Registry, Status, Version};
 use crate::table::Table;
@@ -21,20 +20,20 @@ use crate::telemetry::{self, Progress, Watch};
 #[command(after_help = "\
 Examples:
   cargo tidemark verify                                     every version that succeeded
-  cargo tidemark verify acme/orders                         of one table
+  cargo tidemark verify acme/orders                         one table
   cargo tidemark verify acme/orders/20260102_V0001 --out /ops
 
-Reads exports again and holds the checksum of each part, the rows and their fingerprint against the
-registry; reads what was published and holds BEGIN, END, counts, ids and fingerprints against the
-plan. Files that are gone are told and are no fault, but for the export of the newest version: the
-next one is compared with it. It changes nothing.
+Reads the exports again and checks the checksum of each part, the row count and the fingerprint against
+the registry. Reads what was published and checks BEGIN, END, counts, ids and fingerprints against the
+plan. Missing files are listed; they are an error only if they are the export of the newest version,
+because the next version is compared with it. Changes nothing.
 
-Exit status: 0 everything that is there is as recorded; 1 something is not; 2 the machine failed.")]
+Exit status: 0 all files that exist match; 1 some do not; 2 the machine failed.")]
 pub(super) struct VerifyArgs {
-    /// Only this tenant's table, or only this version.
+    /// Only this table, or only this version.
     #[arg(value_name = "TENANT/TABLE[/VERSION]")]
-    what: Option<String>,
-    /// The folder that operations went to; the one each version was published to unless told.
+    name: Option<String>,
+    /// Folder of the published operations [default: where each version was published].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     #[command(flatten)]
@@ -47,7 +46,7 @@ pub(super) struct VerifyArgs {
     pub(super) format: FormatArgs,
 }
 
-/// What a look at a version came to.
+/// The result for one version.
 #[derive(Debug, Serialize)]
 struct Checked {
     #[serde(flatten)]
@@ -57,14 +56,14 @@ struct Checked {
     baseline: bool,
     export: Verdict,
     published: Verdict,
-    /// Where its operations were looked for.
+    /// Where its operations were read.
     out: PathBuf,
     /// What is wrong, and what to do about it.
-    faults: Vec<Complaint>,
+    faults: Vec<Problem>,
 }
 
 #[derive(Debug, Serialize)]
-struct Complaint {
+struct Problem {
     message: String,
     help: String,
 }
@@ -77,38 +76,38 @@ struct Report<'a> {
 
 pub(super) fn verify(args: &VerifyArgs, tables: &'static [&'static Table]) -> Result<Option<Fault>> {
     let registry = args.state.registry()?;
-    let wanted = wanted(args, &registry, tables)?;
-    let runner = args.state.runner(registry, &args.exports, &OutArgs::none(), tables)?;
+    let selected = selected(args, &registry, tables)?;
+    let runner = args.state.runner(registry, &args.exports, &OutArgs::unused(), tables)?;
     let runner = Runner { limits: args.limits.limits(), ..runner };
     telemetry::listen_for_ctrl_c();
     let progress = Progress::new(args.format.format == Format::Text);
     let mut checked = Vec::new();
-    for (key, wanted) in wanted {
-        let watch = progress.table(&key.tenant, &key.table, wanted.len() as u64);
-        let done = check_table(args, &runner, &key, &wanted, &watch);
+    for (key, versions) in selected {
+        let watch = progress.table(&key.tenant, &key.table, versions.len() as u64);
+        let result = check_table(args, &runner, &key, &versions, &watch);
         watch.finish();
-        checked.extend(done?);
+        checked.extend(result?);
     }
     let wrong = checked.iter().filter(|checked| !checked.faults.is_empty()).count();
     match args.format.format {
         Format::Json => output::print_json(&Report { versions: &checked, wrong })?,
         Format::Text => output::print(&text(&checked, wrong))?,
     }
-    for Complaint { message, help } in checked.iter().flat_map(|checked| &checked.faults) {
+    for Problem { message, help } in checked.iter().flat_map(|checked| &checked.faults) {
         eprintln!();
-        output::complain(message, None, Some(help));
+        output::report(message, None, Some(help));
     }
     Ok((wrong > 0).then_some(Fault::Input))
 }
 
 /// The versions that were asked for and that succeeded, by table.
-fn wanted(
+fn selected(
     args: &VerifyArgs,
     registry: &Registry,
     tables: &'static [&'static Table],
 ) -> Result<Vec<(TableKey, Vec<Version>)>> {
     let succeeded = |versions: Vec<Version>| versions.into_iter().filter(|v| v.status == Status::Succeeded).collect();
-    match args.what.as_deref() {
+    match args.name.as_deref() {
         None => {
             registry.tables()?.into_iter().map(|key| Ok((key.clone(), succeeded(registry.versions(&key)?)))).collect()
         }
@@ -120,7 +119,7 @@ fn wanted(
         Some(text) => {
             let (_, version) = known_version(registry, tables, text)?;
             if version.status != Status::Succeeded {
-                let problem = format!("it is {}; only what SUCCEEDED can be verified", version.status);
+                let problem = format!("it is {}; only a SUCCEEDED version can be verified", version.status);
                 return Err(Error::refused(version.to_string(), problem)
                     .help(format!("see: cargo tidemark history {}", version.key)));
             }
@@ -133,7 +132,7 @@ fn check_table(
     args: &VerifyArgs,
     runner: &Runner,
     key: &TableKey,
-    wanted: &[Version],
+    versions: &[Version],
     watch: &Watch,
 ) -> Result<Vec<Checked>> {
     let table = runner.tables.iter().copied().find(|table| table.name == key.table);
@@ -146,22 +145,22 @@ fn check_table(
         let baseline = newest.is_some_and(|newest| newest.version == version.version);
         let can_replay = version.changes.is_some() && runner.changes.is_complete(version)?;
         let faults =
-            [fault_of_export(version, &export, baseline), fault_of_published(version, &published, &out, can_replay)];
+            [export_problem(version, &export, baseline), published_problem(version, &published, &out, can_replay)];
         let faults = faults.into_iter().flatten().collect();
         watch.version_done();
         let (key, version) = (version.key.clone(), version.version.clone());
         Ok(Checked { key, version, baseline, export, published, out, faults })
     };
-    wanted.iter().map(check).collect()
+    versions.iter().map(check).collect()
 }
 
-/// Where the version's operations went: a folder that was named now, or the one that the registry remembers.
+/// Where the version's operations went: the folder that was typed, or the one in the registry.
 fn out(args: &VerifyArgs, version: &Version) -> PathBuf {
     let recorded = version.progress.as_ref().map(|progress| PathBuf::from(&progress.sink));
-    args.out.clone().or(recorded).unwrap_or_else(|| "out".into())
+    args.out.clone().or(recorded).unwrap_or_else(|| OUT.into())
 }
 
-fn fault_of_export(version: &Version, export: &Verdict, is_baseline: bool) -> Option<Complaint> {
+fn export_problem(version: &Version, export: &Verdict, is_baseline: bool) -> Option<Problem> {
     let problem = match export {
         Verdict::Different(problem) => problem,
         Verdict::Gone if is_baseline => "its files are gone",
@@ -169,23 +168,23 @@ fn fault_of_export(version: &Version, export: &Verdict, is_baseline: bool) -> Op
     };
     let help = if is_baseline {
         let resync = format!("cargo tidemark resync {}", version.key);
-        format!("the next version is compared with it: put back the files that were published, or: {resync}")
+        format!("the next version is compared with it: restore the published files, or run: {resync}")
     } else {
-        "put back the files that were published; nothing is compared with them any more".into()
+        "restore the published files; later versions are not compared with them".into()
     };
-    Some(Complaint { message: format!("{version}: the export is not what was published: {problem}"), help })
+    Some(Problem { message: format!("{version}: the export differs from what was published: {problem}"), help })
 }
 
-fn fault_of_published(version: &Version, published: &Verdict, out: &Path, can_replay: bool) -> Option<Complaint> {
+fn published_problem(version: &Version, published: &Verdict, out: &Path, can_replay: bool) -> Option<Problem> {
     let Verdict::Different(problem) = published else { return None };
     let help = if can_replay {
-        format!("write it again: cargo tidemark replay {} --out {}", version.path(), shown(out))
+        format!("publish it again: cargo tidemark replay {} --out {}", version.path(), shown_path(out))
     } else {
         let resync = format!("cargo tidemark resync {}", version.key);
-        format!("its change set is gone, so that it cannot be written again; for a consumer that needs it: {resync}")
+        format!("its change set is gone, so it cannot be replayed; if a consumer needs it, run: {resync}")
     };
     let folder = out.join(version.path());
-    Some(Complaint { message: format!("{}: {problem}", shown(&folder)), help })
+    Some(Problem { message: format!("{}: {problem}", shown_path(&folder)), help })
 }
 
 fn text(checked: &[Checked], wrong: usize) -> String {
@@ -193,24 +192,28 @@ fn text(checked: &[Checked], wrong: usize) -> String {
         return "nothing to verify: no version has succeeded yet\n".into();
     }
     let rows = checked.iter().map(|checked| {
-        let words = |verdict: &Verdict| match verdict {
-            Verdict::Same => "ok",
-            Verdict::SameBytes => "other schema; bytes are the same",
-            Verdict::Gone => "gone",
-            Verdict::Different(_) => "DIFFERS",
-        };
         let export = match &checked.export {
             Verdict::Gone if checked.baseline => "GONE",
-            verdict => words(verdict),
+            verdict => word(verdict),
         };
         let (tenant, table) = (checked.key.tenant.clone(), checked.key.table.clone());
-        vec![tenant, table, checked.version.clone(), export.into(), words(&checked.published).into()]
+        vec![tenant, table, checked.version.clone(), export.into(), word(&checked.published).into()]
     });
     let total = output::plural(checked.len(), "version");
-    let sum = match wrong {
-        0 => "everything that is there is as recorded".to_owned(),
-        1 => "1 is not as recorded, see below".into(),
-        wrong => format!("{} are not as recorded, see below", output::count(wrong as u64)),
+    let summary = match wrong {
+        0 => "all files that exist match the registry".to_owned(),
+        1 => "1 does not match, see below".into(),
+        wrong => format!("{} do not match, see below", output::count(wrong as u64)),
     };
-    output::grid(&["tenant", "table", "version", "export", "published"], &[], rows) + &format!("\n{total}: {sum}.\n")
+    let header = ["tenant", "table", "version", "export", "published"];
+    output::grid(&header, &[], rows) + &format!("\n{total}: {summary}.\n")
+}
+
+fn word(verdict: &Verdict) -> &'static str {
+    match verdict {
+        Verdict::Same => "ok",
+        Verdict::SameBytes => "same bytes, other schema",
+        Verdict::Gone => "gone",
+        Verdict::Different(_) => "DIFFERS",
+    }
 }

@@ -1,16 +1,15 @@
-//! `tidemark why`: one row through all versions.
+//! `tidemark why`: one row in every version.
 
 mod text;
 
 use clap::Args;
 use serde::Serialize;
 
-use super::{Format, FormatArgs};
+use crate::cli::args::{ExportsArgs, Format, FormatArgs, OutArgs, StateArgs};
 use crate::cli::lookup::{find_table, known_versions, table_key};
 use crate::cli::output;
-use crate::cli::resolve::{ExportsArgs, OutArgs, StateArgs};
 use crate::error::{Fault, Result};
-use crate::inspect::why::{self, Key, Sight};
+use crate::inspect::why::{self, Key, RowInVersion};
 use crate::name::TableKey;
 use crate::run::Runner;
 use crate::store::Version;
@@ -22,17 +21,17 @@ use crate::telemetry::{self, Progress, Watch};
 Examples:
   cargo tidemark why acme/orders eu-west 17
   cargo tidemark why acme/orders eu-west 17 --format json
-  cargo tidemark why acme/orders --exports /archive -- -x 17      a value that begins with `-`
+  cargo tidemark why acme/orders --exports /archive -- -x 17      a value that starts with `-`
 
-Shows for each version where the row stands, each column's text as it was delivered, its value where
-that is something else, and the operation. Rows that were refused are found too. Columns with a `~`
-differ from the version before; where nothing does, one line says so. Values of `pii` columns are
-masked. Every export that is still there is read once; nothing is written.")]
+Shows for each version where the row is, the text of each column as delivered, its value if that is
+different, and the operation. Rejected rows are found too. A `~` marks a column that differs from the
+version before; an unchanged row takes one line. Values of `pii` columns are masked. Every export that
+still exists is read once; nothing is written.")]
 pub(super) struct WhyArgs {
-    /// The tenant and the table.
+    /// Tenant and table.
     #[arg(value_name = "TENANT/TABLE")]
     table: String,
-    /// The row's key: a value for each key column, in the key's order, as an export writes it.
+    /// Key of the row: one value per key column, in the key's order, as an export has it.
     #[arg(value_name = "KEY", allow_negative_numbers = true)]
     key: Vec<String>,
     #[command(flatten)]
@@ -46,36 +45,42 @@ pub(super) struct WhyArgs {
 #[derive(Serialize)]
 struct Row<'a> {
     #[serde(flatten)]
-    of: &'a TableKey,
+    table: &'a TableKey,
     key: &'a str,
-    versions: &'a [Sight],
+    versions: &'a [RowInVersion],
 }
 
 pub(super) fn why(args: &WhyArgs, tables: &'static [&'static Table]) -> Result<Option<Fault>> {
-    let of = table_key(tables, &args.table)?;
-    let table = find_table(tables, &of.table)?;
-    let key = Key::read(&of, table, &args.key)?;
+    let table_key = table_key(tables, &args.table)?;
+    let table = find_table(tables, &table_key.table)?;
+    let key = Key::parse(&table_key, table, &args.key)?;
     let registry = args.state.registry()?;
-    let runner = args.state.runner(registry, &args.exports, &OutArgs::none(), tables)?;
+    let runner = args.state.runner(registry, &args.exports, &OutArgs::unused(), tables)?;
     telemetry::listen_for_ctrl_c();
-    let versions = known_versions(&runner.registry, &of)?;
+    let versions = known_versions(&runner.registry, &table_key)?;
     let progress = Progress::new(args.format.format == Format::Text);
-    let watch = progress.table(&of.tenant, &of.table, versions.len() as u64);
-    let sights = look(&runner, table, &versions, &key, &watch);
+    let watch = progress.table(&table_key.tenant, &table_key.table, versions.len() as u64);
+    let rows = rows(&runner, table, &versions, &key, &watch);
     watch.finish();
-    let sights = sights?;
+    let rows = rows?;
     match args.format.format {
-        Format::Json => output::print_json(&Row { of: &of, key: &key.shown, versions: &sights })?,
-        Format::Text => output::print(&text::of(&of, &key.shown, &sights))?,
+        Format::Json => output::print_json(&Row { table: &table_key, key: &key.shown, versions: &rows })?,
+        Format::Text => output::print(&text::render(&table_key, &key.shown, &rows))?,
     }
     Ok(None)
 }
 
-fn look(runner: &Runner, table: &'static Table, versions: &[Version], key: &Key, watch: &Watch) -> Result<Vec<Sight>> {
-    let mut sights = Vec::new();
+fn rows(
+    runner: &Runner,
+    table: &'static Table,
+    versions: &[Version],
+    key: &Key,
+    watch: &Watch,
+) -> Result<Vec<RowInVersion>> {
+    let mut rows = Vec::new();
     for version in versions {
-        sights.push(why::look(runner, table, version, key, &sights, watch)?);
+        rows.push(why::inspect(runner, table, version, key, &rows, watch)?);
         watch.version_done();
     }
-    Ok(sights)
+    Ok(rows)
 }

@@ -1,4 +1,4 @@
-//! What every function works with, as its environment says.
+//! The deployment that a function belongs to, as its environment describes it.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -6,9 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::aws::Aws;
-use crate::aws::flow::start_execution;
 use crate::aws::s3::S3Uri;
+use crate::aws::{Aws, flow};
 use crate::change_set;
 use crate::clock;
 use crate::engine::athena::{Athena, Statements};
@@ -22,41 +21,41 @@ use crate::store::dynamodb::Dynamodb;
 use crate::store::{Registry, Setting};
 use crate::table::Table;
 
-/// How long what was seen of the stream counts. An account may look at its streams twenty times a second
-/// (<https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html>), which each step of each table would
-/// soon exceed; a record size that was raised is to be known soon as well.
-const SEEN: Duration = Duration::from_secs(60);
+/// How long the description of the stream is cached. An account may describe its streams twenty times a second
+/// (<https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html>), which the steps of many tables
+/// would exceed; but a raised record size should take effect soon.
+const STREAM_CACHE: Duration = Duration::from_secs(60);
 
-/// How much of an export that was written again a function reads to see whether it is the same: a few seconds' worth.
-const COMPARED: u64 = 256 << 20;
+/// How many bytes of a rewritten export a function reads to find out whether it has changed: a few seconds' worth.
+const MAX_COMPARED: u64 = 256 << 20;
 
-/// The account and everything in it that the stacks made.
+/// The resources that the stacks created.
 #[derive(Debug)]
 pub(super) struct Deployment {
     pub(super) tables: &'static [&'static Table],
     statements: &'static [Statements],
-    /// Clients that act as the function.
+    /// Clients with the function's own role.
     pub(super) aws: Arc<Aws>,
-    /// Clients that act as one table, which may read its exports and nobody else's.
-    of_tables: Mutex<HashMap<&'static str, Arc<Aws>>>,
-    /// Where the registry is stored; it can also list open versions.
+    /// Clients with the role of a table, which may read the exports of that table only.
+    table_clients: Mutex<HashMap<&'static str, Arc<Aws>>>,
+    /// The storage of the registry, which can also list open versions.
     pub(super) dynamodb: Dynamodb,
     pub(super) registry: Registry,
     exports: S3Uri,
     changes: S3Uri,
     sink: String,
-    /// The stream, as it was when this function looked at it.
+    /// The stream, and when it was described.
     stream: Mutex<Option<(Instant, Stream)>>,
-    machine: String,
-    /// Whether the command line was told of this account.
+    state_machine: String,
+    /// Whether this process has written the settings for the command line.
     is_introduced: AtomicBool,
     athena: AthenaNames,
-    /// How many compressed bytes are left to the native engine.
+    /// The largest delta for the native engine, in compressed bytes.
     native_bytes: u64,
-    /// How many bytes of what a statement left are read in one turn.
+    /// How many bytes of a query's results are read per turn.
     pub(super) read_bytes: u64,
-    /// How the names of the tables' roles begin.
-    table_role: String,
+    /// The prefix of the names of the tables' roles.
+    table_role_prefix: String,
 }
 
 #[derive(Debug)]
@@ -68,7 +67,7 @@ struct AthenaNames {
 }
 
 impl Deployment {
-    /// The account as the environment says. Every variable is set by the templates.
+    /// Reads the environment variables, which the templates set.
     pub(super) fn from_environment(
         tables: &'static [&'static Table],
         statements: &'static [Statements],
@@ -83,26 +82,27 @@ impl Deployment {
             registry: Registry::new(dynamodb.clone()),
             dynamodb,
             aws,
-            of_tables: Mutex::default(),
-            exports: place("TIDEMARK_EXPORTS")?,
-            changes: place("TIDEMARK_STATE")?,
+            table_clients: Mutex::default(),
+            exports: uri_variable("TIDEMARK_EXPORTS")?,
+            changes: uri_variable("TIDEMARK_STATE")?,
             sink: variable("TIDEMARK_SINK")?,
             stream: Mutex::default(),
-            machine: variable("TIDEMARK_MACHINE")?,
+            state_machine: variable("TIDEMARK_MACHINE")?,
             is_introduced: AtomicBool::new(false),
             athena: AthenaNames {
                 database: variable("TIDEMARK_ATHENA_DATABASE")?,
                 workgroup: variable("TIDEMARK_ATHENA_WORKGROUP")?,
-                results: place("TIDEMARK_ATHENA_RESULTS")?,
-                cutoff: bytes("TIDEMARK_ATHENA_CUTOFF")?,
+                results: uri_variable("TIDEMARK_ATHENA_RESULTS")?,
+                cutoff: byte_variable("TIDEMARK_ATHENA_CUTOFF")?,
             },
-            native_bytes: bytes("TIDEMARK_NATIVE_BYTES")?,
-            read_bytes: bytes("TIDEMARK_READ_BYTES")?,
-            table_role: variable("TIDEMARK_TABLE_ROLE")?,
+            native_bytes: byte_variable("TIDEMARK_NATIVE_BYTES")?,
+            read_bytes: byte_variable("TIDEMARK_READ_BYTES")?,
+            table_role_prefix: variable("TIDEMARK_TABLE_ROLE")?,
         })
     }
 
-    /// Tells the command line where everything is, so that it need know the registry alone; once in a process.
+    /// Writes the settings of the deployment to the registry, so that the command line only needs the registry's name.
+    /// Does so once per process.
     pub(super) fn introduce(&self) -> Result<()> {
         if self.is_introduced.load(Ordering::Relaxed) {
             return Ok(());
@@ -111,7 +111,7 @@ impl Deployment {
             (Setting::Exports, self.exports.uri()),
             (Setting::Changes, self.changes.uri()),
             (Setting::Sink, self.sink.clone()),
-            (Setting::Machine, self.machine.clone()),
+            (Setting::Machine, self.state_machine.clone()),
             (Setting::AthenaDatabase, self.athena.database.clone()),
             (Setting::AthenaWorkgroup, self.athena.workgroup.clone()),
             (Setting::AthenaResults, self.athena.results.uri()),
@@ -130,74 +130,74 @@ impl Deployment {
         let known = || self.tables.iter().map(|table| table.name).collect::<Vec<_>>().join(", ");
         let table = self.tables.iter().copied().find(|table| table.name == name);
         table.ok_or_else(|| {
-            Error::refused("", format!("unknown table `{}`; known are {}", name.escape_debug(), known()))
-                .help("write its schema, run the generator and deploy; or take its exports away")
+            Error::refused("", format!("unknown table `{}`; known tables are {}", name.escape_debug(), known()))
+                .help("write its schema, run the generator and deploy; or remove its exports")
         })
     }
 
-    /// What a table's steps work with: its exports, Glue and Athena under its own role; the registry, change sets and the
-    /// stream as the function itself.
+    /// A runner for a table. It uses the exports, Glue and Athena with the table's role; the registry, the change sets
+    /// and the stream with the function's own.
     pub(super) fn runner(&self, table: &'static Table) -> Result<Runner> {
-        let of_table = self.of_table(table)?;
+        let table_client = self.table_client(table)?;
         let athena = Athena {
-            aws: Arc::clone(&of_table),
+            aws: Arc::clone(&table_client),
             statements: self.statements,
             database: self.athena.database.clone(),
             workgroup: self.athena.workgroup.clone(),
-            // Under its own role a table reaches no other table's.
+            // The table's role can access no other prefix.
             results: Some(self.athena.results.join(table.name)),
             cutoff: Some(self.athena.cutoff),
         };
         Ok(Runner {
             tables: self.tables,
-            exports: Box::new(S3::new(of_table, self.exports.clone())),
+            exports: Box::new(S3::new(table_client, self.exports.clone())),
             registry: self.registry.clone(),
             changes: Box::new(change_set::s3::S3::new(Arc::clone(&self.aws), self.changes.clone())),
             sink: Box::new(self.stream()?),
             work: PathBuf::from("/tmp/tidemark"),
             engines: Engines { choice: Choice::Bounded(self.native_bytes), athena: Some(athena) },
-            limits: Limits { memory: memory(), compared: COMPARED, ..Limits::default() },
+            limits: Limits { memory: memory(), compared: MAX_COMPARED, ..Limits::default() },
         })
     }
 
-    /// Where operations go. Nothing is asked of it yet, and only now and then later on.
+    /// The stream. It describes itself when that is first needed; the description is cached across steps.
     pub(super) fn stream(&self) -> Result<Stream> {
-        let mut known = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((since, stream)) = &*known
-            && since.elapsed() < SEEN
+        let mut cached = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((since, stream)) = &*cached
+            && since.elapsed() < STREAM_CACHE
         {
             return Ok(stream.clone());
         }
         let stream = Stream::new(Arc::clone(&self.aws), &self.sink)?;
-        *known = Some((clock::instant(), stream.clone()));
+        *cached = Some((clock::instant(), stream.clone()));
         Ok(stream)
     }
 
-    fn of_table(&self, table: &'static Table) -> Result<Arc<Aws>> {
-        let mut of_tables = self.of_tables.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(aws) = of_tables.get(table.name) {
+    fn table_client(&self, table: &'static Table) -> Result<Arc<Aws>> {
+        let mut clients = self.table_clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(aws) = clients.get(table.name) {
             return Ok(Arc::clone(aws));
         }
-        let aws = Arc::new(Aws::under_role(&format!("{}{}", self.table_role, table.role))?);
-        of_tables.insert(table.name, Arc::clone(&aws));
+        let aws = Arc::new(Aws::under_role(&format!("{}{}", self.table_role_prefix, table.role))?);
+        clients.insert(table.name, Arc::clone(&aws));
         Ok(aws)
     }
 
-    /// Starts an execution of the flow for a table. For the same reason it is started once.
-    pub(super) fn start(&self, key: &TableKey, reason: [&str; 2]) -> Result<()> {
-        start_execution(&self.aws, &self.machine, self.registry.id(), key, reason)
+    /// Starts an execution of the flow for a table, once per reason.
+    pub(super) fn start_execution(&self, key: &TableKey, reason: [&str; 2]) -> Result<()> {
+        flow::start_execution(&self.aws, &self.state_machine, self.registry.id(), key, reason)
     }
 }
 
-/// What deltas may take of a function's memory: half of it. Reading, compressing and the SDK need the rest.
+/// The memory for deltas, in bytes: half of the function's. Reading, compressing and the SDK need the other half.
 fn memory() -> u64 {
     let megabytes = std::env::var("AWS_LAMBDA_FUNCTION_MEMORY_SIZE").ok().and_then(|text| text.parse::<u64>().ok());
     megabytes.unwrap_or(1024) * (1 << 20) / 2
 }
 
-fn bytes(name: &str) -> Result<u64> {
+fn byte_variable(name: &str) -> Result<u64> {
     let text = variable(name)?;
-    text.parse().map_err(|_| Error::refused(name, format!("`{text}` is no number of bytes")))
+    text.parse().map_err(|_| Error::refused(name, format!("`{text}` is not a number of bytes")))
 }
 
 fn variable(name: &str) -> Result<String> {
@@ -207,7 +207,7 @@ fn variable(name: &str) -> Result<String> {
     })
 }
 
-fn place(name: &str) -> Result<S3Uri> {
+fn uri_variable(name: &str) -> Result<S3Uri> {
     let uri = variable(name)?;
-    S3Uri::parse(&uri).ok_or_else(|| Error::refused(name, format!("`{uri}` names no place in S3")))
+    S3Uri::parse(&uri).ok_or_else(|| Error::refused(name, format!("`{uri}` is not an S3 URI")))
 }

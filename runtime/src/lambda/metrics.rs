@@ -1,8 +1,8 @@
-//! Metrics, as lines of JSON that CloudWatch makes metrics of: the embedded metric format
-//! (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>).
+//! Metrics in the embedded metric format: lines of JSON in the log that CloudWatch turns into metrics.
+//! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format.html>
 //!
-//! Their only dimension is the table, beside none at all: each tenant's table with metrics of its own would cost more than
-//! everything else. The tenant stands in the line, where Logs Insights finds it.
+//! Each metric exists per table and in total. Metrics per tenant and table would cost more than everything else; the
+//! tenant is in the line, where Logs Insights finds it.
 
 use serde_json::{Value as Json, json};
 
@@ -11,23 +11,23 @@ use crate::name::TableKey;
 use crate::run::Outcome;
 use crate::store::Version;
 
-/// The variable that names the namespace of every metric, which is the deployment's own.
+/// The environment variable with the namespace of all metrics of the deployment.
 const NAMESPACE: &str = "TIDEMARK_METRICS";
 
 /// A metric: its name, its unit, its value.
 pub(super) type Metric = (&'static str, &'static str, f64);
 
-/// What else stands in a line.
+/// The other fields of a line.
 type Properties = serde_json::Map<String, Json>;
 
-/// What was published of a version, and how long it took since its export was complete.
+/// Reports a version that was published, and the time since its export was complete.
 pub(super) fn published(version: &Version) {
     let mut metrics = vec![("Published", "Count", 1.0)];
     metrics.extend(figures(version));
-    of_version(&version.key, Some(&version.version), &metrics);
+    report(&version.key, Some(&version.version), &metrics);
 }
 
-/// How large a version is, what it changes, and how long ago its export was complete.
+/// The size and the counts of a version, and the time since its export was complete.
 fn figures(version: &Version) -> Vec<Metric> {
     let seconds = (clock::now_ms() - version.registered_at).max(0) as f64 / 1000.0;
     let bytes: u64 = version.parts.iter().map(|part| part.size).sum();
@@ -45,49 +45,55 @@ fn figures(version: &Version) -> Vec<Metric> {
     figures
 }
 
-/// That a guard holds a version.
+/// Reports a version that a guard holds.
 pub(super) fn held(version: &Version) {
     let reason = version.reason.as_deref().unwrap_or_default();
-    tracing::warn!(tenant = version.key.tenant, table = version.key.table, version = version.version, reason, "HELD");
-    // The alarm stands as long as the sweeper finds it HELD; it begins here. What the plan has is no metric, since nothing of
-    // it was published.
+    tracing::warn!(
+        tenant = version.key.tenant,
+        table = version.key.table,
+        version = version.version,
+        reason,
+        "A guard holds the version."
+    );
+    // The alarm starts here and lasts as long as the sweeper finds the version HELD. Its counts are fields but not
+    // metrics, because nothing was published.
     let figures = figures(version).into_iter().map(|(name, _, value)| (name.to_owned(), value.into()));
-    let mut properties = of(&version.key, Some(&version.version));
+    let mut properties = properties(&version.key, Some(&version.version));
     properties.extend(figures);
-    tell(properties, &[&["Table"], &[]], &[("Held", "Count", 1.0)]);
+    print(properties, &[&["Table"], &[]], &[("Held", "Count", 1.0)]);
     held_now(&version.key.table, 1);
 }
 
-/// How many versions of a table are HELD.
+/// Reports how many versions of a table are HELD.
 pub(super) fn held_now(table: &str, versions: usize) {
     let properties = Properties::from_iter([("Table".to_owned(), table.into())]);
-    tell(properties, &[&["Table"]], &[("HeldVersions", "Count", versions as f64)]);
+    print(properties, &[&["Table"]], &[("HeldVersions", "Count", versions as f64)]);
 }
 
-/// That an export is at fault. The rows that are stand in the registry's words, which mask what is personal.
+/// Reports a version whose export is at fault. The note masks personal data.
 pub(super) fn failed(outcome: &Outcome) {
     let version = outcome.version.as_deref();
     let note = outcome.note.as_deref().unwrap_or_default();
-    tracing::warn!(tenant = outcome.key.tenant, table = outcome.key.table, version, note, "FAILED");
-    of_version(&outcome.key, version, &[("Failed", "Count", 1.0)]);
+    tracing::warn!(tenant = outcome.key.tenant, table = outcome.key.table, version, note, "The export cannot be used.");
+    report(&outcome.key, version, &[("Failed", "Count", 1.0)]);
 }
 
-/// Something about a table or one of its versions.
-pub(super) fn of_version(key: &TableKey, version: Option<&str>, metrics: &[Metric]) {
-    tell(of(key, version), &[&["Table"], &[]], metrics);
+/// Reports metrics of a table or of one of its versions.
+pub(super) fn report(key: &TableKey, version: Option<&str>, metrics: &[Metric]) {
+    print(properties(key, version), &[&["Table"], &[]], metrics);
 }
 
-fn of(key: &TableKey, version: Option<&str>) -> Properties {
-    let named = [("Tenant", json!(key.tenant)), ("Table", json!(key.table)), ("Version", json!(version))];
-    named.map(|(name, value)| (name.to_owned(), value)).into_iter().collect()
+fn properties(key: &TableKey, version: Option<&str>) -> Properties {
+    let fields = [("Tenant", json!(key.tenant)), ("Table", json!(key.table)), ("Version", json!(version))];
+    fields.map(|(name, value)| (name.to_owned(), value)).into_iter().collect()
 }
 
-/// Something about the whole pipeline.
-pub(super) fn of_all(metrics: &[Metric]) {
-    tell(Properties::new(), &[&[]], metrics);
+/// Reports metrics of the whole pipeline.
+pub(super) fn report_total(metrics: &[Metric]) {
+    print(Properties::new(), &[&[]], metrics);
 }
 
-fn tell(properties: Properties, dimensions: &[&[&str]], metrics: &[Metric]) {
+fn print(properties: Properties, dimensions: &[&[&str]], metrics: &[Metric]) {
     let namespace = std::env::var(NAMESPACE).unwrap_or_default();
     println!("{}", line(properties, &namespace, dimensions, metrics));
 }
@@ -108,7 +114,7 @@ mod tests {
     fn a_line_defines_its_metrics_and_has_their_values_and_no_tenant_among_its_dimensions() {
         let key = TableKey { tenant: "acme".into(), table: "orders".into() };
         let metrics = [("Rows", "Count", 3.0), ("Seconds", "Seconds", 0.5)];
-        let line = line(of(&key, Some("V1")), "Tidemark/billing", &[&["Table"], &[]], &metrics);
+        let line = line(properties(&key, Some("V1")), "Tidemark/billing", &[&["Table"], &[]], &metrics);
         let defined = &line["_aws"]["CloudWatchMetrics"][0];
         assert_eq!(defined["Namespace"], "Tidemark/billing");
         assert_eq!(defined["Dimensions"], json!([["Table"], []]));

@@ -1,78 +1,87 @@
-//! What a crash left, what waits, and how much of it there is.
+//! The sweeper: restarts what a crash interrupted, checks incomplete exports again, and measures both.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Deadline, metrics};
 use crate::clock;
 use crate::error::{ErrorKind, Result};
+use crate::lambda::deadline::Deadline;
 use crate::lambda::deployment::Deployment;
+use crate::lambda::metrics;
 use crate::name::TableKey;
 use crate::run::next_step;
 use crate::store::Status;
 use crate::store::dynamodb::OpenVersion;
 
-/// How long something may wait before the sweeper looks at it, in milliseconds: an event or a run is on its way.
+/// How long a version may wait before the sweeper acts, in milliseconds: an event or an execution may be on its way.
 const PATIENCE: i64 = 60_000;
 
-/// How often the sweeper comes by, in milliseconds, as the templates have it; and how long it tries each time what does not
-/// get on. After that it does so once an hour: what fails for a reason that stays, such as a delta that no function has time
-/// for, costs the same each time. By then its alarm rings.
-const SWEEP: i64 = 300_000;
-const SWEEPS_OF_AN_HOUR: i64 = 12;
+/// The interval of sweeps, in milliseconds, as in the templates.
+const INTERVAL: i64 = 300_000;
 
-/// What the schedule says.
+/// A version that makes no progress is tried in each sweep for an hour, and once an hour after that: if the cause is
+/// permanent, such as a delta that takes longer than a function may run, each try costs the same. By then its alarm has
+/// been raised.
+const SWEEPS_PER_HOUR: i64 = 12;
+
+/// The event of the schedule.
 #[derive(Deserialize)]
 pub(super) struct Event {
-    /// When it was to happen, the same for each try: executions are named by it.
+    /// The scheduled time, the same for each retry; it is part of the executions' names.
     scheduled: String,
 }
 
 #[derive(Serialize)]
 pub(super) struct Answer {
-    /// How many tables were started.
+    /// The number of tables whose flow was started.
     started: u32,
 }
 
-/// Starts what can go on and does not, those first that have waited longest; looks again at what is not complete yet, for
-/// an event that was lost; and measures both. What it has no time for is for the next time.
-pub(super) fn sweep(account: &Deployment, event: Event, deadline: Deadline) -> Result<Answer> {
-    account.introduce()?;
-    let mut waiting = account.dynamodb.open_versions(Status::Waiting)?;
-    let held = account.dynamodb.open_versions(Status::Held)?;
+/// Starts the flow for versions that can proceed but do not, the oldest first; checks incomplete exports again, in case
+/// an event was lost; and measures both. The next sweep does what this one has no time for.
+pub(super) fn sweep(deployment: &Deployment, event: Event, deadline: Deadline) -> Result<Answer> {
+    deployment.introduce()?;
+    let mut waiting = deployment.dynamodb.open_versions(Status::Waiting)?;
+    let held = deployment.dynamodb.open_versions(Status::Held)?;
     let mut runnable = Vec::new();
     for status in [Status::Publishing, Status::Planned, Status::Registered] {
-        runnable.extend(account.dynamodb.open_versions(status)?);
+        runnable.extend(deployment.dynamodb.open_versions(status)?);
     }
     let now = clock::now_ms();
     measure(now, &runnable, &held, &waiting);
     runnable.sort_by_key(|open| open.since);
     waiting.sort_by_key(|open| open.since);
     let due = runnable.into_iter().chain(held).filter(|open| is_due(now, open));
-    let mut sweep =
-        Sweep { account, scheduled: &event.scheduled, deadline, tables: BTreeSet::new(), started: 0, failed: Ok(()) };
-    due.for_each(|open| sweep.take(open.key, |sweep, key| sweep.start(key)));
-    // What waits comes last: where there is much of it, what can go on must not wait for it.
+    let mut sweep = Sweep {
+        deployment,
+        scheduled: &event.scheduled,
+        deadline,
+        tables: BTreeSet::new(),
+        started: 0,
+        failed: Ok(()),
+    };
+    due.for_each(|open| sweep.visit(open.key, |sweep, key| sweep.start(key)));
+    // Incomplete exports come last, because there may be many, and what can proceed must not wait for them.
     sweep.tables.clear();
-    waiting.into_iter().for_each(|open| sweep.take(open.key, |sweep, key| sweep.look_again(key)));
+    waiting.into_iter().for_each(|open| sweep.visit(open.key, |sweep, key| sweep.check_again(key)));
     sweep.failed.map(|()| Answer { started: sweep.started })
 }
 
 /// A sweep, table by table.
 struct Sweep<'a> {
-    account: &'a Deployment,
+    deployment: &'a Deployment,
     scheduled: &'a str,
     deadline: Deadline,
-    /// Those that were taken.
+    /// The tables that were visited.
     tables: BTreeSet<TableKey>,
     started: u32,
     failed: Result<()>,
 }
 
 impl Sweep<'_> {
-    /// Does something for a table, once, while there is time. That it fails is no reason to leave the others.
-    fn take(&mut self, key: TableKey, work: impl FnOnce(&mut Self, &TableKey) -> Result<()>) {
+    /// Does something for a table, once, if there is time. A failure does not stop the sweep of other tables.
+    fn visit(&mut self, key: TableKey, work: impl FnOnce(&mut Self, &TableKey) -> Result<()>) {
         if !self.deadline.is_far() || !self.tables.insert(key.clone()) {
             return;
         }
@@ -82,25 +91,25 @@ impl Sweep<'_> {
         }
     }
 
-    /// Starts a table's flow if there is something to do and nobody does it.
+    /// Starts a table's flow if there is work and no execution is doing it.
     fn start(&mut self, key: &TableKey) -> Result<()> {
-        let Ok(table) = self.account.table(&key.table) else { return Ok(()) };
-        let state = self.account.registry.state(key)?;
-        let versions = self.account.registry.versions(key)?;
+        let Ok(table) = self.deployment.table(&key.table) else { return Ok(()) };
+        let state = self.deployment.registry.state(key)?;
+        let versions = self.deployment.registry.versions(key)?;
         if state.owner.is_some() || next_step(&versions, table, state.resync).is_none() {
             return Ok(());
         }
-        tracing::info!(tenant = key.tenant, table = key.table, "Nobody was at the table.");
-        self.account.start(key, ["#sweep", self.scheduled])?;
+        tracing::info!(tenant = key.tenant, table = key.table, "Started the flow for a table with pending work.");
+        self.deployment.start_execution(key, ["#sweep", self.scheduled])?;
         self.started += 1;
         Ok(())
     }
 
-    /// Registers what waits anew: it may be complete, and the event for that lost.
-    fn look_again(&mut self, key: &TableKey) -> Result<()> {
-        let Ok(table) = self.account.table(&key.table) else { return Ok(()) };
-        let runner = self.account.runner(table)?;
-        for version in self.account.registry.versions(key)? {
+    /// Registers WAITING versions again: they may be complete by now, if an event was lost.
+    fn check_again(&mut self, key: &TableKey) -> Result<()> {
+        let Ok(table) = self.deployment.table(&key.table) else { return Ok(()) };
+        let runner = self.deployment.runner(table)?;
+        for version in self.deployment.registry.versions(key)? {
             if version.status == Status::Waiting && self.deadline.is_far() {
                 match runner.register_version(table, key, &version.version) {
                     Err(error) if error.kind() == ErrorKind::Export => {
@@ -116,23 +125,23 @@ impl Sweep<'_> {
 
 fn measure(now: i64, runnable: &[OpenVersion], held: &[OpenVersion], waiting: &[OpenVersion]) {
     let oldest = |open: &[OpenVersion]| open.iter().map(|open| now - open.since).max().unwrap_or_default().max(0);
-    metrics::of_all(&[
+    metrics::report_total(&[
         ("HeldVersions", "Count", held.len() as f64),
         ("WaitingVersions", "Count", waiting.len() as f64),
         ("OldestPendingSeconds", "Seconds", oldest(runnable) as f64 / 1000.0),
         ("OldestWaitingSeconds", "Seconds", oldest(waiting) as f64 / 1000.0),
     ]);
-    let mut of_tables: BTreeMap<&str, usize> = BTreeMap::new();
-    held.iter().for_each(|open| *of_tables.entry(&open.key.table).or_default() += 1);
-    of_tables.into_iter().for_each(|(table, versions)| metrics::held_now(table, versions));
+    let mut by_table: BTreeMap<&str, usize> = BTreeMap::new();
+    held.iter().for_each(|open| *by_table.entry(&open.key.table).or_default() += 1);
+    by_table.into_iter().for_each(|(table, versions)| metrics::held_now(table, versions));
 }
 
-/// Whether a version has waited long enough for a run that is on its way, and not so long that it is tried less often. What
-/// began to be published is tried each time.
+/// Returns whether a version has waited long enough, and not so long that it is tried less often. A version in
+/// PUBLISHING is tried each time.
 fn is_due(now: i64, open: &OpenVersion) -> bool {
     let waited = now - open.since;
-    let sweeps = waited / SWEEP;
-    let is_turn = sweeps < SWEEPS_OF_AN_HOUR || sweeps % SWEEPS_OF_AN_HOUR == 0;
+    let sweeps = waited / INTERVAL;
+    let is_turn = sweeps < SWEEPS_PER_HOUR || sweeps % SWEEPS_PER_HOUR == 0;
     waited >= PATIENCE && (is_turn || !matches!(open.status, Status::Registered | Status::Planned))
 }
 
@@ -141,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_does_not_get_on_is_tried_for_an_hour_and_then_once_an_hour_but_what_began_to_be_published_each_time() {
+    fn a_stuck_version_is_tried_in_each_sweep_for_an_hour_then_hourly_and_always_while_publishing() {
         let key = TableKey { tenant: "acme".into(), table: "orders".into() };
         let tried = |status: Status, minutes: std::ops::Range<i64>| -> Vec<i64> {
             let is_due = |minute: &i64| is_due(minute * 60_000, &OpenVersion { key: key.clone(), status, since: 0 });

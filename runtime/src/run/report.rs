@@ -24,6 +24,9 @@ pub struct Outcome {
     pub counts: Option<Counts>,
     /// What to know about it.
     pub note: Option<String>,
+    /// The subject of the error in the note: a path, an export, a table; may be empty.
+    #[serde(skip)]
+    pub subject: String,
     /// What to do next.
     pub help: Option<String>,
     /// The rows that were rejected.
@@ -84,6 +87,7 @@ impl Outcome {
             status: None,
             counts: None,
             note: None,
+            subject: String::new(),
             help: None,
             rejects: None,
             baseline: None,
@@ -94,6 +98,7 @@ impl Outcome {
     fn from_error(key: &TableKey, version: Option<&str>, error: Error) -> Self {
         Self {
             note: Some(error.to_string()),
+            subject: error.subject().into(),
             help: error.next_step().map(str::to_owned),
             fault: Some(error.fault()),
             rejects: error.rejects().cloned(),

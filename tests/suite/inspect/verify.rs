@@ -73,7 +73,7 @@ fn json_output_has_the_verdict_and_the_problem() {
     assert_eq!(names, [(json!("V1"), json!(false)), (json!("V2"), json!(false)), (json!("V3"), json!(true))]);
     assert_eq!(versions[0]["export"], json!({"verdict": "gone"}));
     assert_eq!(versions[0]["faults"], json!([]));
-    let problem = "part-00000.ndjson.gz:4: its `inserted` is 1, where the registry says 0";
+    let problem = "part-00000.ndjson.gz:4: its `inserted` is 1, but the registry says 0";
     assert_eq!(versions[1]["published"], json!({"verdict": "different", "problem": problem}));
     assert_eq!(versions[1]["faults"].as_array().unwrap().len(), 1);
 }
@@ -126,11 +126,11 @@ fn row_counts_and_fingerprints_are_recomputed() {
     fs::remove_dir_all(workspace.path("out")).unwrap();
     let registry = rusqlite::Connection::open(workspace.path(".tidemark/registry.sqlite")).unwrap();
     for (field, value, problem) in [
-        ("$.plan.fingerprint", "12", "V1: the export is not what was published: its fingerprint is"),
+        ("$.plan.fingerprint", "12", "V1: the export differs from what was published: its fingerprint is"),
         (
             "$.plan.counts.rows",
             "7",
-            "V1: the export is not what was published: it has 3 rows, where the registry says 7",
+            "V1: the export differs from what was published: it has 3 rows, but the registry says 7",
         ),
     ] {
         let sql =
@@ -167,28 +167,28 @@ fn damaged_lines(lines: &[String]) -> Vec<(&'static str, Vec<String>, &'static s
     let hash = lines[1].split("\"hash\":").nth(1).unwrap().split(',').next().unwrap().to_owned();
     let fingerprint = lines[0].split("\"fingerprint\":").nth(1).unwrap().split(',').next().unwrap().to_owned();
     vec![
-        ("no BEGIN", only(&[1, 2, 3]), ":1: a record stands in front of BEGIN"),
+        ("no BEGIN", only(&[1, 2, 3]), ":1: a record precedes BEGIN"),
         ("no END", only(&[0, 1, 2]), ": END is missing"),
-        ("an operation is missing", only(&[0, 1, 3]), ":3: it says 2 of UPDATE, and 1 stand in front of it"),
-        ("all are missing", only(&[0, 3]), ":2: it says 2 of UPDATE, and 0 stand in front of it"),
-        ("one appears twice", only(&[0, 1, 2, 2, 3]), ":5: it says 2 of UPDATE, and 3 stand in front of it"),
-        ("one replaces another", only(&[0, 1, 1, 3]), ":4: the operations in front of it do not lead"),
+        ("an operation is missing", only(&[0, 1, 3]), ":3: END counts 2 UPDATE, but 1 precede it"),
+        ("all are missing", only(&[0, 3]), ":2: END counts 2 UPDATE, but 0 precede it"),
+        ("one appears twice", only(&[0, 1, 2, 2, 3]), ":5: END counts 2 UPDATE, but 3 precede it"),
+        ("one replaces another", only(&[0, 1, 1, 3]), ":4: the operations do not lead"),
         ("BEGIN twice", only(&[0, 0, 1, 2, 3]), ":2: a second BEGIN"),
-        ("after END", only(&[0, 1, 3, 2]), ":3: it says 2 of UPDATE"),
-        ("END twice", only(&[0, 1, 2, 3, 3]), ":5: a record stands behind END"),
-        ("another id", replaced(1, &id, &other_id), ": the ids are not those of the plan"),
-        ("no id", replaced(2, "\"id\":\"", "\"id\":\"x"), ":3: it has no id of 32 hex digits"),
-        ("another hash", replaced(1, &hash, "\"1\""), ":4: the operations in front of it do not lead"),
+        ("after END", only(&[0, 1, 3, 2]), ":3: END counts 2 UPDATE"),
+        ("END twice", only(&[0, 1, 2, 3, 3]), ":5: a record follows END"),
+        ("another id", replaced(1, &id, &other_id), ": the ids do not match the plan"),
+        ("no id", replaced(2, "\"id\":\"", "\"id\":\"x"), ":3: it lacks an id of 32 hex digits"),
+        ("another hash", replaced(1, &hash, "\"1\""), ":4: the operations do not lead"),
         ("no hash", replaced(1, "\"hash\"", "\"hush\""), ":2: it lacks a hash"),
-        ("another kind", replaced(1, "UPDATE", "UPSERT"), ":2: `UPSERT` is no operation"),
+        ("another kind", replaced(1, "UPDATE", "UPSERT"), ":2: unknown operation `UPSERT`"),
         ("another sequence", replaced(2, "\"sequence\":2", "\"sequence\":7"), ":3: its `sequence` is 7"),
         ("another version", replaced(1, "\"version\":\"V2\"", "\"version\":\"V1\""), ":2: its `version` is V1"),
         ("another tenant", replaced(0, "acme", "globex"), ":1: its `tenant` is globex"),
         ("another previous", replaced(3, "\"previous\":\"V1\"", "\"previous\":null"), ":4: its `previous` is null"),
         ("a reset", replaced(0, "\"reset\":false", "\"reset\":true"), ":1: its `reset` is true"),
         ("another BEGIN", replaced(0, &fingerprint, "\"7\""), ":1: its `fingerprint` is"),
-        ("another END", replaced(3, "\"rows\":3", "\"rows\":4"), ":4: its `rows` is 4, where the registry says 3"),
-        ("no record", replaced(2, "{", "["), ":3: it is no record"),
+        ("another END", replaced(3, "\"rows\":3", "\"rows\":4"), ":4: its `rows` is 4, but the registry says 3"),
+        ("no record", replaced(2, "{", "["), ":3: not a record"),
     ]
 }
 
@@ -249,7 +249,7 @@ fn every_published_part_must_be_there() {
     fs::write(published(&workspace, "V1"), first).unwrap();
     fs::remove_file(&second).unwrap();
     let output = workspace.tidemark(&["verify", "acme/test_table/V1"]);
-    assert!(output.stderr.contains("part-00001.ndjson.gz is gone, of 2 parts"), "{}", output.stderr);
+    assert!(output.stderr.contains("part-00001.ndjson.gz is missing, of 2 parts"), "{}", output.stderr);
     // Without the change set, `replay` cannot help.
     fs::remove_dir_all(workspace.path(".tidemark/changes")).unwrap();
     let output = workspace.tidemark(&["verify", "acme/test_table/V1"]);
@@ -274,12 +274,12 @@ fn exports_of_another_schema_are_compared_by_their_bytes() {
     workspace.write("schemas/u.yaml", schema("").replace("table: t", "table: u").as_bytes());
     let output = workspace.tidemark(&["verify"]);
     assert_eq!(output.status, 0, "{}", output.transcript());
-    assert!(output.stdout.contains("other schema; bytes are the same"), "{}", output.stdout);
+    assert!(output.stdout.contains("same bytes, other schema"), "{}", output.stdout);
     // The same length, another row.
     workspace.write("exports/acme/t/V1/t.csv", b"id\n2\n");
     let output = workspace.tidemark(&["verify"]);
     assert_eq!(output.status, 1);
-    assert!(output.stderr.contains("t.csv has another checksum"), "{}", output.stderr);
+    assert!(output.stderr.contains("t.csv has a different checksum"), "{}", output.stderr);
 }
 
 #[test]

@@ -55,9 +55,9 @@ fn athena_results_for_outdated_input_are_discarded() {
     let texts = [orders(0, 120, "open"), orders(3, 123, "open"), orders(6, 126, "open")];
     deliver_again_during_query(&athena, &texts);
     resync_during_query(&athena, &texts);
-    let leftovers =
+    let results =
         athena.aws.s3.list_objects_v2().bucket(athena.bucket.replace("exports", "work")).prefix("athena/").send();
-    assert_eq!(athena.aws.wait(leftovers).unwrap().contents().len(), 0, "no query leaves files behind");
+    assert_eq!(athena.aws.wait(results).unwrap().contents().len(), 0, "no query leaves files behind");
     add_to_summary("pipeline: 2 Athena results were outdated and discarded, after another delivery and after a resync");
 }
 

@@ -1,126 +1,128 @@
-//! A row's versions for people: a line for each, and its columns where something about it is new.
+//! A row's versions, for people: one line each, followed by the columns if something changed.
 
 use serde_json::Value as Json;
 
 use crate::cli::output::{count, grid};
-use crate::inspect::why::{Cell, ChangeSet, Changed, Files, Occurrence, SHOWN, Sight};
+use crate::inspect::why::{Cell, ChangeSet, Changed, Files, Occurrence, RowInVersion, SHOWN};
 use crate::name::TableKey;
 use crate::store::Status;
 
-/// Longest piece of a text that is shown, in characters; JSON has all of it.
-const SHOWN_TEXT: usize = 60;
+/// Longest piece of a text that is shown, in characters; JSON output has all of it.
+const MAX_TEXT: usize = 60;
 
-/// Everything.
-pub(super) fn of(of: &TableKey, key: &str, sights: &[Sight]) -> String {
-    let mut text = format!("{of}  {key}\n\n");
-    let mut before: Option<&Sight> = None;
-    for (sight, head) in sights.iter().zip(heads(sights)) {
-        let is_as_before = before.is_some_and(|before| sight.is_as_in(before));
-        text += format!("{head}  {}", summary(sight, is_as_before)).trim_end();
+/// Renders a row in all its versions.
+pub(super) fn render(table: &TableKey, key: &str, versions: &[RowInVersion]) -> String {
+    let mut text = format!("{table}  {key}\n\n");
+    let mut before: Option<&RowInVersion> = None;
+    for (version, prefix) in versions.iter().zip(prefixes(versions)) {
+        let is_unchanged = before.is_some_and(|before| version.is_unchanged_since(before));
+        text += format!("{prefix}  {}", summary(version, is_unchanged)).trim_end();
         text.push('\n');
-        if !is_as_before {
-            text += &details(sight, before);
+        if !is_unchanged {
+            text += &details(version, before);
         }
-        if sight.export == Files::Read {
-            before = Some(sight);
+        if version.export == Files::Read {
+            before = Some(version);
         }
     }
-    if sights.iter().all(|sight| sight.rows.is_empty() && sight.operation.is_none()) {
-        text += "\nNo version that can still be looked at has this key.\n";
+    if versions.iter().all(|version| version.rows.is_empty() && version.operation.is_none()) {
+        text += "\nNo version that can still be read has this key.\n";
     }
     text
 }
 
-/// Version and status of each, padded to one width.
-fn heads(sights: &[Sight]) -> Vec<String> {
-    let width = |text: fn(&Sight) -> String| sights.iter().map(|sight| text(sight).len()).max().unwrap_or_default();
-    let (version, status) = (width(|sight| sight.version.clone()), width(|sight| sight.status.to_string()));
-    sights.iter().map(|sight| format!("{:<version$}  {:<status$}", sight.version, sight.status)).collect()
+/// Name and status of each version, padded to one width.
+fn prefixes(versions: &[RowInVersion]) -> Vec<String> {
+    let width =
+        |text: fn(&RowInVersion) -> String| versions.iter().map(|version| text(version).len()).max().unwrap_or(0);
+    let (name, status) = (width(|version| version.version.clone()), width(|version| version.status.to_string()));
+    versions.iter().map(|version| format!("{:<name$}  {:<status$}", version.version, version.status)).collect()
 }
 
-/// Where the row stands and what was done to it, in one line.
-fn summary(sight: &Sight, is_as_before: bool) -> String {
-    let mut words = vec![place(sight)];
-    if is_as_before && !sight.rows.is_empty() {
-        words.push("as before".into());
+/// Where the row is and what was done to it, in one line.
+fn summary(version: &RowInVersion, is_unchanged: bool) -> String {
+    let mut words = vec![location(version)];
+    if is_unchanged && !version.rows.is_empty() {
+        words.push("unchanged".into());
     }
-    words.push(done(sight));
+    words.push(operation(version));
     words.retain(|word| !word.is_empty());
     words.join("  ")
 }
 
-fn place(sight: &Sight) -> String {
-    match (sight.export, sight.rows.as_slice()) {
-        (Files::Gone, _) if sight.status == Status::Waiting => "no file is there yet".into(),
+fn location(version: &RowInVersion) -> String {
+    match (version.export, version.rows.as_slice()) {
+        (Files::Gone, _) if version.status == Status::Waiting => "no files yet".into(),
         (Files::Gone, _) => "its files are gone".into(),
         (Files::OtherKey, _) => "its rows had another key".into(),
         (Files::Read, []) => "not in the export".into(),
-        (Files::Read, [row]) => at(row),
-        (Files::Read, rows) if are_the_same(rows) && sight.places <= SHOWN as u64 => {
-            rows.iter().map(at).collect::<Vec<_>>().join(", ")
+        (Files::Read, [row]) => line(row),
+        (Files::Read, rows) if are_equal(rows) && version.places <= SHOWN as u64 => {
+            rows.iter().map(line).collect::<Vec<_>>().join(", ")
         }
-        (Files::Read, _) => format!("at {} places", count(sight.places)),
+        (Files::Read, _) => format!("at {} places", count(version.places)),
     }
 }
 
-fn at(row: &Occurrence) -> String {
+fn line(row: &Occurrence) -> String {
     format!("{}:{}", row.part, row.line)
 }
 
-/// Whether what stands at all places is one and the same row.
-fn are_the_same(rows: &[Occurrence]) -> bool {
-    rows.iter().all(|row| row.flaw.is_none() && row.columns == rows[0].columns)
+/// Returns whether all occurrences are readable and have the same columns.
+fn are_equal(rows: &[Occurrence]) -> bool {
+    rows.iter().all(|row| row.error.is_none() && row.columns == rows[0].columns)
 }
 
-fn done(sight: &Sight) -> String {
-    let state = match (sight.status, sight.sequence) {
-        (_, Some(sequence)) => format!("sequence {}", count(sequence)),
-        _ => "not published".to_owned(),
+fn operation(version: &RowInVersion) -> String {
+    let state = match version.sequence {
+        Some(sequence) => format!("sequence {}", count(sequence)),
+        None => "not published".to_owned(),
     };
-    match (&sight.operation, sight.change_set) {
+    match (&version.operation, version.change_set) {
         (Some(operation), _) => format!("{}  {state}  id {}", operation.op, operation.id),
         (None, ChangeSet::Read) => "no operation".into(),
         (None, ChangeSet::Gone) => "its change set is gone".into(),
         (None, ChangeSet::Damaged) => "its change set is damaged".into(),
-        (None, ChangeSet::None) if sight.export == Files::OtherKey => String::new(),
-        (None, ChangeSet::None) => "nothing is planned".into(),
+        (None, ChangeSet::None) if version.export == Files::OtherKey => String::new(),
+        (None, ChangeSet::None) => "not planned".into(),
     }
 }
 
-/// The columns of the row, wherever it stands, and what else there is to know.
-fn details(sight: &Sight, before: Option<&Sight>) -> String {
+/// The columns of each occurrence, and the notes.
+fn details(version: &RowInVersion, before: Option<&RowInVersion>) -> String {
     let before = before.and_then(|before| before.rows.first()).map(|row| row.columns.as_slice());
-    let changed = sight.operation.iter().flat_map(|operation| &operation.changed).collect::<Vec<_>>();
-    let mut text = String::new();
-    match sight.rows.as_slice() {
-        [] => {
-            text += &lines(changed.iter().map(|changed| {
-                vec!["~".into(), changed.column.clone(), format!("{} → {}", old(changed), bare(&changed.new))]
-            }))
-        }
-        [row, ..] if are_the_same(&sight.rows) => text += &columns(row, before, &changed),
-        [Occurrence { flaw: Some(flaw), .. }] => text += &format!("    {flaw}\n"),
-        rows => {
-            for (place, row) in rows.iter().enumerate() {
-                // What tells it from the first one is what somebody wants to know.
-                let before = if place == 0 { before } else { Some(rows[0].columns.as_slice()) };
-                let flaw = row.flaw.as_ref().map(|flaw| format!("  {flaw}")).unwrap_or_default();
-                text += &format!("    {}{flaw}\n{}", at(row), columns(row, before, &changed));
-            }
-            let more = sight.places - rows.len() as u64;
-            if more > 0 {
-                text += &format!("    … and at {} more\n", count(more));
-            }
-        }
-    }
-    for note in &sight.notes {
+    let changed = version.operation.iter().flat_map(|operation| &operation.changed).collect::<Vec<_>>();
+    let mut text = match version.rows.as_slice() {
+        [] => indented(changed.iter().map(|changed| {
+            vec!["~".into(), changed.column.clone(), format!("{} → {}", old(changed), bare(&changed.new))]
+        })),
+        [row, ..] if are_equal(&version.rows) => columns(row, before, &changed),
+        [Occurrence { error: Some(error), .. }] => format!("    {error}\n"),
+        rows => occurrences(rows, version.places, before, &changed),
+    };
+    for note in &version.notes {
         text += &format!("    {note}\n");
     }
     text
 }
 
+/// Rows that differ: the first is compared with the version before, the others with the first.
+fn occurrences(rows: &[Occurrence], total: u64, before: Option<&[Cell]>, changed: &[&Changed]) -> String {
+    let mut text = String::new();
+    for (index, row) in rows.iter().enumerate() {
+        let before = if index == 0 { before } else { Some(rows[0].columns.as_slice()) };
+        let error = row.error.as_ref().map(|error| format!("  {error}")).unwrap_or_default();
+        text += &format!("    {}{error}\n{}", line(row), columns(row, before, changed));
+    }
+    let more = total - rows.len() as u64;
+    if more > 0 {
+        text += &format!("    … and at {} more\n", count(more));
+    }
+    text
+}
+
 fn columns(row: &Occurrence, before: Option<&[Cell]>, changed: &[&Changed]) -> String {
-    lines(row.columns.iter().map(|cell| {
+    indented(row.columns.iter().map(|cell| {
         let old = before.and_then(|before| before.iter().find(|old| old.column == cell.column));
         let is_new = old.is_some_and(|old| old.mark != cell.mark);
         let was = changed.iter().find(|changed| changed.column == cell.column);
@@ -129,29 +131,28 @@ fn columns(row: &Occurrence, before: Option<&[Cell]>, changed: &[&Changed]) -> S
     }))
 }
 
-/// Lines of several columns, indented.
-fn lines(rows: impl Iterator<Item = Vec<String>>) -> String {
+/// A table without a header, indented.
+fn indented(rows: impl Iterator<Item = Vec<String>>) -> String {
     let rows: Vec<Vec<String>> = rows.collect();
     let Some(width) = rows.first().map(Vec::len) else { return String::new() };
     let text = grid(&vec![""; width], &[], rows);
     text.lines().skip(1).map(|line| format!("    {line}\n")).collect()
 }
 
-/// The text as it stands in the file.
+/// The text as it is in the file.
 fn raw(cell: &Cell) -> String {
     match &cell.raw {
-        None => "(the export is older)".into(),
+        None => "(not in this export)".into(),
         Some(text) if cell.quoted => format!("\"{}\"", cut(text)),
         Some(text) if text.is_empty() => "(empty)".into(),
         Some(text) => cut(text),
     }
 }
 
-/// The value, where that is not the text over again.
+/// The value, unless it is the same as the text.
 fn value(cell: &Cell) -> String {
-    match (&cell.refused, &cell.value) {
-        // The text stands beside it already.
-        (Some(refused), _) => format!("✗ {}", refused.rfind("is not a").map_or(refused.as_str(), |at| &refused[at..])),
+    match (&cell.mismatch, &cell.value) {
+        (Some(mismatch), _) => format!("✗ {mismatch}"),
         (None, Some(value)) if cell.raw.is_some() && cell.raw == plain(value) => String::new(),
         (None, Some(value)) => format!("= {}", bare(value)),
         (None, None) => String::new(),
@@ -163,7 +164,7 @@ fn old(changed: &Changed) -> String {
     changed.old.as_ref().map_or_else(|| "?".into(), bare)
 }
 
-/// The text behind a value.
+/// The text of a value; `None` for NULL.
 fn plain(value: &Json) -> Option<String> {
     match value {
         Json::Null => None,
@@ -172,7 +173,7 @@ fn plain(value: &Json) -> Option<String> {
     }
 }
 
-/// A value without the quotes of JSON.
+/// A value without JSON quotes.
 fn bare(value: &Json) -> String {
     match plain(value) {
         None => "NULL".into(),
@@ -182,6 +183,6 @@ fn bare(value: &Json) -> String {
 }
 
 fn cut(text: &str) -> String {
-    let cut: String = text.chars().take(SHOWN_TEXT).flat_map(char::escape_debug).collect();
-    if text.chars().nth(SHOWN_TEXT).is_some() { cut + "…" } else { cut }
+    let cut: String = text.chars().take(MAX_TEXT).flat_map(char::escape_debug).collect();
+    if text.chars().nth(MAX_TEXT).is_some() { cut + "…" } else { cut }
 }

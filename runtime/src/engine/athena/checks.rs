@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::statements::Statements;
 use crate::aws::s3::{self, S3Uri};
-use crate::aws::{Aws, why};
+use crate::aws::{Aws, error_chain};
 use crate::canonical::row::Layout;
 use crate::error::{Error, Result};
 use crate::snapshot::csv::{Dialect, Splitter};
@@ -92,7 +92,7 @@ pub(super) fn catalog(aws: &Aws, database: &str, statements: &Statements, bucket
     let subject = format!("{database}.{table}");
     let call = aws.glue.get_table().database_name(database).name(table).send();
     let answer = aws.wait(call).map_err(|error| {
-        Error::aws(format!("cannot read the Glue table {subject}"), why(&error)).help(format!(
+        Error::aws(format!("cannot read the Glue table {subject}"), error_chain(&error)).help(format!(
             "name its database with --athena-database, or create the table with generated/ddl/{table}.sql and \
              {bucket} in place of BUCKET"
         ))

@@ -6,7 +6,7 @@ use aws_sdk_athena::types::{
     AthenaError, QueryExecution, QueryExecutionContext, QueryExecutionState, ResultConfiguration,
 };
 
-use crate::aws::{Aws, why};
+use crate::aws::{Aws, error_chain};
 use crate::error::{Error, Result};
 use crate::plan::Scan;
 use crate::telemetry::Watch;
@@ -69,7 +69,7 @@ pub(super) fn poll(
 ) -> Result<Option<Succeeded>, QueryFailure> {
     let polled = aws.wait(aws.athena.get_query_execution().query_execution_id(id).send());
     let polled = polled.map_err(|error| {
-        let error = query_error("cannot poll the query", id, why(&error));
+        let error = query_error("cannot poll the query", id, error_chain(&error));
         QueryFailure::Unknown(error.help("run again; nothing is lost"))
     })?;
     let execution = polled.query_execution.unwrap_or_else(|| QueryExecution::builder().build());
@@ -111,7 +111,7 @@ pub(super) fn start(aws: &Aws, query: &Query<'_>) -> Result<String> {
         .result_configuration(results)
         .work_group(query.workgroup);
     let started = aws.wait(call.send()).map_err(|error| {
-        Error::aws("cannot start a query on Athena", why(&error))
+        Error::aws("cannot start a query on Athena", error_chain(&error))
             .help("check the work group, the database and the permissions, then run again")
     })?;
     Ok(started.query_execution_id.unwrap_or_default())
@@ -121,7 +121,7 @@ pub(super) fn start(aws: &Aws, query: &Query<'_>) -> Result<String> {
 /// A query that cannot be cancelled costs money, but is not an error for the caller.
 pub(super) fn cancel(aws: &Aws, id: &str) {
     if let Err(error) = aws.wait(aws.athena.stop_query_execution().query_execution_id(id).send()) {
-        tracing::warn!(id, error = why(&error), "Cannot cancel the query.");
+        tracing::warn!(id, error = error_chain(&error), "Cannot cancel the query.");
         return;
     }
     for _ in 0..CANCEL_POLLS {

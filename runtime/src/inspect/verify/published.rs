@@ -1,4 +1,4 @@
-//! What was published of a version: BEGIN, every operation once, END, and nothing else.
+//! Checks what was published of a version: BEGIN, every operation once, END, and nothing else.
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -10,19 +10,19 @@ use serde::Deserialize;
 use crate::change_set::{inflate, part_name, read_lines};
 use crate::error::{IoContext as _, Result};
 use crate::fs::folder_names;
-use crate::inspect::verify::Verdict;
+use crate::inspect::verify::verdict::Verdict;
 use crate::operation::{Begin, End};
 use crate::plan::Plan;
 use crate::sink::control_records;
 use crate::store::Version;
 use crate::telemetry::Watch;
 
-/// After how many lines a wish to stop is heard.
-const CHECKPOINT_ROWS: u64 = 4096;
+/// Lines between checkpoints.
+const CHECKPOINT_LINES: u64 = 4096;
 
-/// Holds what was published of a version that succeeded against its plan. `folder` is OUT/TENANT/TABLE/VERSION.
+/// Checks what was published of a version that succeeded against its plan. `folder` is OUT/TENANT/TABLE/VERSION.
 ///
-/// No id is computed anew, and none is kept: the plan's hash covers their sum, and each is as good as random.
+/// Ids are neither recomputed nor stored: the plan's hash covers their sum, and ids are as good as random numbers.
 pub fn published(folder: &Path, version: &Version, watch: &Watch) -> Result<Verdict> {
     let (Some(plan), Some((begin, end))) = (&version.plan, control_records(&version.key.table, version)) else {
         return Ok(Verdict::Gone);
@@ -32,16 +32,16 @@ pub fn published(folder: &Path, version: &Version, watch: &Watch) -> Result<Verd
         names => names.at("cannot list", folder)?,
     };
     let parts = plan.parts.max(1);
-    let is_there = |part: &u32| names.contains(&part_name(*part));
-    if !(0..parts).any(|part| is_there(&part)) {
+    let exists = |part: &u32| names.contains(&part_name(*part));
+    if !(0..parts).any(|part| exists(&part)) {
         return Ok(Verdict::Gone);
     }
-    if let Some(missing) = (0..parts).find(|part| !is_there(part)) {
-        return Ok(Verdict::Different(format!("{} is gone, of {parts} parts", part_name(missing))));
+    if let Some(missing) = (0..parts).find(|part| !exists(part)) {
+        return Ok(Verdict::Different(format!("{} is missing, of {parts} parts", part_name(missing))));
     }
-    let is_of_it = |name: &String| (0..parts).any(|part| part_name(part) == *name);
-    if let Some(other) = names.iter().find(|name| name.starts_with("part-") && !is_of_it(name)) {
-        return Ok(Verdict::Different(format!("{other} is none of its {parts} parts")));
+    let is_expected = |name: &String| (0..parts).any(|part| part_name(part) == *name);
+    if let Some(other) = names.iter().find(|name| name.starts_with("part-") && !is_expected(name)) {
+        return Ok(Verdict::Different(format!("{other} is not one of its {parts} parts")));
     }
     let mut fold = Fold { begin, end, state: State::Before, counts: [0; 3], difference: 0, sum_of_ids: 0 };
     for part in 0..parts {
@@ -50,11 +50,11 @@ pub fn published(folder: &Path, version: &Version, watch: &Watch) -> Result<Verd
         }
     }
     Ok(fold
-        .judge(version, plan)
+        .check_total(version, plan)
         .map_or(Verdict::Same, |problem| Verdict::Different(format!("{}: {problem}", part_name(parts - 1)))))
 }
 
-/// What was seen of a published version, and what it must be.
+/// What was read of a published version, and what it must be.
 struct Fold {
     begin: Begin,
     end: End,
@@ -68,15 +68,15 @@ struct Fold {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// BEGIN is to come.
+    /// BEGIN comes next.
     Before,
-    /// Operations, or END.
+    /// An operation or END comes next.
     Inside,
-    /// END was the last.
-    Behind,
+    /// Nothing may follow.
+    After,
 }
 
-/// Of a line, what is held against the registry.
+/// The fields of a line that are checked.
 #[derive(Deserialize)]
 struct Line<'a> {
     #[serde(borrow)]
@@ -93,25 +93,25 @@ struct Line<'a> {
 }
 
 impl Fold {
-    /// Takes a part. What is wrong with it comes with its line.
+    /// Reads a part. Returns the first problem, with its line.
     fn part(&mut self, folder: &Path, part: u32, watch: &Watch) -> Result<Option<String>> {
         let (mut number, mut problem) = (0u64, None);
         let path = folder.join(part_name(part));
         let file = File::open(&path).at("cannot open", &path)?;
         let read = read_lines(inflate(file), &path, |line| {
             number += 1;
-            if number % CHECKPOINT_ROWS == 0 {
+            if number % CHECKPOINT_LINES == 0 {
                 watch.checkpoint(0)?;
             }
-            // The rest is still inflated, which tells whether the file is whole; but the first problem is the one.
+            // Reading goes on after a problem, but only the first one is reported.
             if problem.is_none() {
-                problem = self.line(line).err().map(|what| format!("{}:{number}: {what}", part_name(part)));
+                problem = self.line(line).err().map(|problem| format!("{}:{number}: {problem}", part_name(part)));
             }
             Ok(())
         });
         match read {
             Ok(()) => Ok(problem),
-            // What the decoder refuses is the file's fault, what the system refuses the machine's.
+            // An error of the decoder is the file's fault, one of the operating system the machine's.
             Err(error) => match error.io_error().filter(|error| error.raw_os_error().is_none()) {
                 Some(cause) => {
                     let damaged = format!("{}:{}: the file is damaged ({cause})", part_name(part), number + 1);
@@ -123,33 +123,33 @@ impl Fold {
     }
 
     fn line(&mut self, text: &[u8]) -> Result<(), String> {
-        let line: Line<'_> = serde_json::from_slice(text).map_err(no_record)?;
+        let line: Line<'_> = serde_json::from_slice(text).map_err(not_a_record)?;
         self.head(&line)?;
         match (self.state, &*line.op) {
             (State::Before, "BEGIN") => {
                 self.state = State::Inside;
-                same_begin(&serde_json::from_slice(text).map_err(no_record)?, &self.begin)
+                check_begin(&serde_json::from_slice(text).map_err(not_a_record)?, &self.begin)
             }
-            (State::Before, _) => Err("a record stands in front of BEGIN".into()),
+            (State::Before, _) => Err("a record precedes BEGIN".into()),
             (State::Inside, "BEGIN") => Err("a second BEGIN".into()),
             (State::Inside, "END") => {
-                self.state = State::Behind;
-                self.end(&serde_json::from_slice(text).map_err(no_record)?)
+                self.state = State::After;
+                self.end(&serde_json::from_slice(text).map_err(not_a_record)?)
             }
             (State::Inside, _) => self.operation(&line),
-            (State::Behind, _) => Err("a record stands behind END".into()),
+            (State::After, _) => Err("a record follows END".into()),
         }
     }
 
-    /// What every line says of its version.
+    /// Checks what every line says about its version.
     fn head(&self, line: &Line<'_>) -> Result<(), String> {
         let known = &self.begin;
-        same("tenant", &*line.tenant, &*known.tenant)?;
-        same("table", &*line.table, &*known.table)?;
-        same("version", &*line.version, &*known.version)?;
-        same("previous", line.previous.as_deref().unwrap_or("null"), known.previous.as_deref().unwrap_or("null"))?;
-        same("sequence", line.sequence, known.sequence)?;
-        same("schema", &*line.schema, &*known.schema)
+        check("tenant", &*line.tenant, &*known.tenant)?;
+        check("table", &*line.table, &*known.table)?;
+        check("version", &*line.version, &*known.version)?;
+        check("previous", line.previous.as_deref().unwrap_or("null"), known.previous.as_deref().unwrap_or("null"))?;
+        check("sequence", line.sequence, known.sequence)?;
+        check("schema", &*line.schema, &*known.schema)
     }
 
     fn operation(&mut self, line: &Line<'_>) -> Result<(), String> {
@@ -157,72 +157,72 @@ impl Fold {
             "INSERT" => (0, true, false),
             "UPDATE" => (1, true, true),
             "DELETE" => (2, false, true),
-            other => return Err(format!("`{}` is no operation", other.escape_debug())),
+            other => return Err(format!("unknown operation `{}`", other.escape_debug())),
         };
         self.counts[kind] += 1;
         let (hash, previous_hash) =
             (hash(line.hash.as_deref(), has_hash)?, hash(line.previous_hash.as_deref(), has_previous)?);
         self.difference += i128::from(hash) - i128::from(previous_hash);
         let id = line.id.as_deref().filter(|id| id.len() == 32).and_then(|id| u128::from_str_radix(id, 16).ok());
-        self.sum_of_ids = self.sum_of_ids.wrapping_add(id.ok_or("it has no id of 32 hex digits")?);
+        self.sum_of_ids = self.sum_of_ids.wrapping_add(id.ok_or("it lacks an id of 32 hex digits")?);
         Ok(())
     }
 
-    /// END says what the registry does, and that is what stands in front of it.
+    /// Checks END against the registry and against the operations before it.
     fn end(&self, end: &End) -> Result<(), String> {
         let known = &self.end;
-        same("fingerprint", end.fingerprint, known.fingerprint)?;
-        same("rows", end.rows, known.rows)?;
-        same("inserted", end.inserted, known.inserted)?;
-        same("updated", end.updated, known.updated)?;
-        same("deleted", end.deleted, known.deleted)?;
-        for (word, found, known) in [
+        check("fingerprint", end.fingerprint, known.fingerprint)?;
+        check("rows", end.rows, known.rows)?;
+        check("inserted", end.inserted, known.inserted)?;
+        check("updated", end.updated, known.updated)?;
+        check("deleted", end.deleted, known.deleted)?;
+        for (op, actual, known) in [
             ("INSERT", self.counts[0], known.inserted),
             ("UPDATE", self.counts[1], known.updated),
             ("DELETE", self.counts[2], known.deleted),
         ] {
-            if found != known {
-                return Err(format!("it says {known} of {word}, and {found} stand in front of it"));
+            if actual != known {
+                return Err(format!("END counts {known} {op}, but {actual} precede it"));
             }
         }
         if self.begin.fingerprint + self.difference != end.fingerprint {
-            return Err("the operations in front of it do not lead from BEGIN's fingerprint to its own".into());
+            return Err("the operations do not lead from BEGIN's fingerprint to END's".into());
         }
         Ok(())
     }
 
-    /// What is wrong with the whole, once every line of it is right.
-    fn judge(&self, version: &Version, plan: &Plan) -> Option<String> {
-        if self.state != State::Behind {
+    /// Checks what only the last line completes.
+    fn check_total(&self, version: &Version, plan: &Plan) -> Option<String> {
+        if self.state != State::After {
             return Some("END is missing".into());
         }
         let is_planned = plan.matches(&version.key, &version.version, self.sum_of_ids);
-        (!is_planned).then(|| "the ids are not those of the plan: one is another, or is there twice".into())
+        (!is_planned).then(|| "the ids do not match the plan: one differs or appears twice".into())
     }
 }
 
-fn no_record(error: serde_json::Error) -> String {
-    format!("it is no record ({error})")
+fn not_a_record(error: serde_json::Error) -> String {
+    format!("not a record ({error})")
 }
 
-fn same_begin(begin: &Begin, known: &Begin) -> Result<(), String> {
-    same("fingerprint", begin.fingerprint, known.fingerprint)?;
-    same("reset", begin.reset, known.reset)
+fn check_begin(begin: &Begin, known: &Begin) -> Result<(), String> {
+    check("fingerprint", begin.fingerprint, known.fingerprint)?;
+    check("reset", begin.reset, known.reset)
 }
 
-fn same<T: PartialEq + std::fmt::Display>(name: &str, found: T, known: T) -> Result<(), String> {
-    if found == known {
+fn check<T: PartialEq + std::fmt::Display>(name: &str, actual: T, known: T) -> Result<(), String> {
+    if actual == known {
         return Ok(());
     }
-    Err(format!("its `{name}` is {found}, where the registry says {known}"))
+    Err(format!("its `{name}` is {actual}, but the registry says {known}"))
 }
 
-/// The row hash in an operation, which stands there exactly when its kind has one.
-fn hash(text: Option<&str>, is_wanted: bool) -> Result<i64, String> {
+/// Parses a row hash, which must be present or absent as the operation requires.
+fn hash(text: Option<&str>, is_required: bool) -> Result<i64, String> {
     match text {
-        Some(text) if is_wanted => text.parse().map_err(|_| "a hash of it is no number".into()),
-        None if !is_wanted => Ok(0),
-        Some(_) => Err("it has a hash that its kind does not have".into()),
+        Some(text) if is_required => text.parse().map_err(|_| "a hash is not a number".into()),
+        None if !is_required => Ok(0),
+        Some(_) => Err("it has a hash that its kind of operation does not have".into()),
         None => Err("it lacks a hash".into()),
     }
 }

@@ -172,7 +172,7 @@ impl Kinesis {
             }
             let calls = now.iter().map(|batch| self.call(shards, batch));
             let calls: Vec<_> = calls.collect::<Result<_>>()?;
-            for (batch, result) in now.into_iter().zip(self.aws.all(calls)) {
+            for (batch, result) in now.into_iter().zip(self.aws.join_all(calls)) {
                 sent.calls += 1;
                 match result {
                     Ok(output) => put.add(batch, &output, shards, sent),
@@ -212,7 +212,7 @@ impl Kinesis {
             return Err(Error::aws(self.stream.to_string(), "all shards throttled for minutes")
                 .help("add shards to the stream, or check who else writes to it; then run again, nothing is lost"));
         }
-        self.aws.rest(MAX_PAUSE.min(FIRST_PAUSE * 2u32.saturating_pow(tries.min(8))));
+        self.aws.pause_with_jitter(MAX_PAUSE.min(FIRST_PAUSE * 2u32.saturating_pow(tries.min(8))));
         Ok(())
     }
 

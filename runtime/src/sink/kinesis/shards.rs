@@ -48,7 +48,7 @@ impl Shards {
             if let Some(shards) = Self::from_listed(&all(aws, stream)?) {
                 return Ok(shards);
             }
-            aws.rest(Duration::from_secs(1));
+            aws.pause_with_jitter(Duration::from_secs(1));
         }
         Err(Error::aws(stream.to_string(), "the ranges of its open shards have a gap")
             .help("wait until the stream is ACTIVE, then run again"))

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::aws::why;
+use crate::aws::error_chain;
 use crate::error::Error;
 
 /// A stream, named by its name or its ARN.
@@ -22,7 +22,7 @@ impl StreamName {
 
     /// The error of a failed call. `action` reads like `cannot write to`.
     pub(super) fn failed(&self, action: &str, error: impl std::error::Error + Send + Sync + 'static) -> Error {
-        Error::aws(format!("{action} {self}"), why(&error))
+        Error::aws(format!("{action} {self}"), error_chain(&error))
             .help("check the stream's name, the region and the permission to write to it, then run again; nothing is lost")
             .caused_by(error)
     }

@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 
 use super::item::{self, Item, text};
-use crate::aws::{Aws, token, why};
+use crate::aws::{Aws, error_chain, token};
 use crate::error::{Error, Result};
 use crate::name::TableKey;
 use crate::store::record::Version;
@@ -138,7 +138,7 @@ impl Dynamodb {
             }
             _ => "run again; nothing is lost",
         };
-        self.problem(why(&error).replace('\n', " ")).help(help).caused_by(error)
+        self.problem(error_chain(&error).replace('\n', " ")).help(help).caused_by(error)
     }
 }
 

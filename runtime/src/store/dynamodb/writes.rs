@@ -38,7 +38,7 @@ impl Dynamodb {
             if tries == TRIES || !is_transient(&error) {
                 return Err(self.failed(error));
             }
-            self.aws.rest(MAX_PAUSE.min(Duration::from_millis(20 << tries)));
+            self.aws.pause_with_jitter(MAX_PAUSE.min(Duration::from_millis(20 << tries)));
         }
     }
 
@@ -67,7 +67,7 @@ impl Dynamodb {
                 Some(UpdateItemError::TransactionConflictException(_)) if tries + 1 < TRIES => tries += 1,
                 _ => return Err(self.failed(error)),
             }
-            self.aws.rest(MAX_PAUSE.min(Duration::from_millis(20 << tries)));
+            self.aws.pause_with_jitter(MAX_PAUSE.min(Duration::from_millis(20 << tries)));
         }
     }
 }

@@ -38,7 +38,7 @@ impl Drop for ReadOnly {
 }
 
 /// Temporary files that should have been removed: working files, staged parts and staged change sets.
-fn leftovers(workspace: &Workspace) -> Vec<PathBuf> {
+fn temporary_files(workspace: &Workspace) -> Vec<PathBuf> {
     // The empty folder of the last writer stays: it records the highest fence.
     let is_hidden = |path: &Path| path.components().any(|name| name.as_os_str().as_encoded_bytes().starts_with(b"."));
     let (state, out) = (workspace.path(".tidemark"), workspace.path("out"));
@@ -80,7 +80,7 @@ fn a_read_only_output_stops_the_run_and_the_next_run_resumes() {
     drop(read_only);
     assert_eq!(workspace.run().status, 0);
     assert_eq!(workspace.published("acme/test_table/V1").len(), 4);
-    assert_eq!(leftovers(&workspace), Vec::<PathBuf>::new());
+    assert_eq!(temporary_files(&workspace), Vec::<PathBuf>::new());
 }
 
 #[test]
@@ -158,7 +158,7 @@ fn unwritable_change_sets_leave_the_version_unchanged() {
 }
 
 #[test]
-fn no_leftovers_after_success_hold_or_refusal() {
+fn no_temporary_files_remain_after_success_hold_or_refusal() {
     let workspace = Workspace::new();
     let rows = |count: u32, value: &str| (0..count).map(|n| format!("PK{n};{n};{value};x\n")).collect::<String>();
     workspace.export("acme/test_table/V1", &rows(5000, "a"));
@@ -174,13 +174,13 @@ fn no_leftovers_after_success_hold_or_refusal() {
     let statuses = workspace.statuses("acme/test_table");
     assert_eq!(Vec::from_iter(statuses.values()), ["SUCCEEDED", "SUCCEEDED", "HELD", "WAITING"]);
     assert!(workspace.path(".tidemark/work").is_dir() && files(&workspace.path("out")).len() == 2);
-    assert_eq!(leftovers(&workspace), Vec::<PathBuf>::new());
+    assert_eq!(temporary_files(&workspace), Vec::<PathBuf>::new());
     assert_eq!(workspace.tidemark(&["replay", "acme/test_table/V2"]).status, 0);
-    assert_eq!(leftovers(&workspace), Vec::<PathBuf>::new());
+    assert_eq!(temporary_files(&workspace), Vec::<PathBuf>::new());
 }
 
 #[test]
-fn no_leftovers_after_bad_rows() {
+fn no_temporary_files_remain_after_bad_rows() {
     let workspace = Workspace::new();
     workspace.export("acme/test_table/V1", GOOD);
     workspace.export("acme/test_table/V2", "PK1;one;a;x\n");
@@ -188,18 +188,18 @@ fn no_leftovers_after_bad_rows() {
     assert_eq!(workspace.run().status, 1);
     assert_eq!(workspace.statuses("acme/test_table")["V2"], "FAILED");
     assert!(workspace.path(".tidemark/work").is_dir());
-    assert_eq!(leftovers(&workspace), Vec::<PathBuf>::new());
+    assert_eq!(temporary_files(&workspace), Vec::<PathBuf>::new());
 }
 
 #[test]
-fn the_next_run_removes_the_leftovers_of_a_killed_one() {
+fn the_next_run_removes_the_temporary_files_of_a_killed_one() {
     let workspace = Workspace::new();
     workspace.export("acme/test_table/V1", GOOD);
     for breakpoint in [Breakpoint::Planning, Breakpoint::PartWritten] {
         StoppedProcess::start(&workspace, &["run", "exports"], breakpoint, 1).unwrap().kill();
-        assert!(!leftovers(&workspace).is_empty());
+        assert!(!temporary_files(&workspace).is_empty());
     }
     assert_eq!(workspace.run().status, 0);
-    assert_eq!(leftovers(&workspace), Vec::<PathBuf>::new());
+    assert_eq!(temporary_files(&workspace), Vec::<PathBuf>::new());
     assert_eq!(workspace.published("acme/test_table/V1").len(), 4);
 }

@@ -1,0 +1,127 @@
+//! `tidemark approve`: publishes a HELD version exactly as planned.
+
+use clap::Args;
+
+use crate::cli::args::{EngineArgs, ExportsArgs, Format, FormatArgs, OutArgs, StateArgs};
+use crate::cli::lookup::{check_held, known_version};
+use crate::cli::output::{self, SHORT_HASH, short_hash};
+use crate::cli::{resolve, run_report};
+use crate::clock;
+use crate::engine::athena::Statements;
+use crate::error::{Error, Fault, Result};
+use crate::run::Runner;
+use crate::store::{Registry, Setting, Status, Version};
+use crate::table::Table;
+use crate::telemetry::{self, Progress};
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  cargo tidemark approve acme/orders/20260103_V0001 9f3c21ab
+
+The hash is the one that `plan` shows, so that what was reviewed is what is published. An approval is
+refused if the baseline, the schema or the export has changed since the plan was made.")]
+pub(super) struct ApproveArgs {
+    /// The HELD version.
+    #[arg(value_name = "TENANT/TABLE/VERSION")]
+    version: String,
+    /// Hash of the plan, at least its first eight digits.
+    hash: String,
+    #[command(flatten)]
+    out: OutArgs,
+    #[command(flatten)]
+    exports: ExportsArgs,
+    #[command(flatten)]
+    engine: EngineArgs,
+    #[command(flatten)]
+    state: StateArgs,
+    #[command(flatten)]
+    pub(super) format: FormatArgs,
+}
+
+pub(super) fn approve(
+    args: &ApproveArgs,
+    tables: &'static [&'static Table],
+    statements: &'static [Statements],
+) -> Result<Option<Fault>> {
+    let started = clock::instant();
+    let registry = args.state.registry()?;
+    let (table, version) = known_version(&registry, tables, &args.version)?;
+    check_approval(&registry, table, &version, &args.hash)?;
+    if registry.setting(Setting::Machine)?.is_some() {
+        approve_on_aws(args, &registry, &version)?;
+        return Ok(None);
+    }
+    let root = args.exports.root(&registry)?;
+    let engines = args.engine.engines(statements, &[&root], Some(&registry))?;
+    // Fails before the approval is recorded if the exports cannot be reached.
+    args.exports.open(&registry)?;
+    record_approval(&registry, &version)?;
+    telemetry::listen_for_ctrl_c();
+    let runner = args.state.runner(registry, &args.exports, &args.out, tables)?;
+    let runner = Runner { engines, ..runner };
+    let key = &version.key;
+    let progress = Progress::new(args.format.format == Format::Text);
+    let report = runner.run(|tenant, table| tenant == key.tenant && table == key.table, &progress)?;
+    match args.format.format {
+        Format::Json => output::print_json(&report)?,
+        Format::Text => run_report::print(&report, &runner.sink.shown(), started.elapsed())?,
+    }
+    run_report::print_problems(&report);
+    Ok(report.fault())
+}
+
+fn record_approval(registry: &Registry, version: &Version) -> Result<()> {
+    if registry.approve(version)? {
+        return Ok(());
+    }
+    Err(Error::refused(version.to_string(), "it changed during the approval").help("review its plan again"))
+}
+
+/// Approves a version that the state machine on AWS publishes.
+fn approve_on_aws(args: &ApproveArgs, registry: &Registry, version: &Version) -> Result<()> {
+    if args.out.is_given() || args.exports.is_given() || args.engine.is_given() {
+        let problem = "the state machine publishes it, with the exports, stream and engine of its deployment";
+        return Err(
+            Error::refused(version.to_string(), problem).help("omit --exports, --out, --sink, --engine and --athena-…")
+        );
+    }
+    record_approval(registry, version)?;
+    resolve::start_execution(registry, &version.key)?;
+    match args.format.format {
+        Format::Json => output::print_json(&serde_json::json!({
+            "tenant": version.key.tenant, "table": version.key.table, "version": version.version, "approved": true,
+        })),
+        Format::Text => output::print(&format!(
+            "{version} is approved and is being published. To follow it: cargo tidemark-aws history {}\n",
+            version.key
+        )),
+    }
+}
+
+/// Checks that the reviewed plan is the one that would be published.
+fn check_approval(registry: &Registry, table: &Table, version: &Version, hash: &str) -> Result<()> {
+    check_held(version)?;
+    let help = format!("review it again: cargo tidemark plan {}", version.path());
+    let refuse = |problem: &str| Err(Error::refused(version.to_string(), problem).help(&help));
+    let Some(plan) = &version.plan else { return refuse("it has no plan") };
+    if hash.len() < SHORT_HASH {
+        return refuse(&format!("`{}` is too short; give at least {SHORT_HASH} digits", hash.escape_debug()));
+    }
+    if !plan.hash.starts_with(hash) {
+        return refuse(&format!("its plan is {}, not {}", short_hash(plan), hash.escape_debug()));
+    }
+    let resync = registry.resync(&version.key)?;
+    if resync && plan.reset.is_none() {
+        return refuse("a resync was requested after it was planned: the next version to arrive is published whole");
+    }
+    let versions = registry.versions(&version.key)?;
+    let baseline = versions.iter().rev().find(|other| other.status == Status::Succeeded && !resync);
+    if plan.previous.as_ref() != baseline.map(|baseline| &baseline.version) {
+        return refuse("the baseline has changed since it was planned; run again to plan it again");
+    }
+    if plan.schema != table.schema {
+        return refuse("the schema has changed since it was planned; run again to plan it again");
+    }
+    Ok(())
+}

@@ -1,0 +1,131 @@
+//! Opens what the command line names on AWS: `s3://…`, `dynamodb:…`, `kinesis:…`. Without AWS support, every attempt is
+//! an error that says which program has it.
+
+#[cfg(feature = "aws")]
+pub(super) use with_aws::{changes, engines, export, exports, sink, start_execution, store};
+#[cfg(not(feature = "aws"))]
+pub(super) use without_aws::{changes, engines, export, exports, sink, start_execution, store};
+
+/// What Athena needs to know, besides its statements.
+#[cfg_attr(not(feature = "aws"), expect(dead_code, reason = "without AWS there is no Athena"))]
+pub(super) struct AthenaNames {
+    pub(super) database: String,
+    pub(super) workgroup: String,
+    pub(super) results: Option<String>,
+}
+
+#[cfg(feature = "aws")]
+mod with_aws {
+    use std::sync::{Arc, OnceLock};
+
+    use super::AthenaNames;
+    use crate::aws::s3::S3Uri;
+    use crate::aws::{Aws, flow};
+    use crate::change_set::{self, ChangeSets};
+    use crate::delta;
+    use crate::engine::athena::{Athena, Statements};
+    use crate::engine::{Choice, Engines};
+    use crate::error::{Error, Result};
+    use crate::name::TableKey;
+    use crate::sink::Sink;
+    use crate::sink::kinesis::Stream;
+    use crate::snapshot::s3::{S3, S3Folder};
+    use crate::snapshot::{Export, Snapshots};
+    use crate::store::Registry;
+    use crate::store::dynamodb::Dynamodb;
+
+    /// The clients of this process.
+    fn aws() -> Result<Arc<Aws>> {
+        static AWS: OnceLock<Arc<Aws>> = OnceLock::new();
+        if let Some(aws) = AWS.get() {
+            return Ok(Arc::clone(aws));
+        }
+        let aws = Arc::new(Aws::from_environment()?);
+        Ok(Arc::clone(AWS.get_or_init(|| aws)))
+    }
+
+    fn parse(uri: &str) -> Result<S3Uri> {
+        S3Uri::parse(uri).ok_or_else(|| {
+            Error::refused(uri, "no bucket is named").help("write it as s3://BUCKET or s3://BUCKET/PREFIX")
+        })
+    }
+
+    pub(in crate::cli) fn exports(root: &str) -> Result<Box<dyn Snapshots>> {
+        Ok(Box::new(S3::new(aws()?, parse(root)?)))
+    }
+
+    pub(in crate::cli) fn changes(root: &str) -> Result<Box<dyn ChangeSets>> {
+        Ok(Box::new(change_set::s3::S3::new(aws()?, parse(root)?)))
+    }
+
+    pub(in crate::cli) fn store(name: &str) -> Result<Registry> {
+        match name.strip_prefix("dynamodb:").filter(|table| !table.is_empty()) {
+            Some(table) => Ok(Registry::new(Dynamodb::open(aws()?, table)?)),
+            None => Err(Error::refused(name, "not a registry on AWS").help("write it as dynamodb:TABLE")),
+        }
+    }
+
+    pub(in crate::cli) fn start_execution(machine: &str, registry: &str, key: &TableKey, pending: u64) -> Result<()> {
+        flow::start_execution(&*aws()?, machine, registry, key, ["#pending", &pending.to_string()])
+    }
+
+    pub(in crate::cli) fn sink(name: &str) -> Result<Box<dyn Sink>> {
+        Ok(Box::new(Stream::new(aws()?, name)?))
+    }
+
+    pub(in crate::cli) fn export(uri: &str) -> Result<Export> {
+        delta::whole(uri.trim_end_matches('/').into(), Arc::new(S3Folder::new(aws()?, parse(uri)?)))
+    }
+
+    pub(in crate::cli) fn engines(
+        choice: Choice,
+        names: AthenaNames,
+        statements: &'static [Statements],
+    ) -> Result<Engines> {
+        let AthenaNames { database, workgroup, results } = names;
+        let results = results.as_deref().map(parse).transpose()?;
+        let athena = Athena { aws: aws()?, statements, database, workgroup, results, cutoff: None };
+        Ok(Engines { choice, athena: Some(athena) })
+    }
+}
+
+#[cfg(not(feature = "aws"))]
+mod without_aws {
+    use super::AthenaNames;
+    use crate::change_set::ChangeSets;
+    use crate::engine::athena::Statements;
+    use crate::engine::{Choice, Engines};
+    use crate::error::{Error, Result};
+    use crate::name::TableKey;
+    use crate::sink::Sink;
+    use crate::snapshot::{Export, Snapshots};
+    use crate::store::Registry;
+
+    pub(in crate::cli) fn changes(_: &str) -> Result<Box<dyn ChangeSets>> {
+        Err(Error::without_aws("S3"))
+    }
+
+    pub(in crate::cli) fn store(_: &str) -> Result<Registry> {
+        Err(Error::without_aws("DynamoDB"))
+    }
+
+    pub(in crate::cli) fn start_execution(_: &str, _: &str, _: &TableKey, _: u64) -> Result<()> {
+        Err(Error::without_aws("Step Functions"))
+    }
+
+    pub(in crate::cli) fn sink(_: &str) -> Result<Box<dyn Sink>> {
+        Err(Error::without_aws("Kinesis"))
+    }
+
+    pub(in crate::cli) fn exports(_: &str) -> Result<Box<dyn Snapshots>> {
+        Err(Error::without_aws("S3"))
+    }
+
+    pub(in crate::cli) fn export(_: &str) -> Result<Export> {
+        Err(Error::without_aws("S3"))
+    }
+
+    pub(in crate::cli) fn engines(_: Choice, _: AthenaNames, _: &'static [Statements]) -> Result<Engines> {
+        Err(Error::without_aws("S3"))
+    }
+}

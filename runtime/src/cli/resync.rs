@@ -1,0 +1,56 @@
+//! `tidemark resync`: has the next version of a table published whole.
+
+use clap::Args;
+
+use crate::cli::args::{Format, FormatArgs, StateArgs};
+use crate::cli::lookup::{known_versions, table_key};
+use crate::cli::{output, resolve};
+use crate::error::{Fault, Result};
+use crate::store::Status;
+use crate::table::Table;
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  cargo tidemark resync acme/orders
+  cargo tidemark resync acme/orders --cancel
+
+For a table whose baseline is lost or whose primary key changed, or for consumers that hold wrong data.
+The oldest version that is not published yet, or else the next one to arrive, is published as INSERTs
+under a BEGIN with `reset`; nothing is compared. At its END, consumers drop every key whose last
+sequence is lower. Later versions are compared with it as usual.")]
+pub(super) struct ResyncArgs {
+    /// Tenant and table.
+    #[arg(value_name = "TENANT/TABLE")]
+    key: String,
+    /// Cancel a resync that has not happened yet.
+    #[arg(long)]
+    cancel: bool,
+    #[command(flatten)]
+    state: StateArgs,
+    #[command(flatten)]
+    pub(super) format: FormatArgs,
+}
+
+pub(super) fn resync(args: &ResyncArgs, tables: &'static [&'static Table]) -> Result<Option<Fault>> {
+    let key = table_key(tables, &args.key)?;
+    let registry = args.state.registry()?;
+    let versions = known_versions(&registry, &key)?;
+    let was_requested = registry.resync(&key)?;
+    registry.set_resync(&key, !args.cancel)?;
+    let is_started = !args.cancel && resolve::start_execution(&registry, &key)?;
+    if args.format.format == Format::Json {
+        output::print_json(&serde_json::json!({ "tenant": key.tenant, "table": key.table, "resync": !args.cancel }))?;
+        return Ok(None);
+    }
+    let next = versions.iter().find(|version| matches!(version.status, Status::Registered | Status::Planned));
+    let root = registry.exports_root()?.unwrap_or_else(|| "DIR".into());
+    output::print(&match (args.cancel, was_requested, next) {
+        (true, false, _) => format!("No resync of {key} was requested.\n"),
+        (true, true, _) => format!("The resync of {key} is cancelled; the next version is compared as usual.\n"),
+        (false, _, Some(next)) if is_started => format!("{next} is being published whole.\n"),
+        (false, _, Some(next)) => format!("{next} will be published whole. To continue: cargo tidemark run {root}\n"),
+        (false, _, None) => format!("The next version of {key} to arrive will be published whole.\n"),
+    })?;
+    Ok(None)
+}

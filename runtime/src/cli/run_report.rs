@@ -1,0 +1,89 @@
+//! The report of a run, for people: a table of outcomes on stdout, problems on stderr.
+
+use std::time::Duration;
+
+use crate::cli::output::{self, count, plural};
+use crate::error::Result;
+use crate::name::shown_path;
+use crate::plan::Counts;
+use crate::run::{Outcome, Report};
+use crate::store::Status;
+
+/// Prints what a run did, and a summary. `out` is where operations went.
+pub(super) fn print(report: &Report, out: &str, took: Duration) -> Result<()> {
+    let outcomes = &report.outcomes;
+    let header = ["tenant", "table", "version", "rows", "inserted", "updated", "deleted", "status", ""];
+    let mut text = output::grid(&header, &[3, 4, 5, 6], outcomes.iter().map(row));
+    let versions = outcomes.iter().filter(|outcome| outcome.version.is_some()).count();
+    let mut summary = vec![plural(versions, "version")];
+    for (status, word) in [
+        (Status::Held, "held"),
+        (Status::Failed, "failed"),
+        (Status::Waiting, "waiting"),
+        (Status::Superseded, "superseded"),
+    ] {
+        let number = outcomes.iter().filter(|outcome| outcome.status == Some(status)).count();
+        if number > 0 {
+            summary.push(format!("{number} {word}"));
+        }
+    }
+    summary.push(format!("{:.1} s", took.as_secs_f64()));
+    text.push_str(&format!("\n{}. Operations are in {}.\n", summary.join(", "), out));
+    output::print(&text)
+}
+
+fn row(outcome: &Outcome) -> Vec<String> {
+    let number =
+        |pick: fn(&Counts) -> u64| outcome.counts.as_ref().map_or_else(String::new, |counts| count(pick(counts)));
+    // An error is too long for the table; it follows on stderr.
+    let is_on_stderr = outcome.fault.is_some() && outcome.status != Some(Status::Held);
+    let note = if is_on_stderr { "see below" } else { outcome.note.as_deref().unwrap_or_default() };
+    vec![
+        outcome.key.tenant.clone(),
+        outcome.key.table.clone(),
+        outcome.version.clone().unwrap_or_default(),
+        number(|counts| counts.rows),
+        number(|counts| counts.inserted),
+        number(|counts| counts.updated),
+        number(|counts| counts.deleted),
+        outcome.status.map_or_else(String::new, |status| status.to_string()),
+        note.into(),
+    ]
+}
+
+/// Reports everything that went wrong, on stderr.
+pub(super) fn print_problems(report: &Report) {
+    for outcome in report.outcomes.iter().filter(|outcome| outcome.fault.is_some()) {
+        if outcome.status == Some(Status::Held) {
+            outcome.help.iter().for_each(|help| output::help(help));
+            continue;
+        }
+        eprintln!();
+        output::report(&message(outcome), outcome.rejects.as_ref(), None);
+        if outcome.status == Some(Status::Failed) {
+            let baseline = match &outcome.baseline {
+                Some(baseline) => format!("the baseline is still {baseline}"),
+                None => "there is no baseline yet".into(),
+            };
+            eprintln!("The version is FAILED; {baseline}.");
+        }
+        if let Some(help) = &outcome.help {
+            output::help(help);
+        }
+    }
+    for stray in &report.strays {
+        eprintln!();
+        output::report(&format!("{}: {}", shown_path(&stray.path), stray.problem), None, stray.help.as_deref());
+    }
+}
+
+/// The outcome's note, after the name of the table or version unless the note starts with it, or with a path in it.
+fn message(outcome: &Outcome) -> String {
+    let (name, path) = match &outcome.version {
+        Some(version) => (format!("{} {version}", outcome.key), format!("{}/{version}", outcome.key)),
+        None => (outcome.key.to_string(), outcome.key.to_string()),
+    };
+    let note = outcome.note.as_deref().unwrap_or_default();
+    let is_named = outcome.subject.contains(&name) || outcome.subject.contains(&path);
+    if is_named { note.into() } else { format!("{name}: {note}") }
+}

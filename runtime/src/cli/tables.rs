@@ -1,0 +1,96 @@
+//! `tidemark tables`: the tables that have a schema, and their columns.
+
+use clap::Args;
+
+use crate::cli::args::{Format, FormatArgs};
+use crate::cli::lookup::find_table;
+use crate::cli::output::{self, count};
+use crate::error::{Fault, Result};
+use crate::table::{Column, Completeness, Compression, Table};
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  cargo tidemark tables
+  cargo tidemark tables orders
+
+To add a table, write schemas/<table>.yaml and run: cargo run -p generator")]
+pub(super) struct TablesArgs {
+    /// Show the columns of this table.
+    table: Option<String>,
+    #[command(flatten)]
+    pub(super) format: FormatArgs,
+}
+
+pub(super) fn tables(args: &TablesArgs, tables: &'static [&'static Table]) -> Result<Option<Fault>> {
+    match (&args.table, args.format.format) {
+        (None, Format::Json) => output::print_json(&tables.iter().map(|table| as_json(table)).collect::<Vec<_>>())?,
+        (Some(name), Format::Json) => output::print_json(&as_json(find_table(tables, name)?))?,
+        (None, Format::Text) => {
+            let rows = tables.iter().map(|table| {
+                let key = table.primary_key.join(", ");
+                let columns = count(table.columns.len() as u64);
+                vec![table.name.into(), key, columns, files(table), complete(table), table.schema[..8].into()]
+            });
+            output::print(&output::grid(
+                &["table", "primary key", "columns", "files", "complete", "schema"],
+                &[2],
+                rows,
+            ))?;
+        }
+        (Some(name), Format::Text) => {
+            let table = find_table(tables, name)?;
+            let rows = table
+                .columns
+                .iter()
+                .map(|column| vec![column.name.into(), column.ty.to_string(), traits(table, column)]);
+            output::print(&output::grid(&["column", "type", ""], &[], rows))?;
+        }
+    }
+    Ok(None)
+}
+
+fn as_json(table: &Table) -> serde_json::Value {
+    let columns: Vec<_> = table
+        .columns
+        .iter()
+        .map(|column| {
+            serde_json::json!({
+                "name": column.name, "type": column.ty.to_string(), "nullable": column.nullable,
+                "compare": column.compare, "pii": column.pii,
+            })
+        })
+        .collect();
+    serde_json::json!({
+        "table": table.name, "schema": table.schema_id(), "primary_key": table.primary_key, "columns": columns,
+    })
+}
+
+fn files(table: &Table) -> String {
+    let compression = match table.source.compression {
+        Compression::Gzip => "gzip",
+        Compression::Zstd => "zstd",
+        Compression::None => "plain",
+    };
+    let delimiter = char::from(table.source.delimiter).escape_default();
+    format!("{compression} `{delimiter}`{}", if table.source.header { "" } else { ", no header" })
+}
+
+fn complete(table: &Table) -> String {
+    match table.source.complete {
+        Completeness::Single => "single".into(),
+        Completeness::Marker(name) => format!("marker {name}"),
+        Completeness::Manifest => "manifest".into(),
+        Completeness::Count(count) => format!("count {count}"),
+    }
+}
+
+fn traits(table: &Table, column: &Column) -> String {
+    let traits = [
+        (table.is_key(column), "key"),
+        (column.nullable, "nullable"),
+        (!column.compare, "not compared"),
+        (column.pii, "pii"),
+    ];
+    traits.iter().filter(|(is, _)| *is).map(|(_, name)| *name).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,102 @@
+//! Finds a row in a version's export.
+
+use xxhash_rust::xxh3::Xxh3Default;
+
+use crate::canonical::row::{InspectedColumn, Layout};
+use crate::engine::native::{self, Sighting};
+use crate::error::{Error, Fault, Result};
+use crate::inspect::why::key::Key;
+use crate::inspect::why::row::{Cell, Files, MASK, Occurrence, RowInVersion, SHOWN, masked};
+use crate::operation::value_json;
+use crate::reject;
+use crate::run::Runner;
+use crate::snapshot::{Export, Part};
+use crate::store::Version;
+use crate::telemetry::Watch;
+
+/// Searches a version's export for the key.
+pub(super) fn inspect(
+    runner: &Runner,
+    layout: &Layout,
+    version: &Version,
+    key: &Key,
+    watch: &Watch,
+    row: &mut RowInVersion,
+) -> Result<()> {
+    let folder = runner.exports.folder(&version.key.tenant, &version.key.table, &version.version);
+    let parts = match folder.list() {
+        Err(error) => return note(error, row),
+        Ok(listing) => listing.parts,
+    };
+    if parts.is_empty() {
+        return Ok(());
+    }
+    row.export = Files::Read;
+    for gone in version.parts.iter().filter(|known| !parts.iter().any(|part| part.name == known.name)) {
+        row.notes.push(format!("{} is gone", gone.name));
+    }
+    let export = Export { label: version.to_string(), folder, parts: Vec::new(), epoch: None };
+    for part in &parts {
+        let mut occurrences = Vec::new();
+        let read = native::find(&export, part, layout, &key.bytes, watch, |sighting| {
+            row.places += 1;
+            if row.places <= SHOWN as u64 {
+                occurrences.push(occurrence(&part.name, sighting));
+            }
+        });
+        row.rows.extend(occurrences);
+        match read {
+            Ok(part) => row.notes.extend(difference(&part, &version.parts)),
+            Err(error) => note(error, row)?,
+        }
+    }
+    Ok(())
+}
+
+/// How a part differs from the one in the registry.
+fn difference(part: &Part, known: &[Part]) -> Option<String> {
+    let Some(known) = known.iter().find(|known| known.name == part.name) else {
+        return Some(format!("{} was added later", part.name));
+    };
+    let is_different = known.checksum.is_some() && known.checksum != part.checksum;
+    is_different.then(|| format!("{} has changed since it was registered", part.name))
+}
+
+/// Notes what is wrong with a file. A fault of the machine is an error instead.
+fn note(error: Error, row: &mut RowInVersion) -> Result<()> {
+    if error.fault() == Fault::Machine {
+        return Err(error);
+    }
+    row.notes.push(error.to_string());
+    Ok(())
+}
+
+fn occurrence(part: &str, row: Sighting<'_>) -> Occurrence {
+    let (columns, error) = match row.columns {
+        Ok(columns) => (columns.into_iter().map(cell).collect(), None),
+        Err(error) => (Vec::new(), Some(error)),
+    };
+    Occurrence { part: part.into(), line: row.line, columns, error }
+}
+
+fn cell(inspected: InspectedColumn<'_>) -> Cell {
+    let InspectedColumn { column, field, value } = inspected;
+    let mut mark = Xxh3Default::new();
+    let texts = [field.map(|field| field.text()), value.as_ref().ok().and_then(Option::as_deref)];
+    for text in texts {
+        let length = text.map_or(u64::MAX, |text| text.len() as u64);
+        mark.update(&length.to_le_bytes());
+        mark.update(text.unwrap_or_default());
+    }
+    let raw = |text: &[u8]| if column.pii { MASK.into() } else { String::from_utf8_lossy(text).into_owned() };
+    let refused = value.as_ref().err().copied().zip(field);
+    Cell {
+        column: column.name.into(),
+        raw: field.map(|field| raw(field.text())),
+        quoted: field.is_some_and(|field| field.quoted),
+        refused: refused.map(|(reason, field)| reject::explain(column, field.text(), reason)),
+        mismatch: refused.map(|(reason, _)| reject::mismatch(column, reason)),
+        value: value.ok().map(|text| masked(column, value_json(column, text.as_deref()))),
+        mark: mark.digest128(),
+    }
+}
