@@ -1,18 +1,18 @@
-//! Named places of a run where a test may stop the process, to kill it there or to let time pass before it goes on.
+//! Named points of a run where a test can stop the process, to kill it or to let time pass before it continues.
 //!
-//! Without the feature `breakpoints` they are nothing. With it, `TIDEMARK_BREAK=NAME` or `NAME:N` stops the process
-//! with SIGSTOP when it comes to the place, or when it comes there for the N-th time.
+//! Without the feature `breakpoints` they do nothing. With it, `TIDEMARK_BREAK=NAME` or `NAME:N` stops the process with
+//! SIGSTOP when it reaches the point, or when it reaches it for the N-th time.
 
-/// A place of a run, in the order in which a run comes by. What is written before a place is durable there.
+/// A point of a run, in the order of a run. Everything written before it is durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Breakpoint {
-    /// An export is noted in the registry.
+    /// An export is registered.
     Registered,
     /// The lease is taken.
     Locked,
-    /// An operation is written into a change set that nobody knows of yet.
+    /// An operation is written into a change set that no one knows of yet.
     Planning,
-    /// The change set is durable and has its name; the registry does not say so yet.
+    /// The change set is durable and has its name; the registry does not know it yet.
     ChangesDurable,
     /// The version is PLANNED.
     Planned,
@@ -22,22 +22,22 @@ pub enum Breakpoint {
     Publishing,
     /// The sink knows this run as the writer.
     Claimed,
-    /// A part is written aside and durable.
+    /// A part is durable under its temporary name.
     PartWritten,
-    /// A part has its name.
+    /// A part has its final name.
     PartPublished,
-    /// The registry knows that the part is out.
+    /// The registry knows that the part is published.
     PartRecorded,
-    /// Everything is out; the registry does not say so yet.
+    /// Everything is published; the registry does not know it yet.
     Published,
     /// The version is SUCCEEDED.
     Succeeded,
-    /// The lease is given back.
+    /// The lease is released.
     Unlocked,
 }
 
 impl Breakpoint {
-    /// Every one.
+    /// All breakpoints, in the order of a run.
     pub const ALL: [Breakpoint; 14] = [
         Breakpoint::Registered,
         Breakpoint::Locked,
@@ -55,7 +55,7 @@ impl Breakpoint {
         Breakpoint::Unlocked,
     ];
 
-    /// Its name in `TIDEMARK_BREAK`.
+    /// The name in `TIDEMARK_BREAK`.
     pub fn name(self) -> &'static str {
         match self {
             Breakpoint::Registered => "registered",
@@ -75,33 +75,33 @@ impl Breakpoint {
         }
     }
 
-    /// The run comes by.
+    /// Stops the process if a test asks for it.
     #[cfg(not(feature = "breakpoints"))]
     #[inline]
     pub(crate) fn reached(self) {}
 
-    /// The run comes by.
+    /// Stops the process if a test asks for it.
     #[cfg(feature = "breakpoints")]
     pub(crate) fn reached(self) {
-        wanted::stop_at(self);
+        target::stop_at(self);
     }
 }
 
-/// A number, unless a test wants another one.
+/// A number that tests can override.
 #[cfg(not(feature = "breakpoints"))]
 #[inline]
-pub(crate) fn env_override(_: &str, usual: u64) -> u64 {
-    usual
+pub(crate) fn env_override(_: &str, default: u64) -> u64 {
+    default
 }
 
-/// A number, unless a test wants another one, and says so in a variable of this name.
+/// A number that tests can override with an environment variable of this name.
 #[cfg(feature = "breakpoints")]
-pub(crate) fn env_override(name: &str, usual: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
+pub(crate) fn env_override(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
 #[cfg(feature = "breakpoints")]
-mod wanted {
+mod target {
     use std::sync::LazyLock;
     use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -109,21 +109,21 @@ mod wanted {
 
     use super::Breakpoint;
 
-    /// The place to stop at, and how often to pass it before.
-    struct Wanted {
+    /// The breakpoint to stop at, and after how many times.
+    struct Target {
         name: String,
-        left: AtomicU32,
+        remaining: AtomicU32,
     }
 
-    static WANTED: LazyLock<Option<Wanted>> = LazyLock::new(|| {
+    static TARGET: LazyLock<Option<Target>> = LazyLock::new(|| {
         let text = std::env::var("TIDEMARK_BREAK").ok()?;
         let (name, times) = text.split_once(':').unwrap_or((&text, "1"));
-        Some(Wanted { name: name.to_owned(), left: AtomicU32::new(times.parse().ok()?) })
+        Some(Target { name: name.to_owned(), remaining: AtomicU32::new(times.parse().ok()?) })
     });
 
-    pub(super) fn stop_at(place: Breakpoint) {
-        let Some(wanted) = WANTED.as_ref().filter(|wanted| wanted.name == place.name()) else { return };
-        if wanted.left.fetch_sub(1, Ordering::Relaxed) == 1 {
+    pub(super) fn stop_at(breakpoint: Breakpoint) {
+        let Some(target) = TARGET.as_ref().filter(|target| target.name == breakpoint.name()) else { return };
+        if target.remaining.fetch_sub(1, Ordering::Relaxed) == 1 {
             kill_process(getpid(), Signal::STOP).expect("a process may stop itself");
         }
     }

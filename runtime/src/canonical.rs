@@ -1,4 +1,4 @@
-//! Canonical values and rows: one sequence of bytes per value, so that two rows are equal when their values are.
+//! Canonical values and rows: one sequence of bytes for each value, so that rows are equal when their bytes are.
 
 pub mod field;
 pub mod row;

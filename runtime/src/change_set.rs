@@ -1,8 +1,7 @@
 //! A change set: all operations from a baseline to a snapshot, durable before any of them is published.
 //!
-//! It is a folder of gzip NDJSON parts, [on this machine](local) or in S3, whose lines are the operations as they will be
-//! published but for their sequence, which is 0 until the version begins to be published. Its plan says what it leads from
-//! and to, and how much it does; the plan's hash names it.
+//! It is a folder of gzipped NDJSON parts, [on this machine](local) or in S3. The lines are the operations as they will
+//! be published, except for their sequence, which is 0 until publishing begins. The hash of its plan identifies it.
 
 pub mod local;
 #[cfg(feature = "aws")]
@@ -18,58 +17,57 @@ use flate2::bufread::MultiGzDecoder;
 
 use crate::error::{Error, Result};
 use crate::store::Version;
-pub use writer::{LineSink, Writer};
+pub use writer::{LineSink, PartWriter};
 
-/// Where change sets lie.
+/// Where change sets are stored.
 pub trait ChangeSets: Debug + Send + Sync {
-    /// The place, as the registry remembers it and people read it.
+    /// The location, as the registry remembers it and people read it.
     fn root(&self) -> Result<String>;
 
-    /// Begins one for a version, or goes on with the draft of this name. The fence of the lease it is made under is in its
-    /// name, so that a run which lost its lease and does not know it yet can do no harm.
+    /// Begins a change set for a version, or continues the draft with this name. The draft's name contains the fence of
+    /// the lease, so that a run which has lost its lease without knowing it cannot do any harm.
     fn draft(&self, version: &Version, fence: u64, begun: Option<&str>) -> Result<Arc<dyn Draft>>;
 
-    /// Whether every part that the version's plan has is there.
-    fn is_whole(&self, version: &Version) -> Result<bool>;
+    /// Returns whether every part of the version's plan exists.
+    fn is_complete(&self, version: &Version) -> Result<bool>;
 
-    /// Whether anything is left of what the version's record names.
-    fn is_there(&self, version: &Version) -> Result<bool>;
+    /// Returns whether any of the version's change set exists.
+    fn exists(&self, version: &Version) -> Result<bool>;
 
-    /// Opens a part as it lies there.
+    /// Opens a part, still compressed.
     fn open(&self, version: &Version, part: u32) -> Result<Box<dyn Read + Send>>;
 
-    /// What errors call a version's change set, or one of its parts.
+    /// The path of a version's change set, or of one of its parts, for error messages.
     fn path(&self, version: &Version, part: Option<u32>) -> PathBuf;
 
-    /// Removes what was planned for the version, or begun to be, under this fence or a lower one, but for what its record
-    /// names. That it fails is no reason to stop.
-    fn remove_leftovers(&self, version: &Version, fence: u64);
+    /// Removes the version's other change sets and drafts with this fence or a lower one, best effort.
+    fn remove_obsolete(&self, version: &Version, fence: u64);
 }
 
-/// A change set that is being written, and that nobody knows of yet.
+/// A change set that is being written, and that no record names yet.
 pub trait Draft: Debug + Send + Sync {
-    /// What names it while it is one.
+    /// The draft's name.
     fn name(&self) -> String;
 
-    /// Writes a part from its blocks, until there are no more, and makes it durable.
+    /// Writes a part from its blocks, and makes it durable.
     fn write(&self, part: u32, blocks: &mut dyn Iterator<Item = Vec<u8>>) -> Result<()>;
 
-    /// Makes it empty.
+    /// Removes all parts.
     fn clear(&self) -> Result<()>;
 
-    /// Makes it last, and gives the name by which a version's record names it.
+    /// Completes the change set, and returns the name that the version's record refers to it by.
     fn finish(&self, hash: &str) -> Result<String>;
 
-    /// It is wanted no more. That it cannot be removed is no reason to stop.
-    fn abandon(&self);
+    /// Discards the draft, best effort: the caller's error matters more than one from here.
+    fn discard(&self);
 }
 
-/// Inflates a part of a change set.
+/// Decompresses a part of a change set.
 pub fn inflate(file: impl Read) -> impl BufRead {
     BufReader::with_capacity(256 << 10, MultiGzDecoder::new(BufReader::new(file)))
 }
 
-/// Gives each line of a part to `each`, line feed included.
+/// Calls `each` with each line of a part, including its line feed.
 pub fn read_part(
     changes: &dyn ChangeSets,
     version: &Version,
@@ -79,7 +77,7 @@ pub fn read_part(
     read_lines(inflate(changes.open(version, part)?), &changes.path(version, Some(part)), each)
 }
 
-/// Gives each line to `each`, line feed included. `path` is what an error calls the file.
+/// Calls `each` with each line, including its line feed. `path` names the file in errors.
 pub fn read_lines(mut lines: impl BufRead, path: &Path, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
     let mut line = Vec::new();
     loop {
@@ -91,12 +89,12 @@ pub fn read_lines(mut lines: impl BufRead, path: &Path, mut each: impl FnMut(&[u
     }
 }
 
-/// The name of a part, in a change set and where it is published.
+/// The name of a part, in a change set and in a sink.
 pub fn part_name(part: u32) -> String {
     format!("part-{part:05}.ndjson.gz")
 }
 
-/// The fence in the name of a change set: `HASH-FENCE`, or `aside-FENCE` while it is written.
-fn fence_of(name: &str) -> Option<u64> {
+/// The fence in the name of a change set: `HASH-FENCE`, or `aside-FENCE` for a draft.
+fn fence_in(name: &str) -> Option<u64> {
     name.rsplit_once('-')?.1.parse().ok()
 }

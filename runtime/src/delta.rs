@@ -1,4 +1,43 @@
 //! The delta of two exports, without a registry.
+//!
+//! ```
+//! use runtime::delta::{Delta, export};
+//! use runtime::engine::{Engines, Limits};
+//! use runtime::table::{Column, Compression, Guards, Source, Table, Type};
+//! use runtime::telemetry::Watch;
+//!
+//! static STOCK: Table = Table {
+//!     name: "stock",
+//!     role: "stock",
+//!     schema: "cb104720ff15d37b7760fb671a3a5062",
+//!     primary_key: &["id"],
+//!     columns: &[Column::new("id", Type::Int), Column::new("count", Type::Int)],
+//!     source: Source { compression: Compression::None, ..Source::DEFAULT },
+//!     before_image: false,
+//!     athena: false,
+//!     guards: Guards::DEFAULT,
+//! };
+//!
+//! let folder = tempfile::tempdir()?;
+//! let (old, new) = (folder.path().join("old.csv"), folder.path().join("new.csv"));
+//! std::fs::write(&old, "id,count\n1,10\n2,20\n3,30\n")?;
+//! std::fs::write(&new, "id,count\n2,20\n3,31\n4,40\n")?;
+//! let delta = Delta {
+//!     table: &STOCK,
+//!     tenant: "acme".into(),
+//!     version: "V2".into(),
+//!     previous: "V1".into(),
+//!     baseline: Some(export(&old)?),
+//!     snapshot: export(&new)?,
+//!     engines: Engines::default(),
+//!     limits: Limits::default(),
+//! };
+//! let mut lines = Vec::new();
+//! let plan = delta.run(&mut lines, &Watch::default())?;
+//! assert_eq!((plan.counts.inserted, plan.counts.updated, plan.counts.deleted), (1, 1, 1));
+//! assert!(String::from_utf8(lines)?.contains(r#""key":{"id":4},"after":{"count":40}"#));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use std::io::{self, BufWriter, Read as _, Seek as _, Write};
 use std::path::Path;
@@ -8,7 +47,7 @@ use tempfile::SpooledTempFile;
 
 use crate::canonical::row::Layout;
 use crate::change_set::LineSink;
-use crate::engine::{Engines, Inputs, Limits, Resources};
+use crate::engine::{DeltaRequest, Engines, Inputs, Limits, Resources};
 use crate::error::{Error, IoContext as _, Result};
 use crate::operation::Head;
 use crate::plan::Plan;
@@ -17,13 +56,13 @@ use crate::snapshot::{Export, Folder};
 use crate::table::Table;
 use crate::telemetry::{Watch, check_stop};
 
-/// How many bytes of operations wait in memory before they go to a temporary file.
+/// How many bytes of operations are kept in memory; more go to a temporary file.
 const IN_MEMORY: usize = 64 << 20;
 
-/// How many bytes are written at once.
+/// How many bytes are copied at once.
 const COPY: usize = 256 << 10;
 
-/// What to compare, and under which names.
+/// Two exports to compare, and the names that the operations get.
 #[derive(Debug, Clone)]
 pub struct Delta {
     /// The table both exports belong to.
@@ -32,21 +71,21 @@ pub struct Delta {
     pub tenant: String,
     /// The version that operations name.
     pub version: String,
-    /// The version they name as the previous one; not looked at without a baseline.
+    /// The version that operations name as the previous one; ignored without a baseline.
     pub previous: String,
     /// The older export. `None` makes every row an INSERT.
     pub baseline: Option<Export>,
     /// The newer export.
     pub snapshot: Export,
-    /// What computes it.
+    /// The engines that may compute it.
     pub engines: Engines,
-    /// What it may take of the machine.
+    /// What it may use of the machine.
     pub limits: Limits,
 }
 
 impl Delta {
-    /// Writes the operations to `out` once all of them are known, one JSON object a line, with sequence 0 and in no
-    /// particular order. What was found is in the plan.
+    /// Writes the operations to `out` once all of them are known: one JSON object per line, with sequence 0, in no
+    /// particular order. The plan has the counts and findings.
     pub fn run(&self, out: &mut dyn Write, watch: &Watch) -> Result<Plan> {
         let folder = std::env::temp_dir();
         let mut spool = Spool(BufWriter::new(tempfile::spooled_tempfile_in(IN_MEMORY, &folder)));
@@ -65,7 +104,7 @@ impl Delta {
         }
     }
 
-    /// Gives the operations to `lines`, which may have to begin anew.
+    /// Writes the operations to `lines` as they are found. `lines` may have to start again.
     pub fn run_into(&self, lines: &mut dyn LineSink, watch: &Watch) -> Result<Plan> {
         let layout = Layout::new(self.table);
         let head = Head {
@@ -76,13 +115,14 @@ impl Delta {
             schema: self.table.schema_id(),
         };
         let inputs = Inputs { baseline: self.baseline.as_ref(), snapshot: &self.snapshot };
-        let room = Resources { work: &std::env::temp_dir(), limits: self.limits };
-        let found = self.engines.delta(&layout, &head, inputs, room, watch, lines)?;
-        Ok(found.plan(&head, self.table, None))
+        let resources = Resources { work: &std::env::temp_dir(), limits: self.limits };
+        let request = DeltaRequest { layout: &layout, head: &head, inputs, resources, watch };
+        let summary = self.engines.delta(&request, lines)?;
+        Ok(summary.plan(&head, self.table, None))
     }
 }
 
-/// Lines that wait until all of them are known; a temporary file without a name holds those beyond memory.
+/// Keeps lines until all of them are known: in memory, or in a temporary file without a name.
 struct Spool(BufWriter<SpooledTempFile>);
 
 impl LineSink for Spool {
@@ -96,7 +136,7 @@ impl LineSink for Spool {
     }
 }
 
-/// A path as an export: a single part, or every part of a folder.
+/// The export at a path: a single part, or every part of a folder.
 pub fn export(path: &Path) -> Result<Export> {
     let label = path.display().to_string();
     let metadata = std::fs::metadata(path).map_err(|error| Error::named_path(error, "cannot open", path))?;
@@ -107,18 +147,18 @@ pub fn export(path: &Path) -> Result<Export> {
         let help = "write it to a file first; it is read twice";
         return Err(Error::export(path, "not a regular file").help(help));
     }
-    // A link that somebody names is theirs to follow; behind it, none is.
+    // A link that the user names is followed; links in a folder are not.
     let path = if path.is_symlink() { path.canonicalize().at("cannot open", path)? } else { path.into() };
     let folder = Arc::new(LocalFolder::named(path.parent().unwrap_or(Path::new(""))));
-    Ok(Export { label, folder, parts: vec![local::look(&path)?], epoch: None })
+    Ok(Export { label, folder, parts: vec![local::inspect(&path)?], epoch: None })
 }
 
-/// Every part of a folder as an export.
+/// The export in a folder: every part of it.
 pub fn whole(label: String, folder: Arc<dyn Folder>) -> Result<Export> {
     let parts = folder.list()?.parts;
     if parts.is_empty() {
         return Err(
-            Error::export(Path::new(&label), "the folder holds no part").help("name a file, or a folder of parts")
+            Error::export(Path::new(&label), "the folder has no parts").help("name a file, or a folder of parts")
         );
     }
     Ok(Export { label, folder, parts, epoch: None })

@@ -1,33 +1,33 @@
-//! Schema epochs: what the registry keeps of the schema a version was read with, and what changed since.
+//! Schema epochs: what the registry stores about the schema of a version, and what has changed since.
 //!
-//! The next version's baseline was written under the schema of its time. It is read by the key, the columns and the
-//! dialect of that time, with today's types: removed columns are skipped, columns added since are filled by their
-//! default, and a value that today's type cannot read counts as different.
+//! A baseline was written under the schema of its time. It is read with the columns and the format of that time, but
+//! today's types: removed columns are skipped, added columns have their default, and a value that today's type cannot
+//! read differs from every value of today.
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::table::{Column, Compression, Source, Table};
 
-/// What is needed later to read an export again.
+/// Everything needed to read an export again later.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Epoch {
     /// The schema's hash.
     pub schema: String,
-    /// The columns in the order of the schema; without a header also the order of the fields.
+    /// The columns, in the order of the schema; in exports without a header also the order of the fields.
     pub columns: Vec<OldColumn>,
     /// The names of the key columns, in the key's order.
     pub primary_key: Vec<String>,
-    /// How its parts are written.
+    /// How the parts are written.
     pub source: SourceFormat,
 }
 
-/// A column as an earlier schema had it.
+/// A column of an earlier schema.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OldColumn {
-    /// Its name.
+    /// The column's name.
     pub name: String,
-    /// Its type, as an error says it, and whether it was trimmed.
+    /// The column's type as errors show it, followed by `, trimmed` if its text is trimmed.
     #[serde(rename = "type")]
     pub ty: String,
 }
@@ -39,45 +39,45 @@ pub struct SourceFormat {
     pub compression: Compression,
     /// The byte between two fields.
     pub delimiter: u8,
-    /// The byte around a quoted field; `None` when nothing is quoted.
+    /// The byte around a quoted field; `None` if fields are never quoted.
     pub quote: Option<u8>,
-    /// Whether each part begins with the names of its columns.
+    /// Whether each part starts with the names of its columns.
     pub header: bool,
     /// The texts that mean NULL.
     pub nulls: Vec<String>,
     /// Whether a quoted field can be NULL.
     pub quoted_nulls: bool,
-    /// Whether a quoted field may hold line breaks.
+    /// Whether a quoted field can contain line breaks.
     pub multiline: bool,
 }
 
-/// What changed from a baseline's schema to today's.
+/// The changes from a baseline's schema to today's.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Drift {
     /// The hash of the baseline's schema.
     pub from: String,
-    /// Columns that the baseline does not have: there they are their default, or NULL.
+    /// Columns that the baseline does not have; they have their default there, or NULL.
     pub added: Vec<String>,
-    /// Columns that only the baseline has: they are skipped.
+    /// Columns that only the baseline has; they are skipped.
     pub removed: Vec<String>,
-    /// Old and new name of the columns that say what they were called `formerly`.
+    /// The old and the new name of each renamed column.
     pub renamed: Vec<(String, String)>,
-    /// Column, old and new type: old values are read with the new one.
+    /// Each retyped column with its old and its new type; old values are read with the new one.
     pub retyped: Vec<(String, String, String)>,
 }
 
-/// Where a column of today's schema stands in a baseline.
+/// Where a baseline has a column of today's schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ColumnSource {
-    /// In the column at this place of the epoch.
+pub(crate) enum ColumnSource {
+    /// In the epoch's column with this index.
     Column(usize),
-    /// Nowhere; it was added since.
+    /// Nowhere; the column was added since.
     Added,
 }
 
 impl SourceFormat {
-    /// As a schema says it.
-    pub fn of(source: &Source) -> Self {
+    /// The format that a schema declares.
+    pub fn from_source(source: &Source) -> Self {
         Self {
             compression: source.compression,
             delimiter: source.delimiter,
@@ -91,30 +91,30 @@ impl SourceFormat {
 }
 
 impl Epoch {
-    /// Today's.
-    pub fn of(table: &Table) -> Self {
+    /// Today's epoch of a table.
+    pub(crate) fn from_table(table: &Table) -> Self {
         Self {
             schema: table.schema.into(),
-            columns: table.columns.iter().map(OldColumn::of).collect(),
+            columns: table.columns.iter().map(OldColumn::from_column).collect(),
             primary_key: table.primary_key.iter().map(|name| (*name).into()).collect(),
-            source: SourceFormat::of(&table.source),
+            source: SourceFormat::from_source(&table.source),
         }
     }
 
-    /// Where a column of today stands in it.
-    pub fn place(&self, column: &Column) -> ColumnSource {
+    /// Finds a column of today's schema in the epoch.
+    pub(crate) fn locate(&self, column: &Column) -> ColumnSource {
         let find = |name: &str| self.columns.iter().position(|old| old.name == name);
-        // No schema has two names that differ in case alone.
+        // No schema has two names that differ only in case.
         let in_any_case = |name: &str| self.columns.iter().position(|old| old.name.eq_ignore_ascii_case(name));
         match find(column.name).or_else(|| column.formerly.and_then(find)).or_else(|| in_any_case(column.name)) {
-            Some(place) => ColumnSource::Column(place),
+            Some(index) => ColumnSource::Column(index),
             None => ColumnSource::Added,
         }
     }
 
-    /// What changed since; `None` when nothing did. Fails when a baseline of this epoch cannot be compared with
-    /// anything that is read by today's schema: `resync_help` is the way on.
-    pub fn drift(&self, table: &Table, resync_help: &str) -> Result<Option<Drift>> {
+    /// What has changed since; `None` if nothing has. Fails if a baseline of this epoch cannot be compared with exports
+    /// under today's schema; `resync_help` is the error's next step.
+    pub(crate) fn drift(&self, table: &Table, resync_help: &str) -> Result<Option<Drift>> {
         if self.schema == table.schema {
             return Ok(None);
         }
@@ -122,13 +122,13 @@ impl Epoch {
         let mut drift = Drift { from: self.schema.clone(), ..Drift::default() };
         let mut used = vec![false; self.columns.len()];
         for column in table.columns {
-            let ColumnSource::Column(place) = self.place(column) else {
+            let ColumnSource::Column(index) = self.locate(column) else {
                 check_fill(column, resync_help)?;
                 drift.added.push(column.name.into());
                 continue;
             };
-            used[place] = true;
-            let (old, new) = (&self.columns[place], OldColumn::of(column));
+            used[index] = true;
+            let (old, new) = (&self.columns[index], OldColumn::from_column(column));
             if old.name != new.name {
                 drift.renamed.push((old.name.clone(), new.name.clone()));
             }
@@ -141,12 +141,12 @@ impl Epoch {
         Ok(Some(drift))
     }
 
-    /// Whether a row has the same key under a table's schema as it had under this one.
-    pub fn has_key_of(&self, table: &Table) -> bool {
+    /// Returns whether a row has the same key under a table's schema as under this one.
+    pub(crate) fn has_key_of(&self, table: &Table) -> bool {
         self.check_key(table, "").is_ok()
     }
 
-    /// Consumers know a row by its key: under another key none of their rows would be found again.
+    /// Consumers identify a row by its key: under another key, they could not find any of their rows.
     fn check_key(&self, table: &Table, resync_help: &str) -> Result<()> {
         let refuse = |problem: String| Err(Error::refused("", problem).help(resync_help));
         if self.primary_key != table.primary_key {
@@ -155,7 +155,7 @@ impl Epoch {
         }
         for name in table.primary_key {
             let old = self.columns.iter().find(|column| column.name == *name);
-            let new = table.column(name).map(OldColumn::of);
+            let new = table.column(name).map(OldColumn::from_column);
             let (Some(old), Some(new)) = (old, new) else { continue };
             if !old.reads_like(&new) {
                 return refuse(format!("schema-changed: key column `{name}` was {} and is now {}", old.ty, new.ty));
@@ -166,20 +166,21 @@ impl Epoch {
 }
 
 impl OldColumn {
-    fn of(column: &Column) -> Self {
+    fn from_column(column: &Column) -> Self {
         let trim = if column.trim { ", trimmed" } else { "" };
         Self { name: column.name.into(), ty: column.ty.to_string() + trim }
     }
 
-    /// Whether every value of this type has the same canonical text under the other, if it can be read there at all.
+    /// Returns whether every value of this type has the same canonical text under the other type, if it is readable
+    /// there.
     fn reads_like(&self, other: &OldColumn) -> bool {
-        /// Types of one family write a value in the same way.
+        /// Types of the same family write equal values in the same way.
         fn family(ty: &str) -> &str {
             let (name, rest) = ty.split_at(ty.find(['(', ',']).unwrap_or(ty.len()));
             match name {
                 "tinyint" | "smallint" | "int" | "bigint" if rest.is_empty() => "integer",
                 "char" | "varchar" | "string" if !rest.ends_with("trimmed") => "string",
-                // Of a decimal, the scale.
+                // The scale decides how a decimal is written.
                 "decimal" => rest.split_once(',').map_or(ty, |(_, scale)| scale),
                 "binary in base64" | "binary in hex" => "binary",
                 _ => ty,
@@ -190,20 +191,20 @@ impl OldColumn {
 }
 
 impl Drift {
-    /// Whether a column may have been renamed without saying so: then what looks like an addition is a change of its
-    /// values, and guards count it as one.
-    pub fn may_hide_a_rename(&self) -> bool {
+    /// Returns whether a column may have been renamed without `formerly`. Then an added column can be a renamed one
+    /// whose values look changed, and guards count its rows as updates.
+    pub(crate) fn may_hide_a_rename(&self) -> bool {
         !self.added.is_empty() && !self.removed.is_empty()
     }
 }
 
-/// What is added must have a value for the rows from before.
+/// An added column must have a value in older rows.
 fn check_fill(column: &Column, resync_help: &str) -> Result<()> {
     if column.default.is_some() || column.nullable {
         return Ok(());
     }
     let problem = format!(
-        "schema-changed: column `{}` was added; it is not nullable and has no default for the rows from before",
+        "schema-changed: the added column `{}` is not nullable and has no default for existing rows",
         column.name
     );
     Err(Error::refused("", problem).help(format!("give it a `default` or make it nullable; or {resync_help}")))

@@ -1,4 +1,4 @@
-//! What can go wrong, as data: a kind that decides what happens, and texts for the person who has to act.
+//! Errors as data: a kind that decides what happens, and texts for the person who has to act.
 //!
 //! Code decides by [`Error::kind`], never by a message.
 
@@ -33,27 +33,28 @@ pub enum ErrorKind {
     Export,
     /// The baseline's parts differ from what the registry recorded.
     BaselineChanged,
-    /// The request names something that does not exist, or cannot be done in the current state.
+    /// The request names something that does not exist, or is not possible in the current state.
     Refused,
-    /// The work is based on something that changed meanwhile and has to be done again.
+    /// The work is based on something that has changed since, and has to be done again.
     Overtaken,
     /// Reading or writing failed.
     Io,
     /// The registry failed.
     Registry,
-    /// Another process took over the lease; nothing more was written.
+    /// Another process took over the lease; nothing was written after that.
     LeaseLost,
     /// An AWS service returned an error.
     Aws,
     /// The work takes longer than a Lambda function may run.
     OutOfTime,
-    /// The user asked to stop.
+    /// The user interrupted the work.
     Interrupted,
-    /// The operations do not lead from the baseline to the snapshot. Never the user's fault.
+    /// The operations do not lead from the baseline to the snapshot, which is a bug or broken memory.
     NotConserved,
 }
 
-/// An error. `Display` gives one line that says what was being done to what; [`Error::next_step`] says what to do.
+/// An error. `Display` writes one line that says what was being done to what; [`Error::next_step`] says what to do
+/// next.
 #[derive(Debug)]
 pub struct Error(Box<Details>);
 
@@ -61,25 +62,24 @@ pub struct Error(Box<Details>);
 #[derive(Debug)]
 struct Details {
     kind: ErrorKind,
-    /// What it is about: a path, an export, a table; may be empty.
+    /// A path, an export, a table; can be empty.
     subject: String,
-    /// What is wrong; may be empty, where the source says it.
     message: String,
-    /// What to do next; may be empty.
+    /// What to do next; can be empty.
     help: String,
     rejects: Option<Rejects>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
 impl Error {
-    /// Subject and message may hold text from outside: a path, a name, what a library said about a file.
+    /// Subject and message can contain text from outside: a path, a name, a library's message about a file.
     fn new(kind: ErrorKind, subject: &str, message: &str) -> Self {
         let (subject, message) = (shown(subject), shown(message));
         Self(Box::new(Details { kind, subject, message, help: String::new(), rejects: None, source: None }))
     }
 
-    /// Rows of an export that cannot be read. `export` names it, such as `acme/orders 20260104_V0001` or a path.
-    pub fn rejected(export: &str, rejects: Rejects) -> Self {
+    /// Rows of an export that cannot be read. `export` is its label, such as `acme/orders 20260104_V0001` or a path.
+    pub(crate) fn rejected(export: &str, rejects: Rejects) -> Self {
         let total = rejects.total();
         let rows = if total == 1 { "place" } else { "places" };
         let message = format!("{total} {rows} cannot be read; nothing was published");
@@ -90,17 +90,17 @@ impl Error {
     }
 
     /// An export, or one of its files, that cannot be used.
-    pub fn export(path: &Path, message: impl AsRef<str>) -> Self {
+    pub(crate) fn export(path: &Path, message: impl AsRef<str>) -> Self {
         Self::new(ErrorKind::Export, &shown_path(path), message.as_ref())
     }
 
-    /// A line of a file that makes the whole file unusable.
-    pub fn export_line(path: &Path, line: u64, message: impl AsRef<str>) -> Self {
+    /// A line that makes its whole file unusable.
+    pub(crate) fn export_line(path: &Path, line: u64, message: impl AsRef<str>) -> Self {
         Self::new(ErrorKind::Export, &format!("{}:{line}", shown_path(path)), message.as_ref())
     }
 
-    /// An operating system error. `action` reads like `cannot open`.
-    pub fn io(source: io::Error, action: &str, path: &Path) -> Self {
+    /// An error of the operating system. `action` reads like `cannot open`.
+    pub(crate) fn io(source: io::Error, action: &str, path: &Path) -> Self {
         let help = match source.kind() {
             io::ErrorKind::PermissionDenied => "check the permissions, then run again",
             io::ErrorKind::StorageFull => "free some space, then run again; nothing is lost",
@@ -112,80 +112,82 @@ impl Error {
         error.help(help)
     }
 
-    /// A failure to open a path that the user named: a path that leads nowhere is the user's mistake, anything else the
-    /// machine's.
-    pub fn named_path(source: io::Error, action: &str, path: &Path) -> Self {
+    /// A failure to open a path that the user named. A path that does not exist is the user's fault; anything else is
+    /// the machine's.
+    pub(crate) fn named_path(source: io::Error, action: &str, path: &Path) -> Self {
         let message = match source.kind() {
-            io::ErrorKind::NotFound => "there is no such file or folder",
-            io::ErrorKind::NotADirectory => "it is not a folder",
+            io::ErrorKind::NotFound => "no such file or folder",
+            io::ErrorKind::NotADirectory => "not a folder",
             io::ErrorKind::InvalidFilename => "the path is too long",
             _ => return Self::io(source, action, path),
         };
         Self::refused(shown_path(path), message).help("check the path")
     }
 
-    /// A failure to read a file. A reader of a remote file passes its own error through `io::Error`; it is unwrapped here.
-    pub fn read(source: io::Error, path: &Path) -> Self {
+    /// A failure to read a file. A reader of a remote file passes its own error inside the `io::Error`, which is
+    /// unwrapped.
+    pub(crate) fn read(source: io::Error, path: &Path) -> Self {
         match source.downcast::<Self>() {
             Ok(error) => error,
             Err(source) => Self::io(source, "cannot read", path),
         }
     }
 
-    /// Something that cannot be done in the current state.
-    pub fn refused(subject: impl AsRef<str>, message: impl AsRef<str>) -> Self {
+    /// A request that names something that does not exist, or is not possible in the current state.
+    pub(crate) fn refused(subject: impl AsRef<str>, message: impl AsRef<str>) -> Self {
         Self::new(ErrorKind::Refused, subject.as_ref(), message.as_ref())
     }
 
-    /// Work based on something that changed meanwhile.
-    pub fn overtaken(subject: impl AsRef<str>, message: impl AsRef<str>) -> Self {
+    /// Work based on something that has changed since.
+    pub(crate) fn overtaken(subject: impl AsRef<str>, message: impl AsRef<str>) -> Self {
         Self::new(ErrorKind::Overtaken, subject.as_ref(), message.as_ref())
     }
 
     /// A failure of the registry at `path`.
-    pub fn registry(path: &Path, message: impl fmt::Display) -> Self {
+    pub(crate) fn registry(path: &Path, message: impl fmt::Display) -> Self {
         Self::new(ErrorKind::Registry, &format!("the registry {}", shown_path(path)), &message.to_string())
     }
 
-    /// An AWS service that returned an error.
-    pub fn aws(subject: impl AsRef<str>, message: impl fmt::Display) -> Self {
+    /// An error that an AWS service returned.
+    #[cfg(feature = "aws")]
+    pub(crate) fn aws(subject: impl AsRef<str>, message: impl fmt::Display) -> Self {
         Self::new(ErrorKind::Aws, subject.as_ref(), &message.to_string())
     }
 
     /// Work that takes longer than a Lambda function may run.
-    pub fn out_of_time(subject: impl AsRef<str>) -> Self {
-        Self::new(ErrorKind::OutOfTime, subject.as_ref(), "takes longer than a function may run")
+    pub(crate) fn out_of_time(subject: impl AsRef<str>) -> Self {
+        Self::new(ErrorKind::OutOfTime, subject.as_ref(), "takes longer than a Lambda function may run")
     }
 
     /// A request that needs a program built with AWS support.
-    pub fn without_aws(what: &str) -> Self {
+    pub(crate) fn without_aws(what: &str) -> Self {
         Self::refused("", format!("this program was built without AWS support and cannot reach {what}"))
-            .help("run `cargo tidemark-aws` instead of `cargo tidemark`; the first build takes some minutes more")
+            .help("run `cargo tidemark-aws` instead of `cargo tidemark`; the first build takes several minutes")
     }
 
     /// Operations that do not lead from the baseline to the snapshot.
-    pub fn not_conserved(subject: impl AsRef<str>, message: impl AsRef<str>) -> Self {
+    pub(crate) fn not_conserved(subject: impl AsRef<str>, message: impl AsRef<str>) -> Self {
         Self::new(ErrorKind::NotConserved, subject.as_ref(), message.as_ref())
     }
 
     /// A baseline whose parts have changed.
-    pub fn baseline_changed(subject: impl AsRef<str>, message: impl AsRef<str>) -> Self {
+    pub(crate) fn baseline_changed(subject: impl AsRef<str>, message: impl AsRef<str>) -> Self {
         Self::new(ErrorKind::BaselineChanged, subject.as_ref(), message.as_ref())
     }
 
     /// A lease that another process holds now.
-    pub fn lease_lost(subject: impl AsRef<str>, message: impl AsRef<str>) -> Self {
+    pub(crate) fn lease_lost(subject: impl AsRef<str>, message: impl AsRef<str>) -> Self {
         Self::new(ErrorKind::LeaseLost, subject.as_ref(), message.as_ref())
     }
 
     /// A stop that the user asked for.
-    pub fn interrupted() -> Self {
+    pub(crate) fn interrupted() -> Self {
         Self::new(ErrorKind::Interrupted, "", "interrupted")
             .help("run the same command again; it resumes where it stopped")
     }
 
     /// Adds what to do next.
-    pub fn help(mut self, help: impl AsRef<str>) -> Self {
+    pub(crate) fn help(mut self, help: impl AsRef<str>) -> Self {
         self.0.help = shown(help.as_ref());
         self
     }
@@ -201,7 +203,7 @@ impl Error {
         self.0.kind
     }
 
-    /// Whose fault it is.
+    /// Whose fault the error is.
     pub fn fault(&self) -> Fault {
         match self.0.kind {
             ErrorKind::Rejected
@@ -224,22 +226,22 @@ impl Error {
         matches!(self.0.kind, ErrorKind::Rejected | ErrorKind::Export)
     }
 
-    /// What the error is about: a path, an export, a table; may be empty.
+    /// What the error is about: a path, an export, a table; can be empty.
     pub fn subject(&self) -> &str {
         &self.0.subject
     }
 
-    /// The rows that cannot be read, if that is what went wrong.
+    /// The rows that cannot be read, if the error is about rows.
     pub fn rejects(&self) -> Option<&Rejects> {
         self.0.rejects.as_ref()
     }
 
-    /// The operating system's error, if that is what went wrong.
+    /// The operating system's error, if it caused this one.
     pub fn io_error(&self) -> Option<&io::Error> {
         self.0.source.as_deref()?.downcast_ref()
     }
 
-    /// What to do next, if there is something to do.
+    /// What to do next, if anything.
     pub fn next_step(&self) -> Option<&str> {
         Some(self.0.help.as_str()).filter(|help| !help.is_empty())
     }
@@ -258,8 +260,8 @@ impl std::error::Error for Error {
     }
 }
 
-/// Adds what was being done to what when the operating system refused.
-pub trait IoContext<T> {
+/// Adds to an error of the operating system what was being done to what.
+pub(crate) trait IoContext<T> {
     /// `action` reads like `cannot open`.
     fn at(self, action: &str, path: &Path) -> Result<T>;
 }

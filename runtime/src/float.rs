@@ -1,4 +1,4 @@
-//! Floats in JSON: a number where it is finite, otherwise the strings `NaN`, `Infinity` and `-Infinity`.
+//! Floats in JSON: a number if it is finite, otherwise one of the strings `NaN`, `Infinity` and `-Infinity`.
 //!
 //! Generated structs name this module in `#[serde(with = "runtime::float")]`, on `f32`, `f64` and their options.
 
@@ -11,9 +11,9 @@ use serde::ser::Serializer;
 pub trait FloatField: Sized {
     /// The field as a double; `None` is NULL.
     fn get(&self) -> Option<f64>;
-    /// The field back from a double; `None` where NULL is none of its values.
+    /// The field from a double; `None` if the field cannot be NULL, but the value is.
     fn put(value: Option<f64>) -> Option<Self>;
-    /// Whether the shortest text is that of a 32-bit float.
+    /// Whether it is written with the shortest digits of a 32-bit float.
     const IS_SINGLE: bool;
 }
 
@@ -56,8 +56,8 @@ impl<F: FloatField> FloatField for Option<F> {
     }
 }
 
-/// What a float that is not finite is called in JSON.
-pub(crate) fn special_name(value: f64) -> Option<&'static str> {
+/// The string that JSON has for a float that is not finite; `None` if it is finite.
+pub(crate) fn name(value: f64) -> Option<&'static str> {
     match value {
         value if value.is_nan() => Some("NaN"),
         f64::INFINITY => Some("Infinity"),
@@ -66,11 +66,21 @@ pub(crate) fn special_name(value: f64) -> Option<&'static str> {
     }
 }
 
+/// The float that has this name in JSON, if any.
+pub(crate) fn from_name(name: &str) -> Option<f64> {
+    match name {
+        "NaN" => Some(f64::NAN),
+        "Infinity" => Some(f64::INFINITY),
+        "-Infinity" => Some(f64::NEG_INFINITY),
+        _ => None,
+    }
+}
+
 /// Writes the field.
 pub fn serialize<F: FloatField, S: Serializer>(field: &F, serializer: S) -> Result<S::Ok, S::Error> {
     match field.get() {
         None => serializer.serialize_none(),
-        Some(value) => match special_name(value) {
+        Some(value) => match name(value) {
             Some(name) => serializer.serialize_str(name),
             None if F::IS_SINGLE => serializer.serialize_f32(value as f32),
             None => serializer.serialize_f64(value),
@@ -106,11 +116,9 @@ impl Visitor<'_> for FloatVisitor {
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
-        match text {
-            "NaN" => Ok(Some(f64::NAN)),
-            "Infinity" => Ok(Some(f64::INFINITY)),
-            "-Infinity" => Ok(Some(f64::NEG_INFINITY)),
-            other => Err(E::invalid_value(de::Unexpected::Str(other), &self)),
+        match from_name(text) {
+            Some(value) => Ok(Some(value)),
+            None => Err(E::invalid_value(de::Unexpected::Str(text), &self)),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Folders and files that last: created afresh, listed, synced.
+//! Durable files and folders.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write as _};
@@ -8,12 +8,12 @@ use flate2::write::GzEncoder;
 
 use crate::error::{IoContext as _, Result};
 
-/// Creates an empty folder; removes what an earlier attempt left there.
+/// Creates an empty folder, and removes what an earlier attempt left there.
 pub(crate) fn recreate(folder: &Path) -> Result<()> {
     if folder.exists() {
         fs::remove_dir_all(folder).at("cannot remove", folder)?;
     }
-    // `gc` takes empty folders away, a tenant's perhaps between two steps of this; then the second try succeeds.
+    // `gc` removes empty folders, perhaps a parent between two steps of this call. Then the second attempt succeeds.
     fs::create_dir_all(folder).or_else(|_| fs::create_dir_all(folder)).at("cannot create", folder)
 }
 
@@ -23,7 +23,7 @@ pub(crate) fn folder_names(folder: &Path) -> std::io::Result<Vec<String>> {
     names.collect()
 }
 
-/// Ends a gzip file and makes it durable.
+/// Finishes a gzip file and makes it durable.
 pub(crate) fn finish_gzip(encoder: GzEncoder<BufWriter<File>>) -> std::io::Result<()> {
     let mut buffered = encoder.finish()?;
     buffered.flush()?;

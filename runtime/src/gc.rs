@@ -146,7 +146,7 @@ fn tables(runner: &Runner, state: &Path) -> Result<Vec<(TableKey, bool)>> {
         let of_tenant = folders(&changes.join(&tenant))?;
         keys.extend(of_tenant.into_iter().map(|table| TableKey { tenant: tenant.clone(), table }));
     }
-    let known: BTreeSet<TableKey> = runner.store.tables()?.into_iter().collect();
+    let known: BTreeSet<TableKey> = runner.registry.tables()?.into_iter().collect();
     Ok(keys.into_iter().map(|key| (key.clone(), known.contains(&key))).collect())
 }
 
@@ -159,7 +159,7 @@ fn of_known_or_unknown(
     how: How,
     removed: &mut Vec<Removed>,
 ) -> Result<()> {
-    let versions = if is_known { runner.store.versions(key)? } else { Vec::new() };
+    let versions = if is_known { runner.registry.versions(key)? } else { Vec::new() };
     let needed = needed(&versions, how.keep);
     let home = Path::new("changes").join(&key.tenant).join(&key.table);
     for version in folders(&state.join(&home))? {

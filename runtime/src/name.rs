@@ -1,7 +1,7 @@
-//! Names that come from outside: tenants, tables and versions.
+//! Names from outside: tenants, tables and versions.
 //!
-//! Each is held against a strict pattern before it reaches a path, SQL or a log, so nothing behind this module has to
-//! quote or doubt one.
+//! Each is checked against a strict pattern before it reaches a path, SQL or a log, so no other code has to quote or
+//! check one.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -24,24 +24,24 @@ impl fmt::Display for TableKey {
     }
 }
 
-/// Longest tenant or version, in bytes. It keeps `TENANT/TABLE/VERSION` far below the 1,024 bytes of an S3 key.
-pub const MAX_NAME: usize = 128;
+/// The maximum length of a name, in bytes. It keeps `TENANT/TABLE/VERSION` far below the 1,024 bytes of an S3 key.
+const MAX_NAME: usize = 128;
 
-/// Whether the text can be a tenant, a table or a version: 1 to 128 ASCII letters, digits, `_`, `-` and `.`, of which
-/// the first is a letter or a digit. So no name is hidden, relative or an option.
-pub fn is_name(text: &str) -> bool {
+/// Returns whether a text can be a tenant, a table or a version: 1 to 128 ASCII letters, digits, `_`, `-` and `.`, of
+/// which the first is a letter or a digit. So no name is a hidden file, a relative path or an option.
+pub(crate) fn is_name(text: &str) -> bool {
     let bytes = text.as_bytes();
     let inner = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
     bytes.len() <= MAX_NAME && bytes.first().is_some_and(u8::is_ascii_alphanumeric) && bytes.iter().all(inner)
 }
 
-/// What [`is_name`] asks for, to be said in an error.
-pub const NAME_RULE: &str = "1 to 128 letters, digits, `_`, `-` and `.`, beginning with a letter or a digit";
+/// The rule of [`is_name`], for errors.
+pub(crate) const NAME_RULE: &str = "1 to 128 letters, digits, `_`, `-` and `.`, starting with a letter or a digit";
 
-/// A text as a terminal may show it: what cannot be seen is escaped, so that nothing that came from outside moves a
-/// cursor, changes a title, turns the text around or starts a line. Quotes and backslashes stay as they are, so that a
-/// path can be copied, and what was escaped once is not escaped again.
-pub fn shown(text: &str) -> String {
+/// A text that is safe to show on a terminal: invisible characters are escaped, so that text from outside cannot move
+/// the cursor, change the title, reverse the text or start a new line. Quotes and backslashes are not escaped, so that
+/// a path can be copied, and nothing is escaped twice.
+pub(crate) fn shown(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
         if is_visible(c) {
@@ -53,40 +53,40 @@ pub fn shown(text: &str) -> String {
     shown
 }
 
-/// A path as a terminal may show it.
-pub fn shown_path(path: &Path) -> String {
+/// A path that is safe to show on a terminal.
+pub(crate) fn shown_path(path: &Path) -> String {
     shown(&path.to_string_lossy())
 }
 
-/// The same for serde, which would fail at a path that is not UTF-8.
+/// Serialises a path with [`shown_path`]; serde would fail on a path that is not UTF-8.
 pub(crate) fn serialize_path<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&shown_path(path))
 }
 
-/// Whether every character can be seen, so that [`shown`] changes nothing.
+/// Returns whether every character is visible, so that [`shown`] changes nothing.
 pub(crate) fn is_visible_text(text: &str) -> bool {
     text.chars().all(is_visible)
 }
 
-/// `escape_debug` knows what is not printable. It escapes more than that: quotes, blanks of other scripts, and accents
-/// that stand behind no letter.
+/// `escape_debug` escapes what is not printable, but also quotes, spaces of other scripts, and accents that do not
+/// follow a letter.
 fn is_visible(c: char) -> bool {
     let is_blank = c.is_whitespace() && !c.is_control() && !matches!(c, '\u{2028}' | '\u{2029}');
     matches!(c, '\'' | '"' | '\\') || is_blank || format!("a{c}").escape_debug().nth(1) == Some(c)
 }
 
-/// The place of a text in natural order, as a text that sorts bytewise: runs of digits count as numbers, the rest as
-/// bytes, so `V9` stands before `V10`. Two spellings of one place (`V1`, `V01`) have the same.
+/// The place of a text in natural order, as a text that sorts bytewise: runs of digits compare as numbers, the rest as
+/// bytes, so `V9` comes before `V10`. Different spellings of a number (`V1`, `V01`) have the same place.
 ///
-/// A run of digits becomes `0`, its length in three digits, and its digits without leading zeros. Since the run still
-/// begins with a digit, it compares with any other byte as its first digit would.
+/// A run of digits becomes `0`, its length in three digits, and its digits without leading zeros. As it still starts
+/// with a digit, it compares with any other byte as before.
 pub fn natural_place(text: &str) -> String {
     let mut place = String::with_capacity(text.len() + 8);
     let mut rest = text;
     while !rest.is_empty() {
-        let other = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
-        place.push_str(&rest[..other]);
-        rest = &rest[other..];
+        let text = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
+        place.push_str(&rest[..text]);
+        rest = &rest[text..];
         let run = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
         if run > 0 {
             let digits = rest[..run].trim_start_matches('0');
@@ -97,47 +97,35 @@ pub fn natural_place(text: &str) -> String {
     place
 }
 
-/// Compares in natural order; different spellings of one place by their bytes, so that the order is total.
+/// Compares in natural order, and spellings with the same place by their bytes, so that the order is total.
 pub fn natural_cmp(a: &str, b: &str) -> Ordering {
     natural_place(a).cmp(&natural_place(b)).then_with(|| a.cmp(b))
 }
 
-/// The candidate that is nearest to `name` by edit distance, when it is near enough to be what was meant.
-pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let distance = |other: &str| edit_distance(&name.to_lowercase(), &other.to_lowercase());
-    // A name from outside may be as long as a file; one that is longer by far is not worth a look.
-    let could_be = |other: &&str| name.chars().count().abs_diff(other.chars().count()) <= 1 + name.len() / 4;
+/// The candidate with the smallest edit distance to `name`, if it is small enough for a typing error.
+#[cfg(feature = "pipeline")]
+pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let max_distance = 1 + name.len() / 4;
+    // A name from outside can be as long as a file; the distance to one that is much longer is not worth computing.
+    let has_similar_length = |other: &&str| name.chars().count().abs_diff(other.chars().count()) <= max_distance;
+    let distance = |other: &str| strsim::levenshtein(&name.to_lowercase(), &other.to_lowercase());
     candidates
         .into_iter()
-        .filter(could_be)
+        .filter(has_similar_length)
         .map(|candidate| (distance(candidate), candidate))
         .min()
-        .filter(|(distance, _)| *distance <= 1 + name.len() / 4)
+        .filter(|(distance, _)| *distance <= max_distance)
         .map(|(_, candidate)| candidate)
 }
 
-/// What to say of an unknown name: the nearest one that is known, or all of them.
-pub(crate) fn near_or_known(name: &str, known: &[&str]) -> String {
+/// A hint for an unknown name: the nearest known name, or all of them.
+#[cfg(feature = "pipeline")]
+pub(crate) fn suggest(name: &str, known: &[&str]) -> String {
     match nearest(name, known.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
-        None if known.is_empty() => "none is known yet".into(),
-        None => format!("known are {}", known.join(", ")),
+        None if known.is_empty() => "none are known yet".into(),
+        None => format!("expected one of: {}", known.join(", ")),
     }
-}
-
-fn edit_distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, to) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(from != *to);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]
@@ -145,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn digits_count_as_numbers() {
+    fn digits_compare_as_numbers() {
         let mut versions =
             ["V10", "V9", "20260101_V0002", "20260101_V0010", "20260101_V0009", "a", "1", "V1.2", "V1.10"];
         versions.sort_by(|a, b| natural_cmp(a, b));
@@ -156,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn two_spellings_share_a_place() {
+    fn spellings_of_a_number_have_the_same_place() {
         assert_eq!(natural_place("V1"), natural_place("V0001"));
         assert_eq!(natural_place("V0"), natural_place("V000"));
         assert_ne!(natural_place("V1"), natural_place("V10"));
@@ -173,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_seen_is_escaped_once() {
+    fn invisible_characters_are_escaped_once() {
         for (text, expected) in [
             ("a\u{1b}[31mb\u{9b}c\u{7f}\n\r\t\0", r"a\u{1b}[31mb\u{9b}c\u{7f}\n\r\t\0"),
             ("\u{202e}\u{200b}\u{2028}\u{feff}", r"\u{202e}\u{200b}\u{2028}\u{feff}"),
@@ -186,8 +174,9 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "pipeline")]
     #[test]
-    fn the_nearest_is_near() {
+    fn the_nearest_name_is_similar() {
         assert_eq!(nearest("ordres", ["orders", "test_table"]), Some("orders"));
         assert_eq!(nearest("invoices", ["orders", "test_table"]), None);
     }

@@ -1,93 +1,93 @@
-//! A plan: what publishing a version would do, in numbers and samples, before anything is published.
+//! A plan: what publishing a version would do, in numbers and samples.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use xxhash_rust::xxh3::xxh3_128;
 
-use crate::canonical::row_bytes::write_text;
+use crate::canonical::row_bytes::hash_texts;
 use crate::epoch::Drift;
 use crate::name::TableKey;
 
-/// How many rows a delta saw, and what it found.
+/// The rows of a delta, and its operations.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
-    /// Rows of the baseline, once per key.
+    /// The number of rows of the baseline, each key counted once.
     pub baseline_rows: u64,
-    /// Rows of the snapshot, once per key.
+    /// The number of rows of the snapshot, each key counted once.
     pub rows: u64,
-    /// Keys that only the snapshot has.
+    /// The number of keys that only the snapshot has.
     pub inserted: u64,
-    /// Keys that both have, with different rows.
+    /// The number of keys that both have, with different rows.
     pub updated: u64,
-    /// Keys that only the baseline has.
+    /// The number of keys that only the baseline has.
     pub deleted: u64,
-    /// Rows of the snapshot that repeat another row in every column.
+    /// The number of rows of the snapshot that repeat another row in every column.
     pub duplicates: u64,
 }
 
-/// How many operations of a kind are kept as samples.
+/// The maximum number of samples of each kind of operation.
 pub const SAMPLES: usize = 5;
 
-/// What a person looks at in a plan. Values of `pii` columns are masked before they come here.
+/// What a reviewer needs to know about a plan. Values of `pii` columns are masked.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Findings {
     /// How the exports were compared.
     #[serde(default)]
     pub comparison: Comparison,
-    /// UPDATEs in nothing but columns that the baseline is older than; the others are what follows.
+    /// The number of UPDATEs only in columns that the baseline is older than. The fields below cover the others.
     pub backfilled: u64,
-    /// In how many UPDATEs each column changed.
+    /// The number of UPDATEs in which each column changed.
     pub changed: BTreeMap<String, u64>,
-    /// In how many of them the old value is one that today's type cannot read.
+    /// The number of them in which today's type cannot read the old value.
     pub unreadable: BTreeMap<String, u64>,
-    /// Keys of the first INSERTs.
+    /// The keys of the first INSERTs.
     pub inserts: Vec<String>,
     /// The first UPDATEs.
     pub updates: Vec<UpdateSample>,
-    /// Keys of the first DELETEs.
+    /// The keys of the first DELETEs.
     pub deletes: Vec<String>,
-    /// How the deleted keys lie in the baseline, when they lie in one block.
+    /// Where the deleted rows are in the baseline, if they are one block.
     pub deleted_block: Option<Block>,
-    /// What Athena was asked for, if it was.
+    /// The query on Athena, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scan: Option<Scan>,
 }
 
-/// A statement on Athena.
+/// A query on Athena.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scan {
-    /// Athena's name for it.
+    /// The query's id.
     pub id: String,
-    /// Bytes that were read, and paid for.
+    /// The bytes it scanned, which are paid for.
     pub bytes: u64,
-    /// Milliseconds in the engine.
+    /// The time it ran, in milliseconds.
     pub millis: u64,
 }
 
-/// How two exports were compared, which their order decides. The operations do not depend on it.
+/// How two exports were compared, which depends on the order of their rows. The operations do not depend on it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Comparison {
-    /// Keys ascend in both: one look, and no memory to speak of.
+    /// Keys ascend in both: a merge join in one pass, in constant memory.
     Ascending,
-    /// Both list most rows in the same order, which is none of their keys: one look, eight bytes a row.
+    /// Most rows come in the same order in both, but not in that of their keys: a merge join in one pass, 8 bytes for
+    /// each row.
     Aligned,
-    /// In any order: two looks, 24 bytes for each row of both.
+    /// Any order: a hash join in two passes, 24 bytes for each row of both exports.
     #[default]
     AnyOrder,
-    /// By a statement on Athena.
+    /// A query on Athena.
     Athena,
 }
 
-/// One UPDATE.
+/// A sample of the UPDATEs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UpdateSample {
-    /// The key.
+    /// The row's key.
     pub key: String,
-    /// Column, old value and new value of what changed, as far as there is room.
+    /// The name, the old and the new value of the first changed columns.
     pub changes: Vec<(String, String, String)>,
-    /// In how many other columns it changed as well.
+    /// The number of other changed columns.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub more: usize,
 }
@@ -96,73 +96,72 @@ fn is_zero(number: &usize) -> bool {
     *number == 0
 }
 
-/// Deleted keys that all stand behind one another in the baseline.
+/// Deleted rows that follow each other in the baseline.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Block {
-    /// The last key in front of the block; none when the baseline begins with it.
+    /// The last key before the block; `None` if the baseline starts with it.
     pub after: Option<String>,
-    /// Whether the baseline ends with it, as it does when an export is cut off.
+    /// Whether the baseline ends with the block, as with an export that was cut off.
     pub at_the_end: bool,
 }
 
-/// What a version that is published whole replaces.
+/// The version that a version published whole replaces.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reset {
-    /// The newest version that succeeded; none on the first import.
+    /// The newest version that succeeded; `None` on the first import.
     pub version: Option<String>,
-    /// Its rows.
+    /// The number of its rows.
     pub rows: u64,
 }
 
-/// A change set in short.
+/// The summary of a change set.
 ///
 /// Its hash is XXH3-128 over tenant, table, previous, version, reset, both fingerprints, the schema's hash, the counts
 /// (rows, inserted, updated, deleted) and the sum of the operations' ids, each as `length:text`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
-    /// What names the plan: equal plans publish equal operations. 32 hex digits.
+    /// Identifies the plan, 32 hex digits: plans with equal hashes publish equal operations.
     pub hash: String,
     /// The version it was compared with.
     pub previous: Option<String>,
-    /// What it is to replace, when it is published whole because somebody asked for a resync.
+    /// The version it replaces, if it is published whole because of a resync.
     pub reset: Option<Reset>,
     /// The schema's hash.
     pub schema: String,
-    /// What changed in the schema since the baseline was read; `None` when nothing did.
+    /// What changed in the schema since the baseline; `None` if nothing did.
     pub drift: Option<Drift>,
-    /// Sum of the baseline's row hashes.
+    /// The sum of the baseline's row hashes.
     #[serde(with = "crate::operation::as_text")]
     pub baseline_fingerprint: i128,
-    /// Sum of the snapshot's row hashes.
+    /// The sum of the snapshot's row hashes.
     #[serde(with = "crate::operation::as_text")]
     pub fingerprint: i128,
-    /// Rows and operations.
+    /// The numbers of rows and operations.
     pub counts: Counts,
-    /// What to look at before it is published.
+    /// What to review before it is published.
     pub findings: Findings,
-    /// In how many parts the operations stand.
+    /// The number of parts of the change set.
     pub parts: u32,
-    /// The largest operation that the sink took when it was planned, in bytes; none where any will do. One that takes less
-    /// needs another plan.
+    /// The maximum size of an operation that the sink accepted when this was planned, in bytes; `None` if any. A sink
+    /// that accepts less needs another plan.
     #[serde(default, alias = "most", skip_serializing_if = "Option::is_none")]
     pub max_operation_bytes: Option<usize>,
 }
 
 impl Plan {
-    /// Whether this is the plan of a version whose operations' ids have this sum, modulo 2^128.
-    pub fn names(&self, key: &TableKey, version: &str, sum_of_ids: u128) -> bool {
+    /// Returns whether this is the plan of a version whose operations' ids have this sum, modulo 2^128.
+    pub(crate) fn matches(&self, key: &TableKey, version: &str, sum_of_ids: u128) -> bool {
         self.hash == self.hash_with(&key.tenant, &key.table, version, sum_of_ids)
     }
 
-    /// Returns whether a sink that takes operations of up to `limit` bytes takes every operation of the plan.
-    pub fn fits(&self, limit: Option<usize>) -> bool {
+    /// Returns whether a sink that accepts operations of up to `limit` bytes accepts every operation of the plan.
+    pub(crate) fn fits(&self, limit: Option<usize>) -> bool {
         limit.is_none_or(|limit| self.max_operation_bytes.is_some_and(|planned| planned <= limit))
     }
 
     pub(crate) fn hash_with(&self, tenant: &str, table: &str, version: &str, sum_of_ids: u128) -> String {
         let counts = &self.counts;
-        let mut bytes = Vec::new();
-        for text in [
+        hash_texts(&[
             tenant,
             table,
             self.previous.as_deref().unwrap_or_default(),
@@ -176,9 +175,6 @@ impl Plan {
             &counts.updated.to_string(),
             &counts.deleted.to_string(),
             &format!("{sum_of_ids:032x}"),
-        ] {
-            write_text(text.as_bytes(), &mut bytes);
-        }
-        format!("{:032x}", xxh3_128(&bytes))
+        ])
     }
 }

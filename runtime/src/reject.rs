@@ -1,4 +1,4 @@
-//! Rows that cannot be read: the first of them with their places, all of them counted.
+//! Rows that cannot be used: the first ones with their places, and how many there are.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,71 +8,71 @@ use serde::{Deserialize, Serialize};
 use crate::name::natural_cmp;
 use crate::table::Column;
 
-/// How many offenders are shown one by one; the rest is in the totals.
+/// The maximum number of offenders that are listed; the totals count all of them.
 pub const SHOWN: usize = 20;
 
-/// Longest piece of a value that an offender shows, in characters.
-const SHOWN_TEXT: usize = 60;
+/// The maximum length of a value's excerpt, in characters.
+const MAX_EXCERPT: usize = 60;
 
-/// Why a row is refused.
+/// The reason why a row is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reason {
-    /// More or fewer fields than there are columns.
+    /// The row has more or fewer fields than there are columns.
     FieldCount,
-    /// Text after a closing quote, a quote inside an unquoted field, a quote that is not closed.
+    /// Text after a closing quote, a quote inside an unquoted field, or an unclosed quote.
     BadQuoting,
-    /// A carriage return without a line feed, or NUL.
+    /// A carriage return without a line feed, or a NUL byte.
     BadCharacter,
-    /// Bytes that are not UTF-8 (or, where Athena reads the table too, U+FFFD, which stands for such bytes there).
+    /// Bytes that are not UTF-8; and U+FFFD if Athena can read the table, because Athena replaces such bytes by it.
     NotUtf8,
     /// NULL in a key column.
     NullKey,
     /// NULL in another column that is not nullable.
     NullValue,
-    /// Text that is no value of the column's type.
+    /// Text that is not a value of the column's type.
     UnreadableValue,
-    /// A key that appears again with another row.
+    /// A key that appears again with a different row.
     ConflictingDuplicate,
 }
 
-/// One row that is refused, or one field of it.
+/// A row that is refused, or one of its fields.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Offender {
     /// The part's file name.
     pub part: String,
     /// The line the row begins on, from 1, the header included.
     pub line: u64,
-    /// The column, where one field is at fault.
+    /// The column, if one field is at fault.
     pub column: Option<String>,
-    /// Why.
+    /// The reason.
     pub reason: Reason,
-    /// The same for people, with the text that was found unless its column is marked `pii`.
+    /// The same for people, with an excerpt of the text unless its column is marked `pii`.
     pub message: String,
 }
 
-/// What was refused of one export.
+/// The refused rows of one export.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rejects {
-    /// The first [`SHOWN`] offenders, in the order of their places.
+    /// The first [`SHOWN`] offenders, in the order of parts and lines.
     pub offenders: Vec<Offender>,
-    /// How many offenders there are in all, by reason.
+    /// The number of offenders for each reason.
     pub totals: BTreeMap<Reason, u64>,
 }
 
 impl Rejects {
-    /// Whether nothing was refused.
+    /// Returns whether nothing was refused.
     pub fn is_empty(&self) -> bool {
         self.totals.is_empty()
     }
 
-    /// How many offenders there are in all.
+    /// The number of offenders.
     pub fn total(&self) -> u64 {
         self.totals.values().sum()
     }
 
-    /// Takes in what another look at the same export refused, in the order of places.
-    pub fn merge(&mut self, other: Rejects) {
+    /// Adds the offenders of another pass over the same export, in the order of parts and lines.
+    pub(crate) fn merge(&mut self, other: Rejects) {
         for (reason, count) in other.totals {
             *self.totals.entry(reason).or_default() += count;
         }
@@ -81,8 +81,8 @@ impl Rejects {
         self.offenders.truncate(SHOWN);
     }
 
-    /// Counts an offender, and keeps it if it is among the first. `offender` is only made when it is kept.
-    pub fn add(&mut self, reason: Reason, offender: impl FnOnce() -> Offender) {
+    /// Counts an offender, and keeps it if it is one of the first. `offender` is only called if it is kept.
+    pub(crate) fn add(&mut self, reason: Reason, offender: impl FnOnce() -> Offender) {
         *self.totals.entry(reason).or_default() += 1;
         if self.offenders.len() < SHOWN {
             self.offenders.push(offender());
@@ -90,42 +90,66 @@ impl Rejects {
     }
 }
 
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Reason::FieldCount => "field-count",
-            Reason::BadQuoting => "bad-quoting",
-            Reason::BadCharacter => "bad-character",
-            Reason::NotUtf8 => "not-utf8",
-            Reason::NullKey => "null-key",
-            Reason::NullValue => "null-value",
-            Reason::UnreadableValue => "unreadable-value",
-            Reason::ConflictingDuplicate => "conflicting-duplicate",
-        })
+impl Reason {
+    /// Every reason.
+    const ALL: [Self; 8] = [
+        Self::FieldCount,
+        Self::BadQuoting,
+        Self::BadCharacter,
+        Self::NotUtf8,
+        Self::NullKey,
+        Self::NullValue,
+        Self::UnreadableValue,
+        Self::ConflictingDuplicate,
+    ];
+
+    /// The reason in JSON, in messages and in the queries on Athena, such as `null-key`.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::FieldCount => "field-count",
+            Self::BadQuoting => "bad-quoting",
+            Self::BadCharacter => "bad-character",
+            Self::NotUtf8 => "not-utf8",
+            Self::NullKey => "null-key",
+            Self::NullValue => "null-value",
+            Self::UnreadableValue => "unreadable-value",
+            Self::ConflictingDuplicate => "conflicting-duplicate",
+        }
+    }
+
+    /// The reason with this code.
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.code() == code)
     }
 }
 
-/// A field's text as it may be shown: escaped, cut, and not at all where the column is `pii`.
-pub(crate) fn shown(text: &[u8], pii: bool) -> String {
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+/// An excerpt of a field's text for messages: escaped, truncated, and masked if the column is `pii`.
+pub(crate) fn excerpt(text: &[u8], pii: bool) -> String {
     if pii {
         return "a masked value".into();
     }
     let text = String::from_utf8_lossy(text);
-    let cut: String = text.chars().take(SHOWN_TEXT).flat_map(char::escape_debug).collect();
-    let more = if text.chars().nth(SHOWN_TEXT).is_some() { "…" } else { "" };
+    let cut: String = text.chars().take(MAX_EXCERPT).flat_map(char::escape_debug).collect();
+    let more = if text.chars().nth(MAX_EXCERPT).is_some() { "…" } else { "" };
     format!("`{cut}{more}`")
 }
 
-/// Why a text is no value of its column, for people.
+/// Says to people why a text is not a value of its column.
 pub(crate) fn explain(column: &Column, text: &[u8], reason: Reason) -> String {
     let article = column.ty.article();
     match reason {
         Reason::NullKey => "the key is NULL".into(),
-        Reason::NullValue => "NULL, where the column is not nullable".into(),
-        Reason::NotUtf8 => format!("{} is not UTF-8", shown(text, column.pii)),
+        Reason::NullValue => "NULL in a column that is not nullable".into(),
+        Reason::NotUtf8 => format!("{} is not UTF-8", excerpt(text, column.pii)),
         _ => match column.format {
-            Some(format) => format!("{} is not {article} {} like `{format}`", shown(text, column.pii), column.ty),
-            None => format!("{} is not {article} {}", shown(text, column.pii), column.ty),
+            Some(format) => format!("{} is not {article} {} like `{format}`", excerpt(text, column.pii), column.ty),
+            None => format!("{} is not {article} {}", excerpt(text, column.pii), column.ty),
         },
     }
 }

@@ -9,82 +9,82 @@ use std::fmt::Debug;
 
 use crate::change_set::ChangeSets;
 use crate::error::Result;
-use crate::operation::{Begin, End, control_line};
+use crate::operation::{Begin, End, begin_line, end_line};
 use crate::store::{Extent, Version};
 use crate::table::Table;
 
-/// A place that operations are published to.
+/// A destination that operations are published to.
 pub trait Sink: Debug + Send + Sync {
-    /// What the registry calls it when it remembers how far a version is out.
+    /// The name under which the registry records what has been delivered.
     fn name(&self) -> String;
 
-    /// Where operations go, as people read it.
+    /// Where operations go, for people to read.
     fn shown(&self) -> String;
 
-    /// How many bytes one operation may have; `None` where there is no limit.
-    fn largest_operation(&self) -> Result<Option<usize>>;
+    /// The largest operation that the sink accepts, in bytes; `None` if there is no limit.
+    fn max_operation_bytes(&self) -> Result<Option<usize>>;
 
-    /// Publishes a version under the sequence that it has: BEGIN, every operation, END. `out` is how far its parts were out
-    /// before; `told` hears how far they are. It may all be done again: whatever was out is the same then.
+    /// Publishes a version under its sequence: BEGIN, every operation, END. `delivered` is how much of each part was
+    /// delivered before; `on_progress` is called as more is. Publishing again is safe: it repeats the same operations.
     ///
-    /// Fails with [`LeaseLost`](crate::error::ErrorKind::LeaseLost) once it sees that another writer has taken over.
+    /// Fails with [`LeaseLost`](crate::error::ErrorKind::LeaseLost) once it sees that another run has taken over.
     fn publish(
         &self,
         publication: Publication<'_>,
-        out: &BTreeMap<u32, Extent>,
-        told: &mut OnProgress<'_>,
+        delivered: &BTreeMap<u32, Extent>,
+        on_progress: &mut OnProgress<'_>,
     ) -> Result<()>;
 }
 
-/// Hears that a part is out so far.
+/// Called with how much of a part has been delivered.
 pub type OnProgress<'a> = dyn FnMut(u32, Extent) -> Result<()> + 'a;
 
-/// A version that is published.
+/// A version to publish.
 #[derive(Debug, Clone, Copy)]
 pub struct Publication<'a> {
     /// Its table.
     pub table: &'a Table,
-    /// Its record, which has a plan and a sequence.
+    /// Its record, with a plan and a sequence.
     pub version: &'a Version,
     /// Where its change set is.
     pub changes: &'a dyn ChangeSets,
     /// Who publishes it.
-    pub writer: Writer<'a>,
+    pub publisher: Publisher<'a>,
 }
 
 /// Who publishes.
 #[derive(Debug, Clone, Copy)]
-pub struct Writer<'a> {
-    /// The registry that gave the fence: those of two registries cannot be compared.
+pub struct Publisher<'a> {
+    /// The registry that issued the fence. Fences of different registries cannot be compared.
     pub registry: &'a str,
-    /// The fence of the lease that it publishes under.
+    /// The fence of the lease that is held.
     pub fence: u64,
 }
 
 /// The control records of a version, as lines.
 #[derive(Debug)]
 pub struct Frame {
-    /// In front of its operations.
+    /// The line before the operations.
     pub begin: Vec<u8>,
-    /// Behind them.
+    /// The line after them.
     pub end: Vec<u8>,
-    /// What every line of it bears.
+    /// The sequence of every line.
     pub sequence: u64,
-    /// In how many parts its operations stand.
+    /// The number of parts that hold the operations.
     pub parts: u32,
 }
 
 impl Frame {
-    /// The frame of a version that is published.
-    pub fn of(table: &Table, version: &Version) -> Self {
+    /// The frame of a version that is being published.
+    pub fn new(table: &Table, version: &Version) -> Self {
         let plan = version.plan.as_ref().expect("a version that is published was planned");
         let (begin, end) = control_records(table.name, version).expect("a version that is published has a sequence");
         let sequence = begin.sequence;
-        Self { begin: control_line("BEGIN", &begin), end: control_line("END", &end), sequence, parts: plan.parts }
+        Self { begin: begin_line(&begin), end: end_line(&end), sequence, parts: plan.parts }
     }
 }
 
-/// The control records that frame a version; `None` before its operations are on their way.
+/// The control records that frame a version; `None` until publishing has begun.
 pub(crate) fn control_records(table: &str, version: &Version) -> Option<(Begin, End)> {
     let (plan, sequence) = (version.plan.as_ref()?, version.sequence?);
     let begin = Begin {

@@ -1,37 +1,37 @@
-//! What the generator says about a table: its columns, its key and how its exports are read.
+//! The definition of a table, as the generator writes it: its columns, its key and the format of its exports.
 //!
-//! Every item here can be built in a `static`, so that a generated module is data and nothing else. The generator has
-//! checked what it writes (`primary_key` names columns, a key column is never nullable, a format fits its type …); the
-//! runtime relies on that and checks it no second time.
+//! Every type here can be built in a `static`, so that a generated module is only data. The generator checks what it
+//! writes (`primary_key` names columns, key columns are not nullable, formats suit their types, and so on); the runtime
+//! relies on that and does not check it again.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// One table: the whole of what the runtime knows about it.
+/// One table, with everything that the runtime knows about it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Table {
-    /// The table's name: a folder of the export tree, a Glue table, a module of the generated crate.
+    /// The table's name: that of a folder of exports, a Glue table and a module of the generated crate.
     pub name: &'static str,
     /// The table's part of its IAM role name, `<stack>-table-<role>`: the name, shortened if it is too long for IAM.
     pub role: &'static str,
-    /// XXH3-128 of the normalised schema, 32 hex digits. It changes when the same export could give another delta.
+    /// XXH3-128 of the normalised schema, 32 hex digits. It changes with everything that could change a delta.
     pub schema: &'static str,
     /// The names of the key columns, in the key's order.
     pub primary_key: &'static [&'static str],
-    /// All columns, in the order of the schema file; without a header also the order of the fields.
+    /// All columns, in the order of the schema; in exports without a header also the order of the fields.
     pub columns: &'static [Column],
     /// How exports of the table are written.
     pub source: Source,
     /// Whether UPDATE and DELETE carry the old values.
     pub before_image: bool,
-    /// Whether the delta may run on Athena too, so that a value which its reader mangles (U+FFFD) is refused here as well.
+    /// Whether Athena can compute the delta, too. Then values that Athena cannot read (U+FFFD) are refused everywhere.
     pub athena: bool,
-    /// The rules that can hold a run.
+    /// The rules that hold a run for review.
     pub guards: Guards,
 }
 
-/// One column. [`Column::new`] gives the defaults, the other methods deviate from them.
+/// One column. [`Column::new`] has the defaults, the other methods change them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Column {
     /// The column's name, exactly as the header of an export spells it.
@@ -40,26 +40,26 @@ pub struct Column {
     pub ty: Type,
     /// Whether NULL is a value of the column.
     pub nullable: bool,
-    /// Whether a change of this column alone is an UPDATE.
+    /// Whether rows that differ only in this column are an UPDATE.
     pub compare: bool,
-    /// Whether its values are masked wherever they are shown to a person.
+    /// Whether its values are masked wherever people can see them.
     pub pii: bool,
-    /// Whether blanks and tabs around the text are removed before anything else looks at it.
+    /// Whether spaces and tabs around the text are removed before it is read.
     pub trim: bool,
     /// The layout of a date or timestamp; `None` is ISO 8601.
     pub format: Option<&'static str>,
-    /// The text which stands for the column in an export made before the column existed.
+    /// The text of the column in exports that are older than the column.
     pub default: Option<&'static str>,
-    /// The name the column had in exports made before it was renamed. In a baseline made under a schema that did not have
-    /// this column yet, the column of the old name is read instead. Never of a key column.
+    /// The column's name in exports that are older than its present name. In a baseline of a schema without this
+    /// column, the column with the old name is read instead. Never set for a key column.
     pub formerly: Option<&'static str>,
-    /// A boolean column's own words for true; empty means `true`, `t`, `1` in any case.
+    /// A boolean column's words for true; if empty, `true`, `t` and `1` in any case.
     pub true_values: &'static [&'static str],
-    /// A boolean column's own words for false; empty means `false`, `f`, `0` in any case.
+    /// A boolean column's words for false; if empty, `false`, `f` and `0` in any case.
     pub false_values: &'static [&'static str],
 }
 
-/// A column's type, under the name Glue gives it.
+/// A column's type, with its name in Glue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Type {
     /// `boolean`
@@ -76,11 +76,11 @@ pub enum Type {
     Float,
     /// `double`: IEEE 754, 64 bits
     Double,
-    /// `decimal(precision,scale)`: 1..=38 digits, `scale` of them behind the point
+    /// `decimal(precision,scale)`: 1 to 38 digits, `scale` of them after the point
     Decimal {
-        /// All digits.
+        /// The number of digits.
         precision: u8,
-        /// Digits behind the point.
+        /// The number of digits after the point.
         scale: u8,
     },
     /// `char(n)`: up to n code points, not padded
@@ -104,7 +104,7 @@ pub enum Type {
 pub enum Encoding {
     /// RFC 4648, standard alphabet, padded.
     Base64,
-    /// Two hex digits a byte, in any case.
+    /// Two hex digits for each byte, in any case.
     Hex,
 }
 
@@ -115,21 +115,21 @@ pub struct Source {
     pub compression: Compression,
     /// The byte between two fields.
     pub delimiter: u8,
-    /// The byte around a field that holds delimiters or quotes; `None` when nothing is quoted.
+    /// The byte around a field that contains delimiters or quotes; `None` if fields are never quoted.
     pub quote: Option<u8>,
-    /// Whether each part begins with the names of its columns.
+    /// Whether each part starts with the names of its columns.
     pub header: bool,
     /// The texts that mean NULL.
     pub nulls: &'static [&'static str],
     /// Whether a quoted field can be NULL.
     pub quoted_nulls: bool,
-    /// Whether a quoted field may hold line breaks.
+    /// Whether a quoted field can contain line breaks.
     pub multiline: bool,
-    /// How an export is known to be whole.
+    /// How to tell that an export is complete.
     pub complete: Completeness,
 }
 
-/// How the parts of an export are compressed; their names must end accordingly.
+/// How the parts of an export are compressed, and the suffix that their names must have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Compression {
@@ -137,70 +137,71 @@ pub enum Compression {
     Gzip,
     /// `.zst`
     Zstd,
-    /// Neither of the two.
+    /// Neither `.gz` nor `.zst`
     None,
 }
 
-/// How an export is known to be whole.
+/// How to tell that an export is complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Completeness {
     /// Exactly one part.
     Single,
-    /// At least one part, and a file of this name, whose first character is `_` or `.`.
+    /// At least one part, and a file with this name, which starts with `_` or `.`.
     Marker(&'static str),
-    /// A file `_manifest.json` that names the parts, with their sizes and, if it likes, their row counts.
+    /// A file `_manifest.json` that lists the parts with their sizes and, optionally, their row counts.
     Manifest,
     /// Exactly this many parts.
     Count(u32),
 }
 
-/// The rules that can hold a run before anything is published. [`Guards::DEFAULT`] are the defaults.
+/// The rules that hold a run before anything is published. `None` switches a rule off; [`Guards::DEFAULT`] has the
+/// defaults.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Guards {
-    /// Deleted rows over the baseline's rows.
+    /// The maximum number of deleted rows, divided by the baseline's rows.
     pub max_delete_ratio: Option<f64>,
-    /// Updated rows over the baseline's rows.
+    /// The maximum number of updated rows, divided by the baseline's rows.
     pub max_update_ratio: Option<f64>,
-    /// Inserted rows over the baseline's rows.
+    /// The maximum number of inserted rows, divided by the baseline's rows.
     pub max_insert_ratio: Option<f64>,
-    /// Deleted rows.
+    /// The maximum number of deleted rows.
     pub max_deletes: Option<u64>,
-    /// Updated rows.
+    /// The maximum number of updated rows.
     pub max_updates: Option<u64>,
-    /// Inserted rows.
+    /// The maximum number of inserted rows.
     pub max_inserts: Option<u64>,
-    /// Rows that a snapshot must have.
+    /// The minimum number of rows in a snapshot.
     pub min_rows: u64,
-    /// Rows that a baseline must have for the ratios to be looked at.
+    /// The minimum number of rows in a baseline for the ratios to apply.
     pub min_baseline_rows: u64,
 }
 
 impl Table {
-    /// What the `schema` field of an operation says: `table@hash`.
+    /// The `schema` field of operations: `table@hash`.
     pub fn schema_id(&self) -> String {
         format!("{}@{}", self.name, self.schema)
     }
 
-    /// The column of this name.
+    /// The column with this name.
     pub fn column(&self, name: &str) -> Option<&Column> {
         self.columns.iter().find(|column| column.name == name)
     }
 
-    /// Whether the column is part of the primary key.
+    /// Returns whether the column is part of the primary key.
     pub fn is_key(&self, column: &Column) -> bool {
         self.primary_key.contains(&column.name)
     }
 }
 
 impl Type {
-    /// `decimal(precision,scale)`, as a schema writes it.
+    /// `decimal(precision,scale)`, as in a schema.
     pub const fn decimal(precision: u8, scale: u8) -> Self {
         Self::Decimal { precision, scale }
     }
 }
 
 impl Column {
-    /// A column that is never NULL, is compared, and has neither format, default nor old name.
+    /// A column that is not nullable, is compared, and has no options.
     pub const fn new(name: &'static str, ty: Type) -> Self {
         Self {
             name,
@@ -217,49 +218,49 @@ impl Column {
         }
     }
 
-    /// NULL is a value of the column.
+    /// Makes NULL a value of the column.
     pub const fn nullable(self) -> Self {
         Self { nullable: true, ..self }
     }
 
-    /// A change of this column alone is no UPDATE.
+    /// Makes rows that differ only in this column equal.
     pub const fn not_compared(self) -> Self {
         Self { compare: false, ..self }
     }
 
-    /// The column's values are masked wherever they are shown to a person.
+    /// Masks the column's values wherever people can see them.
     pub const fn pii(self) -> Self {
         Self { pii: true, ..self }
     }
 
-    /// Blanks and tabs around the text are removed.
+    /// Removes spaces and tabs around the text.
     pub const fn trim(self) -> Self {
         Self { trim: true, ..self }
     }
 
-    /// The layout of a date or timestamp.
+    /// Sets the layout of a date or timestamp.
     pub const fn format(self, format: &'static str) -> Self {
         Self { format: Some(format), ..self }
     }
 
-    /// The text for rows from before the column existed.
+    /// Sets the text of the column in exports that are older than the column.
     pub const fn default(self, text: &'static str) -> Self {
         Self { default: Some(text), ..self }
     }
 
-    /// The name the column had in exports made before it was renamed.
+    /// Sets the column's name in exports that are older than its present name.
     pub const fn formerly(self, name: &'static str) -> Self {
         Self { formerly: Some(name), ..self }
     }
 
-    /// A boolean column's own words.
+    /// Sets a boolean column's words.
     pub const fn words(self, true_values: &'static [&'static str], false_values: &'static [&'static str]) -> Self {
         Self { true_values, false_values, ..self }
     }
 }
 
 impl fmt::Display for Type {
-    /// The type under its Glue name, as an error says it.
+    /// Writes the type's name in Glue, and the encoding of a binary column.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = match self {
             Type::Boolean => "boolean",
@@ -291,7 +292,7 @@ impl Type {
 }
 
 impl Source {
-    /// Gzip CSV with commas, double quotes and a header, one file an export, NULL as the empty text.
+    /// Gzip CSV with commas, double quotes and a header, one file for each export, and NULL as the empty text.
     pub const DEFAULT: Self = Self {
         compression: Compression::Gzip,
         delimiter: b',',
@@ -305,7 +306,8 @@ impl Source {
 }
 
 impl Guards {
-    /// At most a fifth deleted, half updated, at least one row; the ratios count from 100 baseline rows on.
+    /// At most a fifth of the rows deleted and half of them updated, at least one row; the ratios apply from 100 rows
+    /// in the baseline.
     pub const DEFAULT: Self = Self {
         max_delete_ratio: Some(0.2),
         max_update_ratio: Some(0.5),

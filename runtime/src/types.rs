@@ -1,4 +1,4 @@
-//! The values a consumer meets in typed operations. Each reads and writes exactly the text that stands in the JSON.
+//! The types of values in typed operations. Each reads and writes exactly the text that operations have in JSON.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,7 +10,7 @@ use serde::ser::{Serialize, Serializer};
 
 use crate::canonical::value::{DateTime, decimal_text, iso_date, iso_timestamp, iso_timestamptz};
 
-/// A decimal with `S` digits behind its point and up to 38 in all, exact.
+/// An exact decimal with `S` digits after the point and up to 38 in total.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Decimal<const S: u8>(i128);
 
@@ -30,7 +30,7 @@ pub struct Timestamptz(pub jiff::Timestamp);
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Binary(pub Vec<u8>);
 
-/// A text that is no value of a type.
+/// A text that is not a value of the type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParseError {
     expected: &'static str,
@@ -138,7 +138,7 @@ impl fmt::Display for ParseError {
 
 impl std::error::Error for ParseError {}
 
-/// Reads a type from the string that its `FromStr` takes.
+/// Reads a type from a string, with its `FromStr`.
 struct FromText<T>(std::marker::PhantomData<T>);
 
 impl<T: FromStr<Err = ParseError>> Visitor<'_> for FromText<T> {

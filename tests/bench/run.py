@@ -30,7 +30,7 @@ ENVIRONMENT = ["duckdb", "polars", "isal"]
 # For each scenario: a description, the program and options that make its exports, and its share of --rows.
 SCENARIOS = {
     "same": ("both exports sorted by key", "samples", [], 1),
-    "shuffled": ("the second in another order", "samples", ["--shuffle"], 1),
+    "shuffled": ("the second export in another order", "samples", ["--shuffle"], 1),
     "unsorted": ("both in the same order, by no column", "exports", ["--order", "unsorted"], 1),
     "first": ("a first import: every row an INSERT", "samples", [], 1),
     "quoted": ("every field in quotes", "exports", ["--quoting", "all"], 1),
@@ -74,7 +74,7 @@ def arguments():
     parser.add_argument("--rows", type=int, default=1_000_000, help="rows of each export [default: 1,000,000]")
     parser.add_argument("--rows-max", type=int, default=10_000_000, help="the largest size of `grow` [default: 10,000,000]")
     parser.add_argument("--runs", type=int, default=5, help="runs of each [default: 5]")
-    parser.add_argument("--only", default="tidemark,floor,fastest,duckdb,polars", help="the contestants")
+    parser.add_argument("--only", default="tidemark,floor,fastest,duckdb,polars", help="the programs to compare [default: all]")
     parser.add_argument("--work", type=Path, default=Path("target/bench"), help="the directory for data and peers [default: target/bench]")
     parser.add_argument("--markdown", action="store_true", help="print Markdown")
     args = parser.parse_args()
@@ -120,7 +120,7 @@ def compare(args, name, rows):
     folder, data = make(args.work, maker, options, rows)
     baseline, snapshot = ("none" if name == "first" else data["baseline"]), data["snapshot"]
     expected = [data["rows"], 0, 0] if name == "first" else [data[kind] for kind in ("inserted", "updated", "deleted")]
-    # A table of the maker's own is known by its schema alone.
+    # The tables of `make_exports` are not compiled into `tidemark`; there is only a schema.
     tidemark, table = (BIN / "tidemark", "ledger_entries") if maker == "samples" else (BIN / "tidemark-from-schemas", "bench")
     described = subprocess.run([tidemark, "tables", table, "--format", "json"], cwd=folder, check=True,
                                stdout=subprocess.PIPE).stdout.decode()

@@ -39,7 +39,7 @@ fn rows() -> Vec<u8> {
 
 fn inner_loops(criterion: &mut Criterion) {
     let (layout, bytes) = (Layout::new(table()), rows());
-    let dialect = Dialect::of(&layout.written);
+    let dialect = Dialect::from_format(&layout.format);
     let mut group = criterion.benchmark_group("10,000 rows");
     group.throughput(Throughput::Bytes(bytes.len() as u64));
 
@@ -70,14 +70,14 @@ fn inner_loops(criterion: &mut Criterion) {
 
 /// The loops over the records of one batch.
 fn read_rows(group: &mut BenchmarkGroup<'_, WallTime>, layout: &Layout, bytes: &[u8]) {
-    let dialect = Dialect::of(&layout.written);
+    let dialect = Dialect::from_format(&layout.format);
     let mut batch = Batch::default();
     let mut reader = Reader::new(bytes, dialect);
     assert!(reader.next_batch(&mut batch).expect("memory can be read"), "there are rows");
     let each_row = |use_row: &mut dyn FnMut(&Row)| {
         let (mut splitter, mut row) = (Splitter::new(dialect), Row::default());
         for index in 0..batch.len() {
-            let (bytes, length) = batch.rest(index);
+            let (bytes, length) = batch.with_following(index);
             let record = splitter.split(bytes, length, 1).expect("the rows are valid");
             layout.read(|column| record.field(column), &mut row, |column, _, _| panic!("{}", column.name));
             use_row(&row);

@@ -7,48 +7,22 @@
 //! [`write_test_table`] the three exports of `test_table`. Each returns the counts that a correct delta must have.
 
 mod big;
+mod counts;
 mod export;
 mod layout;
 mod model;
 mod random;
+mod row;
 mod scenario;
 mod tables;
 mod tree;
 
 pub use big::{Big, BigCounts, BigTable, write_big};
+pub use counts::Counts;
 pub use tables::test_table::write_three as write_test_table;
 
-use serde::Serialize;
-use std::fmt;
 use std::io;
 use std::path::Path;
-
-/// The counts that a run must have for one export.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Counts {
-    /// The tenant's folder.
-    pub tenant: String,
-    /// The table's folder.
-    pub table: String,
-    /// The export's folder.
-    pub version: String,
-    /// Rows in the export.
-    pub rows: u64,
-    /// Keys that the previous version does not have.
-    pub inserted: u64,
-    /// Keys of both versions with another value in a compared column.
-    pub updated: u64,
-    /// Keys that only the previous version has.
-    pub deleted: u64,
-}
-
-impl fmt::Display for Counts {
-    /// One line of a Markdown table.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { tenant, table, version, rows, inserted, updated, deleted } = self;
-        write!(f, "| {tenant} | {table} | {version} | {rows} | {inserted} | {updated} | {deleted} |")
-    }
-}
 
 /// Writes `exports/` and `late/` under `root`, and replaces those that are there.
 ///

@@ -147,15 +147,15 @@ class Athena:
     def results(self, request: dict) -> dict:
         execution = self.execution(request)
         refuse_unfinished(execution.state)
-        most, begin = request.get("MaxResults", MAX_PAGE), request.get("NextToken", "0")
-        if not 1 <= most <= MAX_PAGE or not begin.isdecimal():
+        count, begin = request.get("MaxResults", MAX_PAGE), request.get("NextToken", "0")
+        if not 1 <= count <= MAX_PAGE or not begin.isdecimal():
             raise invalid(f"MaxResults must be 1 to {MAX_PAGE}, and NextToken that of the previous page")
         begin = int(begin)
         rows = [{"Data": [{} if value is None else {"VarCharValue": value} for value in line]}
-                for line in execution.lines[begin:begin + most]]
+                for line in execution.lines[begin:begin + count]]
         columns = [results.column(column) for column in execution.answer.columns] if execution.lines else []
         page = {"UpdateCount": 0, "ResultSet": {"Rows": rows, "ResultSetMetadata": {"ColumnInfo": columns}}}
-        return page | ({"NextToken": str(begin + most)} if begin + most < len(execution.lines) else {})
+        return page | ({"NextToken": str(begin + count)} if begin + count < len(execution.lines) else {})
 
     def runtime_statistics(self, request: dict) -> dict:
         execution = self.execution(request)

@@ -38,7 +38,7 @@ def serve(connection: socket.socket) -> None:
     call, files, _, _ = socket.recv_fds(connection, 1 << 20, FILES)
     while not call.endswith(b"\n"):
         if not (more := connection.recv(1 << 20)):
-            # Somebody only looks whether the server is there, or was killed.
+            # A check that the server is up, or a client that was killed.
             os._exit(0)
         call += more
     for number, file in enumerate(files):
@@ -46,7 +46,7 @@ def serve(connection: socket.socket) -> None:
         os.close(file)
     wanted = json.loads(call)
     os.chdir(wanted["folder"])
-    # awscli finds its own data by a variable that it sets when it is imported.
+    # awscli finds its data through a variable that it sets when it is imported.
     data = os.environ["AWS_DATA_PATH"]
     os.environ.clear()
     os.environ.update(wanted["environment"] | {"AWS_DATA_PATH": data})

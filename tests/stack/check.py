@@ -1,4 +1,4 @@
-"""Checks on running servers what the tests rely on, and that the servers leave nothing behind. Each check is a function
+"""Checks what the tests rely on, on running servers, and that the servers leave nothing behind. Each check is a function
 named after what it proves."""
 
 import os
@@ -13,7 +13,7 @@ import check_patches
 import check_proxy
 import check_rights
 import servers
-from running import Stack, same, wait_for_end_of
+from running import Stack, assert_equal, wait_for_end_of
 
 CHECKS = [*check_athena.CHECKS, *check_dynamodb.CHECKS, *check_patches.CHECKS, *check_proxy.CHECKS,
           *check_rights.CHECKS]
@@ -32,9 +32,9 @@ def check(what: Callable[[Stack], None], stack: Stack) -> bool:
 
 def end_of_input_stops_all_servers(stack: Stack) -> None:
     stack.process.stdin.close()
-    same(stack.process.wait(10), 0)
+    assert_equal(stack.process.wait(10), 0)
     wait_for_end_of(stack.children)
-    same(servers.folders_of(stack.process.pid), [])
+    assert_equal(servers.folders_of(stack.process.pid), [])
 
 
 def killing_it_ends_all_servers(stack: Stack) -> None:
@@ -42,7 +42,7 @@ def killing_it_ends_all_servers(stack: Stack) -> None:
     stack.process.wait()
     wait_for_end_of(stack.children)
     servers.remove_abandoned_folders()
-    same(servers.folders_of(stack.process.pid), [])
+    assert_equal(servers.folders_of(stack.process.pid), [])
 
 
 def main(memory: str) -> None:

@@ -8,7 +8,7 @@ import urllib.request
 import uuid
 
 import aws
-from running import DATABASE, Stack, refused, same
+from running import DATABASE, Stack, assert_equal, refused
 
 TABLE = "orders"
 EXPORTS = {"V1": "id,status,note\n1,paid,\n2,open,\"a, \"\"b\"\"\"\n3,open,x\n",
@@ -52,13 +52,13 @@ def export(stack: Stack, version: str, body: bytes) -> None:
 def a_select_with_bound_parameters_reads_one_version(stack: Stack) -> None:
     found = stack.run(f"SELECT id, status, note FROM {TABLE} WHERE _tenant = ? AND _version = ? ORDER BY id",
                       ["'acme'", "'V2'"])
-    same(found["Status"]["State"], "SUCCEEDED")
-    same(found["StatementType"], "DML")
+    assert_equal(found["Status"]["State"], "SUCCEEDED")
+    assert_equal(found["StatementType"], "DML")
     wanted = [["id", "status", "note"], ["2", "paid", 'a, "b"'], ["3", "open", "x"], ["4", "open", "é"]]
-    same(stack.rows(found), wanted)
+    assert_equal(stack.rows(found), wanted)
     size = len(stack.s3.get_object(Bucket=stack.bucket, Key=f"acme/{TABLE}/V2/part-0.csv.gz")["Body"].read())
-    same(found["Statistics"]["DataScannedInBytes"], size)
-    same(stack.read(found["ResultConfiguration"]["OutputLocation"]).decode().splitlines()[1], '"2","paid","a, ""b"""')
+    assert_equal(found["Statistics"]["DataScannedInBytes"], size)
+    assert_equal(stack.read(found["ResultConfiguration"]["OutputLocation"]).decode().splitlines()[1], '"2","paid","a, ""b"""')
 
 
 def unload(stack: Stack, prefix: str) -> dict:
@@ -67,45 +67,45 @@ def unload(stack: Stack, prefix: str) -> dict:
 
 def an_unload_writes_gzip_json_by_kind_and_a_manifest(stack: Stack) -> None:
     found = unload(stack, "delta/1/")
-    same(found["Status"]["State"], "SUCCEEDED")
+    assert_equal(found["Status"]["State"], "SUCCEEDED")
     manifest = stack.read(found["Statistics"]["DataManifestLocation"]).decode().split()
-    same(sorted(manifest), sorted(f"s3://{stack.bucket}/{key}" for key in stack.listed("delta/1/")))
+    assert_equal(sorted(manifest), sorted(f"s3://{stack.bucket}/{key}" for key in stack.listed("delta/1/")))
     operations = {(uri.split("/kind=")[1].split("/")[0], line) for uri in manifest
                   for line in gzip.decompress(stack.read(uri)).decode().splitlines()}
-    same({(kind, json.loads(line)["id"], json.loads(line).get("status")) for kind, line in operations},
-         {("insert", "4", "open"), ("update", "2", "paid"), ("delete", "1", None)})
-    same([table["Name"] for table in stack.glue.get_tables(DatabaseName="athena_unload")["TableList"]], [])
+    assert_equal({(kind, json.loads(line)["id"], json.loads(line).get("status")) for kind, line in operations},
+                 {("insert", "4", "open"), ("update", "2", "paid"), ("delete", "1", None)})
+    assert_equal([table["Name"] for table in stack.glue.get_tables(DatabaseName="athena_unload")["TableList"]], [])
 
 
 def an_unload_needs_an_empty_target(stack: Stack) -> None:
     before = stack.listed("delta/1/")
     found = unload(stack, "delta/1/")["Status"]
-    same((found["State"], found["AthenaError"]["ErrorCategory"]), ("FAILED", 2))
-    same(found["StateChangeReason"].split(":")[0], "HIVE_PATH_ALREADY_EXISTS")
-    same(found["StateChangeReason"].split(".")[-2], " Athena will not delete data in your account")
-    same(stack.listed("delta/1/"), before)
+    assert_equal((found["State"], found["AthenaError"]["ErrorCategory"]), ("FAILED", 2))
+    assert_equal(found["StateChangeReason"].split(":")[0], "HIVE_PATH_ALREADY_EXISTS")
+    assert_equal(found["StateChangeReason"].split(".")[-2], " Athena will not delete data in your account")
+    assert_equal(stack.listed("delta/1/"), before)
 
 
 def values_look_as_athena_writes_them(stack: Stack) -> None:
     found = stack.run("SELECT ARRAY[1, NULL] a, CAST(ROW(1, 'x') AS ROW(i bigint, s varchar)) r, MAP(ARRAY['k'], ARRAY[2]) m, "
                       "1e20 d, CAST(1.5 AS real) f, X'01ff' b, TIMESTAMP '2020-01-01 12:34:56.789123' t, true o, NULL n")
-    same(stack.rows(found)[1], ["[1, null]", "{i=1, s=x}", "{k=2}", "1.0E20", "1.5", "01 ff",
-                                "2020-01-01 12:34:56.789123", "true", None])
+    assert_equal(stack.rows(found)[1], ["[1, null]", "{i=1, s=x}", "{k=2}", "1.0E20", "1.5", "01 ff",
+                                        "2020-01-01 12:34:56.789123", "true", None])
 
 
 def results_come_in_pages(stack: Stack) -> None:
     found = stack.run("SELECT n FROM UNNEST(sequence(1, 2000)) x(n) ORDER BY n")
-    # With the header, one row more than two pages hold.
-    same(stack.rows(found), [["n"], *([str(n)] for n in range(1, 2001))])
+    # Including the header, this is one row more than fits on two pages.
+    assert_equal(stack.rows(found), [["n"], *([str(n)] for n in range(1, 2001))])
     first = stack.athena.get_query_results(QueryExecutionId=found["QueryExecutionId"], MaxResults=10)
-    same(len(first["ResultSet"]["Rows"]), 10)
-    same([column["Type"] for column in first["ResultSet"]["ResultSetMetadata"]["ColumnInfo"]], ["bigint"])
+    assert_equal(len(first["ResultSet"]["Rows"]), 10)
+    assert_equal([column["Type"] for column in first["ResultSet"]["ResultSetMetadata"]["ColumnInfo"]], ["bigint"])
 
 
 def a_token_makes_a_start_idempotent(stack: Stack) -> None:
     token = str(uuid.uuid4())
     first = stack.start("SELECT 1", ClientRequestToken=token)
-    same(stack.start("SELECT 1", ClientRequestToken=token), first)
+    assert_equal(stack.start("SELECT 1", ClientRequestToken=token), first)
     refused("InvalidRequestException", "Idempotent parameters do not match",
             lambda: stack.start("SELECT 2", ClientRequestToken=token))
 
@@ -114,16 +114,16 @@ def concurrent_unloads_do_not_interfere(stack: Stack) -> None:
     names = [stack.start(DELTA.format(bucket=stack.bucket, prefix=f"many/{n}/"), PARAMETERS) for n in range(12)]
     for n, name in enumerate(names):
         found = stack.finish(name)
-        same(found["Status"]["State"], "SUCCEEDED")
+        assert_equal(found["Status"]["State"], "SUCCEEDED")
         manifest = stack.read(found["Statistics"]["DataManifestLocation"]).decode().split()
-        same(sorted(manifest), [f"s3://{stack.bucket}/{key}" for key in sorted(stack.listed(f"many/{n}/"))])
-        same(len(manifest), 3)
+        assert_equal(sorted(manifest), [f"s3://{stack.bucket}/{key}" for key in sorted(stack.listed(f"many/{n}/"))])
+        assert_equal(len(manifest), 3)
 
 
 def the_longest_statement_is_accepted(stack: Stack) -> None:
     query = "SELECT count(*) FROM (VALUES 'é') x(a) WHERE a <> '{}'"
     query = query.format("x" * (262_144 - len(query.format("").encode())))
-    same(stack.rows(stack.run(query))[1], ["1"])
+    assert_equal(stack.rows(stack.run(query))[1], ["1"])
 
 
 def invalid_calls_are_rejected(stack: Stack) -> None:
@@ -138,7 +138,7 @@ def invalid_calls_are_rejected(stack: Stack) -> None:
     refused("InvalidRequestException", "WorkGroup is not found", lambda: stack.start("SELECT 1", WorkGroup="nobody"))
     refused("InvalidRequestException", "was not found", lambda: stack.get(str(uuid.uuid4())))
     found = stack.run(f"SELECT 1 FROM {TABLE} WHERE _tenant = ? AND _version = ?", ["'acme'"])["Status"]
-    same(found["StateChangeReason"], "INVALID_PARAMETER_USAGE: Incorrect number of parameters: expected 2 but found 1")
+    assert_equal(found["StateChangeReason"], "INVALID_PARAMETER_USAGE: Incorrect number of parameters: expected 2 but found 1")
 
 
 def start_unchecked(stack: Stack, **request: str) -> object:
@@ -148,12 +148,12 @@ def start_unchecked(stack: Stack, **request: str) -> object:
 
 def a_failed_query_says_why(stack: Stack) -> None:
     found = stack.run("SELECT * FROM nowhere")
-    same(found["Status"]["AthenaError"]["ErrorType"], 1301)
-    same(found["Status"]["AthenaError"]["ErrorMessage"], found["Status"]["StateChangeReason"])
+    assert_equal(found["Status"]["AthenaError"]["ErrorType"], 1301)
+    assert_equal(found["Status"]["AthenaError"]["ErrorMessage"], found["Status"]["StateChangeReason"])
     refused("InvalidRequestException", "Final query state: FAILED", lambda: stack.rows(found))
     export(stack, "V3", gzip.compress(random.randbytes(9999).hex().encode())[:5000])
     found = stack.run(f"SELECT count(note) FROM {TABLE} WHERE _tenant = ? AND _version = ?", ["'acme'", "'V3'"])["Status"]
-    same((found["State"], found["AthenaError"]["ErrorCategory"]), ("FAILED", 2))
+    assert_equal((found["State"], found["AthenaError"]["ErrorCategory"]), ("FAILED", 2))
 
 
 def a_long_query_can_be_stopped(stack: Stack) -> None:
@@ -164,9 +164,9 @@ def a_long_query_can_be_stopped(stack: Stack) -> None:
     refused("InvalidRequestException", "Current state: RUNNING", lambda: stack.rows({"QueryExecutionId": name}))
     stack.athena.stop_query_execution(QueryExecutionId=name)
     found = stack.finish(name, 10)["Status"]
-    same((found["State"], found["StateChangeReason"]), ("CANCELLED", "Query cancelled by user"))
+    assert_equal((found["State"], found["StateChangeReason"]), ("CANCELLED", "Query cancelled by user"))
     refused("InvalidRequestException", "Could not find results", lambda: stack.rows({"QueryExecutionId": name}))
-    same(in_engine(stack)["errorCode"]["name"], "USER_CANCELED")
+    assert_equal(in_engine(stack)["errorCode"]["name"], "USER_CANCELED")
 
 
 def in_engine(stack: Stack) -> dict:
@@ -182,14 +182,14 @@ def a_scan_beyond_the_work_groups_cutoff_is_cancelled(stack: Stack) -> None:
         "BytesScannedCutoffPerQuery": SCAN_CUTOFF,
         "ResultConfiguration": {"OutputLocation": f"s3://{stack.bucket}/{group}/"}})
     known = stack.athena.get_work_group(WorkGroup=group)["WorkGroup"]["Configuration"]
-    same(known["BytesScannedCutoffPerQuery"], SCAN_CUTOFF)
+    assert_equal(known["BytesScannedCutoffPerQuery"], SCAN_CUTOFF)
     export(stack, "V4", gzip.compress(b"id\n" + random.randbytes(SCAN_CUTOFF).hex("\n", 500).encode(), 1))
     query = f"SELECT count(id) FROM {TABLE} WHERE _tenant = ? AND _version = ?"
     found = stack.run(query, ["'acme'", "'V4'"], WorkGroup=group)["Status"]
-    same((found["State"], found["StateChangeReason"]), ("CANCELLED", "Bytes scanned limit was exceeded"))
+    assert_equal((found["State"], found["StateChangeReason"]), ("CANCELLED", "Bytes scanned limit was exceeded"))
     found = stack.run(query, ["'acme'", "'V1'"], WorkGroup=group)
-    same(found["Status"]["State"], "SUCCEEDED")
-    same(found["ResultConfiguration"]["OutputLocation"], f"s3://{stack.bucket}/{group}/{found['QueryExecutionId']}.csv")
+    assert_equal(found["Status"]["State"], "SUCCEEDED")
+    assert_equal(found["ResultConfiguration"]["OutputLocation"], f"s3://{stack.bucket}/{group}/{found['QueryExecutionId']}.csv")
 
 
 def injected_failures_of_calls_strike(stack: Stack) -> None:
@@ -201,30 +201,30 @@ def injected_failures_of_calls_strike(stack: Stack) -> None:
     stack.fail({"action": "StartQueryExecution", "error": "InternalServerException", "status": 500, "after": True})
     refused("InternalServerException", "on demand", lambda: stack.start("SELECT 1", ClientRequestToken=token))
     started = [entry["id"] for entry in stack.ask("GET", "/_log") if entry.get("error") == "InternalServerException"]
-    same(stack.start("SELECT 1", ClientRequestToken=token), started[0])
+    assert_equal(stack.start("SELECT 1", ClientRequestToken=token), started[0])
 
 
 def injected_failures_of_statements_strike(stack: Stack) -> None:
     stack.fail({"state": "FAILED", "category": 1, "type": 233, "retryable": True, "reason": "bad luck", "nth": 2})
-    same(stack.run("SELECT 1")["Status"]["State"], "SUCCEEDED")
-    same(stack.run("SELECT 1")["Status"]["AthenaError"],
-         {"ErrorCategory": 1, "ErrorType": 233, "Retryable": True, "ErrorMessage": "bad luck"})
+    assert_equal(stack.run("SELECT 1")["Status"]["State"], "SUCCEEDED")
+    assert_equal(stack.run("SELECT 1")["Status"]["AthenaError"],
+                 {"ErrorCategory": 1, "ErrorType": 233, "Retryable": True, "ErrorMessage": "bad luck"})
     stack.fail({"state": "QUEUED", "seconds": 1}, {"state": "RUNNING", "seconds": 1, "nth": 2})
     for state in ("QUEUED", "RUNNING"):
         name = stack.start("SELECT 1")
         time.sleep(0.5)
-        same(stack.get(name)["Status"]["State"], state)
-        same(stack.finish(name)["Status"]["State"], "SUCCEEDED")
+        assert_equal(stack.get(name)["Status"]["State"], state)
+        assert_equal(stack.finish(name)["Status"]["State"], "SUCCEEDED")
 
 
 def a_failed_unload_leaves_its_files(stack: Stack) -> None:
     stack.fail({"state": "FAILED", "after": True})
     found = unload(stack, "delta/orphans/")
-    same(found["Status"]["State"], "FAILED")
-    same(len(stack.listed("delta/orphans/")), 3)
+    assert_equal(found["Status"]["State"], "FAILED")
+    assert_equal(len(stack.listed("delta/orphans/")), 3)
     stack.fail({"state": "FAILED"})
     unload(stack, "delta/nothing/")
-    same(stack.listed("delta/nothing/"), [])
+    assert_equal(stack.listed("delta/nothing/"), [])
 
 
 CHECKS = [a_select_with_bound_parameters_reads_one_version, an_unload_writes_gzip_json_by_kind_and_a_manifest,

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from botocore.exceptions import ClientError
 
-from running import Stack, refused, same
+from running import Stack, assert_equal, refused
 
 TABLE = "check"
 WRITERS = 20
@@ -26,8 +26,8 @@ def one_of_many_concurrent_writers_wins(stack: Stack) -> None:
 
     with ThreadPoolExecutor(WRITERS) as pool:
         found = list(pool.map(put, range(WRITERS)))
-    same(found.count("won"), 1)
-    same(set(found) - {"won", "TransactionCanceledException", "TransactionConflictException"}, set())
+    assert_equal(found.count("won"), 1)
+    assert_equal(set(found) - {"won", "TransactionCanceledException", "TransactionConflictException"}, set())
 
 
 def invalid_calls_are_rejected_by_dynamodb(stack: Stack) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from botocore.exceptions import ClientError
 
-from running import Stack, eventually, same
+from running import Stack, assert_equal, eventually
 
 HERE = Path(__file__).resolve().parent
 NUMBER = {"Type": "Number"}
@@ -72,10 +72,10 @@ def a_nested_stack_is_updated_and_keeps_what_did_not_change(stack: Stack) -> Non
         "Resources": {"Same": queue("check-same"), "Other": queue("check-other", {"Ref": "Seconds"})},
         "Outputs": {"Same": {"Value": {"Fn::GetAtt": ["Same", "Arn"]}}}}, ["Same"])
     before = nested.deploy(Seconds="30")
-    same(nested.deploy(Seconds="40"), before)
+    assert_equal(nested.deploy(Seconds="40"), before)
     sqs = stack.client("sqs")
     url = sqs.get_queue_url(QueueName="check-other")["QueueUrl"]
-    same(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["VisibilityTimeout"])["Attributes"]["VisibilityTimeout"], "40")
+    assert_equal(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["VisibilityTimeout"])["Attributes"]["VisibilityTimeout"], "40")
 
 
 def a_change_set_evaluates_conditions(stack: Stack) -> None:
@@ -92,9 +92,9 @@ def a_change_set_evaluates_conditions(stack: Stack) -> None:
         eventually(lambda: cloudformation.describe_stacks(StackName="check-conditions")["Stacks"][0]["StackStatus"], f"{kind}_COMPLETE")
         return [f"{one['ResourceChange']['Action']} {one['ResourceChange']['LogicalResourceId']}" for one in seen["Changes"]]
 
-    same(changes("CREATE", "off"), ["Add Always"])
-    same(changes("UPDATE", "on"), ["Add Sometimes"])
-    same(changes("UPDATE", "off"), ["Remove Sometimes"])
+    assert_equal(changes("CREATE", "off"), ["Add Always"])
+    assert_equal(changes("UPDATE", "on"), ["Add Sometimes"])
+    assert_equal(changes("UPDATE", "off"), ["Remove Sometimes"])
 
 
 def a_nested_stack_that_cannot_be_created_leaves_nothing(stack: Stack) -> None:
@@ -106,8 +106,8 @@ def a_nested_stack_that_cannot_be_created_leaves_nothing(stack: Stack) -> None:
         said = ""
     except AssertionError as failed:
         said = str(failed)
-    same(said.startswith("ROLLBACK_COMPLETE"), True)
-    same([one["Name"] for one in stack.s3.list_buckets()["Buckets"] if one["Name"] == "check-back"], [])
+    assert_equal(said.startswith("ROLLBACK_COMPLETE"), True)
+    assert_equal([one["Name"] for one in stack.s3.list_buckets()["Buckets"] if one["Name"] == "check-back"], [])
 
 
 def retained_resources_outlive_a_nested_stack(stack: Stack) -> None:
@@ -119,9 +119,9 @@ def retained_resources_outlive_a_nested_stack(stack: Stack) -> None:
     nested.deploy()
     stack.s3.put_object(Bucket="check-retained", Key="kept", Body=b"kept")
     nested.remove()
-    same(stack.s3.get_object(Bucket="check-retained", Key="kept")["Body"].read(), b"kept")
-    same(stack.client("kinesis").describe_stream_summary(StreamName="check-retained")["StreamDescriptionSummary"]["StreamStatus"], "ACTIVE")
-    same(stack.client("sqs").list_queues(QueueNamePrefix="check-gone").get("QueueUrls", []), [])
+    assert_equal(stack.s3.get_object(Bucket="check-retained", Key="kept")["Body"].read(), b"kept")
+    assert_equal(stack.client("kinesis").describe_stream_summary(StreamName="check-retained")["StreamDescriptionSummary"]["StreamStatus"], "ACTIVE")
+    assert_equal(stack.client("sqs").list_queues(QueueNamePrefix="check-gone").get("QueueUrls", []), [])
 
 
 def other_stacks_can_import_what_a_nested_stack_exports(stack: Stack) -> None:
@@ -132,10 +132,10 @@ def other_stacks_can_import_what_a_nested_stack_exports(stack: Stack) -> None:
     importer = Nested(stack, "check-import", {
         "Resources": {"Queue": queue("check-import")},
         "Outputs": {"Seen": {"Value": {"Fn::ImportValue": "check-name"}}}}, ["Seen"])
-    same(importer.deploy(), {"Seen": "check-export"})
+    assert_equal(importer.deploy(), {"Seen": "check-export"})
     for one in (importer, nested):
         one.remove()
-    same([export["Name"] for export in stack.client("cloudformation").list_exports()["Exports"]], [])
+    assert_equal([export["Name"] for export in stack.client("cloudformation").list_exports()["Exports"]], [])
 
 
 def time_to_live_and_recovery_are_set(stack: Stack) -> None:
@@ -155,7 +155,7 @@ def time_to_live_and_recovery_are_set(stack: Stack) -> None:
 
     for word, wanted in (("true", "ENABLED"), ("false", "DISABLED")):
         nested.deploy(On=word)
-        same(settings(), (wanted, wanted))
+        assert_equal(settings(), (wanted, wanted))
 
 
 class Function:
@@ -185,11 +185,11 @@ def reserved_concurrency_is_set(stack: Stack) -> None:
     nested = Nested(stack, "check-reserved", {"Resources": {"Function": function.resource}}, [])
     nested.deploy()
     client = stack.client("lambda")
-    same(client.get_function_concurrency(FunctionName="check-reserved")["ReservedConcurrentExecutions"], 1)
+    assert_equal(client.get_function_concurrency(FunctionName="check-reserved")["ReservedConcurrentExecutions"], 1)
     del function.resource["Properties"]["ReservedConcurrentExecutions"]
     function.resource["Properties"]["Description"] = "without a limit"
     nested.deploy()
-    same(client.get_function_concurrency(FunctionName="check-reserved").get("ReservedConcurrentExecutions"), None)
+    assert_equal(client.get_function_concurrency(FunctionName="check-reserved").get("ReservedConcurrentExecutions"), None)
 
 
 def the_concurrency_of_a_queue_can_be_a_parameter(stack: Stack) -> None:
@@ -244,9 +244,9 @@ def a_partial_response_is_retried_from_the_first_failure(stack: Stack) -> None:
     numbers = source.put("c bad d")
     eventually(lambda: len(source.batches()) > 2, True)
     source.put("e")
-    # A failing record takes all records after it along, but not the next batch.
+    # A failing record fails all records after it in its batch, but not the next batch.
     eventually(lambda: source.batches()[2:], [["c", "bad", "d"], ["bad", "d"], ["bad", "d"], ["e"]])
-    same(source.failed(), [(numbers[1], numbers[2], 3)])
+    assert_equal(source.failed(), [(numbers[1], numbers[2], 3)])
 
 
 def a_record_that_is_too_old_is_given_up(stack: Stack) -> None:
@@ -254,7 +254,7 @@ def a_record_that_is_too_old_is_given_up(stack: Stack) -> None:
     numbers = source.put("bad")
     eventually(lambda: len(source.batches()) > 3, True)
     found = source.failed()
-    same(found, [])
+    assert_equal(found, [])
     eventually(lambda: found.extend(source.failed()) or [one[:2] for one in found], [(numbers[0], numbers[0])])
 
 
@@ -264,7 +264,7 @@ def a_batch_that_fails_is_split_until_the_bad_record_is_alone(stack: Stack) -> N
     eventually(lambda: len(source.batches()) > 0, True)
     source.put("d")
     eventually(source.batches, [["a", "b", "bad", "c"], ["a", "b"], ["bad", "c"], ["bad"], ["bad"], ["bad"], ["c"], ["d"]])
-    same(source.failed(), [(numbers[2], numbers[2], 3)])
+    assert_equal(source.failed(), [(numbers[2], numbers[2], 3)])
 
 
 def a_slow_function_does_not_delay_those_of_other_streams(stack: Stack) -> None:
@@ -299,7 +299,7 @@ def execution(stack: Stack, name: str, states: dict) -> dict:
 
 def a_path_that_does_not_exist_ends_an_execution(stack: Stack) -> None:
     ended = execution(stack, "check-path", {"A": {"Type": "Pass", "Parameters": {"x.$": "$.nothing"}, "End": True}})
-    same((ended["status"], ended.get("error")), ("FAILED", "States.Runtime"))
+    assert_equal((ended["status"], ended.get("error")), ("FAILED", "States.Runtime"))
 
 
 def the_results_of_a_map_are_limited_and_the_error_is_final(stack: Stack) -> None:
@@ -308,7 +308,7 @@ def the_results_of_a_map_are_limited_and_the_error_is_final(stack: Stack) -> Non
         "I": {"Type": "Succeed"},
         "A": {"Type": "Map", "ItemsPath": "$.items", "ItemProcessor": item, "End": True,
               "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "I"}]}})
-    same((ended["status"], ended.get("error")), ("FAILED", "States.DataLimitExceeded"))
+    assert_equal((ended["status"], ended.get("error")), ("FAILED", "States.DataLimitExceeded"))
 
 
 CHECKS = [a_change_set_evaluates_conditions, a_nested_stack_that_cannot_be_created_leaves_nothing, a_nested_stack_is_updated_and_keeps_what_did_not_change, retained_resources_outlive_a_nested_stack,

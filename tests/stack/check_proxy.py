@@ -7,7 +7,7 @@ import urllib.error
 from botocore.client import BaseClient
 from botocore.exceptions import ConnectionClosedError
 
-from running import Stack, refused, same
+from running import Stack, assert_equal, refused
 
 TABLE = STREAM = "check-proxy"
 
@@ -41,7 +41,7 @@ def every_call_is_logged(stack: Stack) -> None:
     rules(stack)
     s3 = client(stack, "s3")
     s3.put_object(Bucket=stack.bucket, Key="a b", Body=b"x" * 3_000_000)
-    same(s3.get_object(Bucket=stack.bucket, Key="a b", Range="bytes=0-9")["Body"].read(), b"x" * 10)
+    assert_equal(s3.get_object(Bucket=stack.bucket, Key="a b", Range="bytes=0-9")["Body"].read(), b"x" * 10)
     s3.head_object(Bucket=stack.bucket, Key="a b")
     s3.list_objects_v2(Bucket=stack.bucket, Prefix="a")
     upload = s3.create_multipart_upload(Bucket=stack.bucket, Key="c")["UploadId"]
@@ -52,22 +52,22 @@ def every_call_is_logged(stack: Stack) -> None:
     refused("ResourceNotFoundException", "", lambda: client(stack, "dynamodb").get_item(TableName="nowhere", Key={"pk": {"S": "a"}}))
     client(stack, "sts").assume_role(RoleArn="arn:aws:iam::000000000000:role/check", RoleSessionName="check")
     found = log(stack)
-    same([call[0:2] + call[4:] for call in found[:7]], [("s3", operation, 206 if operation == "GetObject" else 200, None) for operation in (
+    assert_equal([call[0:2] + call[4:] for call in found[:7]], [("s3", operation, 206 if operation == "GetObject" else 200, None) for operation in (
         "PutObject", "GetObject", "HeadObject", "ListObjectsV2", "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload")])
-    same({call[2].split("?")[0] for call in found[:7]}, {f"/{stack.bucket}{key}" for key in ("", "/a b", "/c")})
-    same(found[7:], [("dynamodb", "PutItem", TABLE, "check", 200, None), ("dynamodb", "GetItem", "nowhere", "check", 400, None),
-                     ("sts", "AssumeRole", "arn:aws:iam::000000000000:role/check", "check", 200, None)])
+    assert_equal({call[2].split("?")[0] for call in found[:7]}, {f"/{stack.bucket}{key}" for key in ("", "/a b", "/c")})
+    assert_equal(found[7:], [("dynamodb", "PutItem", TABLE, "check", 200, None), ("dynamodb", "GetItem", "nowhere", "check", 400, None),
+                             ("sts", "AssumeRole", "arn:aws:iam::000000000000:role/check", "check", 200, None)])
 
 
 def errors_strike_as_often_as_the_rule_says(stack: Stack) -> None:
     rules(stack, {"match": "^dynamodb GetItem check$", "what": "error", "nth": 2, "count": 2})
     dynamodb, other = client(stack, "dynamodb"), stack.client("dynamodb", "proxy")
     get = lambda: dynamodb.get_item(TableName=TABLE, Key={"pk": {"S": "a"}})["Item"]
-    same(get(), {"pk": {"S": "a"}})
+    assert_equal(get(), {"pk": {"S": "a"}})
     other.get_item(TableName=TABLE, Key={"pk": {"S": "a"}})
     for _ in range(2):
         refused("InternalServerError", "on demand", get)
-    same(get(), {"pk": {"S": "a"}})
+    assert_equal(get(), {"pk": {"S": "a"}})
     rules(stack, {"match": "PutItem", "body": "\"second\"", "what": "error", "count": 0, "error": "TransactionInProgressException", "status": 400})
     dynamodb.put_item(TableName=TABLE, Item={"pk": {"S": "first"}})
     refused("TransactionInProgressException", "on demand", lambda: dynamodb.put_item(TableName=TABLE, Item={"pk": {"S": "second"}}))
@@ -92,17 +92,17 @@ def a_connection_is_dropped_before_or_after_the_effect(stack: Stack) -> None:
         except ConnectionClosedError:
             continue
         raise AssertionError(f"{key} got a response")
-    same(stack.listed("dropped/"), ["dropped/after"])
-    same([call[4:] for call in log(stack)], [(0, "drop_before"), (200, "drop_after")])
+    assert_equal(stack.listed("dropped/"), ["dropped/after"])
+    assert_equal([call[4:] for call in log(stack)], [(0, "drop_before"), (200, "drop_after")])
 
 
 def only_the_matching_call_is_delayed(stack: Stack) -> None:
     rules(stack, {"match": "GetItem", "what": "delay", "seconds": 0.5})
     begun = time.monotonic()
-    for least, most in ((0.5, 1.5), (0.5, 1.5)):
+    for shortest, longest in ((0.5, 1.5), (0.5, 1.5)):
         client(stack, "dynamodb").get_item(TableName=TABLE, Key={"pk": {"S": "a"}})
-        if not least <= time.monotonic() - begun < most:
-            raise AssertionError(f"it took {time.monotonic() - begun:.2f} s, expected {least} to {most} s")
+        if not shortest <= time.monotonic() - begun < longest:
+            raise AssertionError(f"it took {time.monotonic() - begun:.2f} s, expected {shortest} to {longest} s")
 
 
 def single_records_are_rejected(stack: Stack) -> None:
@@ -111,19 +111,19 @@ def single_records_are_rejected(stack: Stack) -> None:
     def put(texts: str) -> list[str | None]:
         answer = kinesis.put_records(StreamName=STREAM, Records=[{"Data": text.encode(), "PartitionKey": text} for text in texts])
         errors = [record.get("ErrorCode") for record in answer["Records"]]
-        same(answer["FailedRecordCount"], len([error for error in errors if error]))
+        assert_equal(answer["FailedRecordCount"], len([error for error in errors if error]))
         return errors
 
     full = "ProvisionedThroughputExceededException"
     rules(stack, {"match": "PutRecords", "what": "entries"})
-    same(put("abcd"), [None, full, None, full])
+    assert_equal(put("abcd"), [None, full, None, full])
     rules(stack, {"match": "PutRecords", "what": "entries", "entries": [0, 1, 7]})
-    same(put("efg"), [full, full, None])
+    assert_equal(put("efg"), [full, full, None])
     rules(stack, {"match": "PutRecords", "what": "entries", "entries": [0]})
-    same(put("h"), [full])
-    same(put("i"), [None])
+    assert_equal(put("h"), [full])
+    assert_equal(put("i"), [None])
     shard = kinesis.get_shard_iterator(StreamName=STREAM, ShardId="shardId-000000000000", ShardIteratorType="TRIM_HORIZON")
-    same([record["Data"] for record in kinesis.get_records(ShardIterator=shard["ShardIterator"])["Records"]], [b"a", b"c", b"g", b"i"])
+    assert_equal([record["Data"] for record in kinesis.get_records(ShardIterator=shard["ShardIterator"])["Records"]], [b"a", b"c", b"g", b"i"])
 
 
 def invalid_rules_are_rejected(stack: Stack) -> None:
@@ -132,7 +132,7 @@ def invalid_rules_are_rejected(stack: Stack) -> None:
         try:
             rules(stack, rule)
         except urllib.error.HTTPError as error:
-            same(error.code, 400)
+            assert_equal(error.code, 400)
             continue
         raise AssertionError(f"{rule} was accepted")
     rules(stack)

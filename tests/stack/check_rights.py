@@ -1,11 +1,11 @@
-"""Checks that the emulator enforces the rights of roles, by action and by resource, also behind the proxy."""
+"""Checks that the emulator enforces the rights of roles, by action and by resource, with the proxy as well."""
 
 import json
 
 from botocore.client import BaseClient
 
 import aws
-from running import Stack, refused, same
+from running import Stack, assert_equal, refused
 
 TABLES = ("check-own", "check-other")
 TRUST = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}]}
@@ -45,8 +45,8 @@ def a_role_can_be_limited_to_listing_a_prefix(stack: Stack) -> None:
                        {"Action": "s3:ListBucket", "Resource": f"arn:aws:s3:::{stack.bucket}", "Condition": {"StringLike": {"s3:prefix": "*/orders/*"}}},
                        {"Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{stack.bucket}/*/orders/*"})
     s3 = client(stack, "s3", "proxy", credentials)
-    same([one["Key"] for one in s3.list_objects_v2(Bucket=stack.bucket, Prefix="rights/orders/")["Contents"]], ["rights/orders/V1/a"])
-    same(s3.get_object(Bucket=stack.bucket, Key="rights/orders/V1/a")["Body"].read(), b"a")
+    assert_equal([one["Key"] for one in s3.list_objects_v2(Bucket=stack.bucket, Prefix="rights/orders/")["Contents"]], ["rights/orders/V1/a"])
+    assert_equal(s3.get_object(Bucket=stack.bucket, Key="rights/orders/V1/a")["Body"].read(), b"a")
     refused("AccessDenied", "s3:ListBucket", lambda: s3.list_objects_v2(Bucket=stack.bucket, Prefix="rights/payroll/"))
     refused("AccessDenied", "s3:GetObject", lambda: s3.get_object(Bucket=stack.bucket, Key="rights/payroll/V1/a"))
 
@@ -57,7 +57,7 @@ def single_records_of_a_role_are_rejected(stack: Stack) -> None:
     stack.ask("POST", "/_rules", [{"match": "PutRecords", "what": "entries"}], server="proxy")
     kinesis = client(stack, "kinesis", "proxy", credentials)
     answer = kinesis.put_records(StreamName="check-rights", Records=[{"Data": b"a", "PartitionKey": "a"}] * 3)
-    same(answer["FailedRecordCount"], 1)
+    assert_equal(answer["FailedRecordCount"], 1)
 
 
 def requests_without_tls_count_as_encrypted(stack: Stack) -> None:

@@ -28,7 +28,7 @@ class Failure:
 
     def __post_init__(self) -> None:
         if self.nth < 1:
-            raise BadFailure("nth counts from 1")
+            raise BadFailure("`nth` must be at least 1")
         if bool(self.action) == bool(self.state):
             raise BadFailure("give either `action`, for a call, or `state`, for a statement")
         if self.action and not self.error:
@@ -36,7 +36,7 @@ class Failure:
         if self.state in ("QUEUED", "RUNNING") and not self.seconds:
             raise BadFailure(f"{self.state} needs `seconds`")
         if self.state not in (None, "QUEUED", "RUNNING", "FAILED", "CANCELLED"):
-            raise BadFailure("`state` is QUEUED, RUNNING, FAILED or CANCELLED")
+            raise BadFailure("unknown `state`; expected QUEUED, RUNNING, FAILED or CANCELLED")
 
 
 class Failures:

@@ -1,10 +1,12 @@
 """Prints what happened in the emulator, to debug a failing test.
 
-inspect_account.py ADDRESS                   executions that did not succeed, with their steps; dead letters; errors in
-logs inspect_account.py ADDRESS executions        every execution, with its steps inspect_account.py ADDRESS logs [WORD]
-every line of every log group, or those that contain WORD inspect_account.py ADDRESS idle [SECONDS]    waits until no
-execution runs and every queue with a dead-letter queue is empty; after 60 s, or SECONDS, prints what is busy and exits
-with 1 """
+    inspect_account.py ADDRESS                   executions that did not succeed, with their steps; dead letters; errors
+                                                 in logs
+    inspect_account.py ADDRESS executions        every execution, with its steps
+    inspect_account.py ADDRESS logs [WORD]       every line of every log group, or those that contain WORD
+    inspect_account.py ADDRESS idle [SECONDS]    wait until no execution runs and every queue with a dead-letter queue
+                                                 is empty; after 60 s, or SECONDS, print what is busy and exit with 1
+"""
 
 import sys
 import time
@@ -17,7 +19,7 @@ SHOWN = 300
 PAUSE = 0.1
 
 
-class Account:
+class Emulator:
     """The contents of the emulator."""
 
     def __init__(self, address: str) -> None:
@@ -71,28 +73,28 @@ class Account:
         return running + waiting
 
 
-def executions(account: Account, only_failures: bool) -> Iterator[str]:
-    for one in account.executions():
+def executions(emulator: Emulator, only_failures: bool) -> Iterator[str]:
+    for one in emulator.executions():
         if one["status"] != "SUCCEEDED" or not only_failures:
             yield f"  {one['name']}  {one['status']}"
-            yield from account.steps(one)
+            yield from emulator.steps(one)
 
 
-def everything(account: Account) -> Iterator[str]:
-    for title, lines in (("executions that did not succeed", executions(account, only_failures=True)),
-                         ("dead letters", account.dead_letters()), ("errors in logs", account.lines("ERROR"))):
+def everything(emulator: Emulator) -> Iterator[str]:
+    for title, lines in (("executions that did not succeed", executions(emulator, only_failures=True)),
+                         ("dead letters", emulator.dead_letters()), ("errors in logs", emulator.lines("ERROR"))):
         found = list(lines)
         yield f"{title}: {'none' if not found else ''}"
         yield from found
 
 
-def idle(account: Account, seconds: float) -> list[str]:
-    """What is still busy after so many seconds. Idle means idle twice in a row: between a received message and the
-    execution that it starts, nothing looks busy."""
+def idle(emulator: Emulator, seconds: float) -> list[str]:
+    """Waits until the emulator is idle; returns what is still busy after so many seconds. Idle means idle twice in a
+    row: between a received message and the execution that it starts, nothing looks busy."""
     end = time.monotonic() + seconds
     free = 0
     while free < 2:
-        busy = account.busy()
+        busy = emulator.busy()
         free = 0 if busy else free + 1
         if busy and time.monotonic() > end:
             return busy
@@ -101,13 +103,13 @@ def idle(account: Account, seconds: float) -> list[str]:
 
 
 def main(address: str, what: str = "", *more: str) -> int:
-    account = Account(address)
+    emulator = Emulator(address)
     if what == "idle":
-        busy = idle(account, float(more[0]) if more else 60)
+        busy = idle(emulator, float(more[0]) if more else 60)
         print("\n".join(busy), end="\n" if busy else "")
         return 1 if busy else 0
-    ways = {"": lambda: everything(account), "executions": lambda: executions(account, only_failures=False),
-            "logs": lambda: account.lines(*more or [""])}
+    ways = {"": lambda: everything(emulator), "executions": lambda: executions(emulator, only_failures=False),
+            "logs": lambda: emulator.lines(*more or [""])}
     if what not in ways:
         print(__doc__, file=sys.stderr)
         return 2

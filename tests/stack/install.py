@@ -20,7 +20,7 @@ TRINO = "476"
 TRINO_SHA256 = "cfd5accde17e8ebd251eeeb78aed1f490e77bb3a164d95a0f454bf8a7c1cbd3f"
 GUARD = "3.2.1"
 DYNAMODB = HERE / "dynamodb.pom.xml"
-# Of the names and contents of all its files.
+# The hash of the names and contents of all its files.
 DYNAMODB_SHA256 = "a335618b7b37e633e1208b824d6f62aa7668fba0ce44aca3c195ccf992a0ac7f"
 # Trino comes with 60 plugins. `hive` reads CSV on S3 through Glue and writes JSON; `memory` holds small tables of
 # tests.

@@ -10,11 +10,15 @@ many calls it strikes; 0 is all), "body" (a pattern that the call's body must ma
 and "entries". `match` is a pattern for `service operation caller`; the caller is `-` unless its user agent names it.
 `what` is
 
-error          responds with an error; the call has no effect throttle       the same, with the error that the service
-throttles with drop_before    closes the connection; the call has no effect drop_after     closes the connection after
-the call had its effect hang           never responds; the call has its effect delay          delays the call by
-`seconds` entries        rejects records of a PutRecords call, as a throttled shard does: those at the indices in
-`entries`, or every second one """
+    error          responds with an error; the call has no effect
+    throttle       the same, with the error that the service throttles with
+    drop_before    closes the connection; the call has no effect
+    drop_after     closes the connection after the call had its effect
+    hang           never responds; the call has its effect
+    delay          delays the call by `seconds`
+    entries        rejects records of a PutRecords call, as a throttled shard does: those at the indices in `entries`,
+                   or every second one
+"""
 
 import asyncio
 import json
@@ -55,7 +59,7 @@ class Rule:
         if self.what not in KINDS:
             raise ValueError(f"unknown `what` `{self.what}`; expected one of {', '.join(KINDS)}")
         if self.nth < 1:
-            raise ValueError("nth counts from 1")
+            raise ValueError("`nth` must be at least 1")
         for pattern in filter(None, (self.match, self.body)):
             try:
                 re.compile(pattern)

@@ -111,7 +111,7 @@ def resources(statement: dict) -> list[str]:
 
 
 def covers(role: dict, call: dict) -> bool:
-    """Whether a table's role allows a call: by its action and, for objects and listings, by their path."""
+    """Returns whether a table's role allows a call, by its action and, for objects and listings, by their path."""
     place, _, query = call["resource"].partition("?")
     prefix = re.search(r"(?:^|&)prefix=([^&]*)", query)
     for statement in (statement for policy in role["Properties"]["Policies"] for statement in policy["PolicyDocument"]["Statement"]):
@@ -128,15 +128,15 @@ def covers(role: dict, call: dict) -> bool:
 
 
 def matches(pattern: str, text: str) -> bool:
-    """Whether a text matches a pattern of IAM; a variable stands for anything without a slash."""
+    """Returns whether a text matches a pattern of IAM; a variable stands for anything without a slash."""
     parts = re.split(r"(\$\{[^}]+\}|\*)", pattern)
     words = {"*": ".*"}
     return re.fullmatch("".join(words.get(part, "[^/]*" if part.startswith("${") else re.escape(part)) for part in parts), text) is not None
 
 
 def uses_table_role(call: dict) -> bool:
-    """Whether a call was made with the role of a table: exports, the catalog, Athena and the results of its
-    statements."""
+    """Returns whether a call was made with the role of a table: for exports, the catalog, Athena or the results of
+    its statements."""
     if call["actions"][0].startswith(("athena:", "glue:")):
         return True
     return call["actions"][0].startswith("s3:") and re.search(r"-exports-|-work-[^/]*/(athena/|.*prefix=athena)", call["resource"]) is not None

@@ -80,17 +80,17 @@ class Stack:
         return [item["Key"] for item in self.s3.list_objects_v2(Bucket=self.bucket, Prefix=prefix).get("Contents", [])]
 
 
-def same(found: object, wanted: object) -> None:
-    if found != wanted:
-        raise AssertionError(f"expected {wanted!r}, found {found!r}")
+def assert_equal(found: object, expected: object) -> None:
+    if found != expected:
+        raise AssertionError(f"expected {expected!r}, found {found!r}")
 
 
-def eventually(found: Callable[[], object], wanted: object, seconds: float = 20) -> None:
-    """Waits until `found` returns what is wanted."""
+def eventually(found: Callable[[], object], expected: object, seconds: float = 20) -> None:
+    """Waits until `found` returns the expected value."""
     end = time.monotonic() + seconds
-    while found() != wanted and time.monotonic() < end:
+    while found() != expected and time.monotonic() < end:
         time.sleep(0.05)
-    same(found(), wanted)
+    assert_equal(found(), expected)
 
 
 def refused(code: str, words: str, act: Callable[[], object]) -> None:
@@ -98,7 +98,7 @@ def refused(code: str, words: str, act: Callable[[], object]) -> None:
         act()
     except ClientError as error:
         found = error.response["Error"]
-        same(found["Code"], code)
+        assert_equal(found["Code"], code)
         if words not in found["Message"]:
             raise AssertionError(f"expected a message with {words!r}, found {found['Message']!r}") from None
         return

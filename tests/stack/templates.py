@@ -19,7 +19,7 @@ from cfnlint.decode.cfn_yaml import load
 
 import deployments
 
-# `aws cloudformation package` replaces the names of files by URLs in S3.
+# `aws cloudformation package` replaces file names with URLs in S3.
 LINT = ["--ignore-checks", "W3002", "--non-zero-exit-code", "informational"]
 # Removes the property.
 NOTHING = object()

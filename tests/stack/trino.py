@@ -13,7 +13,7 @@ CATALOG = "awsdatacatalog"
 MAX_PARTITIONS = 100
 # For benchmarks whose statements take minutes: with Java's optimising compiler, and most of the heap for one statement.
 IS_LONG = bool(os.environ.get("TIDEMARK_TRINO_LONG"))
-# Of the heap of 16 GB that a benchmark needs.
+# The memory of one statement, out of the heap of 16 GB that a benchmark needs.
 LONG_MEMORY = "12GB"
 
 

@@ -11,7 +11,9 @@ use runtime::aws::s3::S3Uri;
 use runtime::canonical::row::Layout;
 use runtime::delta::whole;
 use runtime::engine::athena::{Athena, Statements};
-use runtime::engine::{Choice, DeltaSummary, Engines, Failed, Inputs, Limits, NATIVE_BYTES, Resources};
+use runtime::engine::{
+    Choice, DeltaError, DeltaRequest, DeltaSummary, Engines, Inputs, Limits, NATIVE_BYTES, Resources,
+};
 use runtime::operation::Head;
 use runtime::snapshot::s3::S3Folder;
 use runtime::telemetry::Watch;
@@ -22,6 +24,7 @@ use crate::stack::{Sandbox, Stack};
 use crate::workspace::{add_to_summary, gzip, ndjson};
 
 /// A way to fail, and the expected outcome.
+#[derive(Clone)]
 struct FailureCase {
     name: &'static str,
     failures: Json,
@@ -33,78 +36,80 @@ struct FailureCase {
     queries: usize,
 }
 
-fn failure_cases() -> Vec<FailureCase> {
-    let succeeds = |name, failures, queries| FailureCase { name, failures, status: 0, texts: &[], queries };
-    let fails = |name, failures, texts, queries| FailureCase { name, failures, status: 2, texts, queries };
-    let failed = |retryable: bool, category: u32, after: bool| json!({"state": "FAILED", "category": category, "retryable": retryable, "reason": "bad luck", "after": after});
-    let nth = |mut failure: Json, nth: u32| {
-        failure["nth"] = json!(nth);
-        failure
-    };
-    let call = |action: &str, error: &str, status: u32| json!({"action": action, "error": error, "status": status});
+impl FailureCase {
+    fn succeeds(name: &'static str, failures: Json, queries: usize) -> Self {
+        Self { name, failures, status: 0, texts: &[], queries }
+    }
+
+    fn fails(name: &'static str, failures: Json, texts: &'static [&'static str], queries: usize) -> Self {
+        Self { name, failures, status: 2, texts, queries }
+    }
+}
+
+/// A failure to inject: a query fails, after it wrote its output if `after`.
+fn failed(retryable: bool, category: u32, after: bool) -> Json {
+    json!({"state": "FAILED", "category": category, "retryable": retryable, "reason": "bad luck", "after": after})
+}
+
+/// A failure to inject: a call returns an error.
+fn call(action: &str, error: &str, status: u32) -> Json {
+    json!({"action": action, "error": error, "status": status})
+}
+
+/// Makes a failure apply to the `nth` call or query only, counted from 1.
+fn nth(mut failure: Json, nth: u32) -> Json {
+    failure["nth"] = json!(nth);
+    failure
+}
+
+/// The failures from which the command recovers.
+fn recovered_cases() -> Vec<FailureCase> {
+    let lost =
+        json!([{"action": "StartQueryExecution", "error": "InternalServerException", "status": 500, "after": true}]);
+    let throttled_start = json!([
+        call("StartQueryExecution", "ThrottlingException", 400),
+        nth(call("StartQueryExecution", "TooManyRequestsException", 400), 2)
+    ]);
+    let throttled_poll = json!([
+        call("GetQueryExecution", "ThrottlingException", 400),
+        nth(call("GetQueryExecution", "InternalServerException", 500), 2)
+    ]);
     vec![
-        succeeds("nothing fails", json!([]), 1),
-        succeeds(
-            "the start is throttled",
-            json!([
-                call("StartQueryExecution", "ThrottlingException", 400),
-                nth(call("StartQueryExecution", "TooManyRequestsException", 400), 2)
-            ]),
+        FailureCase::succeeds("nothing fails", json!([]), 1),
+        FailureCase::succeeds("the start is throttled", throttled_start, 1),
+        FailureCase::succeeds("the answer to the start is lost", lost, 1),
+        FailureCase::succeeds("polling is throttled, and then fails", throttled_poll, 1),
+        FailureCase::succeeds("it is queued for a while", json!([{"state": "QUEUED", "seconds": 1}]), 1),
+        FailureCase::succeeds("it runs for a while", json!([{"state": "RUNNING", "seconds": 1}]), 1),
+        FailureCase::succeeds("it fails once with a transient error", json!([failed(true, 1, false)]), 2),
+        FailureCase::succeeds("it fails with a transient error after writing", json!([failed(true, 1, true)]), 2),
+    ]
+}
+
+/// The failures that end the command.
+fn reported_cases() -> Vec<FailureCase> {
+    let thrice = json!([failed(true, 1, true), nth(failed(true, 1, false), 2), nth(failed(true, 1, true), 3)]);
+    let by_user = json!([{"state": "CANCELLED", "reason": "by hand"}]);
+    let denied = json!([call("StartQueryExecution", "AccessDeniedException", 400)]);
+    let denied_texts = &["cannot start a query", "AccessDeniedException", "check the work group"];
+    let unpolled: Vec<_> =
+        (1..=5).map(|at| nth(call("GetQueryExecution", "InternalServerException", 500), at)).collect();
+    let user_error = json!([failed(false, 2, false)]);
+    let user_texts = &["bad luck", "fix what Athena names"];
+    let service_error = json!([failed(false, 1, false)]);
+    vec![
+        FailureCase::fails("it fails three times with a transient error", thrice, &["bad luck", "run again later"], 3),
+        FailureCase::fails("it fails with a user error", user_error, user_texts, 1),
+        FailureCase::fails(
+            "it fails with a user error after writing",
+            json!([failed(false, 2, true)]),
+            &["bad luck"],
             1,
         ),
-        succeeds(
-            "the answer to the start is lost",
-            json!([{"action": "StartQueryExecution", "error": "InternalServerException", "status": 500, "after": true}]),
-            1,
-        ),
-        succeeds(
-            "polling is throttled, and then fails",
-            json!([
-                call("GetQueryExecution", "ThrottlingException", 400),
-                nth(call("GetQueryExecution", "InternalServerException", 500), 2)
-            ]),
-            1,
-        ),
-        succeeds("it is queued for a while", json!([{"state": "QUEUED", "seconds": 1}]), 1),
-        succeeds("it runs for a while", json!([{"state": "RUNNING", "seconds": 1}]), 1),
-        succeeds("it fails once with a transient error", json!([failed(true, 1, false)]), 2),
-        succeeds("it fails with a transient error after writing", json!([failed(true, 1, true)]), 2),
-        fails(
-            "it fails three times with a transient error",
-            json!([failed(true, 1, true), nth(failed(true, 1, false), 2), nth(failed(true, 1, true), 3)]),
-            &["bad luck", "run again later"],
-            3,
-        ),
-        fails(
-            "it fails with a user error",
-            json!([failed(false, 2, false)]),
-            &["bad luck", "mend what Athena names"],
-            1,
-        ),
-        fails("it fails with a user error after writing", json!([failed(false, 2, true)]), &["bad luck"], 1),
-        fails("it fails with a service error", json!([failed(false, 1, false)]), &["bad luck", "ask AWS"], 1),
-        fails(
-            "somebody else cancels it",
-            json!([{"state": "CANCELLED", "reason": "by hand"}]),
-            &["by hand", "run again"],
-            1,
-        ),
-        fails(
-            "starting it is not permitted",
-            json!([call("StartQueryExecution", "AccessDeniedException", 400)]),
-            &["cannot start a statement", "AccessDeniedException", "check the work group"],
-            0,
-        ),
-        fails(
-            "polling keeps failing",
-            json!(
-                (1..=5)
-                    .map(|at| nth(call("GetQueryExecution", "InternalServerException", 500), at))
-                    .collect::<Vec<_>>()
-            ),
-            &["cannot look at the statement", "run again"],
-            1,
-        ),
+        FailureCase::fails("it fails with a service error", service_error, &["bad luck", "ask AWS"], 1),
+        FailureCase::fails("somebody else cancels it", by_user, &["by hand", "run again"], 1),
+        FailureCase::fails("starting it is not permitted", denied, denied_texts, 0),
+        FailureCase::fails("polling keeps failing", json!(unpolled), &["cannot poll the query", "run again"], 1),
     ]
 }
 
@@ -137,7 +142,7 @@ fn wait_until(description: &str, mut condition: impl FnMut() -> bool) {
 fn a_failed_query_is_retried_or_reported_and_leaves_nothing_behind() {
     let (stack, remote) = (Stack::get(), exports());
     let arguments = ["delta", "orders", &remote.uri("acme/orders/V1"), &remote.uri("acme/orders/V2")];
-    let cases = failure_cases();
+    let cases = [recovered_cases(), reported_cases()].concat();
     for FailureCase { name, failures, status, texts, queries: expected } in &cases {
         let output = {
             let _failures = stack.inject_failures(failures);
@@ -151,7 +156,7 @@ fn a_failed_query_is_retried_or_reported_and_leaves_nothing_behind() {
         let missing: Vec<_> = texts.iter().filter(|text| !output.stderr.contains(**text)).collect();
         assert!(missing.is_empty(), "{name}: {missing:?} is missing in {}", output.stderr);
         assert_eq!(ndjson(&output.stdout).len(), if *status == 0 { 3 } else { 0 }, "{name}");
-        assert_eq!(remote.leftovers(), [""; 0], "{name}");
+        assert_eq!(remote.query_files(), [""; 0], "{name}");
     }
     add_to_summary(&format!("Athena: queries failed in {} ways", cases.len()));
 }
@@ -197,10 +202,10 @@ fn ctrl_c_cancels_the_query() {
     let output = child.wait_with_output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{stderr}");
-    assert!(stderr.contains("stopped as asked"), "{stderr}");
+    assert!(stderr.contains("interrupted"), "{stderr}");
     assert!(is_cancelled(stack, &id));
     wait_until("the query ends", || has_ended(stack, &id));
-    assert_eq!(remote.leftovers(), [""; 0]);
+    assert_eq!(remote.query_files(), [""; 0]);
 }
 
 #[test]
@@ -218,7 +223,7 @@ fn a_run_that_loses_its_lease_cancels_its_query() {
     assert!(text.contains("another run took over"), "{text}");
     assert!(is_cancelled(stack, &id));
     wait_until("the query ends", || has_ended(stack, &id));
-    assert_eq!(remote.leftovers(), [""; 0]);
+    assert_eq!(remote.query_files(), [""; 0]);
 }
 
 fn steal_the_lease(registry: &Path) {
@@ -233,20 +238,24 @@ fn an_export_that_changes_during_the_query_is_refused() {
     let (stack, remote) = (Stack::get(), exports());
     let arguments = ["delta", "orders", &remote.uri("acme/orders/V1"), &remote.uri("acme/orders/V2")];
     let changes: [(&str, &dyn Fn()); 2] = [
-        ("its parts were written again", &|| remote.deliver("acme/orders/V2", &orders(&[(1, "open"), (9, "open")]))),
-        ("its parts are other.csv.gz, part.csv.gz", &|| remote.sandbox.put("acme/orders/V1/other.csv.gz", b"")),
+        ("its parts were rewritten during the query", &|| {
+            remote.deliver("acme/orders/V2", &orders(&[(1, "open"), (9, "open")]))
+        }),
+        ("its parts changed from part.csv.gz to other.csv.gz, part.csv.gz", &|| {
+            remote.sandbox.put("acme/orders/V1/other.csv.gz", b"")
+        }),
     ];
     for (problem, change) in changes {
         let _failures = stack.inject_failures(&json!([{"state": "RUNNING", "seconds": 2}]));
         let child = remote.athena_command(&arguments).spawn().unwrap();
         // The query has read everything, and has not ended yet.
-        wait_until("the query writes", || remote.leftovers().iter().any(|key| key.ends_with("-manifest.csv")));
+        wait_until("the query writes", || remote.query_files().iter().any(|key| key.ends_with("-manifest.csv")));
         change();
         let output = child.wait_with_output().unwrap();
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "{stderr}");
         assert!(stderr.contains(problem), "{stderr}");
-        assert_eq!(remote.leftovers(), [""; 0]);
+        assert_eq!(remote.query_files(), [""; 0]);
     }
 }
 
@@ -321,7 +330,7 @@ fn import(
     choice: Choice,
     max_scan: Option<u64>,
     claimed_size: impl FnOnce(u64) -> u64,
-) -> Result<DeltaSummary, Failed> {
+) -> Result<DeltaSummary, DeltaError> {
     let orders = generated::athena::STATEMENTS.iter().find(|statements| statements.table == "orders").unwrap();
     let athena = Athena {
         aws: Arc::clone(&remote.sandbox.aws),
@@ -332,8 +341,8 @@ fn import(
         cutoff: None,
     };
     let table = *generated::TABLES.iter().find(|table| table.name == "orders").unwrap();
-    let place = S3Uri::parse(&remote.uri("acme/orders/V1")).unwrap();
-    let mut snapshot = whole("V1".into(), Arc::new(S3Folder::new(Arc::clone(&remote.sandbox.aws), place))).unwrap();
+    let uri = S3Uri::parse(&remote.uri("acme/orders/V1")).unwrap();
+    let mut snapshot = whole("V1".into(), Arc::new(S3Folder::new(Arc::clone(&remote.sandbox.aws), uri))).unwrap();
     snapshot.parts[0].size = claimed_size(snapshot.parts[0].size);
     let head = Head {
         tenant: "acme".into(),
@@ -343,14 +352,14 @@ fn import(
         schema: table.schema_id(),
     };
     let work = std::env::temp_dir();
-    Engines { choice, athena: Some(athena) }.delta(
-        &Layout::new(table),
-        &head,
-        Inputs { baseline: None, snapshot: &snapshot },
-        Resources { work: &work, limits: Limits::default() },
-        &Watch::default(),
-        &mut Vec::new(),
-    )
+    let request = DeltaRequest {
+        layout: &Layout::new(table),
+        head: &head,
+        inputs: Inputs { baseline: None, snapshot: &snapshot },
+        resources: Resources { work: &work, limits: Limits::default() },
+        watch: &Watch::default(),
+    };
+    Engines { choice, athena: Some(athena) }.delta(&request, &mut Vec::new())
 }
 
 #[test]
@@ -376,5 +385,5 @@ fn auto_chooses_athena_above_the_native_size_limit() {
     let error = |size| import(&remote, Choice::Auto, None, |_| size).unwrap_err().error.to_string();
     let (native, athena) = (error(NATIVE_BYTES), error(NATIVE_BYTES + 1));
     assert!(native.contains("it changed while it was read"), "{native}");
-    assert!(athena.contains("its parts were written again"), "{athena}");
+    assert!(athena.contains("its parts were rewritten during the query"), "{athena}");
 }

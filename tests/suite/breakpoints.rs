@@ -26,7 +26,8 @@ fn rows(keys: std::ops::RangeInclusive<u32>, value: u32) -> String {
     keys.map(|key| format!("PK{key};{value};;\n")).collect()
 }
 
-/// Exports whose run reaches every breakpoint: a first import, changes, a HELD and a FAILED version, and one after them.
+/// Exports whose run reaches every breakpoint: a first import, changes, a HELD and a FAILED version, and one after
+/// them.
 fn workspace() -> Workspace {
     let workspace = Workspace::new().in_memory();
     workspace.export("acme/test_table/V1", &rows(1..=200, 1));
@@ -63,7 +64,12 @@ fn the_next_run_recovers_from_a_kill_at_every_breakpoint() {
             let output = workspace.run();
             assert!(output.status < 2, "{} {nth}: {}", breakpoint.name(), output.transcript());
             assert_eq!(outcome(&workspace), expected, "killed at {}, visit {nth}", breakpoint.name());
-            assert_eq!(leftovers(&workspace), Vec::<PathBuf>::new(), "killed at {}, visit {nth}", breakpoint.name());
+            assert_eq!(
+                temporary_files(&workspace),
+                Vec::<PathBuf>::new(),
+                "killed at {}, visit {nth}",
+                breakpoint.name()
+            );
         }
         assert!(reached > 0, "no run reaches {}", breakpoint.name());
         kills += reached;
@@ -91,12 +97,12 @@ fn the_third_run_recovers_from_two_kills() {
 }
 
 /// Temporary files of a run that should have been removed.
-fn leftovers(workspace: &Workspace) -> Vec<PathBuf> {
-    let mut leftovers: Vec<PathBuf> = files(&workspace.path("out/.writing")).into_keys().collect();
-    leftovers.extend(files(&workspace.path(".tidemark/work")).into_keys());
+fn temporary_files(workspace: &Workspace) -> Vec<PathBuf> {
+    let mut temporary_files: Vec<PathBuf> = files(&workspace.path("out/.writing")).into_keys().collect();
+    temporary_files.extend(files(&workspace.path(".tidemark/work")).into_keys());
     let aside = |path: &PathBuf| path.to_string_lossy().contains("/aside-");
-    leftovers.extend(files(&workspace.path(".tidemark/changes")).into_keys().filter(aside));
-    leftovers
+    temporary_files.extend(files(&workspace.path(".tidemark/changes")).into_keys().filter(aside));
+    temporary_files
 }
 
 /// The inode and modification time of each file, which change when it is rewritten.
@@ -232,7 +238,7 @@ fn ctrl_c_stops_cleanly_and_explains_how_to_resume() {
     let CommandOutput { status, stderr, .. } = stopped.resume();
     assert_eq!(status, 2, "{stderr}");
     assert!(stderr.contains("stopping after this step; press Ctrl-C again to stop at once"), "{stderr}");
-    assert!(stderr.contains("run the same command again; it goes on where it stopped"), "{stderr}");
+    assert!(stderr.contains("run the same command again; it resumes where it stopped"), "{stderr}");
     // Nothing is half done, and the lease has been released.
     let statuses = workspace.statuses("acme/test_table");
     assert!(statuses.values().any(|status| status == "REGISTERED"), "{statuses:?}");
@@ -318,7 +324,11 @@ fn a_run_processes_versions_that_arrive_while_it_runs() {
         // The second run registers it, finds the lock taken, and exits at once.
         let output = workspace.run();
         assert_eq!(output.status, 0, "{}", output.transcript());
-        assert!(output.stdout.contains("is working on it, and will do what is new"), "{}", output.stdout);
+        assert!(
+            output.stdout.contains("is working on it, and will process its new versions as well"),
+            "{}",
+            output.stdout
+        );
         assert_eq!(workspace.statuses("acme/test_table")["V2"], "REGISTERED");
         assert_eq!(holder.resume().status, 0);
         assert_eq!(workspace.statuses("acme/test_table")["V2"], "SUCCEEDED", "at {}", breakpoint.name());

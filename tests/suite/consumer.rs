@@ -11,15 +11,16 @@ fn the_one_page_consumer_arrives_at_every_fingerprint() {
     let workspace = Workspace::new();
     let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/exports");
     assert_eq!(workspace.tidemark(&["run", samples.to_str().unwrap()]).status, 0);
-    let fold = Command::new(env!("CARGO_BIN_EXE_fold-orders-under-test")).arg(workspace.path("out/acme/orders")).output();
+    let fold =
+        Command::new(env!("CARGO_BIN_EXE_fold-orders-under-test")).arg(workspace.path("out/acme/orders")).output();
     let output = fold.unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let versions = workspace.statuses("acme/orders").len();
     assert_eq!(String::from_utf8(output.stdout).unwrap().lines().count(), versions);
 }
 
-/// `UPDATE_EXPECT=1` writes the list again. A consumer compiles every crate on it: keep it short, and without the crates of
-/// AWS, SQLite and the command line.
+/// `UPDATE_EXPECT=1` writes the list again. A consumer compiles every crate on it, so keep it short, and without the
+/// crates of AWS, SQLite and the command line.
 #[test]
 fn the_one_page_consumer_depends_on_the_listed_crates_only() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");

@@ -12,7 +12,7 @@ use tests::reference::csv::{Field, Record, records};
 
 /// All records of the input, as the runtime splits them.
 fn split(input: impl Read, source: &Source) -> Vec<Record> {
-    let mut reader = Reader::new(input, Dialect::of(&SourceFormat::of(source)));
+    let mut reader = Reader::new(input, Dialect::from_format(&SourceFormat::from_source(source)));
     let mut records = Vec::new();
     while let Some(record) = reader.next_record().unwrap() {
         records.push(match record {
@@ -23,9 +23,9 @@ fn split(input: impl Read, source: &Source) -> Vec<Record> {
                 };
                 Record { line: record.line, fields: Ok(record.iter().map(field).collect()) }
             }
-            Err(flaw) => {
-                let reason = if flaw.reason.to_string() == "bad-quoting" { "bad-quoting" } else { "bad-character" };
-                Record { line: flaw.line, fields: Err(reason) }
+            Err(error) => {
+                let reason = if error.reason.to_string() == "bad-quoting" { "bad-quoting" } else { "bad-character" };
+                Record { line: error.line, fields: Err(reason) }
             }
         });
     }

@@ -1,15 +1,14 @@
 //! The stacks as they ship, deployed on the emulator by `infra/deploy`: exports enter through S3, operations leave
 //! through Kinesis. Tests share a few deployments; each test has its own tenants.
 
+mod commands;
 mod proxy;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsStr;
-use std::fs;
 use std::ops::Deref;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::thread;
 use std::time::Duration;
 
@@ -17,12 +16,13 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use runtime::aws::Aws;
 use runtime::name::TableKey;
 use runtime::store::dynamodb::Dynamodb;
-use runtime::store::{Status, Store as _, Version};
+use runtime::store::{Registry, Status, Version};
 use serde_json::{Value as Json, json};
 
 use crate::stack::Stack;
 use crate::workspace::{CommandOutput, Workspace, files, gunzip, gzip};
 
+use self::commands::{arguments, deploy, environment, functions, functions_in, infra_deploy, path, run_infra_deploy};
 use self::proxy::Proxy;
 
 /// The root of the project.
@@ -39,7 +39,7 @@ pub(crate) struct Deployment {
     /// The name of its root stack, and the prefix of all other names.
     name: String,
     pub(crate) aws: Arc<Aws>,
-    pub(crate) registry: Dynamodb,
+    pub(crate) registry: Registry,
     pub(crate) bucket: String,
     pub(crate) state_machine: String,
     /// The table of the sample consumer, if it is deployed.
@@ -59,16 +59,16 @@ impl Deref for Borrowed {
     }
 }
 
-/// A place for a shared deployment, which is created by the first test that needs it.
-type Place = Mutex<Option<Deployment>>;
+/// Holds a shared deployment, which is created by the first test that needs it.
+type Slot = Mutex<Option<Deployment>>;
 
-/// Waits for a place that no other test uses, preferably one with a deployment.
-fn borrow(places: &'static [Place], parameters: &[&str], name: impl Fn(usize) -> String) -> Borrowed {
+/// Waits for a slot that no other test uses, preferably one with a deployment.
+fn borrow(slots: &'static [Slot], parameters: &[&str], name: impl Fn(usize) -> String) -> Borrowed {
     loop {
-        let mut free: Vec<_> = places
+        let mut free: Vec<_> = slots
             .iter()
             .enumerate()
-            .filter_map(|(number, place)| match place.try_lock() {
+            .filter_map(|(number, slot)| match slot.try_lock() {
                 Ok(guard) => Some((number, guard)),
                 Err(TryLockError::Poisoned(poisoned)) => Some((number, poisoned.into_inner())),
                 Err(TryLockError::WouldBlock) => None,
@@ -87,14 +87,14 @@ impl Deployment {
     /// One of the shared deployments with the sample consumer, for one test alone: tests inject faults and change
     /// functions.
     pub(crate) fn get() -> Borrowed {
-        static PLACES: [Place; 3] = [const { Mutex::new(None) }; 3];
-        borrow(&PLACES, &["Consumer=on"], |number| format!("tidemark{number}"))
+        static SLOTS: [Slot; 3] = [const { Mutex::new(None) }; 3];
+        borrow(&SLOTS, &["Consumer=on"], |number| format!("tidemark{number}"))
     }
 
     /// The shared deployment that leaves every delta to Athena, for one test alone.
     pub(crate) fn with_athena() -> Borrowed {
-        static PLACES: [Place; 1] = [const { Mutex::new(None) }];
-        borrow(&PLACES, &["NativeBytes=0"], |_| "athena".to_owned())
+        static SLOTS: [Slot; 1] = [const { Mutex::new(None) }];
+        borrow(&SLOTS, &["NativeBytes=0"], |_| "athena".to_owned())
     }
 
     /// Creates another deployment with these parameters.
@@ -107,7 +107,7 @@ impl Deployment {
         let aws = stack.clients();
         Self {
             name: name.into(),
-            registry: Dynamodb::open(Arc::clone(&aws), &format!("{name}-registry")).unwrap(),
+            registry: Registry::new(Dynamodb::open(Arc::clone(&aws), &format!("{name}-registry")).unwrap()),
             aws,
             bucket: outputs["ExportsBucket"].into(),
             state_machine: outputs["Flow"].into(),
@@ -325,7 +325,7 @@ pub(crate) fn try_to_deploy(name: &str) -> (bool, String) {
     run_infra_deploy(Path::new(ROOT), &arguments(functions(), name))
 }
 
-/// LinesByTable by tenant and table.
+/// Distinct lines by tenant and table.
 pub(crate) type LinesByTable = BTreeMap<(String, String), BTreeSet<String>>;
 
 fn tenant_and_table(record: &Json) -> (String, String) {
@@ -364,70 +364,4 @@ fn failures() -> String {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("stack/inspect_account.py");
     let output = Command::new(stack.python()).arg(script).arg(stack.aws()).output().unwrap();
     String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
-/// The folder with the functions' binaries, built for the tests.
-fn functions() -> &'static Path {
-    static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
-        let built = Path::new(env!("CARGO_BIN_EXE_bootstrap-under-test")).parent().unwrap();
-        functions_in(built, &Path::new(env!("CARGO_TARGET_TMPDIR")).join("functions"))
-    });
-    &FOLDER
-}
-
-/// Fills a folder with the functions' binaries under the names that `infra/deploy` expects. Without their symbols, which
-/// every deployment would pack, upload and unpack for each function.
-fn functions_in(built: &Path, folder: &Path) -> PathBuf {
-    fs::create_dir_all(folder).unwrap();
-    for binary in ["bootstrap", "apply-orders"] {
-        let mut strip = Command::new("strip");
-        strip.arg("-o").arg(folder.join(binary)).arg(built.join(format!("{binary}-under-test")));
-        assert!(strip.status().unwrap().success());
-    }
-    folder.to_owned()
-}
-
-/// Deploys the templates below `root` with these binaries. Returns the output.
-fn deploy(root: &Path, functions: &Path, name: &str, parameters: &[String]) -> String {
-    let mut arguments = arguments(functions, name);
-    arguments.extend(parameters.iter().flat_map(|parameter| ["--param".to_owned(), parameter.clone()]));
-    infra_deploy(root, &arguments)
-}
-
-/// The arguments for `infra/deploy`.
-fn arguments(functions: &Path, name: &str) -> Vec<String> {
-    let binaries = functions.to_str().unwrap();
-    ["--name", name, "--arch", "x86_64", "--yes", "--binaries", binaries].map(str::to_owned).to_vec()
-}
-
-/// Runs `infra/deploy`, which must succeed. Returns its output.
-fn infra_deploy(root: &Path, arguments: &[impl AsRef<OsStr>]) -> String {
-    let (succeeded, output) = run_infra_deploy(root, arguments);
-    assert!(succeeded, "{output}");
-    output
-}
-
-/// Runs `infra/deploy`. Returns whether it succeeded, and its output.
-fn run_infra_deploy(root: &Path, arguments: &[impl AsRef<OsStr>]) -> (bool, String) {
-    let mut command = Command::new(root.join("infra/deploy"));
-    command.args(arguments).env("PATH", path()).envs(environment(Stack::get())).env("TIDEMARK_DEPLOY_PAUSE", "0.5");
-    let output = command.output().unwrap();
-    let text = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
-    (output.status.success(), text)
-}
-
-/// A `PATH` on which the `aws` command of the test stack comes first, and then its Python: that of a version manager would
-/// put other programs before ours.
-fn path() -> String {
-    let stack = Stack::get();
-    let python = Path::new(stack.python()).parent().unwrap();
-    format!("{}:{}:{}", stack.programs(), python.display(), std::env::var("PATH").unwrap_or_default())
-}
-
-fn environment(stack: &Stack) -> Vec<(&'static str, String)> {
-    let mut environment: Vec<(&str, String)> =
-        stack.environment().iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
-    environment.push(("AWS_EC2_METADATA_DISABLED", "true".into()));
-    environment.push(("AWS_DEFAULT_REGION", "us-east-1".into()));
-    environment
 }

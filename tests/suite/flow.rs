@@ -214,7 +214,7 @@ fn a_missing_baseline_stops_the_run() {
     workspace.export("acme/test_table/V2", V2);
     let output = workspace.run();
     assert_eq!(output.status, 1);
-    assert!(output.stderr.contains("part.csv.gz is gone"), "{}", output.stderr);
+    assert!(output.stderr.contains("part.csv.gz is missing"), "{}", output.stderr);
 }
 
 #[test]
@@ -274,14 +274,14 @@ fn a_manifest_waits_for_the_parts_it_names() {
     workspace.write(&format!("{folder}/a.csv.gz"), &a);
     assert!(workspace.run().stdout.contains("waits for _manifest.json"));
     workspace.write(&format!("{folder}/_manifest.json"), b"{\"parts\": [");
-    assert!(workspace.run().stdout.contains("waits for _manifest.json to be whole"));
+    assert!(workspace.run().stdout.contains("waits for _manifest.json to be valid"));
     workspace.write(&format!("{folder}/_manifest.json"), manifest(2).to_string().as_bytes());
-    assert!(workspace.run().stdout.contains("waits for b.csv.gz, which _manifest.json names"));
+    assert!(workspace.run().stdout.contains("waits for b.csv.gz, which _manifest.json lists"));
     workspace.write(&format!("{folder}/b.csv.gz"), &b[..10]);
     assert!(workspace.run().stdout.contains("waits for b.csv.gz to have"));
     workspace.write(&format!("{folder}/b.csv.gz"), &b);
     let output = workspace.run();
-    assert!(output.stderr.contains("1 rows, where _manifest.json says 2"), "{}", output.stderr);
+    assert!(output.stderr.contains("it has 1 row, but _manifest.json says 2"), "{}", output.stderr);
     assert_eq!(workspace.statuses("acme/ledger_entries")["V1"], "FAILED");
     workspace.write(&format!("{folder}/_manifest.json"), manifest(1).to_string().as_bytes());
     assert_eq!(workspace.run().status, 0);

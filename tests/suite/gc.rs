@@ -180,9 +180,8 @@ fn gc_removes_rejected_and_superseded_change_sets() {
     assert_eq!(remaining(&workspace), ["V1", "V2", "V3", "V4", "V5", "V9"]);
 }
 
-#[test]
-fn gc_leaves_foreign_files_alone() {
-    let workspace = workspace();
+/// Adds leftovers of tables that are not in the registry, and entries that are not Tidemark's.
+fn add_leftovers_and_foreign_entries(workspace: &Workspace) {
     let changes = workspace.path(".tidemark/changes");
     workspace.write(".tidemark/changes/acme/test_table/V1/aside-99/part-00000.ndjson.gz", b"x");
     workspace.write(".tidemark/changes/acme/test_table/V99/0123-7/part-00000.ndjson.gz", b"x");
@@ -196,27 +195,33 @@ fn gc_leaves_foreign_files_alone() {
     workspace.write("kept/a-7/part-00000.ndjson.gz", b"x");
     symlink(workspace.path("kept"), changes.join("acme/linked")).unwrap();
     symlink(workspace.path("kept"), changes.join("acme/test_table/V5/link-1")).unwrap();
+}
 
+/// The paths of one kind in a report of `gc`.
+fn removed<'a>(report: &'a Value, kind: &str) -> Vec<&'a str> {
+    let tables = report["tables"].as_array().unwrap().iter();
+    let removed = tables.flat_map(|table| table["removed"].as_array().unwrap());
+    removed.filter(|removed| removed["kind"] == kind).map(|removed| removed["path"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn gc_leaves_foreign_files_alone() {
+    let workspace = workspace();
+    let changes = workspace.path(".tidemark/changes");
+    add_leftovers_and_foreign_entries(&workspace);
     let output = workspace.tidemark(&["gc", "--keep", "1", "--format", "json"]);
     let report: Value = serde_json::from_str(&output.stdout).unwrap();
     assert_eq!(report["dry_run"], json!(false));
-    let tables = report["tables"].as_array().unwrap();
-    let removed: Vec<(Value, Value)> = tables
-        .iter()
-        .flat_map(|table| table["removed"].as_array().unwrap())
-        .map(|removed| (removed["kind"].clone(), removed["path"].clone()))
-        .filter(|(kind, _)| kind == "leftover")
-        .collect();
-    let leftover = |path: &str| (json!("leftover"), json!(format!("changes/{path}")));
     assert_eq!(
-        removed,
+        removed(&report, "leftover"),
         [
-            leftover("acme/dropped_table/V1/0123-7"),
-            leftover("acme/test_table/V1/aside-99"),
-            leftover("acme/test_table/V99/0123-7"),
-            leftover("initech/orders/V1/aside-1"),
+            "changes/acme/dropped_table/V1/0123-7",
+            "changes/acme/test_table/V1/aside-99",
+            "changes/acme/test_table/V99/0123-7",
+            "changes/initech/orders/V1/aside-1",
         ]
     );
+    let tables = report["tables"].as_array().unwrap();
     let sum: u64 = tables.iter().map(|table| table["bytes"].as_u64().unwrap()).sum();
     assert_eq!(report["bytes"], sum);
     let test_table = tables.iter().find(|table| table["table"] == "test_table").unwrap();

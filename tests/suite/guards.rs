@@ -145,7 +145,7 @@ fn plan_shows_a_version_before_any_run_publishes_it() {
 #[test]
 fn each_guard_breaks_just_past_its_limit() {
     use runtime::plan::Counts;
-    use runtime::run::guard::broken;
+    use runtime::run::guard::{GuardBreach, count_breaches};
     use runtime::table::Guards;
 
     let none =
@@ -166,6 +166,8 @@ fn each_guard_breaks_just_past_its_limit() {
         (none.clone(), Counts { baseline_rows: 0, inserted: 1000, ..counts }, true, &[]),
     ];
     for (guards, counts, has_baseline, expected) in cases {
-        assert_eq!(broken(&guards, &counts, has_baseline), expected, "{guards:?} {counts:?}");
+        let breaches = count_breaches(&guards, &counts, has_baseline);
+        let rendered: Vec<String> = breaches.iter().map(GuardBreach::to_string).collect();
+        assert_eq!(rendered, expected, "{guards:?} {counts:?}");
     }
 }

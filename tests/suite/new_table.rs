@@ -47,7 +47,8 @@ impl ProjectCopy {
         self.root.join("target").join(built().file_name().unwrap())
     }
 
-    /// Builds the functions, and an example: it turns on every feature that tests need, so no dependency is compiled again.
+    /// Builds the functions, and an example, which turns on every feature that tests need, so that no dependency is
+    /// compiled again.
     fn build(&self) {
         let mut command = Command::new(env!("CARGO"));
         command.args(["build", "--quiet", "--workspace", "--features", "tests/aws", "--example", "fold_orders"]);

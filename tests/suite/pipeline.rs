@@ -127,7 +127,10 @@ fn logged_metrics(deployment: &Deployment) -> BTreeMap<String, Json> {
 /// The line is valid in CloudWatch's embedded metric format: every metric that it defines is a number.
 fn assert_metric_definitions(deployment: &Deployment, line: &Json) {
     let defined = &line["_aws"]["CloudWatchMetrics"][0];
-    assert_eq!((&defined["Namespace"], &defined["Dimensions"]), (&json!(deployment.namespace()), &json!([["Table"], []])));
+    assert_eq!(
+        (&defined["Namespace"], &defined["Dimensions"]),
+        (&json!(deployment.namespace()), &json!([["Table"], []]))
+    );
     let names = defined["Metrics"].as_array().unwrap().iter().map(|metric| metric["Name"].as_str().unwrap());
     assert!(names.into_iter().all(|name| line[name].is_f64()) && line["Table"] == "orders");
 }

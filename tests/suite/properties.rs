@@ -16,9 +16,9 @@ use runtime::table::Table;
 use serde_json::Value as Json;
 
 use self::damage::{NASTY, damage};
-use self::tables::{Sheet, expected_counts, tables_with_rows};
+use self::tables::{Sheet, Tables, expected_counts, tables_with_rows};
 use crate::engines::{COMPARISONS, DeltaInput, DeltaResult, ENGINES, Engine, difference};
-use crate::random;
+use crate::random::{self, CellText};
 use crate::workspace::add_to_summary;
 
 /// How many pairs of exports are tried; `PROPTEST_CASES` overrides it.
@@ -83,40 +83,43 @@ fn conserves(result: &DeltaResult) -> bool {
     changes.fingerprint == changes.baseline_fingerprint + sum("hash") - sum("previous_hash")
 }
 
+/// Checks that the delta of two exports turns one into the other, and that the spelling, order and duplicates of rows
+/// do not matter.
+fn check_delta(tables: &Tables, tally: &mut Tally) -> Result<(), TestCaseError> {
+    let table = tables.schema.table();
+    let (before, after) = (Sheet::new(table, &tables.before), Sheet::new(table, &tables.after()));
+    let [first, second, third] = &tables.files;
+    let old = random::export(table, &before.texts(), first);
+    let new = random::export(table, &after.texts(), second);
+    let delta = agreed(&DeltaInput { table, baseline: Some(old.clone()), snapshot: new.clone() })?;
+
+    let changes = delta.changes();
+    prop_assert_eq!([changes.inserted, changes.updated, changes.deleted], expected_counts(&before, &after));
+    prop_assert!(conserves(&delta));
+    let from_nothing = |snapshot| agreed(&DeltaInput { table, baseline: None, snapshot });
+    let start = apply(table, BTreeMap::new(), &from_nothing(old.clone())?.changes().operations);
+    let end = apply(table, BTreeMap::new(), &from_nothing(new.clone())?.changes().operations);
+    prop_assert_eq!(apply(table, start, &changes.operations), end);
+
+    let (respelled, duplicates) = after.respelled();
+    let other = random::export(table, &respelled, third);
+    let again = agreed(&DeltaInput { table, baseline: Some(old), snapshot: other.clone() })?;
+    prop_assert_eq!(ids(&again), ids(&delta));
+    prop_assert_eq!(again.changes().duplicates, duplicates);
+    prop_assert_eq!(again.changes().fingerprint, changes.fingerprint);
+    let unchanged = agreed(&DeltaInput { table, baseline: Some(new), snapshot: other })?;
+    prop_assert_eq!(&unchanged.changes().operations, &Vec::<Json>::new());
+
+    tally.schemas.insert(format!("{table:?}"));
+    tally.rows += before.len() + after.len();
+    tally.operations += changes.operations.len();
+    Ok(())
+}
+
 #[test]
 fn applying_a_delta_turns_one_export_into_the_other() {
     let tally = RefCell::new(Tally::default());
-    let result = runner(CASES).run(&tables_with_rows(25), |tables| {
-        let table = tables.schema.table();
-        let (before, after) = (Sheet::new(table, &tables.before), Sheet::new(table, &tables.after()));
-        let [first, second, third] = &tables.files;
-        let old = random::export(table, &before.texts(), first);
-        let new = random::export(table, &after.texts(), second);
-        let delta = agreed(&DeltaInput { table, baseline: Some(old.clone()), snapshot: new.clone() })?;
-
-        let changes = delta.changes();
-        prop_assert_eq!([changes.inserted, changes.updated, changes.deleted], expected_counts(&before, &after));
-        prop_assert!(conserves(&delta));
-        let from_nothing = |snapshot| agreed(&DeltaInput { table, baseline: None, snapshot });
-        let start = apply(table, BTreeMap::new(), &from_nothing(old.clone())?.changes().operations);
-        let end = apply(table, BTreeMap::new(), &from_nothing(new.clone())?.changes().operations);
-        prop_assert_eq!(apply(table, start, &changes.operations), end);
-
-        let (respelled, duplicates) = after.respelled();
-        let other = random::export(table, &respelled, third);
-        let again = agreed(&DeltaInput { table, baseline: Some(old), snapshot: other.clone() })?;
-        prop_assert_eq!(ids(&again), ids(&delta));
-        prop_assert_eq!(again.changes().duplicates, duplicates);
-        prop_assert_eq!(again.changes().fingerprint, changes.fingerprint);
-        let unchanged = agreed(&DeltaInput { table, baseline: Some(new), snapshot: other })?;
-        prop_assert_eq!(&unchanged.changes().operations, &Vec::<Json>::new());
-
-        let mut tally = tally.borrow_mut();
-        tally.schemas.insert(format!("{table:?}"));
-        tally.rows += before.len() + after.len();
-        tally.operations += changes.operations.len();
-        Ok(())
-    });
+    let result = runner(CASES).run(&tables_with_rows(25), |tables| check_delta(&tables, &mut tally.borrow_mut()));
     let Tally { schemas, rows, operations, .. } = tally.into_inner();
     add_to_summary(&format!(
         "properties: {} engines agree on {operations} operations of {rows} rows of {} random schemas",
@@ -131,6 +134,16 @@ fn applying_a_delta_turns_one_export_into_the_other() {
     assert!([ascending, aligned, any_order].iter().all(|count| *count > schemas.len() / 8));
 }
 
+/// Puts nasty texts into cells. Each is a row, a column and a text; the high bits of the column say how to quote it.
+fn add_nasty_texts(table: &Table, texts: &mut [Vec<CellText>], nasty: Vec<(u16, u16, u16)>) {
+    for (row, column, text) in nasty {
+        let Some(count) = std::num::NonZero::new(texts.len()) else { break };
+        let cell = &mut texts[usize::from(row) % count][usize::from(column) % table.columns.len()];
+        cell.text = NASTY[usize::from(text) % NASTY.len()].into();
+        cell.quotes = if column & 256 != 0 { random::Quotes::Needed } else { random::Quotes::Optional };
+    }
+}
+
 #[test]
 fn engines_reject_the_same_rows() {
     let nasty = vec((any::<u16>(), any::<u16>(), any::<u16>()), 0..6);
@@ -142,12 +155,7 @@ fn engines_reject_the_same_rows() {
         let sheet = Sheet::new(table, &rows);
         let good = random::export(table, &sheet.texts(), &files);
         let mut texts = sheet.texts();
-        for (row, column, text) in nasty {
-            let Some(count) = std::num::NonZero::new(texts.len()) else { break };
-            let cell = &mut texts[usize::from(row) % count][usize::from(column) % table.columns.len()];
-            cell.text = NASTY[usize::from(text) % NASTY.len()].into();
-            cell.quotes = if column & 256 != 0 { random::Quotes::Needed } else { random::Quotes::Optional };
-        }
+        add_nasty_texts(table, &mut texts, nasty);
         let mut parts = random::texts(table, &texts, &files);
         for (kind, position, choice) in damages {
             let part = usize::from(kind / 4) % parts.len();

@@ -4,20 +4,21 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
+use runtime::error::{ErrorKind, Result};
 use runtime::name::TableKey;
 use runtime::plan::{Counts, Findings, Plan, Reset};
 use runtime::snapshot::Part;
 #[cfg(feature = "aws")]
 use runtime::store::dynamodb::Dynamodb;
 use runtime::store::sqlite::Sqlite;
-use runtime::store::{Extent, Lease, Registered, Setting, Status, Store, Version};
+use runtime::store::{Extent, Lease, Registered, Registry, Setting, Status, Version};
 
 #[cfg(feature = "aws")]
 use crate::stack::Stack;
 
 /// A registry, and a tenant that no other test uses in it.
 struct TestRegistry {
-    store: Box<dyn Store>,
+    inner: Registry,
     tenant: String,
 }
 
@@ -29,33 +30,33 @@ impl TestRegistry {
     /// Registers a version with one part.
     fn register(&self, version: &str, etag: &str) -> Registered {
         let parts = vec![part("a.csv.gz", 10, etag)];
-        self.store.register(&self.key(), version, Ok(parts), |_, _| Ok(false)).unwrap()
+        self.inner.register(&self.key(), version, Ok(parts), |_, _| Ok(false)).unwrap()
     }
 
     fn version(&self, version: &str) -> Version {
-        self.store.version(&self.key(), version).unwrap().unwrap()
+        self.inner.version(&self.key(), version).unwrap().unwrap()
     }
 
     fn pending(&self) -> u64 {
-        self.store.pending(&self.key()).unwrap()
+        self.inner.pending(&self.key()).unwrap()
     }
 
     fn acquire(&self, owner: &str) -> Option<Lease> {
-        self.store.acquire(&self.key(), owner, None).unwrap()
+        self.inner.acquire(&self.key(), owner, None).unwrap()
     }
 
     /// Moves a version to its next status under a lease, as a run does.
-    fn advance(&self, lease: &Lease, version: &str, to: Status) -> Result<(), String> {
+    fn advance(&self, lease: &Lease, version: &str, to: Status) -> Result<()> {
         let known = self.version(version);
         let next = Version { status: to, plan: Some(plan(version, None)), ..known.clone() };
-        self.store.advance(lease, known.status, &next).map_err(|error| error.to_string())
+        self.inner.advance(lease, known.status, &next)
     }
 
     /// Takes a version to SUCCEEDED, and returns its sequence.
     fn succeed(&self, lease: &Lease, version: &str) -> u64 {
         self.register(version, "1");
         self.advance(lease, version, Status::Planned).unwrap();
-        let begun = self.store.publishing(lease, &self.version(version)).unwrap();
+        let begun = self.inner.begin_publishing(lease, &self.version(version)).unwrap();
         self.advance(lease, version, Status::Succeeded).unwrap();
         begun.sequence.unwrap()
     }
@@ -87,12 +88,12 @@ fn in_every_registry(case: impl Fn(&TestRegistry)) {
     let tenant = || format!("tenant{}", NUMBER.fetch_add(1, Ordering::Relaxed));
     let folder = tempfile::tempdir().unwrap();
     let sqlite = Sqlite::open(&folder.path().join("registry.sqlite")).unwrap();
-    case(&TestRegistry { store: Box::new(sqlite), tenant: tenant() });
+    case(&TestRegistry { inner: Registry::new(sqlite), tenant: tenant() });
     #[cfg(feature = "aws")]
     for table in Stack::get().registry_tables() {
-        let store = Dynamodb::open(table.aws, &table.name).unwrap();
+        let dynamodb = Dynamodb::open(table.aws, &table.name).unwrap();
         eprintln!("with {}", table.service);
-        case(&TestRegistry { store: Box::new(store), tenant: tenant() });
+        case(&TestRegistry { inner: Registry::new(dynamodb), tenant: tenant() });
     }
 }
 
@@ -107,7 +108,7 @@ fn a_version_is_registered_once_and_its_parts_are_compared_with_the_known_ones()
         assert_eq!(registry.register("V1", "2"), Registered::Changed);
         assert_eq!((registry.pending(), registry.version("V1").attempt), (2, 2));
         let waiting = (vec![part("a.csv.gz", 10, "1")], "a marker".to_owned());
-        let registered = registry.store.register(&registry.key(), "V2", Err(waiting), |_, _| Ok(false)).unwrap();
+        let registered = registry.inner.register(&registry.key(), "V2", Err(waiting), |_, _| Ok(false)).unwrap();
         assert_eq!(registered, Registered::New);
         assert_eq!((registry.pending(), registry.version("V2").status), (2, Status::Waiting));
         assert_eq!(registry.version("V2").reason.as_deref(), Some("waits for a marker"));
@@ -127,10 +128,10 @@ fn a_stale_registration_does_not_overwrite_an_approval() {
         let parts = vec![part("a.csv.gz", 10, "2")];
         // The version is approved while the bytes are compared.
         let same_bytes = |_: &[Part], _: &[Part]| {
-            assert!(registry.store.approve(&registry.version("V1")).unwrap());
+            assert!(registry.inner.approve(&registry.version("V1")).unwrap());
             Ok(true)
         };
-        registry.store.register_over(Some(before), &registry.key(), "V1", Ok(parts), same_bytes).unwrap();
+        registry.inner.register_over(Some(before), &registry.key(), "V1", Ok(parts), same_bytes).unwrap();
         assert!(registry.version("V1").is_approved());
     });
 }
@@ -139,12 +140,12 @@ fn a_stale_registration_does_not_overwrite_an_approval() {
 fn a_stale_listing_does_not_overwrite_a_newer_one() {
     in_every_registry(|registry| {
         let waiting = (vec![part("a.csv.gz", 10, "1")], "a marker".to_owned());
-        registry.store.register(&registry.key(), "V1", Err(waiting.clone()), |_, _| Ok(false)).unwrap();
+        registry.inner.register(&registry.key(), "V1", Err(waiting.clone()), |_, _| Ok(false)).unwrap();
         let before = registry.version("V1");
         assert_eq!(registry.register("V1", "1"), Registered::Changed);
         let other = (vec![], "a file".to_owned());
         let registered =
-            registry.store.register_over(Some(before), &registry.key(), "V1", Err(other), |_, _| Ok(false));
+            registry.inner.register_over(Some(before), &registry.key(), "V1", Err(other), |_, _| Ok(false));
         assert_eq!(registered.unwrap(), Registered::Same);
         assert_eq!(registry.version("V1").status, Status::Registered);
     });
@@ -155,7 +156,7 @@ fn the_same_bytes_under_another_identity_are_the_same_parts() {
     in_every_registry(|registry| {
         registry.register("V1", "1");
         let parts = vec![part("a.csv.gz", 10, "2")];
-        let registered = registry.store.register(&registry.key(), "V1", Ok(parts), |_, _| Ok(true)).unwrap();
+        let registered = registry.inner.register(&registry.key(), "V1", Ok(parts), |_, _| Ok(true)).unwrap();
         assert_eq!((registered, registry.pending()), (Registered::Same, 1));
         assert_eq!(registry.version("V1").parts[0].identity, "2");
     });
@@ -167,10 +168,10 @@ fn versions_are_listed_in_natural_order_and_tables_once() {
         for version in ["V10", "V9", "a", "V1", "20260101_V0002", "20260101_V0001"] {
             registry.register(version, "1");
         }
-        let versions = registry.store.versions(&registry.key()).unwrap();
+        let versions = registry.inner.versions(&registry.key()).unwrap();
         let names: Vec<&str> = versions.iter().map(|version| version.version.as_str()).collect();
         assert_eq!(names, ["20260101_V0001", "20260101_V0002", "V1", "V9", "V10", "a"]);
-        let tables = registry.store.tables().unwrap();
+        let tables = registry.inner.tables().unwrap();
         assert_eq!(tables.iter().filter(|key| **key == registry.key()).count(), 1);
         assert!(tables.is_sorted());
     });
@@ -184,7 +185,7 @@ fn a_record_reads_back_as_written() {
         registry.advance(&lease, "V1", Status::Planned).unwrap();
         let known = registry.version("V1");
         assert_eq!(known.plan, Some(plan("V1", None)));
-        assert_eq!(registry.store.versions(&registry.key()).unwrap(), [known]);
+        assert_eq!(registry.inner.versions(&registry.key()).unwrap(), [known]);
     });
 }
 
@@ -200,19 +201,19 @@ fn one_owner_holds_the_lease_until_it_is_released_and_fences_only_grow() {
             None,
             "not even its owner gets it twice, unless it names itself as the previous owner"
         );
-        assert_eq!(registry.store.state(&registry.key()).unwrap().owner.as_deref(), Some("a"));
-        assert!(registry.store.renew(&first).unwrap());
-        assert!(registry.store.release(&first, None).unwrap());
-        assert_eq!(registry.store.state(&registry.key()).unwrap().owner, None);
-        assert!(!registry.store.renew(&first).unwrap());
+        assert_eq!(registry.inner.state(&registry.key()).unwrap().owner.as_deref(), Some("a"));
+        assert!(registry.inner.renew(&first).unwrap());
+        assert!(registry.inner.release(&first, None).unwrap());
+        assert_eq!(registry.inner.state(&registry.key()).unwrap().owner, None);
+        assert!(!registry.inner.renew(&first).unwrap());
         let second = registry.acquire("b").unwrap();
         assert!(second.fence > first.fence);
-        assert_eq!(registry.store.acquire(&registry.key(), "c", Some("a")).unwrap(), None, "it no longer belongs to a");
-        let third = registry.store.acquire(&registry.key(), "c", Some("b")).unwrap().unwrap();
+        assert_eq!(registry.inner.acquire(&registry.key(), "c", Some("a")).unwrap(), None, "it no longer belongs to a");
+        let third = registry.inner.acquire(&registry.key(), "c", Some("b")).unwrap().unwrap();
         assert!(third.fence > second.fence);
-        assert!(!registry.store.renew(&second).unwrap());
-        assert!(registry.store.release(&second, None).unwrap(), "another owner's lease is left alone");
-        assert_eq!(registry.store.state(&registry.key()).unwrap().owner.as_deref(), Some("c"));
+        assert!(!registry.inner.renew(&second).unwrap());
+        assert!(registry.inner.release(&second, None).unwrap(), "another owner's lease is left alone");
+        assert_eq!(registry.inner.state(&registry.key()).unwrap().owner.as_deref(), Some("c"));
     });
 }
 
@@ -223,9 +224,9 @@ fn a_lease_is_released_only_if_nothing_new_has_arrived() {
         let lease = registry.acquire("a").unwrap();
         let pending = registry.pending();
         registry.register("V2", "1");
-        assert!(!registry.store.release(&lease, Some(pending)).unwrap());
+        assert!(!registry.inner.release(&lease, Some(pending)).unwrap());
         assert_eq!(registry.acquire("b"), None);
-        assert!(registry.store.release(&lease, Some(registry.pending())).unwrap());
+        assert!(registry.inner.release(&lease, Some(registry.pending())).unwrap());
         assert!(registry.acquire("b").is_some());
     });
 }
@@ -236,13 +237,13 @@ fn nothing_is_written_under_a_lost_lease() {
         registry.register("V1", "1");
         let old = registry.acquire("a").unwrap();
         registry.advance(&old, "V1", Status::Planned).unwrap();
-        let new = registry.store.acquire(&registry.key(), "b", Some("a")).unwrap().unwrap();
-        let lost = |done: Result<(), String>| assert!(done.unwrap_err().contains("another run took over"));
+        let new = registry.inner.acquire(&registry.key(), "b", Some("a")).unwrap().unwrap();
+        let lost = |done: Result<()>| assert_eq!(done.unwrap_err().kind(), ErrorKind::LeaseLost);
         lost(registry.advance(&old, "V1", Status::Held));
-        lost(registry.store.publishing(&old, &registry.version("V1")).map(drop).map_err(|error| error.to_string()));
-        let begun = registry.store.publishing(&new, &registry.version("V1")).unwrap();
-        assert!(!registry.store.deliver(&old, &begun, "here", 0, Extent::Whole).unwrap());
-        assert!(registry.store.delivered(&begun, "here").unwrap().is_empty());
+        lost(registry.inner.begin_publishing(&old, &registry.version("V1")).map(drop));
+        let begun = registry.inner.begin_publishing(&new, &registry.version("V1")).unwrap();
+        lost(registry.inner.record_delivery(&old, &begun, "here", 0, Extent::Whole));
+        assert!(registry.inner.delivered(&begun, "here").unwrap().is_empty());
         assert_eq!(registry.version("V1").status, Status::Publishing);
     });
 }
@@ -255,14 +256,15 @@ fn a_version_that_was_delivered_again_is_not_overwritten() {
         let known = registry.version("V1");
         registry.register("V1", "2");
         let planned = Version { status: Status::Planned, ..known };
-        let refused = registry.store.advance(&lease, Status::Registered, &planned).unwrap_err();
+        let refused = registry.inner.advance(&lease, Status::Registered, &planned).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Overtaken);
         assert!(refused.to_string().contains("delivered again"), "{refused}");
         registry.advance(&lease, "V1", Status::Planned).unwrap();
         let planned = registry.version("V1");
         registry.register("V1", "3");
-        assert!(registry.store.publishing(&lease, &planned).is_err());
+        assert!(registry.inner.begin_publishing(&lease, &planned).is_err());
         registry.advance(&lease, "V1", Status::Planned).unwrap();
-        let begun = registry.store.publishing(&lease, &registry.version("V1")).unwrap();
+        let begun = registry.inner.begin_publishing(&lease, &registry.version("V1")).unwrap();
         assert_eq!(begun.sequence, Some(1), "the refused attempt used up no sequence");
         assert_eq!(registry.register("V1", "4"), Registered::Refused { first_time: true });
         assert_eq!(registry.register("V1", "4"), Registered::Refused { first_time: false });
@@ -287,19 +289,19 @@ fn a_decision_applies_only_to_the_plan_that_was_reviewed() {
         registry.register("V1", "1");
         let lease = registry.acquire("a").unwrap();
         registry.advance(&lease, "V1", Status::Planned).unwrap();
-        assert!(!registry.store.approve(&registry.version("V1")).unwrap(), "it is not HELD");
+        assert!(!registry.inner.approve(&registry.version("V1")).unwrap(), "it is not HELD");
         registry.advance(&lease, "V1", Status::Held).unwrap();
         let held = registry.version("V1");
         let other = Version { plan: Some(plan("other", None)), ..held.clone() };
-        assert!(!registry.store.approve(&other).unwrap());
-        assert!(!registry.store.reject(&other).unwrap());
+        assert!(!registry.inner.approve(&other).unwrap());
+        assert!(!registry.inner.reject(&other).unwrap());
         let pending = registry.pending();
-        assert!(registry.store.approve(&held).unwrap());
+        assert!(registry.inner.approve(&held).unwrap());
         assert_eq!(registry.pending(), pending + 1);
         assert!(registry.version("V1").is_approved());
-        assert!(registry.store.reject(&registry.version("V1")).unwrap());
+        assert!(registry.inner.reject(&registry.version("V1")).unwrap());
         assert_eq!((registry.version("V1").status, registry.version("V1").approved), (Status::Rejected, None));
-        assert!(!registry.store.approve(&held).unwrap());
+        assert!(!registry.inner.approve(&held).unwrap());
     });
 }
 
@@ -307,13 +309,13 @@ fn a_decision_applies_only_to_the_plan_that_was_reviewed() {
 fn only_failed_versions_can_be_retried() {
     in_every_registry(|registry| {
         registry.register("V1", "1");
-        assert!(!registry.store.retry(&registry.version("V1")).unwrap());
+        assert!(!registry.inner.retry(&registry.version("V1")).unwrap());
         let lease = registry.acquire("a").unwrap();
         registry.advance(&lease, "V1", Status::Failed).unwrap();
         let (failed, pending) = (registry.version("V1"), registry.pending());
-        assert!(registry.store.retry(&failed).unwrap());
+        assert!(registry.inner.retry(&failed).unwrap());
         assert_eq!((registry.version("V1").status, registry.pending()), (Status::Registered, pending + 1));
-        assert!(!registry.store.retry(&failed).unwrap());
+        assert!(!registry.inner.retry(&failed).unwrap());
     });
 }
 
@@ -323,24 +325,25 @@ fn a_resync_request_is_cleared_by_the_version_that_fulfils_it() {
         registry.register("V1", "1");
         let lease = registry.acquire("a").unwrap();
         let pending = registry.pending();
-        registry.store.set_resync(&registry.key(), true).unwrap();
-        assert_eq!((registry.store.resync(&registry.key()).unwrap(), registry.pending()), (true, pending + 1));
+        registry.inner.set_resync(&registry.key(), true).unwrap();
+        assert_eq!((registry.inner.resync(&registry.key()).unwrap(), registry.pending()), (true, pending + 1));
         let full = Version {
             status: Status::Planned,
             plan: Some(plan("V1", Some(Reset::default()))),
             ..registry.version("V1")
         };
-        registry.store.advance(&lease, Status::Registered, &full).unwrap();
-        registry.store.set_resync(&registry.key(), false).unwrap();
-        let refused = registry.store.publishing(&lease, &registry.version("V1")).unwrap_err();
-        assert!(refused.to_string().contains("taken back"), "{refused}");
-        registry.store.set_resync(&registry.key(), true).unwrap();
-        assert_eq!(registry.store.publishing(&lease, &registry.version("V1")).unwrap().sequence, Some(1));
-        assert!(!registry.store.resync(&registry.key()).unwrap());
+        registry.inner.advance(&lease, Status::Registered, &full).unwrap();
+        registry.inner.set_resync(&registry.key(), false).unwrap();
+        let refused = registry.inner.begin_publishing(&lease, &registry.version("V1")).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Overtaken);
+        assert!(refused.to_string().contains("its resync was cancelled"), "{refused}");
+        registry.inner.set_resync(&registry.key(), true).unwrap();
+        assert_eq!(registry.inner.begin_publishing(&lease, &registry.version("V1")).unwrap().sequence, Some(1));
+        assert!(!registry.inner.resync(&registry.key()).unwrap());
         registry.advance(&lease, "V1", Status::Succeeded).unwrap();
-        registry.store.set_resync(&registry.key(), true).unwrap();
+        registry.inner.set_resync(&registry.key(), true).unwrap();
         assert_eq!(registry.succeed(&lease, "V2"), 2);
-        assert!(registry.store.resync(&registry.key()).unwrap(), "an ordinary version does not clear the request");
+        assert!(registry.inner.resync(&registry.key()).unwrap(), "an ordinary version does not clear the request");
     });
 }
 
@@ -350,16 +353,16 @@ fn delivery_progress_is_kept_for_each_sink() {
         registry.register("V1", "1");
         let lease = registry.acquire("a").unwrap();
         registry.advance(&lease, "V1", Status::Planned).unwrap();
-        let begun = registry.store.publishing(&lease, &registry.version("V1")).unwrap();
+        let begun = registry.inner.begin_publishing(&lease, &registry.version("V1")).unwrap();
         let deliver =
-            |sink: &str, part, extent| assert!(registry.store.deliver(&lease, &begun, sink, part, extent).unwrap());
+            |sink: &str, part, extent| registry.inner.record_delivery(&lease, &begun, sink, part, extent).unwrap();
         deliver("here", 0, Extent::Lines(7));
         deliver("here", 0, Extent::Lines(9));
         deliver("here", 11, Extent::Whole);
         deliver("there", 0, Extent::Whole);
-        let here = registry.store.delivered(&begun, "here").unwrap();
+        let here = registry.inner.delivered(&begun, "here").unwrap();
         assert_eq!(here.into_iter().collect::<Vec<_>>(), [(0, Extent::Lines(9)), (11, Extent::Whole)]);
-        assert_eq!(registry.store.delivered(&begun, "there").unwrap().len(), 1);
+        assert_eq!(registry.inner.delivered(&begun, "there").unwrap().len(), 1);
     });
 }
 
@@ -379,16 +382,16 @@ fn one_of_fifty_contenders_gets_the_lease_and_no_registration_is_lost() {
             threads.into_iter().map(|thread| thread.join().unwrap()).filter(|acquired| *acquired).count()
         });
         assert_eq!((acquired, registry.pending()), (1, 51));
-        assert_eq!(registry.store.versions(&registry.key()).unwrap().len(), 51);
+        assert_eq!(registry.inner.versions(&registry.key()).unwrap().len(), 51);
     });
 }
 
 #[test]
 fn settings_are_remembered_for_later_commands() {
     in_every_registry(|registry| {
-        registry.store.remember(Setting::Exports, "s3://one").unwrap();
-        registry.store.remember(Setting::Exports, "s3://two").unwrap();
-        assert_eq!(registry.store.root().unwrap().as_deref(), Some("s3://two"));
-        assert!(!registry.store.id().is_empty());
+        registry.inner.remember(Setting::Exports, "s3://one").unwrap();
+        registry.inner.remember(Setting::Exports, "s3://two").unwrap();
+        assert_eq!(registry.inner.exports_root().unwrap().as_deref(), Some("s3://two"));
+        assert!(!registry.inner.id().is_empty());
     });
 }

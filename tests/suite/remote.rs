@@ -79,8 +79,8 @@ impl Remote {
         command
     }
 
-    /// Objects that Athena queries have left behind.
-    pub(crate) fn leftovers(&self) -> Vec<String> {
+    /// The objects that Athena queries wrote and that are still there.
+    pub(crate) fn query_files(&self) -> Vec<String> {
         self.sandbox.keys("_tidemark/")
     }
 
@@ -146,7 +146,7 @@ fn a_run_on_athena_publishes_the_same_as_the_native_engine() {
         }
     }
     assert!(versions >= 6, "{versions} versions");
-    assert_eq!(athena.leftovers(), [""; 0]);
+    assert_eq!(athena.query_files(), [""; 0]);
     let plan = athena.tidemark(&["plan", "acme/orders/20260102_V0001"]).stdout;
     assert!(plan.lines().any(|line| line.starts_with("athena     0.0 MB read in ")), "{plan}");
     add_to_summary(&format!(
@@ -204,7 +204,7 @@ fn delta_on_athena_prints_the_same_as_the_native_engine() {
         let arguments = ["delta", "orders", baseline, &new];
         assert_eq!(sorted(remote.tidemark_with_athena(&arguments)), sorted(remote.tidemark(&arguments)));
     }
-    assert_eq!(remote.leftovers(), [""; 0]);
+    assert_eq!(remote.query_files(), [""; 0]);
 }
 
 /// The exit status and the error of a command that fails.
@@ -213,61 +213,65 @@ fn failure(output: CommandOutput) -> String {
     format!("{}: {}", output.status, output.stderr)
 }
 
+/// The errors of commands that use Athena.
+struct Transcript {
+    remote: Remote,
+    text: String,
+}
+
+impl Transcript {
+    fn record(&mut self, title: &str, output: CommandOutput) {
+        let Sandbox { bucket, database, .. } = &self.remote.sandbox;
+        let failure = failure(output).replace(bucket, "BUCKET").replace(database, "DATABASE");
+        self.text += &format!("# {title}\n{failure}\n");
+    }
+
+    /// Records the error of a first import on Athena.
+    fn import(&mut self, title: &str, table: &str, export: &str) {
+        let output = self.remote.tidemark_with_athena(&["delta", table, "none", export]);
+        self.record(title, output);
+    }
+
+    /// Records the error of a first import after an edit of the Glue table.
+    fn import_with_edited_table(&mut self, title: &str, find: &str, replacement: &str) {
+        let orders = generated::athena::STATEMENTS.iter().find(|statements| statements.table == "orders").unwrap();
+        assert!(orders.glue.contains(find));
+        self.remote.sandbox.update_table(&orders.glue.replace(find, replacement));
+        self.import(title, "orders", &self.remote.uri("acme/orders/V1"));
+    }
+}
+
 #[test]
 fn athena_errors_say_what_to_do_next() {
     let _no_failures = Stack::get().without_failures();
     let remote = Remote::with(&[("acme/orders/V1", &orders(&[(1, "open")])), ("acme/web_events/V1", "")]);
-    let bucket = remote.sandbox.bucket.clone();
     let new = remote.uri("acme/orders/V1");
-    let local = remote.workspace.export("acme/orders/V1", &orders(&[(1, "open")]));
-    let mut transcript = String::new();
-    let mut record = |title: &str, output: CommandOutput| {
-        transcript += &format!(
-            "# {title}\n{}\n",
-            failure(output).replace(&bucket, "BUCKET").replace(&remote.sandbox.database, "DATABASE")
-        );
-    };
-    record(
-        "an export on this machine",
-        remote.tidemark_with_athena(&["delta", "orders", "none", local.to_str().unwrap()]),
-    );
-    record(
-        "a table that is not for Athena",
-        remote.tidemark_with_athena(&["delta", "web_events", "none", &remote.uri("acme/web_events/V1")]),
-    );
-    record("an export that is somewhere else", remote.tidemark_with_athena(&["delta", "products", "none", &new]));
-    record("no such export", remote.tidemark_with_athena(&["delta", "orders", "none", &remote.uri("acme/orders/V9")]));
-    record(
-        "no such database",
-        remote.tidemark(&["delta", "orders", "none", &new, "--engine", "athena", "--athena-database", "nowhere"]),
-    );
+    let uri = |key: &str| format!("s3://{}/{key}", remote.sandbox.bucket);
+    let (web_events, missing) = (uri("acme/web_events/V1"), uri("acme/orders/V9"));
+    let (uncompressed, bzip2) = (uri("acme/orders/V2"), uri("acme/products/V1"));
     remote.sandbox.put("acme/orders/V2/part.csv", b"");
-    record(
-        "a part that is not compressed",
-        remote.tidemark_with_athena(&["delta", "orders", "none", &remote.uri("acme/orders/V2")]),
-    );
     remote.sandbox.put("acme/products/V1/part.csv.bz2", b"");
-    record(
-        "a part that Athena would decompress",
-        remote.tidemark_with_athena(&["delta", "products", "none", &remote.uri("acme/products/V1")]),
+    let local = remote.workspace.export("acme/orders/V1", &orders(&[(1, "open")]));
+    let no_database =
+        remote.tidemark(&["delta", "orders", "none", &new, "--engine", "athena", "--athena-database", "nowhere"]);
+
+    let mut transcript = Transcript { remote, text: String::new() };
+    transcript.import("an export on this machine", "orders", local.to_str().unwrap());
+    transcript.import("a table that is not for Athena", "web_events", &web_events);
+    transcript.import("an export that is somewhere else", "products", &new);
+    transcript.import("no such export", "orders", &missing);
+    transcript.record("no such database", no_database);
+    transcript.import("a part that is not compressed", "orders", &uncompressed);
+    transcript.import("a part that Athena would decompress", "products", &bzip2);
+    transcript.import_with_edited_table(
+        "a table with another header setting",
+        "skip.header.line.count",
+        "skip.footer.line.count",
     );
-    let edit_glue_table = |find: &str, replacement: &str| {
-        let orders = generated::athena::STATEMENTS.iter().find(|statements| statements.table == "orders").unwrap();
-        assert!(orders.glue.contains(find));
-        remote.sandbox.update_table(&orders.glue.replace(find, replacement));
-    };
-    edit_glue_table("skip.header.line.count", "skip.footer.line.count");
-    record("a table with another header setting", remote.tidemark_with_athena(&["delta", "orders", "none", &new]));
-    edit_glue_table(
-        r#""Name": "amount",
-        "Type": "string""#,
-        r#""Name": "amount",
-        "Type": "double""#,
-    );
-    record("a table with another type", remote.tidemark_with_athena(&["delta", "orders", "none", &new]));
-    edit_glue_table("customer_email", "customer_mail");
-    record("a table with another column", remote.tidemark_with_athena(&["delta", "orders", "none", &new]));
-    insta::assert_snapshot!("athena_refuses", transcript);
+    let column = |ty: &str| format!("\"Name\": \"amount\",\n        \"Type\": \"{ty}\"");
+    transcript.import_with_edited_table("a table with another type", &column("string"), &column("double"));
+    transcript.import_with_edited_table("a table with another column", "customer_email", "customer_mail");
+    insta::assert_snapshot!("athena_refuses", transcript.text);
 }
 
 /// Starts a proxy in front of S3 that breaks the first `connections` connections, each after so many bytes of the

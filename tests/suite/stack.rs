@@ -60,8 +60,12 @@ impl Stack {
             services.iter().for_each(|(_, aws)| create_registry_table(aws, "registry"));
             services
         });
-        let table = |service, aws| RegistryTable { service, aws: Arc::clone(aws), name: "registry".into() };
-        TABLES.iter().map(|(service, aws)| table(service, aws)).collect()
+        let table = |(service, aws): &(&'static str, Arc<Aws>)| RegistryTable {
+            service,
+            aws: Arc::clone(aws),
+            name: "registry".into(),
+        };
+        TABLES.iter().map(table).collect()
     }
 
     /// The environment variables by which a program finds the servers.

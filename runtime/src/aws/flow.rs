@@ -1,9 +1,9 @@
 //! The state machine that runs the flow on AWS.
 
 use super::{Aws, why};
+use crate::canonical::row_bytes::hash_texts;
 use crate::error::{Error, Result};
 use crate::name::TableKey;
-use crate::operation::key_of_words;
 
 /// Starts an execution of the flow for a table. For the same reason, such as a version and its attempt, it is started once; a
 /// registry that is made anew has reasons of its own.
@@ -14,7 +14,7 @@ pub(crate) fn start_execution(
     key: &TableKey,
     reason: [&str; 2],
 ) -> Result<()> {
-    let name = key_of_words(&[registry, &key.tenant, &key.table, reason[0], reason[1]]);
+    let name = hash_texts(&[registry, &key.tenant, &key.table, reason[0], reason[1]]);
     let input = serde_json::json!({ "tenant": key.tenant, "table": key.table });
     let call = aws.sfn.start_execution().state_machine_arn(machine).name(name).input(input.to_string());
     match aws.wait(call.send()) {

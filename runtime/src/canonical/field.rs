@@ -1,22 +1,22 @@
-//! One field of a row as it stood in a part.
+//! One field of a row, as it is in a part.
 
 /// The text of a field, without its quotes.
 #[derive(Debug, Clone, Copy)]
 pub struct Field<'a> {
-    /// The text, and whatever stands behind it in memory: so that a short text can be read as one block.
+    /// The text and whatever follows it in memory, so that a short text can be read as one block.
     bytes: &'a [u8],
     length: usize,
-    /// Whether it was quoted.
+    /// Whether the field is quoted.
     pub quoted: bool,
 }
 
 impl<'a> Field<'a> {
-    /// A field of this text.
+    /// A field with this text.
     pub fn new(text: &'a [u8], quoted: bool) -> Self {
         Self { bytes: text, length: text.len(), quoted }
     }
 
-    /// The field between two places of a record.
+    /// The field from `from` to `to` in a record.
     #[inline(always)]
     pub(crate) fn within(bytes: &'a [u8], from: u32, to: u32, quoted: bool) -> Self {
         Self { bytes: &bytes[from as usize..], length: (to - from) as usize, quoted }
@@ -28,7 +28,7 @@ impl<'a> Field<'a> {
         &self.bytes[..self.length]
     }
 
-    /// Its length in bytes.
+    /// The length of the text in bytes.
     #[inline]
     pub fn len(&self) -> usize {
         self.length
@@ -40,8 +40,8 @@ impl<'a> Field<'a> {
         self.length == 0
     }
 
-    /// A block that begins with the text and goes on with anything; `None` where memory ends before the block does, or
-    /// the text goes on behind it.
+    /// A block that begins with the text and continues with anything; `None` if memory ends before the block does, or
+    /// the text is longer than the block.
     #[inline]
     pub(crate) fn block<const SIZE: usize>(&self) -> Option<&'a [u8; SIZE]> {
         if self.length > SIZE { None } else { self.bytes.first_chunk() }

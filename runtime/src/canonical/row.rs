@@ -1,8 +1,8 @@
 //! Rows as canonical bytes, and the hashes over them.
 //!
-//! A column enters as `-` when it is NULL, otherwise as the byte length of its canonical text, `:`, the text; a
-//! baseline's value that today's type cannot read as `!`, the length of its raw text, `:`, the raw text. A row's **image** is its key columns in the order of `primary_key`, then every other column in the order of `columns`. The
-//! **row hash** is over the image without the columns that are not compared.
+//! A row's **image** is the [segments](crate::canonical::row_bytes) of its key columns in the order of `primary_key`,
+//! followed by those of all other columns in the order of `columns`. The **row hash** covers the image without the
+//! columns that are not compared.
 
 mod inspect;
 mod typed;
@@ -16,26 +16,26 @@ use crate::canonical::value::{Reader, Value};
 use crate::epoch::{ColumnSource, Epoch, SourceFormat};
 use crate::reject::Reason;
 use crate::table::{Column, Table};
+pub use inspect::InspectedColumn;
 
 /// How many characters of a key's value are shown.
 const SHOWN: usize = 200;
-pub use inspect::InspectedColumn;
 
-/// How the rows of an export become images: a table's columns in the order in which they stand there, and where the
-/// export has them.
+/// How the rows of an export become images: the table's columns in the order of an image, and where each is found in
+/// the export.
 #[derive(Debug)]
 pub struct Layout {
     /// The table.
     pub table: &'static Table,
     /// How the export is written.
-    pub written: SourceFormat,
+    pub format: SourceFormat,
     /// The names of the export's columns; without a header also the order of its fields.
     pub names: Vec<String>,
     /// The columns in the order of an image.
     slots: Vec<Slot>,
     keys: usize,
     all_compared: bool,
-    /// Whether a value outside the key that cannot be read is a value still: in a baseline from before today's types.
+    /// Whether an unreadable value outside the key is kept as it is, in a baseline that is older than today's types.
     is_lenient: bool,
 }
 
@@ -44,16 +44,16 @@ pub struct Layout {
 struct Slot {
     reader: Reader,
     origin: Origin,
-    /// Whether it counts when rows are compared.
+    /// Whether rows that differ in it only count as different.
     is_compared: bool,
 }
 
 /// Where the values of a column come from.
 #[derive(Debug)]
 enum Origin {
-    /// The export's column at this place.
+    /// The export's column with this index.
     Column(usize),
-    /// The export is older than the column; these bytes stand for it.
+    /// The export is older than the column; this is the segment of its default.
     Fill(Vec<u8>),
 }
 
@@ -67,27 +67,27 @@ pub struct Row {
 }
 
 impl Layout {
-    /// The layout of exports that are written as today's schema says.
+    /// The layout of exports that are written under today's schema.
     pub fn new(table: &'static Table) -> Self {
-        Self::of(table, &Epoch::of(table), false)
+        Self::build(table, &Epoch::from_table(table), false)
     }
 
-    /// The layout of an export from an earlier epoch, read with today's types. Whether that makes sense is what
-    /// [`Epoch::drift`] says first.
-    pub fn of_epoch(table: &'static Table, epoch: &Epoch) -> Self {
-        Self::of(table, epoch, epoch.schema != table.schema)
+    /// The layout of an export from an earlier epoch, read with today's types. [`Epoch::drift`] checks whether that is
+    /// possible.
+    pub(crate) fn for_epoch(table: &'static Table, epoch: &Epoch) -> Self {
+        Self::build(table, epoch, epoch.schema != table.schema)
     }
 
-    fn of(table: &'static Table, epoch: &Epoch, is_lenient: bool) -> Self {
+    fn build(table: &'static Table, epoch: &Epoch, is_lenient: bool) -> Self {
         let key = table.primary_key.iter().filter_map(|name| table.column(name));
         let rest = table.columns.iter().filter(|column| !table.is_key(column));
         let columns: Vec<&'static Column> = key.chain(rest).collect();
-        let reader = |column: &&'static Column, written: &SourceFormat| {
-            Reader::new(column, written, table.is_key(column), table.athena)
+        let reader = |column: &&'static Column, format: &SourceFormat| {
+            Reader::new(column, format, table.is_key(column), table.athena)
         };
-        let today = SourceFormat::of(&table.source);
-        let origin = |column: &&'static Column| match epoch.place(column) {
-            ColumnSource::Column(place) => Origin::Column(place),
+        let today = SourceFormat::from_source(&table.source);
+        let origin = |column: &&'static Column| match epoch.locate(column) {
+            ColumnSource::Column(index) => Origin::Column(index),
             ColumnSource::Added => Origin::Fill(fill(&reader(column, &today), column)),
         };
         let slot = |column: &&'static Column| Slot {
@@ -98,7 +98,7 @@ impl Layout {
         let slots: Vec<Slot> = columns.iter().map(slot).collect();
         Self {
             table,
-            written: epoch.source.clone(),
+            format: epoch.source.clone(),
             names: epoch.columns.iter().map(|column| column.name.clone()).collect(),
             keys: table.primary_key.len(),
             all_compared: slots.iter().all(|slot| slot.is_compared),
@@ -107,37 +107,36 @@ impl Layout {
         }
     }
 
-    /// The columns of the key, in its order.
-    pub fn key_columns(&self) -> impl Iterator<Item = &'static Column> + '_ {
+    /// The key columns, in the key's order.
+    pub(crate) fn key_columns(&self) -> impl Iterator<Item = &'static Column> + '_ {
         self.slots[..self.keys].iter().map(Slot::column)
     }
 
     /// The columns outside the key, in the order of the schema.
-    pub fn value_columns(&self) -> impl Iterator<Item = &'static Column> + '_ {
+    pub(crate) fn value_columns(&self) -> impl Iterator<Item = &'static Column> + '_ {
         self.slots[self.keys..].iter().map(Slot::column)
     }
 
-    /// Whether every column counts when rows are compared, so that equal row hashes are equal rows.
-    pub fn compares_all(&self) -> bool {
+    /// Returns whether all columns are compared, so that rows with equal row hashes are equal.
+    pub(crate) fn compares_all(&self) -> bool {
         self.all_compared
     }
 
-    /// Reads the key alone of a row into `row`, for who looks for a few keys among many. Whether it can be read is what
-    /// is returned.
-    pub fn read_key<'f>(&self, field: impl Fn(usize) -> Field<'f>, row: &mut Row) -> bool {
+    /// Reads only the key of a row into `row`, to find a few keys among many. Returns whether the key is readable.
+    pub(crate) fn read_key<'f>(&self, field: impl Fn(usize) -> Field<'f>, row: &mut Row) -> bool {
         row.image.clear();
-        let is_good = self.slots[..self.keys].iter().all(|slot| slot.read(&field, row, |_, _| false));
+        let is_readable = self.slots[..self.keys].iter().all(|slot| slot.read(&field, row, |_, _| false));
         row.key_length = row.image.len();
-        is_good
+        is_readable
     }
 
-    /// For each column outside the key, whether the export is older than it.
-    pub fn added(&self) -> Vec<bool> {
+    /// For each column outside the key: whether the export is older than the column.
+    pub(crate) fn added(&self) -> Vec<bool> {
         self.slots[self.keys..].iter().map(|slot| matches!(slot.origin, Origin::Fill(_))).collect()
     }
 
-    /// Reads a row into `row`. `field` gives the field of the export's column at a place; each field that is no value
-    /// goes to `refuse`. Whether the row can be used is what is returned.
+    /// Reads a row into `row`. `field` returns the field of the export's column at an index; `refuse` is called with
+    /// each field that is not a value. Returns whether the row is usable.
     pub fn read<'f>(
         &self,
         field: impl Fn(usize) -> Field<'f>,
@@ -146,20 +145,20 @@ impl Layout {
     ) -> bool {
         row.image.clear();
         row.compared.clear();
-        let mut is_good = true;
+        let mut is_usable = true;
         let (key, rest) = self.slots.split_at(self.keys);
         for slot in key {
-            is_good &= slot.read(&field, row, |field, reason| {
+            is_usable &= slot.read(&field, row, |field, reason| {
                 refuse(slot.column(), field, reason);
                 false
             });
         }
         row.key_length = row.image.len();
-        // Where the compared bytes begin that are not copied yet.
+        // The start of the compared bytes that are not copied yet.
         let mut run = 0;
         for slot in rest {
             let start = row.image.len();
-            is_good &= slot.read(&field, row, |field, reason| {
+            is_usable &= slot.read(&field, row, |field, reason| {
                 if !self.is_lenient {
                     refuse(slot.column(), field, reason);
                 }
@@ -173,21 +172,21 @@ impl Layout {
         if !self.all_compared {
             row.compared.extend_from_slice(&row.image[run..]);
         }
-        is_good
+        is_usable
     }
 
-    /// The XXH64 (seed 0) of the row's compared bytes, signed: what `hash` says in an operation.
+    /// The row hash, as operations carry it: the XXH64 (seed 0) of the row's compared bytes, as a signed integer.
     pub fn hash(&self, row: &Row) -> i64 {
         xxh64(self.compared(row), 0).cast_signed()
     }
 
     /// The row's bytes without the columns that are not compared.
-    pub fn compared<'r>(&self, row: &'r Row) -> &'r [u8] {
+    pub(crate) fn compared<'r>(&self, row: &'r Row) -> &'r [u8] {
         if self.all_compared { &row.image } else { &row.compared }
     }
 
     /// The row hash of an image.
-    pub fn hash_of_image(&self, image: &[u8]) -> i64 {
+    pub(crate) fn hash_of_image(&self, image: &[u8]) -> i64 {
         if self.all_compared {
             return xxh64(image, 0).cast_signed();
         }
@@ -196,8 +195,8 @@ impl Layout {
         xxh64(&kept, 0).cast_signed()
     }
 
-    /// A key's bytes as a person reads them, `(eu-west, 17)`; masked where its column is `pii`.
-    pub fn shown_key(&self, key: &[u8]) -> String {
+    /// A key's bytes for people, `(eu-west, 17)`; masked where the column is `pii`.
+    pub(crate) fn shown_key(&self, key: &[u8]) -> String {
         let show = |(column, segment): (&Column, Segment<'_>)| match segment.text {
             _ if column.pii => "***".to_owned(),
             text => {
@@ -216,8 +215,8 @@ impl Slot {
         self.reader.column()
     }
 
-    /// Appends the column's bytes to the row's image. `refused` hears of a field that is no value, and says whether its
-    /// text is to stand there as it is. Whether the column can be used is what is returned.
+    /// Appends the column's segment to the row's image. Calls `refused` with a field that is not a value, which returns
+    /// whether to keep the raw text. Returns whether the column is usable.
     #[inline(always)]
     fn read<'f>(
         &self,
@@ -225,8 +224,8 @@ impl Slot {
         row: &mut Row,
         refused: impl FnOnce(Field<'f>, Reason) -> bool,
     ) -> bool {
-        let Origin::Column(place) = self.origin else { return self.fill(row) };
-        let field = field(place);
+        let Origin::Column(index) = self.origin else { return self.fill(row) };
+        let field = field(index);
         if self.reader.write_plain(field, &mut row.image) {
             return true;
         }
@@ -264,12 +263,12 @@ impl Slot {
 
 impl Row {
     /// The key columns' bytes.
-    pub fn key(&self) -> &[u8] {
+    pub(crate) fn key(&self) -> &[u8] {
         &self.image[..self.key_length]
     }
 
     /// The other columns' bytes.
-    pub fn values(&self) -> &[u8] {
+    pub(crate) fn values(&self) -> &[u8] {
         &self.image[self.key_length..]
     }
 
@@ -278,23 +277,23 @@ impl Row {
         &self.image
     }
 
-    /// XXH3-128 of the key's bytes. 128 bits, because at 64 a large table would now and then match two keys.
+    /// XXH3-128 of the key's bytes. With 64 bits, two keys of a large table could have the same hash.
     pub fn key_hash(&self) -> u128 {
         xxh3_128(self.key())
     }
 
-    /// XXH64 of the whole image, to tell rows apart that differ only in columns which are not compared.
-    pub fn image_hash(&self) -> u64 {
+    /// XXH64 of the whole image, which differs between rows that differ only in columns that are not compared.
+    pub(crate) fn image_hash(&self) -> u64 {
         xxh64(&self.image, 0)
     }
 }
 
-/// The bytes that stand for a column in the rows from before it was added: its default, or NULL.
+/// The segment of a column in rows that are older than the column: its default, or NULL.
 fn fill(reader: &Reader, column: &Column) -> Vec<u8> {
     let (mut text, mut bytes) = (Vec::new(), Vec::new());
     match column.default.map(|default| reader.read(default.as_bytes(), false, &mut text)) {
         Some(Ok(Value::Text)) => write_text(&text, &mut bytes),
-        Some(Err(_)) => unreachable!("the generator has read the default of `{}`", column.name),
+        Some(Err(_)) => unreachable!("the generator checked the default of `{}`", column.name),
         Some(Ok(Value::Null)) | None => bytes.push(b'-'),
     }
     bytes

@@ -1,30 +1,32 @@
-//! The bytes of a row: each column as `-`, or `length:text`.
+//! The bytes of a row: a segment for each column.
 //!
-//! A column is `-` when it is NULL, otherwise the byte length of its canonical text, `:`, the text. A baseline value that
-//! today's type cannot read is `!`, the length of its raw text, `:`, the raw text.
+//! A segment is `-` for NULL, otherwise the length of the canonical text in bytes, `:`, and the text. A baseline's
+//! value that today's type cannot read is `!`, the length of its raw text, `:`, and the raw text.
 
-/// What stands in front of a baseline's value that today's type cannot read.
+use xxhash_rust::xxh3::xxh3_128;
+
+/// Marks a baseline's value that today's type cannot read.
 pub(super) const UNREADABLE: u8 = b'!';
 
-/// One column of an image.
+/// One column in row bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Segment<'a> {
-    /// The canonical text, or the raw text of a value that cannot be read; `None` is NULL.
+    /// The canonical text, or the raw text of an unreadable value; `None` is NULL.
     pub text: Option<&'a [u8]>,
-    /// The bytes that stand for it in the image.
+    /// The whole segment.
     pub bytes: &'a [u8],
 }
 
 impl Segment<'_> {
-    /// Whether it is a value of the column's type, or NULL.
+    /// Returns whether it is a value of the column's type, or NULL.
     pub fn is_readable(&self) -> bool {
         self.bytes.first() != Some(&UNREADABLE)
     }
 }
 
-/// The columns of an image, in its order.
-pub fn segments(image: &[u8]) -> impl Iterator<Item = Segment<'_>> {
-    let mut rest = image;
+/// The columns of row bytes, in their order.
+pub fn segments(row_bytes: &[u8]) -> impl Iterator<Item = Segment<'_>> {
+    let mut rest = row_bytes;
     std::iter::from_fn(move || {
         let (first, _) = rest.split_first()?;
         let (length, text) = if *first == b'-' {
@@ -55,20 +57,27 @@ pub(crate) fn write_text(text: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(text);
 }
 
-/// The same for the text of up to 16 bytes that this block begins with: the whole block is copied, and what is too much is
-/// cut off again, since a call to copy a few bytes costs more than the bytes.
+/// Appends `length:text` for the text of up to 16 bytes that this block begins with. Copies the whole block and
+/// truncates it, because a call that copies a few bytes costs more than copying the block.
 #[inline]
 pub(crate) fn write_block(block: &[u8; 16], length: usize, out: &mut Vec<u8>) {
     let mut bytes = [0; 19];
     bytes[3..].copy_from_slice(block);
     bytes[2] = b':';
-    // Of the first ten lengths there is one digit.
+    // Lengths below ten have one digit.
     let from = usize::from(length < 10);
     bytes[0] = b'1';
     bytes[1] = b'0' + (if length < 10 { length } else { length - 10 }) as u8;
     let end = out.len() + 3 - from + length;
     out.extend_from_slice(&bytes[from..]);
     out.truncate(end);
+}
+
+/// XXH3-128 of several texts as `length:text`, 32 hex digits.
+pub(crate) fn hash_texts(texts: &[&str]) -> String {
+    let mut bytes = Vec::new();
+    texts.iter().for_each(|text| write_text(text.as_bytes(), &mut bytes));
+    format!("{:032x}", xxh3_128(&bytes))
 }
 
 fn write_number(number: usize, out: &mut Vec<u8>) {

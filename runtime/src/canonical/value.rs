@@ -1,18 +1,21 @@
-//! Canonical values: one text per value, so that two rows are equal when their values are.
+//! Canonical values: one text for each value, so that values are equal when their texts are.
 //!
-//! Every type has one ASCII grammar, tested before anything is converted:
+//! Every type has one ASCII grammar, which is checked before anything is converted:
 //!
 //! | type | grammar | canonical text |
 //! |---|---|---|
 //! | integers | `[+-]?[0-9]+`, in range | no leading zeros, no `+`, no `-0` |
-//! | `decimal(p,s)` | `[+-]?([0-9]+(\.[0-9]*)?\|\.[0-9]+)`, significant digits within p and s | exactly `s` fraction digits |
-//! | `float`, `double` | as decimal, then `([eE][+-]?[0-9]+)?`; or `[+-]?(nan\|inf\|infinity)` in any case | 16 hex digits of the IEEE bits as a double, one NaN, no negative zero |
+//! | `decimal(p,s)` | `DECIMAL`, at most p - s digits before the point, s after it | exactly `s` fraction digits |
+//! | `float`, `double` | `DECIMAL([eE][+-]?[0-9]+)?`, or `NAMED` in any case | 16 hex digits of the bits as a double |
 //! | `boolean` | `true\|false\|t\|f\|1\|0` in any case, or the column's own words, exactly | `true`, `false` |
 //! | `date` | `YYYY-MM-DD`, years 0001 to 9999, or the column's format | `YYYY-MM-DD` |
 //! | `timestamp` | `YYYY-MM-DD[T ]HH:MM:SS(\.[0-9]{1,6})?`, or the format | `YYYY-MM-DDTHH:MM:SS.ffffff` |
 //! | `timestamptz` | the same, then `Z`, `±HH`, `±HHMM` or `±HH:MM`, up to 14 hours | the same in UTC, with `Z` |
 //! | `char(n)`, `varchar(n)`, `string` | UTF-8; at most n code points | itself |
 //! | `binary` | base64 (padded, strict) or hex | lower-case hex |
+//!
+//! `DECIMAL` is `[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)`, and leading and trailing zeros do not count as digits. `NAMED` is
+//! `[+-]?(nan|inf|infinity)`. Of a float, there is one NaN and no negative zero.
 
 mod number;
 mod plain;
@@ -39,13 +42,13 @@ pub struct Reader {
     quoted_nulls: bool,
     refuse_replacement: bool,
     layout: TimeLayout,
-    /// How a text that is not empty may be told to be canonical, if only the empty text can be NULL.
+    /// The texts that are canonical as they are. Only used if no text but the empty one can be NULL.
     plain: Plain,
-    /// Whether the empty text is NULL here: unquoted, and, if so declared, quoted.
+    /// Whether the empty text is NULL; `quoted_nulls` decides about a quoted one.
     empty_is_null: bool,
 }
 
-/// What a field's text turned out to be.
+/// The value of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Value {
     /// NULL; nothing was written.
@@ -55,10 +58,10 @@ pub enum Value {
 }
 
 impl Reader {
-    /// A reader for a column of exports that are written as `source` says. `athena` refuses U+FFFD, which is
-    /// all that Athena's reader leaves of a byte that is not UTF-8.
+    /// A reader for a column of exports in this format. `athena` refuses U+FFFD, because Athena replaces each byte that
+    /// is not UTF-8 by it.
     pub fn new(column: &'static Column, source: &SourceFormat, is_key: bool, athena: bool) -> Self {
-        let layout = TimeLayout::of(column);
+        let layout = TimeLayout::from_column(column);
         let only_empty_is_null = source.nulls.iter().all(String::is_empty);
         Self {
             column,
@@ -66,20 +69,21 @@ impl Reader {
             nulls: source.nulls.iter().map(|null| null.as_bytes().into()).collect(),
             quoted_nulls: source.quoted_nulls,
             refuse_replacement: athena,
-            plain: if only_empty_is_null { Plain::of(column) } else { Plain::Never },
+            plain: if only_empty_is_null { Plain::from_column(column) } else { Plain::Never },
             empty_is_null: column.nullable && !is_key && source.nulls.iter().any(String::is_empty),
             layout,
         }
     }
 
-    /// The column that is read.
+    /// The column it reads.
     pub fn column(&self) -> &'static Column {
         self.column
     }
 
-    /// Appends the row bytes of a field, if a look can tell them. False says nothing, and then nothing was written.
+    /// Appends the segment of a field if its text is recognised as canonical at a glance. Otherwise returns false,
+    /// having written nothing; that says nothing about the field.
     #[inline(always)]
-    pub fn write_plain(&self, field: Field<'_>, out: &mut Vec<u8>) -> bool {
+    pub(crate) fn write_plain(&self, field: Field<'_>, out: &mut Vec<u8>) -> bool {
         if field.is_empty() {
             let is_null = self.empty_is_null && (self.quoted_nulls || !field.quoted);
             if is_null {
@@ -90,7 +94,7 @@ impl Reader {
         self.plain.write(field, out)
     }
 
-    /// Appends the canonical text of a field to `out`, or says why it is no value of the column.
+    /// Appends the canonical text of a field to `out`. Fails with the reason if it is not a value of the column.
     pub fn read(&self, field: &[u8], quoted: bool, out: &mut Vec<u8>) -> Result<Value, Reason> {
         let text = if self.column.trim { trim(field) } else { field };
         if self.is_null(text, quoted) {
@@ -108,7 +112,8 @@ impl Reader {
         (self.quoted_nulls || !quoted) && self.nulls.iter().any(|null| **null == *text)
     }
 
-    /// A NULL where none may stand is invalid, except that the empty text of a string outside the key is a string.
+    /// NULL in a column that is not nullable is invalid, except that the empty text of a string outside the key is a
+    /// string.
     fn null(&self, text: &[u8]) -> Result<Value, Reason> {
         if self.is_key {
             return Err(Reason::NullKey);
@@ -161,7 +166,7 @@ impl Reader {
         if !self.is_clean(text) {
             return Err(());
         }
-        // Fewer bytes than code points cannot be, so most texts are never counted.
+        // A text has at least as many bytes as code points, so most texts need not be counted.
         let too_long = length.is_some_and(|n| text.len() > n as usize && code_points(text) > n as usize);
         if too_long {
             return Err(());
@@ -176,7 +181,7 @@ impl Reader {
     }
 }
 
-/// The canonical text of a decimal; `None` when the text is none.
+/// The canonical text of a decimal; `None` if the text is not one.
 pub(crate) fn decimal_text(text: &str, precision: u8, scale: u8) -> Option<String> {
     let mut out = Vec::new();
     number::decimal(text.as_bytes(), precision, scale, &mut out).ok()?;
@@ -217,7 +222,7 @@ pub(crate) fn hex_digits(byte: u8) -> [u8; 2] {
     [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]
 }
 
-/// The bytes behind canonical hex; `None` when it is not hex.
+/// The bytes that canonical hex stands for; `None` if it is not hex.
 pub(crate) fn from_hex(text: &[u8]) -> Option<Vec<u8>> {
     let digit = |byte: u8| char::from(byte).to_digit(16);
     text.chunks(2)

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use super::{ChangeSets, Draft, fence_of, part_name};
+use super::{ChangeSets, Draft, fence_in, part_name};
 use crate::breakpoint::Breakpoint;
 use crate::error::{IoContext as _, Result};
 use crate::fs::{finish_gzip, folder_names, recreate, sync_folder};
@@ -21,7 +21,7 @@ pub struct Local {
 }
 
 impl Local {
-    /// Change sets below `root`, which is made when there is something to put into it.
+    /// Change sets below `root`, which is created with the first of them.
     pub fn new(root: &Path) -> Self {
         Self { root: root.to_path_buf() }
     }
@@ -33,26 +33,26 @@ impl Local {
 
 impl ChangeSets for Local {
     fn root(&self) -> Result<String> {
-        let root = std::path::absolute(&self.root).at("cannot find", &self.root)?;
+        let root = std::path::absolute(&self.root).at("cannot resolve", &self.root)?;
         Ok(root.display().to_string())
     }
 
     fn draft(&self, version: &Version, fence: u64, begun: Option<&str>) -> Result<Arc<dyn Draft>> {
         let home = self.home(version);
-        let aside = home.join(begun.map_or_else(|| format!("aside-{fence}"), str::to_owned));
+        let folder = home.join(begun.map_or_else(|| format!("aside-{fence}"), str::to_owned));
         if begun.is_none() {
-            recreate(&aside)?;
+            recreate(&folder)?;
         }
-        Ok(Arc::new(Folder { home, aside, fence }))
+        Ok(Arc::new(Folder { home, folder, fence }))
     }
 
-    fn is_whole(&self, version: &Version) -> Result<bool> {
+    fn is_complete(&self, version: &Version) -> Result<bool> {
         let folder = self.path(version, None);
         let parts = version.plan.as_ref().map_or(0, |plan| plan.parts);
         Ok(folder.is_dir() && (0..parts).all(|part| folder.join(part_name(part)).is_file()))
     }
 
-    fn is_there(&self, version: &Version) -> Result<bool> {
+    fn exists(&self, version: &Version) -> Result<bool> {
         Ok(self.path(version, None).is_dir())
     }
 
@@ -69,33 +69,33 @@ impl ChangeSets for Local {
         }
     }
 
-    fn remove_leftovers(&self, version: &Version, fence: u64) {
+    fn remove_obsolete(&self, version: &Version, fence: u64) {
         let home = self.home(version);
         for name in folder_names(&home).unwrap_or_default() {
-            let is_older = fence_of(&name).is_some_and(|of| of <= fence);
+            let is_older = fence_in(&name).is_some_and(|other| other <= fence);
             if is_older && version.changes.as_ref() != Some(&name) {
                 let removed = fs::remove_dir_all(home.join(&name));
-                tracing::debug!(%version, folder = name, ?removed, "Removed what was planned before.");
+                tracing::debug!(%version, folder = name, ?removed, "Removed an obsolete change set.");
             }
         }
     }
 }
 
-/// A change set that is being written into a folder, which gets its name once everything in it is durable.
+/// A draft in a folder, which is renamed once everything in it is durable.
 #[derive(Debug)]
 struct Folder {
     home: PathBuf,
-    aside: PathBuf,
+    folder: PathBuf,
     fence: u64,
 }
 
 impl Draft for Folder {
     fn name(&self) -> String {
-        self.aside.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+        self.folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
     }
 
     fn write(&self, part: u32, blocks: &mut dyn Iterator<Item = Vec<u8>>) -> Result<()> {
-        let path = self.aside.join(part_name(part));
+        let path = self.folder.join(part_name(part));
         let file = File::create(&path).at("cannot create", &path)?;
         let mut out = GzEncoder::new(BufWriter::new(file), Compression::fast());
         for block in blocks {
@@ -105,24 +105,23 @@ impl Draft for Folder {
     }
 
     fn clear(&self) -> Result<()> {
-        recreate(&self.aside)
+        recreate(&self.folder)
     }
 
     fn finish(&self, hash: &str) -> Result<String> {
-        sync_folder(&self.aside)?;
+        sync_folder(&self.folder)?;
         let name = format!("{hash}-{}", self.fence);
-        let named = self.home.join(&name);
-        if named.exists() {
-            fs::remove_dir_all(&named).at("cannot remove", &named)?;
+        let target = self.home.join(&name);
+        if target.exists() {
+            fs::remove_dir_all(&target).at("cannot remove", &target)?;
         }
-        fs::rename(&self.aside, &named).at("cannot rename into", &named)?;
+        fs::rename(&self.folder, &target).at("cannot rename into", &target)?;
         sync_folder(&self.home)?;
         Breakpoint::ChangesDurable.reached();
         Ok(name)
     }
 
-    fn abandon(&self) {
-        // The error that is on its way says more than one about the leftover would.
-        let _ = fs::remove_dir_all(&self.aside);
+    fn discard(&self) {
+        let _ = fs::remove_dir_all(&self.folder);
     }
 }

@@ -1,4 +1,4 @@
-//! Takes operations as lines, and deals them out to the parts of a change set.
+//! Distributes the operations of a delta, as lines, over the parts of a change set.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -9,48 +9,47 @@ use super::Draft;
 use crate::breakpoint::{Breakpoint, env_override};
 use crate::error::Result;
 
-/// How many bytes of operations one part holds, inflated: small enough to publish and retry on its own.
+/// The size of a part in bytes, uncompressed: small enough to be published and retried on its own.
 const PART_BYTES: u64 = 64 << 20;
 
-/// How many bytes of operations are compressed at once.
+/// The size of the blocks that are compressed at once, in bytes.
 const BLOCK: usize = 256 << 10;
 
-/// How many blocks may wait for their compression.
+/// How many blocks may wait to be compressed.
 const BLOCKS: usize = 4;
 
-/// Takes the operations of a delta as lines.
+/// Receives the operations of a delta as lines.
 pub trait LineSink {
-    /// Takes operations, each with its line feed.
+    /// Receives operations, each with its line feed.
     fn write(&mut self, lines: &[u8]) -> Result<()>;
 
-    /// Forgets every line so far: they come again, in another order.
+    /// Discards every line so far: they come again, in another order.
     fn restart(&mut self) -> Result<()>;
 }
 
-/// Writes the parts of a change set. Each part is compressed by a thread of its own, so that whoever finds the operations
-/// does not wait for that.
+/// Writes the parts of a change set. Each part is compressed by its own thread, so that the engine need not wait.
 #[derive(Debug)]
-pub struct Writer {
+pub struct PartWriter {
     draft: Arc<dyn Draft>,
-    /// How much a part holds.
-    most: u64,
+    /// The size of a part in bytes.
+    part_bytes: u64,
     block: Vec<u8>,
-    /// How much of the part that is being written is on its way.
+    /// How many bytes of the current part have been sent to its thread.
     written: u64,
     parts: u32,
     part: Option<SyncSender<Vec<u8>>>,
     threads: VecDeque<JoinHandle<Result<()>>>,
 }
 
-impl Writer {
-    /// A writer of a change set that has so many parts already.
+impl PartWriter {
+    /// Writes into a draft that already has this many parts.
     pub fn new(draft: Arc<dyn Draft>, parts: u32) -> Self {
         let (block, threads) = (Vec::with_capacity(BLOCK), VecDeque::new());
-        let most = env_override("TIDEMARK_PART_BYTES", PART_BYTES);
-        Self { draft, most, block, written: 0, parts, part: None, threads }
+        let part_bytes = env_override("TIDEMARK_PART_BYTES", PART_BYTES);
+        Self { draft, part_bytes, block, written: 0, parts, part: None, threads }
     }
 
-    /// Waits until every part is durable, and says how many there are.
+    /// Waits until every part is durable, and returns the number of parts.
     pub fn finish(mut self) -> Result<u32> {
         self.close()?;
         self.wait(0)?;
@@ -73,7 +72,7 @@ impl Writer {
         };
         let block = std::mem::replace(&mut self.block, Vec::with_capacity(BLOCK));
         self.written += block.len() as u64;
-        // A thread that is gone says why when it is waited for.
+        // Joining a thread that has ended returns its error.
         if part.send(block).is_err() { self.wait(0) } else { Ok(()) }
     }
 
@@ -84,9 +83,9 @@ impl Writer {
         self.wait(1)
     }
 
-    /// Waits until no more than so many threads are at work.
-    fn wait(&mut self, most: usize) -> Result<()> {
-        while self.threads.len() > most {
+    /// Waits until at most `max_threads` threads are at work.
+    fn wait(&mut self, max_threads: usize) -> Result<()> {
+        while self.threads.len() > max_threads {
             let Some(thread) = self.threads.pop_front() else { return Ok(()) };
             thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
         }
@@ -94,23 +93,23 @@ impl Writer {
     }
 }
 
-impl LineSink for Writer {
+impl LineSink for PartWriter {
     fn write(&mut self, lines: &[u8]) -> Result<()> {
         Breakpoint::Planning.reached();
-        if lines.len() as u64 > self.most
-            && let Some(end) = lines[..self.most as usize].iter().rposition(|byte| *byte == b'\n')
+        if lines.len() as u64 > self.part_bytes
+            && let Some(end) = lines[..self.part_bytes as usize].iter().rposition(|byte| *byte == b'\n')
             && end + 1 < lines.len()
         {
-            // More than a part holds, in one piece.
+            // The lines are larger than a part: split them.
             self.write(&lines[..=end])?;
             return self.write(&lines[end + 1..]);
         }
         self.block.extend_from_slice(lines);
-        if self.block.len() < BLOCK.min(self.most as usize) {
+        if self.block.len() < BLOCK.min(self.part_bytes as usize) {
             return Ok(());
         }
         self.send()?;
-        if self.written >= self.most { self.close() } else { Ok(()) }
+        if self.written >= self.part_bytes { self.close() } else { Ok(()) }
     }
 
     fn restart(&mut self) -> Result<()> {
@@ -137,12 +136,12 @@ impl LineSink for Vec<u8> {
     }
 }
 
-impl Drop for Writer {
-    /// No thread writes any more once the writer is gone.
+impl Drop for PartWriter {
+    /// Ends the threads, so that none of them writes once the writer is gone.
     fn drop(&mut self) {
         self.part = None;
         for thread in self.threads.drain(..) {
-            // What went wrong before says more.
+            // An earlier error matters more than one from here.
             let _ = thread.join();
         }
     }

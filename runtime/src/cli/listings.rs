@@ -10,7 +10,7 @@ use crate::cli::resolve::{self, StateArgs};
 use crate::error::{Error, Fault, Result};
 use crate::name::TableKey;
 use crate::plan::Counts;
-use crate::store::{Status, Store, Version};
+use crate::store::{Registry, Status, Version};
 use crate::table::{Column, Completeness, Compression, Table};
 
 #[derive(Debug, Args)]
@@ -111,7 +111,7 @@ pub(super) fn status(args: &StatusArgs) -> Result<Option<Fault>> {
         let problem = format!("none of the {} that are known", output::plural(known, "table"));
         return Err(Error::refused("", problem).help("without --tenant and --table all are shown"));
     }
-    let tables: Vec<TableStatus> = keys.into_iter().map(|key| table_status(&*registry, key)).collect::<Result<_>>()?;
+    let tables: Vec<TableStatus> = keys.into_iter().map(|key| table_status(&registry, key)).collect::<Result<_>>()?;
     if args.format.format == Format::Json {
         output::print_json(&tables)?;
         return Ok(None);
@@ -145,7 +145,7 @@ fn notes(table: &TableStatus) -> String {
     locked.into_iter().chain(resync).collect::<Vec<_>>().join("; ")
 }
 
-fn table_status(registry: &dyn Store, key: TableKey) -> Result<TableStatus> {
+fn table_status(registry: &Registry, key: TableKey) -> Result<TableStatus> {
     let versions = registry.versions(&key)?;
     let baseline = versions.iter().rev().find(|version| version.status == Status::Succeeded);
     let is_open = |version: &&Version| !matches!(version.status, Status::Succeeded | Status::Superseded);
@@ -167,7 +167,7 @@ fn table_status(registry: &dyn Store, key: TableKey) -> Result<TableStatus> {
 
 pub(super) fn history(args: &HistoryArgs, tables: &[&'static Table]) -> Result<Option<Fault>> {
     let key = table_key(tables, &args.key)?;
-    let versions = known_versions(&*args.state.registry()?, &key)?;
+    let versions = known_versions(&args.state.registry()?, &key)?;
     if args.format.format == Format::Json {
         output::print_json(&versions)?;
         return Ok(None);
@@ -199,13 +199,13 @@ pub(super) fn history(args: &HistoryArgs, tables: &[&'static Table]) -> Result<O
 
 pub(super) fn retry(args: &RetryArgs, tables: &'static [&'static Table]) -> Result<Option<Fault>> {
     let registry = args.state.registry()?;
-    let (_, version) = known_version(&*registry, tables, &args.version)?;
+    let (_, version) = known_version(&registry, tables, &args.version)?;
     if version.status != Status::Failed || !registry.retry(&version)? {
         let problem = format!("it is {}; only a FAILED version can be tried again", version.status);
         return Err(Error::refused(version.to_string(), problem));
     }
-    let is_on_its_way = resolve::start_execution(&*registry, &version.key)?;
-    let root = crate::name::shown(&registry.root()?.unwrap_or_else(|| "DIR".into()));
+    let is_on_its_way = resolve::start_execution(&registry, &version.key)?;
+    let root = crate::name::shown(&registry.exports_root()?.unwrap_or_else(|| "DIR".into()));
     match args.format.format {
         Format::Json => {
             let TableKey { tenant, table } = &version.key;

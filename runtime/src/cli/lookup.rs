@@ -2,8 +2,8 @@
 
 use crate::error::{Error, Result};
 use crate::name::TableKey;
-use crate::name::{NAME_RULE, is_name, near_or_known};
-use crate::store::{Store, Version};
+use crate::name::{NAME_RULE, is_name, suggest};
+use crate::store::{Registry, Version};
 use crate::table::Table;
 
 /// The table of this name.
@@ -11,7 +11,7 @@ pub(super) fn find_table(tables: &[&'static Table], name: &str) -> Result<&'stat
     if let Some(table) = tables.iter().find(|table| table.name == name) {
         return Ok(table);
     }
-    let help = near_or_known(name, &tables.iter().map(|table| table.name).collect::<Vec<_>>());
+    let help = suggest(name, &tables.iter().map(|table| table.name).collect::<Vec<_>>());
     Err(Error::refused("", format!("unknown table `{}`", name.escape_debug())).help(help))
 }
 
@@ -42,19 +42,19 @@ fn version_key(tables: &[&'static Table], text: &str) -> Result<(TableKey, Strin
 }
 
 /// The versions of a tenant's table, of which there must be one.
-pub(super) fn known_versions(registry: &dyn Store, key: &TableKey) -> Result<Vec<Version>> {
+pub(super) fn known_versions(registry: &Registry, key: &TableKey) -> Result<Vec<Version>> {
     let versions = registry.versions(key)?;
     if !versions.is_empty() {
         return Ok(versions);
     }
     let known: Vec<String> = registry.tables()?.iter().map(TableKey::to_string).collect();
-    let help = near_or_known(&key.to_string(), &known.iter().map(String::as_str).collect::<Vec<_>>());
+    let help = suggest(&key.to_string(), &known.iter().map(String::as_str).collect::<Vec<_>>());
     Err(Error::refused(key.to_string(), "no version is known").help(help))
 }
 
 /// The version that `TENANT/TABLE/VERSION` names, and its table.
 pub(super) fn known_version(
-    registry: &dyn Store,
+    registry: &Registry,
     tables: &[&'static Table],
     text: &str,
 ) -> Result<(&'static Table, Version)> {
@@ -63,8 +63,6 @@ pub(super) fn known_version(
     let known: Vec<&str> = versions.iter().map(|version| version.version.as_str()).collect();
     match known.iter().position(|known| *known == name) {
         Some(place) => Ok((find_table(tables, &key.table)?, versions[place].clone())),
-        None => {
-            Err(Error::refused(key.to_string(), format!("unknown version `{name}`")).help(near_or_known(&name, &known)))
-        }
+        None => Err(Error::refused(key.to_string(), format!("unknown version `{name}`")).help(suggest(&name, &known))),
     }
 }

@@ -10,8 +10,7 @@ use crate::engine::athena::Statements;
 use crate::epoch::Drift;
 use crate::error::{Error, Fault, Result};
 use crate::plan::{Counts, Findings, Plan, Reset, Scan};
-use crate::run::guard;
-use crate::run::guard::{percent, ratio};
+use crate::run::guard::{GuardBreach, OperationKind, breaches, percent, ratio};
 use crate::store::{Status, Version};
 use crate::table::{Guards, Table};
 
@@ -48,11 +47,11 @@ pub(super) fn plan(
     statements: &'static [Statements],
 ) -> Result<Option<Fault>> {
     let registry = args.state.registry()?;
-    let (table, mut version) = known_version(&*registry, tables, &args.version)?;
+    let (table, mut version) = known_version(&registry, tables, &args.version)?;
     if matches!(version.status, Status::Registered | Status::Planned) {
-        let root = args.exports.root(&*registry)?;
+        let root = args.exports.root(&registry)?;
         let mut runner = args.state.runner(registry, &args.exports, &OutArgs::remembered(), tables)?;
-        runner.engines = args.engine.engines(statements, &[&root], Some(&*runner.store))?;
+        runner.engines = args.engine.engines(statements, &[&root], Some(&runner.registry))?;
         runner.limits = args.limits.limits();
         version = runner.plan_only(table, version)?;
     }
@@ -80,7 +79,7 @@ pub(super) fn short(plan: &Plan) -> &str {
 
 /// A plan in about ten lines.
 fn text(version: &Version, plan: &Plan, guards: &Guards) -> String {
-    let Counts { baseline_rows, rows, inserted, updated, deleted, .. } = plan.counts;
+    let Counts { baseline_rows, rows, .. } = plan.counts;
     let from = plan.previous.as_deref().unwrap_or("none");
     let mut lines = vec![
         format!("{}  {from} → {}      {}   plan {}", version.key, version.version, version.status, short(plan)),
@@ -89,28 +88,11 @@ fn text(version: &Version, plan: &Plan, guards: &Guards) -> String {
     lines.extend(plan.findings.scan.as_ref().map(scan));
     lines.extend(plan.reset.as_ref().map(whole));
     lines.extend(plan.drift.as_ref().map(|drift| schema(drift, plan)));
-    let broken = guard::reasons(guards, plan);
-    for (word, kind, number) in
-        [("inserted", "inserts", inserted), ("updated", "updates", updated), ("deleted", "deletes", deleted)]
-    {
-        let share = if plan.previous.is_some() { percent(ratio(number, baseline_rows)) } else { String::new() };
-        let mut line = format!("{word:<9}{:>9}  {share:>8}", count(number));
-        if kind == "updates" {
-            line += &columns(&plan.findings);
-        }
-        for reason in broken.iter().filter(|reason| reason.starts_with(kind)) {
-            line += &format!("   ✗ {reason}");
-        }
-        lines.push(line.trim_end().to_owned());
-        if kind == "updates" {
-            lines.extend(epoch_updates(&plan.findings));
-        }
-    }
-    lines.extend(broken.iter().filter(|reason| reason.contains("rows")).map(|reason| format!("   ✗ {reason}")));
+    let breaches = breaches(guards, plan);
+    lines.extend(operations(plan, &breaches));
     lines.extend(samples(&plan.findings));
     lines.extend(block(&plan.findings));
-    let is_rename = broken.iter().any(|reason| reason.ends_with(guard::RENAMED));
-    if is_rename {
+    if breaches.iter().any(GuardBreach::may_be_a_rename) {
         lines.push("If a column was renamed, write `formerly: OLD_NAME` beside its new name and run again.".into());
     }
     if version.status == Status::Held {
@@ -119,6 +101,33 @@ fn text(version: &Version, plan: &Plan, guards: &Guards) -> String {
         lines.push(format!("refuse it     cargo tidemark reject  {path}"));
     }
     lines.join("\n") + "\n"
+}
+
+/// The number of operations of each kind, and the guards that they break.
+fn operations(plan: &Plan, breaches: &[GuardBreach]) -> Vec<String> {
+    let Counts { baseline_rows, inserted, updated, deleted, .. } = plan.counts;
+    let marked = |kind: Option<OperationKind>| {
+        breaches.iter().filter(move |breach| breach.kind() == kind).map(|breach| format!("   ✗ {breach}"))
+    };
+    let mut lines = Vec::new();
+    for (word, kind, number) in [
+        ("inserted", OperationKind::Inserts, inserted),
+        ("updated", OperationKind::Updates, updated),
+        ("deleted", OperationKind::Deletes, deleted),
+    ] {
+        let share = if plan.previous.is_some() { percent(ratio(number, baseline_rows)) } else { String::new() };
+        let mut line = format!("{word:<9}{:>9}  {share:>8}", count(number));
+        if kind == OperationKind::Updates {
+            line += &columns(&plan.findings);
+        }
+        line.extend(marked(Some(kind)));
+        lines.push(line.trim_end().to_owned());
+        if kind == OperationKind::Updates {
+            lines.extend(epoch_updates(&plan.findings));
+        }
+    }
+    lines.extend(marked(None));
+    lines
 }
 
 /// That nothing was compared, and what consumers do with it.

@@ -17,7 +17,7 @@ use crate::sink::file::Files;
 use crate::snapshot::local::Local;
 use crate::snapshot::{Export, Snapshots};
 use crate::store::sqlite::Sqlite;
-use crate::store::{Setting, Store};
+use crate::store::{Registry, Setting};
 use crate::table::Table;
 
 /// Where the registry and the change sets lie unless `--state` says otherwise.
@@ -64,16 +64,16 @@ impl ExportsArgs {
         self.exports.is_some()
     }
 
-    pub(super) fn root(&self, registry: &dyn Store) -> Result<PathBuf> {
+    pub(super) fn root(&self, registry: &Registry) -> Result<PathBuf> {
         if let Some(named) = &self.exports {
             return Ok(named.clone());
         }
-        registry.root()?.map(PathBuf::from).ok_or_else(|| {
+        registry.exports_root()?.map(PathBuf::from).ok_or_else(|| {
             Error::refused("", "the folder of the exports is not known").help("name it with --exports DIR")
         })
     }
 
-    pub(super) fn open(&self, registry: &dyn Store) -> Result<Box<dyn Snapshots>> {
+    pub(super) fn open(&self, registry: &Registry) -> Result<Box<dyn Snapshots>> {
         exports(&self.root(registry)?)
     }
 }
@@ -101,27 +101,27 @@ impl StateArgs {
     }
 
     /// The registry, which must be there: nothing but `run` makes one.
-    pub(super) fn registry(&self) -> Result<Box<dyn Store>> {
+    pub(super) fn registry(&self) -> Result<Registry> {
         if let Some(store) = &self.store {
             return remote::store(store);
         }
         let path = self.registry_path();
         match Sqlite::open_existing(&path)? {
-            Some(registry) => Ok(Box::new(registry)),
+            Some(registry) => Ok(Registry::new(registry)),
             None => Err(Error::refused(path.display().to_string(), "there is no registry yet")
                 .help("run exports first (cargo tidemark run DIR), or name its folder with --state")),
         }
     }
 
     /// The registry, which is made on this machine where there is none.
-    pub(super) fn registry_or_new(&self) -> Result<Box<dyn Store>> {
+    pub(super) fn registry_or_new(&self) -> Result<Registry> {
         match &self.store {
             Some(_) => self.registry(),
-            None => Ok(Box::new(Sqlite::open(&self.registry_path())?)),
+            None => Ok(Registry::new(Sqlite::open(&self.registry_path())?)),
         }
     }
 
-    fn changes(&self, registry: &dyn Store) -> Result<Box<dyn ChangeSets>> {
+    fn changes(&self, registry: &Registry) -> Result<Box<dyn ChangeSets>> {
         let remembered = if self.store.is_some() { registry.setting(Setting::Changes)? } else { None };
         let place = match (&self.state, remembered) {
             (Some(named), _) if is_remote(named) => named.clone(),
@@ -137,27 +137,27 @@ impl StateArgs {
     /// What a command works with that is about something the registry knows.
     pub(super) fn runner(
         &self,
-        store: Box<dyn Store>,
+        registry: Registry,
         exports: &ExportsArgs,
         out: &OutArgs,
         tables: &'static [&'static Table],
     ) -> Result<Runner> {
-        let exports = exports.open(&*store)?;
-        self.runner_of(store, exports, out, tables, Limits::default())
+        let exports = exports.open(&registry)?;
+        self.runner_of(registry, exports, out, tables, Limits::default())
     }
 
     /// The same, of exports that were named and with limits.
     pub(super) fn runner_of(
         &self,
-        store: Box<dyn Store>,
+        registry: Registry,
         exports: Box<dyn Snapshots>,
         out: &OutArgs,
         tables: &'static [&'static Table],
         limits: Limits,
     ) -> Result<Runner> {
-        let (changes, sink) = (self.changes(&*store)?, out.sink(self, &*store, limits)?);
+        let (changes, sink) = (self.changes(&registry)?, out.sink(self, &registry, limits)?);
         let work = self.folder().join("work");
-        Ok(Runner { tables, exports, store, changes, sink, work, engines: Engines::default(), limits })
+        Ok(Runner { tables, exports, registry, changes, sink, work, engines: Engines::default(), limits })
     }
 
     /// Keeps where change sets are and where operations go, so that another machine may go on with what this one began.
@@ -165,14 +165,14 @@ impl StateArgs {
         if self.store.is_none() {
             return Ok(());
         }
-        runner.store.remember(Setting::Changes, &runner.changes.root()?)?;
+        runner.registry.remember(Setting::Changes, &runner.changes.root()?)?;
         // As it was typed: whether operations are aggregated is part of it.
-        out.sink.iter().try_for_each(|sink| runner.store.remember(Setting::Sink, sink))
+        out.sink.iter().try_for_each(|sink| runner.registry.remember(Setting::Sink, sink))
     }
 }
 
 /// Starts the flow of a tenant's table where a machine on AWS runs it. False where it runs by a command.
-pub(super) fn start_execution(registry: &dyn Store, key: &TableKey) -> Result<bool> {
+pub(super) fn start_execution(registry: &Registry, key: &TableKey) -> Result<bool> {
     let Some(machine) = registry.setting(Setting::Machine)? else { return Ok(false) };
     // Each write that makes something runnable is one more: the name is that of what is to be done.
     let pending = registry.pending(key)?;
@@ -196,7 +196,7 @@ impl OutArgs {
         self.out.is_some() || self.sink.is_some()
     }
 
-    fn sink(&self, state: &StateArgs, registry: &dyn Store, limits: Limits) -> Result<Box<dyn Sink>> {
+    fn sink(&self, state: &StateArgs, registry: &Registry, limits: Limits) -> Result<Box<dyn Sink>> {
         let remembered = if state.store.is_some() { registry.setting(Setting::Sink)? } else { None };
         match (&self.out, self.sink.as_ref().or(remembered.as_ref())) {
             (None, Some(sink)) => remote::sink(sink),
@@ -279,7 +279,7 @@ impl EngineArgs {
         &self,
         statements: &'static [Statements],
         places: &[&Path],
-        registry: Option<&dyn Store>,
+        registry: Option<&Registry>,
     ) -> Result<Engines> {
         if self.engine == Name::Native || !places.iter().any(|place| is_remote(place)) {
             // Without AWS, nothing asks for an account.
@@ -315,7 +315,7 @@ mod remote {
     use crate::sink::kinesis::Stream;
     use crate::snapshot::s3::{S3, S3Folder};
     use crate::snapshot::{Export, Snapshots};
-    use crate::store::Store;
+    use crate::store::Registry;
     use crate::store::dynamodb::Dynamodb;
 
     /// The one account of this program.
@@ -342,9 +342,9 @@ mod remote {
         Ok(Box::new(change_set::s3::S3::new(aws()?, place(root)?)))
     }
 
-    pub(super) fn store(name: &str) -> Result<Box<dyn Store>> {
+    pub(super) fn store(name: &str) -> Result<Registry> {
         match name.strip_prefix("dynamodb:").filter(|table| !table.is_empty()) {
-            Some(table) => Ok(Box::new(Dynamodb::open(aws()?, table)?)),
+            Some(table) => Ok(Registry::new(Dynamodb::open(aws()?, table)?)),
             None => Err(Error::refused(name, "it is no registry on AWS").help("name one as dynamodb:TABLE")),
         }
     }
@@ -379,13 +379,13 @@ mod remote {
     use crate::name::TableKey;
     use crate::sink::Sink;
     use crate::snapshot::{Export, Snapshots};
-    use crate::store::Store;
+    use crate::store::Registry;
 
     pub(super) fn changes(_: &str) -> Result<Box<dyn ChangeSets>> {
         Err(Error::without_aws("S3"))
     }
 
-    pub(super) fn store(_: &str) -> Result<Box<dyn Store>> {
+    pub(super) fn store(_: &str) -> Result<Registry> {
         Err(Error::without_aws("DynamoDB"))
     }
 

@@ -11,7 +11,7 @@ use crate::clock;
 use crate::engine::athena::Statements;
 use crate::error::{Error, Fault, Result};
 use crate::run::Runner;
-use crate::store::{Setting, Status, Store, Version};
+use crate::store::{Registry, Setting, Status, Version};
 use crate::table::Table;
 use crate::telemetry::{self, Progress};
 
@@ -103,16 +103,16 @@ pub(super) struct ResyncArgs {
 pub(super) fn resync(args: &ResyncArgs, tables: &'static [&'static Table]) -> Result<Option<Fault>> {
     let key = table_key(tables, &args.key)?;
     let registry = args.state.registry()?;
-    let versions = known_versions(&*registry, &key)?;
+    let versions = known_versions(&registry, &key)?;
     let was_wanted = registry.resync(&key)?;
     registry.set_resync(&key, !args.cancel)?;
-    let is_on_its_way = !args.cancel && resolve::start_execution(&*registry, &key)?;
+    let is_on_its_way = !args.cancel && resolve::start_execution(&registry, &key)?;
     if args.format.format == Format::Json {
         output::print_json(&serde_json::json!({ "tenant": key.tenant, "table": key.table, "resync": !args.cancel }))?;
         return Ok(None);
     }
     let next = versions.iter().find(|version| matches!(version.status, Status::Registered | Status::Planned));
-    let root = registry.root()?.unwrap_or_else(|| "DIR".into());
+    let root = registry.exports_root()?.unwrap_or_else(|| "DIR".into());
     output::print(&match (args.cancel, was_wanted, next) {
         (true, false, _) => format!("No resync of {key} was asked for.\n"),
         (true, true, _) => format!("The resync of {key} is taken back; the next version is compared as ever.\n"),
@@ -125,7 +125,7 @@ pub(super) fn resync(args: &ResyncArgs, tables: &'static [&'static Table]) -> Re
 
 pub(super) fn replay(args: &ReplayArgs, tables: &'static [&'static Table]) -> Result<Option<Fault>> {
     let registry = args.state.registry()?;
-    let (table, version) = known_version(&*registry, tables, &args.version)?;
+    let (table, version) = known_version(&registry, tables, &args.version)?;
     let runner = args.state.runner(registry, &args.exports, &args.out, tables)?;
     telemetry::listen_for_ctrl_c();
     runner.replay(table, &version)?;
@@ -145,16 +145,16 @@ pub(super) fn approve(
 ) -> Result<Option<Fault>> {
     let begun = clock::instant();
     let registry = args.state.registry()?;
-    let (table, version) = known_version(&*registry, tables, &args.version)?;
-    check_approval(&*registry, table, &version, &args.hash)?;
+    let (table, version) = known_version(&registry, tables, &args.version)?;
+    check_approval(&registry, table, &version, &args.hash)?;
     if registry.setting(Setting::Machine)?.is_some() {
-        approve_there(args, &*registry, &version)?;
+        approve_there(args, &registry, &version)?;
         return Ok(None);
     }
-    let root = args.exports.root(&*registry)?;
-    let engines = args.engine.engines(statements, &[&root], Some(&*registry))?;
-    args.exports.open(&*registry)?;
-    record_approval(&*registry, &version)?;
+    let root = args.exports.root(&registry)?;
+    let engines = args.engine.engines(statements, &[&root], Some(&registry))?;
+    args.exports.open(&registry)?;
+    record_approval(&registry, &version)?;
     telemetry::listen_for_ctrl_c();
     let runner = args.state.runner(registry, &args.exports, &args.out, tables)?;
     let runner = Runner { engines, ..runner };
@@ -169,7 +169,7 @@ pub(super) fn approve(
     Ok(report.fault())
 }
 
-fn record_approval(registry: &dyn Store, version: &Version) -> Result<()> {
+fn record_approval(registry: &Registry, version: &Version) -> Result<()> {
     if registry.approve(version)? {
         return Ok(());
     }
@@ -177,7 +177,7 @@ fn record_approval(registry: &dyn Store, version: &Version) -> Result<()> {
 }
 
 /// Approves a version that a machine on AWS publishes.
-fn approve_there(args: &ApproveArgs, registry: &dyn Store, version: &Version) -> Result<()> {
+fn approve_there(args: &ApproveArgs, registry: &Registry, version: &Version) -> Result<()> {
     if args.out.is_given() || args.exports.is_given() || args.engine.is_given() {
         let problem = "a state machine publishes it, from and to where it was deployed for";
         return Err(Error::refused(version.to_string(), problem)
@@ -198,7 +198,7 @@ fn approve_there(args: &ApproveArgs, registry: &dyn Store, version: &Version) ->
 
 pub(super) fn reject(args: &RejectArgs, tables: &'static [&'static Table]) -> Result<Option<Fault>> {
     let registry = args.state.registry()?;
-    let (_, version) = known_version(&*registry, tables, &args.version)?;
+    let (_, version) = known_version(&registry, tables, &args.version)?;
     check_held(&version)?;
     if !registry.reject(&version)? {
         return Err(
@@ -224,7 +224,7 @@ fn check_held(version: &Version) -> Result<()> {
 }
 
 /// What was looked at must be what would be published.
-fn check_approval(registry: &dyn Store, table: &Table, version: &Version, hash: &str) -> Result<()> {
+fn check_approval(registry: &Registry, table: &Table, version: &Version, hash: &str) -> Result<()> {
     check_held(version)?;
     let again = format!("look at it again: cargo tidemark plan {}", version.path());
     let refuse = |problem: &str| Err(Error::refused(version.to_string(), problem).help(&again));

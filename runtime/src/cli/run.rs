@@ -61,7 +61,7 @@ pub(super) fn run(
     telemetry::listen_for_ctrl_c();
     let limits = args.limits.limits();
     let runner = args.state.runner_of(args.state.registry_or_new()?, exports, &args.out, tables, limits)?;
-    let engines = args.engine.engines(statements, &[&args.exports], Some(&*runner.store))?;
+    let engines = args.engine.engines(statements, &[&args.exports], Some(&runner.registry))?;
     let runner = Runner { engines, ..runner };
     args.state.remember(&runner, &args.out)?;
     let wanted = |of: &str, name: &str| {
@@ -110,8 +110,8 @@ fn nothing_to_do(args: &RunArgs, runner: &Runner, report: &Report) -> Result<Str
         ));
     }
     let mut known = Vec::new();
-    for key in runner.store.tables()? {
-        known.extend(runner.store.versions(&key)?);
+    for key in runner.registry.tables()? {
+        known.extend(runner.registry.versions(&key)?);
     }
     let open: Vec<String> = [Status::Held, Status::Failed]
         .iter()

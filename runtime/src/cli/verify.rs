@@ -13,7 +13,7 @@ use crate::error::{Error, Fault, Result};
 use crate::inspect::verify::{self, Verdict};
 use crate::name::TableKey;
 use crate::run::Runner;
-use crate::store::{Status, Store, Version};
+use crate::store::{Registry, Status, Version};
 use crate::table::Table;
 use crate::telemetry::{self, Progress, Watch};
 
@@ -77,7 +77,7 @@ struct Report<'a> {
 
 pub(super) fn verify(args: &VerifyArgs, tables: &'static [&'static Table]) -> Result<Option<Fault>> {
     let registry = args.state.registry()?;
-    let wanted = wanted(args, &*registry, tables)?;
+    let wanted = wanted(args, &registry, tables)?;
     let runner = args.state.runner(registry, &args.exports, &OutArgs::none(), tables)?;
     let runner = Runner { limits: args.limits.limits(), ..runner };
     telemetry::listen_for_ctrl_c();
@@ -104,7 +104,7 @@ pub(super) fn verify(args: &VerifyArgs, tables: &'static [&'static Table]) -> Re
 /// The versions that were asked for and that succeeded, by table.
 fn wanted(
     args: &VerifyArgs,
-    registry: &dyn Store,
+    registry: &Registry,
     tables: &'static [&'static Table],
 ) -> Result<Vec<(TableKey, Vec<Version>)>> {
     let succeeded = |versions: Vec<Version>| versions.into_iter().filter(|v| v.status == Status::Succeeded).collect();
@@ -137,14 +137,14 @@ fn check_table(
     watch: &Watch,
 ) -> Result<Vec<Checked>> {
     let table = runner.tables.iter().copied().find(|table| table.name == key.table);
-    let all = runner.store.versions(key)?;
+    let all = runner.registry.versions(key)?;
     let newest = all.iter().rev().find(|version| version.status == Status::Succeeded);
     let check = |version: &Version| {
         let out = out(args, version);
         let export = verify::export(runner, table, version, watch)?;
         let published = verify::published(&out.join(version.path()), version, watch)?;
         let baseline = newest.is_some_and(|newest| newest.version == version.version);
-        let can_replay = version.changes.is_some() && runner.changes.is_whole(version)?;
+        let can_replay = version.changes.is_some() && runner.changes.is_complete(version)?;
         let faults =
             [fault_of_export(version, &export, baseline), fault_of_published(version, &published, &out, can_replay)];
         let faults = faults.into_iter().flatten().collect();

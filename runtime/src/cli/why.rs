@@ -58,7 +58,7 @@ pub(super) fn why(args: &WhyArgs, tables: &'static [&'static Table]) -> Result<O
     let registry = args.state.registry()?;
     let runner = args.state.runner(registry, &args.exports, &OutArgs::none(), tables)?;
     telemetry::listen_for_ctrl_c();
-    let versions = known_versions(&*runner.store, &of)?;
+    let versions = known_versions(&runner.registry, &of)?;
     let progress = Progress::new(args.format.format == Format::Text);
     let watch = progress.table(&of.tenant, &of.table, versions.len() as u64);
     let sights = look(&runner, table, &versions, &key, &watch);

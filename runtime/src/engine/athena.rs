@@ -1,41 +1,28 @@
-//! The delta on Athena, for exports that one machine does not hold: the statements that the generator writes, and what is
-//! read back of them.
+//! The delta on Athena, for exports that are too large for one machine: the generator writes the SQL, and this module
+//! runs it and reads its output.
 //!
-//! A statement reads each export once and leaves lines of JSON (`unloaded`): a line for each operation, with its rows in
-//! the very bytes that [`crate::canonical::row`] defines; one for each reason to refuse rows; and one for all rows that did not
-//! change. Ids, changed columns and everything else are made of these by the code that the native engine uses.
+//! A query reads each export once and writes lines of JSON, which `unloaded` reads: a line for each operation, with its
+//! rows as the bytes that [`crate::canonical::row`] defines; a line for each reason to reject rows; and a line for all
+//! unchanged rows together. Ids, changed columns and everything else come from the code that the native engine uses,
+//! too.
 
 #[cfg(feature = "aws")]
 mod checks;
 #[cfg(feature = "aws")]
+mod execution;
+#[cfg(feature = "aws")]
 mod query;
 #[cfg(feature = "aws")]
+mod query_output;
+#[cfg(feature = "aws")]
 mod run;
+mod statements;
 mod unloaded;
 
 #[cfg(feature = "aws")]
+pub use execution::{DeltaProgress, Poll, QueryExecution, ReadPosition};
+#[cfg(feature = "aws")]
 pub use run::Athena;
+pub use statements::Statements;
+pub(crate) use statements::not_for_athena;
 pub use unloaded::{Totals, Unloaded};
-
-use crate::error::Error;
-
-/// That a table has no statements.
-pub(crate) fn not_for_athena(table: &str) -> Error {
-    Error::refused(table, "the table is not for Athena: its schema says `engine: { athena: false }`")
-        .help("take --engine native, or mend the schema")
-}
-
-/// What the generator writes about a table for Athena.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Statements {
-    /// The table's name.
-    pub table: &'static str,
-    /// Every row of an export as an INSERT; parameters are tenant and version.
-    pub first_import: &'static str,
-    /// The operations between two exports; parameters are tenant and version of the baseline, then of the snapshot.
-    pub delta: &'static str,
-    /// The table in Glue's data catalog: a `TableInput` in JSON, with `BUCKET` for the bucket.
-    pub glue: &'static str,
-    /// How many bytes a statement may read, as `engine.max_scan` says.
-    pub max_scan: Option<u64>,
-}

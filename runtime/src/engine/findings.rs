@@ -1,53 +1,56 @@
-//! What a person looks at before a plan is published, gathered while its operations are written.
+//! What a person inspects before a plan is published, gathered while its operations are written.
 
 use std::collections::BTreeMap;
 
 use crate::canonical::row::{Layout, Row};
 use crate::canonical::row_bytes::{Segment, segments};
-use crate::operation::{Kind, Planned};
+use crate::operation::{Kind, RowChange};
 use crate::plan::{Block, Findings, SAMPLES, UpdateSample};
 use crate::table::{Column, Type};
 
-/// What stands for a value that nobody may see.
+/// Replaces values of `pii` columns.
 const MASK: &str = "***";
 
-/// Longest piece of a value in a sample, in characters.
+/// The longest piece of a value in a sample, in characters.
 const SAMPLE_TEXT: usize = 40;
 
-/// How many columns of an UPDATE a sample shows: a registry on AWS keeps 400 KB of a version, and a step hands on 256.
+/// How many columns of an UPDATE a sample shows. A version must fit into an item of DynamoDB (400 KB,
+/// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html>) and into the state of a step
+/// function (256 KiB, <https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html>).
 const SAMPLE_COLUMNS: usize = 20;
 
-/// Whether deleted rows stand behind one another, looked at row by row in the order of the baseline.
+/// Finds out whether the deleted rows are adjacent in the baseline.
 #[derive(Debug, Default)]
 pub(super) struct DeletedRows {
-    /// All rows that were seen.
+    /// All rows so far.
     rows: u64,
     deleted: u64,
-    /// The places of the first and the last deleted row, from 0.
+    /// The positions of the first and the last deleted row, from 0.
     ends: Option<(u64, u64)>,
-    /// The key of the row in front of the first deleted one.
+    /// The key of the row before the first deleted one.
     last_kept: Option<Vec<u8>>,
 }
 
 impl DeletedRows {
-    /// So many deleted rows among all, the places of the first and the last, and the key in front of the first.
-    pub(super) fn of(rows: u64, deleted: u64, ends: Option<(u64, u64)>, last_kept: Option<Vec<u8>>) -> Self {
+    /// `deleted` of `rows` rows are deleted; `ends` are the positions of the first and the last of them, and
+    /// `last_kept` is the key before the first.
+    pub(super) fn new(rows: u64, deleted: u64, ends: Option<(u64, u64)>, last_kept: Option<Vec<u8>>) -> Self {
         Self { rows, deleted, ends, last_kept }
     }
 
-    /// Takes the next row.
-    pub(super) fn see(&mut self, row: &Row, is_deleted: bool) {
+    /// Adds the next row of the baseline.
+    pub(super) fn add(&mut self, row: &Row, is_deleted: bool) {
         if is_deleted {
             self.deleted += 1;
             self.ends = Some((self.ends.map_or(self.rows, |(first, _)| first), self.rows));
             self.rows += 1;
         } else {
-            self.see_kept(1, row.key());
+            self.add_kept(1, row.key());
         }
     }
 
-    /// Takes the next rows, none of which is deleted. `last` is the key of the last of them.
-    pub(super) fn see_kept(&mut self, rows: u64, last: &[u8]) {
+    /// Adds the next rows of the baseline, none of which is deleted. `last` is the key of the last of them.
+    pub(super) fn add_kept(&mut self, rows: u64, last: &[u8]) {
         if self.ends.is_none() {
             let kept = self.last_kept.get_or_insert_default();
             kept.clear();
@@ -56,7 +59,7 @@ impl DeletedRows {
         self.rows += rows;
     }
 
-    /// Adds what another look at the same rows saw of other deletions.
+    /// Adds the deletions that another pass over the same rows saw.
     pub(super) fn merge(&mut self, other: Self) {
         let Some((first, last)) = other.ends else { return };
         let ends = self.ends;
@@ -68,7 +71,7 @@ impl DeletedRows {
         self.deleted += other.deleted;
     }
 
-    /// The block, if it is one.
+    /// The block of deleted rows, if they are adjacent.
     pub(super) fn block(self, layout: &Layout) -> Option<Block> {
         let (first, last) = self.ends?;
         if last - first + 1 != self.deleted {
@@ -79,9 +82,9 @@ impl DeletedRows {
 }
 
 impl Findings {
-    /// Counts an operation, and keeps it if it is among the first of its kind. `added` says of each column outside the
-    /// key whether the baseline is older than it.
-    pub(super) fn add(&mut self, layout: &Layout, added: &[bool], operation: &Planned<'_>) {
+    /// Counts an operation, and keeps it as a sample if it is among the first of its kind. `added` has a flag for each
+    /// column outside the key: whether it was added after the baseline.
+    pub(super) fn add(&mut self, layout: &Layout, added: &[bool], operation: &RowChange<'_>) {
         match operation.kind {
             Kind::Insert if self.inserts.len() < SAMPLES => self.inserts.push(layout.shown_key(operation.key)),
             Kind::Delete if self.deletes.len() < SAMPLES => self.deletes.push(layout.shown_key(operation.key)),
@@ -90,7 +93,7 @@ impl Findings {
         }
     }
 
-    /// Takes in what was found in operations that come behind these.
+    /// Adds the findings of later operations.
     pub(super) fn merge(&mut self, other: Self) {
         self.backfilled += other.backfilled;
         for (counts, others) in [(&mut self.changed, other.changed), (&mut self.unreadable, other.unreadable)] {
@@ -101,7 +104,7 @@ impl Findings {
         append(&mut self.deletes, other.deletes);
     }
 
-    fn add_update(&mut self, layout: &Layout, added: &[bool], operation: &Planned<'_>) {
+    fn add_update(&mut self, layout: &Layout, added: &[bool], operation: &RowChange<'_>) {
         let pairs = segments(operation.before).zip(segments(operation.after)).zip(added);
         let differences = layout.value_columns().zip(pairs);
         let differences =
@@ -128,8 +131,8 @@ impl Findings {
 }
 
 fn append<T>(samples: &mut Vec<T>, more: Vec<T>) {
-    let room = SAMPLES - samples.len();
-    samples.extend(more.into_iter().take(room));
+    let missing = SAMPLES - samples.len();
+    samples.extend(more.into_iter().take(missing));
 }
 
 /// A column of an UPDATE.
@@ -147,7 +150,7 @@ fn count(counts: &mut BTreeMap<String, u64>, column: &str) {
     }
 }
 
-/// A value as a person reads it.
+/// A value for people.
 fn shown(column: &Column, value: Segment<'_>) -> String {
     let Some(text) = value.text else { return "NULL".into() };
     if column.pii {

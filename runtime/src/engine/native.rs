@@ -1,45 +1,29 @@
 //! The delta in this process.
 //!
-//! Where both exports list their rows in the same order, `merge_join` compares them in one pass: in the memory of a few
-//! batches where keys ascend, with eight bytes a row where they do not. Whether the order holds shows only while the exports
-//! are read: where it does not, `hash_join` starts over and matches rows by the hashes of their keys. `scan` inflates,
-//! splits and canonicalises for both.
+//! Where both exports list their rows in the same order, `merge_join` compares them in one pass. It needs the memory of
+//! a few batches if the keys ascend, and eight bytes per row if they do not. Whether the order holds shows only while
+//! the exports are read; if it does not, `hash_join` starts over and matches rows by the hashes of their keys. Both use
+//! `scan`, which decompresses, splits and canonicalises the rows.
 
 mod hash_join;
 mod merge_join;
 mod scan;
 
-use std::thread;
-
 use crate::canonical::row::Layout;
 use crate::change_set::LineSink;
 use crate::engine::output::{Layouts, Output};
-use crate::engine::{DeltaSummary, Failed, Inputs, Resources, Side};
-use crate::operation::Head;
-use crate::telemetry::Watch;
+use crate::engine::request::{DeltaError, DeltaRequest, DeltaSummary};
 pub use hash_join::{Summary, summarise};
 pub use scan::{Sighting, find};
 
-/// Computes the delta and gives each operation's line to `lines`, in no particular order.
-pub fn delta(
-    layout: &Layout,
-    head: &Head,
-    inputs: Inputs<'_>,
-    room: Resources<'_>,
-    watch: &Watch,
-    lines: &mut dyn LineSink,
-) -> Result<DeltaSummary, Failed> {
-    let epoch = inputs.baseline.and_then(|baseline| baseline.epoch.as_ref());
-    let before = epoch.map(|epoch| Layout::of_epoch(layout.table, epoch));
-    let layouts = Layouts { before: before.as_ref().unwrap_or(layout), after: layout };
-    if let Some(found) = merge_join::delta(layouts, head, inputs, room, watch, Output::new(layouts, head, lines))? {
-        return Ok(found);
+/// Computes a delta. Writes one line per operation to `lines`, in no particular order.
+pub fn delta(request: &DeltaRequest<'_>, lines: &mut dyn LineSink) -> Result<DeltaSummary, DeltaError> {
+    let epoch = request.inputs.baseline.and_then(|baseline| baseline.epoch.as_ref());
+    let before = epoch.map(|epoch| Layout::for_epoch(request.layout.table, epoch));
+    let layouts = Layouts { before: before.as_ref().unwrap_or(request.layout), after: request.layout };
+    if let Some(summary) = merge_join::delta(request, layouts, Output::new(layouts, request.head, lines))? {
+        return Ok(summary);
     }
-    lines.restart().map_err(|error| Failed { side: Side::Snapshot, error })?;
-    hash_join::delta(layouts, head, inputs, room, watch, Output::new(layouts, head, lines))
-}
-
-/// What a thread gave; its panic is one here as well.
-fn join<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {
-    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    lines.restart().map_err(DeltaError::snapshot)?;
+    hash_join::delta(request, layouts, Output::new(layouts, request.head, lines))
 }

@@ -1,12 +1,12 @@
-//! What becomes of the operations: lines, and what is counted of them.
+//! Writes the operations of a delta, and counts them.
 
 use serde::{Deserialize, Serialize};
 
-use super::{Failed, Side};
+use super::request::DeltaError;
 use crate::canonical::row::Layout;
 use crate::change_set::LineSink;
 use crate::error::{Error, Result};
-use crate::operation::{Encoder, Head, Kind, Planned};
+use crate::operation::{Encoder, Head, Kind, RowChange};
 use crate::plan::{Counts, Findings};
 
 /// How the rows of either export are read.
@@ -16,21 +16,21 @@ pub(super) struct Layouts<'a> {
     pub(super) after: &'a Layout,
 }
 
-/// Writes operations, and counts what they do.
+/// Writes operations, and counts them.
 pub(super) struct Output<'a> {
     layouts: Layouts<'a>,
-    /// For each column outside the key, whether the baseline is older than it.
+    /// For each column outside the key, whether it was added after the baseline.
     added: Vec<bool>,
     encoder: Encoder<'a>,
     line: Vec<u8>,
     lines: &'a mut dyn LineSink,
-    pub(super) written: OutputTotals,
+    pub(super) totals: OutputTotals,
 }
 
-/// What was written.
+/// Totals over the operations that were written.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct OutputTotals {
-    /// How many operations there are of each kind; the other counts are 0.
+    /// The number of operations of each kind; the other counts are 0.
     pub(super) counts: Counts,
     /// Σ hash − Σ previous_hash.
     #[serde(with = "crate::operation::as_text")]
@@ -38,7 +38,7 @@ pub(super) struct OutputTotals {
     /// Σ id, modulo 2^128.
     #[serde(with = "crate::operation::as_text")]
     pub(super) sum_of_ids: u128,
-    /// What a person looks at.
+    /// What a person inspects before the operations are published.
     pub(super) findings: Findings,
 }
 
@@ -50,41 +50,41 @@ impl<'a> Output<'a> {
             encoder: Encoder::new(layouts.after, head.clone()),
             line: Vec::new(),
             lines,
-            written: OutputTotals::default(),
+            totals: OutputTotals::default(),
         }
     }
 
-    /// Writes the DELETE of an old row: its row hash, and its columns outside the key.
+    /// Writes the DELETE of an old row: its row hash, and the row bytes of its columns outside the key.
     pub(super) fn delete(&mut self, key: &[u8], old: (i64, &[u8])) -> Result<()> {
-        self.written.counts.deleted += 1;
+        self.totals.counts.deleted += 1;
         self.operation(Kind::Delete, key, old, (0, &[]))
     }
 
     /// Writes the INSERT of a new row.
     pub(super) fn insert(&mut self, key: &[u8], new: (i64, &[u8])) -> Result<()> {
-        self.written.counts.inserted += 1;
+        self.totals.counts.inserted += 1;
         self.operation(Kind::Insert, key, (0, &[]), new)
     }
 
     /// Writes the UPDATE from an old row to a new one.
     pub(super) fn update(&mut self, key: &[u8], old: (i64, &[u8]), new: (i64, &[u8])) -> Result<()> {
-        self.written.counts.updated += 1;
+        self.totals.counts.updated += 1;
         self.operation(Kind::Update, key, old, new)
     }
 
-    /// Takes operations that another output wrote, which come behind those of this one.
-    pub(super) fn take(&mut self, lines: &[u8], written: OutputTotals) -> Result<()> {
-        self.written.merge(written);
+    /// Appends operations that another output encoded.
+    pub(super) fn append(&mut self, lines: &[u8], totals: OutputTotals) -> Result<()> {
+        self.totals.merge(totals);
         self.lines.write(lines)
     }
 
     fn operation(&mut self, kind: Kind, key: &[u8], old: (i64, &[u8]), new: (i64, &[u8])) -> Result<()> {
-        let planned = Planned { kind, key, before: old.1, after: new.1, previous_hash: old.0, hash: new.0 };
+        let change = RowChange { kind, key, before: old.1, after: new.1, previous_hash: old.0, hash: new.0 };
         self.line.clear();
-        let id = self.encoder.write(&planned, &mut self.line);
-        self.written.sum_of_ids = self.written.sum_of_ids.wrapping_add(id);
-        self.written.difference += i128::from(new.0) - i128::from(old.0);
-        self.written.findings.add(self.layouts.after, &self.added, &planned);
+        let id = self.encoder.write(&change, &mut self.line);
+        self.totals.sum_of_ids = self.totals.sum_of_ids.wrapping_add(id);
+        self.totals.difference += i128::from(new.0) - i128::from(old.0);
+        self.totals.findings.add(self.layouts.after, &self.added, &change);
         self.lines.write(&self.line)
     }
 }
@@ -100,17 +100,18 @@ impl OutputTotals {
     }
 }
 
-/// fp(new) = fp(old) + Σ hash − Σ previous_hash, whatever bug or broken memory stands between the two readings.
-pub(super) fn check_conserved(head: &Head, before: i128, after: i128, difference: i128) -> Result<(), Failed> {
+/// Checks that fp(after) = fp(before) + Σ hash − Σ previous_hash. That detects bugs and broken memory: the fingerprints
+/// come from every row that was read, the sums only from the operations.
+pub(super) fn check_conserved(head: &Head, before: i128, after: i128, difference: i128) -> Result<(), DeltaError> {
     if before + difference == after {
         return Ok(());
     }
     let subject = format!("{}/{} {}", head.tenant, head.table, head.version);
     let problem = format!(
-        "the operations do not lead from the baseline (fingerprint {before}) to the snapshot ({after}), but to {}",
+        "the operations lead from the baseline's fingerprint {before} to {}, but the snapshot's fingerprint is {after}",
         before + difference
     );
     let error = Error::not_conserved(subject, problem)
-        .help("nothing was published; run again, and report it as a bug if it comes back");
-    Err(Failed { side: Side::Snapshot, error })
+        .help("nothing was published; run again, and report a bug if the error comes back");
+    Err(DeltaError::snapshot(error))
 }

@@ -115,7 +115,7 @@ impl Key {
                 .help(format!("give a value for each, in this order: cargo tidemark why {key} {usage}")));
         }
         let layout = Layout::new(table);
-        let bytes = layout.key_of_texts(texts).map_err(|(column, reason)| {
+        let bytes = layout.key_from_texts(texts).map_err(|(column, reason)| {
             let at = table.primary_key.iter().position(|name| *name == column.name).unwrap_or_default();
             let problem = reject::explain(column, texts[at].as_bytes(), reason);
             Error::refused("", format!("key column `{}`: {problem}", column.name))
@@ -169,12 +169,12 @@ pub fn look(
         operation: None,
         notes: Vec::new(),
     };
-    let epoch = version.epoch.clone().unwrap_or_else(|| Epoch::of(table));
+    let epoch = version.epoch.clone().unwrap_or_else(|| Epoch::from_table(table));
     if !epoch.has_key_of(table) {
         sight.export = Files::OtherKey;
         return Ok(sight);
     }
-    look_at_export(runner, &Layout::of_epoch(table, &epoch), version, key, watch, &mut sight)?;
+    look_at_export(runner, &Layout::for_epoch(table, &epoch), version, key, watch, &mut sight)?;
     operation::look(runner, table, version, key, before, watch, &mut sight)?;
     Ok(sight)
 }

@@ -19,7 +19,7 @@ use crate::run::Runner;
 use crate::sink::kinesis::Stream;
 use crate::snapshot::s3::S3;
 use crate::store::dynamodb::Dynamodb;
-use crate::store::{Setting, Store};
+use crate::store::{Registry, Setting};
 use crate::table::Table;
 
 /// How long what was seen of the stream counts. An account may look at its streams twenty times a second
@@ -39,7 +39,9 @@ pub(super) struct Deployment {
     pub(super) aws: Arc<Aws>,
     /// Clients that act as one table, which may read its exports and nobody else's.
     of_tables: Mutex<HashMap<&'static str, Arc<Aws>>>,
-    pub(super) store: Dynamodb,
+    /// Where the registry is stored; it can also list open versions.
+    pub(super) dynamodb: Dynamodb,
+    pub(super) registry: Registry,
     exports: S3Uri,
     changes: S3Uri,
     sink: String,
@@ -74,10 +76,12 @@ impl Deployment {
         let aws = Arc::new(Aws::from_environment()?);
         let store = variable("TIDEMARK_STORE")?;
         let table = store.strip_prefix("dynamodb:").unwrap_or(&store);
+        let dynamodb = Dynamodb::open(Arc::clone(&aws), table)?;
         Ok(Self {
             tables,
             statements,
-            store: Dynamodb::open(Arc::clone(&aws), table)?,
+            registry: Registry::new(dynamodb.clone()),
+            dynamodb,
             aws,
             of_tables: Mutex::default(),
             exports: place("TIDEMARK_EXPORTS")?,
@@ -113,8 +117,8 @@ impl Deployment {
             (Setting::AthenaResults, self.athena.results.uri()),
         ];
         for (setting, value) in settings {
-            if self.store.setting(setting)?.as_ref() != Some(&value) {
-                self.store.remember(setting, &value)?;
+            if self.registry.setting(setting)?.as_ref() != Some(&value) {
+                self.registry.remember(setting, &value)?;
             }
         }
         self.is_introduced.store(true, Ordering::Relaxed);
@@ -147,7 +151,7 @@ impl Deployment {
         Ok(Runner {
             tables: self.tables,
             exports: Box::new(S3::new(of_table, self.exports.clone())),
-            store: Box::new(self.store.clone()),
+            registry: self.registry.clone(),
             changes: Box::new(change_set::s3::S3::new(Arc::clone(&self.aws), self.changes.clone())),
             sink: Box::new(self.stream()?),
             work: PathBuf::from("/tmp/tidemark"),
@@ -181,7 +185,7 @@ impl Deployment {
 
     /// Starts an execution of the flow for a table. For the same reason it is started once.
     pub(super) fn start(&self, key: &TableKey, reason: [&str; 2]) -> Result<()> {
-        start_execution(&self.aws, &self.machine, self.store.id(), key, reason)
+        start_execution(&self.aws, &self.machine, self.registry.id(), key, reason)
     }
 }
 

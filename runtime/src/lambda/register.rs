@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind, Fault, Result};
 use crate::lambda::deployment::Deployment;
 use crate::name::TableKey;
 use crate::name::is_name;
-use crate::store::{Registered, Store};
+use crate::store::Registered;
 
 /// Of an event of S3, what is read of it. Its keys are not encoded, unlike those of S3's own notifications.
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html>
@@ -119,8 +119,8 @@ fn register_version(account: &Deployment, (tenant, table, version): &Place) -> R
         }
         _ => {}
     }
-    let store: &dyn Store = &account.store;
-    match store.version(&key, version)? {
+    let registry = &account.registry;
+    match registry.version(&key, version)? {
         // The name is that of what is to be done: an event that comes twice starts it once.
         Some(known) if known.status.is_runnable() => account.start(&key, [&known.version, &known.attempt.to_string()]),
         _ => Ok(()),

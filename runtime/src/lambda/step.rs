@@ -6,13 +6,13 @@ use serde::{Deserialize, Serialize};
 use super::{Deadline, metrics};
 use crate::breakpoint::env_override;
 use crate::clock;
-use crate::engine::{Choice, QueryExecution, WaitMode};
+use crate::engine::{Choice, DeltaProgress, Poll, QueryExecution};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lambda::deployment::Deployment;
 use crate::name::TableKey;
 use crate::run::{Prepared, Step, next_step};
 use crate::sink::{Frame, Sink as _};
-use crate::store::{Extent, Lease, Status, Store, Version};
+use crate::store::{Extent, Lease, Status, Version};
 use crate::telemetry::Watch;
 
 /// How many parts one map publishes: the list of them travels in the state, which takes 256 KiB, and so does what they come to,
@@ -191,7 +191,7 @@ impl Locked {
     /// The lease, for another while.
     fn renewed(&self, account: &Deployment) -> Result<Lease> {
         let lease = self.lease();
-        if account.store.renew(&lease)? {
+        if account.registry.renew(&lease)? {
             return Ok(lease);
         }
         Err(Error::lease_lost(
@@ -214,7 +214,7 @@ impl Draining {
 impl OfVersion {
     fn load(&self, account: &Deployment) -> Result<Version> {
         let key = &self.locked.key;
-        let known = account.store.version(key, &self.version)?;
+        let known = account.registry.version(key, &self.version)?;
         known.ok_or_else(|| Error::refused(key.to_string(), format!("no version {} is known", self.version)))
     }
 }
@@ -222,7 +222,7 @@ impl OfVersion {
 /// Takes the lease. The same execution may ask again, when its answer was lost.
 pub(super) fn lock(account: &Deployment, wanted: Wanted) -> Result<LockAnswer> {
     let Wanted { key, execution } = wanted;
-    let lease = account.store.acquire(&key, &execution, Some(&execution))?;
+    let lease = account.registry.acquire(&key, &execution, Some(&execution))?;
     let lease = lease.map(|lease| Holder { owner: lease.owner, fence: lease.fence });
     Ok(LockAnswer { key, lock: Lock { lease }, next: First { turn: 0 } })
 }
@@ -233,13 +233,13 @@ pub(super) fn next(account: &Deployment, draining: Draining) -> Result<NextAnswe
     let goes_on = draining.goes_on()?;
     let turn = draining.turn + 1;
     let table = account.table(&lease.key.table)?;
-    let store: &dyn Store = &account.store;
+    let registry = &account.registry;
     loop {
-        let state = store.state(&lease.key)?;
-        let versions = store.versions(&lease.key)?;
+        let state = registry.state(&lease.key)?;
+        let versions = registry.versions(&lease.key)?;
         match next_step(&versions, table, state.resync) {
             None => return Ok(NextAnswer::Done { pending: Some(state.pending), turn }),
-            Some(Step::Supersede(version, by)) => drop(store.supersede(&lease, version, &by)?),
+            Some(Step::Supersede(version, by)) => drop(registry.supersede(&lease, version, &by)?),
             Some(_) if !goes_on => return Ok(NextAnswer::Done { pending: None, turn }),
             Some(Step::Finish(version)) => return Ok(NextAnswer::Publish { version: version.version, turn }),
             Some(Step::Run(version)) => return Ok(NextAnswer::Plan { version: version.version, turn }),
@@ -256,10 +256,10 @@ pub(super) fn plan(account: &Deployment, of: OfVersion, deadline: Deadline) -> R
         return Ok(PlanAnswer::Next);
     }
     let mut runner = account.runner(table)?;
-    let run = format!("{}/{}", account.store.id(), lease.fence);
-    let waiting = WaitMode::InTurns { run: &run, begun: of.statement.as_ref(), most: account.read_bytes };
+    let run = format!("{}/{}", account.registry.id(), lease.fence);
+    let poll = Poll { run: &run, execution: of.statement.as_ref(), max_bytes: account.read_bytes };
     let watch = Watch::until(deadline.0 - TIME_TO_ASK_ATHENA);
-    let prepare = || runner.prepare(&lease, table, version.clone(), waiting, &watch);
+    let prepare = || runner.prepare_or_poll(&lease, table, version.clone(), poll, &watch);
     let prepared = match runner.keep_alive(&lease, &watch, prepare) {
         Err(error)
             if error.kind() == ErrorKind::OutOfTime
@@ -268,17 +268,19 @@ pub(super) fn plan(account: &Deployment, of: OfVersion, deadline: Deadline) -> R
         {
             tracing::warn!(%version, "One function has no time for the delta; Athena computes it.");
             runner.engines.choice = Choice::Athena;
-            runner.prepare(&lease, table, version, waiting, &Watch::until(deadline.0))
+            runner.prepare_or_poll(&lease, table, version, poll, &Watch::until(deadline.0))
         }
         prepared => prepared,
     };
-    let prepared = prepared?;
+    let prepared = match prepared? {
+        DeltaProgress::Running(statement) => return Ok(PlanAnswer::Athena { statement }),
+        DeltaProgress::Finished(prepared) => prepared,
+    };
     if let (Prepared::Gone, Some(statement), Some(athena)) = (&prepared, &of.statement, &runner.engines.athena) {
-        athena.abandon(statement);
+        athena.cancel(statement);
     }
     Ok(match prepared {
         Prepared::Ready(_) => PlanAnswer::Publish,
-        Prepared::Runs(statement) => PlanAnswer::Athena { statement },
         Prepared::Held(version) => {
             metrics::held(&version);
             PlanAnswer::Next
@@ -306,12 +308,12 @@ pub(super) fn begin(account: &Deployment, of: OfVersion) -> Result<BeginAnswer> 
         _ => return Ok(BeginAnswer::Next),
     };
     let parts = left(account, &publishing)?;
-    if parts.is_empty() && Frame::of(table, &publishing).parts > 0 {
+    if parts.is_empty() && Frame::new(table, &publishing).parts > 0 {
         return Ok(BeginAnswer::Record);
     }
     // A stream that takes nothing is waited for, longer than a lease lasts.
     let stream = account.stream()?;
-    runner.keep_alive(&lease, &Watch::default(), || stream.begin(&Frame::of(table, &publishing)))?;
+    runner.keep_alive(&lease, &Watch::default(), || stream.begin(&Frame::new(table, &publishing)))?;
     let most = env_override("TIDEMARK_PARTS_AT_ONCE", PARTS_AT_ONCE) as usize;
     Ok(match parts[..] {
         [] => BeginAnswer::Record,
@@ -322,7 +324,7 @@ pub(super) fn begin(account: &Deployment, of: OfVersion) -> Result<BeginAnswer> 
 
 /// The parts of a version that are not out.
 fn left(account: &Deployment, version: &Version) -> Result<Vec<u32>> {
-    let out = account.store.delivered(version, &account.stream()?.name())?;
+    let out = account.registry.delivered(version, &account.stream()?.name())?;
     let parts = version.plan.as_ref().map_or(0, |plan| plan.parts);
     Ok((0..parts).filter(|part| out.get(part) != Some(&Extent::Whole)).collect())
 }
@@ -339,10 +341,10 @@ pub(super) fn publish(account: &Deployment, of: OfPart, deadline: Deadline) -> R
     let runner = account.runner(table)?;
     let stream = account.stream()?;
     let name = stream.name();
-    let out = account.store.delivered(&version, &name)?.get(&part).copied().unwrap_or(Extent::Lines(0));
+    let out = account.registry.delivered(&version, &name)?.get(&part).copied().unwrap_or(Extent::Lines(0));
     let Extent::Lines(from) = out else { return Ok(PublishAnswer { part, done: true }) };
     let watch = Watch::default();
-    let mut told = |extent| runner.store.note_delivery(&lease, &version, &name, part, extent);
+    let mut told = |extent| runner.registry.record_delivery(&lease, &version, &name, part, extent);
     let go_on = || watch.checkpoint(0).map(|()| deadline.is_far());
     let publication = runner.publication(&lease, table, &version);
     let done = runner.keep_alive(&lease, &watch, || stream.part(publication, part, from, &mut told, &go_on))?;
@@ -364,7 +366,7 @@ pub(super) fn record(account: &Deployment, of: OfVersion) -> Result<RecordAnswer
         return Ok(RecordAnswer::Begin);
     }
     let (runner, stream) = (account.runner(table)?, account.stream()?);
-    runner.keep_alive(&lease, &Watch::default(), || stream.end(&Frame::of(table, &version)))?;
+    runner.keep_alive(&lease, &Watch::default(), || stream.end(&Frame::new(table, &version)))?;
     metrics::published(&runner.record(&lease, version)?);
     Ok(RecordAnswer::Next)
 }
@@ -377,7 +379,7 @@ pub(super) fn unlock(account: &Deployment, leaving: Leaving) -> Result<UnlockAns
         tracing::error!(tenant = lease.key.tenant, table = lease.key.table, %error, "The flow stopped.");
         metrics::of_version(&lease.key, None, &[("Machine", "Count", 1.0)]);
     }
-    let released = account.store.release(&lease, leaving.pending)?;
+    let released = account.registry.release(&lease, leaving.pending)?;
     if leaving.pending.is_none() && leaving.error.is_none() {
         let fence = lease.fence.to_string();
         account.start(&lease.key, ["#after", &fence])?;

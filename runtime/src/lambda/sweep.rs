@@ -10,8 +10,8 @@ use crate::error::{ErrorKind, Result};
 use crate::lambda::deployment::Deployment;
 use crate::name::TableKey;
 use crate::run::next_step;
-use crate::store::dynamodb::Open;
-use crate::store::{Status, Store};
+use crate::store::Status;
+use crate::store::dynamodb::OpenVersion;
 
 /// How long something may wait before the sweeper looks at it, in milliseconds: an event or a run is on its way.
 const PATIENCE: i64 = 60_000;
@@ -39,11 +39,11 @@ pub(super) struct Answer {
 /// an event that was lost; and measures both. What it has no time for is for the next time.
 pub(super) fn sweep(account: &Deployment, event: Event, deadline: Deadline) -> Result<Answer> {
     account.introduce()?;
-    let mut waiting = account.store.open_versions(Status::Waiting)?;
-    let held = account.store.open_versions(Status::Held)?;
+    let mut waiting = account.dynamodb.open_versions(Status::Waiting)?;
+    let held = account.dynamodb.open_versions(Status::Held)?;
     let mut runnable = Vec::new();
     for status in [Status::Publishing, Status::Planned, Status::Registered] {
-        runnable.extend(account.store.open_versions(status)?);
+        runnable.extend(account.dynamodb.open_versions(status)?);
     }
     let now = clock::now_ms();
     measure(now, &runnable, &held, &waiting);
@@ -85,8 +85,8 @@ impl Sweep<'_> {
     /// Starts a table's flow if there is something to do and nobody does it.
     fn start(&mut self, key: &TableKey) -> Result<()> {
         let Ok(table) = self.account.table(&key.table) else { return Ok(()) };
-        let state = self.account.store.state(key)?;
-        let versions = self.account.store.versions(key)?;
+        let state = self.account.registry.state(key)?;
+        let versions = self.account.registry.versions(key)?;
         if state.owner.is_some() || next_step(&versions, table, state.resync).is_none() {
             return Ok(());
         }
@@ -100,7 +100,7 @@ impl Sweep<'_> {
     fn look_again(&mut self, key: &TableKey) -> Result<()> {
         let Ok(table) = self.account.table(&key.table) else { return Ok(()) };
         let runner = self.account.runner(table)?;
-        for version in self.account.store.versions(key)? {
+        for version in self.account.registry.versions(key)? {
             if version.status == Status::Waiting && self.deadline.is_far() {
                 match runner.register_version(table, key, &version.version) {
                     Err(error) if error.kind() == ErrorKind::Export => {
@@ -114,8 +114,8 @@ impl Sweep<'_> {
     }
 }
 
-fn measure(now: i64, runnable: &[Open], held: &[Open], waiting: &[Open]) {
-    let oldest = |open: &[Open]| open.iter().map(|open| now - open.since).max().unwrap_or_default().max(0);
+fn measure(now: i64, runnable: &[OpenVersion], held: &[OpenVersion], waiting: &[OpenVersion]) {
+    let oldest = |open: &[OpenVersion]| open.iter().map(|open| now - open.since).max().unwrap_or_default().max(0);
     metrics::of_all(&[
         ("HeldVersions", "Count", held.len() as f64),
         ("WaitingVersions", "Count", waiting.len() as f64),
@@ -129,7 +129,7 @@ fn measure(now: i64, runnable: &[Open], held: &[Open], waiting: &[Open]) {
 
 /// Whether a version has waited long enough for a run that is on its way, and not so long that it is tried less often. What
 /// began to be published is tried each time.
-fn is_due(now: i64, open: &Open) -> bool {
+fn is_due(now: i64, open: &OpenVersion) -> bool {
     let waited = now - open.since;
     let sweeps = waited / SWEEP;
     let is_turn = sweeps < SWEEPS_OF_AN_HOUR || sweeps % SWEEPS_OF_AN_HOUR == 0;
@@ -144,7 +144,7 @@ mod tests {
     fn what_does_not_get_on_is_tried_for_an_hour_and_then_once_an_hour_but_what_began_to_be_published_each_time() {
         let key = TableKey { tenant: "acme".into(), table: "orders".into() };
         let tried = |status: Status, minutes: std::ops::Range<i64>| -> Vec<i64> {
-            let is_due = |minute: &i64| is_due(minute * 60_000, &Open { key: key.clone(), status, since: 0 });
+            let is_due = |minute: &i64| is_due(minute * 60_000, &OpenVersion { key: key.clone(), status, since: 0 });
             minutes.filter(|minute| minute % 5 == 0).filter(is_due).collect()
         };
         assert_eq!(tried(Status::Registered, 0..60), [5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 55]);

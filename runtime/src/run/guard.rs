@@ -1,63 +1,193 @@
-//! The guards: rules over a plan that can hold a run before anything is published.
+//! Guards: limits on a plan that hold its version before anything is published.
 
+use std::fmt;
+
+use super::runner::Runner;
+use crate::breakpoint::Breakpoint;
+use crate::error::Result;
 use crate::plan::{Counts, Plan, Reset};
-use crate::table::Guards;
+use crate::store::{Lease, Status, Version};
+use crate::table::{Guards, Table};
 
-/// What is said of a guard that breaks in updates of an added column while another column was removed.
-pub(crate) const RENAMED: &str = "; was a column renamed?";
+/// A guard that a plan breaks. `Display` renders it for people: `deletes 50 % > 20 %`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum GuardBreach {
+    /// The snapshot has fewer rows than `min_rows`.
+    Rows {
+        /// The snapshot's rows.
+        rows: u64,
+        /// The guard's limit.
+        min: u64,
+    },
+    /// Too many operations of a kind, as a share of the baseline's rows: `max_delete_ratio` and so on.
+    Ratio {
+        /// The kind that was counted.
+        kind: OperationKind,
+        /// The operations divided by the baseline's rows.
+        ratio: f64,
+        /// The guard's limit.
+        max: f64,
+        /// Whether a renamed column may be the cause.
+        may_be_a_rename: bool,
+    },
+    /// Too many operations of a kind: `max_deletes` and so on.
+    Number {
+        /// The kind that was counted.
+        kind: OperationKind,
+        /// The number of operations.
+        number: u64,
+        /// The guard's limit.
+        max: u64,
+        /// Whether a renamed column may be the cause.
+        may_be_a_rename: bool,
+    },
+    /// A version that is published in full lacks more than `max_delete_ratio` of the rows that it replaces.
+    Shrunk {
+        /// The missing rows divided by the rows that it replaces.
+        ratio: f64,
+        /// The guard's limit.
+        max: f64,
+        /// The version that it replaces, if there is one.
+        version: Option<String>,
+    },
+}
 
-/// Every rule that the plan breaks, in words; none when it may be published.
+/// What a guard counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OperationKind {
+    /// INSERTs.
+    Inserts,
+    /// UPDATEs.
+    Updates,
+    /// DELETEs.
+    Deletes,
+}
+
+impl GuardBreach {
+    /// The kind of operation that was counted; `None` if rows were counted.
+    pub fn kind(&self) -> Option<OperationKind> {
+        match self {
+            GuardBreach::Ratio { kind, .. } | GuardBreach::Number { kind, .. } => Some(*kind),
+            GuardBreach::Rows { .. } | GuardBreach::Shrunk { .. } => None,
+        }
+    }
+
+    /// Returns whether a renamed column may be the cause.
+    pub fn may_be_a_rename(&self) -> bool {
+        match self {
+            GuardBreach::Ratio { may_be_a_rename, .. } | GuardBreach::Number { may_be_a_rename, .. } => {
+                *may_be_a_rename
+            }
+            GuardBreach::Rows { .. } | GuardBreach::Shrunk { .. } => false,
+        }
+    }
+
+    fn suspect_a_rename(&mut self) {
+        if let GuardBreach::Ratio { may_be_a_rename, .. } | GuardBreach::Number { may_be_a_rename, .. } = self {
+            *may_be_a_rename = true;
+        }
+    }
+}
+
+impl fmt::Display for GuardBreach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            GuardBreach::Rows { rows, min } => write!(f, "{rows} rows < {min}")?,
+            GuardBreach::Ratio { kind, ratio, max, .. } => {
+                write!(f, "{kind} {} > {}", percent(*ratio), percent(*max))?;
+            }
+            GuardBreach::Number { kind, number, max, .. } => write!(f, "{kind} {number} > {max}")?,
+            GuardBreach::Shrunk { ratio, max, version } => {
+                let version = version.as_deref().unwrap_or("the last version");
+                write!(f, "{} fewer rows than {version} > {}", percent(*ratio), percent(*max))?;
+            }
+        }
+        if self.may_be_a_rename() { f.write_str("; was a column renamed?") } else { Ok(()) }
+    }
+}
+
+impl fmt::Display for OperationKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            OperationKind::Inserts => "inserts",
+            OperationKind::Updates => "updates",
+            OperationKind::Deletes => "deletes",
+        })
+    }
+}
+
+impl Runner {
+    /// Holds a version whose plan breaks a guard, until someone approves that plan.
+    pub(super) fn guard(&self, lease: &Lease, table: &Table, planned: Version) -> Result<Version> {
+        let Some(plan) = planned.plan.as_ref().filter(|_| planned.status == Status::Planned) else {
+            return Ok(planned);
+        };
+        let breaches = breaches(&table.guards, plan);
+        if breaches.is_empty() {
+            return Ok(planned);
+        }
+        let reasons: Vec<String> = breaches.iter().map(GuardBreach::to_string).collect();
+        let held = Version { status: Status::Held, reason: Some(reasons.join(", ")), ..planned };
+        self.registry.advance(lease, Status::Planned, &held)?;
+        Breakpoint::Held.reached();
+        Ok(held)
+    }
+}
+
+/// Returns every guard that the plan breaks; none if it may be published.
 ///
-/// UPDATEs in nothing but added columns are no surprise, and are not counted; unless columns went as well, since then
-/// one may have been renamed. A version that is published whole must not be much smaller than what it replaces.
-pub fn reasons(guards: &Guards, plan: &Plan) -> Vec<String> {
+/// UPDATEs that change only added columns are expected and not counted, unless columns were removed as well: then one
+/// of them may have been renamed. A version that is published in full must not be much smaller than what it replaces.
+pub fn breaches(guards: &Guards, plan: &Plan) -> Vec<GuardBreach> {
     let mut counts = plan.counts;
-    let drift = plan.drift.as_ref();
-    let may_hide_a_rename = drift.is_some_and(|drift| drift.may_hide_a_rename());
-    if !may_hide_a_rename {
+    let may_be_a_rename = plan.drift.as_ref().is_some_and(|drift| drift.may_hide_a_rename());
+    if !may_be_a_rename {
         counts.updated -= plan.findings.backfilled;
     }
-    let mut reasons = broken(guards, &counts, plan.previous.is_some());
-    if may_hide_a_rename && let Some(reason) = reasons.iter_mut().find(|reason| reason.starts_with("updates")) {
-        *reason += RENAMED;
+    let mut breaches = count_breaches(guards, &counts, plan.previous.is_some());
+    let updates = breaches.iter_mut().find(|breach| breach.kind() == Some(OperationKind::Updates));
+    if may_be_a_rename && let Some(breach) = updates {
+        breach.suspect_a_rename();
     }
-    reasons.extend(plan.reset.as_ref().and_then(|reset| shrunk(guards, &counts, reset)));
-    reasons
+    breaches.extend(plan.reset.as_ref().and_then(|reset| shrunk(guards, &counts, reset)));
+    breaches
 }
 
-fn shrunk(guards: &Guards, counts: &Counts, reset: &Reset) -> Option<String> {
+fn shrunk(guards: &Guards, counts: &Counts, reset: &Reset) -> Option<GuardBreach> {
     let max = guards.max_delete_ratio.filter(|_| reset.rows >= guards.min_baseline_rows)?;
-    let lost = ratio(reset.rows.saturating_sub(counts.rows), reset.rows);
-    let version = reset.version.as_deref().unwrap_or("the last version");
-    (lost > max).then(|| format!("{} fewer rows than {version} > {}", percent(lost), percent(max)))
+    let ratio = ratio(reset.rows.saturating_sub(counts.rows), reset.rows);
+    (ratio > max).then(|| GuardBreach::Shrunk { ratio, max, version: reset.version.clone() })
 }
 
-/// Every rule that the counts break, in words; none when the plan may be published.
+/// Returns every guard that the counts break.
 ///
-/// Ratios are over the baseline's rows, from `min_baseline_rows` on. Without a baseline only `min_rows` applies.
-pub fn broken(guards: &Guards, counts: &Counts, has_baseline: bool) -> Vec<String> {
-    let mut reasons = Vec::new();
+/// Ratios are relative to the baseline's rows, and apply from `min_baseline_rows` on. Without a baseline, only
+/// `min_rows` applies.
+pub fn count_breaches(guards: &Guards, counts: &Counts, has_baseline: bool) -> Vec<GuardBreach> {
+    let mut breaches = Vec::new();
     if counts.rows < guards.min_rows {
-        reasons.push(format!("{} rows < {}", counts.rows, guards.min_rows));
+        breaches.push(GuardBreach::Rows { rows: counts.rows, min: guards.min_rows });
     }
     if !has_baseline {
-        return reasons;
+        return breaches;
     }
-    let kinds = [
-        ("deletes", counts.deleted, guards.max_delete_ratio, guards.max_deletes),
-        ("updates", counts.updated, guards.max_update_ratio, guards.max_updates),
-        ("inserts", counts.inserted, guards.max_insert_ratio, guards.max_inserts),
+    let limits = [
+        (OperationKind::Deletes, counts.deleted, guards.max_delete_ratio, guards.max_deletes),
+        (OperationKind::Updates, counts.updated, guards.max_update_ratio, guards.max_updates),
+        (OperationKind::Inserts, counts.inserted, guards.max_insert_ratio, guards.max_inserts),
     ];
-    for (kind, number, max_ratio, max_number) in kinds {
+    let may_be_a_rename = false;
+    for (kind, number, max_ratio, max_number) in limits {
         let ratio = ratio(number, counts.baseline_rows);
         let max_ratio = max_ratio.filter(|max| counts.baseline_rows >= guards.min_baseline_rows && ratio > *max);
-        reasons.extend(max_ratio.map(|max| format!("{kind} {} > {}", percent(ratio), percent(max))));
-        reasons.extend(max_number.filter(|max| number > *max).map(|max| format!("{kind} {number} > {max}")));
+        breaches.extend(max_ratio.map(|max| GuardBreach::Ratio { kind, ratio, max, may_be_a_rename }));
+        let max_number = max_number.filter(|max| number > *max);
+        breaches.extend(max_number.map(|max| GuardBreach::Number { kind, number, max, may_be_a_rename }));
     }
-    reasons
+    breaches
 }
 
-/// A number of operations over the baseline's rows; over an empty baseline, over one row.
+/// A number of operations divided by the baseline's rows; an empty baseline counts as one row.
 pub fn ratio(number: u64, baseline_rows: u64) -> f64 {
     number as f64 / baseline_rows.max(1) as f64
 }

@@ -1,9 +1,10 @@
-//! Taking a table's lease, keeping it alive and giving it back.
+//! Taking a table's lease, keeping it alive and releasing it.
 
 use std::sync::mpsc;
 use std::thread;
 
-use super::{Outcome, Runner};
+use super::report::Outcome;
+use super::runner::Runner;
 use crate::breakpoint::Breakpoint;
 use crate::error::{Error, Result};
 use crate::name::TableKey;
@@ -12,34 +13,35 @@ use crate::telemetry::Watch;
 
 impl Runner {
     pub(super) fn lock(&self, key: &TableKey) -> Result<Option<Lease>> {
-        let lease = self.store.lock(key)?;
+        let lease = self.registry.lock(key)?;
         if lease.is_some() {
             Breakpoint::Locked.reached();
         }
         Ok(lease)
     }
 
-    /// A run that finds the lock taken leaves at once: the holder does what this one registered.
+    /// The outcome of a run that found the table locked. It does not wait: the holder also processes the versions that
+    /// this run registered.
     pub(super) fn locked(&self, key: &TableKey) -> Result<Outcome> {
-        Ok(Outcome::of_locked(key, &self.holder(key)?))
+        Ok(Outcome::locked(key, &self.holder(key)?))
     }
 
-    /// Gives the lease back. With `pending`, only when nothing has become runnable since it was read.
+    /// Releases the lease. With `pending`, only if nothing has become runnable since it was read.
     pub(super) fn unlock(&self, lease: &Lease, pending: Option<u64>) -> Result<bool> {
-        let released = self.store.release(lease, pending)?;
+        let released = self.registry.release(lease, pending)?;
         Breakpoint::Unlocked.reached();
         Ok(released)
     }
 
-    /// Renews the lease while `work` runs. A renewal that fails is no harm by itself: every write checks the fence. Once it is
-    /// another's, nobody wants the work any more.
+    /// Renews the lease while `work` runs. A failed renewal does no harm, because every write checks the fence. Once
+    /// another run holds the lease, the work is cancelled.
     pub(crate) fn keep_alive<T>(&self, lease: &Lease, watch: &Watch, work: impl FnOnce() -> T) -> T {
         let (done, is_done) = mpsc::channel::<()>();
         let pause = lease_duration() / 4;
         thread::scope(|scope| {
             scope.spawn(move || {
                 while is_done.recv_timeout(pause) == Err(mpsc::RecvTimeoutError::Timeout) {
-                    match self.store.renew(lease) {
+                    match self.registry.renew(lease) {
                         Ok(true) => {}
                         Ok(false) => watch.cancel(),
                         Err(error) => {
@@ -54,15 +56,16 @@ impl Runner {
         })
     }
 
-    /// Does `work` as the only one at a tenant's table; `None` when somebody else is. Beside what it gave: whether
-    /// something became runnable meanwhile. This does not drain, and a run that came for it left because of this lease.
+    /// Runs `work` while holding the table's lease; returns `None` if someone else holds it. Also returns whether
+    /// something became runnable meanwhile: `work` does not process it, and a run that came for it found the table
+    /// locked and left.
     pub(crate) fn with_lease<T>(
         &self,
         key: &TableKey,
         work: impl FnOnce(&Lease, &Watch) -> Result<T>,
     ) -> Result<Option<(T, bool)>> {
-        // Read before the lease is taken: from then on whoever adds to it may be turned away.
-        let pending = self.store.pending(key)?;
+        // Read before the lease is taken, because from then on whoever adds to it may find the table locked.
+        let pending = self.registry.pending(key)?;
         let Some(lease) = self.lock(key)? else { return Ok(None) };
         let watch = Watch::default();
         let done = self.keep_alive(&lease, &watch, || work(&lease, &watch));
@@ -73,7 +76,7 @@ impl Runner {
         done.map(|done| Some((done, !is_quiet)))
     }
 
-    /// The same for a command that is about one version, and has nothing to do when somebody else is at its table.
+    /// Like `with_lease`, for a command about one version: refuses if someone else holds the lease.
     pub(super) fn with_lease_or_refuse<T>(
         &self,
         version: &Version,
@@ -84,13 +87,13 @@ impl Runner {
             return Err(Error::refused(version.to_string(), problem).help("try again later"));
         };
         if came_meanwhile {
-            tracing::warn!(table = %version.key, "There is something new to do, and no run is on its way; run again.");
+            tracing::warn!(table = %version.key, "Something new arrived meanwhile, and no run has started for it; run again.");
         }
         Ok(done)
     }
 
-    /// Who is at a tenant's table.
+    /// Who holds a table's lease, for people to read.
     pub(crate) fn holder(&self, key: &TableKey) -> Result<String> {
-        Ok(self.store.holder(key)?.unwrap_or_else(|| "another run".into()))
+        Ok(self.registry.holder(key)?.unwrap_or_else(|| "another run".into()))
     }
 }

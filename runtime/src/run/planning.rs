@@ -1,135 +1,196 @@
-//! The plan: the delta becomes a durable change set with its counts.
+//! Planning: the delta becomes a durable change set with a plan.
 
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::baseline::{Baseline, blame_baseline, blame_schema, changed, newest};
+use super::runner::Runner;
 use crate::breakpoint::Breakpoint;
 use crate::canonical::row::Layout;
-use crate::change_set::{Draft, LineSink, Writer};
-use crate::engine::{DeltaProgress, DeltaSummary, Failed, Inputs, QueryExecution, Resources, Side, WaitMode};
+use crate::change_set::{Draft, LineSink, PartWriter};
+use crate::engine::{DeltaError, DeltaRequest, DeltaSummary, Inputs, Resources, Side};
+#[cfg(feature = "aws")]
+use crate::engine::{DeltaProgress, Poll};
 use crate::epoch::Epoch;
 use crate::error::{Error, IoContext as _, Result};
 use crate::operation::Head;
 use crate::plan::{Plan, Reset};
-use crate::run::Runner;
-use crate::run::baseline::{Baseline, changed, newest, of_baseline, of_other_epoch};
 use crate::snapshot::{Export, Part};
 use crate::store::{Lease, Status, Version};
 use crate::table::Table;
 use crate::telemetry::Watch;
 
-/// What a version is planned against.
+/// What a version is compared with: a baseline; or, for a resync, nothing.
 struct ComparisonBase {
     baseline: Option<Baseline>,
     reset: Option<Reset>,
 }
 
-/// What became of a version that is planned.
-pub(super) enum Planned {
-    /// It has a plan.
-    Version(Box<Version>),
-    /// Its delta is still computed.
-    Runs(QueryExecution),
+/// A version that is to be planned.
+enum Planning {
+    /// It has a plan, and planning again would give the same one.
+    Valid(Box<Version>),
+    /// It needs a new plan.
+    Needed(Box<Task>),
 }
 
-enum Computed {
-    Plan(Box<Plan>, Vec<Part>),
-    Runs(QueryExecution),
+/// A version that needs a new plan, and everything that its delta depends on.
+struct Task {
+    version: Version,
+    table: &'static Table,
+    layout: Layout,
+    head: Head,
+    snapshot: Export,
+    base: ComparisonBase,
 }
 
-/// Lets operations through that the sink can take. What began to be published must end, so that this is found out before.
-struct Publishable<'a> {
-    lines: Writer,
-    most: Option<usize>,
+/// Refuses operations that are too large for the sink. A version that is PUBLISHING has to be finished, so this must be
+/// known before.
+struct SizeCheck<'a> {
+    parts: PartWriter,
+    max_bytes: Option<usize>,
     label: &'a str,
 }
 
-impl LineSink for Publishable<'_> {
+impl LineSink for SizeCheck<'_> {
     fn write(&mut self, lines: &[u8]) -> Result<()> {
-        if let Some(most) = self.most
-            && let Some(line) = lines.split_inclusive(|byte| *byte == b'\n').find(|line| stamped_size(line) > most)
+        if let Some(max_bytes) = self.max_bytes
+            && let Some(line) = lines.split_inclusive(|byte| *byte == b'\n').find(|line| stamped_size(line) > max_bytes)
         {
-            return Err(too_large(line, most, self.label));
+            return Err(too_large(line, max_bytes, self.label));
         }
-        self.lines.write(lines)
+        self.parts.write(lines)
     }
 
     fn restart(&mut self) -> Result<()> {
-        self.lines.restart()
+        self.parts.restart()
     }
 }
 
-/// How many bytes a line has at most once its sequence is in it.
+/// The largest size of a line in bytes, once its sequence is filled in.
 fn stamped_size(line: &[u8]) -> usize {
     const DIGITS: usize = u64::MAX.ilog10() as usize + 1;
     line.len() + DIGITS
 }
 
-fn too_large(line: &[u8], most: usize, label: &str) -> Error {
+fn too_large(line: &[u8], max_bytes: usize, label: &str) -> Error {
     let text = String::from_utf8_lossy(line);
     let id = text.split_once(r#""id":""#).map_or("?", |(_, rest)| rest.split('"').next().unwrap_or("?"));
     let size = stamped_size(line);
-    let problem = format!("an operation (id {id}) has {size} bytes, and the sink takes {most}");
+    let problem = format!("an operation (id {id}) has {size} bytes, but the sink accepts at most {max_bytes}");
     Error::export(Path::new(label), problem)
-        .help("shorten its values, raise the stream's largest record, or publish to files")
+        .help("shorten its values, raise the stream's maximum record size, or publish to files")
 }
 
 impl ComparisonBase {
+    /// The fields that every operation repeats.
+    fn head(&self, table: &Table, version: &Version) -> Head {
+        Head {
+            tenant: version.key.tenant.clone(),
+            table: version.key.table.clone(),
+            version: version.version.clone(),
+            previous: self.previous(),
+            schema: table.schema_id(),
+        }
+    }
+
     fn previous(&self) -> Option<String> {
         self.baseline.as_ref().map(|baseline| baseline.version.version.clone())
     }
 
-    /// Whether a plan would come out the same, for a sink that takes operations of up to `most` bytes.
-    fn is_of(&self, plan: &Plan, table: &Table, most: Option<usize>) -> bool {
+    /// Returns whether planning again would give the same plan, for a sink with this limit.
+    fn matches(&self, plan: &Plan, table: &Table, max_operation_bytes: Option<usize>) -> bool {
         let is_same = plan.schema == table.schema && plan.previous == self.previous() && plan.reset == self.reset;
-        is_same && plan.fits(most)
+        is_same && plan.fits(max_operation_bytes)
     }
 }
 
 impl Runner {
-    /// Plans a version. One that was planned before is taken as it is, if it would come out the same; and what somebody
-    /// approved stays approved, if it did.
+    /// Plans a version, waiting for its delta. An existing plan is kept if planning again would give the same one. An
+    /// approval is kept if the plan's hash is the same.
     pub(super) fn plan(
         &self,
         lease: &Lease,
         table: &'static Table,
         version: Version,
-        waiting: WaitMode<'_>,
         watch: &Watch,
-    ) -> Result<Planned> {
-        let against = self.against(table, &version)?;
-        let approved = version.approved.clone();
+    ) -> Result<Version> {
+        let task = match self.planning(lease, table, version)? {
+            Planning::Valid(version) => return Ok(*version),
+            Planning::Needed(task) => task,
+        };
+        let draft = self.changes.draft(&task.version, lease.fence, None)?;
+        match self.compute(&task, &draft, watch) {
+            Ok((plan, parts)) => self.finish_plan(lease, *task, &*draft, plan, parts),
+            Err(error) => {
+                draft.discard();
+                Err(error)
+            }
+        }
+    }
+
+    /// Plans a version without waiting for Athena. The draft is kept as long as later polls need what it has.
+    #[cfg(feature = "aws")]
+    pub(super) fn plan_or_poll(
+        &self,
+        lease: &Lease,
+        table: &'static Table,
+        version: Version,
+        poll: Poll<'_>,
+        watch: &Watch,
+    ) -> Result<DeltaProgress<Version>> {
+        let task = match self.planning(lease, table, version)? {
+            Planning::Valid(version) => return Ok(DeltaProgress::Finished(*version)),
+            Planning::Needed(task) => task,
+        };
+        let reading = poll.reading();
+        let draft = self.changes.draft(&task.version, lease.fence, reading.map(|reading| reading.draft.as_str()))?;
+        let progress = self.compute_or_poll(&task, &draft, poll, watch);
+        let keeps_draft = match &progress {
+            Ok(DeltaProgress::Finished(_)) => true,
+            Ok(DeltaProgress::Running(execution)) => execution.reading.is_some(),
+            Err(_) => reading.is_some(),
+        };
+        if !keeps_draft {
+            draft.discard();
+        }
+        match progress? {
+            DeltaProgress::Running(execution) => Ok(DeltaProgress::Running(execution)),
+            DeltaProgress::Finished((plan, parts)) => {
+                self.finish_plan(lease, *task, &*draft, plan, parts).map(DeltaProgress::Finished)
+            }
+        }
+    }
+
+    /// Finds out whether a version needs a new plan. If it has one that is no longer valid, it becomes REGISTERED again.
+    fn planning(&self, lease: &Lease, table: &'static Table, version: Version) -> Result<Planning> {
+        let base = self.comparison_base(table, &version)?;
         let version = match (version.status, &version.plan) {
             (Status::Planned | Status::Held, Some(plan))
-                if against.is_of(plan, table, self.sink.largest_operation()?) && self.changes.is_whole(&version)? =>
+                if base.matches(plan, table, self.sink.max_operation_bytes()?)
+                    && self.changes.is_complete(&version)? =>
             {
-                return Ok(Planned::Version(Box::new(version)));
+                return Ok(Planning::Valid(Box::new(version)));
             }
             (from @ (Status::Planned | Status::Held), _) => {
+                let approved = version.approved.clone();
                 let again = version.unplanned(Status::Registered);
-                self.store.advance(lease, from, &again)?;
-                again
+                self.registry.advance(lease, from, &again)?;
+                Version { approved, ..again }
             }
             _ => version,
         };
-        let mut planned = match self.compute(lease, table, version, against, waiting, watch)? {
-            Planned::Version(planned) => planned,
-            runs @ Planned::Runs(_) => return Ok(runs),
-        };
-        planned.approved = approved.filter(|hash| planned.plan.as_ref().is_some_and(|plan| plan.hash == *hash));
-        self.store.advance(lease, Status::Registered, &planned)?;
-        Breakpoint::Planned.reached();
-        self.changes.remove_leftovers(&planned, lease.fence);
-        Ok(Planned::Version(planned))
+        let (snapshot, head, layout) = (self.snapshot(&version), base.head(table, &version), Layout::new(table));
+        Ok(Planning::Needed(Box::new(Task { version, table, layout, head, snapshot, base })))
     }
 
-    /// The newest version that succeeded; nothing on the first import, nor when a resync was asked for.
-    fn against(&self, table: &Table, version: &Version) -> Result<ComparisonBase> {
-        let versions = self.store.versions(&version.key)?;
+    /// The newest version that succeeded before; none on the first import, or if a resync was requested.
+    fn comparison_base(&self, table: &Table, version: &Version) -> Result<ComparisonBase> {
+        let versions = self.registry.versions(&version.key)?;
         let older: Vec<Version> = versions.into_iter().take_while(|other| other.version != version.version).collect();
         let newest = newest(&older);
-        if self.store.resync(&version.key)? {
+        if self.registry.resync(&version.key)? {
             let rows = newest.and_then(|newest| newest.plan.as_ref()).map_or(0, |plan| plan.counts.rows);
             let reset = Reset { version: newest.map(|newest| newest.version.clone()), rows };
             return Ok(ComparisonBase { baseline: None, reset: Some(reset) });
@@ -138,122 +199,136 @@ impl Runner {
         Ok(ComparisonBase { baseline, reset: None })
     }
 
-    /// Computes the delta into a change set that gets its name once everything in it is durable.
-    fn compute(
-        &self,
-        lease: &Lease,
-        table: &'static Table,
-        version: Version,
-        against: ComparisonBase,
-        waiting: WaitMode<'_>,
-        watch: &Watch,
-    ) -> Result<Planned> {
-        let reading = waiting.reading();
-        let draft = self.changes.draft(&version, lease.fence, reading.map(|reading| reading.draft.as_str()))?;
-        let computed = self.compute_into(&draft, table, &version, against, waiting, watch);
-        let (plan, parts) = match computed {
-            Ok(Computed::Plan(plan, parts)) => (plan, parts),
-            Ok(Computed::Runs(statement)) => {
-                if statement.reading.is_none() {
-                    draft.abandon();
-                }
-                return Ok(Planned::Runs(statement));
-            }
-            Err(error) => {
-                // What earlier turns wrote is needed when this one is made again.
-                if reading.is_none() {
-                    draft.abandon();
-                }
-                return Err(error);
-            }
-        };
-        let changes = Some(draft.finish(&plan.hash)?);
-        let epoch = Some(Epoch::of(table));
-        let planned = Version { status: Status::Planned, plan: Some(*plan), changes, parts, epoch, ..version };
-        Ok(Planned::Version(Box::new(planned)))
+    /// Computes a delta into a draft. Returns the plan, and the snapshot's parts with their checksums.
+    fn compute(&self, task: &Task, draft: &Arc<dyn Draft>, watch: &Watch) -> Result<(Plan, Vec<Part>)> {
+        let mut writer = self.writer(task, draft, 0)?;
+        let summary = self.engines.delta(&task.request(self.resources()?, watch), &mut writer);
+        task.plan(summary.map_err(|error| blame(error, task.base.baseline.as_ref()))?, writer)
     }
 
-    fn compute_into(
+    #[cfg(feature = "aws")]
+    fn compute_or_poll(
         &self,
+        task: &Task,
         draft: &Arc<dyn Draft>,
-        table: &'static Table,
-        version: &Version,
-        against: ComparisonBase,
-        waiting: WaitMode<'_>,
+        poll: Poll<'_>,
         watch: &Watch,
-    ) -> Result<Computed> {
+    ) -> Result<DeltaProgress<(Plan, Vec<Part>)>> {
+        let mut writer = self.writer(task, draft, poll.reading().map_or(0, |reading| reading.parts))?;
+        let progress = self.engines.start_or_poll(&task.request(self.resources()?, watch), poll, &mut writer);
+        match progress.map_err(|error| blame(error, task.base.baseline.as_ref()))? {
+            DeltaProgress::Finished(summary) => task.plan(summary, writer).map(DeltaProgress::Finished),
+            DeltaProgress::Running(mut execution) => {
+                if let Some(reading) = &mut execution.reading {
+                    (reading.draft, reading.parts) = (draft.name(), writer.parts.finish()?);
+                }
+                Ok(DeltaProgress::Running(execution))
+            }
+        }
+    }
+
+    /// Writes operations to a draft that has some parts already.
+    fn writer<'a>(&self, task: &'a Task, draft: &Arc<dyn Draft>, parts: u32) -> Result<SizeCheck<'a>> {
+        let parts = PartWriter::new(Arc::clone(draft), parts);
+        Ok(SizeCheck { parts, max_bytes: self.sink.max_operation_bytes()?, label: &task.snapshot.label })
+    }
+
+    fn resources(&self) -> Result<Resources<'_>> {
+        fs::create_dir_all(&self.work).at("cannot create", &self.work)?;
+        Ok(Resources { work: &self.work, limits: self.limits })
+    }
+
+    /// Finishes a draft, once everything in it is durable, and records the plan.
+    fn finish_plan(
+        &self,
+        lease: &Lease,
+        task: Task,
+        draft: &dyn Draft,
+        plan: Plan,
+        parts: Vec<Part>,
+    ) -> Result<Version> {
+        let changes = Some(draft.finish(&plan.hash)?);
+        let epoch = Some(Epoch::from_table(task.table));
+        let approved = task.version.approved.clone().filter(|hash| *hash == plan.hash);
+        let status = Status::Planned;
+        let planned = Version { status, plan: Some(plan), changes, parts, epoch, approved, ..task.version };
+        self.registry.advance(lease, Status::Registered, &planned)?;
+        Breakpoint::Planned.reached();
+        self.changes.remove_obsolete(&planned, lease.fence);
+        Ok(planned)
+    }
+
+    /// A version's export as it was registered.
+    fn snapshot(&self, version: &Version) -> Export {
         let key = &version.key;
-        let snapshot = Export {
-            label: format!("{key} {}", version.version),
+        Export {
+            label: version.to_string(),
             folder: self.exports.folder(&key.tenant, &key.table, &version.version),
             parts: version.parts.clone(),
             epoch: None,
-        };
-        let head = Head {
-            tenant: key.tenant.clone(),
-            table: key.table.clone(),
-            version: version.version.clone(),
-            previous: against.previous(),
-            schema: table.schema_id(),
-        };
-        fs::create_dir_all(&self.work).at("cannot create", &self.work)?;
-        let writer = Writer::new(Arc::clone(draft), waiting.reading().map_or(0, |reading| reading.parts));
-        let mut writer = Publishable { lines: writer, most: self.sink.largest_operation()?, label: &snapshot.label };
-        let baseline = against.baseline.as_ref();
-        let inputs = Inputs { baseline: baseline.map(|baseline| &baseline.export), snapshot: &snapshot };
-        let room = Resources { work: &self.work, limits: self.limits };
-        let layout = Layout::new(table);
-        let turned = self.engines.turn(&layout, &head, inputs, (room, waiting), watch, &mut writer);
-        let found = match turned.map_err(|failed| blame(failed, baseline))? {
-            DeltaProgress::Finished(found) => found,
-            DeltaProgress::Running(mut statement) => {
-                if let Some(reading) = &mut statement.reading {
-                    (reading.draft, reading.parts) = (draft.name(), writer.lines.finish()?);
-                }
-                return Ok(Computed::Runs(statement));
-            }
-        };
-        if let Some(baseline) = baseline.filter(|baseline| other_bytes(&baseline.version.parts, &found.baseline_parts))
-        {
-            return Err(changed(&baseline.version, "its bytes have another checksum".into()));
         }
-        if let Some(error) = other_rows(baseline, &found, table, &snapshot.label) {
-            return Err(error);
-        }
-        let drift = against.baseline.and_then(|baseline| baseline.drift);
-        let (most, parts) = (writer.most, writer.lines.finish()?);
-        let plan = Plan { parts, drift, max_operation_bytes: most, ..found.plan(&head, table, against.reset) };
-        Ok(Computed::Plan(Box::new(plan), found.snapshot_parts))
     }
 }
 
-/// That a baseline does not add up to what it did when it was published, as read by the same schema: whatever was computed
-/// was computed from something else.
-fn other_rows(baseline: Option<&Baseline>, found: &DeltaSummary, table: &Table, label: &str) -> Option<Error> {
+impl Task {
+    fn request<'a>(&'a self, resources: Resources<'a>, watch: &'a Watch) -> DeltaRequest<'a> {
+        let baseline = self.base.baseline.as_ref().map(|baseline| &baseline.export);
+        let inputs = Inputs { baseline, snapshot: &self.snapshot };
+        DeltaRequest { layout: &self.layout, head: &self.head, inputs, resources, watch }
+    }
+
+    /// Checks a delta, and makes its plan. Returns the snapshot's parts with their checksums, too.
+    fn plan(&self, summary: DeltaSummary, writer: SizeCheck<'_>) -> Result<(Plan, Vec<Part>)> {
+        let baseline = self.base.baseline.as_ref();
+        check_baseline(baseline, &summary, self.table, &self.snapshot.label)?;
+        let drift = baseline.and_then(|baseline| baseline.drift.clone());
+        let (max_operation_bytes, parts) = (writer.max_bytes, writer.parts.finish()?);
+        let reset = self.base.reset.clone();
+        let plan = Plan { parts, drift, max_operation_bytes, ..summary.plan(&self.head, self.table, reset) };
+        Ok((plan, summary.snapshot_parts))
+    }
+}
+
+/// Refuses a delta whose baseline, as it was read, is not what was published.
+fn check_baseline(baseline: Option<&Baseline>, summary: &DeltaSummary, table: &Table, label: &str) -> Result<()> {
+    if let Some(baseline) = baseline
+        && has_other_bytes(&baseline.version.parts, &summary.baseline_parts)
+    {
+        return Err(changed(&baseline.version, "a checksum differs".into()));
+    }
     let published = match baseline {
-        None => 0,
+        None => Some(0),
+        // Another schema gives other fingerprints.
         Some(baseline) => {
-            baseline.version.plan.as_ref().filter(|plan| plan.schema == table.schema).map(|plan| plan.fingerprint)?
+            let plan = baseline.version.plan.as_ref().filter(|plan| plan.schema == table.schema);
+            plan.map(|plan| plan.fingerprint)
         }
     };
-    let problem = format!("the baseline adds up to {}, and did to {published}", found.baseline_fingerprint);
-    (found.baseline_fingerprint != published).then(|| Error::not_conserved(label, problem))
+    match published {
+        Some(published) if published != summary.baseline_fingerprint => {
+            let fingerprint = summary.baseline_fingerprint;
+            let problem = format!("the baseline's fingerprint is {fingerprint}, but {published} was published");
+            Err(Error::not_conserved(label, problem))
+        }
+        _ => Ok(()),
+    }
 }
 
-/// Whether parts have other checksums than they had. Athena, which reads what S3 calls the same, knows none.
-fn other_bytes(known: &[Part], found: &[Part]) -> bool {
-    let is_other = |(known, found): (&Part, &Part)| {
-        let of_both = known.checksum.as_ref().zip(found.checksum.as_ref());
-        known.name != found.name || of_both.is_some_and(|(known, found)| known != found)
+/// Returns whether parts differ by name or checksum. Athena does not know checksums, and reads only parts whose
+/// identity is unchanged.
+fn has_other_bytes(known: &[Part], read: &[Part]) -> bool {
+    let is_other = |(known, read): (&Part, &Part)| {
+        let checksums = known.checksum.as_ref().zip(read.checksum.as_ref());
+        known.name != read.name || checksums.is_some_and(|(known, read)| known != read)
     };
-    known.len() != found.len() || known.iter().zip(found).any(is_other)
+    known.len() != read.len() || known.iter().zip(read).any(is_other)
 }
 
-/// What is wrong with the baseline is not the snapshot's fault.
-fn blame(failed: Failed, baseline: Option<&Baseline>) -> Error {
+/// Turns an error of one export into an error that blames the right one.
+fn blame(failed: DeltaError, baseline: Option<&Baseline>) -> Error {
     match (failed.side, baseline) {
-        (Side::Baseline, Some(Baseline { version, drift: None, .. })) => of_baseline(version, failed.error),
-        (Side::Baseline, Some(Baseline { version, .. })) => of_other_epoch(version, failed.error),
+        (Side::Baseline, Some(Baseline { version, drift: None, .. })) => blame_baseline(version, failed.error),
+        (Side::Baseline, Some(Baseline { version, .. })) => blame_schema(version, failed.error),
         _ => failed.error,
     }
 }

@@ -1,26 +1,26 @@
-//! Publishing a version once more.
+//! Publishing a version again.
 
 use std::collections::BTreeMap;
 
-use super::Runner;
+use super::runner::Runner;
 use crate::error::{Error, Result};
 use crate::store::{Status, Version};
 use crate::table::Table;
 use crate::telemetry::check_stop;
 
 impl Runner {
-    /// Publishes a version that SUCCEEDED once more: the same operations, under the same ids and the same sequence.
+    /// Publishes a SUCCEEDED version again: the same operations, under the same ids and the same sequence.
     pub fn replay(&self, table: &'static Table, version: &Version) -> Result<()> {
         if version.status != Status::Succeeded {
-            let problem = format!("it is {}; only a version that SUCCEEDED can be published again", version.status);
+            let problem = format!("it is {}; only a version that SUCCEEDED can be replayed", version.status);
             return Err(Error::refused(version.to_string(), problem));
         }
         if let Some(reset) = self.reset_after(version)? {
-            let problem = format!("{reset} was published whole after it, and replaces what it brought");
+            let problem = format!("{reset} was published in full after it, and replaces its operations");
             return Err(Error::refused(version.to_string(), problem)
-                .help(format!("publish that one again: cargo tidemark replay {}/{reset}", version.key)));
+                .help(format!("replay that one: cargo tidemark replay {}/{reset}", version.key)));
         }
-        if !self.changes.is_whole(version)? {
+        if !self.changes.is_complete(version)? {
             let changes = self.changes.path(version, None);
             return Err(Error::refused(version.to_string(), format!("its change set {} is gone", changes.display()))
                 .help("a consumer that lost it can start from the newest export with `delta TABLE none`"));
@@ -31,10 +31,10 @@ impl Runner {
         })
     }
 
-    /// The last version that was published whole after this one, if there is one.
+    /// The last version that was published in full after this one, if there is one.
     fn reset_after(&self, version: &Version) -> Result<Option<String>> {
         let is_reset = |other: &&Version| other.plan.as_ref().is_some_and(|plan| plan.reset.is_some());
-        let versions = self.store.versions(&version.key)?;
+        let versions = self.registry.versions(&version.key)?;
         let mut later = versions.iter().filter(|other| other.sequence > version.sequence);
         Ok(later.rfind(is_reset).map(|reset| reset.version.clone()))
     }

@@ -1,47 +1,46 @@
-//! What a run did, for people and for machines.
+//! The report of a run, for people and for machines.
 
 use std::path::PathBuf;
 
 use serde::Serialize;
 
 use crate::error::{Error, ErrorKind, Fault};
-use crate::name::TableKey;
-use crate::name::natural_cmp;
+use crate::name::{TableKey, natural_cmp};
 use crate::plan::Counts;
 use crate::reject::Rejects;
 use crate::store::{Status, Version};
 
-/// What happened to a version, or to a table when it could not be worked on.
+/// What happened to a version, or to a whole table.
 #[derive(Debug, Clone, Serialize)]
 pub struct Outcome {
-    /// Whose it is.
+    /// The tenant and the table.
     #[serde(flatten)]
     pub key: TableKey,
-    /// The version; none when the whole table is meant.
+    /// The version; `None` for the whole table.
     pub version: Option<String>,
-    /// Where the version stands now.
+    /// The version's status now.
     pub status: Option<Status>,
-    /// Rows and operations, where it was published.
+    /// Rows and operations, once it is planned.
     pub counts: Option<Counts>,
     /// What to know about it.
     pub note: Option<String>,
     /// What to do next.
     pub help: Option<String>,
-    /// The rows that were refused.
+    /// The rows that were rejected.
     pub rejects: Option<Rejects>,
-    /// The version that stays the baseline of a version that failed.
+    /// The version that remains the baseline if this one failed.
     pub baseline: Option<String>,
-    /// Whose fault it is that it did not succeed.
+    /// Whose fault it is if it did not succeed.
     pub fault: Option<Fault>,
 }
 
-/// Something among the exports that cannot be one.
+/// Something among the exports that cannot be an export.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Stray {
-    /// Where it lies.
+    /// Its path.
     #[serde(serialize_with = "crate::name::serialize_path")]
     pub path: PathBuf,
-    /// Why it cannot.
+    /// Why it cannot be an export.
     pub problem: String,
     /// What to do next.
     pub help: Option<String>,
@@ -50,9 +49,9 @@ pub struct Stray {
 /// What a run did.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
-    /// By tenant, table and version.
+    /// Sorted by tenant, table and version.
     pub outcomes: Vec<Outcome>,
-    /// What was left where it lies.
+    /// What was ignored.
     pub strays: Vec<Stray>,
     /// How many versions of exports were found, new or not.
     #[serde(skip)]
@@ -69,9 +68,9 @@ impl Report {
     /// The worst fault of all, for the exit status.
     pub fn fault(&self) -> Option<Fault> {
         let mut faults = self.outcomes.iter().filter_map(|outcome| outcome.fault);
-        let of_strays = if self.strays.is_empty() { None } else { Some(Fault::Input) };
+        let stray_fault = if self.strays.is_empty() { None } else { Some(Fault::Input) };
         match faults.clone().find(|fault| *fault == Fault::Machine) {
-            None => faults.next().or(of_strays),
+            None => faults.next().or(stray_fault),
             machine => machine,
         }
     }
@@ -92,51 +91,7 @@ impl Outcome {
         }
     }
 
-    pub(super) fn of_version(version: &Version) -> Self {
-        Self {
-            status: Some(version.status),
-            counts: version.plan.as_ref().map(|plan| plan.counts),
-            note: version.reason.clone(),
-            ..Self::new(&version.key, Some(&version.version))
-        }
-    }
-
-    pub(super) fn of_held(version: &Version) -> Self {
-        Self {
-            fault: Some(Fault::Input),
-            help: Some(format!("to see why it is held: cargo tidemark plan {}", version.path())),
-            ..Self::of_version(version)
-        }
-    }
-
-    pub(super) fn of_failure(version: &Version, error: Error, baseline: Option<String>) -> Self {
-        let retry = format!("cargo tidemark retry {}", version.path());
-        let help = match (error.kind(), error.next_step()) {
-            (ErrorKind::Export, Some(step)) => format!("{step}.\n      When the schema was mended, run: {retry}"),
-            _ => format!("deliver it again, or mend the schema and run: {retry}"),
-        };
-        Self {
-            status: Some(Status::Failed),
-            baseline,
-            help: Some(help),
-            ..Self::of_error(&version.key, Some(&version.version), error)
-        }
-    }
-
-    /// A version that stands where it stood, because of an error that is not its own.
-    pub(super) fn of_stopped(version: &Version, status: Status, error: Error) -> Self {
-        Self { status: Some(status), ..Self::of_error(&version.key, Some(&version.version), error) }
-    }
-
-    pub(super) fn of_table(key: &TableKey, error: Error) -> Self {
-        Self::of_error(key, None, error)
-    }
-
-    pub(super) fn of_unregistered(key: &TableKey, version: &str, error: Error) -> Self {
-        Self::of_error(key, Some(version), error)
-    }
-
-    fn of_error(key: &TableKey, version: Option<&str>, error: Error) -> Self {
+    fn from_error(key: &TableKey, version: Option<&str>, error: Error) -> Self {
         Self {
             note: Some(error.to_string()),
             help: error.next_step().map(str::to_owned),
@@ -146,26 +101,78 @@ impl Outcome {
         }
     }
 
-    pub(super) fn of_revision(key: &TableKey, version: &str) -> Self {
+    pub(super) fn from_version(version: &Version) -> Self {
+        Self {
+            status: Some(version.status),
+            counts: version.plan.as_ref().map(|plan| plan.counts),
+            note: version.reason.clone(),
+            ..Self::new(&version.key, Some(&version.version))
+        }
+    }
+
+    pub(super) fn held(version: &Version) -> Self {
+        Self {
+            fault: Some(Fault::Input),
+            help: Some(format!("to see why it is held: cargo tidemark plan {}", version.path())),
+            ..Self::from_version(version)
+        }
+    }
+
+    pub(super) fn failed(version: &Version, error: Error, baseline: Option<String>) -> Self {
+        let retry = format!("cargo tidemark retry {}", version.path());
+        let help = match (error.kind(), error.next_step()) {
+            (ErrorKind::Export, Some(step)) => format!("{step}.\n      After its schema was fixed, run: {retry}"),
+            _ => format!("deliver it again, or fix the schema and run: {retry}"),
+        };
+        Self {
+            status: Some(Status::Failed),
+            baseline,
+            help: Some(help),
+            ..Self::from_error(&version.key, Some(&version.version), error)
+        }
+    }
+
+    /// A version that keeps its status, because the error is not its own fault.
+    pub(super) fn stopped(version: &Version, status: Status, error: Error) -> Self {
+        Self { status: Some(status), ..Self::from_error(&version.key, Some(&version.version), error) }
+    }
+
+    /// A table that could not be processed.
+    pub(super) fn table_failed(key: &TableKey, error: Error) -> Self {
+        Self::from_error(key, None, error)
+    }
+
+    /// A version that could not be registered.
+    pub(super) fn unregistered(key: &TableKey, version: &str, error: Error) -> Self {
+        Self::from_error(key, Some(version), error)
+    }
+
+    /// A version whose parts changed too late.
+    pub(super) fn refused(key: &TableKey, version: &str) -> Self {
         Self {
             status: Some(Status::Succeeded),
-            note: Some("other files came after it was published; this revision is refused".into()),
-            help: Some("deliver it as a newer version, and put back the files that were published".into()),
+            note: Some("its files changed after it was published; this revision is refused".into()),
+            help: Some("deliver the revision as a newer version, and restore the published files".into()),
             fault: Some(Fault::Input),
             ..Self::new(key, Some(version))
         }
     }
 
-    pub(super) fn of_alias(key: &TableKey, version: &str, other: &str) -> Self {
+    /// Another spelling of a known version.
+    pub(super) fn alias(key: &TableKey, version: &str, other: &str) -> Self {
         Self {
             note: Some(format!("{other} is the same version in another spelling; this one is refused")),
-            help: Some("deliver it under a version of its own".into()),
+            help: Some("deliver it under another version".into()),
             fault: Some(Fault::Input),
             ..Self::new(key, Some(version))
         }
     }
 
-    pub(super) fn of_locked(key: &TableKey, holder: &str) -> Self {
-        Self { note: Some(format!("{holder} is working on it, and will do what is new")), ..Self::new(key, None) }
+    /// A table whose lease is held by someone else.
+    pub(super) fn locked(key: &TableKey, holder: &str) -> Self {
+        Self {
+            note: Some(format!("{holder} is working on it, and will process its new versions as well")),
+            ..Self::new(key, None)
+        }
     }
 }

@@ -4,7 +4,9 @@ mod batch;
 pub mod client;
 pub mod kpl;
 mod pace;
+mod put;
 mod shards;
 mod sink;
+mod stream_name;
 
 pub use sink::Stream;

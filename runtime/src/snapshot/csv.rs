@@ -1,8 +1,8 @@
-//! Splits a part into records and fields: RFC 4180 with the declared delimiter and quote, and nothing guessed.
+//! Splits a part into records and fields: RFC 4180 with the declared delimiter and quote. Nothing is guessed.
 //!
-//! LF and CRLF end a line, blank lines are skipped, a BOM is stripped. A quote stands only at the start of a field;
-//! text after a closing quote, a lone CR and NUL are flaws of their record. Without `multiline` a record ends with its
-//! line, whatever its quotes say; with it, at the first line end with an even number of quotes before it.
+//! LF and CRLF end a line, empty lines are skipped, a BOM is stripped. A quote can only be at the start of a field;
+//! text after a closing quote, a lone CR and NUL are errors of their record. Without `multiline` a record ends with its
+//! line, whatever its quotes; with it, at the first line end that has an even number of quotes before it.
 
 use std::io::{self, Read};
 
@@ -10,32 +10,23 @@ use memchr::{memchr, memchr_iter};
 
 mod bits;
 mod delimiters;
+mod dialect;
 mod fields;
 
 use crate::canonical::field::Field;
-use crate::epoch::SourceFormat;
 use crate::reject::Reason;
 use bits::{BLOCK, Block};
+pub use dialect::Dialect;
 use fields::Fields;
 
-/// Longest record, in bytes. Beyond it a quote was left open, and the rest of the file would end up in memory.
-pub const MAX_RECORD: usize = 64 << 20;
+/// The maximum size of a record, in bytes. A larger one probably has an unclosed quote, and would be the rest of the
+/// file.
+const MAX_RECORD: usize = 64 << 20;
 
-/// How much is read at once.
+/// The minimum size of the buffer, in bytes.
 const CHUNK: usize = 128 << 10;
 
 const BOM: &[u8] = b"\xEF\xBB\xBF";
-
-/// How fields are told apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Dialect {
-    /// The byte between two fields.
-    pub delimiter: u8,
-    /// The byte around a quoted field.
-    pub quote: Option<u8>,
-    /// Whether a quoted field may hold line ends.
-    pub multiline: bool,
-}
 
 /// Reads records from inflated bytes.
 #[derive(Debug)]
@@ -47,20 +38,20 @@ pub struct Reader<R> {
     end: usize,
     at_end: bool,
     is_first: bool,
-    /// The line that the next record begins on, from 1.
+    /// The line that the next record starts on, from 1.
     line: u64,
-    seen: Seen,
-    /// Where the record that came last stands in `buffer`.
+    scanned: Scanned,
+    /// The start and the end of the last record in `buffer`.
     last: (usize, usize),
     splitter: Splitter,
 }
 
-/// What was looked at of a record whose end is not in the buffer yet.
+/// The scanned bytes of a record whose end is not in the buffer yet.
 #[derive(Debug, Default)]
-struct Seen {
+struct Scanned {
     bytes: usize,
     lines: u64,
-    /// Whether the number of quotes so far is odd, with `multiline`.
+    /// With `multiline`: whether the number of quotes so far is odd.
     is_open: bool,
 }
 
@@ -71,7 +62,7 @@ pub struct Splitter {
     fields: Fields,
 }
 
-/// Many records as they stand in the file, without their line ends.
+/// Many records as they are in the file, without their line ends.
 #[derive(Debug, Default)]
 pub struct Batch {
     bytes: Vec<u8>,
@@ -81,50 +72,43 @@ pub struct Batch {
 /// One record.
 #[derive(Debug)]
 pub struct Record<'r> {
-    /// The physical line it begins on, from 1.
+    /// The physical line it starts on, from 1.
     pub line: u64,
     bytes: &'r [u8],
     fields: &'r Fields,
 }
 
-/// Why a record cannot be split.
+/// The reason why a record cannot be split into fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CsvError {
-    /// The line that the record begins on, from 1.
+    /// The line that the record starts on, from 1.
     pub line: u64,
-    /// The kind of flaw.
+    /// The reason, as data.
     pub reason: Reason,
     /// The same for people.
     pub message: &'static str,
 }
 
-impl Dialect {
-    /// The dialect of exports that are written like this.
-    pub fn of(source: &SourceFormat) -> Self {
-        Self { delimiter: source.delimiter, quote: source.quote, multiline: source.multiline }
-    }
-}
-
 impl Record<'_> {
-    /// How many fields the record has.
+    /// The number of fields.
     pub fn len(&self) -> usize {
         self.fields.len()
     }
 
-    /// Never true: a record has at least one field.
+    /// Always false: a record has at least one field.
     pub fn is_empty(&self) -> bool {
         self.fields.len() == 0
     }
 
-    /// The field at a place, from 0, which must be below [`Record::len`].
+    /// The field at an index below [`Record::len`].
     #[inline]
-    pub fn field(&self, place: usize) -> Field<'_> {
-        self.fields.field(self.bytes, place)
+    pub fn field(&self, index: usize) -> Field<'_> {
+        self.fields.field(self.bytes, index)
     }
 
     /// All fields, in order.
     pub fn iter(&self) -> impl Iterator<Item = Field<'_>> {
-        (0..self.len()).map(|place| self.field(place))
+        (0..self.len()).map(|index| self.field(index))
     }
 }
 
@@ -139,19 +123,19 @@ impl<R: Read> Reader<R> {
             at_end: false,
             is_first: true,
             line: 1,
-            seen: Seen::default(),
+            scanned: Scanned::default(),
             last: (0, 0),
             splitter: Splitter::new(dialect),
         }
     }
 
-    /// What the records are read from.
-    pub fn into_inner(self) -> R {
+    /// The source of the bytes.
+    pub(crate) fn into_inner(self) -> R {
         self.input
     }
 
-    /// The next record, or its flaw; `None` at the end. Fails when the bytes below cannot be read, or a record is
-    /// longer than [`MAX_RECORD`].
+    /// The next record, or its error; `None` at the end. Fails if the source cannot be read, or a record is larger than
+    /// 64 MiB.
     pub fn next_record(&mut self) -> io::Result<Option<Result<Record<'_>, CsvError>>> {
         self.skip_bom()?;
         loop {
@@ -165,12 +149,13 @@ impl<R: Read> Reader<R> {
         }
     }
 
-    /// The bytes of the record that came last, for somebody who wants to guess what one with a flaw was meant to be.
-    pub fn last_bytes(&self) -> &[u8] {
+    /// The bytes of the last record, to guess what one with an error was meant to be.
+    pub(crate) fn last_bytes(&self) -> &[u8] {
         &self.buffer[self.last.0..self.last.1]
     }
 
-    /// As many records as one look at the input gives; false at the end. `batch` gives its memory and gets other.
+    /// Reads as many records as are in the buffer, at least one; returns false at the end. `batch` and the reader swap
+    /// their buffers.
     pub fn next_batch(&mut self, batch: &mut Batch) -> io::Result<bool> {
         self.skip_bom()?;
         batch.records.clear();
@@ -203,7 +188,7 @@ impl<R: Read> Reader<R> {
         Ok(())
     }
 
-    /// The next record's place in the buffer without its line end, and how many lines it takes.
+    /// The start and the end of the next record in the buffer, without its line end, and the number of its lines.
     fn next_span(&mut self) -> io::Result<Option<(usize, usize, u64)>> {
         loop {
             if let Some(span) = self.whole_span() {
@@ -212,30 +197,30 @@ impl<R: Read> Reader<R> {
             if self.end - self.start > MAX_RECORD {
                 return Err(io::Error::new(
                     io::ErrorKind::InvalidData,
-                    format!("line {} is part of a record of more than 64 MiB; is a quote left open?", self.line),
+                    format!("line {} is part of a record of more than 64 MiB; is a quote not closed?", self.line),
                 ));
             }
             if !self.fill()? {
-                let (from, to, lines) = (self.start, self.end, self.seen.lines + 1);
+                let (from, to, lines) = (self.start, self.end, self.scanned.lines + 1);
                 self.start = self.end;
-                self.seen = Seen::default();
+                self.scanned = Scanned::default();
                 return Ok((from < to).then_some((from, to, lines)));
             }
         }
     }
 
-    /// The same, if the record's end is in the buffer.
+    /// The same; `None` if the record's end is not in the buffer.
     fn whole_span(&mut self) -> Option<(usize, usize, u64)> {
         loop {
-            let unseen = &self.buffer[self.start + self.seen.bytes..self.end];
-            let length = memchr(b'\n', unseen)?;
-            self.seen.lines += 1;
-            self.seen.is_open ^= self.splitter.toggles_quotes(&unseen[..length]);
-            self.seen.bytes += length + 1;
-            if self.seen.is_open {
+            let unscanned = &self.buffer[self.start + self.scanned.bytes..self.end];
+            let length = memchr(b'\n', unscanned)?;
+            self.scanned.lines += 1;
+            self.scanned.is_open ^= self.splitter.toggles_quotes(&unscanned[..length]);
+            self.scanned.bytes += length + 1;
+            if self.scanned.is_open {
                 continue;
             }
-            let Seen { bytes, lines, .. } = std::mem::take(&mut self.seen);
+            let Scanned { bytes, lines, .. } = std::mem::take(&mut self.scanned);
             let from = self.start;
             self.start += bytes;
             let has_cr = bytes > 1 && self.buffer[self.start - 2] == b'\r';
@@ -243,7 +228,7 @@ impl<R: Read> Reader<R> {
         }
     }
 
-    /// The places of all records whose ends are in the buffer.
+    /// Appends the start and the end of all records whose ends are in the buffer.
     fn whole_spans(&mut self, records: &mut Vec<(u32, u32)>) {
         if self.splitter.dialect.multiline {
             while let Some((from, to, lines)) = self.whole_span() {
@@ -255,11 +240,11 @@ impl<R: Read> Reader<R> {
             return;
         }
         let bytes = &self.buffer[..self.end];
-        let mut at = self.start + self.seen.bytes;
+        let mut at = self.start + self.scanned.bytes;
         while at < self.end {
             let ends = Block::beginning(&bytes[at..]).is(b'\n') & bits::first(self.end - at);
-            bits::each(ends, |place| {
-                let (from, end) = (self.start, at + place);
+            bits::each(ends, |offset| {
+                let (from, end) = (self.start, at + offset);
                 let to = if end > from && bytes[end - 1] == b'\r' { end - 1 } else { end };
                 if from < to {
                     records.push((from as u32, to as u32));
@@ -269,10 +254,10 @@ impl<R: Read> Reader<R> {
             });
             at += BLOCK;
         }
-        self.seen = Seen { bytes: self.end - self.start, ..Seen::default() };
+        self.scanned = Scanned { bytes: self.end - self.start, ..Scanned::default() };
     }
 
-    /// Reads more behind what is there; false at the end of the input.
+    /// Reads more bytes into the buffer; returns false at the end of the source.
     fn fill(&mut self) -> io::Result<bool> {
         if self.at_end {
             return Ok(false);
@@ -303,8 +288,8 @@ impl Splitter {
         Self { dialect, fields: Fields::default() }
     }
 
-    /// Splits one record, which begins on `line` and is the first `length` of the bytes. What stands behind it in memory
-    /// is not looked at, but lets its last fields be read in whole blocks.
+    /// Splits the record that starts on `line` and is the first `length` of the bytes. The bytes after it are ignored,
+    /// but allow reading its last fields in whole blocks.
     pub fn split<'r>(&'r mut self, bytes: &'r [u8], length: usize, line: u64) -> Result<Record<'r>, CsvError> {
         match self.fields.split(bytes, length, self.dialect) {
             Ok(()) => Ok(Record { line, bytes, fields: &self.fields }),
@@ -321,27 +306,27 @@ impl Splitter {
 }
 
 impl Batch {
-    /// How many records there are.
+    /// The number of records.
     pub fn len(&self) -> usize {
         self.records.len()
     }
 
-    /// Whether there is none.
+    /// Returns whether there are none.
     pub fn is_empty(&self) -> bool {
         self.records.is_empty()
     }
 
-    /// The record at a place, from 0, which must be below [`Batch::len`].
+    /// The record at an index below [`Batch::len`].
     #[inline]
-    pub fn record(&self, place: usize) -> &[u8] {
-        let (from, to) = self.records[place];
+    pub fn record(&self, index: usize) -> &[u8] {
+        let (from, to) = self.records[index];
         &self.bytes[from as usize..to as usize]
     }
 
-    /// The same with everything that stands behind it, and its length: what [`Splitter::split`] takes.
+    /// The record at an index with all bytes after it, and its length: the arguments of [`Splitter::split`].
     #[inline]
-    pub fn rest(&self, place: usize) -> (&[u8], usize) {
-        let (from, to) = self.records[place];
+    pub fn with_following(&self, index: usize) -> (&[u8], usize) {
+        let (from, to) = self.records[index];
         (&self.bytes[from as usize..], (to - from) as usize)
     }
 }

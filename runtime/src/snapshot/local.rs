@@ -1,7 +1,7 @@
 //! Exports in folders: DIR/TENANT/TABLE/VERSION/FILE.
 //!
-//! Whoever may deliver to one tenant's folder must not get at another's files, or at any other of this machine. So the
-//! root may be a link, and nothing below it is reached through one; and what is no regular file is never read.
+//! A tenant who can write to one folder must not get at another tenant's files, or at any other file of the machine. So
+//! the root may be a link, but no link below it is followed, and only regular files are read.
 
 use std::fs::{self, File, FileType};
 use std::io::{self, Read};
@@ -14,7 +14,7 @@ use super::{Discovery, Folder, Listing, Part, Snapshots, Stray};
 use crate::error::{Error, IoContext as _, Result};
 use crate::name::{NAME_RULE, is_name, is_visible_text, natural_cmp};
 
-/// Longest marker or manifest that is read, in bytes: room for some 200,000 parts.
+/// The maximum size of a marker or manifest, in bytes: enough for about 200,000 parts.
 pub(super) const MAX_SIDECAR: u64 = 16 << 20;
 
 const LINK: &str = "a symbolic link, which is never followed";
@@ -29,12 +29,12 @@ pub struct Local {
 #[derive(Debug)]
 pub struct LocalFolder {
     root: PathBuf,
-    /// The folders that lead there from the root; none of them may be a link.
+    /// The folders from the root to there, none of which may be a link.
     below: Vec<String>,
 }
 
 impl Local {
-    /// A tree below `root`, which must be a folder that can be read.
+    /// The tree below `root`, which must be a readable folder.
     pub fn new(root: &Path) -> Result<Self> {
         fs::read_dir(root).map_err(|error| Error::named_path(error, "cannot read the exports in", root))?;
         Ok(Self { root: root.to_path_buf() })
@@ -47,19 +47,19 @@ impl Snapshots for Local {
         Ok(absolute.to_string_lossy().into_owned())
     }
 
-    fn discover(&self, wanted: &dyn Fn(&str, &str) -> bool) -> Result<Discovery> {
-        let mut found = Discovery::default();
-        for tenant in folders(&self.root, &mut found.strays)? {
-            for table in folders(&self.root.join(&tenant), &mut found.strays)? {
-                if !wanted(&tenant, &table) {
+    fn discover(&self, filter: &dyn Fn(&str, &str) -> bool) -> Result<Discovery> {
+        let mut discovery = Discovery::default();
+        for tenant in folders(&self.root, &mut discovery.strays)? {
+            for table in folders(&self.root.join(&tenant), &mut discovery.strays)? {
+                if !filter(&tenant, &table) {
                     continue;
                 }
-                for version in folders(&self.root.join(&tenant).join(&table), &mut found.strays)? {
-                    found.versions.push((tenant.clone(), table.clone(), version));
+                for version in folders(&self.root.join(&tenant).join(&table), &mut discovery.strays)? {
+                    discovery.versions.push((tenant.clone(), table.clone(), version));
                 }
             }
         }
-        Ok(found)
+        Ok(discovery)
     }
 
     fn path(&self, tenant: &str, table: &str) -> PathBuf {
@@ -72,7 +72,7 @@ impl Snapshots for Local {
 }
 
 impl LocalFolder {
-    /// A folder that somebody named: if it is a link, it is theirs to follow.
+    /// A folder that the user named, which may be a link.
     pub fn named(path: &Path) -> Self {
         Self { root: path.to_path_buf(), below: Vec::new() }
     }
@@ -86,9 +86,9 @@ impl Folder for LocalFolder {
             match fs::symlink_metadata(&folder) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Listing::default()),
                 Ok(metadata) if metadata.is_symlink() => {
-                    return Err(Error::export(&folder, LINK).help(way_out("folder")));
+                    return Err(Error::export(&folder, LINK).help(replace_link("folder")));
                 }
-                looked => looked.at("cannot look at", &folder)?,
+                metadata => metadata.at("cannot inspect", &folder)?,
             };
         }
         list(&folder)
@@ -102,7 +102,7 @@ impl Folder for LocalFolder {
         let mut text = String::new();
         open_file(&self.path(name))?.take(MAX_SIDECAR + 1).read_to_string(&mut text)?;
         if text.len() as u64 > MAX_SIDECAR {
-            return Err(io::Error::other("it is larger than 16 MiB"));
+            return Err(io::Error::other("larger than 16 MiB"));
         }
         Ok(text)
     }
@@ -112,7 +112,7 @@ impl Folder for LocalFolder {
     }
 }
 
-/// What a folder of parts holds; nothing where there is no such folder.
+/// The files in a folder; none if it does not exist.
 fn list(folder: &Path) -> Result<Listing> {
     let mut listing = Listing::default();
     let entries = match fs::read_dir(folder) {
@@ -122,30 +122,30 @@ fn list(folder: &Path) -> Result<Listing> {
     for entry in entries {
         let entry = entry.at("cannot list", folder)?;
         let path = entry.path();
-        let kind = entry.file_type().at("cannot look at", &path)?;
-        match note(&path) {
-            Some(name) if kind.is_file() => listing.notes.push(name),
-            Some(name) if !kind.is_dir() => listing.odd_notes.push((name, what_is(kind))),
+        let kind = entry.file_type().at("cannot inspect", &path)?;
+        match sidecar(&path) {
+            Some(name) if kind.is_file() => listing.sidecars.push(name),
+            Some(name) if !kind.is_dir() => listing.irregular_sidecars.push((name, describe(kind))),
             Some(_) => {}
-            None if kind.is_file() => listing.parts.push(look(&path)?),
-            None => return Err(no_part(&path, kind)),
+            None if kind.is_file() => listing.parts.push(inspect(&path)?),
+            None => return Err(not_a_part(&path, kind)),
         }
     }
     listing.parts.sort_by(|a, b| natural_cmp(&a.name, &b.name));
-    listing.notes.sort();
+    listing.sidecars.sort();
     Ok(listing)
 }
 
-/// One file as a part.
-pub fn look(path: &Path) -> Result<Part> {
+/// The part that a file is.
+pub(crate) fn inspect(path: &Path) -> Result<Part> {
     let name = path.file_name().unwrap_or_default();
     let unusable = |problem: &str| Err(Error::export(path, problem).help("rename or remove it"));
     let Some(name) = name.to_str() else { return unusable("the file's name is not UTF-8") };
     if !is_visible_text(name) {
         return unusable("the file's name has characters that cannot be shown");
     }
-    let metadata = fs::symlink_metadata(path).at("cannot look at", path)?;
-    let modified = metadata.modified().at("cannot look at", path)?;
+    let metadata = fs::symlink_metadata(path).at("cannot inspect", path)?;
+    let modified = metadata.modified().at("cannot inspect", path)?;
     let identity = match modified.duration_since(UNIX_EPOCH) {
         Ok(since) => since.as_nanos().to_string(),
         Err(before) => format!("-{}", before.duration().as_nanos()),
@@ -153,50 +153,50 @@ pub fn look(path: &Path) -> Result<Part> {
     Ok(Part { name: name.into(), size: metadata.len(), identity, checksum: None, rows: None })
 }
 
-/// Opens a part to be read. That it was taken away since it was listed is no fault of the machine.
-pub fn open(path: &Path) -> Result<File> {
+/// Opens a part. If it was removed after it was listed, the error is the input's fault, not the machine's.
+fn open(path: &Path) -> Result<File> {
     match open_file(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            Err(Error::refused(path.display().to_string(), "it was taken away after it was found")
+            Err(Error::refused(path.display().to_string(), "the file was removed after it was listed")
                 .help("deliver it again, then run again"))
         }
         opened => opened.at("cannot open", path),
     }
 }
 
-/// Opens a regular file, whatever took its place since it was listed: a link is not followed, and nothing waits for a
-/// writer of a fifo.
+/// Opens a regular file, whatever has replaced it since it was listed: a link is not followed, and opening a fifo does
+/// not wait for a writer.
 fn open_file(path: &Path) -> io::Result<File> {
     let file = File::options().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path)?;
-    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is not a regular file")) }
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("not a regular file")) }
 }
 
-/// The name of a marker, a manifest or somebody else's file; `None` for a part's.
-fn note(path: &Path) -> Option<String> {
+/// The name of a marker, a manifest or an unrelated file; `None` for the name of a part.
+fn sidecar(path: &Path) -> Option<String> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     name.starts_with(['_', '.']).then(|| name.into_owned())
 }
 
-/// What is neither a file nor a folder, in words for `status`.
-fn what_is(kind: FileType) -> &'static str {
+/// Describes a link or special file, for `status`.
+fn describe(kind: FileType) -> &'static str {
     if kind.is_symlink() { LINK } else { "a special file, such as a fifo or a device" }
 }
 
-fn no_part(path: &Path, kind: FileType) -> Error {
+fn not_a_part(path: &Path, kind: FileType) -> Error {
     if kind.is_symlink() {
-        return Error::export(path, LINK).help(way_out("file"));
+        return Error::export(path, LINK).help(replace_link("file"));
     }
     let problem = if kind.is_dir() { "a folder inside an export" } else { "not a regular file" };
     Error::export(path, problem).help("an export holds files only; move it away")
 }
 
-/// What to do about a link.
-fn way_out(what: &str) -> String {
-    format!("put the {what} itself there, or take the link away")
+/// The next step for a link.
+fn replace_link(kind: &str) -> String {
+    format!("replace the link by the {kind} itself, or remove it")
 }
 
-/// The names of the folders in a folder, in natural order. What can be no tenant, table or version is a stray, but for
-/// names that begin with `_` or `.`, which belong to somebody else.
+/// The names of the folders in a folder, in natural order. Whatever cannot be a tenant, table or version is a stray,
+/// except names that start with `_` or `.`, which are ignored.
 fn folders(parent: &Path, strays: &mut Vec<Stray>) -> Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(parent).at("cannot list", parent)? {
@@ -207,15 +207,15 @@ fn folders(parent: &Path, strays: &mut Vec<Stray>) -> Result<Vec<String>> {
         if text.starts_with(['_', '.']) {
             continue;
         }
-        let kind = entry.file_type().at("cannot look at", &path)?;
+        let kind = entry.file_type().at("cannot inspect", &path)?;
         if kind.is_symlink() {
-            strays.push((path, LINK.into(), Some(way_out("folder"))));
+            strays.push((path, LINK.into(), Some(replace_link("folder"))));
         } else if !kind.is_dir() {
-            strays.push((path, "not a folder; exports lie at TENANT/TABLE/VERSION/FILE".into(), None));
+            strays.push((path, "not a folder; exports are at TENANT/TABLE/VERSION/FILE".into(), None));
         } else if is_name(&text) {
             names.push(text.into_owned());
         } else {
-            strays.push((path, format!("not a usable name; it takes {NAME_RULE}"), None));
+            strays.push((path, format!("not a valid name; expected {NAME_RULE}"), None));
         }
     }
     names.sort_by(|a, b| natural_cmp(a, b));

@@ -1,4 +1,4 @@
-//! Inflates one part, and knows the checksum of what was read.
+//! Decompresses one part, and computes its checksum.
 
 use std::io::{self, BufReader, Read};
 use std::path::Path;
@@ -9,10 +9,10 @@ use xxhash_rust::xxh3::Xxh3Default;
 use crate::error::{Error, Result};
 use crate::table::Compression;
 
-/// How much of a file is read at once, in bytes.
-const READ: usize = 256 << 10;
+/// The size of the read buffer, in bytes.
+const BUFFER: usize = 256 << 10;
 
-/// The inflated bytes of one part.
+/// The decompressed bytes of one part.
 pub struct Inflated<R: Read>(Decoder<R>);
 
 enum Decoder<R: Read> {
@@ -21,39 +21,42 @@ enum Decoder<R: Read> {
     Plain(Checked<R>),
 }
 
-/// Counts and checksums the bytes that pass.
+/// Counts the bytes that are read, and computes their checksum.
 struct Checked<R> {
     input: R,
-    /// On the heap: it is half a kilobyte of state.
+    /// Boxed, because its state is half a kilobyte.
     checksum: Box<Xxh3Default>,
     size: u64,
 }
 
-/// What was read of a part, to its end.
+/// The checksum and the size of a part that was read to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen {
+pub struct PartDigest {
     /// XXH3-128 of the compressed bytes, 32 hex digits.
     pub checksum: String,
-    /// How many compressed bytes there were.
+    /// The size of the compressed bytes.
     pub size: u64,
 }
 
 impl<R: Read> Inflated<R> {
-    /// Inflates what `input` holds.
+    /// Decompresses `input`.
     pub fn new(input: R, compression: Compression) -> io::Result<Self> {
         let checked = Checked { input, checksum: Box::default(), size: 0 };
         Ok(Self(match compression {
-            Compression::Gzip => Decoder::Gzip(Box::new(MultiGzDecoder::new(BufReader::with_capacity(READ, checked)))),
+            Compression::Gzip => {
+                Decoder::Gzip(Box::new(MultiGzDecoder::new(BufReader::with_capacity(BUFFER, checked))))
+            }
             Compression::Zstd => {
-                let buffered = BufReader::with_capacity(READ, checked);
+                let buffered = BufReader::with_capacity(BUFFER, checked);
                 Decoder::Zstd(zstd::stream::read::Decoder::with_buffer(buffered)?)
             }
             Compression::None => Decoder::Plain(checked),
         }))
     }
 
-    /// What was read, once everything is. A compressed file without a single byte was never written whole.
-    pub fn finish(self) -> io::Result<Seen> {
+    /// The digest, after everything was read. Fails if bytes follow the compressed data, or a compressed file is empty:
+    /// then it was never completed.
+    pub fn finish(self) -> io::Result<PartDigest> {
         let (mut checked, is_compressed) = match self.0 {
             Decoder::Gzip(decoder) => (decoder.into_inner().into_inner(), true),
             Decoder::Zstd(decoder) => (decoder.finish().into_inner(), true),
@@ -61,12 +64,12 @@ impl<R: Read> Inflated<R> {
         };
         let rest = io::copy(&mut checked, &mut io::sink())?;
         if rest > 0 {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "bytes stand behind the compressed data"));
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "bytes after the end of the compressed data"));
         }
         if is_compressed && checked.size == 0 {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file is empty"));
         }
-        Ok(Seen { checksum: format!("{:032x}", checked.checksum.digest128()), size: checked.size })
+        Ok(PartDigest { checksum: format!("{:032x}", checked.checksum.digest128()), size: checked.size })
     }
 }
 
@@ -89,8 +92,8 @@ impl<R: Read> Read for Checked<R> {
     }
 }
 
-/// That a part's name says that it is compressed as its table declares.
-pub fn check_name(name: &str, path: &Path, table: &str, compression: Compression) -> Result<()> {
+/// Checks that a part's name has the suffix of its table's compression.
+pub(crate) fn check_name(name: &str, path: &Path, table: &str, compression: Compression) -> Result<()> {
     let (fits, rule) = match compression {
         Compression::Gzip => (name.ends_with(".gz"), "end in `.gz`, as `compression: gzip` says"),
         Compression::Zstd => (name.ends_with(".zst"), "end in `.zst`, as `compression: zstd` says"),
@@ -103,5 +106,5 @@ pub fn check_name(name: &str, path: &Path, table: &str, compression: Compression
         return Ok(());
     }
     Err(Error::export(path, format!("the name of a part of `{table}` must {rule}"))
-        .help("rename it, or mend `source.compression` in the schema"))
+        .help("rename it, or fix `source.compression` in the schema"))
 }

@@ -12,18 +12,18 @@ use crate::error::{Error, Result};
 use crate::name::{NAME_RULE, is_name, is_visible_text, natural_cmp};
 use crate::telemetry::check_stop;
 
-/// A bucket of exports: BUCKET/TENANT/TABLE/VERSION/FILE.
+/// A tree of exports in S3.
 #[derive(Debug, Clone)]
 pub struct S3 {
     aws: Arc<Aws>,
     root: S3Uri,
 }
 
-/// The objects of an export.
+/// The folder of an export in S3.
 #[derive(Debug, Clone)]
 pub struct S3Folder {
     aws: Arc<Aws>,
-    place: S3Uri,
+    uri: S3Uri,
 }
 
 impl S3 {
@@ -32,31 +32,31 @@ impl S3 {
         Self { aws, root: S3Uri { key: root.key.trim_end_matches('/').into(), ..root } }
     }
 
-    /// The names that stand directly below a place, as folders do; what can be no tenant, table or version is a stray.
-    fn names(&self, place: &S3Uri, strays: &mut Vec<Stray>) -> Result<Vec<String>> {
-        let prefix = if place.key.is_empty() { String::new() } else { format!("{}/", place.key) };
-        let call = self.aws.s3.list_objects_v2().bucket(&place.bucket).prefix(&prefix).delimiter("/");
+    /// The names of the folders directly below a prefix. Whatever cannot be a tenant, table or version is a stray.
+    fn names(&self, parent: &S3Uri, strays: &mut Vec<Stray>) -> Result<Vec<String>> {
+        let prefix = if parent.key.is_empty() { String::new() } else { format!("{}/", parent.key) };
+        let call = self.aws.s3.list_objects_v2().bucket(&parent.bucket).prefix(&prefix).delimiter("/");
         let mut pages = call.into_paginator().send();
         let mut names = Vec::new();
         while let Some(page) = self.aws.wait(pages.next()) {
             check_stop()?;
-            let page = page.map_err(|error| failed("cannot list", place, &error))?;
+            let page = page.map_err(|error| failed("cannot list", parent, &error))?;
             let objects = page.contents().iter().filter_map(|object| object.key());
             let folders = page.common_prefixes().iter().filter_map(|prefix| prefix.prefix());
             for key in objects.chain(folders) {
                 let name = &key[prefix.len()..];
-                let path = || shown(&S3Uri { bucket: place.bucket.clone(), key: key.to_owned() });
+                let path = || shown(&S3Uri { bucket: parent.bucket.clone(), key: key.to_owned() });
                 if name.is_empty() || name.starts_with(['_', '.']) {
-                    // What a console puts there for a folder that somebody made, or somebody else's.
+                    // The empty object that the console creates for a folder, or an unrelated name.
                     continue;
                 }
                 match name.strip_suffix('/') {
                     None => {
-                        let problem = "not a folder; exports lie at TENANT/TABLE/VERSION/FILE";
+                        let problem = "not a folder; exports are at TENANT/TABLE/VERSION/FILE";
                         strays.push((path(), problem.into(), None));
                     }
                     Some(name) if is_name(name) => names.push(name.to_owned()),
-                    Some(_) => strays.push((path(), format!("not a usable name; it takes {NAME_RULE}"), None)),
+                    Some(_) => strays.push((path(), format!("not a valid name; expected {NAME_RULE}"), None)),
                 }
             }
         }
@@ -70,20 +70,20 @@ impl Snapshots for S3 {
         Ok(self.root.uri())
     }
 
-    fn discover(&self, wanted: &dyn Fn(&str, &str) -> bool) -> Result<Discovery> {
-        let mut found = Discovery::default();
-        for tenant in self.names(&self.root, &mut found.strays)? {
-            let of_tenant = self.root.join(&tenant);
-            for table in self.names(&of_tenant, &mut found.strays)? {
-                if !wanted(&tenant, &table) {
+    fn discover(&self, filter: &dyn Fn(&str, &str) -> bool) -> Result<Discovery> {
+        let mut discovery = Discovery::default();
+        for tenant in self.names(&self.root, &mut discovery.strays)? {
+            let tenant_root = self.root.join(&tenant);
+            for table in self.names(&tenant_root, &mut discovery.strays)? {
+                if !filter(&tenant, &table) {
                     continue;
                 }
-                for version in self.names(&of_tenant.join(&table), &mut found.strays)? {
-                    found.versions.push((tenant.clone(), table.clone(), version));
+                for version in self.names(&tenant_root.join(&table), &mut discovery.strays)? {
+                    discovery.versions.push((tenant.clone(), table.clone(), version));
                 }
             }
         }
-        Ok(found)
+        Ok(discovery)
     }
 
     fn path(&self, tenant: &str, table: &str) -> PathBuf {
@@ -96,39 +96,39 @@ impl Snapshots for S3 {
 }
 
 impl S3Folder {
-    /// The objects below a place.
-    pub fn new(aws: Arc<Aws>, place: S3Uri) -> Self {
-        Self { aws, place: S3Uri { key: place.key.trim_end_matches('/').into(), ..place } }
+    /// The objects below a URI.
+    pub fn new(aws: Arc<Aws>, uri: S3Uri) -> Self {
+        Self { aws, uri: S3Uri { key: uri.key.trim_end_matches('/').into(), ..uri } }
     }
 }
 
 impl Folder for S3Folder {
     fn list(&self) -> Result<Listing> {
-        list(&self.aws, &self.place)
+        list(&self.aws, &self.uri)
     }
 
     fn open(&self, name: &str) -> Result<Box<dyn Read + Send>> {
-        Object::open(Arc::clone(&self.aws), self.place.join(name)).map(|object| Box::new(object) as _)
+        Object::open(Arc::clone(&self.aws), self.uri.join(name)).map(|object| Box::new(object) as _)
     }
 
     fn read_sidecar(&self, name: &str) -> io::Result<String> {
-        let text = beginning(&self.aws, &self.place.join(name), MAX_SIDECAR + 1).map_err(io::Error::other)?;
+        let text = beginning(&self.aws, &self.uri.join(name), MAX_SIDECAR + 1).map_err(io::Error::other)?;
         if text.len() as u64 > MAX_SIDECAR {
-            return Err(io::Error::other("it is larger than 16 MiB"));
+            return Err(io::Error::other("larger than 16 MiB"));
         }
-        String::from_utf8(text).map_err(|_| io::Error::other("it is not UTF-8"))
+        String::from_utf8(text).map_err(|_| io::Error::other("not UTF-8"))
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        shown(&self.place.join(name))
+        shown(&self.uri.join(name))
     }
 
     fn s3(&self) -> Option<String> {
-        Some(self.place.uri())
+        Some(self.uri.uri())
     }
 }
 
-/// What an export holds. What changes when a part is written again is its ETag.
+/// The files of an export. A part's identity is its ETag.
 pub fn list(aws: &Aws, export: &S3Uri) -> Result<Listing> {
     let mut listing = Listing::default();
     let prefix = format!("{}/", export.key.trim_end_matches('/'));
@@ -136,9 +136,9 @@ pub fn list(aws: &Aws, export: &S3Uri) -> Result<Listing> {
         let name = key[prefix.len()..].to_owned();
         let unusable = |problem: &str, help: &str| Err(Error::export(&shown(&export.join(&name)), problem).help(help));
         if name.is_empty() {
-            // What a console puts there for a folder that somebody made.
+            // The empty object that the console creates for a folder.
         } else if name.starts_with(['_', '.']) && !name.contains('/') {
-            listing.notes.push(name);
+            listing.sidecars.push(name);
         } else if name.contains('/') {
             if !name.starts_with(['_', '.']) {
                 return unusable("a folder inside an export", "an export holds files only; move it away");
@@ -150,6 +150,6 @@ pub fn list(aws: &Aws, export: &S3Uri) -> Result<Listing> {
         }
     }
     listing.parts.sort_by(|a, b| natural_cmp(&a.name, &b.name));
-    listing.notes.sort();
+    listing.sidecars.sort();
     Ok(listing)
 }

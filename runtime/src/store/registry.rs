@@ -1,37 +1,129 @@
-//! What is done with a registry, wherever it is kept: register a version, let somebody decide about one, move one on
-//! under a lease. A status moves only along the edges of [`Status::can_become`].
+//! The registry: what runs, commands and reviewers do with versions and leases, on any backend.
 
-use super::{
-    Begin, Begun, Extent, Lease, Registered, Setting, Status, Store, Version, Write, WriteOutcome, lost, owner,
-    same_parts,
-};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::backend::{BeginOutcome, BeginPublishing, RegistryBackend, Setting, VersionWrite, WriteOutcome};
+use super::lease::Lease;
+use super::owner;
+use super::record::{Extent, TableState, Version, same_parts};
+use super::status::Status;
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::name::TableKey;
 use crate::snapshot::Part;
 
-impl dyn Store + '_ {
-    /// Takes note of a version and of its parts, or of what it waits for. `same_bytes` tells whether parts that differ
-    /// in their identity alone are still the same, by their checksums.
+/// A registry. A status changes only along the edges of [`Status::can_become`]. Clones share one backend.
+#[derive(Debug, Clone)]
+pub struct Registry(Arc<dyn RegistryBackend>);
+
+/// The outcome of registering a version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Registered {
+    /// The version is new.
+    New,
+    /// Nothing changed.
+    Same,
+    /// Its parts changed before any of it was published; it starts over.
+    Changed,
+    /// Its parts changed too late; the version stays as it is.
+    Refused {
+        /// Whether these parts had not been refused before.
+        first_time: bool,
+    },
+    /// The version is registered under this other spelling.
+    Alias(String),
+}
+
+/// The parts of a complete export; or those that have arrived, and what the version is waiting for.
+pub type ListedParts = Result<Vec<Part>, (Vec<Part>, String)>;
+
+/// Reading.
+impl Registry {
+    /// A registry that is stored in `backend`.
+    pub fn new(backend: impl RegistryBackend + 'static) -> Self {
+        Self(Arc::new(backend))
+    }
+
+    /// Identifies this registry. Fences of different registries cannot be compared.
+    pub fn id(&self) -> &str {
+        self.0.id()
+    }
+
+    /// Returns a remembered setting.
+    pub fn setting(&self, setting: Setting) -> Result<Option<String>> {
+        self.0.setting(setting)
+    }
+
+    /// Remembers a setting for later commands.
+    pub fn remember(&self, setting: Setting, value: &str) -> Result<()> {
+        self.0.remember(setting, value)
+    }
+
+    /// The root of the exports that was last remembered.
+    pub fn exports_root(&self) -> Result<Option<String>> {
+        self.setting(Setting::Exports)
+    }
+
+    /// Lists every tenant's table that has a version, sorted.
+    pub fn tables(&self) -> Result<Vec<TableKey>> {
+        self.0.tables()
+    }
+
+    /// Returns a table's state; that of an unknown table is the default.
+    pub fn state(&self, key: &TableKey) -> Result<TableState> {
+        self.0.state(key)
+    }
+
+    /// Returns how many writes have made one of the table's versions runnable. It only grows.
+    pub fn pending(&self, key: &TableKey) -> Result<u64> {
+        Ok(self.state(key)?.pending)
+    }
+
+    /// Returns whether the table's oldest runnable version is to be published in full.
+    pub fn resync(&self, key: &TableKey) -> Result<bool> {
+        Ok(self.state(key)?.resync)
+    }
+
+    /// Lists the versions of a tenant's table in natural order.
+    pub fn versions(&self, key: &TableKey) -> Result<Vec<Version>> {
+        self.0.versions(key)
+    }
+
+    /// Finds a version by its position in natural order, so that every spelling of that position finds it.
+    pub fn version(&self, key: &TableKey, version: &str) -> Result<Option<Version>> {
+        self.0.version(key, version)
+    }
+
+    /// Returns how much of each part of a PUBLISHING version has been delivered to a sink.
+    pub fn delivered(&self, version: &Version, sink: &str) -> Result<BTreeMap<u32, Extent>> {
+        self.0.delivered(version, sink)
+    }
+}
+
+/// Registering.
+impl Registry {
+    /// Registers a version with its parts. `same_bytes` returns whether parts that differ only in their identity still
+    /// have the same checksums.
     pub fn register(
         &self,
         key: &TableKey,
         version: &str,
-        parts: Result<Vec<Part>, (Vec<Part>, String)>,
+        parts: ListedParts,
         same_bytes: impl Fn(&[Part], &[Part]) -> Result<bool>,
     ) -> Result<Registered> {
         let known = self.version(key, version)?;
         self.register_over(known, key, version, parts, same_bytes)
     }
 
-    /// The same over what was known before anybody looked at the parts: where more has become known since, that is newer than
-    /// what was seen, and stays.
+    /// Registers a version over the record that was read before its parts were listed. If the record has changed since,
+    /// it is newer than the listing, and stays.
     pub fn register_over(
         &self,
         known: Option<Version>,
         key: &TableKey,
         version: &str,
-        parts: Result<Vec<Part>, (Vec<Part>, String)>,
+        parts: ListedParts,
         same_bytes: impl Fn(&[Part], &[Part]) -> Result<bool>,
     ) -> Result<Registered> {
         let (parts, waits_for) = match parts {
@@ -39,44 +131,55 @@ impl dyn Store + '_ {
             Err((parts, waits_for)) => (parts, Some(format!("waits for {waits_for}"))),
         };
         let Some(known) = known else {
-            let is_new = self.insert(&new(key, version, parts, waits_for))?;
-            // Another process may have been quicker; then there is nothing left to do.
+            let is_new = self.0.insert(&new_version(key, version, parts, waits_for))?;
+            // Another process may have been quicker; then nothing is left to do.
             return Ok(if is_new { Registered::New } else { Registered::Same });
         };
         if known.version != version {
             return Ok(Registered::Alias(known.version));
         }
-        let is_out = matches!(known.status, Status::Succeeded | Status::Publishing);
-        // What a manifest says of rows no longer matters once they are out.
-        let same_rows = is_out || known.parts.iter().map(|part| part.rows).eq(parts.iter().map(|part| part.rows));
-        let is_same = if same_parts(&known.parts, &parts) {
-            same_rows
-        } else if same_rows && same_bytes(&known.parts, &parts)? {
-            self.keep_identities(&known, &parts)?;
-            true
-        } else {
-            false
-        };
+        let is_same = self.has_same_parts(&known, &parts, same_bytes)?;
         match known.status {
             Status::Waiting if is_same && known.reason == waits_for => Ok(Registered::Same),
-            Status::Waiting => self.start_anew(known, parts, waits_for),
+            Status::Waiting => self.start_over(known, parts, waits_for),
             _ if is_same => Ok(Registered::Same),
-            _ if is_out => self.refuse(known, parts),
+            Status::Succeeded | Status::Publishing => self.refuse(known, parts),
             Status::Superseded => Ok(Registered::Same),
-            _ => self.start_anew(known, parts, waits_for),
+            _ => self.start_over(known, parts, waits_for),
         }
     }
 
-    /// The same bytes were written again: their new identities spare the next run from reading them.
-    fn keep_identities(&self, known: &Version, parts: &[Part]) -> Result<()> {
-        let mut touched = known.clone();
-        for (part, found) in touched.parts.iter_mut().zip(parts) {
-            part.identity.clone_from(&found.identity);
+    /// Returns whether a version still has the parts that were registered.
+    fn has_same_parts(
+        &self,
+        known: &Version,
+        parts: &[Part],
+        same_bytes: impl Fn(&[Part], &[Part]) -> Result<bool>,
+    ) -> Result<bool> {
+        // The row counts of a manifest no longer matter once the rows are published.
+        let is_published = matches!(known.status, Status::Succeeded | Status::Publishing);
+        let same_rows = is_published || known.parts.iter().map(|part| part.rows).eq(parts.iter().map(|part| part.rows));
+        if same_parts(&known.parts, parts) {
+            return Ok(same_rows);
         }
-        self.write(over(known, &touched)).map(|_| ())
+        if !same_rows || !same_bytes(&known.parts, parts)? {
+            return Ok(false);
+        }
+        self.update_identities(known, parts)?;
+        Ok(true)
     }
 
-    fn start_anew(&self, known: Version, parts: Vec<Part>, waits_for: Option<String>) -> Result<Registered> {
+    /// Records the new identities of parts that were rewritten with the same bytes, so that the next run need not read
+    /// them.
+    fn update_identities(&self, known: &Version, parts: &[Part]) -> Result<()> {
+        let mut updated = known.clone();
+        for (part, listed) in updated.parts.iter_mut().zip(parts) {
+            part.identity.clone_from(&listed.identity);
+        }
+        self.0.write(overwrite(known, &updated)).map(|_| ())
+    }
+
+    fn start_over(&self, known: Version, parts: Vec<Part>, waits_for: Option<String>) -> Result<Registered> {
         let status = if waits_for.is_some() { Status::Waiting } else { Status::Registered };
         let changed = Version {
             reason: waits_for,
@@ -85,48 +188,28 @@ impl dyn Store + '_ {
             updated_at: clock::now_ms(),
             ..known.clone().unplanned(status)
         };
-        let written = self.write(Write { is_wake: status.is_runnable(), ..over(&known, &changed) })?;
-        Ok(if written == WriteOutcome::Done { Registered::Changed } else { Registered::Same })
+        let write = VersionWrite { makes_runnable: status.is_runnable(), ..overwrite(&known, &changed) };
+        Ok(if self.0.write(write)? == WriteOutcome::Done { Registered::Changed } else { Registered::Same })
     }
 
     fn refuse(&self, known: Version, parts: Vec<Part>) -> Result<Registered> {
         let first_time = known.refused_parts.as_ref().is_none_or(|refused| !same_parts(refused, &parts));
         if first_time {
             let changed = Version { refused_parts: Some(parts), updated_at: clock::now_ms(), ..known.clone() };
-            self.write(over(&known, &changed))?;
+            self.0.write(overwrite(&known, &changed))?;
         }
         Ok(Registered::Refused { first_time })
     }
+}
 
-    /// The root of the exports that was last remembered.
-    pub fn root(&self) -> Result<Option<String>> {
-        self.setting(Setting::Exports)
+/// Decisions.
+impl Registry {
+    /// Requests that the table's oldest runnable version be published in full, or withdraws that request.
+    pub fn set_resync(&self, key: &TableKey, requested: bool) -> Result<()> {
+        self.0.set_resync(key, requested)
     }
 
-    /// Whether the table's oldest runnable version is to be published whole.
-    pub fn resync(&self, key: &TableKey) -> Result<bool> {
-        Ok(self.state(key)?.resync)
-    }
-
-    /// How many writes have made a version of the table runnable. It only grows.
-    pub fn pending(&self, key: &TableKey) -> Result<u64> {
-        Ok(self.state(key)?.pending)
-    }
-
-    /// Who holds the table's lease, unless it is free or expired.
-    pub fn holder(&self, key: &TableKey) -> Result<Option<String>> {
-        let holder = self.state(key)?.owner;
-        Ok(holder.filter(|holder| !owner::is_gone(holder)).map(|holder| owner::shown(&holder)))
-    }
-
-    /// Takes the table's lease for this process, if it is free or expired, or if its holder has ended without giving it
-    /// back.
-    pub fn lock(&self, key: &TableKey) -> Result<Option<Lease>> {
-        let gone = self.state(key)?.owner.filter(|holder| owner::is_gone(holder));
-        self.acquire(key, &owner::current(), gone.as_deref())
-    }
-
-    /// Makes a FAILED version runnable again. Whether it was FAILED is what is returned.
+    /// Makes a FAILED version runnable again. Returns whether it was FAILED.
     pub fn retry(&self, version: &Version) -> Result<bool> {
         let again = Version {
             status: Status::Registered,
@@ -135,12 +218,12 @@ impl dyn Store + '_ {
             updated_at: clock::now_ms(),
             ..version.clone()
         };
-        let write = Write { from: Status::Failed, is_wake: true, ..over(version, &again) };
-        Ok(self.write(write)? == WriteOutcome::Done)
+        let write = VersionWrite { from: Status::Failed, makes_runnable: true, ..overwrite(version, &again) };
+        Ok(self.0.write(write)? == WriteOutcome::Done)
     }
 
-    /// Lets a HELD version be published as it is planned. False when it is no longer as `version` says. It is another
-    /// attempt: whoever read the record before cannot write it back without the approval.
+    /// Approves a HELD version for publishing as planned. Returns false if it is no longer as `version` says. Counts as
+    /// another attempt, so that nobody who read the record before can overwrite the approval.
     pub fn approve(&self, version: &Version) -> Result<bool> {
         let approved = Version {
             attempt: version.attempt + 1,
@@ -148,56 +231,99 @@ impl dyn Store + '_ {
             updated_at: clock::now_ms(),
             ..version.clone()
         };
-        Ok(self.write(Write { is_wake: true, ..decided(version, &approved) })? == WriteOutcome::Done)
+        let write = VersionWrite { makes_runnable: true, ..decision(version, &approved) };
+        Ok(self.0.write(write)? == WriteOutcome::Done)
     }
 
-    /// Ends a HELD version. False when it is no longer as `version` says.
+    /// Rejects a HELD version. Returns false if it is no longer as `version` says.
     pub fn reject(&self, version: &Version) -> Result<bool> {
         let rejected =
             Version { status: Status::Rejected, approved: None, updated_at: clock::now_ms(), ..version.clone() };
-        Ok(self.write(decided(version, &rejected))? == WriteOutcome::Done)
+        Ok(self.0.write(decision(version, &rejected))? == WriteOutcome::Done)
+    }
+}
+
+/// Leases.
+impl Registry {
+    /// Takes the table's lease for this process, if it is free or expired, or if its holder ended without releasing it.
+    pub fn lock(&self, key: &TableKey) -> Result<Option<Lease>> {
+        let gone = self.state(key)?.owner.filter(|holder| owner::is_gone(holder));
+        self.acquire(key, &owner::current(), gone.as_deref())
     }
 
-    /// Moves a version on: writes `version`, which must still stand at `from`, under the lease.
+    /// Takes the table's lease for `owner`, if it is free or expired, or held by `gone`.
+    pub fn acquire(&self, key: &TableKey, owner: &str, gone: Option<&str>) -> Result<Option<Lease>> {
+        self.0.acquire(key, owner, gone)
+    }
+
+    /// Returns who holds the table's lease, for people to read, unless it is free or expired.
+    pub fn holder(&self, key: &TableKey) -> Result<Option<String>> {
+        let holder = self.state(key)?.owner;
+        Ok(holder.filter(|holder| !owner::is_gone(holder)).map(|holder| owner::display_name(&holder)))
+    }
+
+    /// Extends the lease by another [`LEASE`](super::LEASE). Returns false if another owner holds it now.
+    pub fn renew(&self, lease: &Lease) -> Result<bool> {
+        self.0.renew(lease)
+    }
+
+    /// Releases the lease. With `pending`, only if the table's `pending` still has this value; returns false otherwise.
+    /// Returns true if another owner holds the lease: pending work is theirs then.
+    pub fn release(&self, lease: &Lease, pending: Option<u64>) -> Result<bool> {
+        self.0.release(lease, pending)
+    }
+}
+
+/// Progress, under a lease.
+impl Registry {
+    /// Writes `version`, whose status must still be `from`, under the lease.
     pub fn advance(&self, lease: &Lease, from: Status, version: &Version) -> Result<()> {
         assert!(from.can_become(version.status), "{from} cannot become {}", version.status);
         let version = Version { updated_at: clock::now_ms(), ..version.clone() };
-        let write = Write { from, lease: Some(lease), ..over(&version, &version) };
-        match self.write(write)? {
+        let write = VersionWrite { from, lease: Some(lease), ..overwrite(&version, &version) };
+        match self.0.write(write)? {
             WriteOutcome::Done => Ok(()),
-            WriteOutcome::Changed => Err(changed_meanwhile(&version)),
-            WriteOutcome::LeaseLost => Err(lost(lease, &version)),
+            WriteOutcome::Changed => Err(delivered_again(&version)),
+            WriteOutcome::LeaseLost => Err(lease.lost(&version)),
         }
     }
 
     /// Moves a PLANNED or an approved HELD version to PUBLISHING, and assigns it the table's next sequence.
-    pub fn publishing(&self, lease: &Lease, version: &Version) -> Result<Version> {
-        let begun = Version { status: Status::Publishing, updated_at: clock::now_ms(), ..version.clone() };
+    pub fn begin_publishing(&self, lease: &Lease, version: &Version) -> Result<Version> {
+        let publishing = Version { status: Status::Publishing, updated_at: clock::now_ms(), ..version.clone() };
         let is_reset = version.plan.as_ref().is_some_and(|plan| plan.reset.is_some());
-        match self.begin_publishing(lease, Begin { version: &begun, from: version.status, is_reset })? {
-            Begun::Sequence(sequence) => Ok(Version { sequence: Some(sequence), ..begun }),
-            Begun::Changed => Err(changed_meanwhile(version)),
-            Begun::LeaseLost => Err(lost(lease, version)),
-            Begun::NoReset => Err(resync_taken_back(version)),
+        let begin = BeginPublishing { version: &publishing, from: version.status, is_reset };
+        match self.0.begin_publishing(lease, begin)? {
+            BeginOutcome::Sequence(sequence) => Ok(Version { sequence: Some(sequence), ..publishing }),
+            BeginOutcome::Changed => Err(delivered_again(version)),
+            BeginOutcome::LeaseLost => Err(lease.lost(version)),
+            BeginOutcome::NoReset => Err(resync_cancelled(version)),
         }
     }
 
-    /// Ends a version that came too late: `by` succeeded before.
+    /// Records how much of a part has been delivered.
+    pub fn record_delivery(
+        &self,
+        lease: &Lease,
+        version: &Version,
+        sink: &str,
+        part: u32,
+        extent: Extent,
+    ) -> Result<()> {
+        if self.0.record_delivery(lease, version, sink, part, extent)? { Ok(()) } else { Err(lease.lost(version)) }
+    }
+
+    /// Ends a version that came too late, because `by` succeeded first.
     pub fn supersede(&self, lease: &Lease, version: Version, by: &str) -> Result<Version> {
         let from = version.status;
-        let reason = Some(format!("{by} succeeded before it came"));
+        let reason = Some(format!("{by} succeeded first"));
         let superseded = Version { reason, ..version.unplanned(Status::Superseded) };
         self.advance(lease, from, &superseded)?;
         Ok(superseded)
     }
-
-    /// Notes how far a part is out, under the lease.
-    pub fn note_delivery(&self, lease: &Lease, version: &Version, sink: &str, part: u32, extent: Extent) -> Result<()> {
-        if self.deliver(lease, version, sink, part, extent)? { Ok(()) } else { Err(lost(lease, version)) }
-    }
 }
 
-fn new(key: &TableKey, version: &str, parts: Vec<Part>, waits_for: Option<String>) -> Version {
+fn new_version(key: &TableKey, version: &str, parts: Vec<Part>, waits_for: Option<String>) -> Version {
     let now = clock::now_ms();
     Version {
         key: key.clone(),
@@ -218,22 +344,22 @@ fn new(key: &TableKey, version: &str, parts: Vec<Part>, waits_for: Option<String
     }
 }
 
-/// A write over a version as it was read.
-fn over<'a>(known: &Version, version: &'a Version) -> Write<'a> {
-    Write { version, from: known.status, attempt: known.attempt, plan: None, lease: None, is_wake: false }
+/// A write over a record, on condition that it is still as it was read.
+fn overwrite<'a>(known: &Version, version: &'a Version) -> VersionWrite<'a> {
+    VersionWrite { version, from: known.status, attempt: known.attempt, plan: None, lease: None, makes_runnable: false }
 }
 
-/// A decision about a version that is HELD: what was looked at must be what is there.
-fn decided<'a>(known: &'a Version, version: &'a Version) -> Write<'a> {
+/// A decision about a HELD version, on condition that its plan is still the one that was reviewed.
+fn decision<'a>(known: &'a Version, version: &'a Version) -> VersionWrite<'a> {
     let plan = known.plan.as_ref().map(|plan| plan.hash.as_str());
-    Write { from: Status::Held, plan, ..over(known, version) }
+    VersionWrite { from: Status::Held, plan, ..overwrite(known, version) }
 }
 
-fn changed_meanwhile(version: &Version) -> Error {
-    Error::overtaken(version.to_string(), "its export was delivered again while it was compared")
+fn delivered_again(version: &Version) -> Error {
+    Error::overtaken(version.to_string(), "its export was delivered again while it was being compared")
         .help("run again; the new delivery is registered")
 }
 
-fn resync_taken_back(version: &Version) -> Error {
-    Error::overtaken(version.to_string(), "its resync was taken back while it was planned").help("run again")
+fn resync_cancelled(version: &Version) -> Error {
+    Error::overtaken(version.to_string(), "its resync was cancelled while it was being planned").help("run again")
 }

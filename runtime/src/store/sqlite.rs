@@ -1,7 +1,10 @@
 //! The registry on one machine: an SQLite file that several processes may use at once.
 //!
-//! Every change of a status is one conditional write, as DynamoDB would have it: it names the status it comes from and
-//! the fence it is made under, and changes nothing when either is not so any more.
+//! As on DynamoDB, every step is one conditional write: it names the status that it starts from and the fence that it
+//! is made under, and changes nothing if either has changed.
+
+mod layout;
+mod statements;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -11,55 +14,17 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
-use super::{
-    Begin, Begun, Extent, Lease, Setting, Status, Store, TableState, Version, Write, WriteOutcome, lease_duration,
-};
+use super::backend::{BeginOutcome, BeginPublishing, RegistryBackend, Setting, VersionWrite, WriteOutcome};
+use super::lease::{Lease, lease_duration};
+use super::record::{Extent, TableState, Version};
+use super::status::Status;
 use crate::clock;
 use crate::error::{Error, IoContext as _, Result};
-use crate::name::TableKey;
-use crate::name::natural_place;
+use crate::name::{TableKey, natural_place};
+use statements::{add_pending, delete_deliveries, from_json, holds_lease, replace, sequence_of, to_json};
 
-/// How long a write waits for another process's write.
+/// How long a write waits for another process.
 const BUSY: Duration = Duration::from_secs(60);
-
-/// The layout of the file. A file of another layout is refused, not guessed at.
-const LAYOUT: i64 = 3;
-
-/// The layout that lacks nothing but [`DELIVERIES`], which it is given.
-const LAYOUT_WITHOUT_DELIVERIES: i64 = 2;
-
-const CREATE: &str = "
-    CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
-    CREATE TABLE tables (
-        tenant TEXT NOT NULL, name TEXT NOT NULL,
-        -- How many writes made a version runnable; the holder drains until it is unchanged.
-        pending INTEGER NOT NULL DEFAULT 0,
-        -- The last sequence that was assigned.
-        sequence INTEGER NOT NULL DEFAULT 0,
-        -- Whether the oldest runnable version is to be published whole.
-        resync INTEGER NOT NULL DEFAULT 0,
-        fence INTEGER NOT NULL DEFAULT 0, owner TEXT, expires_at INTEGER,
-        PRIMARY KEY (tenant, name)
-    ) STRICT;
-    CREATE TABLE versions (
-        tenant TEXT NOT NULL, name TEXT NOT NULL,
-        -- The version's place in natural order: two spellings of one place are one row.
-        place TEXT NOT NULL,
-        status TEXT NOT NULL,
-        record TEXT NOT NULL,
-        PRIMARY KEY (tenant, name, place)
-    ) STRICT;
-    INSERT INTO settings VALUES ('id', lower(hex(randomblob(8))));
-";
-
-const DELIVERIES: &str = "
-    -- How far the parts of versions that are PUBLISHING are out; `lines` is NULL where all of a part is.
-    CREATE TABLE deliveries (
-        tenant TEXT NOT NULL, name TEXT NOT NULL, place TEXT NOT NULL, sequence INTEGER NOT NULL, sink TEXT NOT NULL,
-        part INTEGER NOT NULL, lines INTEGER,
-        PRIMARY KEY (tenant, name, place, sequence, sink, part)
-    ) STRICT;
-";
 
 /// An open registry.
 #[derive(Debug)]
@@ -70,12 +35,12 @@ pub struct Sqlite {
 }
 
 impl Sqlite {
-    /// Opens the registry, and makes it where there is none.
+    /// Opens the registry, and creates it if it does not exist.
     pub fn open(path: &Path) -> Result<Self> {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder).at("cannot create", folder)?;
         }
-        // SQLite would make it narrower than the umask asks for, and a group could not share it.
+        // SQLite would restrict its permissions beyond the umask, and a group could not share it.
         match File::create_new(path) {
             Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error).at("cannot create", path)?,
             _ => {}
@@ -83,9 +48,9 @@ impl Sqlite {
         Self::connect(path).map_err(|error| failed(path, error))?.checked()
     }
 
-    /// Opens the registry if there is one.
+    /// Opens the registry if it exists.
     pub fn open_existing(path: &Path) -> Result<Option<Self>> {
-        if path.try_exists().at("cannot look for", path)? { Self::open(path).map(Some) } else { Ok(None) }
+        if path.try_exists().at("cannot find", path)? { Self::open(path).map(Some) } else { Ok(None) }
     }
 
     fn connect(path: &Path) -> rusqlite::Result<Self> {
@@ -93,26 +58,17 @@ impl Sqlite {
         connection.busy_timeout(BUSY)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let found = layout(&transaction)?;
-        if found == 0 {
-            transaction.execute_batch(CREATE)?;
-        }
-        if found == 0 || found == LAYOUT_WITHOUT_DELIVERIES {
-            transaction.execute_batch(DELIVERIES)?;
-            transaction.pragma_update(None, "user_version", LAYOUT)?;
-        }
-        let id = setting(&transaction, "id")?.unwrap_or_default();
-        transaction.commit()?;
+        let id = layout::create(&mut connection)?;
         Ok(Self { path: path.to_path_buf(), id, connection: Mutex::new(connection) })
     }
 
+    /// Refuses a file with another layout.
     fn checked(self) -> Result<Self> {
-        let found = self.read(layout)?;
-        if found == LAYOUT {
+        let version = self.run(layout::version)?;
+        if version == layout::LAYOUT {
             return Ok(self);
         }
-        let problem = format!("has layout {found}, and this program reads {LAYOUT}");
+        let problem = format!("it has layout {version}, but this program reads layout {}", layout::LAYOUT);
         Err(Error::registry(&self.path, problem).help("use the program that wrote it, or another --state"))
     }
 
@@ -120,11 +76,12 @@ impl Sqlite {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn read<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
-        read(&self.connection()).map_err(|error| failed(&self.path, error))
+    /// Runs one statement, which is atomic by itself.
+    fn run<T>(&self, run: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+        run(&self.connection()).map_err(|error| failed(&self.path, error))
     }
 
-    /// Runs `change` in a transaction of its own; a failure rolls it back.
+    /// Runs `change` in its own transaction; a failure rolls it back.
     fn transact<T>(&self, change: impl FnOnce(Transaction<'_>) -> rusqlite::Result<T>) -> Result<T> {
         let mut connection = self.connection();
         let run =
@@ -133,24 +90,24 @@ impl Sqlite {
     }
 }
 
-impl Store for Sqlite {
+impl RegistryBackend for Sqlite {
     fn id(&self) -> &str {
         &self.id
     }
 
-    fn setting(&self, wanted: Setting) -> Result<Option<String>> {
-        self.read(|connection| setting(connection, wanted.name()))
+    fn setting(&self, setting: Setting) -> Result<Option<String>> {
+        self.run(|connection| statements::setting(connection, setting.name()))
     }
 
     fn remember(&self, setting: Setting, value: &str) -> Result<()> {
-        self.read(|connection| {
+        self.run(|connection| {
             let sql = "INSERT INTO settings VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = ?2";
             connection.execute(sql, [setting.name(), value]).map(|_| ())
         })
     }
 
     fn state(&self, key: &TableKey) -> Result<TableState> {
-        self.read(|connection| {
+        self.run(|connection| {
             let sql = "SELECT pending, resync, CASE WHEN expires_at > ?3 THEN owner END FROM tables
                        WHERE tenant = ?1 AND name = ?2";
             let state = connection.query_row(sql, params![key.tenant, key.table, clock::now_ms()], |row| {
@@ -161,7 +118,7 @@ impl Store for Sqlite {
     }
 
     fn tables(&self) -> Result<Vec<TableKey>> {
-        self.read(|connection| {
+        self.run(|connection| {
             let mut statement =
                 connection.prepare("SELECT DISTINCT tenant, name FROM versions ORDER BY tenant, name")?;
             statement.query_map([], |row| Ok(TableKey { tenant: row.get(0)?, table: row.get(1)? }))?.collect()
@@ -169,11 +126,11 @@ impl Store for Sqlite {
     }
 
     fn versions(&self, key: &TableKey) -> Result<Vec<Version>> {
-        self.read(|connection| all_versions(connection, key))
+        self.run(|connection| statements::versions(connection, key))
     }
 
     fn version(&self, key: &TableKey, version: &str) -> Result<Option<Version>> {
-        self.read(|connection| {
+        self.run(|connection| {
             let sql = "SELECT record FROM versions WHERE tenant = ?1 AND name = ?2 AND place = ?3";
             let values = params![key.tenant, key.table, natural_place(version)];
             let record: Option<String> = connection.query_row(sql, values, |row| row.get(0)).optional()?;
@@ -200,60 +157,60 @@ impl Store for Sqlite {
         })
     }
 
-    fn write(&self, write: Write<'_>) -> Result<WriteOutcome> {
+    fn write(&self, write: VersionWrite<'_>) -> Result<WriteOutcome> {
         self.transact(|transaction| {
             if let Some(lease) = write.lease
-                && !holds(&transaction, lease)?
+                && !holds_lease(&transaction, lease)?
             {
                 return Ok(WriteOutcome::LeaseLost);
             }
             if !replace(&transaction, write)? {
                 return Ok(WriteOutcome::Changed);
             }
-            if write.is_wake {
+            if write.makes_runnable {
                 add_pending(&transaction, &write.version.key)?;
             }
             if write.version.status == Status::Succeeded {
-                forget_deliveries(&transaction, write.version)?;
+                delete_deliveries(&transaction, write.version)?;
             }
             transaction.commit()?;
             Ok(WriteOutcome::Done)
         })
     }
 
-    fn begin_publishing(&self, lease: &Lease, begin: Begin<'_>) -> Result<Begun> {
-        let Begin { version, from, is_reset } = begin;
+    fn begin_publishing(&self, lease: &Lease, begin: BeginPublishing<'_>) -> Result<BeginOutcome> {
+        let BeginPublishing { version, from, is_reset } = begin;
         let key = &lease.key;
         self.transact(|transaction| {
-            if !holds(&transaction, lease)? {
-                return Ok(Begun::LeaseLost);
+            if !holds_lease(&transaction, lease)? {
+                return Ok(BeginOutcome::LeaseLost);
             }
             let sequence: Option<i64> = transaction
                 .query_row(
-                    // A reset is what was asked for, and then no longer.
+                    // A reset needs the request, and clears it.
                     "UPDATE tables SET sequence = sequence + 1, resync = resync AND NOT ?3
                      WHERE tenant = ?1 AND name = ?2 AND resync >= ?3 RETURNING sequence",
                     params![key.tenant, key.table, is_reset],
                     |row| row.get(0),
                 )
                 .optional()?;
-            let Some(sequence) = sequence else { return Ok(Begun::NoReset) };
-            let begun = Version { sequence: Some(sequence as u64), ..version.clone() };
-            let write =
-                Write { version: &begun, from, attempt: version.attempt, plan: None, lease: None, is_wake: false };
+            let Some(sequence) = sequence else { return Ok(BeginOutcome::NoReset) };
+            let version = &Version { sequence: Some(sequence as u64), ..version.clone() };
+            let attempt = version.attempt;
+            let write = VersionWrite { version, from, attempt, plan: None, lease: None, makes_runnable: false };
             if !replace(&transaction, write)? {
-                // Rolled back, the sequence with it.
-                return Ok(Begun::Changed);
+                // The sequence is rolled back as well.
+                return Ok(BeginOutcome::Changed);
             }
             transaction.commit()?;
-            Ok(Begun::Sequence(sequence as u64))
+            Ok(BeginOutcome::Sequence(sequence as u64))
         })
     }
 
-    fn set_resync(&self, key: &TableKey, wanted: bool) -> Result<()> {
+    fn set_resync(&self, key: &TableKey, requested: bool) -> Result<()> {
         self.transact(|transaction| {
             let sql = "UPDATE tables SET resync = ?3 WHERE tenant = ?1 AND name = ?2";
-            transaction.execute(sql, params![key.tenant, key.table, wanted])?;
+            transaction.execute(sql, params![key.tenant, key.table, requested])?;
             add_pending(&transaction, key)?;
             transaction.commit()
         })
@@ -261,7 +218,7 @@ impl Store for Sqlite {
 
     fn acquire(&self, key: &TableKey, owner: &str, gone: Option<&str>) -> Result<Option<Lease>> {
         let now = clock::now_ms();
-        self.read(|connection| {
+        self.run(|connection| {
             let fence: Option<i64> = connection
                 .query_row(
                     "UPDATE tables SET owner = ?3, expires_at = ?4, fence = fence + 1
@@ -276,7 +233,7 @@ impl Store for Sqlite {
 
     fn renew(&self, lease: &Lease) -> Result<bool> {
         let expires_at = clock::now_ms() + lease_duration().as_millis() as i64;
-        self.read(|connection| {
+        self.run(|connection| {
             let sql = "UPDATE tables SET expires_at = ?3 WHERE tenant = ?1 AND name = ?2 AND fence = ?4 AND owner = ?5";
             let key = &lease.key;
             let values = params![key.tenant, key.table, expires_at, lease.fence as i64, lease.owner];
@@ -292,15 +249,15 @@ impl Store for Sqlite {
                  WHERE tenant = ?1 AND name = ?2 AND fence = ?3 AND owner = ?4 AND (?5 IS NULL OR pending = ?5)",
                 params![key.tenant, key.table, lease.fence as i64, lease.owner, pending.map(|n| n as i64)],
             )?;
-            let is_over = released == 1 || !holds(&transaction, lease)?;
+            let is_released = released == 1 || !holds_lease(&transaction, lease)?;
             transaction.commit()?;
-            Ok(is_over)
+            Ok(is_released)
         })
     }
 
     fn delivered(&self, version: &Version, sink: &str) -> Result<BTreeMap<u32, Extent>> {
         let (key, place) = (&version.key, natural_place(&version.version));
-        self.read(|connection| {
+        self.run(|connection| {
             let sql = "SELECT part, lines FROM deliveries
                        WHERE tenant = ?1 AND name = ?2 AND place = ?3 AND sequence = ?4 AND sink = ?5";
             let values = params![key.tenant, key.table, place, sequence_of(version), sink];
@@ -309,14 +266,14 @@ impl Store for Sqlite {
         })
     }
 
-    fn deliver(&self, lease: &Lease, version: &Version, sink: &str, part: u32, extent: Extent) -> Result<bool> {
+    fn record_delivery(&self, lease: &Lease, version: &Version, sink: &str, part: u32, extent: Extent) -> Result<bool> {
         let (key, place) = (&version.key, natural_place(&version.version));
         let lines = match extent {
             Extent::Lines(lines) => Some(lines as i64),
             Extent::Whole => None,
         };
         self.transact(|transaction| {
-            if !holds(&transaction, lease)? {
+            if !holds_lease(&transaction, lease)? {
                 return Ok(false);
             }
             let sql = "INSERT INTO deliveries VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO UPDATE SET lines = ?7";
@@ -328,64 +285,6 @@ impl Store for Sqlite {
     }
 }
 
-fn sequence_of(version: &Version) -> i64 {
-    version.sequence.unwrap_or_default() as i64
-}
-
-fn setting(connection: &Connection, name: &str) -> rusqlite::Result<Option<String>> {
-    connection.query_row("SELECT value FROM settings WHERE name = ?1", [name], |row| row.get(0)).optional()
-}
-
-fn layout(connection: &Connection) -> rusqlite::Result<i64> {
-    connection.pragma_query_value(None, "user_version", |row| row.get(0))
-}
-
-fn all_versions(connection: &Connection, key: &TableKey) -> rusqlite::Result<Vec<Version>> {
-    let sql = "SELECT record FROM versions WHERE tenant = ?1 AND name = ?2 ORDER BY place";
-    connection
-        .prepare(sql)?
-        .query_map(params![key.tenant, key.table], |row| from_json(&row.get::<_, String>(0)?))?
-        .collect()
-}
-
-/// Writes a version over what is expected there. Whether it did is what is returned.
-fn replace(transaction: &Transaction<'_>, write: Write<'_>) -> rusqlite::Result<bool> {
-    let Write { version, from, attempt, plan, .. } = write;
-    let sql = "UPDATE versions SET status = ?4, record = ?5
-               WHERE tenant = ?1 AND name = ?2 AND place = ?3 AND status = ?6 AND record ->> 'attempt' = ?7
-                 AND (?8 IS NULL OR record -> 'plan' ->> 'hash' = ?8)";
-    let (key, place, status) = (&version.key, natural_place(&version.version), version.status.name());
-    let values = params![key.tenant, key.table, place, status, to_json(version), from.name(), attempt, plan];
-    Ok(transaction.execute(sql, values)? == 1)
-}
-
-fn forget_deliveries(transaction: &Transaction<'_>, version: &Version) -> rusqlite::Result<()> {
-    let sql = "DELETE FROM deliveries WHERE tenant = ?1 AND name = ?2 AND place = ?3";
-    let key = &version.key;
-    transaction.execute(sql, params![key.tenant, key.table, natural_place(&version.version)]).map(|_| ())
-}
-
-fn add_pending(transaction: &Transaction<'_>, key: &TableKey) -> rusqlite::Result<()> {
-    let sql = "UPDATE tables SET pending = pending + 1 WHERE tenant = ?1 AND name = ?2";
-    transaction.execute(sql, params![key.tenant, key.table]).map(|_| ())
-}
-
-fn holds(transaction: &Transaction<'_>, lease: &Lease) -> rusqlite::Result<bool> {
-    let sql = "SELECT count(*) FROM tables WHERE tenant = ?1 AND name = ?2 AND fence = ?3 AND owner = ?4";
-    let key = &lease.key;
-    let values = params![key.tenant, key.table, lease.fence as i64, lease.owner];
-    transaction.query_row(sql, values, |row| row.get::<_, i64>(0)).map(|count| count == 1)
-}
-
-fn to_json(version: &Version) -> String {
-    serde_json::to_string(version).expect("a record has string keys only")
-}
-
-fn from_json(text: &str) -> rusqlite::Result<Version> {
-    serde_json::from_str(text)
-        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(error)))
-}
-
 fn failed(path: &Path, error: rusqlite::Error) -> Error {
     use rusqlite::ErrorCode::{
         CannotOpen, DatabaseBusy, DatabaseCorrupt, DiskFull, NotADatabase, PermissionDenied, ReadOnly,
@@ -394,8 +293,8 @@ fn failed(path: &Path, error: rusqlite::Error) -> Error {
         Some(DatabaseBusy) => "another run is writing; try again",
         Some(DiskFull) => "free some space, then run again; nothing is lost",
         Some(CannotOpen | PermissionDenied | ReadOnly) => "check the permissions, or name another folder with --state",
-        Some(DatabaseCorrupt | NotADatabase) => "restore it, or name another folder with --state and import anew",
+        Some(DatabaseCorrupt | NotADatabase) => "restore it, or name another folder with --state and import again",
         _ => "run again; nothing is lost",
     };
-    Error::registry(path, error).help(help)
+    Error::registry(path, &error).help(help).caused_by(error)
 }

@@ -1,10 +1,10 @@
-//! The states of a version, and how it moves between them.
+//! The states of a version, and the transitions between them.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Where a version stands. It moves only along the edges of [`Status::can_become`], by conditional writes.
+/// The status of a version. It changes only along the edges of [`Status::can_become`], by conditional writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Status {
@@ -14,17 +14,18 @@ pub enum Status {
     Registered,
     /// Its change set is durable.
     Planned,
-    /// A guard broke: nothing is published until somebody approves or rejects it.
+    /// It breaks a guard: nothing is published until someone approves or rejects it.
     Held,
-    /// Its operations are on their way; it has a sequence, and will be finished before anything else of its table.
+    /// Its operations are being published: it has a sequence, and no other version of its table is published before it
+    /// is finished.
     Publishing,
-    /// All its operations are published; the newest of these is the baseline.
+    /// All its operations are published; the newest such version is the baseline.
     Succeeded,
-    /// A newer version succeeded before it.
+    /// A newer version succeeded first.
     Superseded,
     /// Its export is at fault.
     Failed,
-    /// Somebody looked at it while it was HELD, and refused it.
+    /// Someone reviewed it while it was HELD, and rejected it.
     Rejected,
 }
 
@@ -42,7 +43,7 @@ impl Status {
         Status::Rejected,
     ];
 
-    /// The edges of the flow.
+    /// Returns whether the flow has an edge from this status to `next`.
     pub fn can_become(self, next: Status) -> bool {
         use Status::{Failed, Held, Planned, Publishing, Registered, Rejected, Succeeded, Superseded, Waiting};
         matches!(
@@ -57,12 +58,12 @@ impl Status {
         )
     }
 
-    /// Whether the next run goes on with it by itself.
+    /// Returns whether the next run continues with it, without anyone's decision.
     pub fn is_runnable(self) -> bool {
         matches!(self, Status::Registered | Status::Planned | Status::Publishing)
     }
 
-    /// The word in a listing and in the registry.
+    /// The name in listings and in the registry.
     pub fn name(self) -> &'static str {
         match self {
             Status::Waiting => "WAITING",

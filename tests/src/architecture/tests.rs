@@ -209,7 +209,14 @@ fn long_functions_files_and_comments_are_reported() {
 fn private_language_is_reported() {
     let rust = "enum E { Waiting, Irregular }\nstruct Waiting;\nfn of_text() {}\nfn offer(room: Room) { let side_by_side_again = 1; }\n// breathe\nfn f() { \"wake\"; at_most(most) }\n";
     let python = "\"\"\"desk\nwake up\n\"\"\"\ndef wake():  # told\n    return 'told'\nx.mended_flow = f\"look\"\n";
-    let files = [("a.rs", rust), ("b/places.rs", ""), ("c.py", python)];
+    let leftovers = "fn remove_leftovers() {}";
+    let files = [
+        ("a.rs", rust),
+        ("b/places.rs", ""),
+        ("c.py", python),
+        ("runtime/src/engine/a.rs", leftovers),
+        ("runtime/src/gc.rs", leftovers),
+    ];
     let found =
         vocabulary::check(&Sources::from_texts(files), &rulebook("```exceptions vocabulary\na.rs::of_text why\n```"));
     assert_eq!(
@@ -222,6 +229,7 @@ fn private_language_is_reported() {
             "b/places.rs: `places` is private language; say field_map or args (ARCHITECTURE.md, glossary)",
             "c.py:4: `wake` is private language; say start_execution (ARCHITECTURE.md, glossary)",
             "c.py:6: mended_flow: `mended` is private language; say patches (ARCHITECTURE.md, glossary)",
+            "runtime/src/engine/a.rs:1: remove_leftovers: `leftovers` is private language; say unmatched (ARCHITECTURE.md, glossary)",
         ]
     );
 }

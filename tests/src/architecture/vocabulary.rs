@@ -21,9 +21,14 @@ enum Use {
     Name,
     /// A name of any kind, or part of one in snake case.
     Word,
+    /// A [`Self::Word`] in the source of the engines.
+    EngineWord,
 }
 
-use Use::{Function, Module, Name, Type, Variant, Word};
+use Use::{EngineWord, Function, Module, Name, Type, Variant, Word};
+
+/// The source of the engines.
+const ENGINES: &str = "runtime/src/engine";
 
 /// A private word, the names in which it is private, and the word to use instead.
 const WORDS: &[(&str, &[Use], &str)] = &[
@@ -33,7 +38,7 @@ const WORDS: &[(&str, &[Use], &str)] = &[
     ("Hits", &[Type], "RowSpool"),
     ("images", &[Module], "image_spool"),
     ("Images", &[Type], "ImageSpool"),
-    ("leftovers", &[Word], "unmatched"),
+    ("leftovers", &[EngineWord], "unmatched"),
     ("Leftovers", &[Type], "Unmatched"),
     ("same", &[Module, Function], "identical"),
     ("Fed", &[Type], "MappedBatch"),
@@ -86,7 +91,7 @@ pub fn check(sources: &Sources, rulebook: &Rulebook) -> Vec<Violation> {
     let mut violations = Vec::new();
     for (path, text) in &sources.files {
         for (name, place, line) in names_of(path, text) {
-            if let Some((word, better)) = private(&name, place)
+            if let Some((word, better)) = private(path, &name, place)
                 && !exceptions.covers(&format!("{path}::{name}"))
             {
                 let message = format!("`{word}` is private language; say {better} (ARCHITECTURE.md, glossary)");
@@ -103,7 +108,7 @@ pub fn check(sources: &Sources, rulebook: &Rulebook) -> Vec<Violation> {
 }
 
 /// The private word in a name, and the word to use instead.
-fn private(name: &str, place: Use) -> Option<(&'static str, &'static str)> {
+fn private(path: &str, name: &str, place: Use) -> Option<(&'static str, &'static str)> {
     let padded = format!("_{name}_");
     let found = WORDS.iter().find(|(word, uses, _)| {
         let as_named = (uses.contains(&place) || uses.contains(&Name)) && *word == name;
@@ -112,7 +117,8 @@ fn private(name: &str, place: Use) -> Option<(&'static str, &'static str)> {
             "most" => name.starts_with("most_"),
             _ => false,
         };
-        let as_part = uses.contains(&Word) && padded.contains(&format!("_{word}_"));
+        let is_word = uses.contains(&Word) || (uses.contains(&EngineWord) && path.starts_with(ENGINES));
+        let as_part = is_word && padded.contains(&format!("_{word}_"));
         as_named || as_prefix || as_part
     });
     found.map(|(word, _, better)| (*word, *better))

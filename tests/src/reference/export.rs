@@ -7,8 +7,8 @@ use flate2::read::MultiGzDecoder;
 use runtime::table::{Compression, Table};
 
 use super::csv::{self, Field, Record};
+use super::field;
 use super::row::Row;
-use super::value;
 
 /// A file of an export: its name, and its bytes as they are on disk.
 pub type Part<'a> = (&'a str, &'a [u8]);
@@ -145,7 +145,7 @@ fn read_row(table: &Table, order: &[usize], record: &Record) -> Result<Row, Vec<
     }
     let (mut values, mut faults) = (Vec::new(), Vec::new());
     for (column, position) in table.columns.iter().zip(order) {
-        match value::read(table, column, &fields[*position]) {
+        match field::read(table, column, &fields[*position]) {
             Ok(value) => values.push(value),
             Err(reason) => faults.push((Some(column.name), reason)),
         }

@@ -7,7 +7,9 @@
 pub mod csv;
 pub mod delta;
 pub mod export;
+pub mod field;
 pub mod number;
+pub mod pattern;
 pub mod row;
 pub mod time;
 pub mod value;

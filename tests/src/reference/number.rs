@@ -2,7 +2,8 @@
 
 use serde_json::Value as Json;
 
-use super::value::{Value, matches};
+use super::pattern::matches;
+use super::value::Value;
 
 const FLOAT: &str = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?";
 const SPECIAL_FLOAT: &str = r"[+-]?(?i-u:nan|inf|infinity)";

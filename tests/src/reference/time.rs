@@ -2,7 +2,8 @@
 
 use serde_json::Value as Json;
 
-use super::value::{Value, captures};
+use super::pattern::captures;
+use super::value::Value;
 
 const DATE: &str = "%Y-%m-%d";
 const TIME_OF_DAY: &str = r"(?<H>[0-9]{2}):(?<M>[0-9]{2}):(?<S>[0-9]{2})(\.(?<f>[0-9]{1,6}))?";

@@ -2,8 +2,9 @@
 
 use super::export::Export;
 use super::layout::{Completeness, Layout};
-use super::model::{Fate, Model, Row};
+use super::model::{Fate, Model};
 use super::random::{Permutation, Random};
+use super::row::Row;
 use super::tables::{ledger_entries, orders};
 use super::tree;
 use serde::Serialize;

@@ -1,7 +1,7 @@
 //! Writes one export: its parts, and its marker or manifest.
 
 use super::layout::{Completeness, Layout, PartWriter};
-use super::model::Row;
+use super::row::Row;
 use super::tree::failed;
 use serde::Serialize;
 use std::fs::{self, File};

@@ -1,6 +1,6 @@
 //! Writes the rows of an export as the bytes of a part.
 
-use super::model::Row;
+use super::row::Row;
 use flate2::GzBuilder;
 use flate2::write::GzEncoder;
 use std::io::{self, Write};

@@ -2,9 +2,7 @@
 
 use super::layout::Layout;
 use super::random::Random;
-
-/// The fields of one row, in the order of the model's columns; `None` is NULL.
-pub(super) type Row = Vec<Option<String>>;
+use super::row::Row;
 
 /// A made-up table of a source system.
 pub(super) struct Model {

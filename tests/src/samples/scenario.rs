@@ -1,9 +1,10 @@
 //! The list of exports: what each tenant's source system did between two versions.
 
-use super::Counts;
+use super::counts::Counts;
 use super::export::Export;
-use super::model::{Fate, Model, Row};
+use super::model::{Fate, Model};
 use super::random::{Random, mix};
+use super::row::Row;
 use super::tables::{ledger_entries, orders, products, sensor_readings, support_tickets, web_events};
 use std::io;
 use std::iter::repeat_n;

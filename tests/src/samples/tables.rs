@@ -8,8 +8,8 @@ pub(super) mod support_tickets;
 pub(super) mod test_table;
 pub(super) mod web_events;
 
-use super::model::Row;
 use super::random::Random;
+use super::row::Row;
 
 /// A row of texts, in which `None` is NULL.
 fn row<const N: usize>(fields: [Option<String>; N]) -> Row {

@@ -36,7 +36,7 @@ def refuse_missing_paths() -> None:
 
 
 def exists(data: object, names: str) -> bool:
-    """Whether a path of plain names leads to a value, which may be null."""
+    """Returns whether a path of plain names leads to a value, which may be null."""
     for name in filter(None, names.split(".")):
         if not isinstance(data, dict) or name not in data:
             return False

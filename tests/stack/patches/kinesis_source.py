@@ -1,6 +1,6 @@
 """Kinesis as an event source of Lambda, as on AWS.
 
-The emulator takes a partial response for success, which loses records. It retries a failing batch for ever, while all
+The emulator treats a partial response as success, which loses records. It retries a failing batch forever, while all
 other sources wait. It never splits a batch, has no destination for failures, and starts a shard that a split created at
 its end. The documented behaviour: https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
 https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailurereporting.html"""
@@ -92,8 +92,8 @@ def work(mapping: dict, function: dict, name: str, shard: dict, reader: Reader) 
         answer = lambda_svc._execute_function(function, {"Records": wanted}) if wanted else {"body": None}
         rest = remaining(mapping, batch, answer, [one["kinesis"]["sequenceNumber"] for one in events])
         if rest and (condition := exhausted(mapping, rest[0], shard["records"])):
-            given_up = shard["records"][rest[0].first:rest[0].last]
-            give_up(mapping, function, name, given_up, rest[0].failures, answer, condition)
+            discarded = shard["records"][rest[0].first:rest[0].last]
+            report_discarded(mapping, function, name, discarded, rest[0].failures, answer, condition)
             rest = []
         reader.batches[:1] = rest
         mapping["LastProcessingResult"] = "PROBLEM: Function call failed" if rest else "OK"
@@ -105,7 +105,7 @@ def work(mapping: dict, function: dict, name: str, shard: dict, reader: Reader) 
 
 
 def remaining(mapping: dict, batch: Batch, answer: dict, numbers: list[str]) -> list[Batch]:
-    """What to retry: nothing, the records from the first failure on, the whole batch, or its halves."""
+    """Returns what to retry: nothing, the records from the first failure on, the whole batch, or its halves."""
     if answer.get("throttle"):
         return [paused(batch, 0)]
     splits = str(mapping.get("BisectBatchOnFunctionError", False)).lower() == "true"
@@ -134,7 +134,7 @@ def paused(batch: Batch, failures: int) -> Batch:
 
 
 def exhausted(mapping: dict, batch: Batch, records: list[dict]) -> str:
-    """Why a batch is given up, in AWS's words: too many attempts, or too old. -1 means no limit. Empty: not yet."""
+    """Why a batch is discarded, in AWS's words: too many attempts, or too old. -1 means no limit. Empty: not yet."""
     attempts, age = (int(mapping.get(name, -1)) for name in ("MaximumRetryAttempts", "MaximumRecordAgeInSeconds"))
     if 0 <= attempts < batch.failures:
         return "RetryAttemptsExhausted"
@@ -142,8 +142,8 @@ def exhausted(mapping: dict, batch: Batch, records: list[dict]) -> str:
     return "RecordAgeExceeded" if is_old and batch.failures else ""
 
 
-def give_up(mapping: dict, function: dict, name: str, records: list[dict], count: int, answer: dict,
-            condition: str) -> None:
+def report_discarded(mapping: dict, function: dict, name: str, records: list[dict], count: int, answer: dict,
+                     condition: str) -> None:
     """Sends the position of the records to the queue for failures; the records stay on the stream."""
     destination = mapping.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
     if not destination:

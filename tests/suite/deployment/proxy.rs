@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 
 use crate::stack::{Stack, request};
 
-/// The proxy between the functions of one deployment and the emulator. It logs their calls, and makes some of them fail.
+/// The proxy between the functions of one deployment and the emulator. It logs their calls and makes some of them fail.
 pub(crate) struct Proxy {
     address: String,
 }

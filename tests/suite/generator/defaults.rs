@@ -25,7 +25,7 @@ proptest! {
 }
 
 fn runtime_reads(column: &'static Column, table: &'static runtime::table::Table, text: &str) -> bool {
-    let reader = Reader::new(column, &SourceFormat::of(&table.source), false, false);
+    let reader = Reader::new(column, &SourceFormat::from_source(&table.source), false, false);
     reader.read(text.as_bytes(), false, &mut Vec::new()).is_ok()
 }
 

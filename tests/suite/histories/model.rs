@@ -83,19 +83,9 @@ impl History {
                 let next = self.newest() + 1 + u32::from(*skip);
                 self.deliver(next, edits, *defect);
             }
-            Step::DeliverLate { edits } => {
-                let unused = (1..self.newest()).rev().find(|number| !self.deliveries.contains_key(number));
-                if let Some(number) = unused {
-                    self.deliver(number, edits, Defect::None);
-                }
-            }
+            Step::DeliverLate { edits } => self.deliver_late(edits),
             Step::Redeliver { version, edits, defect } => self.redeliver(*version, edits, *defect),
-            Step::Vanish { version } => {
-                if let Some(number) = self.pick(*version) {
-                    self.deliveries.get_mut(&number).unwrap().defect = Defect::NoFile;
-                    self.write(number);
-                }
-            }
+            Step::Vanish { version } => self.vanish(*version),
             Step::ChangeSchema => {
                 self.columns.has_tag = !self.columns.has_tag;
                 self.write_schema();
@@ -114,19 +104,17 @@ impl History {
             Step::Resume => self.resume()?,
             Step::Approve => self.review("approve")?,
             Step::Reject => self.review("reject")?,
-            Step::Retry => {
-                for failed in self.versions().into_iter().filter(|version| version.status == "FAILED") {
-                    self.command(&["retry", &failed.path()])?;
-                }
-            }
+            Step::Retry => self.retry()?,
             Step::Resync => drop(self.workspace.tidemark(&["resync", "acme/t"])),
-            Step::Replay { version } => {
-                if let Some(number) = self.pick(*version) {
-                    self.workspace.tidemark_with_env(&["replay", &format!("acme/t/V{number}")], &[ONE_HOUR_AHEAD]);
-                }
-            }
+            Step::Replay { version } => self.replay(*version),
         }
         Ok(())
+    }
+
+    fn replay(&self, version: u8) {
+        if let Some(number) = self.pick(version) {
+            self.workspace.tidemark_with_env(&["replay", &format!("acme/t/V{number}")], &[ONE_HOUR_AHEAD]);
+        }
     }
 
     fn newest(&self) -> u32 {
@@ -150,6 +138,29 @@ impl History {
         let rows = apply_edits(&before.unwrap_or_else(first_rows), edits, self.columns);
         self.deliveries.insert(number, Delivery { rows, columns: self.columns, defect });
         self.write(number);
+    }
+
+    /// Delivers the newest version number below the newest that has not been used.
+    fn deliver_late(&mut self, edits: &[Edit]) {
+        let unused = (1..self.newest()).rev().find(|number| !self.deliveries.contains_key(number));
+        if let Some(number) = unused {
+            self.deliver(number, edits, Defect::None);
+        }
+    }
+
+    /// Removes the file of a version.
+    fn vanish(&mut self, version: u8) {
+        if let Some(number) = self.pick(version) {
+            self.deliveries.get_mut(&number).unwrap().defect = Defect::NoFile;
+            self.write(number);
+        }
+    }
+
+    fn retry(&mut self) -> CaseResult {
+        for failed in self.versions().into_iter().filter(|version| version.status == "FAILED") {
+            self.command(&["retry", &failed.path()])?;
+        }
+        Ok(())
     }
 
     fn redeliver(&mut self, version: u8, edits: &[Edit], defect: Defect) {

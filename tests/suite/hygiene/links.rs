@@ -78,7 +78,7 @@ fn a_linked_part_is_refused_wherever_it_points() {
         let output = workspace.run();
         assert_eq!(output.status, 1, "{target}: {}", output.stdout);
         let message = format!(
-            "error: exports/acme/test_table/V2/part.csv.gz: {NOT_FOLLOWED}\nhelp: put the file itself there, or take the link away\n"
+            "error: exports/acme/test_table/V2/part.csv.gz: {NOT_FOLLOWED}\nhelp: replace the link by the file itself, or remove it\n"
         );
         assert!(output.stderr.contains(&message), "{target}: {}", output.stderr);
         assert!(workspace.published("acme/test_table/V2").is_empty(), "{target}");

@@ -8,51 +8,56 @@ use crate::workspace::{Workspace, gzip};
 /// A version of a table whose exports have a manifest.
 const LEDGER: &str = "acme/ledger_entries/20260101_V0001";
 
+/// Commands with names that try to escape, or to control the terminal.
+const ESCAPES: &[&[&str]] = &[
+    &["history", "../x/test_table"],
+    &["history", "../x"],
+    &["history", "/etc/passwd"],
+    &["history", "acme/test_table\n"],
+    &["history", "acme\u{1b}[31m/test_table"],
+    &["plan", "acme/test_table/../../x"],
+    &["plan", "acme/test_table/.."],
+    &["plan", "../x/test_table/V1"],
+    &["plan", "acme/test_table/V1\n"],
+    &["plan", "acme/test_table/V\u{9b}1"],
+    &["plan", "acme/test_table/V1/"],
+    &["approve", "acme/test_table/../../x", "00000000"],
+    &["reject", "../x/test_table/V1"],
+    &["replay", "../x/test_table/V1", "--out", "again"],
+    &["retry", "acme/test_table/\u{1b}"],
+    &["run", "exports", "--tenant", "../acme"],
+    &["run", "exports", "--tenant", ".."],
+    &["run", "exports", "--tenant", "/"],
+    &["run", "exports", "--tenant", ""],
+    &["run", "exports", "--table", "../test_table"],
+    &["run", "exports", "--table", "test_table/../test_table"],
+    &["run", "no\u{1b}]0;where"],
+    &["run", "exports/acme/test_table/V1/part.csv.gz"],
+    &["delta", "../test_table", "none", "exports/acme/test_table/V1"],
+    &["delta", "test_table", "none", "exports/acme/test_table/V1", "--tenant", "../acme", "-o", "ops"],
+    &["delta", "test_table", "none", "exports/acme/test_table/V1", "--version", "a/b", "-o", "ops"],
+    &["delta", "test_table", "none", "exports/acme/test_table/V1", "--previous", "V\n", "-o", "ops"],
+    &["tables", "../test_table"],
+];
+
 #[test]
 fn names_on_the_command_line_cannot_escape_the_exports() {
     let workspace = Workspace::new();
     workspace.export("acme/test_table/V1", GOOD);
     assert_eq!(workspace.run().status, 0);
-    // A target for the names below.
+    // A target for the names.
     workspace.write("x/test_table/V1/part.csv.gz", &gzip(GOOD.as_bytes()));
     let long = format!("acme/test_table/{}", "9".repeat(300));
     let longer = "x".repeat(5000);
-    let before: Vec<_> = tree(&workspace.path("")).into_keys().collect();
-    for arguments in [
-        &["history", "../x/test_table"][..],
-        &["history", "../x"],
-        &["history", "/etc/passwd"],
-        &["history", "acme/test_table\n"],
-        &["history", "acme\u{1b}[31m/test_table"],
+    let too_long: [&[&str]; 5] = [
         &["history", &longer],
-        &["plan", "acme/test_table/../../x"],
-        &["plan", "acme/test_table/.."],
-        &["plan", "../x/test_table/V1"],
-        &["plan", "acme/test_table/V1\n"],
-        &["plan", "acme/test_table/V\u{9b}1"],
-        &["plan", "acme/test_table/V1/"],
         &["plan", &long],
-        &["approve", "acme/test_table/../../x", "00000000"],
         &["approve", &long, "00000000"],
-        &["reject", "../x/test_table/V1"],
-        &["replay", "../x/test_table/V1", "--out", "again"],
-        &["retry", "acme/test_table/\u{1b}"],
-        &["run", "exports", "--tenant", "../acme"],
-        &["run", "exports", "--tenant", ".."],
-        &["run", "exports", "--tenant", "/"],
-        &["run", "exports", "--tenant", ""],
         &["run", "exports", "--tenant", &longer],
-        &["run", "exports", "--table", "../test_table"],
-        &["run", "exports", "--table", "test_table/../test_table"],
         &["run", &longer],
-        &["run", "no\u{1b}]0;where"],
-        &["run", "exports/acme/test_table/V1/part.csv.gz"],
-        &["delta", "../test_table", "none", "exports/acme/test_table/V1"],
-        &["delta", "test_table", "none", "exports/acme/test_table/V1", "--tenant", "../acme", "-o", "ops"],
-        &["delta", "test_table", "none", "exports/acme/test_table/V1", "--version", "a/b", "-o", "ops"],
-        &["delta", "test_table", "none", "exports/acme/test_table/V1", "--previous", "V\n", "-o", "ops"],
-        &["tables", "../test_table"],
-    ] {
+    ];
+    let before: Vec<_> = tree(&workspace.path("")).into_keys().collect();
+    for arguments in ESCAPES.iter().copied().chain(too_long) {
         let output = workspace.tidemark(arguments);
         assert_eq!(output.status, 1, "{arguments:?}: {}", output.transcript());
         assert!(
@@ -88,7 +93,7 @@ fn folders_with_long_or_unusual_names_are_strays() {
     assert_eq!(status, 1, "{report:#}");
     let strays = report["strays"].as_array().unwrap();
     assert_eq!(strays.len(), 2 * names.len(), "{report:#}");
-    assert!(strays.iter().all(|stray| stray["problem"].as_str().unwrap().starts_with("not a usable name")));
+    assert!(strays.iter().all(|stray| stray["problem"].as_str().unwrap().starts_with("not a valid name")));
     assert_eq!(workspace.statuses(&format!("{longest}/test_table"))[&longest], "SUCCEEDED");
     assert_eq!(files(&workspace.path("out")).len(), 2);
 }
@@ -132,14 +137,14 @@ fn waits_for(part: &str) -> String {
 #[test]
 fn a_manifest_cannot_name_a_file_outside_its_folder() {
     for part in ["../pipe", "_b/pipe", "/etc/passwd", ".", "..", "", "./part-0000.csv.gz"] {
-        assert_eq!(waits_for(part), format!("_manifest.json to name parts only; `{part}` cannot be one"));
+        assert_eq!(waits_for(part), format!("_manifest.json to list parts only; `{part}` cannot be one"));
     }
     assert_eq!(
         waits_for("a\0\u{1b}]0;owned\u{7}\nb"),
-        "_manifest.json to name parts only; `a\\0\\u{1b}]0;owned\\u{7}\\nb` cannot be one"
+        "_manifest.json to list parts only; `a\\0\\u{1b}]0;owned\\u{7}\\nb` cannot be one"
     );
     let long = waits_for(&"x".repeat(100_000));
-    assert!(long.len() < 300 && long.ends_with("x…, which _manifest.json names"), "{long}");
+    assert!(long.len() < 300 && long.ends_with("x…, which _manifest.json lists"), "{long}");
 }
 
 #[test]
@@ -156,7 +161,7 @@ fn an_invalid_manifest_is_reported_in_printable_characters() {
         fs::write(folder.join("_manifest.json"), text).unwrap();
         let output = workspace.tidemark_with_env(&["run", "exports"], &[("CLICOLOR_FORCE", "1")]);
         let line = output.stdout.lines().find(|line| line.contains("WAITING")).unwrap();
-        assert!(line.contains("waits for _manifest.json to be whole: ") && line.len() < 400, "{line}");
+        assert!(line.contains("waits for _manifest.json to be valid: ") && line.len() < 400, "{line}");
         assert!(!output.stdout.contains(['\u{1b}', '\u{7}']), "{}", output.stdout);
     }
 }
@@ -171,7 +176,7 @@ fn a_manifest_that_names_a_part_twice_is_not_accepted() {
     parts.push(parts[0].clone());
     fs::write(folder.join("_manifest.json"), manifest.to_string()).unwrap();
     let output = workspace.run();
-    assert!(output.stdout.contains("_manifest.json to name part-0000.csv.gz only once"), "{}", output.transcript());
+    assert!(output.stdout.contains("_manifest.json to list part-0000.csv.gz only once"), "{}", output.transcript());
     assert!(workspace.published(LEDGER).is_empty());
 }
 
@@ -184,7 +189,7 @@ fn an_oversized_manifest_is_not_read() {
     for size in [(16 << 20) + 1, 1 << 40] {
         File::create(folder.join("_manifest.json")).unwrap().set_len(size).unwrap();
         let output = tidemark_with_timeout(&workspace, &["run", "exports"]);
-        let message = "waits for _manifest.json to be readable: it is larger than 16 MiB";
+        let message = "waits for _manifest.json to be readable: larger than 16 MiB";
         assert!(output.stdout.contains(message), "{}", output.transcript());
         assert!(workspace.published(LEDGER).is_empty());
     }

@@ -106,8 +106,8 @@ fn names_of_files_and_folders_are_escaped() {
     fs::write(folder.join(std::ffi::OsStr::from_bytes(b"\xff\x1b]0;owned\x07")), b"").unwrap();
     let output = on_a_terminal(&workspace, 1, &["run", "exports"]);
     for message in [
-        format!("error: exports/{ESCAPED}: not a usable name"),
-        "error: exports/a\\nforged: not a usable name".into(),
+        format!("error: exports/{ESCAPED}: not a valid name"),
+        "error: exports/a\\nforged: not a valid name".into(),
         format!("error: exports/acme/{ESCAPED}: not a folder"),
         format!("error: exports/acme/test_table/{ESCAPED}: a symbolic link"),
         format!("error: exports/acme/test_table/V2/{ESCAPED}.csv.gz: the file's name"),

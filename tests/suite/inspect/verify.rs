@@ -153,14 +153,11 @@ fn republish(workspace: &Workspace, lines: &[String]) {
     fs::write(published(workspace, "V2"), gzip((lines.join("\n") + "\n").as_bytes())).unwrap();
 }
 
-#[test]
-fn every_operation_must_appear_once_between_begin_and_end() {
-    let workspace = workspace();
-    let text = gunzip(&published(&workspace, "V2"));
-    let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+/// Ways to damage the lines of V2's only published part: a name, the damaged lines, and the problem that is reported.
+fn damaged_lines(lines: &[String]) -> Vec<(&'static str, Vec<String>, &'static str)> {
     let only = |indexes: &[usize]| indexes.iter().map(|index| lines[*index].clone()).collect::<Vec<_>>();
     let replaced = |index: usize, from: &str, to: &str| {
-        let mut changed = lines.clone();
+        let mut changed = lines.to_vec();
         assert!(changed[index].contains(from), "{from}");
         changed[index] = changed[index].replacen(from, to, 1);
         changed
@@ -169,7 +166,7 @@ fn every_operation_must_appear_once_between_begin_and_end() {
     let other_id = format!("{}{}", if id.starts_with('0') { '1' } else { '0' }, &id[1..]);
     let hash = lines[1].split("\"hash\":").nth(1).unwrap().split(',').next().unwrap().to_owned();
     let fingerprint = lines[0].split("\"fingerprint\":").nth(1).unwrap().split(',').next().unwrap().to_owned();
-    for (name, lines, problem) in [
+    vec![
         ("no BEGIN", only(&[1, 2, 3]), ":1: a record stands in front of BEGIN"),
         ("no END", only(&[0, 1, 2]), ": END is missing"),
         ("an operation is missing", only(&[0, 1, 3]), ":3: it says 2 of UPDATE, and 1 stand in front of it"),
@@ -192,7 +189,15 @@ fn every_operation_must_appear_once_between_begin_and_end() {
         ("another BEGIN", replaced(0, &fingerprint, "\"7\""), ":1: its `fingerprint` is"),
         ("another END", replaced(3, "\"rows\":3", "\"rows\":4"), ":4: its `rows` is 4, where the registry says 3"),
         ("no record", replaced(2, "{", "["), ":3: it is no record"),
-    ] {
+    ]
+}
+
+#[test]
+fn every_operation_must_appear_once_between_begin_and_end() {
+    let workspace = workspace();
+    let text = gunzip(&published(&workspace, "V2"));
+    let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    for (name, lines, problem) in damaged_lines(&lines) {
         republish(&workspace, &lines);
         let output = workspace.tidemark(&["verify", "acme/test_table/V2"]);
         assert_eq!(output.status, 1, "{name}");

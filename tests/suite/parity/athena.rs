@@ -9,7 +9,9 @@ use runtime::aws::s3::S3Uri;
 use runtime::canonical::row::Layout;
 use runtime::delta;
 use runtime::engine::athena::Athena;
-use runtime::engine::{DeltaProgress, DeltaSummary, Failed, Inputs, QueryExecution};
+use runtime::engine::{
+    DeltaError, DeltaProgress, DeltaRequest, DeltaSummary, Inputs, Limits, Poll, QueryExecution, Resources,
+};
 use runtime::operation::Head;
 use runtime::snapshot::s3::S3Folder;
 use runtime::table::Table;
@@ -28,8 +30,8 @@ pub(super) fn by_athena(input: &DeltaInput) -> DeltaResult {
     let upload = |version: &str, parts: &Parts| {
         let key = format!("tenant-{number}/{}/{version}", input.table.name);
         parts.iter().for_each(|(name, bytes)| sandbox.put(&format!("{key}/{name}"), bytes));
-        let place = S3Uri { bucket: sandbox.bucket.clone(), key };
-        delta::whole(version.into(), Arc::new(S3Folder::new(Arc::clone(&sandbox.aws), place)))
+        let uri = S3Uri { bucket: sandbox.bucket.clone(), key };
+        delta::whole(version.into(), Arc::new(S3Folder::new(Arc::clone(&sandbox.aws), uri)))
     };
     let exports = input.baseline.as_ref().map(|parts| upload(PREVIOUS, parts)).transpose();
     let exports = exports.and_then(|baseline| Ok((baseline, upload(VERSION, &input.snapshot)?)));
@@ -45,8 +47,15 @@ pub(super) fn by_athena(input: &DeltaInput) -> DeltaResult {
         previous: input.baseline.is_some().then(|| PREVIOUS.to_owned()),
         schema: input.table.schema_id(),
     };
+    let request = DeltaRequest {
+        layout: &Layout::new(input.table),
+        head: &head,
+        inputs,
+        resources: Resources { work: &std::env::temp_dir(), limits: Limits::default() },
+        watch: &Watch::default(),
+    };
     let mut out = Vec::new();
-    let result = compute(&athena, &Layout::new(input.table), &head, inputs, &mut out);
+    let result = compute(&athena, &request, &mut out);
     delta_result(result, input.table, &out)
 }
 
@@ -70,7 +79,7 @@ fn sandbox_with_table(table: &Table, number: usize) -> (Sandbox, Athena) {
     (sandbox, athena)
 }
 
-fn delta_result(result: Result<Box<DeltaSummary>, Failed>, table: &Table, out: &[u8]) -> DeltaResult {
+fn delta_result(result: Result<DeltaSummary, DeltaError>, table: &Table, out: &[u8]) -> DeltaResult {
     match result {
         Ok(found) => DeltaResult::Changes(Changes {
             operations: operations(table, out),
@@ -82,28 +91,23 @@ fn delta_result(result: Result<Box<DeltaSummary>, Failed>, table: &Table, out: &
             baseline_fingerprint: found.baseline_fingerprint,
             fingerprint: found.fingerprint,
         }),
-        Err(Failed { error, .. }) => DeltaResult::from_error(&error),
+        Err(DeltaError { error, .. }) => DeltaResult::from_error(&error),
     }
 }
 
-/// Computes a delta as the steps of the flow do: a turn knows only what the state machine keeps of the turn before, and
+/// Computes a delta as the steps of the flow do: a call knows only what the state machine keeps of the call before, and
 /// reads one of the query's output files.
-fn compute(
-    athena: &Athena,
-    layout: &Layout,
-    head: &Head,
-    inputs: Inputs<'_>,
-    out: &mut Vec<u8>,
-) -> Result<Box<DeltaSummary>, Failed> {
+fn compute(athena: &Athena, request: &DeltaRequest<'_>, out: &mut Vec<u8>) -> Result<DeltaSummary, DeltaError> {
     let mut execution: Option<QueryExecution> = None;
     loop {
-        match athena.turn(layout, head, inputs, ("parity", execution.as_ref(), 1), &Watch::default(), out)? {
-            DeltaProgress::Finished(found) => return Ok(found),
-            DeltaProgress::Running(statement) => {
-                if statement.reading.is_none() {
+        let poll = Poll { run: "parity", execution: execution.as_ref(), max_bytes: 1 };
+        match athena.start_or_poll(request, poll, out)? {
+            DeltaProgress::Finished(summary) => return Ok(summary),
+            DeltaProgress::Running(running) => {
+                if running.reading.is_none() {
                     thread::sleep(Duration::from_millis(50));
                 }
-                let kept = serde_json::to_string(&statement).unwrap();
+                let kept = serde_json::to_string(&running).unwrap();
                 execution = Some(serde_json::from_str(&kept).unwrap());
             }
         }

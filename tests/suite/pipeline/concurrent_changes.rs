@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use runtime::name::TableKey;
-use runtime::store::{Status, Store as _};
+use runtime::store::Status;
 use serde_json::{Value as Json, json};
 
 use super::{Journey, orders};

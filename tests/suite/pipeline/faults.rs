@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use runtime::name::TableKey;
 use runtime::plan::Comparison;
-use runtime::store::{Status, Store as _};
+use runtime::store::Status;
 use serde_json::{Value as Json, json};
 
 use super::{Journey, orders};
@@ -41,6 +41,16 @@ fn logged_kinds(deployment: &Deployment) -> BTreeSet<CallKind> {
         .collect()
 }
 
+/// Ways in which the first call of each kind fails.
+fn faults() -> [(&'static str, Json); 4] {
+    [
+        ("error", json!({ "what": "error", "nth": 1 })),
+        ("throttled", json!({ "what": "error", "nth": 1, "status": 400, "error": "ThrottlingException" })),
+        ("lost", json!({ "what": "drop_after", "nth": 1 })),
+        ("dropped", json!({ "what": "drop_before", "nth": 1 })),
+    ]
+}
+
 /// How many calls the functions of the flow made, by service.
 fn by_service(calls: &[Json]) -> String {
     let mut numbers: BTreeMap<&str, usize> = BTreeMap::new();
@@ -69,13 +79,7 @@ fn no_operation_is_lost_or_invented_whichever_call_fails() {
     ));
     let kinds = logged_kinds(&deployment);
     assert!(kinds.len() > 30, "{kinds:?}");
-    let faults = [
-        ("error", json!({ "what": "error", "nth": 1 })),
-        ("throttled", json!({ "what": "error", "nth": 1, "status": 400, "error": "ThrottlingException" })),
-        ("lost", json!({ "what": "drop_after", "nth": 1 })),
-        ("dropped", json!({ "what": "drop_before", "nth": 1 })),
-    ];
-    for (name, fault) in faults {
+    for (name, fault) in faults() {
         let journey = Journey::new(&format!("fault{name}"));
         deployment.proxy.clear_calls();
         let struck = {

@@ -1,7 +1,6 @@
 //! Two versions on their way through the pipeline.
 
 use runtime::name::TableKey;
-use runtime::store::Store as _;
 
 use super::{HEADER, orders};
 use crate::deployment::{Deployment, LinesByTable, published_to_files, wait};

@@ -58,7 +58,11 @@ fn everyday_events(deployment: &Deployment) {
     deployment.wait_for("rights/orders/V0", Status::Superseded);
     deployment.sweep("for rights");
     wait("the consumer is done", || {
-        deployment.proxy.calls().iter().any(|call| call["caller"] == "tidemark-apply-orders" && call["operation"] == "GetItem")
+        deployment
+            .proxy
+            .calls()
+            .iter()
+            .any(|call| call["caller"] == "tidemark-apply-orders" && call["operation"] == "GetItem")
     });
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use runtime::name::TableKey;
-use runtime::store::{Status, Store as _};
+use runtime::store::Status;
 use serde_json::{Value as Json, json};
 
 use crate::deployment::{Deployment, LinesByTable, published_to_files, wait};

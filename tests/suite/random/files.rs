@@ -46,7 +46,7 @@ fn sort_like_the_source(table: &'static Table, rows: &[Vec<CellText>], sequence:
         let text =
             |name: &&str| table.columns.iter().position(|column| column.name == *name).map(|c| &rows[*at][c].text);
         let texts: Vec<String> = table.primary_key.iter().filter_map(text).cloned().collect();
-        let key = layout.key_of_texts(&texts).unwrap_or_default();
+        let key = layout.key_from_texts(&texts).unwrap_or_default();
         segments(&key).filter_map(|segment| segment.text.map(<[u8]>::to_vec)).collect()
     };
     match (table.columns.len() + usize::from(table.source.delimiter)) % 4 {

@@ -1,4 +1,4 @@
-//! A row as somebody looks at it: column by column, whatever is wrong with it.
+//! One row, column by column, even if parts of it cannot be read.
 
 use crate::canonical::field::Field;
 use crate::canonical::row::{Layout, Origin, Slot};
@@ -7,20 +7,21 @@ use crate::canonical::value::Value;
 use crate::reject::Reason;
 use crate::table::Column;
 
-/// A column of a row.
+/// One column of a row.
 #[derive(Debug)]
 pub struct InspectedColumn<'a> {
     /// The column.
     pub column: &'static Column,
-    /// Its field; `None` when the export is older than the column.
+    /// Its field; `None` if the export is older than the column.
     pub field: Option<Field<'a>>,
-    /// The canonical text, `None` for NULL; or why there is none.
+    /// The canonical text, `None` for NULL; or why the field cannot be read.
     pub value: Result<Option<Vec<u8>>, Reason>,
 }
 
 impl Layout {
-    /// A key in row bytes from one text for each of its columns; or the first column whose text is no value, and why.
-    pub fn key_of_texts(&self, texts: &[String]) -> Result<Vec<u8>, (&'static Column, Reason)> {
+    /// A key in row bytes, from one text for each key column. Fails with the first column whose text is not a value,
+    /// and the reason.
+    pub fn key_from_texts(&self, texts: &[String]) -> Result<Vec<u8>, (&'static Column, Reason)> {
         let mut key = Vec::new();
         for (Slot { reader, .. }, text) in self.slots[..self.keys].iter().zip(texts) {
             let mut canonical = Vec::new();
@@ -30,34 +31,39 @@ impl Layout {
         Ok(key)
     }
 
-    /// Whether a row has this key, in row bytes. `field` gives the field of the export's column at a place, where the row
-    /// has one; `text` is room to work in, so that no row of millions needs its own.
-    pub fn has_key<'f>(&self, field: impl Fn(usize) -> Option<Field<'f>>, key: &[u8], text: &mut Vec<u8>) -> bool {
-        let mut wanted = segments(key);
+    /// Returns whether a row has this key, in row bytes. `field` returns the field of the export's column at an index,
+    /// if the row has it; `text` is a buffer that is reused from row to row.
+    pub(crate) fn has_key<'f>(
+        &self,
+        field: impl Fn(usize) -> Option<Field<'f>>,
+        key: &[u8],
+        text: &mut Vec<u8>,
+    ) -> bool {
+        let mut expected = segments(key);
         self.slots[..self.keys].iter().all(|Slot { reader, origin, .. }| {
-            let (Origin::Column(place), Some(wanted)) = (origin, wanted.next()) else { return false };
-            let Some(field) = field(*place) else { return false };
+            let (Origin::Column(index), Some(expected)) = (origin, expected.next()) else { return false };
+            let Some(field) = field(*index) else { return false };
             text.clear();
-            reader.read(field.text(), field.quoted, text).is_ok() && wanted.text == Some(text.as_slice())
+            reader.read(field.text(), field.quoted, text).is_ok() && expected.text == Some(text.as_slice())
         })
     }
 
-    /// Each column of a row, in the order of the schema. `field` gives the field of the export's column at a place.
-    pub fn look<'f>(&self, field: impl Fn(usize) -> Field<'f>) -> Vec<InspectedColumn<'f>> {
-        let of = |column: &Column| self.slots.iter().find(|slot| slot.column().name == column.name);
-        self.table.columns.iter().filter_map(of).map(|slot| look_at(slot, &field)).collect()
+    /// The columns of a row, in the order of the schema. `field` returns the field of the export's column at an index.
+    pub(crate) fn inspect<'f>(&self, field: impl Fn(usize) -> Field<'f>) -> Vec<InspectedColumn<'f>> {
+        let slot = |column: &Column| self.slots.iter().find(|slot| slot.column().name == column.name);
+        self.table.columns.iter().filter_map(slot).map(|slot| inspect(slot, &field)).collect()
     }
 }
 
-fn look_at<'f>(slot: &Slot, field: impl Fn(usize) -> Field<'f>) -> InspectedColumn<'f> {
+fn inspect<'f>(slot: &Slot, field: impl Fn(usize) -> Field<'f>) -> InspectedColumn<'f> {
     let column = slot.column();
     match &slot.origin {
         Origin::Fill(bytes) => {
             let value = segments(bytes).next().and_then(|segment| segment.text).map(<[u8]>::to_vec);
             InspectedColumn { column, field: None, value: Ok(value) }
         }
-        Origin::Column(place) => {
-            let field = field(*place);
+        Origin::Column(index) => {
+            let field = field(*index);
             let mut text = Vec::new();
             let value = slot.reader.read(field.text(), field.quoted, &mut text);
             InspectedColumn {

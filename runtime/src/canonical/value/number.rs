@@ -11,7 +11,7 @@ pub(super) fn integer(text: &[u8], min: i64, max: i64, out: &mut Vec<u8>) -> Res
         out.push(b'0');
         return Ok(());
     }
-    // 19 digits fit an i128 with room to spare, and no 64-bit integer has more.
+    // No 64-bit integer has more than 19 digits, and they fit into an i128.
     if digits.len() > 19 {
         return Err(());
     }
@@ -93,21 +93,21 @@ pub(crate) fn write_bits(value: f64, out: &mut Vec<u8>) {
     out.extend_from_slice(&hex(bits as u32));
 }
 
-/// The eight hex digits of a number, all at once: one in each byte of a word.
+/// The eight hex digits of a number, computed together: one in each byte of a word.
 fn hex(number: u32) -> [u8; 8] {
     const ONES: u64 = 0x0101_0101_0101_0101;
     let spread = u64::from(number);
     let spread = (spread | spread << 16) & 0x0000_ffff_0000_ffff;
     let spread = (spread | spread << 8) & 0x00ff_00ff_00ff_00ff;
     let spread = (spread | spread << 4) & 0x0f0f_0f0f_0f0f_0f0f;
-    // What is above nine reaches the next four bits when six is added.
+    // Adding six to a digit above nine carries into the next four bits.
     let letters = (spread + 6 * ONES) >> 4 & ONES;
     (spread + u64::from(b'0') * ONES + letters * u64::from(b'a' - b'9' - 1)).to_be_bytes()
 }
 
-/// A number of up to 15 digits with a point or without, as most are. Digits and power of ten are both exact as doubles
-/// then, so that one division rounds as the standard wants it (W. Clinger, How to read floating point numbers
-/// accurately, 1990). `None` says nothing.
+/// A number of up to 15 digits, with or without a point, as most numbers are. Its digits and the power of ten are exact
+/// as doubles, so one division rounds correctly (W. Clinger, How to read floating point numbers accurately, 1990).
+/// `None` says nothing about the text.
 pub(super) fn short(text: &[u8]) -> Option<f64> {
     const DIGITS: usize = 15;
     const POWERS: [f64; DIGITS + 1] =
@@ -141,7 +141,7 @@ fn special(text: &[u8]) -> Option<f64> {
     }
 }
 
-/// Holds the text against the grammar of a finite float. Rust's own parser takes all of it, and more.
+/// Checks a text against the grammar of a finite float, which is stricter than Rust's own parser.
 fn finite(text: &[u8]) -> Result<&str, ()> {
     let (_, rest) = sign(text);
     let mantissa = match rest.iter().position(|byte| matches!(byte, b'e' | b'E')) {
@@ -186,7 +186,7 @@ mod tests {
     use crate::canonical::value::number::*;
 
     #[test]
-    fn short_numbers_are_what_the_parser_makes_of_them() {
+    fn short_numbers_equal_the_parsers_result() {
         const CHARACTERS: &[u8] = b"0123456789.-+e";
         let (mut state, mut were_short) = (1u64, 0);
         for _ in 0..300_000 {
@@ -194,7 +194,7 @@ mod tests {
                 state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
                 (state >> 33) as usize
             };
-            // Mostly digits; the others stand anywhere.
+            // Mostly digits, with other characters anywhere.
             let length = 1 + next() % 18;
             let text: Vec<u8> =
                 (0..length).map(|_| CHARACTERS[next() % if next() % 8 == 0 { 14 } else { 10 }]).collect();

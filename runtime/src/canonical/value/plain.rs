@@ -1,8 +1,8 @@
-//! Texts that are canonical as they stand, or nearly, which is what most texts are: a look at a block of bytes instead
-//! of a conversion.
+//! Recognises texts that are canonical, or nearly, as most texts are: one comparison of a block of bytes instead of a
+//! conversion.
 //!
-//! A `false` says nothing: then the grammar decides. A `true` must be right, for every type; tests hold it against the
-//! grammar.
+//! `true` must be right for every type, which tests check against the grammar. `false` says nothing; then the grammar
+//! decides.
 
 use wide::u8x16;
 
@@ -11,33 +11,33 @@ use crate::canonical::row_bytes::{write_block, write_text};
 use crate::canonical::value::number;
 use crate::table::{Column, Type};
 
-/// What a column's texts look like when they are canonical.
+/// The form of a column's canonical texts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Plain {
-    /// Nothing that a look could tell.
+    /// None that can be recognised.
     Never,
-    /// So many digits, or fewer: any number of them is in range.
+    /// At most this many digits, so that every number is in range.
     Integer(usize),
-    /// So many digits or fewer, and behind the point exactly so many.
+    /// At most `whole` digits before the point, and exactly `scale` digits after it.
     Decimal { whole: usize, scale: usize },
-    /// A number of a few digits.
+    /// A number with few digits.
     Double,
-    /// ASCII, of so many bytes or fewer.
+    /// ASCII of at most this many bytes.
     Text(usize),
     /// `true` and `false`.
     Boolean,
     /// `YYYY-MM-DD`.
     Date,
-    /// `YYYY-MM-DD`, `T` or a blank, `HH:MM:SS`, with six digits of a fraction or none; then a `Z` if it has a zone.
+    /// `YYYY-MM-DD`, `T` or a space, `HH:MM:SS`, and either six fraction digits or none; with a zone, followed by `Z`.
     Timestamp { zone: bool },
 }
 
-/// Texts up to so many bytes are looked at in one block.
+/// Texts of up to this many bytes are compared as one block.
 const SHORT: usize = 16;
 
 impl Plain {
-    /// What a look can tell of a column.
-    pub(super) fn of(column: &Column) -> Self {
+    /// The form of a column's canonical texts.
+    pub(super) fn from_column(column: &Column) -> Self {
         let iso = column.format.is_none();
         match column.ty {
             _ if column.trim => Self::Never,
@@ -59,15 +59,15 @@ impl Plain {
         }
     }
 
-    /// Appends the row bytes of a text that is not empty, if a look can tell them.
+    /// Appends the segment of a text that is not empty, if it has this form. Returns whether it has.
     #[inline(always)]
     pub(super) fn write(self, field: Field<'_>, out: &mut Vec<u8>) -> bool {
         match self {
             Self::Never => false,
-            Self::Integer(most) => write_if(field, out, |short| short.is_integer(most)),
+            Self::Integer(max_digits) => write_if(field, out, |short| short.is_integer(max_digits)),
             Self::Decimal { whole, scale } => write_if(field, out, |short| short.is_decimal(whole, scale)),
             Self::Double => write_double(field.text(), out),
-            Self::Text(most) => write_ascii(field, most, out),
+            Self::Text(max_bytes) => write_ascii(field, max_bytes, out),
             Self::Boolean => write_if(field, out, |short| short.is_boolean()),
             Self::Date => write_if(field, out, |short| short.is_date()),
             Self::Timestamp { zone } => write_timestamp(field, zone, out),
@@ -75,7 +75,7 @@ impl Plain {
     }
 }
 
-/// Appends a short text that is canonical.
+/// Appends a short text if it is canonical.
 #[inline(always)]
 fn write_if(field: Field<'_>, out: &mut Vec<u8>, is_canonical: impl FnOnce(&Short<'_>) -> bool) -> bool {
     let Some(block) = field.block() else { return false };
@@ -86,10 +86,10 @@ fn write_if(field: Field<'_>, out: &mut Vec<u8>, is_canonical: impl FnOnce(&Shor
     is_canonical
 }
 
-/// Appends ASCII.
+/// Appends a text if it is ASCII.
 #[inline(always)]
-fn write_ascii(field: Field<'_>, most: usize, out: &mut Vec<u8>) -> bool {
-    if field.len() > most {
+fn write_ascii(field: Field<'_>, max_bytes: usize, out: &mut Vec<u8>) -> bool {
+    if field.len() > max_bytes {
         return false;
     }
     match field.block() {
@@ -117,7 +117,7 @@ fn write_double(text: &[u8], out: &mut Vec<u8>) -> bool {
     true
 }
 
-/// A text of up to [`SHORT`] bytes, and what stands behind it.
+/// A text of up to [`SHORT`] bytes, and the bytes that follow it.
 struct Short<'a> {
     block: &'a [u8; SHORT],
     length: usize,
@@ -129,24 +129,25 @@ impl Short<'_> {
         digits(self.block)
     }
 
-    /// Whether it begins with `-`, as a number of places.
+    /// 1 if it begins with `-`, otherwise 0.
     #[inline]
     fn sign(&self) -> usize {
         usize::from(self.block[0] == b'-')
     }
 
-    /// Digits without a leading zero, perhaps behind a sign.
+    /// Returns whether it is an optional `-` and digits without a leading zero.
     #[inline]
-    fn is_integer(&self, most: usize) -> bool {
+    fn is_integer(&self, max_digits: usize) -> bool {
         let sign = self.sign();
         let count = self.length - sign;
         let are_digits = (self.digits() | sign as u32) & first(self.length) == first(self.length);
-        are_digits && (1..=most).contains(&count) && (self.block[sign] != b'0' || self.length == 1)
+        are_digits && (1..=max_digits).contains(&count) && (self.block[sign] != b'0' || self.length == 1)
     }
 
-    /// The same, then a point and so many digits. Less than one below zero is left to the grammar: it may be `-0.00`.
+    /// Returns whether it is an integer, a point and `scale` digits. Numbers between -1 and 0 are left to the grammar,
+    /// because of `-0.00`.
     #[inline]
-    fn is_decimal(&self, most: usize, scale: usize) -> bool {
+    fn is_decimal(&self, max_whole: usize, scale: usize) -> bool {
         let sign = self.sign();
         let Some(point) = self.length.checked_sub(scale + 1).filter(|point| *point > sign) else { return false };
         let others = sign as u32 | 1 << point;
@@ -154,7 +155,7 @@ impl Short<'_> {
         let whole = point - sign;
         are_digits
             && self.block[point] == b'.'
-            && whole <= most
+            && whole <= max_whole
             && (self.block[sign] != b'0' || whole == 1 && sign == 0)
     }
 
@@ -179,7 +180,7 @@ fn write_timestamp(field: Field<'_>, zone: bool, out: &mut Vec<u8>) -> bool {
     const DIGITS: u32 = pattern(b"0000-00-00T00:00:00.000000");
     let Some(block) = field.block::<32>() else { return false };
     let (halves, _) = block.as_chunks::<SHORT>();
-    let found = digits(&halves[0]) | digits(&halves[1]) << SHORT;
+    let digits = digits(&halves[0]) | digits(&halves[1]) << SHORT;
     let length = field.len() - usize::from(zone);
     let has_zone = !zone || block[length] == b'Z';
     let is_time = matches!(block[10], b'T' | b' ')
@@ -189,7 +190,7 @@ fn write_timestamp(field: Field<'_>, zone: bool, out: &mut Vec<u8>) -> bool {
         && block[17] < b'6';
     let is_whole = length == SECONDS || length == MICROS && block[SECONDS] == b'.';
     let is_plain =
-        is_whole && has_zone && found & first(length) == DIGITS & first(length) && is_time && is_day(&halves[0]);
+        is_whole && has_zone && digits & first(length) == DIGITS & first(length) && is_time && is_day(&halves[0]);
     if !is_plain {
         return false;
     }
@@ -222,13 +223,14 @@ const fn pattern(text: &[u8]) -> u32 {
     bits
 }
 
-/// A bit for each of the first places; there are at most 32.
+/// The lowest `count` bits; at most 32.
 #[inline]
-fn first(places: usize) -> u32 {
-    if places >= 32 { u32::MAX } else { (1 << places) - 1 }
+fn first(count: usize) -> u32 {
+    if count >= 32 { u32::MAX } else { (1 << count) - 1 }
 }
 
-/// Of eight digits in `YYYY-MM-DD`: a day of the calendar, but for the 29th of February, which is left to it.
+/// Returns whether eight digits in `YYYY-MM-DD` are a day of the calendar, other than February 29, which is left to the
+/// calendar.
 #[inline]
 fn is_day(text: &[u8; SHORT]) -> bool {
     const DAYS: [u8; 13] = [0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
@@ -247,7 +249,7 @@ mod tests {
     use crate::epoch::SourceFormat;
     use crate::table::Source;
 
-    /// Columns of every type that a look is tried on.
+    /// A column of every type that has a canonical form.
     static COLUMNS: [Column; 13] = [
         Column::new("c", Type::Tinyint),
         Column::new("c", Type::Smallint),
@@ -264,91 +266,89 @@ mod tests {
         Column::new("c", Type::Double),
     ];
 
-    /// Every text of up to four of these characters, and every one of these with a character put in somewhere.
+    /// Texts with every feature of the grammars, and some that violate them.
+    const LONG_TEXTS: &[&str] = &[
+        "true",
+        "false",
+        "2024-02-29",
+        "2023-02-29",
+        "2024-01-31",
+        "2024-04-30",
+        "2024-04-31",
+        "2024-00-01",
+        "2024-13-01",
+        "2024-06-00",
+        "2024-12-31",
+        "0000-01-01",
+        "0001-01-01",
+        "999.99",
+        "-0.00",
+        "127",
+        "128",
+        "32767",
+        "2147483647",
+        "2147483648",
+        "9223372036854775807",
+        "9223372036854775808",
+        "123456789012345678",
+        "99999999999999999999999999999.123456789",
+        "1.123456789",
+        "abc",
+        "äbc",
+        "abcd",
+        "a text that is longer than any block of sixteen or thirty-two bytes",
+        "2024-02-28T23:59:59",
+        "2024-02-28 00:00:00",
+        "2024-02-28T24:00:00",
+        "2024-02-28T23:60:00",
+        "2024-02-28T23:59:60",
+        "2024-02-28T23:59:59.123456",
+        "2024-02-28T23:59:59.1234567",
+        "2024-02-28T23:59:59Z",
+        "2024-02-28 23:59:59.000001Z",
+        "-0.0",
+        "1.3964",
+        "-12345.678901234",
+        "1e5",
+        "NaN",
+    ];
+
+    /// Every text of up to four of these characters, and each long text with one of them inserted anywhere.
     fn texts() -> Vec<Vec<u8>> {
         const CHARACTERS: &[u8] = b"019-+. :/\xc3";
         let mut texts: Vec<Vec<u8>> = vec![Vec::new()];
         let mut from = 0;
         for _ in 0..4 {
             let to = texts.len();
-            for place in from..to {
-                let shorter = texts[place].clone();
+            for index in from..to {
+                let shorter = texts[index].clone();
                 texts.extend(CHARACTERS.iter().map(|byte| [&shorter[..], &[*byte]].concat()));
             }
             from = to;
         }
-        let long = [
-            "true",
-            "false",
-            "2024-02-29",
-            "2023-02-29",
-            "2024-01-31",
-            "2024-04-30",
-            "2024-04-31",
-            "2024-00-01",
-            "2024-13-01",
-            "2024-06-00",
-            "2024-12-31",
-            "0000-01-01",
-            "0001-01-01",
-            "999.99",
-            "-0.00",
-            "127",
-            "128",
-            "32767",
-            "2147483647",
-            "2147483648",
-            "9223372036854775807",
-            "9223372036854775808",
-            "123456789012345678",
-            "99999999999999999999999999999.123456789",
-            "1.123456789",
-            "abc",
-            "äbc",
-            "abcd",
-            "a text that is longer than any block of sixteen or thirty-two bytes",
-            "2024-02-28T23:59:59",
-            "2024-02-28 00:00:00",
-            "2024-02-28T24:00:00",
-            "2024-02-28T23:60:00",
-            "2024-02-28T23:59:60",
-            "2024-02-28T23:59:59.123456",
-            "2024-02-28T23:59:59.1234567",
-            "2024-02-28T23:59:59Z",
-            "2024-02-28 23:59:59.000001Z",
-            "-0.0",
-            "1.3964",
-            "-12345.678901234",
-            "1e5",
-            "NaN",
-        ];
-        for text in long {
+        for text in LONG_TEXTS.iter().map(|text| text.as_bytes()) {
             texts.push(text.into());
-            for place in 0..=text.len() {
-                texts.extend(
-                    CHARACTERS
-                        .iter()
-                        .map(|byte| [&text.as_bytes()[..place], &[*byte], &text.as_bytes()[place..]].concat()),
-                );
+            for (before, after) in (0..=text.len()).map(|at| text.split_at(at)) {
+                texts.extend(CHARACTERS.iter().map(|byte| [before, &[*byte], after].concat()));
             }
         }
         texts
     }
 
     #[test]
-    fn what_a_look_takes_for_canonical_is_what_the_grammar_makes_of_it() {
-        let written = SourceFormat::of(&Source::DEFAULT);
+    fn a_text_is_canonical_only_if_the_grammar_agrees() {
+        let format = SourceFormat::from_source(&Source::DEFAULT);
         for column in &COLUMNS {
-            let reader = Reader::new(column, &written, false, true);
-            let mut taken = 0;
+            let reader = Reader::new(column, &format, false, true);
+            let mut recognised = 0;
             for text in texts() {
-                // What stands behind a text must not matter.
-                for behind in
+                // The bytes that follow a text must not matter.
+                for following in
                     ["", "0000000000000000000000000000000000000000", ",,,,\"---- abc\u{e4}Z:::::::::::::::::::::::"]
                 {
-                    let (memory, mut plain) = ([&text[..], behind.as_bytes()].concat(), Vec::new());
+                    let (memory, mut plain) = ([&text[..], following.as_bytes()].concat(), Vec::new());
                     if !reader.write_plain(Field::within(&memory, 0, text.len() as u32, false), &mut plain) {
-                        assert_eq!(plain, b"", "what was not written leaves nothing behind");
+                        assert_eq!(plain, b"", "nothing is written for a text that is not recognised");
                         continue;
                     }
                     let (mut canonical, mut bytes) = (Vec::new(), Vec::new());
@@ -356,10 +356,10 @@ mod tests {
                     assert_eq!(reader.read(&text, false, &mut canonical), Ok(Value::Text), "{:?} {shown}", column.ty);
                     write_text(&canonical, &mut bytes);
                     assert_eq!(plain, bytes, "{:?} {shown}", column.ty);
-                    taken += 1;
+                    recognised += 1;
                 }
             }
-            assert!(taken > 0, "{:?} is never taken", column.ty);
+            assert!(recognised > 0, "no text of {:?} is recognised", column.ty);
         }
     }
 }

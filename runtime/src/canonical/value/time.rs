@@ -5,7 +5,7 @@ use jiff::civil;
 
 use crate::table::{Column, Type};
 
-/// The widest offset from UTC, in minutes, that a timestamptz may have: 14 hours, as in Trino.
+/// The largest offset from UTC that a timestamptz may have, in minutes: 14 hours, as in Trino.
 const MAX_OFFSET_MINUTES: i32 = 14 * 60;
 
 /// A date and time of day as it was read, with its offset from UTC.
@@ -35,9 +35,9 @@ enum Piece {
     /// `Z`, `±HH`, `±HHMM` or `±HH:MM`.
     Offset,
     Literal(u8),
-    /// `T` or a blank, in ISO 8601.
+    /// `T` or a space, in ISO 8601.
     DateTimeSeparator,
-    /// A point and a fraction, or neither, in ISO 8601.
+    /// A point and a fraction, or nothing, in ISO 8601.
     OptionalFraction,
 }
 
@@ -46,8 +46,8 @@ enum Piece {
 pub(crate) struct Layout(Vec<Piece>);
 
 impl Layout {
-    /// The layout of a column; empty for a column that holds no date.
-    pub(crate) fn of(column: &Column) -> Self {
+    /// The layout of a column; empty for other types.
+    pub(crate) fn from_column(column: &Column) -> Self {
         match (column.format, column.ty) {
             (Some(format), Type::Date | Type::Timestamp | Type::Timestamptz) => Self(parse_format(format)),
             (None, Type::Date) => Self(iso_date_pieces()),
@@ -61,7 +61,7 @@ impl Layout {
         }
     }
 
-    /// Reads the whole text, or nothing.
+    /// Reads the whole text.
     pub(crate) fn read(&self, text: &[u8]) -> Result<DateTime, ()> {
         let mut moment =
             DateTime { year: 1, month: 1, day: 1, hour: 0, minute: 0, second: 0, micros: 0, offset_minutes: 0 };
@@ -84,8 +84,8 @@ impl Piece {
             Piece::Second => moment.second = digits(rest, 2)? as u8,
             Piece::Fraction => moment.micros = fraction(rest)?,
             Piece::Offset => moment.offset_minutes = offset(rest)?,
-            Piece::Literal(byte) => one(rest, |found| found == byte)?,
-            Piece::DateTimeSeparator => one(rest, |found| matches!(found, b'T' | b' '))?,
+            Piece::Literal(literal) => one(rest, |byte| byte == literal)?,
+            Piece::DateTimeSeparator => one(rest, |byte| matches!(byte, b'T' | b' '))?,
             Piece::OptionalFraction => {
                 if let [b'.', tail @ ..] = *rest {
                     *rest = tail;
@@ -116,7 +116,7 @@ impl DateTime {
         )
     }
 
-    /// The same instant at offset zero; an error when that leaves the years 0001 to 9999.
+    /// The same instant at offset zero. Fails if that is outside of the years 0001 to 9999.
     pub(crate) fn to_utc(self) -> Result<Self, ()> {
         if self.offset_minutes == 0 {
             return Ok(self);
@@ -181,8 +181,8 @@ fn write_digits(value: u32, width: usize, out: &mut Vec<u8>) {
     let start = out.len();
     out.resize(start + width, b'0');
     let mut value = value;
-    for place in out[start..].iter_mut().rev() {
-        *place = b'0' + (value % 10) as u8;
+    for digit in out[start..].iter_mut().rev() {
+        *digit = b'0' + (value % 10) as u8;
         value /= 10;
     }
 }
@@ -199,7 +199,7 @@ fn iso_timestamp_pieces() -> Vec<Piece> {
     pieces
 }
 
-/// The pieces of a format. The generator has refused every `%x` that is not listed here.
+/// The pieces of a format. The generator refuses every `%x` that is not listed here.
 fn parse_format(format: &str) -> Vec<Piece> {
     let mut pieces = Vec::new();
     let mut bytes = format.bytes();
@@ -224,9 +224,10 @@ fn parse_format(format: &str) -> Vec<Piece> {
     pieces
 }
 
-fn one(rest: &mut &[u8], is_right: impl Fn(u8) -> bool) -> Result<(), ()> {
+/// Reads one byte that is `expected`.
+fn one(rest: &mut &[u8], expected: impl Fn(u8) -> bool) -> Result<(), ()> {
     match *rest {
-        [byte, tail @ ..] if is_right(*byte) => {
+        [byte, tail @ ..] if expected(*byte) => {
             *rest = tail;
             Ok(())
         }
@@ -234,7 +235,7 @@ fn one(rest: &mut &[u8], is_right: impl Fn(u8) -> bool) -> Result<(), ()> {
     }
 }
 
-/// Exactly `width` digits.
+/// Reads exactly `width` digits.
 fn digits(rest: &mut &[u8], width: usize) -> Result<u32, ()> {
     let (head, tail) = rest.split_at_checked(width).ok_or(())?;
     if !head.iter().all(u8::is_ascii_digit) {
@@ -244,7 +245,7 @@ fn digits(rest: &mut &[u8], width: usize) -> Result<u32, ()> {
     Ok(head.iter().fold(0, |value, digit| value * 10 + u32::from(digit - b'0')))
 }
 
-/// One to six digits, as microseconds. A seventh is left where it stands, and refused there.
+/// Reads one to six digits as microseconds. A seventh is left, and refused by the piece that follows.
 fn fraction(rest: &mut &[u8]) -> Result<u32, ()> {
     let width = rest.iter().take(6).take_while(|byte| byte.is_ascii_digit()).count();
     if width == 0 {
@@ -253,6 +254,7 @@ fn fraction(rest: &mut &[u8]) -> Result<u32, ()> {
     Ok(digits(rest, width)? * 10u32.pow(6 - width as u32))
 }
 
+/// Reads an offset from UTC, in minutes.
 fn offset(rest: &mut &[u8]) -> Result<i32, ()> {
     let (&sign, tail) = rest.split_first().ok_or(())?;
     *rest = tail;

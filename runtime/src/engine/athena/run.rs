@@ -1,367 +1,308 @@
-//! The delta of two exports in S3: check what Athena cannot see, run the statement, read what it leaves.
+//! The delta of two exports in S3: check what Athena cannot see, run the query, read its output.
 
-use std::io::{BufReader, Read as _};
 use std::sync::Arc;
 
-use flate2::read::MultiGzDecoder;
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::query::{self, Query};
-use super::{Statements, Totals, Unloaded, checks, not_for_athena};
+use super::checks;
+use super::execution::{DeltaProgress, Poll, QueryExecution};
+use super::query::{self, Query, QueryFailure, Succeeded};
+use super::query_output::{QueryOutput, ReadProgress};
+use super::statements::{Statements, not_for_athena};
 use crate::aws::s3::{self, S3Uri};
 use crate::aws::{Aws, token};
-use crate::canonical::row::Layout;
 use crate::change_set::LineSink;
-use crate::engine::{DeltaProgress, DeltaSummary, Failed, Inputs, QueryExecution, Reading, Side};
+use crate::engine::request::{DeltaError, DeltaRequest, DeltaSummary};
 use crate::error::{Error, Fault, Result};
-use crate::operation::Head;
 use crate::snapshot::Export;
-use crate::telemetry::Watch;
 
-/// How often a statement is tried that may go well another time.
-const TRIES: u32 = 3;
+/// How often a query is attempted, if it fails with a transient error.
+const ATTEMPTS: u32 = 3;
 
-/// An account's Athena.
+/// Access to Athena in one AWS account.
 #[derive(Debug, Clone)]
 pub struct Athena {
-    /// Clients.
+    /// The AWS clients.
     pub aws: Arc<Aws>,
-    /// What the generator wrote about every table that may be read there.
+    /// The SQL of every table that Athena can read.
     pub statements: &'static [Statements],
-    /// The database of Glue's data catalog that has the tables.
+    /// The database in Glue's data catalog that holds the tables.
     pub database: String,
-    /// The work group that statements run in.
+    /// The work group that queries run in.
     pub workgroup: String,
-    /// Below this statements leave what they write, until it was read; unless told, below `_tidemark` in the bucket of the
-    /// exports, which is nobody's tenant.
+    /// The prefix for the output of queries, which is removed once it is read. By default it is `_tidemark/athena` in
+    /// the bucket of the exports; no tenant has a name like `_tidemark`.
     pub results: Option<S3Uri>,
-    /// How many bytes the work group lets a statement read, where that is known.
+    /// How many bytes the work group lets a query read, if that is known.
     pub cutoff: Option<u64>,
 }
 
-/// One table's delta.
-struct Delta<'a> {
+/// The query that computes one delta.
+struct DeltaQuery<'a> {
     athena: &'a Athena,
     statements: &'a Statements,
-    schema: &'static str,
+    request: &'a DeltaRequest<'a>,
     results: S3Uri,
-    inputs: Inputs<'a>,
-    /// Tenant and version of the baseline, and of the snapshot.
-    old: Option<Names>,
-    new: Names,
-    watch: &'a Watch,
-    /// What names the run that asks for it.
+    baseline: Option<ExportLocation>,
+    snapshot: ExportLocation,
+    /// Identifies the run that needs the delta.
     run: &'a str,
 }
 
-/// What was read of what a statement left.
-enum Read {
-    All(Box<DeltaSummary>),
-    /// There is more.
-    Some(Box<Reading>),
-}
-
-/// Where an export lies, as Athena's parameters name it.
-struct Names {
-    place: S3Uri,
+/// Where an export is in S3, and the parameters by which a query selects it.
+struct ExportLocation {
+    uri: S3Uri,
     tenant: String,
     version: String,
 }
 
-impl Names {
-    /// An export that is not at `s3://BUCKET/TENANT/TABLE/VERSION` is nothing that the Glue table shows.
-    fn of(export: &Export, table: &str) -> Result<Self> {
-        let place = export.folder.s3().as_deref().and_then(S3Uri::parse);
-        let names = place.as_ref().map(|place| place.key.split('/').collect::<Vec<_>>());
-        if let (Some(place), Some([tenant, found, version])) = (&place, names.as_deref())
-            && *found == table
+impl ExportLocation {
+    /// The Glue table shows only exports at `s3://BUCKET/TENANT/TABLE/VERSION`.
+    fn new(export: &Export, table: &str) -> Result<Self> {
+        let uri = export.folder.s3().as_deref().and_then(S3Uri::parse);
+        let names = uri.as_ref().map(|uri| uri.key.split('/').collect::<Vec<_>>());
+        if let (Some(uri), Some([tenant, name, version])) = (&uri, names.as_deref())
+            && *name == table
         {
-            return Ok(Self { place: place.clone(), tenant: (*tenant).into(), version: (*version).into() });
+            return Ok(Self { uri: uri.clone(), tenant: (*tenant).into(), version: (*version).into() });
         }
-        let problem = format!("Athena reads s3://BUCKET/TENANT/{table}/VERSION, and this is elsewhere");
-        Err(Error::refused(&export.label, problem).help("put it there, or run with --engine native"))
+        let problem = format!("Athena reads only s3://BUCKET/TENANT/{table}/VERSION");
+        Err(Error::refused(&export.label, problem).help("move the export there, or use --engine native"))
     }
 }
 
 impl Athena {
-    /// What the generator wrote about a table, if it may be read here.
+    /// The SQL of a table, if Athena can read it.
     pub fn statements(&self, table: &str) -> Option<&'static Statements> {
         self.statements.iter().find(|statements| statements.table == table)
     }
 
-    /// Computes the delta and gives each operation's line to `lines`, in no particular order.
-    pub fn delta(
-        &self,
-        layout: &Layout,
-        head: &Head,
-        inputs: Inputs<'_>,
-        watch: &Watch,
-        lines: &mut dyn LineSink,
-    ) -> Result<DeltaSummary, Failed> {
+    /// Computes a delta, waiting for the query. Writes one line per operation to `lines`, in no particular order.
+    pub fn delta(&self, request: &DeltaRequest<'_>, lines: &mut dyn LineSink) -> Result<DeltaSummary, DeltaError> {
         let run = token();
-        let delta = self.of(layout, inputs, watch, &run)?;
-        delta.check(layout)?;
-        let (statement, done) = delta.wait().map_err(of_new)?;
-        let found = match delta.read(layout, head, &done, (None, u64::MAX), lines) {
-            Ok(Read::All(found)) => Ok(found),
-            Ok(Read::Some(_)) => unreachable!("there is no end to what is read here"),
-            Err(failed) => Err(failed),
-        };
-        delta.finish(&statement, done, found).map(|found| *found)
+        let query = self.query(request, &run)?;
+        query.check()?;
+        let (execution, succeeded) = query.wait().map_err(DeltaError::snapshot)?;
+        let summary = QueryOutput::open(&self.aws, request, &succeeded).and_then(|output| output.read_all(lines));
+        query.finish(&execution, succeeded, summary)
     }
 
-    /// The same in turns, so that nobody has to wait: begins a statement, looks at the one that was begun, or reads more of
-    /// what it left. `run` names the run; the same turn of the same run begins the same statement. `most` is after how many
-    /// bytes a turn ends.
-    pub fn turn(
+    /// Computes a delta without waiting: starts its query, or polls the query that was started, or reads some of its
+    /// output.
+    pub fn start_or_poll(
         &self,
-        layout: &Layout,
-        head: &Head,
-        inputs: Inputs<'_>,
-        (run, begun, most): (&str, Option<&QueryExecution>, u64),
-        watch: &Watch,
+        request: &DeltaRequest<'_>,
+        poll: Poll<'_>,
         lines: &mut dyn LineSink,
-    ) -> Result<DeltaProgress, Failed> {
-        let delta = self.of(layout, inputs, watch, run)?;
-        let Some(begun) = begun else {
-            delta.check(layout)?;
-            return delta.begin(0).map(DeltaProgress::Running).map_err(of_new);
+    ) -> Result<DeltaProgress<DeltaSummary>, DeltaError> {
+        let query = self.query(request, poll.run)?;
+        let Some(execution) = poll.execution else {
+            query.check()?;
+            return query.start(0).map(DeltaProgress::Running).map_err(DeltaError::snapshot);
         };
-        if begun.token != delta.token(begun.attempt) {
-            // What it left is the delta of something else.
-            let problem = "its export, its baseline or its schema changed while Athena computed the delta";
-            return Err(of_new(Error::overtaken(&inputs.snapshot.label, problem).help("it is compared anew")));
+        if execution.token != query.token(execution.attempt) {
+            let problem = "the export, its baseline or its schema changed while Athena computed the delta";
+            let error = Error::overtaken(&request.inputs.snapshot.label, problem).help("it is compared again");
+            return Err(DeltaError::snapshot(error));
         }
-        match query::look(&self.aws, &begun.id, delta.statements.max_scan, watch) {
-            Ok(None) => Ok(DeltaProgress::Running(begun.clone())),
-            Ok(Some(done)) => match delta.read(layout, head, &done, (begun.reading.as_deref(), most), lines) {
-                Ok(Read::All(found)) => delta.finish(begun, done, Ok(found)).map(DeltaProgress::Finished),
-                Ok(Read::Some(reading)) => {
-                    Ok(DeltaProgress::Running(QueryExecution { reading: Some(reading), ..begun.clone() }))
-                }
-                // What the machine could not read now, it reads when this turn is made again.
-                Err(failed) if failed.error.fault() == Fault::Machine => Err(failed),
-                Err(failed) => delta.finish(begun, done, Err(failed)).map(DeltaProgress::Finished),
-            },
-            // It goes on, and the next look may see it.
-            Err(query::Failed::Unseen(error)) => Err(of_new(error)),
-            Err(failed) => delta.again(begun, failed).map(DeltaProgress::Running).map_err(of_new),
+        match query::poll(&self.aws, &execution.id, query.statements.max_scan, request.watch) {
+            Ok(None) => Ok(DeltaProgress::Running(execution.clone())),
+            Ok(Some(succeeded)) => query.read_some(execution, succeeded, poll, lines),
+            // The query may still run; the next call polls it again.
+            Err(QueryFailure::Unknown(error)) => Err(DeltaError::snapshot(error)),
+            Err(failure) => query.retry(execution, failure).map(DeltaProgress::Running).map_err(DeltaError::snapshot),
         }
     }
 
-    fn of<'a>(
-        &'a self,
-        layout: &Layout,
-        inputs: Inputs<'a>,
-        watch: &'a Watch,
-        run: &'a str,
-    ) -> Result<Delta<'a>, Failed> {
-        let table = layout.table.name;
-        let statements = self.statements(table).ok_or_else(|| of_new(not_for_athena(table)))?;
-        let old = inputs.baseline.map(|export| Names::of(export, table)).transpose().map_err(of_old)?;
-        let new = Names::of(inputs.snapshot, table).map_err(of_new)?;
+    /// Cancels a query whose delta is not needed any more, and removes its output.
+    pub fn cancel(&self, execution: &QueryExecution) {
+        query::cancel(&self.aws, &execution.id);
+        if let Some(results) = &self.results {
+            let _ = s3::remove(&self.aws, &results.join(&execution.token));
+        }
+    }
+
+    fn query<'a>(&'a self, request: &'a DeltaRequest<'a>, run: &'a str) -> Result<DeltaQuery<'a>, DeltaError> {
+        let table = request.layout.table.name;
+        let inputs = request.inputs;
+        let statements = self.statements(table).ok_or_else(|| DeltaError::snapshot(not_for_athena(table)))?;
+        let baseline = inputs.baseline.map(|export| ExportLocation::new(export, table)).transpose();
+        let baseline = baseline.map_err(DeltaError::baseline)?;
+        let snapshot = ExportLocation::new(inputs.snapshot, table).map_err(DeltaError::snapshot)?;
         let results = self.results.clone().unwrap_or_else(|| {
-            let bucket = new.place.bucket.clone();
+            let bucket = snapshot.uri.bucket.clone();
             S3Uri { bucket, key: "_tidemark/athena".into() }
         });
-        Ok(Delta { athena: self, statements, schema: layout.table.schema, results, inputs, old, new, watch, run })
-    }
-
-    /// Stops a statement that nobody wants any more, and removes what it left.
-    pub fn abandon(&self, statement: &QueryExecution) {
-        query::stop(&self.aws, &statement.id);
-        if let Some(results) = &self.results {
-            let _ = s3::remove(&self.aws, &results.join(&statement.token));
-        }
+        Ok(DeltaQuery { athena: self, statements, request, results, baseline, snapshot, run })
     }
 }
 
-fn of_old(error: Error) -> Failed {
-    Failed { side: Side::Baseline, error }
-}
-
-fn of_new(error: Error) -> Failed {
-    Failed { side: Side::Snapshot, error }
-}
-
-impl Delta<'_> {
-    /// What Athena cannot see by itself, and what it may cost.
-    fn check(&self, layout: &Layout) -> Result<(), Failed> {
-        let (aws, new) = (&self.athena.aws, &self.new.place);
-        checks::catalog(aws, &self.athena.database, self.statements, &new.bucket).map_err(of_new)?;
-        checks::first_lines(aws, layout, self.inputs.snapshot, new).map_err(of_new)?;
-        if let (Some(export), Some(old)) = (self.inputs.baseline, &self.old) {
-            if old.place.bucket != new.bucket {
-                let error = Error::refused(&export.label, format!("it is not in the bucket {}", new.bucket));
-                return Err(of_old(error.help("Athena compares exports of one bucket; or run with --engine native")));
+impl DeltaQuery<'_> {
+    /// Checks what Athena cannot see by itself, and the cost of the query.
+    fn check(&self) -> Result<(), DeltaError> {
+        let (aws, bucket, layout) = (&self.athena.aws, &self.snapshot.uri.bucket, self.request.layout);
+        let inputs = self.request.inputs;
+        checks::catalog(aws, &self.athena.database, self.statements, bucket).map_err(DeltaError::snapshot)?;
+        checks::first_lines(aws, layout, inputs.snapshot, &self.snapshot.uri).map_err(DeltaError::snapshot)?;
+        if let (Some(export), Some(baseline)) = (inputs.baseline, &self.baseline) {
+            if baseline.uri.bucket != *bucket {
+                let error = Error::refused(&export.label, format!("it is not in the bucket {bucket}"))
+                    .help("Athena compares only exports of the same bucket; move it, or use --engine native");
+                return Err(DeltaError::baseline(error));
             }
-            checks::first_lines(aws, layout, export, &old.place).map_err(of_old)?;
+            checks::first_lines(aws, layout, export, &baseline.uri).map_err(DeltaError::baseline)?;
         }
-        self.check_size().map_err(of_new)
+        self.check_size().map_err(DeltaError::snapshot)
     }
 
-    /// Athena reads every byte of both exports, once, and is paid by the byte.
+    /// A query reads every byte of both exports once, and Athena charges by the byte.
     fn check_size(&self) -> Result<()> {
-        let size = self.inputs.size();
+        let size = self.request.inputs.size();
         let refuse = |limit: &str, help: String| {
-            let problem = format!("Athena would read {size} bytes, and {limit}");
-            Err(Error::refused(&self.inputs.snapshot.label, problem).help(help))
+            let problem = format!("Athena would read {size} bytes, but {limit}");
+            Err(Error::refused(&self.request.inputs.snapshot.label, problem).help(help))
         };
         match (self.statements.max_scan, self.athena.cutoff) {
-            (Some(most), _) if size > most => refuse(
-                &format!("`engine.max_scan` allows {most}"),
-                format!("raise it in schemas/{}.yaml, or run with --engine native", self.statements.table),
+            (Some(max_bytes), _) if size > max_bytes => refuse(
+                &format!("`engine.max_scan` allows {max_bytes}"),
+                format!("raise it in schemas/{}.yaml, or use --engine native", self.statements.table),
             ),
-            // It would be stopped there, and paid for.
-            (_, Some(most)) if size > most => refuse(
-                &format!("its work group stops it at {most}"),
+            // The work group would cancel the query there, and charge for it.
+            (_, Some(max_bytes)) if size > max_bytes => refuse(
+                &format!("its work group allows {max_bytes}"),
                 format!("deploy with a larger ScanCutoff: infra/deploy --param ScanCutoff={size}"),
             ),
             _ => Ok(()),
         }
     }
 
-    fn begin(&self, attempt: u32) -> Result<QueryExecution> {
-        let id = query::start(&self.athena.aws, &self.query(attempt))?;
+    fn start(&self, attempt: u32) -> Result<QueryExecution> {
+        let id = query::start(&self.athena.aws, &self.sql(attempt))?;
         Ok(QueryExecution { id, token: self.token(attempt), attempt, reading: None })
     }
 
-    /// Begins what failed once more, if it may go well another time.
-    fn again(&self, failed: &QueryExecution, why: query::Failed) -> Result<QueryExecution> {
-        match why {
-            query::Failed::Final(error) | query::Failed::Unseen(error) => {
-                self.give_up(failed);
+    /// Starts a failed query again, if it may succeed.
+    fn retry(&self, failed: &QueryExecution, failure: QueryFailure) -> Result<QueryExecution> {
+        match failure {
+            QueryFailure::Final(error) | QueryFailure::Unknown(error) => {
+                self.cancel(failed);
                 Err(error)
             }
-            query::Failed::Retryable(error) => {
-                // What a failed statement has written, nobody reads. That it cannot be removed is the smaller problem.
-                let _ = s3::remove(&self.athena.aws, &self.place(failed.attempt));
-                if failed.attempt + 1 >= TRIES {
+            QueryFailure::Retryable(error) => {
+                // Output that cannot be removed is no reason not to try again.
+                let _ = s3::remove(&self.athena.aws, &self.output_uri(failed.attempt));
+                if failed.attempt + 1 >= ATTEMPTS {
                     return Err(error);
                 }
-                tracing::warn!(%error, attempt = failed.attempt, "The statement failed, and is tried again.");
-                self.begin(failed.attempt + 1)
+                tracing::warn!(%error, attempt = failed.attempt, "The query failed and is tried again.");
+                self.start(failed.attempt + 1)
             }
         }
     }
 
-    fn give_up(&self, statement: &QueryExecution) {
-        query::stop(&self.athena.aws, &statement.id);
-        let _ = s3::remove(&self.athena.aws, &self.place(statement.attempt));
+    fn cancel(&self, execution: &QueryExecution) {
+        query::cancel(&self.athena.aws, &execution.id);
+        let _ = s3::remove(&self.athena.aws, &self.output_uri(execution.attempt));
     }
 
-    /// Runs the statement to its end. When nobody wants it any more (the user asked to stop, or the lease is lost), it is
-    /// stopped as well.
-    fn wait(&self) -> Result<(QueryExecution, query::Done)> {
-        let mut statement = self.begin(0)?;
-        let mut pause = query::FIRST_LOOK;
+    /// Runs the query to its end. Cancels it if the work is stopped, by the user or because the lease is lost.
+    fn wait(&self) -> Result<(QueryExecution, Succeeded)> {
+        let watch = self.request.watch;
+        let mut execution = self.start(0)?;
+        let mut pause = query::FIRST_PAUSE;
         loop {
-            match query::look(&self.athena.aws, &statement.id, self.statements.max_scan, self.watch) {
-                Ok(Some(done)) => return Ok((statement, done)),
-                Ok(None) => self.watch.sleep(pause).inspect_err(|_| self.give_up(&statement))?,
-                Err(failed) => statement = self.again(&statement, failed)?,
+            match query::poll(&self.athena.aws, &execution.id, self.statements.max_scan, watch) {
+                Ok(Some(succeeded)) => return Ok((execution, succeeded)),
+                Ok(None) => watch.sleep(pause).inspect_err(|_| self.cancel(&execution))?,
+                Err(failure) => execution = self.retry(&execution, failure)?,
             }
-            pause = (pause * 3 / 2).min(query::LAST_LOOK);
+            pause = (pause * 3 / 2).min(query::MAX_PAUSE);
         }
     }
 
-    /// Takes away what a statement left, once it was read.
+    /// Reads the next files of the output, and removes the output once all of it is read.
+    fn read_some(
+        &self,
+        execution: &QueryExecution,
+        succeeded: Succeeded,
+        poll: Poll<'_>,
+        lines: &mut dyn LineSink,
+    ) -> Result<DeltaProgress<DeltaSummary>, DeltaError> {
+        let output = QueryOutput::open(&self.athena.aws, self.request, &succeeded);
+        let summary = match output.and_then(|output| output.read_some(poll, lines)) {
+            Ok(ReadProgress::Some(position)) => {
+                return Ok(DeltaProgress::Running(QueryExecution { reading: Some(position), ..execution.clone() }));
+            }
+            // The output is kept for the next call, which may be able to read it.
+            Err(failure) if failure.error.fault() == Fault::Machine => return Err(failure),
+            Ok(ReadProgress::All(summary)) => Ok(*summary),
+            Err(failure) => Err(failure),
+        };
+        self.finish(execution, succeeded, summary).map(DeltaProgress::Finished)
+    }
+
+    /// Removes the output, and completes the summary.
     fn finish(
         &self,
-        statement: &QueryExecution,
-        done: query::Done,
-        found: Result<Box<DeltaSummary>, Failed>,
-    ) -> Result<Box<DeltaSummary>, Failed> {
-        let removed = s3::remove(&self.athena.aws, &self.place(statement.attempt));
-        if let Some(export) = self.inputs.baseline {
-            checks::still_there(export).map_err(of_old)?;
+        execution: &QueryExecution,
+        succeeded: Succeeded,
+        summary: Result<DeltaSummary, DeltaError>,
+    ) -> Result<DeltaSummary, DeltaError> {
+        let inputs = self.request.inputs;
+        let removed = s3::remove(&self.athena.aws, &self.output_uri(execution.attempt));
+        if let Some(export) = inputs.baseline {
+            checks::unchanged(export).map_err(DeltaError::baseline)?;
         }
-        checks::still_there(self.inputs.snapshot).map_err(of_new)?;
-        let mut found = found?;
-        // What it says of the exports comes first; then that something is left behind, which costs money every month.
-        removed.map_err(of_new)?;
-        found.baseline_parts = self.inputs.baseline.map(|export| export.parts.clone()).unwrap_or_default();
-        found.snapshot_parts = self.inputs.snapshot.parts.clone();
-        found.findings.scan = Some(done.scan);
-        Ok(found)
+        checks::unchanged(inputs.snapshot).map_err(DeltaError::snapshot)?;
+        let mut summary = summary?;
+        // Errors about the exports are reported first. Output that is left costs money every month, so that is an error
+        // too.
+        removed.map_err(DeltaError::snapshot)?;
+        summary.baseline_parts = inputs.baseline.map(|export| export.parts.clone()).unwrap_or_default();
+        summary.snapshot_parts = inputs.snapshot.parts.clone();
+        summary.findings.scan = Some(succeeded.scan);
+        Ok(summary)
     }
 
     fn select(&self) -> (&'static str, Vec<String>) {
-        let (select, exports) = match &self.old {
-            Some(old) => (self.statements.delta, vec![old, &self.new]),
-            None => (self.statements.first_import, vec![&self.new]),
+        let (select, exports) = match &self.baseline {
+            Some(baseline) => (self.statements.delta, vec![baseline, &self.snapshot]),
+            None => (self.statements.first_import, vec![&self.snapshot]),
         };
-        let parameters = exports.iter().flat_map(|names| [names.tenant.clone(), names.version.clone()]);
+        let parameters = exports.iter().flat_map(|export| [export.tenant.clone(), export.version.clone()]);
         (select, parameters.collect())
     }
 
-    /// What names a statement: what it reads and how, the run and the attempt. A version that was delivered again has other parts.
+    /// Identifies the query: a hash of its SQL, its inputs, the schema, the run and the attempt. A version that was
+    /// delivered again has other parts.
     fn token(&self, attempt: u32) -> String {
         let (select, parameters) = self.select();
-        let exports = [self.inputs.baseline, Some(self.inputs.snapshot)];
-        let parts = exports.into_iter().flatten().flat_map(|export| &export.parts);
+        let inputs = self.request.inputs;
+        let parts = inputs.baseline.into_iter().chain([inputs.snapshot]).flat_map(|export| &export.parts);
         let parts: Vec<_> = parts.map(|part| (&part.name, part.size, &part.identity)).collect();
-        let named = format!("{select}{parameters:?}{parts:?}{}{attempt}{}", self.schema, self.run);
-        format!("{:032x}", xxh3_128(named.as_bytes()))
+        let schema = self.request.layout.table.schema;
+        let text = format!("{select}{parameters:?}{parts:?}{schema}{attempt}{}", self.run);
+        format!("{:032x}", xxh3_128(text.as_bytes()))
     }
 
-    /// The place below which an attempt leaves everything: what it unloads, which must go where nothing is, and the list of
-    /// that.
-    fn place(&self, attempt: u32) -> S3Uri {
+    /// The prefix for everything that an attempt writes. Athena unloads only to a prefix without objects.
+    fn output_uri(&self, attempt: u32) -> S3Uri {
         self.results.join(&self.token(attempt))
     }
 
-    fn query(&self, attempt: u32) -> Query<'_> {
-        let ((select, parameters), place) = (self.select(), self.place(attempt));
+    fn sql(&self, attempt: u32) -> Query<'_> {
+        let ((select, parameters), output) = (self.select(), self.output_uri(attempt));
         Query {
             sql: format!(
                 "UNLOAD (\n{select})\nTO '{}/'\nWITH (format = 'JSON', compression = 'gzip', partitioned_by = \
                  ARRAY['kind'])",
-                place.join("data").uri()
+                output.join("data").uri()
             ),
             parameters,
             token: self.token(attempt),
             database: &self.athena.database,
             workgroup: &self.athena.workgroup,
-            results: format!("{}/", place.uri()),
+            results: format!("{}/", output.uri()),
         }
     }
-
-    /// Reads what the statement wrote, on from where it was left, until it read so many bytes.
-    fn read(
-        &self,
-        layout: &Layout,
-        head: &Head,
-        done: &query::Done,
-        (reading, most): (Option<&Reading>, u64),
-        lines: &mut dyn LineSink,
-    ) -> Result<Read, Failed> {
-        let (from, totals) = reading.map_or((0, Totals::default()), |reading| (reading.files, reading.totals.clone()));
-        let mut unloaded = Unloaded::new(layout, head, totals, lines);
-        let files = self.files(done).map_err(of_new)?;
-        for (number, uri) in files.iter().enumerate().skip(from) {
-            if unloaded.bytes() >= most || (number > from && self.watch.is_over()) {
-                let reading = Reading { files: number, totals: unloaded.pause(), draft: String::new(), parts: 0 };
-                return Ok(Read::Some(Box::new(reading)));
-            }
-            self.watch.checkpoint(0).map_err(of_new)?;
-            let file = place(uri).and_then(|part| s3::open(&self.athena.aws, &part)).map_err(of_new)?;
-            unloaded.read(BufReader::new(MultiGzDecoder::new(file)), uri).map_err(of_new)?;
-        }
-        let baseline = self.inputs.baseline.map(|export| export.label.as_str()).unwrap_or_default();
-        unloaded.finish((baseline, &self.inputs.snapshot.label)).map(|found| Read::All(Box::new(found)))
-    }
-
-    /// The files that the statement wrote: what its manifest lists, since a listing may show what another left.
-    fn files(&self, done: &query::Done) -> Result<Vec<String>> {
-        let Some(manifest) = &done.manifest else { return Ok(Vec::new()) };
-        let (mut text, manifest) = (String::new(), place(manifest)?);
-        let mut file = s3::open(&self.athena.aws, &manifest)?;
-        file.read_to_string(&mut text).map_err(|error| Error::aws(manifest.uri(), error))?;
-        Ok(text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect())
-    }
-}
-
-fn place(uri: &str) -> Result<S3Uri> {
-    S3Uri::parse(uri).ok_or_else(|| Error::aws(format!("`{uri}`"), "Athena's manifest names no place in S3"))
 }

@@ -196,7 +196,7 @@ impl Fold {
         if self.state != State::Behind {
             return Some("END is missing".into());
         }
-        let is_planned = plan.names(&version.key, &version.version, self.sum_of_ids);
+        let is_planned = plan.matches(&version.key, &version.version, self.sum_of_ids);
         (!is_planned).then(|| "the ids are not those of the plan: one is another, or is there twice".into())
     }
 }

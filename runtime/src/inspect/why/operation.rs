@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 use crate::change_set::{ChangeSets, read_part};
 use crate::error::{Error, Result};
 use crate::inspect::why::{Key, MASK, Sight, masked};
+use crate::operation::has_key;
 use crate::run::Runner;
 use crate::store::Version;
 use crate::table::{Column, Table};
@@ -64,13 +65,13 @@ pub(super) fn look(
     let (Some(plan), Some(_)) = (&version.plan, &version.changes) else { return Ok(()) };
     let changes = &*runner.changes;
     sight.change_set = ChangeSet::Gone;
-    if !changes.is_there(version)? {
+    if !changes.exists(version)? {
         return Ok(());
     }
     let line = match find(changes, version, plan.parts, key, watch) {
         Ok(line) => line,
         // `gc` may take it away while it is read.
-        Err(_) if !changes.is_there(version)? => return Ok(()),
+        Err(_) if !changes.exists(version)? => return Ok(()),
         Err(error) if is_damaged(&error) => {
             sight.change_set = ChangeSet::Damaged;
             sight.notes.push(format!("its change set cannot be read: {error}"));
@@ -86,14 +87,11 @@ pub(super) fn look(
 
 /// The line of the key's operation. There is at most one.
 fn find(changes: &dyn ChangeSets, version: &Version, parts: u32, key: &Key, watch: &Watch) -> Result<Option<Vec<u8>>> {
-    // No value is an object, and quotes inside a text are escaped: only the operation's key can read like this.
-    let wanted = memchr::memmem::Finder::new(b"\"key\":").into_owned();
     let mut found = None;
     for part in 0..parts {
         watch.checkpoint(0)?;
         read_part(changes, version, part, |line| {
-            let at = wanted.find(line).map(|at| at + wanted.needle().len());
-            if at.is_some_and(|at| line[at..].starts_with(&key.json)) {
+            if has_key(line, &key.json) {
                 found = Some(line.to_vec());
             }
             check_stop()

@@ -1,29 +1,28 @@
-//! From lines to the entries of calls.
+//! Turns lines into the entries of calls.
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
 use xxhash_rust::xxh3::xxh3_128;
 
+use super::kpl::{Aggregate, OVERHEAD};
+use super::shards::Shards;
 use crate::error::{Error, Result};
-use crate::sink::kinesis::kpl::{Aggregate, OVERHEAD};
-use crate::sink::kinesis::shards::Shards;
+use crate::operation::key_bytes;
 
-/// What one call takes. Ten MiB since 2025; five were taken before, and still are everywhere.
+/// The limits of a call. Since 2025 it takes ten MiB; five is still accepted everywhere.
 /// <https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html>
 const ENTRIES: usize = 500;
 const CALL_BYTES: usize = 5_000_000;
 
-/// How large records are made out of several operations: Amazon's own producer does the same. They are paid in units of
-/// 25 KB each, of which this is two; one that fails is sent again whole.
+/// The size of aggregated records in bytes, as in Amazon's own producer. Records are billed in units of 25 KB, of which
+/// this is two; a record that fails is sent again as a whole.
 const AGGREGATED: usize = 51_200;
 
-/// The size of a partition key: 32 hex digits, of at most 256 characters.
+/// The size of a partition key: 32 hex digits. Kinesis allows 256 characters.
 const PARTITION_KEY: usize = 32;
 
-/// What control records are sent under. The shard is named by its range.
+/// The partition key of control records, which are addressed to a shard by its range.
 const CONTROL: &str = "control";
 
-/// An operation on its way.
+/// An operation to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Record {
     pub(super) partition_key: String,
@@ -31,18 +30,13 @@ pub(super) struct Record {
 }
 
 impl Record {
-    /// An operation as its line. Its partition key is the hash of its row's key, so that all operations of a row are in one
-    /// shard.
-    pub(super) fn of_line(mut line: Vec<u8>) -> Result<Self> {
-        #[derive(Deserialize)]
-        struct Line<'a> {
-            #[serde(borrow)]
-            key: &'a RawValue,
-        }
-        let key = serde_json::from_slice::<Line<'_>>(&line).map(|line| xxh3_128(line.key.get().as_bytes()));
-        let key = key.map_err(|error| Error::refused("an operation", format!("its line cannot be read: {error}")))?;
+    /// An operation from its line. Its partition key is the hash of its row's key, so that all operations of a row go
+    /// to one shard.
+    pub(super) fn from_line(mut line: Vec<u8>) -> Result<Self> {
+        let key = key_bytes(&line).ok_or_else(|| Error::refused("an operation", "its line has no readable key"))?;
+        let partition_key = format!("{:032x}", xxh3_128(key));
         line.truncate(line.trim_ascii_end().len());
-        Ok(Self { partition_key: format!("{key:032x}"), data: line })
+        Ok(Self { partition_key, data: line })
     }
 
     fn size(&self) -> usize {
@@ -50,14 +44,14 @@ impl Record {
     }
 }
 
-/// A record of Kinesis, with one operation or several of one shard in it.
+/// A Kinesis record, with one or several operations for one shard.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Entry {
-    /// The place of its shard.
+    /// The index of its shard.
     pub(super) shard: usize,
     pub(super) records: Vec<Record>,
     kind: Kind,
-    /// How many bytes it has, its partition key among them.
+    /// Its size in bytes, including its partition key.
     size: usize,
 }
 
@@ -74,7 +68,7 @@ impl Entry {
         Self { shard, size: record.size(), records: vec![record], kind: Kind::Control }
     }
 
-    /// Whether it names its shard itself, rather than by its partition key.
+    /// Returns whether it addresses its shard explicitly, rather than by its partition key.
     pub(super) fn is_pinned(&self) -> bool {
         self.kind != Kind::Plain
     }
@@ -93,53 +87,53 @@ impl Entry {
     }
 }
 
-/// How operations become records.
+/// How operations are packed into records.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Packing {
     pub(super) aggregate: bool,
-    /// How many bytes a record may have.
-    pub(super) most: usize,
+    /// The largest record in bytes, including its partition key.
+    pub(super) max_record_bytes: usize,
 }
 
 impl Packing {
-    /// How many bytes an operation may have. A record bears a partition key; where it is aggregated, the operation in it
-    /// bears its own besides.
-    pub(super) fn largest_operation(self) -> usize {
+    /// The largest operation in bytes. A record has a partition key; in an aggregated record, each operation has its
+    /// own as well.
+    pub(super) fn max_operation_bytes(self) -> usize {
         let aggregated = if self.aggregate { OVERHEAD + PARTITION_KEY } else { 0 };
-        self.most - PARTITION_KEY - aggregated
+        self.max_record_bytes - PARTITION_KEY - aggregated
     }
 
     /// The entries of operations.
     pub(super) fn entries(self, records: Vec<Record>, shards: &Shards) -> Vec<Entry> {
         if !self.aggregate {
             let entry = |record: Record| Entry {
-                shard: shards.of_key(&record.partition_key),
+                shard: shards.index_for(&record.partition_key),
                 size: record.size(),
                 records: vec![record],
                 kind: Kind::Plain,
             };
             return records.into_iter().map(entry).collect();
         }
-        let mut of_shards: Vec<Vec<Record>> = vec![Vec::new(); shards.all().len()];
+        let mut by_shard: Vec<Vec<Record>> = vec![Vec::new(); shards.all().len()];
         for record in records {
-            of_shards[shards.of_key(&record.partition_key)].push(record);
+            by_shard[shards.index_for(&record.partition_key)].push(record);
         }
-        of_shards.into_iter().enumerate().flat_map(|(shard, records)| self.aggregated(shard, records)).collect()
+        by_shard.into_iter().enumerate().flat_map(|(shard, records)| self.aggregated(shard, records)).collect()
     }
 
-    /// The operations of one shard, packed.
+    /// The operations of one shard, aggregated.
     fn aggregated(self, shard: usize, records: Vec<Record>) -> Vec<Entry> {
-        let most = AGGREGATED.min(self.most - PARTITION_KEY);
+        let max_bytes = AGGREGATED.min(self.max_record_bytes - PARTITION_KEY);
         let mut entries: Vec<Entry> = Vec::new();
         let mut sizes = Aggregate::new();
         for record in records {
-            let is_full = sizes.size_with(&record.partition_key, &record.data) > most;
+            let is_full = sizes.size_with(&record.partition_key, &record.data) > max_bytes;
             if entries.is_empty() || is_full {
                 sizes = Aggregate::new();
                 entries.push(Entry { shard, records: Vec::new(), kind: Kind::Aggregated, size: 0 });
             }
             sizes.push(record.partition_key.clone(), record.data.clone());
-            let entry = entries.last_mut().expect("one was just there");
+            let entry = entries.last_mut().expect("an entry was pushed before");
             entry.size = sizes.size() + PARTITION_KEY;
             entry.records.push(record);
         }
@@ -147,7 +141,7 @@ impl Packing {
     }
 }
 
-/// Entries as they go into calls.
+/// Groups entries into calls.
 pub(super) fn batches(entries: Vec<Entry>) -> Vec<Vec<Entry>> {
     let mut batches: Vec<Vec<Entry>> = Vec::new();
     let mut bytes = 0;
@@ -158,13 +152,14 @@ pub(super) fn batches(entries: Vec<Entry>) -> Vec<Vec<Entry>> {
             bytes = 0;
         }
         bytes += entry.size;
-        batches.last_mut().expect("one was just there").push(entry);
+        batches.last_mut().expect("a batch was pushed before").push(entry);
     }
     batches
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::shards;
     use super::*;
 
     fn line(number: usize, size: usize) -> Vec<u8> {
@@ -173,7 +168,7 @@ mod tests {
     }
 
     fn record(number: usize, size: usize) -> Record {
-        Record::of_line(line(number, size)).expect("it is a line")
+        Record::from_line(line(number, size)).expect("it is a line")
     }
 
     #[test]
@@ -186,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn no_call_is_larger_than_it_may_be() {
+    fn no_call_exceeds_the_limits() {
         let entries = (0..1700).map(|number| Entry::control(0, vec![b'x'; 10 * number]));
         let batches = batches(entries.collect());
         assert_eq!(batches.iter().map(Vec::len).sum::<usize>(), 1700);
@@ -198,15 +193,15 @@ mod tests {
 
     #[test]
     fn operations_are_packed_by_shard_up_to_a_size_and_none_is_lost() {
-        let listed = super::super::shards::halves();
+        let listed = shards::halves();
         let records: Vec<Record> = (0..3000).map(|number| record(number, number % 700)).collect();
-        let packing = Packing { aggregate: true, most: 1 << 20 };
+        let packing = Packing { aggregate: true, max_record_bytes: 1 << 20 };
         let entries = packing.entries(records.clone(), &listed);
         let mut packed: Vec<Record> = Vec::new();
         for entry in &entries {
             assert!(entry.size <= AGGREGATED + PARTITION_KEY);
             assert_eq!(entry.encode().len() + PARTITION_KEY, entry.size);
-            assert!(entry.records.iter().all(|record| listed.of_key(&record.partition_key) == entry.shard));
+            assert!(entry.records.iter().all(|record| listed.index_for(&record.partition_key) == entry.shard));
             packed.extend(entry.records.clone());
         }
         let sorted = |mut records: Vec<Record>| {
@@ -218,23 +213,23 @@ mod tests {
 
     #[test]
     fn the_largest_operation_fits_into_the_largest_record() {
-        for (aggregate, most) in [(true, 1 << 20), (true, 10 << 20), (false, 1 << 20), (false, 10 << 20)] {
-            let packing = Packing { aggregate, most };
+        for (aggregate, max_record_bytes) in [(true, 1 << 20), (true, 10 << 20), (false, 1 << 20), (false, 10 << 20)] {
+            let packing = Packing { aggregate, max_record_bytes };
             let empty = line(1, 0).trim_ascii_end().len();
-            let largest = record(1, packing.largest_operation() - empty);
-            assert_eq!(largest.data.len(), packing.largest_operation());
-            let entries = packing.entries(vec![largest], &super::super::shards::halves());
+            let largest = record(1, packing.max_operation_bytes() - empty);
+            assert_eq!(largest.data.len(), packing.max_operation_bytes());
+            let entries = packing.entries(vec![largest], &shards::halves());
             assert_eq!(entries.len(), 1);
-            assert!(entries[0].size <= most && entries[0].size + 32 > most, "{} of {most}", entries[0].size);
+            let size = entries[0].size;
+            assert!(size <= max_record_bytes && size + 32 > max_record_bytes, "{size} of {max_record_bytes}");
             assert_eq!(entries[0].encode().len() + PARTITION_KEY, entries[0].size);
         }
     }
 
     #[test]
-    fn an_operation_that_is_larger_than_that_is_a_record_of_its_own() {
-        let packing = Packing { aggregate: true, most: 1 << 20 };
-        let entries =
-            packing.entries(vec![record(1, 10), record(2, 200_000), record(3, 10)], &super::super::shards::halves());
+    fn an_operation_larger_than_an_aggregated_record_gets_its_own_record() {
+        let packing = Packing { aggregate: true, max_record_bytes: 1 << 20 };
+        let entries = packing.entries(vec![record(1, 10), record(2, 200_000), record(3, 10)], &shards::halves());
         assert!(entries.iter().any(|entry| entry.records.len() == 1 && entry.size > 200_000));
         assert_eq!(entries.iter().map(|entry| entry.records.len()).sum::<usize>(), 3);
     }

@@ -2,21 +2,21 @@
 //! de-aggregation modules and `aws_kinesis_agg` read
 //! (<https://github.com/awslabs/amazon-kinesis-producer/blob/master/aggregation-format.md>).
 //!
-//! Four bytes that begin no other record, a message of protocol buffers, and the MD5 of that message.
+//! An aggregated record consists of four magic bytes, a protocol buffers message, and the MD5 of that message.
 
 use md5::{Digest as _, Md5};
 use prost::Message;
 
-/// How an aggregated record begins.
+/// The first bytes of an aggregated record.
 const MAGIC: [u8; 4] = [0xF3, 0x89, 0x9A, 0xC2];
 
-/// How it ends: the size of an MD5.
+/// The size of the MD5 at its end.
 const DIGEST: usize = 16;
 
 /// Several records.
 #[derive(Clone, PartialEq, Message)]
 struct AggregatedRecord {
-    /// Every partition key of the records, once.
+    /// Every partition key of the records, without duplicates.
     #[prost(string, repeated, tag = "1")]
     partition_key_table: Vec<String>,
     #[prost(string, repeated, tag = "2")]
@@ -25,7 +25,7 @@ struct AggregatedRecord {
     records: Vec<UserRecord>,
 }
 
-/// One of them.
+/// One record in it.
 #[derive(Clone, PartialEq, Message)]
 struct UserRecord {
     #[prost(uint64, required, tag = "1")]
@@ -36,7 +36,7 @@ struct UserRecord {
     data: Vec<u8>,
 }
 
-/// Packs records into one.
+/// Packs several records into one.
 #[derive(Debug, Default)]
 pub struct Aggregate {
     message: AggregatedRecord,
@@ -45,32 +45,32 @@ pub struct Aggregate {
 }
 
 impl Aggregate {
-    /// One with no records.
+    /// An aggregate without records.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// How many records there are.
+    /// The number of records.
     pub fn len(&self) -> usize {
         self.message.records.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no records.
     pub fn is_empty(&self) -> bool {
         self.message.records.is_empty()
     }
 
-    /// How many bytes the aggregated record has.
+    /// The size of the aggregated record in bytes.
     pub fn size(&self) -> usize {
         MAGIC.len() + self.size + DIGEST
     }
 
-    /// How many bytes it would have with one more record, whose partition key is none of those in it.
+    /// The size in bytes with one more record, whose partition key is new.
     pub fn size_with(&self, partition_key: &str, data: &[u8]) -> usize {
         self.size() + field(partition_key.len()) + field(record_size(self.len(), data.len()))
     }
 
-    /// Adds a record. Each has a partition key of its own here, since each is another row's.
+    /// Adds a record. Every record is of a different row here, so every partition key is new.
     pub fn push(&mut self, partition_key: String, data: Vec<u8>) {
         self.size = self.size_with(&partition_key, &data) - MAGIC.len() - DIGEST;
         let partition_key_index = self.len() as u64;
@@ -78,7 +78,7 @@ impl Aggregate {
         self.message.records.push(UserRecord { partition_key_index, explicit_hash_key_index: None, data });
     }
 
-    /// The aggregated record.
+    /// Encodes the aggregated record.
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.size());
         bytes.extend_from_slice(&MAGIC);
@@ -89,26 +89,26 @@ impl Aggregate {
     }
 }
 
-/// The size of a record inside the message: its index, its data.
+/// The encoded size of a record in the message: its index and its data.
 fn record_size(index: usize, data: usize) -> usize {
     1 + varint(index) + field(data)
 }
 
-/// The size of something with a tag, a length, and so many bytes.
+/// The encoded size of a field of `length` bytes: tag, length, bytes.
 fn field(length: usize) -> usize {
     1 + varint(length) + length
 }
 
-/// The size of a number.
+/// The encoded size of a number.
 fn varint(number: usize) -> usize {
     let bits = usize::BITS - (number | 1).leading_zeros();
     bits.div_ceil(7) as usize
 }
 
-/// How many bytes a record of its own grows by when it is aggregated, at most: what begins and ends it, and three lengths.
+/// How many bytes aggregating a single record adds at most: magic, digest, and the tags and lengths of three fields.
 pub const OVERHEAD: usize = MAGIC.len() + DIGEST + 3 * 6 + 8;
 
-/// The records in a record: what is not aggregated, or not whole, is one as it is.
+/// Unpacks an aggregated record. Anything else, or a damaged one, is returned as a single record.
 pub fn deaggregate(data: &[u8]) -> Vec<Vec<u8>> {
     unpack(data).unwrap_or_else(|| vec![data.to_vec()])
 }
@@ -131,7 +131,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_packed_is_unpacked_and_its_size_is_known_before(
+        fn packed_records_unpack_to_the_same_data_and_their_size_is_known_in_advance(
             records in prop::collection::vec(("[0-9a-f]{1,256}", prop::collection::vec(any::<u8>(), 0..400)), 1..300),
         ) {
             let mut aggregate = Aggregate::new();
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_whole_is_a_record_as_it_is() {
+    fn a_damaged_aggregate_is_returned_as_one_record() {
         let mut aggregate = Aggregate::new();
         aggregate.push("a".into(), b"data".to_vec());
         let mut bytes = aggregate.encode();
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn one_record_grows_by_no_more_than_is_said() {
+    fn a_single_record_grows_by_at_most_the_overhead() {
         for size in [0, 127, 128, 1 << 20, 10 << 20] {
             let data = vec![0; size];
             let key = "0".repeat(32);

@@ -1,52 +1,52 @@
-//! Operations on a stream of Kinesis: BEGIN to every shard, the parts of the change set in any order, END to every shard
-//! once all of them are acknowledged.
+//! Operations on a Kinesis stream: BEGIN to every shard, the parts of the change set in any order, and END to every
+//! shard once all parts are acknowledged.
 //!
-//! A stream cannot be fenced. A stalled publisher that goes on repeats what was planned, under the same ids and the same
-//! sequence; a consumer takes an operation whose sequence is larger than the last one of its key, and nothing else.
+//! A stream cannot be fenced. A stalled publisher that continues repeats planned operations, under the same ids and the
+//! same sequence; a consumer applies an operation only if its sequence is larger than the last one of its key.
 
 use std::collections::BTreeMap;
 use std::io::BufRead as _;
 use std::sync::{Arc, OnceLock};
 
+use super::client::{Kinesis, Sent};
 use crate::aws::Aws;
 use crate::breakpoint::Breakpoint;
 use crate::change_set::inflate;
 use crate::error::{Error, Result};
 use crate::operation::stamp;
-use crate::sink::kinesis::client::{Kinesis, Sent};
 use crate::sink::{Frame, OnProgress, Publication, Sink};
 use crate::store::Extent;
 use crate::telemetry::check_stop;
 
-/// A stream that operations are published to. Its clones are the same.
+/// A stream that operations are published to. Clones share one connection.
 #[derive(Debug, Clone)]
 pub struct Stream {
     aws: Arc<Aws>,
-    /// As it was named.
+    /// `kinesis:STREAM`
     name: String,
     stream: String,
     aggregate: bool,
-    /// It is looked at when it is used first.
+    /// Opened on first use.
     open: Arc<OnceLock<Kinesis>>,
 }
 
 impl Stream {
-    /// A stream by its name, `kinesis:STREAM`; with `?aggregate=off` each operation is a record of its own.
+    /// A stream by its name, `kinesis:STREAM`; with `?aggregate=off`, each operation gets its own record.
     pub fn new(aws: Arc<Aws>, name: &str) -> Result<Self> {
-        let (place, aggregate) = match name.split_once('?') {
+        let (base, aggregate) = match name.split_once('?') {
             None => (name, true),
-            Some((place, "aggregate=on")) => (place, true),
-            Some((place, "aggregate=off")) => (place, false),
+            Some((base, "aggregate=on")) => (base, true),
+            Some((base, "aggregate=off")) => (base, false),
             Some((_, other)) => {
-                return Err(Error::refused(name, format!("`{other}` is no option of a stream"))
-                    .help("there is `?aggregate=off`, for consumers that cannot read aggregated records"));
+                return Err(Error::refused(name, format!("unknown stream option `{other}`"))
+                    .help("use `?aggregate=off` for consumers that cannot read aggregated records, or leave it out"));
             }
         };
-        let stream = place.strip_prefix("kinesis:").filter(|stream| !stream.is_empty());
+        let stream = base.strip_prefix("kinesis:").filter(|stream| !stream.is_empty());
         let stream = stream.ok_or_else(|| {
-            Error::refused(name, "it is no stream").help("name one as kinesis:STREAM, or a folder with --out")
+            Error::refused(name, "this is not a stream").help("name a stream as kinesis:STREAM, or a folder with --out")
         })?;
-        Ok(Self { aws, name: place.into(), stream: stream.into(), aggregate, open: Arc::default() })
+        Ok(Self { aws, name: base.into(), stream: stream.into(), aggregate, open: Arc::default() })
     }
 
     fn open(&self) -> Result<&Kinesis> {
@@ -67,18 +67,18 @@ impl Stream {
         self.open()?.control(&frame.end)
     }
 
-    /// Sends a part's operations behind the first `from`. `told` hears how far they are acknowledged; when `go_on` says
-    /// no, what is on its way is still waited for.
+    /// Sends a part's operations, except for the first `from`. `on_progress` is called with how much of the part is
+    /// acknowledged. Sending stops after the current round if `go_on` returns false.
     pub fn part(
         &self,
         publication: Publication<'_>,
         part: u32,
         from: u64,
-        told: &mut dyn FnMut(Extent) -> Result<()>,
+        on_progress: &mut dyn FnMut(Extent) -> Result<()>,
         go_on: &dyn Fn() -> Result<bool>,
     ) -> Result<Sent> {
         let Publication { table, version, changes, .. } = publication;
-        let sequence = Frame::of(table, version).sequence;
+        let sequence = Frame::new(table, version).sequence;
         let path = changes.path(version, Some(part));
         let mut lines = inflate(changes.open(version, part)?);
         let mut line = Vec::new();
@@ -97,8 +97,8 @@ impl Stream {
             let mut stamped = Vec::new();
             Ok(read(&mut stamped)?.then_some(stamped))
         };
-        let sent = self.open()?.send(&mut next, &mut |lines| told(Extent::Lines(from + lines)), go_on)?;
-        told(if sent.is_end { Extent::Whole } else { Extent::Lines(from + sent.lines) })?;
+        let sent = self.open()?.send(&mut next, &mut |lines| on_progress(Extent::Lines(from + lines)), go_on)?;
+        on_progress(if sent.is_end { Extent::Whole } else { Extent::Lines(from + sent.lines) })?;
         Ok(sent)
     }
 }
@@ -112,27 +112,27 @@ impl Sink for Stream {
         self.name.clone()
     }
 
-    fn largest_operation(&self) -> Result<Option<usize>> {
-        Ok(Some(self.open()?.largest_record()))
+    fn max_operation_bytes(&self) -> Result<Option<usize>> {
+        Ok(Some(self.open()?.max_operation_bytes()))
     }
 
     fn publish(
         &self,
         publication: Publication<'_>,
-        out: &BTreeMap<u32, Extent>,
-        told: &mut OnProgress<'_>,
+        delivered: &BTreeMap<u32, Extent>,
+        on_progress: &mut OnProgress<'_>,
     ) -> Result<()> {
-        let frame = Frame::of(publication.table, publication.version);
+        let frame = Frame::new(publication.table, publication.version);
         self.begin(&frame)?;
         Breakpoint::Claimed.reached();
         let go_on = || check_stop().map(|()| true);
         for part in 0..frame.parts {
-            let from = match out.get(&part) {
+            let from = match delivered.get(&part) {
                 Some(Extent::Whole) => continue,
                 Some(Extent::Lines(lines)) => *lines,
                 None => 0,
             };
-            self.part(publication, part, from, &mut |extent| told(part, extent), &go_on)?;
+            self.part(publication, part, from, &mut |extent| on_progress(part, extent), &go_on)?;
             Breakpoint::PartRecorded.reached();
         }
         self.end(&frame)

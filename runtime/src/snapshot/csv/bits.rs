@@ -1,13 +1,13 @@
-//! Bytes as bits: sixty-four at a time, one bit for each byte that is looked for.
+//! Searches bytes in blocks of 64, with one bit for each byte.
 
 use wide::u8x16;
 
-/// How many bytes are looked at together.
+/// The number of bytes in a block.
 pub(super) const BLOCK: usize = 64;
 
 const LANES: usize = 16;
 
-/// Sixty-four bytes.
+/// 64 bytes.
 pub(super) struct Block([u8x16; BLOCK / LANES]);
 
 impl Block {
@@ -17,7 +17,7 @@ impl Block {
         Self(std::array::from_fn(|at| u8x16::new(lanes[at])))
     }
 
-    /// The block that begins with these bytes, and goes on with anything.
+    /// The block that starts with these bytes, and continues with anything.
     #[inline]
     pub(super) fn beginning(bytes: &[u8]) -> Self {
         match bytes.first_chunk() {
@@ -30,13 +30,13 @@ impl Block {
         }
     }
 
-    /// Where this byte stands.
+    /// The positions of a byte, as bits.
     #[inline]
     pub(super) fn is(&self, byte: u8) -> u64 {
         self.bits(|lane| lane.simd_eq(u8x16::splat(byte)))
     }
 
-    /// Where one of these bytes stands.
+    /// The positions of any of these bytes, as bits.
     #[inline]
     pub(super) fn is_any(&self, bytes: [u8; 3]) -> u64 {
         let [a, b, c] = bytes.map(u8x16::splat);
@@ -44,13 +44,13 @@ impl Block {
     }
 
     #[inline]
-    fn bits(&self, look: impl Fn(u8x16) -> u8x16) -> u64 {
-        let [a, b, c, d] = self.0.map(|lane| u64::from(look(lane).to_bitmask()));
+    fn bits(&self, compare: impl Fn(u8x16) -> u8x16) -> u64 {
+        let [a, b, c, d] = self.0.map(|lane| u64::from(compare(lane).to_bitmask()));
         a | b << LANES | c << (2 * LANES) | d << (3 * LANES)
     }
 }
 
-/// The places of the bits that are set.
+/// Calls `found` with the position of each bit that is set.
 #[inline]
 pub(super) fn each(mut bits: u64, mut found: impl FnMut(usize)) {
     while bits != 0 {
@@ -59,8 +59,8 @@ pub(super) fn each(mut bits: u64, mut found: impl FnMut(usize)) {
     }
 }
 
-/// A bit for each of the first places; `places` is at most [`BLOCK`].
+/// The lowest `count` bits.
 #[inline]
-pub(super) fn first(places: usize) -> u64 {
-    if places >= BLOCK { u64::MAX } else { (1 << places) - 1 }
+pub(super) fn first(count: usize) -> u64 {
+    if count >= BLOCK { u64::MAX } else { (1 << count) - 1 }
 }

@@ -1,52 +1,53 @@
-//! Where the fields of a record stand.
+//! The positions of a record's fields.
 
 use memchr::{memchr, memchr_iter, memchr2};
 
-use super::{Dialect, delimiters};
+use super::delimiters;
+use super::dialect::Dialect;
 use crate::canonical::field::Field;
 use crate::reject::Reason;
 
-/// The fields of one record, which are found anew for each.
+/// The fields of one record; reused from record to record.
 #[derive(Debug, Default)]
 pub(super) struct Fields {
     spans: Vec<Span>,
-    /// What else there is to know of each field, where the record has quotes.
+    /// The quotes of each field; empty if the record has none.
     quotes: Vec<Quotes>,
-    /// Fields that held doubled quotes, with single ones.
+    /// The texts of fields with doubled quotes, with single ones.
     unescaped: Vec<u8>,
 }
 
-/// Where a field stands. A record is shorter than 4 GiB.
+/// The position of a field. A record is smaller than 4 GiB.
 #[derive(Debug, Clone, Copy)]
 struct Span {
     start: u32,
     end: u32,
 }
 
-/// What quotes a field has.
+/// The quotes of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Quotes {
     None,
     Around,
-    /// Around it and, doubled, in it: its text is in `unescaped`.
+    /// Around it and, doubled, in it; its text is in `unescaped`.
     Doubled,
 }
 
-/// What is wrong with a record, also for people.
+/// The reason why a record cannot be split, as data and for people.
 type FieldError = (Reason, &'static str);
 
 impl Fields {
-    /// How many there are.
+    /// The number of fields.
     #[inline]
     pub(super) fn len(&self) -> usize {
         self.spans.len()
     }
 
-    /// The field at a place of a record, whose bytes may be followed by others.
+    /// The field at an index. The record's bytes may be followed by others.
     #[inline(always)]
-    pub(super) fn field<'r>(&'r self, bytes: &'r [u8], place: usize) -> Field<'r> {
-        let Span { start, end } = self.spans[place];
-        match self.quotes.get(place) {
+    pub(super) fn field<'r>(&'r self, bytes: &'r [u8], index: usize) -> Field<'r> {
+        let Span { start, end } = self.spans[index];
+        match self.quotes.get(index) {
             None | Some(Quotes::None) => Field::within(bytes, start, end, false),
             Some(Quotes::Around) => Field::within(bytes, start, end, true),
             Some(Quotes::Doubled) => Field::within(&self.unescaped, start, end, true),
@@ -58,7 +59,7 @@ impl Fields {
         self.spans.clear();
         self.quotes.clear();
         let mut start = 0;
-        // Most records have neither quotes nor flaws: one look finds their delimiters and tells that.
+        // Most records have neither quotes nor errors: one pass finds their delimiters and checks that.
         let is_plain = delimiters::find(bytes, length, dialect.delimiter, dialect.quote, |end| {
             self.spans.push(Span { start, end: end as u32 });
             start = end as u32 + 1;
@@ -99,12 +100,12 @@ impl Fields {
             if record.get(at) == Some(&quote) {
                 at = self.quoted_field(record, at + 1, quote, dialect.multiline)?;
                 if record.get(at).is_some_and(|byte| *byte != dialect.delimiter) {
-                    return Err((Reason::BadQuoting, "text stands behind a closing quote"));
+                    return Err((Reason::BadQuoting, "text after a closing quote"));
                 }
             } else {
                 let end = memchr(dialect.delimiter, &record[at..]).map_or(record.len(), |length| at + length);
                 if memchr(quote, &record[at..end]).is_some() {
-                    return Err((Reason::BadQuoting, "a quote stands inside a field that is not quoted"));
+                    return Err((Reason::BadQuoting, "a quote inside a field that is not quoted"));
                 }
                 self.push(at, end, Quotes::None);
                 at = end;
@@ -116,7 +117,7 @@ impl Fields {
         }
     }
 
-    /// Takes the field whose text begins at `start`, and gives the place behind its closing quote.
+    /// Adds the field whose text starts at `start`, and returns the position after its closing quote.
     fn quoted_field(&mut self, record: &[u8], start: usize, quote: u8, multiline: bool) -> Result<usize, FieldError> {
         let copied_from = self.unescaped.len();
         let (mut from, mut is_copied) = (start, false);
@@ -146,7 +147,7 @@ impl Fields {
     }
 }
 
-/// A CR that is no part of a line end, and NUL, may stand nowhere.
+/// A CR that is not part of a line end and NUL are not allowed anywhere.
 fn check_characters(record: &[u8]) -> Result<(), FieldError> {
     let mut from = 0;
     while let Some(length) = memchr2(b'\r', 0, &record[from..]) {

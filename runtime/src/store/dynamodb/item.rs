@@ -1,23 +1,24 @@
-//! What stands in the items of a registry.
+//! The items of a registry's table.
 //!
-//! | pk | sk | what |
+//! | pk | sk | contents |
 //! |---|---|---|
-//! | `TENANT/TABLE` | `table` | the table: `pending`, `sequence`, `resync`, and its lease: `fence`, `owner`, `expires_at` |
+//! | `TENANT/TABLE` | `table` | a table: `pending`, `sequence`, `resync`; the lease: `fence`, `owner`, `expires_at` |
 //! | `TENANT/TABLE` | `version#PLACE` | a version: `status`, `attempt`, `plan`, and its `record` as JSON |
-//! | `TENANT/TABLE` | `delivery#PLACE#SEQUENCE#SINK#PART` | how far a part is out: `lines`, none where all of it is |
+//! | `TENANT/TABLE` | `delivery#PLACE#SEQUENCE#SINK#PART` | a delivered part: `lines`, absent if it is complete |
 //! | `settings` | name | `value` |
 //!
-//! The index `open` lists what somebody may have to look after: tables as `table`, versions that are not done by their
-//! status, each with the moment `since` when it came to it.
+//! PLACE is the version's position in natural order. The index `open` lists what may need attention: tables under
+//! `table`, and unfinished versions under their status, each with the time `since` when it got that status.
 
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::name::TableKey;
-use crate::name::natural_place;
-use crate::store::{Extent, Status, Version};
+use crate::name::{TableKey, natural_place};
+use crate::store::lease::Lease;
+use crate::store::record::{Extent, Version};
+use crate::store::status::Status;
 
 /// An item, or a part of one.
 pub(super) type Item = HashMap<String, AttributeValue>;
@@ -25,15 +26,15 @@ pub(super) type Item = HashMap<String, AttributeValue>;
 /// The sort key of a table.
 pub(super) const TABLE: &str = "table";
 
-/// How the sort keys of versions begin.
+/// The prefix of the sort keys of versions.
 pub(super) const VERSION: &str = "version#";
 
-/// The partition key of what is kept for commands.
+/// The partition key of settings.
 pub(super) const SETTINGS: &str = "settings";
 
-/// How long DynamoDB keeps how far parts are out, in seconds: far longer than a version is PUBLISHING. It is removed to
-/// save room, and nothing depends on when.
-const KEPT: i64 = 30 * 24 * 3600;
+/// How long DynamoDB keeps delivery records, in seconds: far longer than a version is PUBLISHING. They are removed to
+/// save space; nothing depends on when.
+const DELIVERY_TTL: i64 = 30 * 24 * 3600;
 
 pub(super) fn text(text: impl Into<String>) -> AttributeValue {
     AttributeValue::S(text.into())
@@ -49,8 +50,8 @@ pub(super) fn key(pk: impl Into<String>, sk: impl Into<String>) -> Item {
 }
 
 /// The key of a table's item.
-pub(super) fn table_key(key_of: &TableKey) -> Item {
-    key(key_of.to_string(), TABLE)
+pub(super) fn table_key(table: &TableKey) -> Item {
+    key(table.to_string(), TABLE)
 }
 
 /// The sort key of a version.
@@ -58,8 +59,8 @@ pub(super) fn version_key(version: &str) -> String {
     format!("{VERSION}{}", natural_place(version))
 }
 
-/// A version as its item. `token` tells who wrote it.
-pub(super) fn of_version(version: &Version, token: &str) -> Item {
+/// A version as an item. `token` identifies the write.
+pub(super) fn from_version(version: &Version, token: &str) -> Item {
     let mut item = key(version.key.to_string(), version_key(&version.version));
     let record = serde_json::to_string(version).expect("a record has string keys only");
     item.extend([
@@ -78,35 +79,40 @@ pub(super) fn of_version(version: &Version, token: &str) -> Item {
     item
 }
 
-/// Whether somebody may have to look after a version: one that is done leaves the index.
+/// Returns whether a version may need attention. The others are not in the index.
 fn is_open(status: Status) -> bool {
     !matches!(status, Status::Succeeded | Status::Superseded | Status::Failed | Status::Rejected)
 }
 
-/// How the sort keys of a version's deliveries at a sink begin.
+/// The prefix of the sort keys of a version's deliveries to a sink.
 pub(super) fn deliveries_key(version: &Version, sink: &str) -> String {
     let (place, sequence) = (natural_place(&version.version), version.sequence.unwrap_or_default());
     format!("delivery#{place}#{sequence}#{:016x}#", xxh3_64(sink.as_bytes()))
 }
 
-/// How far a part is out, as its item.
-pub(super) fn of_delivery(version: &Version, sink: &str, part: u32, extent: Extent, now_ms: i64) -> Item {
+/// How much of a part is delivered, as an item.
+pub(super) fn from_delivery(version: &Version, sink: &str, part: u32, extent: Extent, now_ms: i64) -> Item {
     let mut item = key(version.key.to_string(), format!("{}{part}", deliveries_key(version, sink)));
-    item.insert("ttl".into(), number(now_ms / 1000 + KEPT));
+    item.insert("ttl".into(), number(now_ms / 1000 + DELIVERY_TTL));
     if let Extent::Lines(lines) = extent {
         item.insert("lines".into(), number(lines));
     }
     item
 }
 
-pub(super) fn text_of<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
+pub(super) fn get_text<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
     item.get(name)?.as_s().ok().map(String::as_str)
 }
 
-pub(super) fn number_of(item: &Item, name: &str) -> Option<i64> {
+pub(super) fn get_number(item: &Item, name: &str) -> Option<i64> {
     item.get(name)?.as_n().ok()?.parse().ok()
 }
 
 pub(super) fn is_true(item: &Item, name: &str) -> bool {
     item.get(name).and_then(|value| value.as_bool().ok()).copied().unwrap_or_default()
+}
+
+/// Returns whether a table's item says that the lease is held.
+pub(super) fn is_held(item: &Item, lease: &Lease) -> bool {
+    get_number(item, "fence") == Some(lease.fence as i64) && get_text(item, "owner") == Some(&lease.owner)
 }

@@ -1,4 +1,4 @@
-//! Conditional writes: made until they go through, or are refused by their condition.
+//! Conditional writes, repeated until they succeed or are refused by their condition.
 
 use std::time::Duration;
 
@@ -10,19 +10,19 @@ use aws_sdk_dynamodb::types::{
     CancellationReason, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
 };
 
-use super::Dynamodb;
 use super::item::Item;
+use super::table::Dynamodb;
 use crate::error::Result;
 
-/// How often a transaction is tried that collides with another one on the same item. Colliding takes milliseconds, and a
-/// table has few writers at once: as many as publish its parts in parallel.
+/// How often a transaction is tried that conflicts with another one on the same item. A conflict takes milliseconds,
+/// and a table has few writers at once: as many as publish its parts in parallel.
 const TRIES: u32 = 12;
 
-/// The longest pause in front of a try.
-const PAUSE: Duration = Duration::from_millis(1500);
+/// The longest pause before another try.
+const MAX_PAUSE: Duration = Duration::from_millis(1500);
 
 impl Dynamodb {
-    /// Makes the writes, all or none. Otherwise: why not, write for write.
+    /// Makes all of the writes, or none. Returns the reasons, one for each write, if a condition fails.
     pub(super) fn transact(&self, writes: &[TransactWriteItem]) -> Result<Result<(), Vec<CancellationReason>>> {
         let mut tries = 0;
         loop {
@@ -35,14 +35,14 @@ impl Dynamodb {
                 return Ok(Err(reasons.to_vec()));
             }
             tries += 1;
-            if tries == TRIES || !may_pass(&error) {
-                return Err(self.failed(&error));
+            if tries == TRIES || !is_transient(&error) {
+                return Err(self.failed(error));
             }
-            self.aws.rest(PAUSE.min(Duration::from_millis(20 << tries)));
+            self.aws.rest(MAX_PAUSE.min(Duration::from_millis(20 << tries)));
         }
     }
 
-    /// Updates a table's item. Otherwise: the item, on which the condition failed.
+    /// Updates a table's item, and returns it; or returns the item on which the condition failed.
     pub(super) fn update(&self, update: UpdateBuilder) -> Result<Result<Item, Item>> {
         let update = update.table_name(&self.table).build().map_err(|error| self.problem(error))?;
         let call = self.aws.dynamodb.update_item().table_name(&self.table).set_key(Some(update.key));
@@ -63,16 +63,16 @@ impl Dynamodb {
                 Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
                     return Ok(Err(failed.item.clone().unwrap_or_default()));
                 }
-                // A transaction is at the item, as those are that note how far parts are out. The SDK does not try again.
+                // A transaction holds the item, such as one that records a delivery. The SDK does not try again.
                 Some(UpdateItemError::TransactionConflictException(_)) if tries + 1 < TRIES => tries += 1,
-                _ => return Err(self.failed(&error)),
+                _ => return Err(self.failed(error)),
             }
-            self.aws.rest(PAUSE.min(Duration::from_millis(20 << tries)));
+            self.aws.rest(MAX_PAUSE.min(Duration::from_millis(20 << tries)));
         }
     }
 }
 
-/// The reasons for which a transaction was refused, if one of them is a condition: another try comes to the same.
+/// The reasons of a refused transaction, if one of them is a failed condition: another try would fail as well.
 fn refusal(error: &SdkError<TransactWriteItemsError>) -> Option<&[CancellationReason]> {
     match error.as_service_error()? {
         TransactWriteItemsError::TransactionCanceledException(cancelled) => {
@@ -83,14 +83,14 @@ fn refusal(error: &SdkError<TransactWriteItemsError>) -> Option<&[CancellationRe
     }
 }
 
-/// Whether a transaction that failed may go through when it is tried again: another one was at the same item.
-fn may_pass(error: &SdkError<TransactWriteItemsError>) -> bool {
+/// Returns whether a failed transaction may succeed when tried again, because another one held an item.
+fn is_transient(error: &SdkError<TransactWriteItemsError>) -> bool {
     use TransactWriteItemsError::{TransactionCanceledException, TransactionInProgressException};
-    let passing = ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"];
+    let transient = ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"];
     match error.as_service_error() {
         Some(TransactionCanceledException(cancelled)) => {
             let mut codes = cancelled.cancellation_reasons().iter().filter_map(CancellationReason::code);
-            codes.any(|code| passing.contains(&code))
+            codes.any(|code| transient.contains(&code))
         }
         Some(TransactionInProgressException(_)) => true,
         _ => false,

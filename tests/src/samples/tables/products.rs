@@ -2,8 +2,9 @@
 
 use super::{cents, iso_date, other_decimal, row, text};
 use crate::samples::layout::{Completeness, Compression, Layout};
-use crate::samples::model::{Model, Row, advance, redraw, rewrite};
+use crate::samples::model::{Model, advance, redraw, rewrite};
 use crate::samples::random::Random;
+use crate::samples::row::Row;
 
 pub(in crate::samples) const MODEL: Model = Model {
     table: "products",

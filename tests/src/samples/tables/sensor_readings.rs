@@ -2,8 +2,9 @@
 
 use super::{date_and_time, day_of_2025, iso_date, other_decimal, other_float, row, text, time_of_day};
 use crate::samples::layout::Layout;
-use crate::samples::model::{Model, Row, advance, redraw, rewrite};
+use crate::samples::model::{Model, advance, redraw, rewrite};
 use crate::samples::random::Random;
+use crate::samples::row::Row;
 
 pub(in crate::samples) const MODEL: Model = Model {
     table: "sensor_readings",

@@ -1,10 +1,10 @@
 //! `test_table`: one key column, `;`, no header; small enough to check by hand.
 
 use super::{row, text};
-use crate::samples::Counts;
+use crate::samples::counts::Counts;
 use crate::samples::export::Export;
 use crate::samples::layout::Layout;
-use crate::samples::model::Row;
+use crate::samples::row::Row;
 use crate::samples::tree;
 use std::io;
 use std::path::{Path, PathBuf};

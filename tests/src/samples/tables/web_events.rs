@@ -2,8 +2,9 @@
 
 use super::{date_and_time, row, text};
 use crate::samples::layout::{Completeness, Compression, Layout};
-use crate::samples::model::{Model, Row, redraw, rewrite};
+use crate::samples::model::{Model, redraw, rewrite};
 use crate::samples::random::{Random, mix};
+use crate::samples::row::Row;
 
 pub(in crate::samples) const MODEL: Model = Model {
     table: "web_events",

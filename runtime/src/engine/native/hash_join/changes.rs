@@ -1,4 +1,4 @@
-//! The entries of both exports side by side: which keys need an operation.
+//! Finds the keys that need an operation, by comparing the entries of both exports.
 
 use std::cmp::Ordering;
 
@@ -12,30 +12,31 @@ pub(super) struct Change {
     pub(super) kind: Kind,
 }
 
-/// Changes that can be looked up by the hash of their key.
+/// Changes, which can be looked up by the hash of their key.
 #[derive(Debug, Default)]
 pub(super) struct Changes {
     /// Ascending by key.
     list: Vec<Change>,
-    /// Where the changes begin whose key hashes begin with the bits that count up to this place, and one place more.
+    /// For each value of the leading bits of a key hash, the index of the first change with at least that value; and
+    /// the number of changes at the end.
     starts: Vec<u32>,
 }
 
 impl Changes {
-    /// Adds the changes between the entries of one partition, which lies behind those before.
+    /// Adds the changes between the entries of a partition, which comes after those that were added before.
     pub(super) fn add(&mut self, baseline: &[Entry], snapshot: &[Entry]) {
-        let (mut olds, mut news) = (baseline.iter().peekable(), snapshot.iter().peekable());
+        let (mut old_entries, mut new_entries) = (baseline.iter().peekable(), snapshot.iter().peekable());
         let mut add = |key: KeyHash, kind: Kind| self.list.push(Change { key, kind });
         loop {
-            let order = match (olds.peek(), news.peek()) {
+            let order = match (old_entries.peek(), new_entries.peek()) {
                 (None, None) => return,
                 (Some(_), None) => Ordering::Less,
                 (None, Some(_)) => Ordering::Greater,
                 (Some(old), Some(new)) => old.key.cmp(&new.key),
             };
-            // Presence is which side stands here, never something inferred from a value.
-            let old = if order.is_le() { olds.next() } else { None };
-            let new = if order.is_ge() { news.next() } else { None };
+            // Whether a row exists depends on which side has an entry, never on a value.
+            let old = if order.is_le() { old_entries.next() } else { None };
+            let new = if order.is_ge() { new_entries.next() } else { None };
             match (old, new) {
                 (None, Some(new)) => add(new.key, Kind::Insert),
                 (Some(old), None) => add(old.key, Kind::Delete),
@@ -45,28 +46,28 @@ impl Changes {
         }
     }
 
-    /// How many changes there are.
+    /// The number of changes.
     pub(super) fn len(&self) -> usize {
         self.list.len()
     }
 
-    /// Whether there are changes of one of these kinds.
+    /// Returns whether there are changes of one of these kinds.
     pub(super) fn has(&self, kinds: [Kind; 2]) -> bool {
         self.list.iter().any(|change| kinds.contains(&change.kind))
     }
 
-    /// What kind of operation the change at a place needs.
-    pub(super) fn kind(&self, place: u32) -> Kind {
-        self.list[place as usize].kind
+    /// The operation that a change needs.
+    pub(super) fn kind(&self, index: u32) -> Kind {
+        self.list[index as usize].kind
     }
 
-    /// Makes ready for [`Changes::find`]: most keys have no change, and a look at two numbers shall tell that.
-    pub(super) fn ready(mut self) -> Self {
+    /// Prepares [`Changes::find`]. Most keys have no change, which usually shows in two entries of `starts`.
+    pub(super) fn indexed(mut self) -> Self {
         let bits = self.list.len().max(2).ilog2();
-        let places = 1usize << bits;
-        self.starts = Vec::with_capacity(places + 1);
+        let prefixes = 1usize << bits;
+        self.starts = Vec::with_capacity(prefixes + 1);
         let mut next = 0;
-        for prefix in 0..places as u64 {
+        for prefix in 0..prefixes as u64 {
             while self.list.get(next).is_some_and(|change| change.key.0 >> (u64::BITS - bits) < prefix) {
                 next += 1;
             }
@@ -76,12 +77,12 @@ impl Changes {
         self
     }
 
-    /// The place of a key's change, if it has one.
+    /// The index of a key's change, if it has one.
     pub(super) fn find(&self, key: KeyHash) -> Option<u32> {
         let bits = (self.starts.len() - 1).ilog2();
         let prefix = (key.0 >> (u64::BITS - bits)) as usize;
         let (from, to) = (self.starts[prefix], self.starts[prefix + 1]);
-        let found = self.list[from as usize..to as usize].binary_search_by_key(&key, |change| change.key);
-        found.ok().map(|at| from + at as u32)
+        let candidates = &self.list[from as usize..to as usize];
+        candidates.binary_search_by_key(&key, |change| change.key).ok().map(|at| from + at as u32)
     }
 }

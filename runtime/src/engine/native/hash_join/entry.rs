@@ -1,14 +1,14 @@
-//! What is kept of a row while keys are matched: 24 bytes.
+//! What the index keeps of a row: 24 bytes.
 
 use crate::canonical::row::Row;
 
-/// The first bits of a key's hash that name its partition.
+/// The leading bits of a key's hash that select its partition.
 const PARTITION_BITS: u32 = 8;
 
-/// How many partitions there are. A billion rows make partitions of 94 MB.
+/// The number of partitions. A billion rows make partitions of 94 MB.
 pub(super) const PARTITIONS: usize = 1 << PARTITION_BITS;
 
-/// The XXH3-128 of a key's bytes, in two halves so that an entry needs no padding.
+/// The XXH3-128 of a key's row bytes, in two halves so that an entry needs no padding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct KeyHash(pub(super) u64, pub(super) u64);
 
@@ -16,13 +16,13 @@ pub(super) struct KeyHash(pub(super) u64, pub(super) u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Entry {
     pub(super) key: KeyHash,
-    /// The row hash: over the compared columns.
+    /// The row hash, which covers the compared columns.
     pub(super) row: i64,
 }
 
 impl KeyHash {
     /// The hash of a row's key.
-    pub(super) fn of(row: &Row) -> Self {
+    pub(super) fn new(row: &Row) -> Self {
         let hash = row.key_hash();
         Self((hash >> 64) as u64, hash as u64)
     }

@@ -1,16 +1,16 @@
-//! Old images of UPDATEs, from the moment they are read until their new row comes by.
+//! Old images of UPDATEs, until their new rows are read.
 
 use std::io::{BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::PathBuf;
 
 use tempfile::SpooledTempFile;
 
-use crate::engine::Resources;
+use crate::engine::resources::Resources;
 use crate::error::{IoContext as _, Result};
 
 const HASH: usize = size_of::<i64>();
 
-/// ImageSpool that are being kept.
+/// Collects images.
 #[derive(Debug)]
 pub(super) struct ImageSpool {
     work: PathBuf,
@@ -19,23 +19,23 @@ pub(super) struct ImageSpool {
     offsets: Vec<u64>,
 }
 
-/// ImageSpool that are being fetched.
+/// Returns the images that were collected.
 #[derive(Debug)]
-pub(super) struct Fetcher {
+pub(super) struct ImageFetcher {
     work: PathBuf,
     spool: SpooledTempFile,
     offsets: Vec<u64>,
 }
 
 impl ImageSpool {
-    /// None yet. What has no room in memory goes to a temporary file.
-    pub(super) fn new(room: Resources<'_>) -> Self {
-        let spool = tempfile::spooled_tempfile_in(room.memory() as usize, room.work);
-        Self { work: room.work.into(), spool: BufWriter::new(spool), offsets: vec![0] }
+    /// An empty spool. Images that do not fit into memory go to a temporary file.
+    pub(super) fn new(resources: Resources<'_>) -> Self {
+        let spool = tempfile::spooled_tempfile_in(resources.memory() as usize, resources.work);
+        Self { work: resources.work.into(), spool: BufWriter::new(spool), offsets: vec![0] }
     }
 
-    /// Keeps a row hash and an image, and gives the number to fetch them by.
-    pub(super) fn keep(&mut self, hash: i64, image: &[u8]) -> Result<u32> {
+    /// Adds a row hash and an image, and returns the number by which they are fetched.
+    pub(super) fn add(&mut self, hash: i64, image: &[u8]) -> Result<u32> {
         let number = u32::try_from(self.offsets.len() - 1)
             .map_err(|_| std::io::Error::other("more than 4 billion updates in one version"))
             .at("cannot keep old rows in", &self.work)?;
@@ -48,19 +48,19 @@ impl ImageSpool {
         Ok(number)
     }
 
-    /// No more to keep; now they are fetched.
-    pub(super) fn fetcher(self) -> Result<Fetcher> {
+    /// Ends the collection.
+    pub(super) fn fetcher(self) -> Result<ImageFetcher> {
         let spool = self.spool.into_inner().map_err(std::io::IntoInnerError::into_error);
         let spool = spool.at("cannot keep old rows in", &self.work)?;
-        Ok(Fetcher { work: self.work, spool, offsets: self.offsets })
+        Ok(ImageFetcher { work: self.work, spool, offsets: self.offsets })
     }
 }
 
-impl Fetcher {
-    /// Puts the image into `image` and gives its row hash.
+impl ImageFetcher {
+    /// Fetches an image into `image`, and returns its row hash.
     pub(super) fn fetch(&mut self, number: u32, image: &mut Vec<u8>) -> Result<i64> {
-        let place = number as usize;
-        let (start, end) = (self.offsets[place], self.offsets[place + 1]);
+        let index = number as usize;
+        let (start, end) = (self.offsets[index], self.offsets[index + 1]);
         let mut hash = [0; HASH];
         image.resize((end - start) as usize - HASH, 0);
         self.spool

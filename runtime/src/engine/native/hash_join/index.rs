@@ -1,7 +1,7 @@
-//! What is kept of an export while its keys are matched: 24 bytes a row, in memory or, beyond its share, in a file.
+//! The entries of an export, 24 bytes per row: in memory, or in a temporary file if they exceed their share of it.
 //!
-//! Rows are dealt out into partitions by the first bits of their key's hash, so that both exports can be matched
-//! partition by partition, with no more than two of them in memory.
+//! Entries are partitioned by the leading bits of their key's hash, so that both exports can be matched partition by
+//! partition, with no more than two partitions in memory.
 
 use std::collections::{HashMap, HashSet};
 use std::num::NonZero;
@@ -18,52 +18,58 @@ use crate::reject::{Offender, Reason, Rejects};
 use crate::snapshot::{Export, Part};
 use crate::telemetry::Watch;
 
-/// The rows of an export.
+/// The entries of an export.
 #[derive(Debug)]
 pub(super) struct Index {
-    /// The rows of each partition that are in memory; sorted where nothing was spilled.
+    /// The entries of each partition that are in memory; sorted if none were spilled.
     partitions: Vec<Vec<Entry>>,
-    /// How many these are.
-    held: u64,
-    /// The others; a file for each thread that had too many.
+    /// The number of entries in memory.
+    in_memory: u64,
+    /// The other entries; a file for each thread that had too many.
     spills: Vec<Spill>,
-    seen: Seen,
+    totals: ExportTotals,
     rejects: Rejects,
 }
 
-/// What was seen of an export, each key once, as far as its partitions were taken.
+/// Totals over the rows of an export. Each key counts once, in the partitions that were taken.
 #[derive(Debug, Default)]
-pub(super) struct Seen {
+pub(super) struct ExportTotals {
     pub(super) rows: u64,
-    /// Rows that are in the export once more.
+    /// Rows that repeat another row of the same key.
     pub(super) duplicates: u64,
-    /// Sum of the row hashes.
+    /// The sum of the row hashes.
     pub(super) fingerprint: i128,
     pub(super) parts: Vec<Part>,
-    /// Keys whose rows have one row hash; whether they differ in columns that are not compared is not known.
+    /// Repeated keys whose rows have the same row hash, but may differ in columns that are not compared.
     suspects: HashSet<KeyHash>,
-    /// Keys that have more than one row.
+    /// Repeated keys whose rows differ.
     conflicts: HashSet<KeyHash>,
 }
 
 impl Index {
-    /// An index of nothing.
+    /// An index without entries.
     pub(super) fn empty() -> Self {
         let partitions = (0..PARTITIONS).map(|_| Vec::new()).collect();
-        Self { partitions, held: 0, spills: Vec::new(), seen: Seen::default(), rejects: Rejects::default() }
+        Self {
+            partitions,
+            in_memory: 0,
+            spills: Vec::new(),
+            totals: ExportTotals::default(),
+            rejects: Rejects::default(),
+        }
     }
 
-    /// Reads an export, several of its parts at once. What cannot be used of it is told by [`Index::finish`].
-    pub(super) fn read(export: &Export, layout: &Layout, room: Resources<'_>, watch: &Watch) -> Result<Self> {
-        let readers = NonZero::new(room.threads().min(export.parts.len())).unwrap_or(NonZero::<usize>::MIN);
-        let each = room.split(readers.get());
+    /// Reads an export, several parts at the same time. Rows that cannot be read are reported by [`Index::finish`].
+    pub(super) fn read(export: &Export, layout: &Layout, resources: Resources<'_>, watch: &Watch) -> Result<Self> {
+        let readers = NonZero::new(resources.threads().min(export.parts.len())).unwrap_or(NonZero::<usize>::MIN);
+        let each = resources.split(readers.get());
         let read = |index: &mut Self, part: &Part| index.read_part(export, part, layout, each, watch);
-        let mut index = Self::merged(parallel::shared_out(readers, &export.parts, Self::empty, read)?, export);
+        let mut index = Self::merged(parallel::fold_in_parallel(readers, &export.parts, Self::empty, read)?, export);
         if index.spills.is_empty() {
-            // Here, while other threads read the other export.
-            index.sort(room.threads());
+            // Sorted now, while other threads read the other export.
+            index.sort(resources.threads());
         } else {
-            index.spill(room)?;
+            index.spill(resources)?;
         }
         Ok(index)
     }
@@ -73,45 +79,45 @@ impl Index {
         export: &Export,
         part: &Part,
         layout: &Layout,
-        room: Resources<'_>,
+        resources: Resources<'_>,
         watch: &Watch,
     ) -> Result<()> {
-        let capacity = (room.memory() / size_of::<Entry>() as u64).max(1);
+        let capacity = (resources.memory() / size_of::<Entry>() as u64).max(1);
         let scanned = scan::scan(export, slice::from_ref(part), layout, watch, |row, _| {
-            let entry = Entry { key: KeyHash::of(row), row: layout.hash(row) };
-            self.seen.rows += 1;
-            self.seen.fingerprint += i128::from(entry.row);
+            let entry = Entry { key: KeyHash::new(row), row: layout.hash(row) };
+            self.totals.rows += 1;
+            self.totals.fingerprint += i128::from(entry.row);
             self.partitions[entry.key.partition()].push(entry);
-            self.held += 1;
-            if self.held >= capacity {
-                self.spill(room)?;
+            self.in_memory += 1;
+            if self.in_memory >= capacity {
+                self.spill(resources)?;
             }
             Ok(())
         })?;
-        self.seen.parts.extend(scanned.parts);
+        self.totals.parts.extend(scanned.parts);
         self.rejects.merge(scanned.rejects);
         Ok(())
     }
 
-    /// What several threads read of one export.
-    fn merged(read: Vec<Self>, export: &Export) -> Self {
-        let mut read = read.into_iter();
-        let mut whole = read.next().unwrap_or_else(Self::empty);
-        let mut others: Vec<Self> = read.collect();
+    /// Merges what several threads read of one export.
+    fn merged(indexes: Vec<Self>, export: &Export) -> Self {
+        let mut indexes = indexes.into_iter();
+        let mut whole = indexes.next().unwrap_or_else(Self::empty);
+        let mut others: Vec<Self> = indexes.collect();
         for (number, partition) in whole.partitions.iter_mut().enumerate() {
             partition.reserve_exact(others.iter().map(|other| other.partitions[number].len()).sum());
             others.iter_mut().for_each(|other| partition.append(&mut std::mem::take(&mut other.partitions[number])));
         }
         for other in others {
-            whole.held += other.held;
+            whole.in_memory += other.in_memory;
             whole.spills.extend(other.spills);
-            whole.seen.rows += other.seen.rows;
-            whole.seen.fingerprint += other.seen.fingerprint;
-            whole.seen.parts.extend(other.seen.parts);
+            whole.totals.rows += other.totals.rows;
+            whole.totals.fingerprint += other.totals.fingerprint;
+            whole.totals.parts.extend(other.totals.parts);
             whole.rejects.merge(other.rejects);
         }
-        let place = |part: &Part| export.parts.iter().position(|known| known.name == part.name);
-        whole.seen.parts.sort_by_cached_key(place);
+        let position = |part: &Part| export.parts.iter().position(|known| known.name == part.name);
+        whole.totals.parts.sort_by_cached_key(position);
         whole
     }
 
@@ -125,16 +131,16 @@ impl Index {
         });
     }
 
-    fn spill(&mut self, room: Resources<'_>) -> Result<()> {
+    fn spill(&mut self, resources: Resources<'_>) -> Result<()> {
         if self.spills.is_empty() {
-            self.spills.push(Spill::new(room.work)?);
+            self.spills.push(Spill::new(resources.work)?);
         }
         let spill = &mut self.spills[0];
-        self.held = 0;
+        self.in_memory = 0;
         self.partitions.iter_mut().enumerate().try_for_each(|(partition, entries)| spill.write(partition, entries))
     }
 
-    /// The rows of a partition, ascending by key hash, one per key. A partition can be taken once.
+    /// The entries of a partition, ascending by key hash, one per key. Each partition is taken once.
     pub(super) fn take(&mut self, partition: usize, layout: &Layout) -> Result<Vec<Entry>> {
         let mut entries = std::mem::take(&mut self.partitions[partition]);
         for spill in &mut self.spills {
@@ -143,59 +149,59 @@ impl Index {
         if !self.spills.is_empty() {
             entries.sort_unstable();
         }
-        let seen = &mut self.seen;
-        entries.dedup_by(|again, first| {
-            let is_again = again.key == first.key;
-            if is_again {
-                seen.again(*first, *again, layout);
+        let totals = &mut self.totals;
+        entries.dedup_by(|repeated, first| {
+            let is_repeated = repeated.key == first.key;
+            if is_repeated {
+                totals.remove_repeated(*first, *repeated, layout);
             }
-            is_again
+            is_repeated
         });
         Ok(entries)
     }
 
-    /// The parts, with the checksums of what was read.
+    /// The parts, with the checksums of the bytes that were read.
     pub(super) fn parts(&self) -> &[Part] {
-        &self.seen.parts
+        &self.totals.parts
     }
 
-    /// Whether the export has to be refused, as far as is known by now.
-    pub(super) fn is_refused(&self) -> bool {
-        !self.rejects.is_empty() || !self.seen.conflicts.is_empty()
+    /// Returns whether the export is known to be rejected, from the partitions that were taken so far.
+    pub(super) fn is_rejected(&self) -> bool {
+        !self.rejects.is_empty() || !self.totals.conflicts.is_empty()
     }
 
-    /// What was seen, once every partition was taken. Rows that cannot be used, and keys that appear with different rows,
-    /// refuse the export whole.
-    pub(super) fn finish(mut self, export: &Export, layout: &Layout, watch: &Watch) -> Result<Seen> {
-        if !self.seen.suspects.is_empty() {
-            let conflicts = different_images(export, layout, watch, &self.seen.suspects)?;
-            self.seen.conflicts.extend(conflicts);
+    /// The totals, once every partition was taken. Rows that cannot be read, and repeated keys whose rows differ,
+    /// reject the whole export.
+    pub(super) fn finish(mut self, export: &Export, layout: &Layout, watch: &Watch) -> Result<ExportTotals> {
+        if !self.totals.suspects.is_empty() {
+            let conflicts = different_images(export, layout, watch, &self.totals.suspects)?;
+            self.totals.conflicts.extend(conflicts);
         }
-        if !self.seen.conflicts.is_empty() {
-            self.rejects.merge(conflicting_rows(export, layout, watch, &self.seen.conflicts)?);
+        if !self.totals.conflicts.is_empty() {
+            self.rejects.merge(conflicting_rows(export, layout, watch, &self.totals.conflicts)?);
         }
         if !self.rejects.is_empty() {
             return Err(Error::rejected(&export.label, self.rejects));
         }
-        Ok(self.seen)
+        Ok(self.totals)
     }
 }
 
-impl Seen {
-    /// Takes away a row whose key was there before.
-    fn again(&mut self, first: Entry, again: Entry, layout: &Layout) {
+impl ExportTotals {
+    /// Removes a row whose key was counted before.
+    fn remove_repeated(&mut self, first: Entry, repeated: Entry, layout: &Layout) {
         self.rows -= 1;
         self.duplicates += 1;
-        self.fingerprint -= i128::from(again.row);
-        if first.row != again.row {
-            self.conflicts.insert(again.key);
+        self.fingerprint -= i128::from(repeated.row);
+        if first.row != repeated.row {
+            self.conflicts.insert(repeated.key);
         } else if !layout.compares_all() {
-            self.suspects.insert(again.key);
+            self.suspects.insert(repeated.key);
         }
     }
 }
 
-/// A second look, at whether the rows of each of these keys are one in all columns: those where they are not.
+/// Reads the export again for the rows of these keys. Returns the keys whose rows differ in any column.
 fn different_images(
     export: &Export,
     layout: &Layout,
@@ -205,7 +211,7 @@ fn different_images(
     let mut images = HashMap::new();
     let mut different = Vec::new();
     scan::scan(export, &export.parts, layout, watch, |row, _| {
-        let key = KeyHash::of(row);
+        let key = KeyHash::new(row);
         if suspects.contains(&key) && *images.entry(key).or_insert(row.image_hash()) != row.image_hash() {
             different.push(key);
         }
@@ -214,11 +220,11 @@ fn different_images(
     Ok(different)
 }
 
-/// A second look, at where the rows of some keys stand. Every one of them is an offender.
+/// Reads the export again for the positions of the rows of these keys. Each of the rows is an offender.
 fn conflicting_rows(export: &Export, layout: &Layout, watch: &Watch, keys: &HashSet<KeyHash>) -> Result<Rejects> {
     let mut rejects = Rejects::default();
     scan::scan(export, &export.parts, layout, watch, |row, origin| {
-        if keys.contains(&KeyHash::of(row)) {
+        if keys.contains(&KeyHash::new(row)) {
             rejects.add(Reason::ConflictingDuplicate, || Offender {
                 part: origin.part.into(),
                 line: origin.line,

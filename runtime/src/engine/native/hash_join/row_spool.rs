@@ -1,4 +1,4 @@
-//! Rows that changed, from the moment they are read until it is their turn: in the order in which they were read.
+//! Changed rows of the snapshot, in the order in which they were read, until the old rows are read.
 
 use std::io::{self, BufReader, BufWriter, Seek as _, Write as _};
 use std::path::PathBuf;
@@ -6,21 +6,22 @@ use std::path::PathBuf;
 use tempfile::SpooledTempFile;
 
 use crate::canonical::row::{Layout, Row};
-use crate::engine::Resources;
+use crate::engine::resources::Resources;
 use crate::error::{IoContext as _, Result};
 
-/// Rows that are being collected.
+/// Collects rows.
 #[derive(Debug)]
 pub(super) struct RowSpool {
     work: PathBuf,
     spool: BufWriter<SpooledTempFile>,
-    number: u64,
+    /// How many rows were added.
+    rows: u64,
 }
 
-/// One of them.
+/// One of the rows.
 #[derive(Debug, Default)]
 pub(super) struct SpooledRow {
-    /// The place of its change.
+    /// The index of its change.
     pub(super) change: u32,
     /// Its row hash.
     pub(super) hash: i64,
@@ -29,14 +30,14 @@ pub(super) struct SpooledRow {
 }
 
 impl RowSpool {
-    /// None yet. What has no room in memory goes to a temporary file.
-    pub(super) fn new(room: Resources<'_>) -> Self {
-        let spool = tempfile::spooled_tempfile_in(room.memory() as usize, room.work);
-        Self { work: room.work.into(), spool: BufWriter::new(spool), number: 0 }
+    /// An empty spool. Rows that do not fit into memory go to a temporary file.
+    pub(super) fn new(resources: Resources<'_>) -> Self {
+        let spool = tempfile::spooled_tempfile_in(resources.memory() as usize, resources.work);
+        Self { work: resources.work.into(), spool: BufWriter::new(spool), rows: 0 }
     }
 
-    /// Keeps a row.
-    pub(super) fn keep(&mut self, layout: &Layout, row: &Row, change: u32) -> Result<()> {
+    /// Adds a row. `change` is the index of its change.
+    pub(super) fn add(&mut self, layout: &Layout, row: &Row, change: u32) -> Result<()> {
         let mut write = || {
             self.spool.write_all(&change.to_le_bytes())?;
             self.spool.write_all(&layout.hash(row).to_le_bytes())?;
@@ -45,33 +46,33 @@ impl RowSpool {
             self.spool.write_all(row.image())
         };
         write().at("cannot keep rows in", &self.work)?;
-        self.number += 1;
+        self.rows += 1;
         Ok(())
     }
 
-    /// Gives them back, one after the other.
-    pub(super) fn each(self, mut each: impl FnMut(&SpooledRow) -> Result<()>) -> Result<()> {
+    /// Ends the collection, and gives each row to `visit` in the order in which they were added.
+    pub(super) fn for_each(self, mut visit: impl FnMut(&SpooledRow) -> Result<()>) -> Result<()> {
         let rewound = self.spool.into_inner().map_err(io::IntoInnerError::into_error).and_then(|mut spool| {
             spool.rewind()?;
             Ok(spool)
         });
         let mut spool = BufReader::new(rewound.at("cannot read rows back from", &self.work)?);
-        let mut hit = SpooledRow::default();
-        for _ in 0..self.number {
-            hit.read(&mut spool).at("cannot read rows back from", &self.work)?;
-            each(&hit)?;
+        let mut row = SpooledRow::default();
+        for _ in 0..self.rows {
+            row.read(&mut spool).at("cannot read rows back from", &self.work)?;
+            visit(&row)?;
         }
         Ok(())
     }
 }
 
 impl SpooledRow {
-    /// The key columns' bytes.
+    /// The row bytes of the key columns.
     pub(super) fn key(&self) -> &[u8] {
         &self.image[..self.key_length]
     }
 
-    /// The other columns' bytes.
+    /// The row bytes of the other columns.
     pub(super) fn values(&self) -> &[u8] {
         &self.image[self.key_length..]
     }

@@ -1,4 +1,4 @@
-//! Entries that have no room in memory, in a temporary file without a name, which outlives no process.
+//! Entries that do not fit into memory. They are in a temporary file without a name, which ends with the process.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
@@ -10,26 +10,26 @@ use crate::error::{IoContext as _, Result};
 /// The bytes of an entry.
 const WIDTH: usize = size_of::<Entry>();
 
-/// A file of entries, each partition in chunks.
+/// A file of entries. Each partition is a number of chunks.
 #[derive(Debug)]
 pub(super) struct Spill {
     work: PathBuf,
     file: File,
     end: u64,
-    /// Of each partition, where its chunks begin and how many bytes they have.
+    /// For each partition, the offsets and lengths of its chunks, in bytes.
     chunks: Vec<Vec<(u64, usize)>>,
     buffer: Vec<u8>,
 }
 
 impl Spill {
-    /// An empty file; `work` is the folder it lies in.
+    /// An empty file in the folder `work`.
     pub(super) fn new(work: &Path) -> Result<Self> {
         let file = tempfile::tempfile_in(work).at("cannot create a temporary file in", work)?;
         let chunks = (0..PARTITIONS).map(|_| Vec::new()).collect();
         Ok(Self { work: work.into(), file, end: 0, chunks, buffer: Vec::new() })
     }
 
-    /// Appends entries to a partition, and forgets them here.
+    /// Moves entries to a partition; `entries` is empty afterwards.
     pub(super) fn write(&mut self, partition: usize, entries: &mut Vec<Entry>) -> Result<()> {
         if entries.is_empty() {
             return Ok(());
@@ -45,7 +45,7 @@ impl Spill {
         Ok(())
     }
 
-    /// Gives a partition's entries back.
+    /// Appends the entries of a partition to `entries`, once.
     pub(super) fn read(&mut self, partition: usize, entries: &mut Vec<Entry>) -> Result<()> {
         for (start, length) in std::mem::take(&mut self.chunks[partition]) {
             self.buffer.resize(length, 0);

@@ -1,4 +1,4 @@
-//! Batches of records, on their way from the thread that reads them to the comparison and back to be filled again.
+//! Batches of records, which go from the thread that reads them to the join, and back to be filled again.
 
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
@@ -6,28 +6,28 @@ use std::sync::mpsc::Sender;
 use crate::engine::native::scan::FieldMap;
 use crate::snapshot::csv::Batch;
 
-/// Records of one part, and which field of them is which column.
+/// Records of one part, and which of their fields is which column.
 #[derive(Debug)]
 pub(super) struct MappedBatch {
-    pub(super) batch: Batch,
-    pub(super) places: Arc<FieldMap>,
+    pub(super) records: Batch,
+    pub(super) fields: Arc<FieldMap>,
 }
 
 impl MappedBatch {
-    /// Gives the memory back once nobody else looks at it.
-    pub(super) fn done(self: Arc<Self>, used: &BatchPool) {
-        if let Some(fed) = Arc::into_inner(self) {
-            // When the export is read to its end, nobody takes it.
-            let _ = used.send(fed.batch);
+    /// Gives the memory back to be filled again, unless another thread still uses the batch.
+    pub(super) fn recycle(self: Arc<Self>, pool: &BatchPool) {
+        if let Some(batch) = Arc::into_inner(self) {
+            // Nothing receives it once the export is read to its end.
+            let _ = pool.send(batch.records);
         }
     }
 
-    /// How many records, from these places on, have the same bytes in both, up to where one of the two ends.
-    pub(super) fn same(&self, at: usize, other: &Self, other_at: usize) -> usize {
-        let most = (self.batch.len() - at).min(other.batch.len() - other_at);
-        (0..most).position(|i| self.batch.record(at + i) != other.batch.record(other_at + i)).unwrap_or(most)
+    /// The number of records that have the same bytes in both batches, from these positions on.
+    pub(super) fn identical_records(&self, at: usize, other: &Self, other_at: usize) -> usize {
+        let max = (self.records.len() - at).min(other.records.len() - other_at);
+        (0..max).position(|i| self.records.record(at + i) != other.records.record(other_at + i)).unwrap_or(max)
     }
 }
 
-/// Where used batches go back to.
+/// Takes used batches, which are filled again.
 pub(super) type BatchPool = Sender<Batch>;

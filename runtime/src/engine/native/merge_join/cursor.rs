@@ -1,76 +1,78 @@
-//! Where the comparison stands in one export.
+//! The position of a merge join in one export.
 
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
-use super::Stop;
 use super::batch::{BatchPool, MappedBatch};
 use super::key_order::Key;
+use super::stop::Stop;
 use crate::canonical::row::{Layout, Row};
 use crate::snapshot::csv::{Dialect, Splitter};
 
-/// A place in an export, and the row there once it is asked for.
+/// A position in an export, and the row there once it is asked for.
 pub(super) struct Cursor<'a> {
     batches: Receiver<MappedBatch>,
-    used: BatchPool,
-    fed: Option<Arc<MappedBatch>>,
+    pool: BatchPool,
+    /// The current batch; `None` at the end.
+    batch: Option<Arc<MappedBatch>>,
     at: usize,
     reader: RowReader<'a>,
+    /// Whether the reader's row is the one at this position.
     is_read: bool,
 }
 
 impl<'a> Cursor<'a> {
-    pub(super) fn new(layout: &'a Layout, batches: Receiver<MappedBatch>, used: BatchPool) -> Self {
-        let fed = batches.recv().ok().map(Arc::new);
-        Self { batches, used, fed, at: 0, reader: RowReader::new(layout), is_read: false }
+    pub(super) fn new(layout: &'a Layout, batches: Receiver<MappedBatch>, pool: BatchPool) -> Self {
+        let batch = batches.recv().ok().map(Arc::new);
+        Self { batches, pool, batch, at: 0, reader: RowReader::new(layout), is_read: false }
     }
 
-    /// Where batches go that nobody needs any more.
-    pub(super) fn used(&self) -> BatchPool {
-        self.used.clone()
+    /// The pool that takes the batches of this export back.
+    pub(super) fn pool(&self) -> BatchPool {
+        self.pool.clone()
     }
 
-    /// The keys of the first records, as many as there are at hand; fewer when one of them cannot be read.
+    /// The keys of the records in the first batch, up to the first that cannot be read.
     pub(super) fn first_keys(&mut self) -> Vec<Key> {
-        let Some(fed) = &self.fed else { return Vec::new() };
-        let key_of = |at| self.reader.read_key(fed, at).map(Key::of);
-        (0..fed.batch.len()).map_while(key_of).collect()
+        let Some(batch) = &self.batch else { return Vec::new() };
+        let key_at = |at| self.reader.read_key(batch, at).map(Key::new);
+        (0..batch.records.len()).map_while(key_at).collect()
     }
 
-    /// The record as it stands in the file; `None` behind the last one.
+    /// The record as it is in the file; `None` at the end.
     #[inline]
     pub(super) fn record(&self) -> Option<&[u8]> {
-        self.fed.as_ref().map(|fed| fed.batch.record(self.at))
+        self.batch.as_ref().map(|batch| batch.records.record(self.at))
     }
 
     /// The record as a row.
     pub(super) fn row(&mut self) -> Result<&Row, Stop> {
-        let Some(fed) = &self.fed else { return Err(Stop::Fallback) };
+        let Some(batch) = &self.batch else { return Err(Stop::Fallback) };
         if !self.is_read {
-            self.reader.read(fed, self.at).ok_or(Stop::Fallback)?;
+            self.reader.read(batch, self.at).ok_or(Stop::Fallback)?;
             self.is_read = true;
         }
         Ok(&self.reader.row)
     }
 
-    /// The batch, and where in it the cursor stands.
-    pub(super) fn place(&self) -> Option<(&Arc<MappedBatch>, usize)> {
-        self.fed.as_ref().map(|fed| (fed, self.at))
+    /// The batch, and the position in it.
+    pub(super) fn position(&self) -> Option<(&Arc<MappedBatch>, usize)> {
+        self.batch.as_ref().map(|batch| (batch, self.at))
     }
 
-    /// The key of the record so many ahead in this batch.
+    /// The key of the record so many records ahead in this batch.
     pub(super) fn key(&mut self, ahead: usize) -> Result<&[u8], Stop> {
-        let Some(fed) = &self.fed else { return Err(Stop::Fallback) };
+        let Some(batch) = &self.batch else { return Err(Stop::Fallback) };
         self.is_read = false;
-        self.reader.read_key(fed, self.at + ahead).ok_or(Stop::Fallback)
+        self.reader.read_key(batch, self.at + ahead).ok_or(Stop::Fallback)
     }
 
-    /// Goes on by so many records of this batch; whether it is behind its last one is what is returned.
+    /// Skips so many records of this batch. Returns whether that ended the batch.
     #[inline]
     pub(super) fn skip(&mut self, records: usize) -> bool {
         self.is_read = false;
         self.at += records;
-        let is_through = self.fed.as_ref().is_some_and(|fed| self.at >= fed.batch.len());
+        let is_through = self.batch.as_ref().is_some_and(|batch| self.at >= batch.records.len());
         if is_through {
             self.next_batch();
         }
@@ -79,8 +81,8 @@ impl<'a> Cursor<'a> {
 
     fn next_batch(&mut self) {
         let next = self.batches.recv().ok().map(Arc::new);
-        if let Some(fed) = std::mem::replace(&mut self.fed, next) {
-            fed.done(&self.used);
+        if let Some(batch) = std::mem::replace(&mut self.batch, next) {
+            batch.recycle(&self.pool);
         }
         self.at = 0;
     }
@@ -95,25 +97,25 @@ pub(super) struct RowReader<'a> {
 
 impl<'a> RowReader<'a> {
     pub(super) fn new(layout: &'a Layout) -> Self {
-        Self { layout, splitter: Splitter::new(Dialect::of(&layout.written)), row: Row::default() }
+        Self { layout, splitter: Splitter::new(Dialect::from_format(&layout.format)), row: Row::default() }
     }
 
-    /// The record at a place of a batch; `None` when it cannot be read.
+    /// The row at a position of a batch; `None` if it cannot be read.
     #[inline]
-    pub(super) fn read(&mut self, fed: &MappedBatch, at: usize) -> Option<&Row> {
-        let (bytes, length) = fed.batch.rest(at);
+    pub(super) fn read(&mut self, batch: &MappedBatch, at: usize) -> Option<&Row> {
+        let (bytes, length) = batch.records.with_following(at);
         let record = self.splitter.split(bytes, length, 0).ok()?;
-        let is_good = record.len() == self.layout.names.len()
-            && self.layout.read(|column| record.field(fed.places.field(column)), &mut self.row, |_, _, _| {});
-        is_good.then_some(&self.row)
+        let is_readable = record.len() == self.layout.names.len()
+            && self.layout.read(|column| record.field(batch.fields.field(column)), &mut self.row, |_, _, _| {});
+        is_readable.then_some(&self.row)
     }
 
-    /// The same for the row bytes of its key alone.
-    pub(super) fn read_key(&mut self, fed: &MappedBatch, at: usize) -> Option<&[u8]> {
-        let (bytes, length) = fed.batch.rest(at);
+    /// The row bytes of the key at a position of a batch; `None` if it cannot be read.
+    pub(super) fn read_key(&mut self, batch: &MappedBatch, at: usize) -> Option<&[u8]> {
+        let (bytes, length) = batch.records.with_following(at);
         let record = self.splitter.split(bytes, length, 0).ok()?;
-        let is_good = record.len() == self.layout.names.len()
-            && self.layout.read_key(|column| record.field(fed.places.field(column)), &mut self.row);
-        is_good.then_some(self.row.key())
+        let is_readable = record.len() == self.layout.names.len()
+            && self.layout.read_key(|column| record.field(batch.fields.field(column)), &mut self.row);
+        is_readable.then_some(self.row.key())
     }
 }

@@ -1,5 +1,5 @@
-//! A first import: there is nothing to compare with, so every row is an INSERT. Batches are dealt out to several threads,
-//! which read their rows and write the operations, and are taken back in their order.
+//! A first import: without a baseline, every row is an INSERT. Several threads read batches and encode their
+//! operations, which are written in the order of the export.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -8,41 +8,42 @@ use std::thread::{Scope, ScopedJoinHandle};
 
 use super::batch::{BatchPool, MappedBatch};
 use super::cursor::{Cursor, RowReader};
+use super::join_output::{JoinOutput, Tally};
 use super::key_order::{Key, KeyOrder};
 use super::seen_keys::{self, SeenKeys};
-use super::sorted::Keys;
-use super::{Done, Stop, Tally};
-use crate::engine::Resources;
-use crate::engine::findings::DeletedRows;
+use super::sorted::HighestKey;
+use super::stop::Stop;
 use crate::engine::output::{Layouts, Output, OutputTotals};
+use crate::engine::request::DeltaRequest;
 use crate::operation::Head;
+use crate::parallel::join;
 use crate::plan::Comparison;
 
-/// Of the memory that a delta may take: what is kept of every key, where they do not ascend.
+/// The share of a delta's memory for the hashes of all keys, if they do not ascend.
 const KEYS: f64 = 0.5;
 
-/// How many batches each thread has, the one at hand included.
-const AHEAD: usize = 2;
+/// How many batches each thread has, including the one it reads.
+const JOBS_AHEAD: usize = 2;
 
-/// What a thread works with.
+/// How a thread encodes rows.
 #[derive(Clone)]
-struct Given<'a> {
+struct Encoding<'a> {
     layouts: Layouts<'a>,
     head: &'a Head,
     /// The order in which keys ascend, if they do.
     order: Option<KeyOrder>,
 }
 
-/// A batch to be read, and room for its lines.
+/// A batch to read, and a buffer for its operations.
 struct Job {
-    fed: Arc<MappedBatch>,
+    batch: Arc<MappedBatch>,
     lines: Vec<u8>,
 }
 
 /// The operations of one batch.
 struct Block {
     lines: Vec<u8>,
-    written: OutputTotals,
+    totals: OutputTotals,
     tally: Tally,
 }
 
@@ -56,121 +57,122 @@ struct Worker<'scope> {
 pub(super) fn import<'scope, 'a: 'scope, 'o>(
     scope: &'scope Scope<'scope, '_>,
     layouts: Layouts<'a>,
-    head: &'a Head,
-    room: Resources<'_>,
+    request: &'a DeltaRequest<'a>,
     mut snapshot: Cursor<'a>,
     output: Output<'o>,
-) -> Result<Done<'o>, Stop> {
+) -> Result<JoinOutput<'o>, Stop> {
     let order = KeyOrder::learn(layouts.after, &snapshot.first_keys());
     let comparison = if order.is_some() { Comparison::Ascending } else { Comparison::Aligned };
-    let given = Given { layouts, head, order };
-    let used = snapshot.used();
-    let workers = (0..room.threads()).map(|_| Worker::start(scope, given.clone(), used.clone())).collect();
-    let (before, after) = (Tally::default(), Tally::default());
-    let done = Done { comparison, output, before, after, deleted: DeletedRows::default() };
-    let mut import = Import { workers, waiting: VecDeque::new(), spare: Vec::new(), done };
-    let all = import.all(given.order.as_ref(), room, snapshot);
+    let encoding = Encoding { layouts, head: request.head, order };
+    let pool = snapshot.pool();
+    let threads = 0..request.resources.threads();
+    let workers = threads.map(|_| Worker::start(scope, encoding.clone(), pool.clone())).collect();
+    let joined = JoinOutput::new(comparison, output);
+    let mut import = Import { workers, busy: VecDeque::new(), buffers: Vec::new(), joined };
+    let max_rows = request.resources.share(KEYS).memory() / seen_keys::BYTES;
+    let result = import.run(encoding.order.as_ref(), max_rows, snapshot);
     let seen = import.workers.into_iter().map(Worker::finish).collect();
-    all?;
-    if given.order.is_none() && !SeenKeys::are_distinct(seen) {
+    result?;
+    if encoding.order.is_none() && !SeenKeys::are_distinct(seen) {
         return Err(Stop::Fallback);
     }
-    Ok(import.done)
+    Ok(import.joined)
 }
 
 struct Import<'scope, 'o> {
     workers: Vec<Worker<'scope>>,
-    /// The workers that have a batch, once for each, as the batches stand in the export.
-    waiting: VecDeque<usize>,
-    spare: Vec<Vec<u8>>,
-    done: Done<'o>,
+    /// The worker of each batch that is not written yet, in the order of the export.
+    busy: VecDeque<usize>,
+    /// Used buffers, to be filled again.
+    buffers: Vec<Vec<u8>>,
+    joined: JoinOutput<'o>,
 }
 
 impl Import<'_, '_> {
-    fn all(&mut self, order: Option<&KeyOrder>, room: Resources<'_>, mut snapshot: Cursor<'_>) -> Result<(), Stop> {
-        let most = room.share(KEYS).memory() / seen_keys::BYTES;
-        let (mut keys, mut rows) = (order.cloned().map(Keys::new), 0);
-        for turn in (0..self.workers.len()).cycle() {
-            let Some((fed, _)) = snapshot.place() else { break };
-            let (fed, records) = (Arc::clone(fed), fed.batch.len());
+    fn run(&mut self, order: Option<&KeyOrder>, max_rows: u64, mut snapshot: Cursor<'_>) -> Result<(), Stop> {
+        let (mut highest, mut rows) = (order.cloned().map(HighestKey::new), 0);
+        for worker in (0..self.workers.len()).cycle() {
+            let Some((batch, _)) = snapshot.position() else { break };
+            let (batch, records) = (Arc::clone(batch), batch.records.len());
             rows += records as u64;
-            match &mut keys {
-                Some(keys) => keys.advance_over(&mut snapshot, records)?,
-                None if rows > most => return Err(Stop::Fallback),
+            match &mut highest {
+                Some(highest) => highest.advance_over(&mut snapshot, records)?,
+                None if rows > max_rows => return Err(Stop::Fallback),
                 None => {}
             }
-            if self.waiting.len() == AHEAD * self.workers.len() {
-                self.take()?;
+            if self.busy.len() == JOBS_AHEAD * self.workers.len() {
+                self.write_block()?;
             }
-            let job = Job { fed, lines: self.spare.pop().unwrap_or_default() };
-            // Nobody is there to take it after a panic, which finishing passes on.
-            self.workers[turn].jobs.send(job).map_err(|_| Stop::Fallback)?;
-            self.waiting.push_back(turn);
+            let job = Job { batch, lines: self.buffers.pop().unwrap_or_default() };
+            // Sending fails only if the thread has panicked; `Worker::finish` passes the panic on.
+            self.workers[worker].jobs.send(job).map_err(|_| Stop::Fallback)?;
+            self.busy.push_back(worker);
             snapshot.skip(records);
         }
-        while !self.waiting.is_empty() {
-            self.take()?;
+        while !self.busy.is_empty() {
+            self.write_block()?;
         }
         Ok(())
     }
 
-    /// Takes the operations of the batch that was dealt out first.
-    fn take(&mut self) -> Result<(), Stop> {
-        let Some(turn) = self.waiting.pop_front() else { return Ok(()) };
-        let mut block = self.workers[turn].blocks.recv().map_err(|_| Stop::Fallback)??;
-        self.done.after.merge(block.tally);
-        self.done.output.take(&block.lines, block.written)?;
+    /// Writes the operations of the first batch that is not written yet.
+    fn write_block(&mut self) -> Result<(), Stop> {
+        let Some(worker) = self.busy.pop_front() else { return Ok(()) };
+        let mut block = self.workers[worker].blocks.recv().map_err(|_| Stop::Fallback)??;
+        self.joined.after.merge(block.tally);
+        self.joined.output.append(&block.lines, block.totals)?;
         block.lines.clear();
-        self.spare.push(block.lines);
+        self.buffers.push(block.lines);
         Ok(())
     }
 }
 
 impl<'scope> Worker<'scope> {
-    fn start<'a: 'scope>(scope: &'scope Scope<'scope, '_>, given: Given<'a>, used: BatchPool) -> Self {
-        let (jobs, to_do) = sync_channel(AHEAD);
-        let (send, blocks) = sync_channel(AHEAD);
-        let thread = scope.spawn(move || work(&given, &to_do, &send, &used));
+    fn start<'a: 'scope>(scope: &'scope Scope<'scope, '_>, encoding: Encoding<'a>, pool: BatchPool) -> Self {
+        let (jobs, to_do) = sync_channel(JOBS_AHEAD);
+        let (done, blocks) = sync_channel(JOBS_AHEAD);
+        let thread = scope.spawn(move || work(&encoding, &to_do, &done, &pool));
         Self { jobs, blocks, thread }
     }
 
+    /// Waits for the thread, and returns the keys it collected.
     fn finish(self) -> SeenKeys {
         drop((self.jobs, self.blocks));
-        self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        join(self.thread)
     }
 }
 
 fn work(
-    given: &Given<'_>,
+    encoding: &Encoding<'_>,
     jobs: &Receiver<Job>,
     blocks: &SyncSender<Result<Block, Stop>>,
-    used: &BatchPool,
+    pool: &BatchPool,
 ) -> SeenKeys {
-    let (mut reader, mut keys) = (RowReader::new(given.layouts.after), SeenKeys::default());
-    for Job { fed, lines } in jobs {
-        let block = write(given, &fed, lines, &mut reader, &mut keys);
-        fed.done(used);
+    let (mut reader, mut keys) = (RowReader::new(encoding.layouts.after), SeenKeys::default());
+    for Job { batch, lines } in jobs {
+        let block = encode(encoding, &batch, lines, &mut reader, &mut keys);
+        batch.recycle(pool);
         if blocks.send(block).is_err() {
-            // Nobody wants to know any more.
+            // The import has stopped.
             break;
         }
     }
     keys
 }
 
-/// Writes the operations of a batch.
-fn write(
-    given: &Given<'_>,
-    fed: &MappedBatch,
+/// Encodes the operations of a batch.
+fn encode(
+    encoding: &Encoding<'_>,
+    batch: &MappedBatch,
     mut lines: Vec<u8>,
     reader: &mut RowReader<'_>,
     keys: &mut SeenKeys,
 ) -> Result<Block, Stop> {
     let (mut last, mut next, mut tally) = (Key::default(), Key::default(), Tally::default());
-    let mut output = Output::new(given.layouts, given.head, &mut lines);
-    for at in 0..fed.batch.len() {
-        let row = reader.read(fed, at).ok_or(Stop::Fallback)?;
-        match &given.order {
+    let mut output = Output::new(encoding.layouts, encoding.head, &mut lines);
+    for at in 0..batch.records.len() {
+        let row = reader.read(batch, at).ok_or(Stop::Fallback)?;
+        match &encoding.order {
             None => keys.add(row),
             Some(order) => {
                 next.set(row.key());
@@ -180,10 +182,10 @@ fn write(
                 std::mem::swap(&mut last, &mut next);
             }
         }
-        let hash = given.layouts.after.hash(row);
+        let hash = encoding.layouts.after.hash(row);
         tally.add(hash);
         output.insert(row.key(), (hash, row.values()))?;
     }
-    let written = output.written;
-    Ok(Block { lines, written, tally })
+    let totals = output.totals;
+    Ok(Block { lines, totals, tally })
 }

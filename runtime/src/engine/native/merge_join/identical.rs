@@ -1,5 +1,5 @@
-//! Rows that stand in both exports with the same bytes, which is what most rows are: read, typed and hashed by other
-//! threads, while the comparison goes on; or here, where there is but one.
+//! Rows with the same bytes in both exports, as most rows are. Other threads read and hash them while the join goes on;
+//! with a single thread, it happens in place.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,102 +9,105 @@ use std::thread::{Scope, ScopedJoinHandle};
 
 use super::batch::{BatchPool, MappedBatch};
 use super::cursor::RowReader;
+use super::join_output::Tally;
 use super::key_order::{Key, KeyOrder};
 use super::seen_keys::SeenKeys;
-use super::{Stop, Tally};
+use super::stop::Stop;
 use crate::canonical::row::Layout;
+use crate::parallel::join;
 
-/// How many threads there are at most: two keep up with two others that inflate.
-const THREADS: usize = 2;
+/// The largest number of threads: two keep up with two others that decompress.
+const MAX_THREADS: usize = 2;
 
-/// How many batches wait for them.
-const AHEAD: usize = 4;
+/// How many jobs wait for the threads.
+const JOBS_AHEAD: usize = 4;
 
-/// What is looked at beside the rows themselves.
+/// How keys are checked.
 #[derive(Clone)]
-pub(super) enum Check {
-    /// That keys ascend, within each run.
-    Order(KeyOrder),
-    /// Nothing yet: the keys are kept, so that it can be told whether one appears twice.
+pub(super) enum KeyCheck {
+    /// They must ascend within each run.
+    Ascending(KeyOrder),
+    /// They are collected, to find repeated keys at the end.
     Distinct,
 }
 
-/// Records of one batch, in runs.
+/// Runs of records in one batch.
 struct Job {
-    fed: Arc<MappedBatch>,
+    batch: Arc<MappedBatch>,
     runs: Vec<Range<usize>>,
 }
 
-/// What the threads share, and nobody else: when they are gone, so is the other end of the jobs.
+/// What the threads share. Nothing else holds it, so that the channel of jobs is closed once they have ended.
 struct Shared {
     jobs: Mutex<Receiver<Job>>,
-    used: BatchPool,
+    pool: BatchPool,
     is_irregular: Arc<AtomicBool>,
 }
 
-/// The threads, and what they will be given next.
-pub(super) struct Same<'scope> {
+/// The threads, and their next job.
+pub(super) struct IdenticalRows<'scope> {
     jobs: SyncSender<Job>,
     next: Option<Job>,
     threads: Vec<ScopedJoinHandle<'scope, (Tally, SeenKeys)>>,
-    /// What does it here, where there is no other thread.
-    here: Option<Work<'scope>>,
+    /// Reads the rows in place, if there are no threads.
+    in_place: Option<RunReader<'scope>>,
     is_irregular: Arc<AtomicBool>,
 }
 
-impl<'scope> Same<'scope> {
-    /// Starts the threads, if more than one may run. Batches that they are through with go to `used`.
+impl<'scope> IdenticalRows<'scope> {
+    /// Starts the threads, if more than one may run. They return batches to `pool`.
     pub(super) fn start<'a: 'scope>(
         scope: &'scope Scope<'scope, '_>,
         threads: usize,
         layout: &'a Layout,
-        check: Check,
-        used: BatchPool,
+        check: KeyCheck,
+        pool: BatchPool,
     ) -> Self {
-        let (jobs, waiting) = sync_channel(AHEAD);
+        let (jobs, receiver) = sync_channel(JOBS_AHEAD);
         let is_irregular = Arc::new(AtomicBool::new(false));
-        let shared = Arc::new(Shared { jobs: Mutex::new(waiting), used, is_irregular: Arc::clone(&is_irregular) });
-        let work = || Work::new(layout, check.clone());
-        let here = (threads < 2).then(work);
-        let threads = (0..threads.min(THREADS)).filter(|_| here.is_none()).map(|_| {
-            let (shared, work) = (Arc::clone(&shared), work());
-            scope.spawn(move || shared.work(work))
+        let shared = Arc::new(Shared { jobs: Mutex::new(receiver), pool, is_irregular: Arc::clone(&is_irregular) });
+        let reader = || RunReader::new(layout, check.clone());
+        let in_place = (threads < 2).then(reader);
+        let threads = (0..threads.min(MAX_THREADS)).filter(|_| in_place.is_none()).map(|_| {
+            let (shared, reader) = (Arc::clone(&shared), reader());
+            scope.spawn(move || shared.work(reader))
         });
-        Self { jobs, next: None, threads: threads.collect(), here, is_irregular }
+        Self { jobs, next: None, threads: threads.collect(), in_place, is_irregular }
     }
 
-    /// Takes a run of records. The order of their first and last one has been looked at; that between is looked at here.
-    pub(super) fn take(&mut self, fed: &Arc<MappedBatch>, run: Range<usize>) -> Result<(), Stop> {
-        if let Some(work) = &mut self.here {
-            return if work.run(fed, run) { Ok(()) } else { Err(Stop::Fallback) };
+    /// Takes a run of records. The caller has checked the keys of the first and the last; those between are checked
+    /// here.
+    pub(super) fn take(&mut self, batch: &Arc<MappedBatch>, run: Range<usize>) -> Result<(), Stop> {
+        if let Some(reader) = &mut self.in_place {
+            return if reader.read(batch, run) { Ok(()) } else { Err(Stop::Fallback) };
         }
         match &mut self.next {
-            Some(job) if Arc::ptr_eq(&job.fed, fed) => job.runs.push(run),
+            Some(job) if Arc::ptr_eq(&job.batch, batch) => job.runs.push(run),
             _ => {
-                let job = Job { fed: Arc::clone(fed), runs: vec![run] };
-                self.next.replace(job).map_or(Ok(()), |full| self.send(full))?;
+                let job = Job { batch: Arc::clone(batch), runs: vec![run] };
+                self.next.replace(job).map_or(Ok(()), |complete| self.send(complete))?;
             }
         }
         Ok(())
     }
 
     fn send(&self, job: Job) -> Result<(), Stop> {
-        // Nobody is there to take it after a panic, which finishing passes on.
-        let is_gone = self.jobs.send(job).is_err();
-        if is_gone || self.is_irregular.load(Ordering::Relaxed) { Err(Stop::Fallback) } else { Ok(()) }
+        // Sending fails only if the threads have panicked; `finish` passes the panic on.
+        let is_closed = self.jobs.send(job).is_err();
+        if is_closed || self.is_irregular.load(Ordering::Relaxed) { Err(Stop::Fallback) } else { Ok(()) }
     }
 
-    /// What all runs come to, once they are through, and the keys that were kept.
+    /// Waits for the threads. Returns the totals over all runs, and the keys that were collected.
     pub(super) fn finish(mut self) -> Result<(Tally, Vec<SeenKeys>), Stop> {
         let sent = self.next.take().map_or(Ok(()), |last| self.send(last));
         drop(self.jobs);
         let (mut all, mut seen) = (Tally::default(), Vec::new());
-        if let Some(here) = self.here {
-            all.merge(here.tally);
-            seen.push(here.keys);
+        if let Some(reader) = self.in_place {
+            all.merge(reader.tally);
+            seen.push(reader.keys);
         }
         for thread in self.threads {
-            let (tally, keys) = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            let (tally, keys) = join(thread);
             all.merge(tally);
             seen.push(keys);
         }
@@ -114,23 +117,23 @@ impl<'scope> Same<'scope> {
 }
 
 impl Shared {
-    fn work(&self, mut work: Work<'_>) -> (Tally, SeenKeys) {
+    fn work(&self, mut reader: RunReader<'_>) -> (Tally, SeenKeys) {
         loop {
             let job = self.jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
-            let Ok(Job { fed, runs }) = job else { return (work.tally, work.keys) };
-            let is_regular = runs.into_iter().all(|run| work.run(&fed, run));
+            let Ok(Job { batch, runs }) = job else { return (reader.tally, reader.keys) };
+            let is_regular = runs.into_iter().all(|run| reader.read(&batch, run));
             if !is_regular {
                 self.is_irregular.store(true, Ordering::Relaxed);
             }
-            fed.done(&self.used);
+            batch.recycle(&self.pool);
         }
     }
 }
 
-/// What one thread has in hand.
-struct Work<'a> {
+/// Reads and hashes runs of records.
+struct RunReader<'a> {
     layout: &'a Layout,
-    check: Check,
+    check: KeyCheck,
     reader: RowReader<'a>,
     tally: Tally,
     keys: SeenKeys,
@@ -138,21 +141,21 @@ struct Work<'a> {
     next: Key,
 }
 
-impl<'a> Work<'a> {
-    fn new(layout: &'a Layout, check: Check) -> Self {
+impl<'a> RunReader<'a> {
+    fn new(layout: &'a Layout, check: KeyCheck) -> Self {
         let (tally, keys) = (Tally::default(), SeenKeys::default());
         Self { layout, check, reader: RowReader::new(layout), tally, keys, last: Key::default(), next: Key::default() }
     }
 
-    /// Reads a run; false when a row of it cannot be read, or is not above the one before.
-    fn run(&mut self, fed: &MappedBatch, run: Range<usize>) -> bool {
+    /// Reads a run. Returns false if one of its rows cannot be read, or is not above the one before it.
+    fn read(&mut self, batch: &MappedBatch, run: Range<usize>) -> bool {
         let first = run.start;
         for at in run {
-            let Some(row) = self.reader.read(fed, at) else { return false };
+            let Some(row) = self.reader.read(batch, at) else { return false };
             self.tally.add(self.layout.hash(row));
             match &self.check {
-                Check::Distinct => self.keys.add(row),
-                Check::Order(order) => {
+                KeyCheck::Distinct => self.keys.add(row),
+                KeyCheck::Ascending(order) => {
                     self.next.set(row.key());
                     if at > first && !order.compare(&self.last, &self.next).is_lt() {
                         return false;

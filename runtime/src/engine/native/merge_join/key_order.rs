@@ -1,7 +1,7 @@
 //! The order in which a source lists its keys, learned from the first rows.
 //!
-//! A source may sort by its key columns in any order, up or down, numbers as numbers or as text. Which of these it is
-//! shows in the first rows; whether it is kept is checked for every row after them.
+//! A source may sort by its key columns in any sequence, ascending or descending, numbers as numbers or as text. The
+//! first rows show which; every later row is checked against that.
 
 use std::cmp::Ordering;
 
@@ -9,7 +9,7 @@ use crate::canonical::row::Layout;
 use crate::canonical::row_bytes::segments;
 use crate::table::Type;
 
-/// A key, and where the text of each of its columns stands in it.
+/// A key, and the range of each column's text in it.
 #[derive(Debug, Default)]
 pub(super) struct Key {
     bytes: Vec<u8>,
@@ -20,44 +20,44 @@ pub(super) struct Key {
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(super) struct KeyOrder(Vec<Step>);
 
-/// One key column, in its place in the order.
+/// One key column in the order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Step {
     column: usize,
-    kind: Kind,
-    is_down: bool,
+    comparison: Comparison,
+    is_descending: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    /// Of canonical integers, and of decimals of one scale, the longer is the larger.
+enum Comparison {
+    /// Of two canonical integers, or decimals of the same scale, the longer is the larger.
     Number,
     Bytes,
 }
 
 impl KeyOrder {
-    /// The order in which these keys stand; `None` when they stand in none.
+    /// The order that these keys follow; `None` if they follow none.
     pub(super) fn learn(layout: &Layout, keys: &[Key]) -> Option<Self> {
-        let mut left: Vec<Step> =
-            layout.key_columns().enumerate().flat_map(|(column, of)| steps(column, of.ty)).collect();
+        let mut candidates: Vec<Step> =
+            layout.key_columns().enumerate().flat_map(|(index, column)| candidates(index, column.ty)).collect();
         let mut steps = Vec::new();
-        let mut open: Vec<(&Key, &Key)> = keys.windows(2).map(|pair| (&pair[0], &pair[1])).collect();
-        while !left.is_empty() {
-            // A column that decides something comes before one that decides nothing.
-            let never_down = |step: &&Step| open.iter().all(|(a, b)| step.compare(a, b).is_le());
-            let decided = |step: &&Step| open.iter().filter(|(a, b)| step.compare(a, b).is_lt()).count();
-            // As long as all numbers have the same length, they ascend as text too; mostly they do so as numbers.
-            let rank = |step: &&Step| (decided(step), std::cmp::Reverse(step.column), step.kind == Kind::Number);
-            let step = left.iter().filter(never_down).max_by_key(rank)?;
-            let step = *step;
-            open.retain(|(a, b)| step.compare(a, b).is_eq());
-            left.retain(|other| other.column != step.column);
+        let mut undecided: Vec<(&Key, &Key)> = keys.windows(2).map(|pair| (&pair[0], &pair[1])).collect();
+        while !candidates.is_empty() {
+            let never_falls = |step: &&Step| undecided.iter().all(|(a, b)| step.compare(a, b).is_le());
+            let decided = |step: &&Step| undecided.iter().filter(|(a, b)| step.compare(a, b).is_lt()).count();
+            // The column that decides most pairs comes first. Numbers of the same length ascend as text, too, but
+            // sources usually sort them as numbers.
+            let rank =
+                |step: &&Step| (decided(step), std::cmp::Reverse(step.column), step.comparison == Comparison::Number);
+            let step = *candidates.iter().filter(never_falls).max_by_key(rank)?;
+            undecided.retain(|(a, b)| step.compare(a, b).is_eq());
+            candidates.retain(|other| other.column != step.column);
             steps.push(step);
         }
-        open.is_empty().then_some(Self(steps))
+        undecided.is_empty().then_some(Self(steps))
     }
 
-    /// Compares two keys; equal are only the same.
+    /// Compares two keys. Only identical keys are equal.
     #[inline]
     pub(super) fn compare(&self, a: &Key, b: &Key) -> Ordering {
         for step in &self.0 {
@@ -70,35 +70,36 @@ impl KeyOrder {
     }
 }
 
-/// The ways in which a column may be sorted.
-fn steps(column: usize, ty: Type) -> Vec<Step> {
+/// The ways in which a column can be sorted.
+fn candidates(column: usize, ty: Type) -> Vec<Step> {
     let is_number = matches!(ty, Type::Tinyint | Type::Smallint | Type::Int | Type::Bigint | Type::Decimal { .. });
-    let kinds = if is_number { vec![Kind::Number, Kind::Bytes] } else { vec![Kind::Bytes] };
-    let both = |kind| [false, true].map(|is_down| Step { column, kind, is_down });
-    kinds.into_iter().flat_map(both).collect()
+    let comparisons: &[_] = if is_number { &[Comparison::Number, Comparison::Bytes] } else { &[Comparison::Bytes] };
+    let both =
+        |comparison: &_| [false, true].map(|is_descending| Step { column, comparison: *comparison, is_descending });
+    comparisons.iter().flat_map(both).collect()
 }
 
 impl Step {
     #[inline]
     fn compare(&self, a: &Key, b: &Key) -> Ordering {
         let (a, b) = (a.text(self.column), b.text(self.column));
-        let order = match self.kind {
-            Kind::Bytes => a.cmp(b),
-            Kind::Number => compare_numbers(a, b),
+        let order = match self.comparison {
+            Comparison::Bytes => a.cmp(b),
+            Comparison::Number => compare_numbers(a, b),
         };
-        if self.is_down { order.reverse() } else { order }
+        if self.is_descending { order.reverse() } else { order }
     }
 }
 
 impl Key {
-    /// A key in row bytes.
-    pub(super) fn of(key: &[u8]) -> Self {
-        let mut new = Self::default();
-        new.set(key);
-        new
+    /// A key from its row bytes.
+    pub(super) fn new(bytes: &[u8]) -> Self {
+        let mut key = Self::default();
+        key.set(bytes);
+        key
     }
 
-    /// Takes another key, in row bytes.
+    /// Replaces the key by another, given as row bytes.
     #[inline]
     pub(super) fn set(&mut self, key: &[u8]) {
         self.bytes.clear();
@@ -112,7 +113,7 @@ impl Key {
         }
     }
 
-    /// The key in row bytes.
+    /// The row bytes of the key.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
@@ -157,7 +158,7 @@ mod tests {
         let mut bytes = Vec::new();
         write_text(book.as_bytes(), &mut bytes);
         write_text(number.to_string().as_bytes(), &mut bytes);
-        Key::of(&bytes)
+        Key::new(&bytes)
     }
 
     fn learn(keys: &[(&str, i32)]) -> Option<KeyOrder> {
@@ -168,17 +169,17 @@ mod tests {
     }
 
     #[test]
-    fn numbers_ascend_as_numbers() {
+    fn numbers_are_compared_as_numbers() {
         let ascending = ["-100.00", "-20.50", "-20.05", "-0.01", "0.00", "0.10", "9.99", "10.00", "100.00"];
-        for (place, a) in ascending.iter().enumerate() {
-            for (other, b) in ascending.iter().enumerate() {
-                assert_eq!(compare_numbers(a.as_bytes(), b.as_bytes()), place.cmp(&other), "{a} {b}");
+        for (i, a) in ascending.iter().enumerate() {
+            for (j, b) in ascending.iter().enumerate() {
+                assert_eq!(compare_numbers(a.as_bytes(), b.as_bytes()), i.cmp(&j), "{a} {b}");
             }
         }
     }
 
     #[test]
-    fn an_order_is_learned_whatever_column_comes_first() {
+    fn an_order_is_learned_whichever_column_comes_first() {
         assert!(learn(&[("a", 1), ("a", 2), ("a", 10), ("b", 1)]).is_some());
         assert!(learn(&[("a", 1), ("b", 1), ("a", 2), ("b", 10)]).is_some());
         assert!(learn(&[("b", 3), ("b", 1), ("a", 7), ("a", 2)]).is_some());
@@ -189,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn no_order_is_made_up() {
+    fn no_order_is_learned_where_there_is_none() {
         assert!(learn(&[("a", 1), ("b", 3), ("a", 2), ("b", 1)]).is_none());
         assert!(learn(&[("a", 1), ("a", 1)]).is_none());
     }

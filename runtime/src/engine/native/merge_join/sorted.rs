@@ -3,58 +3,59 @@
 use std::cmp::Ordering;
 
 use super::cursor::Cursor;
+use super::join_output::{HashedRow, JoinOutput};
 use super::key_order::{Key, KeyOrder};
-use super::{Done, HashedRow, Sides, Stop, Tally};
-use crate::engine::Side;
-use crate::engine::findings::DeletedRows;
+use super::sides::Sides;
+use super::stop::Stop;
 use crate::engine::output::Output;
+use crate::engine::request::Side;
 use crate::plan::Comparison;
 
-/// Compares them, as long as the order is kept.
-pub(super) fn compare<'o>(sides: Sides<'_, '_>, order: KeyOrder, output: Output<'o>) -> Result<Done<'o>, Stop> {
-    let (before, after) = (Tally::default(), Tally::default());
-    let done = Done { comparison: Comparison::Ascending, output, before, after, deleted: DeletedRows::default() };
-    let mut matching = Match { sides, keys: Keys::new(order), heads: <_>::default(), done };
-    let all = matching.all();
-    let Match { sides, mut done, .. } = matching;
-    let same = sides.same.finish();
-    all?;
-    let (same, _) = same?;
-    done.before.merge(same);
-    done.after.merge(same);
-    Ok(done)
+/// Compares the exports, as long as their keys ascend.
+pub(super) fn compare<'o>(sides: Sides<'_, '_>, order: KeyOrder, output: Output<'o>) -> Result<JoinOutput<'o>, Stop> {
+    let joined = JoinOutput::new(Comparison::Ascending, output);
+    let mut join = SortedJoin { sides, highest: HighestKey::new(order), buffers: <_>::default(), joined };
+    let result = join.run();
+    let SortedJoin { sides, mut joined, .. } = join;
+    // The other threads end before a failure is returned.
+    let identical = sides.identical.finish();
+    result?;
+    let (identical, _) = identical?;
+    joined.before.merge(identical);
+    joined.after.merge(identical);
+    Ok(joined)
 }
 
-struct Match<'scope, 'a, 'o> {
+struct SortedJoin<'scope, 'a, 'o> {
     sides: Sides<'scope, 'a>,
-    keys: Keys,
-    /// Resources for the keys of two rows that differ.
-    heads: (Key, Key),
-    done: Done<'o>,
+    highest: HighestKey,
+    /// Buffers for the keys of two rows.
+    buffers: (Key, Key),
+    joined: JoinOutput<'o>,
 }
 
 /// The highest key so far, of either export.
-pub(super) struct Keys {
+pub(super) struct HighestKey {
     order: KeyOrder,
-    last: Option<Key>,
-    /// Resources for the one that is put beside it.
+    key: Option<Key>,
+    /// A buffer for the key that is compared with it.
     next: Key,
 }
 
-impl Match<'_, '_, '_> {
-    fn all(&mut self) -> Result<(), Stop> {
+impl SortedJoin<'_, '_, '_> {
+    fn run(&mut self) -> Result<(), Stop> {
         let mut are_alike = self.sides.are_alike();
         loop {
             let is_new_batch = match (self.sides.old.record(), self.sides.new.record()) {
                 (None, None) => return Ok(()),
-                (Some(old), Some(new)) if are_alike && old == new => self.same()?,
+                (Some(old), Some(new)) if are_alike && old == new => self.take_identical()?,
                 (Some(_), Some(_)) => {
-                    self.heads.0.set(self.sides.old.row()?.key());
-                    self.heads.1.set(self.sides.new.row()?.key());
-                    match self.keys.order.compare(&self.heads.0, &self.heads.1) {
+                    self.buffers.0.set(self.sides.old.row()?.key());
+                    self.buffers.1.set(self.sides.new.row()?.key());
+                    match self.highest.order.compare(&self.buffers.0, &self.buffers.1) {
                         Ordering::Less => self.delete()?,
                         Ordering::Greater => self.insert()?,
-                        Ordering::Equal => self.same_key()?,
+                        Ordering::Equal => self.take_pair()?,
                     }
                 }
                 (Some(_), None) => self.delete()?,
@@ -66,46 +67,48 @@ impl Match<'_, '_, '_> {
         }
     }
 
-    fn same(&mut self) -> Result<bool, Stop> {
-        let records = self.sides.take_same()?;
-        self.keys.advance_over(&mut self.sides.new, records)?;
-        self.done.deleted.see_kept(records as u64, self.keys.last.as_ref().map_or(&[], Key::bytes));
+    fn take_identical(&mut self) -> Result<bool, Stop> {
+        let records = self.sides.take_identical()?;
+        self.highest.advance_over(&mut self.sides.new, records)?;
+        self.joined.deleted.add_kept(records as u64, self.highest.key.as_ref().map_or(&[], Key::bytes));
         Ok(self.sides.skip(records))
     }
 
     fn delete(&mut self) -> Result<bool, Stop> {
         let row = self.sides.old.row()?;
-        self.keys.advance(row.key())?;
-        self.done.deleted.see(row, true);
+        self.highest.advance(row.key())?;
+        self.joined.deleted.add(row, true);
         let hash = self.sides.layouts.before.hash(row);
-        self.done.alone(Side::Baseline, HashedRow::of(row, hash))?;
+        self.joined.single(Side::Baseline, HashedRow::new(row, hash))?;
         Ok(self.sides.old.skip(1))
     }
 
     fn insert(&mut self) -> Result<bool, Stop> {
         let row = self.sides.new.row()?;
-        self.keys.advance(row.key())?;
+        self.highest.advance(row.key())?;
         let hash = self.sides.layouts.after.hash(row);
-        self.done.alone(Side::Snapshot, HashedRow::of(row, hash))?;
+        self.joined.single(Side::Snapshot, HashedRow::new(row, hash))?;
         Ok(self.sides.new.skip(1))
     }
 
-    fn same_key(&mut self) -> Result<bool, Stop> {
+    /// Takes the two rows of a key.
+    fn take_pair(&mut self) -> Result<bool, Stop> {
         let layouts = self.sides.layouts;
         let (old, new) = (self.sides.old.row()?, self.sides.new.row()?);
-        self.keys.advance(new.key())?;
-        self.done.deleted.see(old, false);
-        self.done.rows(layouts, old, new)?;
+        self.highest.advance(new.key())?;
+        self.joined.deleted.add(old, false);
+        self.joined.pair_rows(layouts, old, new)?;
         Ok(self.sides.skip(1))
     }
 }
 
-impl Keys {
+impl HighestKey {
     pub(super) fn new(order: KeyOrder) -> Self {
-        Self { order, last: None, next: Key::default() }
+        Self { order, key: None, next: Key::default() }
     }
 
-    /// The next so many records must be above the last one; of these, the first and the last are looked at.
+    /// Advances over the next records, which must be above the highest key. Only the first and the last are checked
+    /// here.
     pub(super) fn advance_over(&mut self, cursor: &mut Cursor<'_>, records: usize) -> Result<(), Stop> {
         self.advance(cursor.key(0)?)?;
         if records > 1 {
@@ -114,13 +117,13 @@ impl Keys {
         Ok(())
     }
 
-    /// The next key must be above the last one.
+    /// Advances to the next key, which must be above the highest key.
     #[inline]
     fn advance(&mut self, key: &[u8]) -> Result<(), Stop> {
         self.next.set(key);
-        match &mut self.last {
-            None => self.last = Some(std::mem::take(&mut self.next)),
-            Some(last) if self.order.compare(last, &self.next).is_lt() => std::mem::swap(last, &mut self.next),
+        match &mut self.key {
+            None => self.key = Some(std::mem::take(&mut self.next)),
+            Some(highest) if self.order.compare(highest, &self.next).is_lt() => std::mem::swap(highest, &mut self.next),
             Some(_) => return Err(Stop::Fallback),
         }
         Ok(())

@@ -1,28 +1,29 @@
-//! Rows that had no counterpart at hand when they came by.
+//! Rows whose counterpart was not nearby, until it comes.
 
 use std::collections::HashMap;
 
-use super::{HashedRow, Stop};
+use super::join_output::HashedRow;
+use super::stop::Stop;
 use crate::canonical::row::Row;
-use crate::engine::Side;
+use crate::engine::request::Side;
 
-/// What a row takes beside its bytes, roughly.
+/// The memory that a row takes in addition to its bytes, approximately.
 const OVERHEAD: u64 = 128;
 
-/// Rows that wait, by their key's hash.
+/// Unmatched rows of both exports, by the hash of their key.
 pub(super) struct Unmatched {
-    waiting: HashMap<u128, Waiting>,
-    /// How many more bytes may wait.
-    room: u64,
+    rows: HashMap<u128, UnmatchedRow>,
+    /// How many more bytes may be used.
+    free_bytes: u64,
 }
 
-/// One of them.
-pub(super) struct Waiting {
+/// An unmatched row.
+pub(super) struct UnmatchedRow {
     pub(super) side: Side,
-    /// Its place in its export, from 0.
+    /// Its position in its export, from 0.
     pub(super) number: u64,
-    /// The key of the row in front of it, where somebody asks for it.
-    pub(super) behind: Option<Box<[u8]>>,
+    /// The key of the row before it, if it is a row of the baseline.
+    pub(super) previous_key: Option<Box<[u8]>>,
     pub(super) key_hash: u128,
     key_length: usize,
     hash: i64,
@@ -30,45 +31,42 @@ pub(super) struct Waiting {
 }
 
 impl Unmatched {
-    /// None yet; `room` is how many bytes may wait.
-    pub(super) fn new(room: u64) -> Self {
-        Self { waiting: HashMap::new(), room }
+    pub(super) fn new(max_bytes: u64) -> Self {
+        Self { rows: HashMap::new(), free_bytes: max_bytes }
     }
 
-    /// The waiting row with the key of this one.
-    pub(super) fn take(&mut self, row: &Row) -> Option<Waiting> {
-        if self.waiting.is_empty() {
+    /// Removes the row that has the same key as this one.
+    pub(super) fn take(&mut self, row: &Row) -> Option<UnmatchedRow> {
+        if self.rows.is_empty() {
             return None;
         }
-        let waiting = self.waiting.remove(&row.key_hash())?;
-        self.room += waiting.bytes();
-        Some(waiting)
+        let unmatched = self.rows.remove(&row.key_hash())?;
+        self.free_bytes += unmatched.bytes();
+        Some(unmatched)
     }
 
-    /// A row begins to wait. Fails when too much waits for this to be a common order.
-    pub(super) fn wait(&mut self, waiting: Waiting) -> Result<(), Stop> {
-        self.room = self.room.checked_sub(waiting.bytes()).ok_or(Stop::Fallback)?;
-        self.waiting.insert(waiting.key_hash, waiting);
+    /// Adds a row. With more rows than fit into memory, the exports do not have the same order.
+    pub(super) fn insert(&mut self, row: UnmatchedRow) -> Result<(), Stop> {
+        self.free_bytes = self.free_bytes.checked_sub(row.bytes()).ok_or(Stop::Fallback)?;
+        self.rows.insert(row.key_hash, row);
         Ok(())
     }
 
-    /// Those that have no counterpart, as they stand in their exports; the baseline's come first.
-    pub(super) fn alone(self) -> Vec<Waiting> {
-        let mut alone: Vec<Waiting> = self.waiting.into_values().collect();
-        alone.sort_unstable_by_key(|waiting| (waiting.side == Side::Snapshot, waiting.number));
-        alone
+    /// All rows, those of the baseline first, in the order of their exports.
+    pub(super) fn into_rows(self) -> Vec<UnmatchedRow> {
+        let mut rows: Vec<UnmatchedRow> = self.rows.into_values().collect();
+        rows.sort_unstable_by_key(|row| (row.side == Side::Snapshot, row.number));
+        rows
     }
 }
 
-impl Waiting {
-    /// A row that begins to wait, with its row hash.
-    pub(super) fn new(side: Side, number: u64, behind: Option<Box<[u8]>>, row: &Row, hash: i64) -> Self {
+impl UnmatchedRow {
+    pub(super) fn new(side: Side, number: u64, previous_key: Option<Box<[u8]>>, row: &Row, hash: i64) -> Self {
         let (key_hash, key_length, image) = (row.key_hash(), row.key().len(), row.image().into());
-        Self { side, number, behind, key_hash, key_length, hash, image }
+        Self { side, number, previous_key, key_hash, key_length, hash, image }
     }
 
-    /// The row.
-    pub(super) fn row(&self) -> HashedRow<'_> {
+    pub(super) fn hashed(&self) -> HashedRow<'_> {
         let (key, values) = self.image.split_at(self.key_length);
         HashedRow { key, hash: self.hash, values }
     }

@@ -1,6 +1,6 @@
-//! The rows of one key, as they stand in a part: also those that no delta would take.
+//! Finds the rows of one key in a part, including rows that a delta rejects.
 
-use super::{CHECKPOINT_ROWS, FieldMap, Opened, close, field_count, open, unreadable};
+use super::{CHECKPOINT_ROWS, FieldMap, OpenPart, close, field_count, open, unreadable};
 use crate::canonical::field::Field;
 use crate::canonical::row::{InspectedColumn, Layout};
 use crate::error::Result;
@@ -11,24 +11,25 @@ use crate::telemetry::Watch;
 /// A row that was found.
 #[derive(Debug)]
 pub struct Sighting<'a> {
-    /// The line it begins on, from 1.
+    /// The line on which it begins, from 1.
     pub line: u64,
-    /// Its columns in the order of the schema; or why the row has none, where its key alone could be made out.
+    /// Its columns in the order of the schema; or why they cannot be read, if only the key could be.
     pub columns: Result<Vec<InspectedColumn<'a>>, String>,
 }
 
-/// Gives every row of a part that has this key, in row bytes, to `found`, and the part with the checksum of what was
-/// read. Of a row with a flaw the key is guessed at: it is what somebody looks for who asks where a row went.
+/// Gives every row of a part that has this key, given as row bytes, to `visit`. Returns the part, with the checksum of
+/// the bytes that were read. If a record cannot be split, its key is guessed: a user who asks for a missing row needs
+/// to see it.
 pub fn find(
     export: &Export,
     part: &Part,
     layout: &Layout,
     key: &[u8],
     watch: &Watch,
-    mut found: impl FnMut(Sighting<'_>),
+    mut visit: impl FnMut(Sighting<'_>),
 ) -> Result<Part> {
-    let Opened { path, mut reader, places } = open(export, part, layout)?;
-    let dialect = Dialect::of(&layout.written);
+    let OpenPart { path, mut reader, fields } = open(export, part, layout)?;
+    let dialect = Dialect::from_format(&layout.format);
     let (mut rows, mut text) = (0, Vec::new());
     while let Some(record) = reader.next_record().map_err(|error| unreadable(error, &path))? {
         rows += 1;
@@ -37,16 +38,16 @@ pub fn find(
         }
         match record {
             Ok(record) => {
-                let field = |column: usize| Some(places.field(column)).filter(|at| *at < record.len());
+                let field = |column: usize| Some(fields.field(column)).filter(|at| *at < record.len());
                 if !layout.has_key(|column| field(column).map(|at| record.field(at)), key, &mut text) {
                     continue;
                 }
-                found(Sighting { line: record.line, columns: columns(layout, &places, &record) });
+                visit(Sighting { line: record.line, columns: columns(layout, &fields, &record) });
             }
-            Err(flaw) => {
+            Err(error) => {
                 let guess = guessed(reader.last_bytes(), dialect);
-                if layout.has_key(|column| guess.get(places.field(column)).copied(), key, &mut text) {
-                    found(Sighting { line: flaw.line, columns: Err(flaw.message.into()) });
+                if layout.has_key(|column| guess.get(fields.field(column)).copied(), key, &mut text) {
+                    visit(Sighting { line: error.line, columns: Err(error.message.into()) });
                 }
             }
         }
@@ -55,23 +56,23 @@ pub fn find(
     close(reader, &path, part, rows)
 }
 
-/// With a field too many or too few, no text can be told to be of one column rather than another; it could be one that
-/// nobody may see.
-fn columns<'r>(layout: &Layout, places: &FieldMap, record: &'r Record<'_>) -> Result<Vec<InspectedColumn<'r>>, String> {
+/// With a field too many or too few, it is not known which text belongs to which column, and so which is `pii`.
+fn columns<'r>(layout: &Layout, fields: &FieldMap, record: &'r Record<'_>) -> Result<Vec<InspectedColumn<'r>>, String> {
     let expected = layout.names.len();
     if record.len() != expected {
-        return Err(field_count(record.len(), expected, layout.written.header));
+        return Err(field_count(record.len(), expected, layout.format.header));
     }
-    Ok(layout.look(|column| record.field(places.field(column))))
+    Ok(layout.inspect(|column| record.field(fields.field(column))))
 }
 
-/// The fields that a record with a flaw seems to have: cut at every delimiter, without the quotes around them.
+/// Guesses the fields of a record that cannot be split: cut at every delimiter, without the quotes around them.
 fn guessed(record: &[u8], dialect: Dialect) -> Vec<Field<'_>> {
-    let cut = record.split(|byte| *byte == dialect.delimiter);
-    cut.map(|text| {
-        let quote = dialect.quote.as_slice();
-        let bare = text.strip_prefix(quote).and_then(|text| text.strip_suffix(quote)).filter(|_| !quote.is_empty());
-        Field::new(bare.unwrap_or(text), bare.is_some())
-    })
-    .collect()
+    let texts = record.split(|byte| *byte == dialect.delimiter);
+    texts
+        .map(|text| {
+            let quote = dialect.quote.as_slice();
+            let bare = text.strip_prefix(quote).and_then(|text| text.strip_suffix(quote)).filter(|_| !quote.is_empty());
+            Field::new(bare.unwrap_or(text), bare.is_some())
+        })
+        .collect()
 }

@@ -1,0 +1,271 @@
+//! The lines of a version: one JSON object each, whose fields come in a fixed order.
+//!
+//! The order is a contract. It is stated here and nowhere else; the encoder is built from it, and whatever relies on it
+//! is in this file: [`stamp`] and [`key_bytes`] find a field by its first occurrence, because no field before it can
+//! contain its label. `op` and `id` are written here, and tenant, table and versions are [names](crate::name), which
+//! contain no quotes.
+
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+use serde::Serialize;
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::canonical::row::Layout;
+use crate::canonical::row_bytes::{segments, write_text};
+use crate::operation::record::{Begin, End};
+use crate::operation::value::{write_comma, write_object, write_string};
+
+/// Declares the fields of an operation in their order: a label for each, as it is on the line, and the list of names.
+macro_rules! operation_fields {
+    ($($label:ident: $name:literal,)*) => {
+        $(const $label: &str = concat!("\"", $name, "\":");)*
+
+        /// The fields of an operation in their order. Each kind of operation leaves some out.
+        #[cfg(test)]
+        const OPERATION: &[&str] = &[$($name),*];
+    };
+}
+
+operation_fields! {
+    OP: "op",
+    ID: "id",
+    TENANT: "tenant",
+    TABLE: "table",
+    SEQUENCE: "sequence",
+    VERSION: "version",
+    PREVIOUS: "previous",
+    KEY: "key",
+    BEFORE: "before",
+    AFTER: "after",
+    CHANGED: "changed",
+    HASH: "hash",
+    PREVIOUS_HASH: "previous_hash",
+    SCHEMA: "schema",
+}
+
+/// The fields of BEGIN after `op`, in their order.
+const BEGIN: &[&str] = &["tenant", "table", "sequence", "version", "previous", "schema", "fingerprint", "reset"];
+
+/// The fields of END after `op`, in their order.
+const END: &[&str] = &[
+    "tenant",
+    "table",
+    "sequence",
+    "version",
+    "previous",
+    "schema",
+    "fingerprint",
+    "rows",
+    "inserted",
+    "updated",
+    "deleted",
+];
+
+/// The sequence of a line before it is published.
+const PLANNED: &str = "0";
+
+/// The fields that all operations of a change set share.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// The tenant.
+    pub tenant: String,
+    /// The table's name.
+    pub table: String,
+    /// The version of the snapshot.
+    pub version: String,
+    /// The version of the baseline; `None` without one.
+    pub previous: Option<String>,
+    /// `table@hash` of the schema.
+    pub schema: String,
+}
+
+/// The three kinds of operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Only the snapshot has the key.
+    Insert,
+    /// Both exports have the key, with different compared columns.
+    Update,
+    /// Only the baseline has the key.
+    Delete,
+}
+
+/// A change to one row, in row bytes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RowChange<'a> {
+    pub(crate) kind: Kind,
+    /// The key columns.
+    pub(crate) key: &'a [u8],
+    /// The columns outside the key in the baseline; empty for INSERT.
+    pub(crate) before: &'a [u8],
+    /// The columns outside the key in the snapshot; empty for DELETE.
+    pub(crate) after: &'a [u8],
+    /// The row hash in the baseline; ignored for INSERT.
+    pub(crate) previous_hash: i64,
+    /// The row hash in the snapshot; ignored for DELETE.
+    pub(crate) hash: i64,
+}
+
+/// Writes the operations of one change set.
+#[derive(Debug)]
+pub(crate) struct Encoder<'l> {
+    layout: &'l Layout,
+    head: Head,
+    /// From `tenant` to the label of `key`.
+    head_json: String,
+    /// The schema and the closing brace.
+    tail_json: String,
+    identity: Vec<u8>,
+}
+
+impl Kind {
+    /// The value of `op`.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Kind::Insert => "INSERT",
+            Kind::Update => "UPDATE",
+            Kind::Delete => "DELETE",
+        }
+    }
+}
+
+impl<'l> Encoder<'l> {
+    /// An encoder for the operations of one change set.
+    pub(crate) fn new(layout: &'l Layout, head: Head) -> Self {
+        let text = |text: &str| serde_json::Value::from(text).to_string();
+        let (tenant, table, version) = (text(&head.tenant), text(&head.table), text(&head.version));
+        let previous = head.previous.as_deref().map_or_else(|| "null".to_owned(), text);
+        let head_json = format!(
+            "{TENANT}{tenant},{TABLE}{table},{SEQUENCE}{PLANNED},{VERSION}{version},{PREVIOUS}{previous},{KEY}"
+        );
+        let tail_json = format!(",{SCHEMA}{}}}", text(&head.schema));
+        Self { layout, head, head_json, tail_json, identity: Vec::new() }
+    }
+
+    /// Appends an operation with sequence 0, and a line feed. Returns its id.
+    pub(crate) fn write(&mut self, change: &RowChange<'_>, out: &mut Vec<u8>) -> u128 {
+        let id = self.id(change);
+        let kind = change.kind;
+        out.extend_from_slice(format!(r#"{{{OP}"{}",{ID}"{id:032x}","#, kind.name()).as_bytes());
+        out.extend_from_slice(self.head_json.as_bytes());
+        write_object(self.layout.key_columns(), change.key, out);
+        if kind != Kind::Insert && self.layout.table.before_image && is_readable(change.before) {
+            write_label(BEFORE, out);
+            write_object(self.layout.value_columns(), change.before, out);
+        }
+        if kind != Kind::Delete {
+            write_label(AFTER, out);
+            write_object(self.layout.value_columns(), change.after, out);
+        }
+        if kind == Kind::Update {
+            self.write_changed(change, out);
+        }
+        if kind != Kind::Delete {
+            out.extend_from_slice(format!(r#",{HASH}"{}""#, change.hash).as_bytes());
+        }
+        if kind != Kind::Insert {
+            out.extend_from_slice(format!(r#",{PREVIOUS_HASH}"{}""#, change.previous_hash).as_bytes());
+        }
+        out.extend_from_slice(self.tail_json.as_bytes());
+        out.push(b'\n');
+        id
+    }
+
+    /// XXH3-128 over what the operation does and to which row. No path, clock or sequence is part of it.
+    fn id(&mut self, change: &RowChange<'_>) -> u128 {
+        let identity = &mut self.identity;
+        identity.clear();
+        for text in [
+            change.kind.name(),
+            &self.head.tenant,
+            &self.head.table,
+            self.head.previous.as_deref().unwrap_or_default(),
+            &self.head.version,
+        ] {
+            write_text(text.as_bytes(), identity);
+        }
+        write_text(change.key, identity);
+        write_text(change.after, identity);
+        xxh3_128(identity)
+    }
+
+    fn write_changed(&self, change: &RowChange<'_>, out: &mut Vec<u8>) {
+        write_label(CHANGED, out);
+        out.push(b'[');
+        let pairs = segments(change.before).zip(segments(change.after));
+        let mut is_first = true;
+        for (column, (old, new)) in self.layout.value_columns().zip(pairs) {
+            if column.compare && old != new {
+                write_comma(&mut is_first, out);
+                write_string(column.name, out);
+            }
+        }
+        out.push(b']');
+    }
+}
+
+/// The line of BEGIN, including its line feed.
+pub(crate) fn begin_line(begin: &Begin) -> Vec<u8> {
+    control_line("BEGIN", BEGIN, begin)
+}
+
+/// The line of END, including its line feed.
+pub(crate) fn end_line(end: &End) -> Vec<u8> {
+    control_line("END", END, end)
+}
+
+/// Appends a line as it is published: with its version's sequence in place of the planned one.
+pub(crate) fn stamp(line: &[u8], sequence: u64, out: &mut Vec<u8>) {
+    static FINDER: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(SEQUENCE));
+    let at = FINDER.find(line).expect("every planned operation has a sequence") + SEQUENCE.len();
+    let rest = line[at..].strip_prefix(PLANNED.as_bytes()).expect("no line is published twice");
+    out.extend_from_slice(&line[..at]);
+    out.extend_from_slice(sequence.to_string().as_bytes());
+    out.extend_from_slice(rest);
+}
+
+/// The bytes of an operation's `key` object, as they are on its line; `None` if the line does not have one.
+#[cfg(any(feature = "aws", test))]
+pub(crate) fn key_bytes(line: &[u8]) -> Option<&[u8]> {
+    let mut values = serde_json::Deserializer::from_slice(from_key(line)?).into_iter::<&serde_json::value::RawValue>();
+    values.next()?.ok().map(|key| key.get().as_bytes())
+}
+
+/// Returns whether an operation's `key` object is this one, which [`key_json`](crate::operation::key_json) wrote.
+pub(crate) fn has_key(line: &[u8], key: &[u8]) -> bool {
+    from_key(line).is_some_and(|rest| rest.starts_with(key))
+}
+
+/// The rest of a line from its `key` object on.
+fn from_key(line: &[u8]) -> Option<&[u8]> {
+    static FINDER: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(KEY));
+    FINDER.find(line).map(|at| &line[at + KEY.len()..])
+}
+
+/// A control record as its line, with these fields after `op`.
+fn control_line(op: &str, fields: &[&str], record: &impl Serialize) -> Vec<u8> {
+    let record = serde_json::to_value(record).expect("a control record is an object with simple fields");
+    let mut line = format!(r#"{{{OP}"{op}""#).into_bytes();
+    for name in fields {
+        line.push(b',');
+        write_string(name, &mut line);
+        line.push(b':');
+        serde_json::to_writer(&mut line, &record[name]).expect("JSON can be written to memory");
+    }
+    line.extend_from_slice(b"}\n");
+    line
+}
+
+fn write_label(label: &str, out: &mut Vec<u8>) {
+    out.push(b',');
+    out.extend_from_slice(label.as_bytes());
+}
+
+/// Returns whether every old value is one of today's types. Otherwise the image has no typed form, and is left out.
+fn is_readable(image: &[u8]) -> bool {
+    segments(image).all(|segment| segment.is_readable())
+}
+
+#[cfg(test)]
+mod tests;

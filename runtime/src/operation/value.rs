@@ -1,0 +1,90 @@
+//! Values as JSON, written straight from row bytes.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+
+use crate::canonical::row::Layout;
+use crate::canonical::row_bytes::{Segment, segments};
+use crate::canonical::value::from_hex;
+use crate::float;
+use crate::table::{Column, Type};
+
+/// The `key` object of a row's operations, from the key's row bytes.
+pub(crate) fn key_json(layout: &Layout, key: &[u8]) -> Vec<u8> {
+    let mut json = Vec::new();
+    write_object(layout.key_columns(), key, &mut json);
+    json
+}
+
+/// The JSON value of a canonical text; `None` is NULL.
+pub(crate) fn value_json(column: &Column, text: Option<&[u8]>) -> serde_json::Value {
+    let mut json = Vec::new();
+    write_value(column.ty, Segment { text, bytes: &[] }, &mut json);
+    serde_json::from_slice(&json).expect("a value of an operation is JSON")
+}
+
+/// Appends an object with a field for each column, from their row bytes.
+pub(super) fn write_object<'c>(columns: impl Iterator<Item = &'c Column>, row_bytes: &[u8], out: &mut Vec<u8>) {
+    out.push(b'{');
+    let mut is_first = true;
+    for (column, segment) in columns.zip(segments(row_bytes)) {
+        write_comma(&mut is_first, out);
+        write_string(column.name, out);
+        out.push(b':');
+        write_value(column.ty, segment, out);
+    }
+    out.push(b'}');
+}
+
+/// Appends a comma, except before the first item.
+pub(super) fn write_comma(is_first: &mut bool, out: &mut Vec<u8>) {
+    if !std::mem::replace(is_first, false) {
+        out.push(b',');
+    }
+}
+
+/// Appends a JSON string.
+pub(super) fn write_string(text: &str, out: &mut Vec<u8>) {
+    serde_json::to_writer(out, text).expect("a string is always JSON, and memory can be written to");
+}
+
+/// Appends integers and finite floats as numbers, booleans as such, and everything else as a string.
+fn write_value(ty: Type, segment: Segment<'_>, out: &mut Vec<u8>) {
+    let Some(text) = segment.text else {
+        out.extend_from_slice(b"null");
+        return;
+    };
+    match ty {
+        Type::Boolean | Type::Tinyint | Type::Smallint | Type::Int | Type::Bigint => out.extend_from_slice(text),
+        Type::Float => write_float(text, true, out),
+        Type::Double => write_float(text, false, out),
+        Type::Binary(_) => {
+            let bytes = from_hex(text).expect("canonical binary is hex");
+            write_string(&BASE64.encode(bytes), out);
+        }
+        Type::Decimal { .. } | Type::Date | Type::Timestamp | Type::Timestamptz => {
+            out.push(b'"');
+            out.extend_from_slice(text);
+            out.push(b'"');
+        }
+        Type::Char(_) | Type::Varchar(_) | Type::String => {
+            write_string(std::str::from_utf8(text).expect("canonical text is UTF-8"), out);
+        }
+    }
+}
+
+fn write_float(bits: &[u8], is_single: bool, out: &mut Vec<u8>) {
+    let value = float_from_bits(bits).expect("a canonical float is 16 hex digits");
+    // A `float` is written with its own digits: widened first, 0.1 would be 0.10000000149011612.
+    let result = match float::name(value) {
+        Some(name) => return write_string(name, out),
+        None if is_single => serde_json::to_writer(out, &(value as f32)),
+        None => serde_json::to_writer(out, &value),
+    };
+    result.expect("a finite float is JSON, and memory can be written to");
+}
+
+fn float_from_bits(bits: &[u8]) -> Option<f64> {
+    let bytes = from_hex(bits)?;
+    Some(f64::from_be_bytes(bytes.try_into().ok()?))
+}

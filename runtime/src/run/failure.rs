@@ -1,0 +1,31 @@
+//! What a run records and reports when a version cannot be published.
+
+use super::baseline::newest;
+use super::report::Outcome;
+use super::runner::Runner;
+use crate::error::{Error, Fault, Result};
+use crate::store::{Lease, Status, Version};
+
+impl Runner {
+    /// Records that a version FAILED because of its export.
+    pub(super) fn fail(&self, lease: &Lease, version: Version, error: Error) -> Result<Outcome> {
+        // Planning may have moved it back from PLANNED before its export turned out to be at fault.
+        let failed = Version { reason: Some(error.to_string()), ..version.unplanned(Status::Failed) };
+        self.registry.advance(lease, Status::Registered, &failed)?;
+        let versions = self.registry.versions(&failed.key)?;
+        let baseline = newest(&versions).map(|baseline| baseline.version.clone());
+        Ok(Outcome::failed(&failed, error, baseline))
+    }
+
+    /// The outcome of a version that an error stopped which is not its own fault. The version keeps its status.
+    pub(super) fn stopped(&self, lease: &Lease, version: &Version, error: Error) -> Outcome {
+        let error = match self.registry.renew(lease) {
+            // Once another run has taken over, that explains every other failure.
+            Ok(false) if error.fault() == Fault::Machine => lease.lost(version),
+            _ => error,
+        };
+        let versions = self.registry.versions(&version.key).ok();
+        let current = versions.and_then(|all| all.into_iter().find(|other| other.version == version.version));
+        Outcome::stopped(version, current.map_or(version.status, |current| current.status), error)
+    }
+}

@@ -1,0 +1,156 @@
+//! The writes of a step, each with its condition.
+
+use aws_sdk_dynamodb::types::builders::{PutBuilder, UpdateBuilder};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, ConditionCheck, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+};
+
+use super::item::{self, number, text};
+use super::table::Dynamodb;
+use crate::error::{Error, Result};
+use crate::name::TableKey;
+use crate::store::backend::VersionWrite;
+use crate::store::lease::Lease;
+use crate::store::record::{Extent, Version};
+use crate::store::status::Status;
+
+/// How many files an export may have. An item holds 400 KB
+/// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html>); a file takes up to 190 bytes
+/// of it, and as many again if other files came too late.
+const MAX_PARTS: usize = 1_000;
+
+/// The condition that a lease is held.
+pub(super) const HELD: &str = "fence = :fence AND #owner = :owner";
+
+/// Adds the values of [`HELD`].
+pub(super) fn under_lease(update: UpdateBuilder, lease: &Lease) -> UpdateBuilder {
+    update
+        .expression_attribute_names("#owner", "owner")
+        .expression_attribute_values(":fence", number(lease.fence))
+        .expression_attribute_values(":owner", text(&lease.owner))
+}
+
+impl Dynamodb {
+    /// Refuses a version that does not fit into an item, counting the checksums and the late parts that may be added.
+    /// Only a registered version is checked: one that is further along has to be finished.
+    fn check_size(&self, version: &Version) -> Result<()> {
+        let is_registered = matches!(version.status, Status::Waiting | Status::Registered);
+        let parts = if is_registered { version.parts.len() } else { 0 };
+        let parts = parts.max(version.refused_parts.as_ref().map_or(0, Vec::len));
+        if parts <= MAX_PARTS {
+            return Ok(());
+        }
+        let problem = format!("its export has {parts} files, but the registry on AWS takes at most {MAX_PARTS}");
+        Err(Error::refused(version.to_string(), problem).help("deliver it in fewer files"))
+    }
+
+    /// Adds a version that does not exist yet.
+    pub(super) fn insert_version(&self, version: &Version, token: &str) -> Result<TransactWriteItem> {
+        self.check_size(version)?;
+        let put = Put::builder().table_name(&self.table).set_item(Some(item::from_version(version, token)));
+        let put = put.condition_expression("attribute_not_exists(pk)");
+        let put = put.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        self.put(put)
+    }
+
+    /// Overwrites a version's record if it is as expected.
+    pub(super) fn put_version(&self, write: VersionWrite<'_>, token: &str) -> Result<TransactWriteItem> {
+        self.check_size(write.version)?;
+        let put = Put::builder().table_name(&self.table).set_item(Some(item::from_version(write.version, token)));
+        let put = put
+            .condition_expression(match write.plan {
+                Some(_) => "#status = :from AND attempt = :attempt AND #plan = :plan",
+                None => "#status = :from AND attempt = :attempt",
+            })
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":from", text(write.from.name()))
+            .expression_attribute_values(":attempt", number(write.attempt));
+        let put = match write.plan {
+            Some(plan) => {
+                put.expression_attribute_names("#plan", "plan").expression_attribute_values(":plan", text(plan))
+            }
+            None => put,
+        };
+        self.put(put.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld))
+    }
+
+    /// Writes how much of a part is delivered.
+    pub(super) fn put_delivery(
+        &self,
+        version: &Version,
+        sink: &str,
+        part: u32,
+        extent: Extent,
+        now_ms: i64,
+    ) -> Result<TransactWriteItem> {
+        let item = item::from_delivery(version, sink, part, extent, now_ms);
+        self.put(Put::builder().table_name(&self.table).set_item(Some(item)))
+    }
+
+    fn put(&self, put: PutBuilder) -> Result<TransactWriteItem> {
+        Ok(TransactWriteItem::builder().put(put.build().map_err(|error| self.problem(error))?).build())
+    }
+
+    /// Lists a version's table in the index. Adds one to `pending` if the version is runnable.
+    pub(super) fn list_table(&self, version: &Version) -> Result<TransactWriteItem> {
+        let update = Update::builder()
+            .set_key(Some(item::table_key(&version.key)))
+            .update_expression("SET #open = :table, since = :key ADD pending :pending")
+            .expression_attribute_names("#open", "open")
+            .expression_attribute_values(":table", text(item::TABLE))
+            .expression_attribute_values(":key", text(version.key.to_string()))
+            .expression_attribute_values(":pending", number(u8::from(version.status.is_runnable())));
+        self.update_table(update)
+    }
+
+    /// Adds one to `pending`, under the lease if one is needed.
+    pub(super) fn add_pending(&self, key: &TableKey, lease: Option<&Lease>) -> Result<TransactWriteItem> {
+        let update = Update::builder().set_key(Some(item::table_key(key)));
+        let update = update.update_expression("ADD pending :one").expression_attribute_values(":one", number(1));
+        self.update_table(match lease {
+            Some(lease) => under_lease(update, lease).condition_expression(HELD),
+            None => update,
+        })
+    }
+
+    /// Counts the table's sequence up, and clears the resync request if `is_reset`. Only the holder of the lease
+    /// changes the sequence, but a resync may be requested or cancelled at any time: `requested` must still be so.
+    pub(super) fn next_sequence(
+        &self,
+        lease: &Lease,
+        last: i64,
+        requested: bool,
+        is_reset: bool,
+    ) -> Result<TransactWriteItem> {
+        let update = Update::builder().set_key(Some(item::table_key(&lease.key)));
+        let update = under_lease(update, lease)
+            .update_expression("SET #sequence = :next, resync = :left")
+            .condition_expression(match is_reset {
+                true => "fence = :fence AND #owner = :owner AND resync = :wanted",
+                false => "fence = :fence AND #owner = :owner AND (attribute_not_exists(resync) OR resync = :wanted)",
+            })
+            .expression_attribute_names("#sequence", "sequence")
+            .expression_attribute_values(":next", number(last + 1))
+            .expression_attribute_values(":wanted", AttributeValue::Bool(requested))
+            .expression_attribute_values(":left", AttributeValue::Bool(requested && !is_reset));
+        self.update_table(update.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld))
+    }
+
+    fn update_table(&self, update: UpdateBuilder) -> Result<TransactWriteItem> {
+        let update = update.table_name(&self.table).build().map_err(|error| self.problem(error))?;
+        Ok(TransactWriteItem::builder().update(update).build())
+    }
+
+    /// Checks that the lease is still held.
+    pub(super) fn check_lease(&self, lease: &Lease) -> Result<TransactWriteItem> {
+        let check = ConditionCheck::builder()
+            .table_name(&self.table)
+            .set_key(Some(item::table_key(&lease.key)))
+            .condition_expression(HELD)
+            .expression_attribute_names("#owner", "owner")
+            .expression_attribute_values(":fence", number(lease.fence))
+            .expression_attribute_values(":owner", text(&lease.owner))
+            .build();
+        Ok(TransactWriteItem::builder().condition_check(check.map_err(|error| self.problem(error))?).build())
+    }
+}

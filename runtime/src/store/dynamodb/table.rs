@@ -1,0 +1,163 @@
+//! The DynamoDB table that holds a registry: opening and reading it.
+
+use std::error::Error as StdError;
+use std::path::Path;
+use std::sync::Arc;
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_dynamodb::error::ProvideErrorMetadata;
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
+
+use super::item::{self, Item, text};
+use crate::aws::{Aws, token, why};
+use crate::error::{Error, Result};
+use crate::name::TableKey;
+use crate::store::record::Version;
+use crate::store::status::Status;
+
+/// An open registry.
+#[derive(Debug, Clone)]
+pub struct Dynamodb {
+    pub(super) aws: Arc<Aws>,
+    pub(super) table: String,
+    pub(super) id: String,
+}
+
+/// An unfinished version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenVersion {
+    /// Its tenant and table.
+    pub key: TableKey,
+    /// Its status.
+    pub status: Status,
+    /// When it got that status, in milliseconds since 1970.
+    pub since: i64,
+}
+
+impl Dynamodb {
+    /// Opens the registry in an existing table.
+    pub fn open(aws: Arc<Aws>, table: &str) -> Result<Self> {
+        let mut registry = Self { aws, table: table.into(), id: String::new() };
+        let id = registry.value("id")?;
+        registry.id = match id {
+            Some(id) => id,
+            None => registry.create_id()?,
+        };
+        Ok(registry)
+    }
+
+    /// Gives a new registry its identity, unless another process has just done so.
+    fn create_id(&self) -> Result<String> {
+        let mut item = item::key(item::SETTINGS, "id");
+        item.insert("value".into(), text(&token()[..16]));
+        let call = self.aws.dynamodb.put_item().table_name(&self.table).set_item(Some(item));
+        let done = self.aws.wait(call.condition_expression("attribute_not_exists(pk)").send());
+        match done {
+            Err(error) if error.code() == Some("ConditionalCheckFailedException") => {}
+            done => drop(done.map_err(|error| self.failed(error))?),
+        }
+        self.value("id")?.ok_or_else(|| self.problem("it does not keep what is written to it"))
+    }
+
+    /// Lists the versions of all tables that have this status, those that have had it longest first. The index may lag
+    /// behind by a moment.
+    pub fn open_versions(&self, status: Status) -> Result<Vec<OpenVersion>> {
+        let items = self.index(status.name())?;
+        let open = |item: &Item| {
+            let (tenant, table) = item::get_text(item, "pk")?.split_once('/')?;
+            let since = item::get_text(item, "since")?.parse().ok()?;
+            Some(OpenVersion { key: TableKey { tenant: tenant.into(), table: table.into() }, status, since })
+        };
+        items
+            .iter()
+            .map(|item| open(item).ok_or_else(|| self.problem("its index lists an item that is not a version")))
+            .collect()
+    }
+
+    /// The items that the index lists under `open`.
+    pub(super) fn index(&self, open: &str) -> Result<Vec<Item>> {
+        let call = self.aws.dynamodb.query().table_name(&self.table).index_name("open");
+        let call = call.key_condition_expression("#open = :open").expression_attribute_names("#open", "open");
+        self.pages(call.expression_attribute_values(":open", text(open)))
+    }
+
+    /// The items with this partition key and this prefix of the sort key, sorted.
+    pub(super) fn items(&self, pk: &str, sk: &str) -> Result<Vec<Item>> {
+        let call = self.aws.dynamodb.query().table_name(&self.table).consistent_read(true);
+        let call = call.key_condition_expression("pk = :pk AND begins_with(sk, :sk)");
+        let values = [(":pk", pk), (":sk", sk)];
+        self.pages(
+            values.iter().fold(call, |call, (name, value)| call.expression_attribute_values(*name, text(*value))),
+        )
+    }
+
+    fn pages(&self, call: QueryFluentBuilder) -> Result<Vec<Item>> {
+        let mut pages = call.into_paginator().items().send();
+        let mut items = Vec::new();
+        while let Some(item) = self.aws.wait(pages.next()) {
+            items.push(item.map_err(|error| self.failed(error))?);
+        }
+        Ok(items)
+    }
+
+    pub(super) fn item(&self, key: Item) -> Result<Option<Item>> {
+        let call = self.aws.dynamodb.get_item().table_name(&self.table).set_key(Some(key)).consistent_read(true);
+        Ok(self.aws.wait(call.send()).map_err(|error| self.failed(error))?.item)
+    }
+
+    /// The value of a setting.
+    pub(super) fn value(&self, name: &str) -> Result<Option<String>> {
+        let item = self.item(item::key(item::SETTINGS, name))?;
+        Ok(item.and_then(|item| item::get_text(&item, "value").map(str::to_owned)))
+    }
+
+    pub(super) fn parse_version(&self, item: &Item) -> Result<Version> {
+        let record = item::get_text(item, "record").ok_or_else(|| self.problem("a version has no record"))?;
+        serde_json::from_str(record)
+            .map_err(|error| self.problem(format!("a version's record cannot be read: {error}")))
+    }
+
+    pub(super) fn problem(&self, problem: impl std::fmt::Display) -> Error {
+        Error::registry(Path::new(&format!("dynamodb:{}", self.table)), problem)
+    }
+
+    /// The error of a failed call.
+    pub(super) fn failed<E: ProvideErrorMetadata + StdError + Send + Sync + 'static>(&self, error: E) -> Error {
+        let help = match error.code() {
+            None if is_caused_by::<CredentialsError>(&error) => {
+                "no usable AWS credentials were found: set AWS_PROFILE, or run `aws configure`"
+            }
+            None if self.aws.dynamodb.config().region().is_none() => {
+                "no region is set: set AWS_REGION, or run `aws configure`"
+            }
+            Some("ResourceNotFoundException") => {
+                "deploy the stacks (infra/deploy), or name the table that they created"
+            }
+            Some("AccessDeniedException" | "UnrecognizedClientException") => {
+                "check the credentials, the region and the permissions for the table"
+            }
+            _ => "run again; nothing is lost",
+        };
+        self.problem(why(&error).replace('\n', " ")).help(help).caused_by(error)
+    }
+}
+
+/// Returns whether an error, or one of its causes, is an `E`.
+fn is_caused_by<E: StdError + 'static>(error: &(dyn StdError + 'static)) -> bool {
+    error.is::<E>() || error.source().is_some_and(is_caused_by::<E>)
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_dynamodb::error::SdkError;
+    use aws_sdk_dynamodb::operation::get_item::GetItemError;
+
+    use super::*;
+
+    #[test]
+    fn missing_credentials_are_recognised_by_the_type_of_a_cause() {
+        let failed = |cause: Box<dyn StdError + Send + Sync>| SdkError::<GetItemError, ()>::construction_failure(cause);
+        assert!(is_caused_by::<CredentialsError>(&failed(CredentialsError::not_loaded_no_source().into())));
+        assert!(!is_caused_by::<CredentialsError>(&failed("no credentials".into())));
+    }
+}

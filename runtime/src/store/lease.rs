@@ -1,0 +1,38 @@
+//! The right to write for a tenant's table.
+
+use std::time::Duration;
+
+use super::record::Version;
+use crate::error::Error;
+use crate::name::TableKey;
+
+/// How long a lease lasts without a heartbeat. A crashed run blocks its tables no longer than this.
+pub const LEASE: Duration = Duration::from_secs(120);
+
+/// [`LEASE`], or what a test sets instead.
+pub(crate) fn lease_duration() -> Duration {
+    #[cfg(feature = "breakpoints")]
+    if let Some(milliseconds) = std::env::var("TIDEMARK_LEASE_MS").ok().and_then(|text| text.parse().ok()) {
+        return Duration::from_millis(milliseconds);
+    }
+    LEASE
+}
+
+/// The right to write for a tenant's table, until it expires. Every write under it is conditional on its fence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    /// The table.
+    pub key: TableKey,
+    /// Who holds the lease.
+    pub owner: String,
+    /// Grows with each holder; a write under an older fence changes nothing.
+    pub fence: u64,
+}
+
+impl Lease {
+    /// The error of a write that came after another run had taken over the lease.
+    pub(crate) fn lost(&self, version: &Version) -> Error {
+        Error::lease_lost(version.to_string(), format!("another run took over from this one (fence {})", self.fence))
+            .help("this run stopped writing; see: cargo tidemark status")
+    }
+}

@@ -1,0 +1,70 @@
+//! The tables of the SQLite file.
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+use super::statements;
+
+/// The version of the file's layout. A file with another layout is refused rather than guessed at.
+pub(super) const LAYOUT: i64 = 3;
+
+/// An older layout that lacks only [`DELIVERIES`]; opening the file adds them.
+const LAYOUT_WITHOUT_DELIVERIES: i64 = 2;
+
+const CREATE: &str = "
+    CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+    CREATE TABLE tables (
+        tenant TEXT NOT NULL, name TEXT NOT NULL,
+        -- How many writes have made a version runnable; the holder of the lease works until it stops growing.
+        pending INTEGER NOT NULL DEFAULT 0,
+        -- The last sequence that was assigned.
+        sequence INTEGER NOT NULL DEFAULT 0,
+        -- Whether the oldest runnable version is to be published in full.
+        resync INTEGER NOT NULL DEFAULT 0,
+        fence INTEGER NOT NULL DEFAULT 0, owner TEXT, expires_at INTEGER,
+        PRIMARY KEY (tenant, name)
+    ) STRICT;
+    CREATE TABLE versions (
+        tenant TEXT NOT NULL, name TEXT NOT NULL,
+        -- The position in natural order: two spellings of one position are one row.
+        place TEXT NOT NULL,
+        status TEXT NOT NULL,
+        record TEXT NOT NULL,
+        PRIMARY KEY (tenant, name, place)
+    ) STRICT;
+    INSERT INTO settings VALUES ('id', lower(hex(randomblob(8))));
+";
+
+const DELIVERIES: &str = "
+    -- How much of each part of a PUBLISHING version is delivered; `lines` is NULL if all of it is.
+    CREATE TABLE deliveries (
+        tenant TEXT NOT NULL, name TEXT NOT NULL, place TEXT NOT NULL, sequence INTEGER NOT NULL, sink TEXT NOT NULL,
+        part INTEGER NOT NULL, lines INTEGER,
+        PRIMARY KEY (tenant, name, place, sequence, sink, part)
+    ) STRICT;
+";
+
+/// Creates the tables that are missing, and returns the registry's identity.
+pub(super) fn create(connection: &mut Connection) -> rusqlite::Result<String> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    create_in(&transaction)?;
+    let id = statements::setting(&transaction, "id")?.unwrap_or_default();
+    transaction.commit()?;
+    Ok(id)
+}
+
+fn create_in(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    let version = version(transaction)?;
+    if version == 0 {
+        transaction.execute_batch(CREATE)?;
+    }
+    if version == 0 || version == LAYOUT_WITHOUT_DELIVERIES {
+        transaction.execute_batch(DELIVERIES)?;
+        transaction.pragma_update(None, "user_version", LAYOUT)?;
+    }
+    Ok(())
+}
+
+/// The version of the file's layout; 0 if it is new.
+pub(super) fn version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}

@@ -1,0 +1,62 @@
+//! The statements that several steps of the SQLite registry share.
+
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+
+use crate::name::{TableKey, natural_place};
+use crate::store::backend::VersionWrite;
+use crate::store::lease::Lease;
+use crate::store::record::Version;
+
+pub(super) fn sequence_of(version: &Version) -> i64 {
+    version.sequence.unwrap_or_default() as i64
+}
+
+pub(super) fn setting(connection: &Connection, name: &str) -> rusqlite::Result<Option<String>> {
+    connection.query_row("SELECT value FROM settings WHERE name = ?1", [name], |row| row.get(0)).optional()
+}
+
+pub(super) fn versions(connection: &Connection, key: &TableKey) -> rusqlite::Result<Vec<Version>> {
+    let sql = "SELECT record FROM versions WHERE tenant = ?1 AND name = ?2 ORDER BY place";
+    connection
+        .prepare(sql)?
+        .query_map(params![key.tenant, key.table], |row| from_json(&row.get::<_, String>(0)?))?
+        .collect()
+}
+
+/// Overwrites a record if it is as expected. Returns whether it was.
+pub(super) fn replace(transaction: &Transaction<'_>, write: VersionWrite<'_>) -> rusqlite::Result<bool> {
+    let VersionWrite { version, from, attempt, plan, .. } = write;
+    let sql = "UPDATE versions SET status = ?4, record = ?5
+               WHERE tenant = ?1 AND name = ?2 AND place = ?3 AND status = ?6 AND record ->> 'attempt' = ?7
+                 AND (?8 IS NULL OR record -> 'plan' ->> 'hash' = ?8)";
+    let (key, place, status) = (&version.key, natural_place(&version.version), version.status.name());
+    let values = params![key.tenant, key.table, place, status, to_json(version), from.name(), attempt, plan];
+    Ok(transaction.execute(sql, values)? == 1)
+}
+
+pub(super) fn delete_deliveries(transaction: &Transaction<'_>, version: &Version) -> rusqlite::Result<()> {
+    let sql = "DELETE FROM deliveries WHERE tenant = ?1 AND name = ?2 AND place = ?3";
+    let key = &version.key;
+    transaction.execute(sql, params![key.tenant, key.table, natural_place(&version.version)]).map(|_| ())
+}
+
+pub(super) fn add_pending(transaction: &Transaction<'_>, key: &TableKey) -> rusqlite::Result<()> {
+    let sql = "UPDATE tables SET pending = pending + 1 WHERE tenant = ?1 AND name = ?2";
+    transaction.execute(sql, params![key.tenant, key.table]).map(|_| ())
+}
+
+pub(super) fn holds_lease(transaction: &Transaction<'_>, lease: &Lease) -> rusqlite::Result<bool> {
+    let sql = "SELECT count(*) FROM tables WHERE tenant = ?1 AND name = ?2 AND fence = ?3 AND owner = ?4";
+    let key = &lease.key;
+    let values = params![key.tenant, key.table, lease.fence as i64, lease.owner];
+    transaction.query_row(sql, values, |row| row.get::<_, i64>(0)).map(|count| count == 1)
+}
+
+pub(super) fn to_json(version: &Version) -> String {
+    serde_json::to_string(version).expect("a record has string keys only")
+}
+
+pub(super) fn from_json(text: &str) -> rusqlite::Result<Version> {
+    serde_json::from_str(text)
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(error)))
+}

@@ -1,0 +1,76 @@
+//! Runs `infra/deploy` and the `aws` command against the test stack.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::LazyLock;
+
+use crate::stack::Stack;
+
+/// The folder with the functions' binaries, built for the tests.
+pub(super) fn functions() -> &'static Path {
+    static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
+        let built = Path::new(env!("CARGO_BIN_EXE_bootstrap-under-test")).parent().unwrap();
+        functions_in(built, &Path::new(env!("CARGO_TARGET_TMPDIR")).join("functions"))
+    });
+    &FOLDER
+}
+
+/// Fills a folder with the functions' binaries under the names that `infra/deploy` expects. They have no symbols, which
+/// every deployment would pack, upload and unpack for each function.
+pub(super) fn functions_in(built: &Path, folder: &Path) -> PathBuf {
+    fs::create_dir_all(folder).unwrap();
+    for binary in ["bootstrap", "apply-orders"] {
+        let mut strip = Command::new("strip");
+        strip.arg("-o").arg(folder.join(binary)).arg(built.join(format!("{binary}-under-test")));
+        assert!(strip.status().unwrap().success());
+    }
+    folder.to_owned()
+}
+
+/// Deploys the templates below `root` with these binaries. Returns the output.
+pub(super) fn deploy(root: &Path, functions: &Path, name: &str, parameters: &[String]) -> String {
+    let mut arguments = arguments(functions, name);
+    arguments.extend(parameters.iter().flat_map(|parameter| ["--param".to_owned(), parameter.clone()]));
+    infra_deploy(root, &arguments)
+}
+
+/// The arguments for `infra/deploy`.
+pub(super) fn arguments(functions: &Path, name: &str) -> Vec<String> {
+    let binaries = functions.to_str().unwrap();
+    ["--name", name, "--arch", "x86_64", "--yes", "--binaries", binaries].map(str::to_owned).to_vec()
+}
+
+/// Runs `infra/deploy`, which must succeed. Returns its output.
+pub(super) fn infra_deploy(root: &Path, arguments: &[impl AsRef<OsStr>]) -> String {
+    let (succeeded, output) = run_infra_deploy(root, arguments);
+    assert!(succeeded, "{output}");
+    output
+}
+
+/// Runs `infra/deploy`. Returns whether it succeeded, and its output.
+pub(super) fn run_infra_deploy(root: &Path, arguments: &[impl AsRef<OsStr>]) -> (bool, String) {
+    let mut command = Command::new(root.join("infra/deploy"));
+    command.args(arguments).env("PATH", path()).envs(environment(Stack::get())).env("TIDEMARK_DEPLOY_PAUSE", "0.5");
+    let output = command.output().unwrap();
+    let text = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+    (output.status.success(), text)
+}
+
+/// A `PATH` on which the `aws` command of the test stack comes first, and then its Python: that of a version manager
+/// would put other programs before ours.
+pub(super) fn path() -> String {
+    let stack = Stack::get();
+    let python = Path::new(stack.python()).parent().unwrap();
+    format!("{}:{}:{}", stack.programs(), python.display(), std::env::var("PATH").unwrap_or_default())
+}
+
+/// The environment of commands that call AWS.
+pub(super) fn environment(stack: &Stack) -> Vec<(&'static str, String)> {
+    let mut environment: Vec<(&str, String)> =
+        stack.environment().iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+    environment.push(("AWS_EC2_METADATA_DISABLED", "true".into()));
+    environment.push(("AWS_DEFAULT_REGION", "us-east-1".into()));
+    environment
+}
