@@ -20,7 +20,7 @@ columns:
   - { name: paid_on,    type: date, nullable: true }
 "#;
 
-/// A copy of the project in its own folder. Only the workspace's crates are compiled again.
+/// A copy of the project in its own folder, with the times of all files: cargo compiles only what changes.
 struct ProjectCopy {
     root: PathBuf,
 }
@@ -31,9 +31,10 @@ impl ProjectCopy {
         let _ = fs::remove_dir_all(&root);
         let copy = Self { root: root.clone() };
         fs::create_dir_all(copy.built()).unwrap();
-        for entry in fs::read_dir(ROOT).unwrap().flatten() {
-            if !["target", ".git"].map(Some).contains(&entry.file_name().to_str()) {
-                run(Command::new("cp").arg("-r").arg(entry.path()).arg(&root));
+        for entry in fs::read_dir(Path::new(ROOT).canonicalize().unwrap()).unwrap().flatten() {
+            let is_built = root.starts_with(entry.path()) || entry.file_name() == "target";
+            if !is_built && entry.file_name() != ".git" {
+                run(Command::new("cp").arg("-a").arg(entry.path()).arg(&root));
             }
         }
         // The compiled dependencies are large, so they are linked. The folders that cargo rewrites in place are copied.
