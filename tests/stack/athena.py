@@ -15,6 +15,7 @@ import sql
 from engine import Engine
 from execution import Execution, Services
 from failures import BadFailure, Failures
+from user_agent import application
 
 # https://docs.aws.amazon.com/athena/latest/ug/service-limits.html and the constraints of the API's reference
 MAX_SQL, MIN_TOKEN, MAX_TOKEN, MAX_PARAMETER, MAX_PAGE = 262_144, 32, 128, 1024, 1000
@@ -66,8 +67,9 @@ class Athena:
             answer = effect
         except ApiError as error:
             status, answer = error.status, error.body()
+        agents = (value for name, value in headers.items() if name.lower() in ("user-agent", "x-amz-user-agent"))
         entry = {"action": action, "id": request.get("QueryExecutionId") or effect.get("QueryExecutionId"),
-                 "error": answer.get("__type"), "seconds": round(time.monotonic() - begun, 4)}
+                 "error": answer.get("__type"), "caller": application(*agents), "seconds": round(time.monotonic() - begun, 4)}
         with self.lock:
             self.log.append(entry)
         return status, answer

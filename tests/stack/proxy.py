@@ -27,6 +27,8 @@ import threading
 import urllib.parse
 from dataclasses import dataclass, field
 
+from user_agent import application
+
 KINDS = ("error", "throttle", "drop_before", "drop_after", "hang", "delay", "entries")
 # Seconds that a call hangs: longer than any client waits.
 HANGING = 600
@@ -116,8 +118,7 @@ class Call:
     @property
     def caller(self) -> str:
         """The application in the SDK's user agent: `app/NAME`."""
-        app = re.search(r"\bapp/([\w-]+)", f"{self.header('x-amz-user-agent')} {self.header('user-agent')}")
-        return app.group(1) if app else "-"
+        return application(self.header("x-amz-user-agent"), self.header("user-agent"))
 
     @property
     def resource(self) -> str:
