@@ -181,7 +181,7 @@ impl EngineArgs {
     ) -> Result<Engines> {
         if self.engine == EngineName::Native || !exports.iter().any(|path| is_remote(path)) {
             // Works without AWS credentials.
-            return Ok(Engines { choice: self.choice(), ..Engines::default() });
+            return Ok(Engines::without_athena(self.choice()));
         }
         let typed_or_recorded = |typed: &Option<String>, setting| match (typed, registry) {
             (None, Some(registry)) => registry.setting(setting),

@@ -57,6 +57,15 @@ pub(super) enum Engine {
 }
 
 impl Engines {
+    /// The engines of a program that does not reach Athena.
+    pub(crate) fn without_athena(choice: Choice) -> Self {
+        Self {
+            choice,
+            #[cfg(feature = "aws")]
+            athena: None,
+        }
+    }
+
     /// Computes a delta, waiting for Athena where that computes it. Writes one line per operation to `lines`, in no
     /// particular order.
     pub fn delta(&self, request: &DeltaRequest<'_>, lines: &mut dyn LineSink) -> Result<DeltaSummary, DeltaError> {
