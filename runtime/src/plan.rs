@@ -144,7 +144,7 @@ pub struct Plan {
     pub parts: u32,
     /// The maximum size of an operation that the sink accepted when this was planned, in bytes; `None` if any. A sink
     /// that accepts less needs another plan.
-    #[serde(default, alias = "most", skip_serializing_if = "Option::is_none")]
+    #[serde(default, rename = "most", skip_serializing_if = "Option::is_none")]
     pub max_operation_bytes: Option<usize>,
 }
 
