@@ -67,7 +67,7 @@ enum Command {
     Reject(reject::RejectArgs),
     /// Publish a version again, with the same ids and the same sequence.
     Replay(replay::ReplayArgs),
-    /// Publish the next version of a table whole, without comparing it.
+    /// Publish the next version of a table in full, without comparing it.
     Resync(resync::ResyncArgs),
     /// Show the state of every table, and what needs attention.
     Status(status::StatusArgs),

@@ -141,7 +141,7 @@ pub fn export(path: &Path) -> Result<Export> {
     let label = path.display().to_string();
     let metadata = std::fs::metadata(path).map_err(|error| Error::named_path(error, "cannot open", path))?;
     if metadata.is_dir() {
-        return whole(label, Arc::new(LocalFolder::named(path)));
+        return folder_export(label, Arc::new(LocalFolder::named(path)));
     }
     if !metadata.is_file() {
         let help = "write it to a file first; it is read twice";
@@ -154,7 +154,7 @@ pub fn export(path: &Path) -> Result<Export> {
 }
 
 /// The export in a folder: every part of it.
-pub fn whole(label: String, folder: Arc<dyn Folder>) -> Result<Export> {
+pub fn folder_export(label: String, folder: Arc<dyn Folder>) -> Result<Export> {
     let parts = folder.list()?.parts;
     if parts.is_empty() {
         return Err(

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::name::{shown, shown_path};
+use crate::name::{printable, printable_path};
 use crate::reject::Rejects;
 
 /// The crate's result.
@@ -74,7 +74,7 @@ struct Details {
 impl Error {
     /// Subject and message can contain text from outside: a path, a name, a library's message about a file.
     fn new(kind: ErrorKind, subject: &str, message: &str) -> Self {
-        let (subject, message) = (shown(subject), shown(message));
+        let (subject, message) = (printable(subject), printable(message));
         Self(Box::new(Details { kind, subject, message, help: String::new(), rejects: None, source: None }))
     }
 
@@ -91,12 +91,12 @@ impl Error {
 
     /// An export, or one of its files, that cannot be used.
     pub(crate) fn export(path: &Path, message: impl AsRef<str>) -> Self {
-        Self::new(ErrorKind::Export, &shown_path(path), message.as_ref())
+        Self::new(ErrorKind::Export, &printable_path(path), message.as_ref())
     }
 
     /// A line that makes its whole file unusable.
     pub(crate) fn export_line(path: &Path, line: u64, message: impl AsRef<str>) -> Self {
-        Self::new(ErrorKind::Export, &format!("{}:{line}", shown_path(path)), message.as_ref())
+        Self::new(ErrorKind::Export, &format!("{}:{line}", printable_path(path)), message.as_ref())
     }
 
     /// An error of the operating system. `action` reads like `cannot open`.
@@ -107,7 +107,7 @@ impl Error {
             io::ErrorKind::NotFound => "check the path",
             _ => "run again once the cause is gone; nothing is lost",
         };
-        let mut error = Self::new(ErrorKind::Io, &format!("{action} {}", shown_path(path)), &source.to_string());
+        let mut error = Self::new(ErrorKind::Io, &format!("{action} {}", printable_path(path)), &source.to_string());
         error.0.source = Some(Box::new(source));
         error.help(help)
     }
@@ -121,7 +121,7 @@ impl Error {
             io::ErrorKind::InvalidFilename => "the path is too long",
             _ => return Self::io(source, action, path),
         };
-        Self::refused(shown_path(path), message).help("check the path")
+        Self::refused(printable_path(path), message).help("check the path")
     }
 
     /// A failure to read a file. A reader of a remote file passes its own error inside the `io::Error`, which is
@@ -145,7 +145,7 @@ impl Error {
 
     /// A failure of the registry at `path`.
     pub(crate) fn registry(path: &Path, message: impl fmt::Display) -> Self {
-        Self::new(ErrorKind::Registry, &format!("the registry {}", shown_path(path)), &message.to_string())
+        Self::new(ErrorKind::Registry, &format!("the registry {}", printable_path(path)), &message.to_string())
     }
 
     /// An error that an AWS service returned.
@@ -188,7 +188,7 @@ impl Error {
 
     /// Adds what to do next.
     pub(crate) fn help(mut self, help: impl AsRef<str>) -> Self {
-        self.0.help = shown(help.as_ref());
+        self.0.help = printable(help.as_ref());
         self
     }
 

@@ -41,29 +41,29 @@ pub(crate) const NAME_RULE: &str = "1 to 128 letters, digits, `_`, `-` and `.`, 
 /// A text that is safe to show on a terminal: invisible characters are escaped, so that text from outside cannot move
 /// the cursor, change the title, reverse the text or start a new line. Quotes and backslashes are not escaped, so that
 /// a path can be copied, and nothing is escaped twice.
-pub(crate) fn shown(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
+pub(crate) fn printable(text: &str) -> String {
+    let mut printable = String::with_capacity(text.len());
     for c in text.chars() {
         if is_visible(c) {
-            shown.push(c);
+            printable.push(c);
         } else {
-            shown.extend(c.escape_debug());
+            printable.extend(c.escape_debug());
         }
     }
-    shown
+    printable
 }
 
 /// A path that is safe to show on a terminal.
-pub(crate) fn shown_path(path: &Path) -> String {
-    shown(&path.to_string_lossy())
+pub(crate) fn printable_path(path: &Path) -> String {
+    printable(&path.to_string_lossy())
 }
 
-/// Serialises a path with [`shown_path`]; serde would fail on a path that is not UTF-8.
+/// Serialises a path with [`printable_path`]; serde would fail on a path that is not UTF-8.
 pub(crate) fn serialize_path<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&shown_path(path))
+    serializer.serialize_str(&printable_path(path))
 }
 
-/// Returns whether every character is visible, so that [`shown`] changes nothing.
+/// Returns whether every character is visible, so that [`printable`] changes nothing.
 pub(crate) fn is_visible_text(text: &str) -> bool {
     text.chars().all(is_visible)
 }
@@ -80,7 +80,7 @@ fn is_visible(c: char) -> bool {
 ///
 /// A run of digits becomes `0`, its length in three digits, and its digits without leading zeros. As it still starts
 /// with a digit, it compares with any other byte as before.
-pub fn natural_place(text: &str) -> String {
+pub fn natural_sort_key(text: &str) -> String {
     let mut place = String::with_capacity(text.len() + 8);
     let mut rest = text;
     while !rest.is_empty() {
@@ -99,7 +99,7 @@ pub fn natural_place(text: &str) -> String {
 
 /// Compares in natural order, and spellings with the same place by their bytes, so that the order is total.
 pub fn natural_cmp(a: &str, b: &str) -> Ordering {
-    natural_place(a).cmp(&natural_place(b)).then_with(|| a.cmp(b))
+    natural_sort_key(a).cmp(&natural_sort_key(b)).then_with(|| a.cmp(b))
 }
 
 /// The candidate with the smallest edit distance to `name`, if it is small enough for a typing error.
@@ -145,9 +145,9 @@ mod tests {
 
     #[test]
     fn spellings_of_a_number_have_the_same_place() {
-        assert_eq!(natural_place("V1"), natural_place("V0001"));
-        assert_eq!(natural_place("V0"), natural_place("V000"));
-        assert_ne!(natural_place("V1"), natural_place("V10"));
+        assert_eq!(natural_sort_key("V1"), natural_sort_key("V0001"));
+        assert_eq!(natural_sort_key("V0"), natural_sort_key("V000"));
+        assert_ne!(natural_sort_key("V1"), natural_sort_key("V10"));
     }
 
     #[test]
@@ -168,8 +168,8 @@ mod tests {
             (r#"o'brien "x" \n \u{1b}"#, r#"o'brien "x" \n \u{1b}"#),
             ("Übe\u{301}r 売上\u{3000}\u{a0}€", "Übe\u{301}r 売上\u{3000}\u{a0}€"),
         ] {
-            assert_eq!(shown(text), expected);
-            assert_eq!(shown(expected), expected);
+            assert_eq!(printable(text), expected);
+            assert_eq!(printable(expected), expected);
             assert_eq!(is_visible_text(text), text == expected);
         }
     }

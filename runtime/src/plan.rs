@@ -105,7 +105,7 @@ pub struct Block {
     pub at_the_end: bool,
 }
 
-/// The version that a version published whole replaces.
+/// The version that a version published in full replaces.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reset {
     /// The newest version that succeeded; `None` on the first import.
@@ -124,7 +124,7 @@ pub struct Plan {
     pub hash: String,
     /// The version it was compared with.
     pub previous: Option<String>,
-    /// The version it replaces, if it is published whole because of a resync.
+    /// The version it replaces, if it is published in full because of a resync.
     pub reset: Option<Reset>,
     /// The schema's hash.
     pub schema: String,

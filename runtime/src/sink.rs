@@ -19,7 +19,7 @@ pub trait Sink: Debug + Send + Sync {
     fn name(&self) -> String;
 
     /// Where operations go, for people to read.
-    fn shown(&self) -> String;
+    fn display_name(&self) -> String;
 
     /// The largest operation that the sink accepts, in bytes; `None` if there is no limit.
     fn max_operation_bytes(&self) -> Result<Option<usize>>;

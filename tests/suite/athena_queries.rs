@@ -9,7 +9,7 @@ use std::time::Duration;
 use aws_sdk_athena::types::{QueryExecutionContext, QueryExecutionState, ResultConfiguration};
 use runtime::aws::s3::S3Uri;
 use runtime::canonical::row::Layout;
-use runtime::delta::whole;
+use runtime::delta::folder_export;
 use runtime::engine::athena::{Athena, Statements};
 use runtime::engine::{
     Choice, DeltaError, DeltaRequest, DeltaSummary, Engines, Inputs, Limits, NATIVE_BYTES, Resources,
@@ -342,7 +342,8 @@ fn import(
     };
     let table = *generated::TABLES.iter().find(|table| table.name == "orders").unwrap();
     let uri = S3Uri::parse(&remote.uri("acme/orders/V1")).unwrap();
-    let mut snapshot = whole("V1".into(), Arc::new(S3Folder::new(Arc::clone(&remote.sandbox.aws), uri))).unwrap();
+    let mut snapshot =
+        folder_export("V1".into(), Arc::new(S3Folder::new(Arc::clone(&remote.sandbox.aws), uri))).unwrap();
     snapshot.parts[0].size = claimed_size(snapshot.parts[0].size);
     let head = Head {
         tenant: "acme".into(),

@@ -44,7 +44,7 @@ fn a_lost_baseline_is_replaced_by_publishing_the_next_version_in_full() {
     assert_eq!(output.status, 1);
     assert!(output.stderr.contains("cargo tidemark resync acme/test_table"), "{}", output.stderr);
     insta::assert_snapshot!("resync", workspace.tidemark(&["resync", "acme/test_table"]).transcript());
-    assert!(workspace.tidemark(&["status"]).stdout.contains("the next version is published whole"));
+    assert!(workspace.tidemark(&["status"]).stdout.contains("the next version is published in full"));
     assert_eq!(workspace.run().status, 0);
     insta::assert_snapshot!("plan_of_reset", workspace.tidemark(&["plan", "acme/test_table/V2"]).transcript());
 

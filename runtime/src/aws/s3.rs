@@ -111,7 +111,7 @@ fn is_gone(aws: &Aws, uri: &S3Uri, error: &SdkError<GetObjectError>) -> bool {
     match error.as_service_error() {
         Some(GetObjectError::NoSuchKey(_)) => true,
         Some(other) if other.code() == Some("AccessDenied") => {
-            keys(aws, uri).is_ok_and(|keys| keys.iter().all(|(key, ..)| *key != uri.key))
+            list_objects(aws, uri).is_ok_and(|objects| objects.iter().all(|(key, ..)| *key != uri.key))
         }
         _ => false,
     }
@@ -129,28 +129,28 @@ impl Read for Object {
 }
 
 /// Every object below a prefix: its key, size and ETag.
-pub(crate) fn keys(aws: &Aws, prefix: &S3Uri) -> Result<Vec<(String, u64, String)>> {
-    let mut keys = Vec::new();
+pub(crate) fn list_objects(aws: &Aws, prefix: &S3Uri) -> Result<Vec<(String, u64, String)>> {
+    let mut objects = Vec::new();
     let mut pages = aws.s3.list_objects_v2().bucket(&prefix.bucket).prefix(&prefix.key).into_paginator().send();
     while let Some(page) = aws.wait(pages.next()) {
         let page = page.map_err(|error| failed("cannot list", prefix, &error))?;
         for object in page.contents() {
             let size = u64::try_from(object.size().unwrap_or_default()).unwrap_or_default();
-            keys.push((
+            objects.push((
                 object.key().unwrap_or_default().into(),
                 size,
                 object.e_tag().unwrap_or_default().trim_matches('"').into(),
             ));
         }
     }
-    Ok(keys)
+    Ok(objects)
 }
 
 /// The names of the objects below a prefix, relative to it.
-pub fn names(aws: &Aws, folder: &S3Uri) -> Result<Vec<String>> {
+pub fn object_names(aws: &Aws, folder: &S3Uri) -> Result<Vec<String>> {
     let prefix = folder.join("");
-    let keys = keys(aws, &prefix)?.into_iter();
-    Ok(keys.filter_map(|(key, ..)| Some(key.strip_prefix(&prefix.key)?.to_owned())).collect())
+    let objects = list_objects(aws, &prefix)?.into_iter();
+    Ok(objects.filter_map(|(key, ..)| Some(key.strip_prefix(&prefix.key)?.to_owned())).collect())
 }
 
 /// The names directly below a prefix that are prefixes themselves, like subfolders.
@@ -184,9 +184,9 @@ pub fn open(aws: &Arc<Aws>, uri: &S3Uri) -> Result<impl Read + use<>> {
 
 /// Removes every object whose key starts with a prefix.
 pub fn remove(aws: &Aws, prefix: &S3Uri) -> Result<()> {
-    let keys = keys(aws, prefix)?;
-    for keys in keys.chunks(MAX_REMOVED) {
-        let objects = keys.iter().filter_map(|(key, ..)| ObjectIdentifier::builder().key(key).build().ok());
+    let objects = list_objects(aws, prefix)?;
+    for chunk in objects.chunks(MAX_REMOVED) {
+        let objects = chunk.iter().filter_map(|(key, ..)| ObjectIdentifier::builder().key(key).build().ok());
         let delete = Delete::builder().set_objects(Some(objects.collect())).quiet(true).build();
         let delete = delete.map_err(|error| Error::aws("cannot remove the results of a query", error))?;
         let call = aws.s3.delete_objects().bucket(&prefix.bucket).delete(delete).send();
@@ -209,6 +209,6 @@ pub(crate) fn failed<E: std::error::Error + 'static>(action: &str, uri: &S3Uri, 
 }
 
 /// A URI as a path, for errors that name a file.
-pub(crate) fn shown(uri: &S3Uri) -> PathBuf {
+pub(crate) fn as_path(uri: &S3Uri) -> PathBuf {
     Path::new(&uri.uri()).into()
 }

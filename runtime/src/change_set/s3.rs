@@ -62,14 +62,14 @@ impl ChangeSets for S3 {
         }
         // An empty change set has no objects.
         let parts = version.plan.as_ref().map_or(0, |plan| plan.parts);
-        let names: Vec<String> = s3::names(&self.aws, &self.uri(version))?;
+        let names: Vec<String> = s3::object_names(&self.aws, &self.uri(version))?;
         Ok((0..parts).all(|part| names.contains(&part_name(part))))
     }
 
     fn exists(&self, version: &Version) -> Result<bool> {
         // An empty change set has no objects.
         let is_empty = version.plan.as_ref().is_some_and(|plan| plan.parts == 0);
-        Ok(is_empty || !s3::names(&self.aws, &self.uri(version))?.is_empty())
+        Ok(is_empty || !s3::object_names(&self.aws, &self.uri(version))?.is_empty())
     }
 
     fn open(&self, version: &Version, part: u32) -> Result<Box<dyn Read + Send>> {

@@ -65,7 +65,7 @@ pub(super) fn approve(
     let report = runner.run(|tenant, table| tenant == key.tenant && table == key.table, &progress)?;
     match args.format.format {
         Format::Json => output::print_json(&report)?,
-        Format::Text => run_report::print(&report, &runner.sink.shown(), started.elapsed())?,
+        Format::Text => run_report::print(&report, &runner.sink.display_name(), started.elapsed())?,
     }
     run_report::print_problems(&report);
     Ok(report.fault())
@@ -113,7 +113,7 @@ fn check_approval(registry: &Registry, table: &Table, version: &Version, hash: &
     }
     let resync = registry.resync(&version.key)?;
     if resync && plan.reset.is_none() {
-        return refuse("a resync was requested after it was planned: the next version to arrive is published whole");
+        return refuse("a resync was requested after it was planned: the next version to arrive is published in full");
     }
     let versions = registry.versions(&version.key)?;
     let baseline = versions.iter().rev().find(|other| other.status == Status::Succeeded && !resync);

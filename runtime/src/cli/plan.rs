@@ -78,7 +78,7 @@ fn text(version: &Version, plan: &Plan, guards: &Guards) -> String {
         format!("rows       {} → {}", count(baseline_rows), count(rows)),
     ];
     lines.extend(plan.findings.scan.as_ref().map(scan));
-    lines.extend(plan.reset.as_ref().map(whole));
+    lines.extend(plan.reset.as_ref().map(reset_line));
     lines.extend(plan.drift.as_ref().map(|drift| schema(drift, plan)));
     let breaches = breaches(guards, plan);
     lines.extend(operations(plan, &breaches));
@@ -122,13 +122,13 @@ fn operations(plan: &Plan, breaches: &[GuardBreach]) -> Vec<String> {
     lines
 }
 
-/// The line about a version that is published whole.
-fn whole(reset: &Reset) -> String {
+/// The line about a version that is published in full.
+fn reset_line(reset: &Reset) -> String {
     match &reset.version {
         Some(version) => {
-            format!("resync     published whole; it replaces the {} rows of {version}", count(reset.rows))
+            format!("resync     published in full; it replaces the {} rows of {version}", count(reset.rows))
         }
-        None => "resync     published whole".into(),
+        None => "resync     published in full".into(),
     }
 }
 

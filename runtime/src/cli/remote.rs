@@ -74,7 +74,7 @@ mod with_aws {
     }
 
     pub(in crate::cli) fn export(uri: &str) -> Result<Export> {
-        delta::whole(uri.trim_end_matches('/').into(), Arc::new(S3Folder::new(aws()?, parse(uri)?)))
+        delta::folder_export(uri.trim_end_matches('/').into(), Arc::new(S3Folder::new(aws()?, parse(uri)?)))
     }
 
     pub(in crate::cli) fn engines(

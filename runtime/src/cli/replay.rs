@@ -39,7 +39,10 @@ pub(super) fn replay(args: &ReplayArgs, tables: &'static [&'static Table]) -> Re
     match args.format.format {
         Format::Json => output::print_json(&version)?,
         Format::Text => {
-            output::print(&format!("{version} was published again. Operations are in {}.\n", runner.sink.shown()))?;
+            output::print(&format!(
+                "{version} was published again. Operations are in {}.\n",
+                runner.sink.display_name()
+            ))?;
         }
     }
     Ok(None)

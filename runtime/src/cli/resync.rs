@@ -1,4 +1,4 @@
-//! `tidemark resync`: has the next version of a table published whole.
+//! `tidemark resync`: has the next version of a table published in full.
 
 use clap::Args;
 
@@ -48,9 +48,9 @@ pub(super) fn resync(args: &ResyncArgs, tables: &'static [&'static Table]) -> Re
     output::print(&match (args.cancel, was_requested, next) {
         (true, false, _) => format!("No resync of {key} was requested.\n"),
         (true, true, _) => format!("The resync of {key} is cancelled; the next version is compared as usual.\n"),
-        (false, _, Some(next)) if is_started => format!("{next} is being published whole.\n"),
-        (false, _, Some(next)) => format!("{next} will be published whole. To continue: cargo tidemark run {root}\n"),
-        (false, _, None) => format!("The next version of {key} to arrive will be published whole.\n"),
+        (false, _, Some(next)) if is_started => format!("{next} is being published in full.\n"),
+        (false, _, Some(next)) => format!("{next} will be published in full. To continue: cargo tidemark run {root}\n"),
+        (false, _, None) => format!("The next version of {key} to arrive will be published in full.\n"),
     })?;
     Ok(None)
 }

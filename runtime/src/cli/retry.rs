@@ -6,7 +6,7 @@ use crate::cli::args::{Format, FormatArgs, StateArgs};
 use crate::cli::lookup::known_version;
 use crate::cli::{output, resolve};
 use crate::error::{Error, Fault, Result};
-use crate::name::{TableKey, shown};
+use crate::name::{TableKey, printable};
 use crate::store::Status;
 use crate::table::Table;
 
@@ -36,7 +36,7 @@ pub(super) fn retry(args: &RetryArgs, tables: &'static [&'static Table]) -> Resu
         );
     }
     let is_started = resolve::start_execution(&registry, &version.key)?;
-    let root = shown(&registry.exports_root()?.unwrap_or_else(|| "DIR".into()));
+    let root = printable(&registry.exports_root()?.unwrap_or_else(|| "DIR".into()));
     match args.format.format {
         Format::Json => {
             let TableKey { tenant, table } = &version.key;

@@ -11,7 +11,7 @@ use crate::cli::{resolve, run_report};
 use crate::clock;
 use crate::engine::athena::Statements;
 use crate::error::{Fault, Result};
-use crate::name::shown_path;
+use crate::name::printable_path;
 use crate::run::{Report, Runner};
 use crate::store::Status;
 use crate::table::Table;
@@ -71,7 +71,7 @@ pub(super) fn run(
     match args.format.format {
         Format::Json => output::print_json(&report)?,
         Format::Text if report.outcomes.is_empty() => output::print(&nothing_to_do(args, &runner, &report)?)?,
-        Format::Text => run_report::print(&report, &runner.sink.shown(), started.elapsed())?,
+        Format::Text => run_report::print(&report, &runner.sink.display_name(), started.elapsed())?,
     }
     run_report::print_problems(&report);
     Ok(report.fault())
@@ -83,7 +83,7 @@ fn nothing_to_do(args: &RunArgs, runner: &Runner, report: &Report) -> Result<Str
         let of_table = args.table.as_ref().map(|table| format!(" of table {table}")).unwrap_or_default();
         return Ok(format!(
             "nothing to do: no exports{of_tenant}{of_table} in {}; they are expected at {0}/TENANT/TABLE/VERSION/FILE\n",
-            shown_path(&args.exports)
+            printable_path(&args.exports)
         ));
     }
     let mut known = Vec::new();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::cli::output::{self, count, plural};
 use crate::error::Result;
-use crate::name::shown_path;
+use crate::name::printable_path;
 use crate::plan::Counts;
 use crate::run::{Outcome, Report};
 use crate::store::Status;
@@ -73,7 +73,7 @@ pub(super) fn print_problems(report: &Report) {
     }
     for stray in &report.strays {
         eprintln!();
-        output::report(&format!("{}: {}", shown_path(&stray.path), stray.problem), None, stray.help.as_deref());
+        output::report(&format!("{}: {}", printable_path(&stray.path), stray.problem), None, stray.help.as_deref());
     }
 }
 

@@ -39,7 +39,7 @@ struct TableStatus {
     sequence: Option<u64>,
     published_at: Option<String>,
     locked_by: Option<String>,
-    /// Whether the next version will be published whole.
+    /// Whether the next version will be published in full.
     resync: bool,
     /// The versions that are not done.
     open: Vec<OpenVersion>,
@@ -94,7 +94,7 @@ fn rows(table: &TableStatus) -> Vec<Vec<String>> {
 
 fn notes(table: &TableStatus) -> String {
     let locked = table.locked_by.as_ref().map(|owner| format!("locked by {owner}"));
-    let resync = table.resync.then(|| "the next version is published whole".to_owned());
+    let resync = table.resync.then(|| "the next version is published in full".to_owned());
     locked.into_iter().chain(resync).collect::<Vec<_>>().join("; ")
 }
 

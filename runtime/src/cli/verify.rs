@@ -10,7 +10,7 @@ use crate::cli::lookup::{known_version, known_versions, table_key};
 use crate::cli::output;
 use crate::error::{Error, Fault, Result};
 use crate::inspect::verify::{self, Verdict};
-use crate::name::{TableKey, shown_path};
+use crate::name::{TableKey, printable_path};
 use crate::run::Runner;
 use crate::store::{Registry, Status, Version};
 use crate::table::Table;
@@ -178,13 +178,13 @@ fn export_problem(version: &Version, export: &Verdict, is_baseline: bool) -> Opt
 fn published_problem(version: &Version, published: &Verdict, out: &Path, can_replay: bool) -> Option<Problem> {
     let Verdict::Different(problem) = published else { return None };
     let help = if can_replay {
-        format!("publish it again: cargo tidemark replay {} --out {}", version.path(), shown_path(out))
+        format!("publish it again: cargo tidemark replay {} --out {}", version.path(), printable_path(out))
     } else {
         let resync = format!("cargo tidemark resync {}", version.key);
         format!("its change set is gone, so it cannot be replayed; if a consumer needs it, run: {resync}")
     };
     let folder = out.join(version.path());
-    Some(Problem { message: format!("{}: {problem}", shown_path(&folder)), help })
+    Some(Problem { message: format!("{}: {problem}", printable_path(&folder)), help })
 }
 
 fn text(checked: &[Checked], wrong: usize) -> String {

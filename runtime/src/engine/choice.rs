@@ -120,8 +120,9 @@ impl Engines {
         let baseline = inputs.baseline.filter(|baseline| baseline.epoch.is_some())?;
         let problem = "the baseline was read with an earlier schema, which only the native engine can read";
         Some(
-            Error::refused(&baseline.label, problem)
-                .help("use --engine native for this version, or publish it whole: cargo tidemark resync TENANT/TABLE"),
+            Error::refused(&baseline.label, problem).help(
+                "use --engine native for this version, or publish it in full: cargo tidemark resync TENANT/TABLE",
+            ),
         )
     }
 

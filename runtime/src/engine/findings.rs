@@ -121,8 +121,9 @@ impl Findings {
             }
         }
         if self.updates.len() < SAMPLES {
-            let show =
-                |one: &Difference<'_>| (one.column.name.into(), shown(one.column, one.old), shown(one.column, one.new));
+            let show = |one: &Difference<'_>| {
+                (one.column.name.into(), printable_or_mask(one.column, one.old), printable_or_mask(one.column, one.new))
+            };
             let changes = changed.iter().take(SAMPLE_COLUMNS).map(show).collect();
             let more = changed.len().saturating_sub(SAMPLE_COLUMNS);
             self.updates.push(UpdateSample { key: layout.shown_key(operation.key), changes, more });
@@ -151,7 +152,7 @@ fn count(counts: &mut BTreeMap<String, u64>, column: &str) {
 }
 
 /// A value for people.
-fn shown(column: &Column, value: Segment<'_>) -> String {
+fn printable_or_mask(column: &Column, value: Segment<'_>) -> String {
     let Some(text) = value.text else { return "NULL".into() };
     if column.pii {
         return MASK.into();

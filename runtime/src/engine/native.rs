@@ -14,7 +14,7 @@ use crate::change_set::LineSink;
 use crate::engine::output::{Layouts, Output};
 use crate::engine::request::{DeltaError, DeltaRequest, DeltaSummary};
 pub use hash_join::{Summary, summarise};
-pub use scan::{Sighting, find};
+pub use scan::{FoundRow, find};
 
 /// Computes a delta. Writes one line per operation to `lines`, in no particular order.
 pub fn delta(request: &DeltaRequest<'_>, lines: &mut dyn LineSink) -> Result<DeltaSummary, DeltaError> {

@@ -19,7 +19,7 @@ pub struct Operation<K, V> {
     pub sequence: u64,
     /// The version that brought the change.
     pub version: String,
-    /// The version it was compared with; `None` on the first import and in a version that is published whole.
+    /// The version it was compared with; `None` on the first import and in a version that is published in full.
     pub previous: Option<String>,
     /// The row's key.
     pub key: K,
@@ -97,7 +97,7 @@ pub struct Begin {
     /// The fingerprint of a consumer's rows before the operations: the sum of their row hashes; 0 without rows.
     #[serde(with = "as_text")]
     pub fingerprint: i128,
-    /// Whether the version is published whole: at END, rows whose last sequence is lower are dropped.
+    /// Whether the version is published in full: at END, rows whose last sequence is lower are dropped.
     pub reset: bool,
 }
 

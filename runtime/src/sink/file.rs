@@ -16,7 +16,7 @@ use super::{Frame, OnProgress, Publication, Sink};
 use crate::breakpoint::Breakpoint;
 use crate::change_set::{part_name, read_part};
 use crate::error::{IoContext as _, Result};
-use crate::name::shown_path;
+use crate::name::printable_path;
 use crate::operation::stamp;
 use crate::parallel;
 use crate::store::Extent;
@@ -47,8 +47,8 @@ impl Sink for Files {
         std::path::absolute(&self.root).unwrap_or_else(|_| self.root.clone()).display().to_string()
     }
 
-    fn shown(&self) -> String {
-        shown_path(&self.root)
+    fn display_name(&self) -> String {
+        printable_path(&self.root)
     }
 
     fn max_operation_bytes(&self) -> Result<Option<usize>> {

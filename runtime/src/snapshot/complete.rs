@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::{Listing, Part};
-use crate::name::{is_visible_text, shown};
+use crate::name::{is_visible_text, printable};
 use crate::reject;
 use crate::table::Completeness;
 
@@ -117,5 +117,5 @@ fn truncated(message: &str) -> String {
 }
 
 fn missing<T>(what: String) -> Result<T, Missing> {
-    Err(Missing(shown(&what)))
+    Err(Missing(printable(&what)))
 }

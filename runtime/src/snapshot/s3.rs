@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::local::MAX_SIDECAR;
 use super::{Discovery, Folder, Listing, Part, Snapshots, Stray};
 use crate::aws::Aws;
-use crate::aws::s3::{Object, S3Uri, beginning, failed, keys, shown};
+use crate::aws::s3::{Object, S3Uri, as_path, beginning, failed, list_objects};
 use crate::error::{Error, Result};
 use crate::name::{NAME_RULE, is_name, is_visible_text, natural_cmp};
 use crate::telemetry::check_stop;
@@ -45,7 +45,7 @@ impl S3 {
             let folders = page.common_prefixes().iter().filter_map(|prefix| prefix.prefix());
             for key in objects.chain(folders) {
                 let name = &key[prefix.len()..];
-                let path = || shown(&S3Uri { bucket: parent.bucket.clone(), key: key.to_owned() });
+                let path = || as_path(&S3Uri { bucket: parent.bucket.clone(), key: key.to_owned() });
                 if name.is_empty() || name.starts_with(['_', '.']) {
                     // The empty object that the console creates for a folder, or an unrelated name.
                     continue;
@@ -87,7 +87,7 @@ impl Snapshots for S3 {
     }
 
     fn path(&self, tenant: &str, table: &str) -> PathBuf {
-        shown(&self.root.join(tenant).join(table))
+        as_path(&self.root.join(tenant).join(table))
     }
 
     fn folder(&self, tenant: &str, table: &str, version: &str) -> Arc<dyn Folder> {
@@ -120,7 +120,7 @@ impl Folder for S3Folder {
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        shown(&self.uri.join(name))
+        as_path(&self.uri.join(name))
     }
 
     fn s3(&self) -> Option<String> {
@@ -132,9 +132,10 @@ impl Folder for S3Folder {
 pub fn list(aws: &Aws, export: &S3Uri) -> Result<Listing> {
     let mut listing = Listing::default();
     let prefix = format!("{}/", export.key.trim_end_matches('/'));
-    for (key, size, identity) in keys(aws, &S3Uri { bucket: export.bucket.clone(), key: prefix.clone() })? {
+    for (key, size, identity) in list_objects(aws, &S3Uri { bucket: export.bucket.clone(), key: prefix.clone() })? {
         let name = key[prefix.len()..].to_owned();
-        let unusable = |problem: &str, help: &str| Err(Error::export(&shown(&export.join(&name)), problem).help(help));
+        let unusable =
+            |problem: &str, help: &str| Err(Error::export(&as_path(&export.join(&name)), problem).help(help));
         if name.is_empty() {
             // The empty object that the console creates for a folder.
         } else if name.starts_with(['_', '.']) && !name.contains('/') {

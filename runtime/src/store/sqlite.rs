@@ -20,7 +20,7 @@ use super::record::{Extent, TableState, Version};
 use super::status::Status;
 use crate::clock;
 use crate::error::{Error, IoContext as _, Result};
-use crate::name::{TableKey, natural_place};
+use crate::name::{TableKey, natural_sort_key};
 use statements::{add_pending, delete_deliveries, from_json, holds_lease, replace, sequence_of, to_json};
 
 /// How long a write waits for another process.
@@ -132,7 +132,7 @@ impl RegistryBackend for Sqlite {
     fn version(&self, key: &TableKey, version: &str) -> Result<Option<Version>> {
         self.run(|connection| {
             let sql = "SELECT record FROM versions WHERE tenant = ?1 AND name = ?2 AND place = ?3";
-            let values = params![key.tenant, key.table, natural_place(version)];
+            let values = params![key.tenant, key.table, natural_sort_key(version)];
             let record: Option<String> = connection.query_row(sql, values, |row| row.get(0)).optional()?;
             record.map(|record| from_json(&record)).transpose()
         })
@@ -147,7 +147,7 @@ impl RegistryBackend for Sqlite {
             )?;
             let inserted = transaction.execute(
                 "INSERT INTO versions VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING",
-                params![key.tenant, key.table, natural_place(&version.version), status.name(), to_json(version)],
+                params![key.tenant, key.table, natural_sort_key(&version.version), status.name(), to_json(version)],
             )?;
             if inserted > 0 && status.is_runnable() {
                 add_pending(&transaction, key)?;
@@ -256,7 +256,7 @@ impl RegistryBackend for Sqlite {
     }
 
     fn delivered(&self, version: &Version, sink: &str) -> Result<BTreeMap<u32, Extent>> {
-        let (key, place) = (&version.key, natural_place(&version.version));
+        let (key, place) = (&version.key, natural_sort_key(&version.version));
         self.run(|connection| {
             let sql = "SELECT part, lines FROM deliveries
                        WHERE tenant = ?1 AND name = ?2 AND place = ?3 AND sequence = ?4 AND sink = ?5";
@@ -267,7 +267,7 @@ impl RegistryBackend for Sqlite {
     }
 
     fn record_delivery(&self, lease: &Lease, version: &Version, sink: &str, part: u32, extent: Extent) -> Result<bool> {
-        let (key, place) = (&version.key, natural_place(&version.version));
+        let (key, place) = (&version.key, natural_sort_key(&version.version));
         let lines = match extent {
             Extent::Lines(lines) => Some(lines as i64),
             Extent::Whole => None,

@@ -31,7 +31,7 @@ pub(super) fn by_athena(input: &DeltaInput) -> DeltaResult {
         let key = format!("tenant-{number}/{}/{version}", input.table.name);
         parts.iter().for_each(|(name, bytes)| sandbox.put(&format!("{key}/{name}"), bytes));
         let uri = S3Uri { bucket: sandbox.bucket.clone(), key };
-        delta::whole(version.into(), Arc::new(S3Folder::new(Arc::clone(&sandbox.aws), uri)))
+        delta::folder_export(version.into(), Arc::new(S3Folder::new(Arc::clone(&sandbox.aws), uri)))
     };
     let exports = input.baseline.as_ref().map(|parts| upload(PREVIOUS, parts)).transpose();
     let exports = exports.and_then(|baseline| Ok((baseline, upload(VERSION, &input.snapshot)?)));

@@ -208,7 +208,7 @@ fn an_unreadable_record_does_not_stop_the_sweeper_for_other_tables() {
     let put = deployment.aws.dynamodb.put_item().table_name(&table);
     let put = broken.iter().fold(put, |put, (name, value)| put.item(*name, text(value)));
     deployment.aws.wait(put.send()).unwrap();
-    let sort_key = runtime::name::natural_place("V2");
+    let sort_key = runtime::name::natural_sort_key("V2");
     let update = deployment.aws.dynamodb.update_item().table_name(&table).key("pk", text("swept/orders"));
     let update = update.key("sk", text(&format!("version#{sort_key}"))).update_expression("SET since = :since");
     deployment.aws.wait(update.expression_attribute_values(":since", text(&ago(100_000))).send()).unwrap();

@@ -15,7 +15,7 @@ mod field_map;
 mod find;
 
 pub(super) use field_map::FieldMap;
-pub use find::{Sighting, find};
+pub use find::{FoundRow, find};
 
 /// The number of rows between two checkpoints.
 const CHECKPOINT_ROWS: u64 = 4096;

@@ -3,7 +3,7 @@
 use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::canonical::row::{InspectedColumn, Layout};
-use crate::engine::native::{self, Sighting};
+use crate::engine::native::{self, FoundRow};
 use crate::error::{Error, Fault, Result};
 use crate::inspect::why::key::Key;
 use crate::inspect::why::row::{Cell, Files, MASK, Occurrence, RowInVersion, SHOWN, masked};
@@ -71,7 +71,7 @@ fn note(error: Error, row: &mut RowInVersion) -> Result<()> {
     Ok(())
 }
 
-fn occurrence(part: &str, row: Sighting<'_>) -> Occurrence {
+fn occurrence(part: &str, row: FoundRow<'_>) -> Occurrence {
     let (columns, error) = match row.columns {
         Ok(columns) => (columns.into_iter().map(cell).collect(), None),
         Err(error) => (Vec::new(), Some(error)),

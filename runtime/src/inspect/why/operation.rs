@@ -77,10 +77,10 @@ fn operation(table: &Table, line: &[u8], previous: Option<&RowInVersion>) -> Opt
     let changed = names.map(|name| {
         let column = current_column(table, name);
         let old = match &json["before"] {
-            Json::Object(before) => before.get(name).map(|value| shown(column, value)),
+            Json::Object(before) => before.get(name).map(|value| value_or_mask(column, value)),
             _ => column.and_then(|column| old_value_in_export(previous?, column)),
         };
-        Changed { column: name.into(), old, new: shown(column, &json["after"][name]) }
+        Changed { column: name.into(), old, new: value_or_mask(column, &json["after"][name]) }
     });
     Some(Operation { op: json["op"].as_str()?.into(), id: json["id"].as_str()?.into(), changed: changed.collect() })
 }
@@ -91,7 +91,7 @@ fn current_column<'t>(table: &'t Table, name: &str) -> Option<&'t Column> {
 }
 
 /// A value of a column, masked if the column is `pii` or no longer in the schema: it may have been `pii`.
-fn shown(column: Option<&Column>, value: &Json) -> Json {
+fn value_or_mask(column: Option<&Column>, value: &Json) -> Json {
     match column {
         Some(column) => masked(column, value.clone()),
         None if value.is_null() => Json::Null,

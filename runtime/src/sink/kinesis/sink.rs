@@ -108,7 +108,7 @@ impl Sink for Stream {
         self.name.clone()
     }
 
-    fn shown(&self) -> String {
+    fn display_name(&self) -> String {
         self.name.clone()
     }
 

@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::name::{TableKey, natural_place};
+use crate::name::{TableKey, natural_sort_key};
 use crate::store::lease::Lease;
 use crate::store::record::{Extent, Version};
 use crate::store::status::Status;
@@ -56,7 +56,7 @@ pub(super) fn table_key(table: &TableKey) -> Item {
 
 /// The sort key of a version.
 pub(super) fn version_key(version: &str) -> String {
-    format!("{VERSION}{}", natural_place(version))
+    format!("{VERSION}{}", natural_sort_key(version))
 }
 
 /// A version as an item. `token` identifies the write.
@@ -86,7 +86,7 @@ fn is_open(status: Status) -> bool {
 
 /// The prefix of the sort keys of a version's deliveries to a sink.
 pub(super) fn deliveries_key(version: &Version, sink: &str) -> String {
-    let (place, sequence) = (natural_place(&version.version), version.sequence.unwrap_or_default());
+    let (place, sequence) = (natural_sort_key(&version.version), version.sequence.unwrap_or_default());
     format!("delivery#{place}#{sequence}#{:016x}#", xxh3_64(sink.as_bytes()))
 }
 

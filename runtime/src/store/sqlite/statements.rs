@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
-use crate::name::{TableKey, natural_place};
+use crate::name::{TableKey, natural_sort_key};
 use crate::store::backend::VersionWrite;
 use crate::store::lease::Lease;
 use crate::store::record::Version;
@@ -29,7 +29,7 @@ pub(super) fn replace(transaction: &Transaction<'_>, write: VersionWrite<'_>) ->
     let sql = "UPDATE versions SET status = ?4, record = ?5
                WHERE tenant = ?1 AND name = ?2 AND place = ?3 AND status = ?6 AND record ->> 'attempt' = ?7
                  AND (?8 IS NULL OR record -> 'plan' ->> 'hash' = ?8)";
-    let (key, place, status) = (&version.key, natural_place(&version.version), version.status.name());
+    let (key, place, status) = (&version.key, natural_sort_key(&version.version), version.status.name());
     let values = params![key.tenant, key.table, place, status, to_json(version), from.name(), attempt, plan];
     Ok(transaction.execute(sql, values)? == 1)
 }
@@ -37,7 +37,7 @@ pub(super) fn replace(transaction: &Transaction<'_>, write: VersionWrite<'_>) ->
 pub(super) fn delete_deliveries(transaction: &Transaction<'_>, version: &Version) -> rusqlite::Result<()> {
     let sql = "DELETE FROM deliveries WHERE tenant = ?1 AND name = ?2 AND place = ?3";
     let key = &version.key;
-    transaction.execute(sql, params![key.tenant, key.table, natural_place(&version.version)]).map(|_| ())
+    transaction.execute(sql, params![key.tenant, key.table, natural_sort_key(&version.version)]).map(|_| ())
 }
 
 pub(super) fn add_pending(transaction: &Transaction<'_>, key: &TableKey) -> rusqlite::Result<()> {

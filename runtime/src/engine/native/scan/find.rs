@@ -10,7 +10,7 @@ use crate::telemetry::Watch;
 
 /// A row that was found.
 #[derive(Debug)]
-pub struct Sighting<'a> {
+pub struct FoundRow<'a> {
     /// The line on which it begins, from 1.
     pub line: u64,
     /// Its columns in the order of the schema; or why they cannot be read, if only the key could be.
@@ -26,7 +26,7 @@ pub fn find(
     layout: &Layout,
     key: &[u8],
     watch: &Watch,
-    mut visit: impl FnMut(Sighting<'_>),
+    mut visit: impl FnMut(FoundRow<'_>),
 ) -> Result<Part> {
     let OpenPart { path, mut reader, fields } = open(export, part, layout)?;
     let dialect = Dialect::from_format(&layout.format);
@@ -42,12 +42,12 @@ pub fn find(
                 if !layout.has_key(|column| field(column).map(|at| record.field(at)), key, &mut text) {
                     continue;
                 }
-                visit(Sighting { line: record.line, columns: columns(layout, &fields, &record) });
+                visit(FoundRow { line: record.line, columns: columns(layout, &fields, &record) });
             }
             Err(error) => {
                 let guess = guessed(reader.last_bytes(), dialect);
                 if layout.has_key(|column| guess.get(fields.field(column)).copied(), key, &mut text) {
-                    visit(Sighting { line: error.line, columns: Err(error.message.into()) });
+                    visit(FoundRow { line: error.line, columns: Err(error.message.into()) });
                 }
             }
         }
