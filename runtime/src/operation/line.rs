@@ -5,6 +5,7 @@
 //! contain its label. `op` and `id` are written here, and tenant, table and versions are [names](crate::name), which
 //! contain no quotes.
 
+use std::io::Write as _;
 use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
@@ -147,7 +148,7 @@ impl<'l> Encoder<'l> {
     pub(crate) fn write(&mut self, change: &RowChange<'_>, out: &mut Vec<u8>) -> u128 {
         let id = self.id(change);
         let kind = change.kind;
-        out.extend_from_slice(format!(r#"{{{OP}"{}",{ID}"{id:032x}","#, kind.name()).as_bytes());
+        write_kind_and_id(kind, id, out);
         out.extend_from_slice(self.head_json.as_bytes());
         write_object(self.layout.key_columns(), change.key, out);
         if kind != Kind::Insert && self.layout.table.before_image && is_readable(change.before) {
@@ -162,10 +163,10 @@ impl<'l> Encoder<'l> {
             self.write_changed(change, out);
         }
         if kind != Kind::Delete {
-            out.extend_from_slice(format!(r#",{HASH}"{}""#, change.hash).as_bytes());
+            write_hash(HASH, change.hash, out);
         }
         if kind != Kind::Insert {
-            out.extend_from_slice(format!(r#",{PREVIOUS_HASH}"{}""#, change.previous_hash).as_bytes());
+            write_hash(PREVIOUS_HASH, change.previous_hash, out);
         }
         out.extend_from_slice(self.tail_json.as_bytes());
         out.push(b'\n');
@@ -255,6 +256,23 @@ fn control_line(op: &str, fields: &[&str], record: &impl Serialize) -> Vec<u8> {
     }
     line.extend_from_slice(b"}\n");
     line
+}
+
+/// Appends the brace that opens an operation, and its first two fields.
+fn write_kind_and_id(kind: Kind, id: u128, out: &mut Vec<u8>) {
+    out.push(b'{');
+    for text in [OP, "\"", kind.name(), "\",", ID] {
+        out.extend_from_slice(text.as_bytes());
+    }
+    write!(out, "\"{id:032x}\",").expect("text can be written to memory");
+}
+
+/// Appends a hash as a string: not every JSON reader keeps 64 bits of a number.
+fn write_hash(label: &str, hash: i64, out: &mut Vec<u8>) {
+    write_label(label, out);
+    out.push(b'"');
+    serde_json::to_writer(&mut *out, &hash).expect("a number can be written to memory");
+    out.push(b'"');
 }
 
 fn write_label(label: &str, out: &mut Vec<u8>) {
