@@ -46,6 +46,7 @@ pub struct Aws {
     pub s3: aws_sdk_s3::Client,
     /// Step Functions.
     pub sfn: aws_sdk_sfn::Client,
+    sts: aws_sdk_sts::Client,
     runtime: Handle,
     /// Dropping it ends the thread that drives the runtime.
     _stop: oneshot::Sender<()>,
@@ -97,8 +98,22 @@ impl Aws {
             kinesis: aws_sdk_kinesis::Client::new(&others),
             s3: aws_sdk_s3::Client::new(&others),
             sfn: aws_sdk_sfn::Client::new(&others),
+            sts: aws_sdk_sts::Client::new(&others),
             runtime: handle,
             _stop: stop,
+        })
+    }
+
+    /// The ARN of the user or role whose credentials are used. Asking needs no permission.
+    pub(crate) fn caller(&self) -> Result<String> {
+        let identity = self.wait(self.sts.get_caller_identity().send()).map_err(|error| {
+            Error::aws("cannot find out whose credentials are used", error_chain(&error).replace('\n', " "))
+                .help("say who decides: --by NAME")
+                .caused_by(error)
+        })?;
+        identity.arn.ok_or_else(|| {
+            Error::aws("cannot find out whose credentials are used", "the answer has no ARN")
+                .help("say who decides: --by NAME")
         })
     }
 

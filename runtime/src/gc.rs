@@ -10,13 +10,14 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
 use serde::Serialize;
+use serde_json::json;
 
 use crate::clock;
 use crate::error::{Fault, IoContext as _, Result};
 use crate::name::TableKey;
 use crate::name::is_name;
 use crate::run::Runner;
-use crate::store::{Status, Version};
+use crate::store::{Action, Decision, Status, Version};
 use crate::telemetry::check_stop;
 
 /// The age at which a named file in STATE/work is abandoned, see [`remove_work_files`].
@@ -90,12 +91,12 @@ impl TableReport {
 }
 
 /// What `gc` is asked to do.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Options {
     /// The number of newest succeeded versions per table whose change sets are kept for `replay`.
     pub keep: usize,
-    /// Whether to report only, and remove nothing.
-    pub dry_run: bool,
+    /// Who decided to remove it; `None` to report only, and remove nothing.
+    pub decision: Option<Decision>,
 }
 
 /// Removes what is no longer needed, table by table, each under its lease. `state` is the state directory. An error in
@@ -104,13 +105,13 @@ pub fn collect(runner: &Runner, state: &Path, options: Options) -> Result<Collec
     let mut collected = Collected::default();
     for (key, is_known) in tables(runner, state)? {
         check_stop()?;
-        let report = collect_table(runner, state, &key, is_known, options)?;
+        let report = collect_table(runner, state, &key, is_known, &options)?;
         if report.is_worth_reporting() {
             collected.tables.push(report);
         }
     }
     check_stop()?;
-    collected.work = remove_work_files(state, options)?;
+    collected.work = remove_work_files(state, &options)?;
     let in_tables = collected.tables.iter().map(|report| report.bytes);
     collected.bytes = in_tables.chain(collected.work.iter().map(|removed| removed.bytes)).sum();
     Ok(collected)
@@ -121,7 +122,7 @@ fn collect_table(
     state: &Path,
     key: &TableKey,
     is_known: bool,
-    options: Options,
+    options: &Options,
 ) -> Result<TableReport> {
     let mut report = TableReport {
         key: key.clone(),
@@ -167,12 +168,38 @@ fn remove_change_sets(
     state: &Path,
     key: &TableKey,
     is_known: bool,
-    options: Options,
+    options: &Options,
     removed: &mut Vec<Removed>,
 ) -> Result<()> {
     let versions = if is_known { runner.registry.versions(key)? } else { Vec::new() };
-    let needed = needed(&versions, options.keep);
+    let unneeded = unneeded(&versions, state, key, options.keep)?;
+    let Some(decision) = &options.decision else {
+        removed.extend(unneeded);
+        return Ok(());
+    };
+    if !unneeded.is_empty() {
+        let bytes: u64 = unneeded.iter().map(|unneeded| unneeded.bytes).sum();
+        let details = json!({ "keep": options.keep, "removed": unneeded.len(), "bytes": bytes });
+        runner.registry.append(&decision.entry(Action::Gc, key, None, details))?;
+    }
+    for unneeded in unneeded {
+        check_stop()?;
+        remove(&state.join(&unneeded.path))?;
+        removed.push(unneeded);
+    }
+    let table_folder = state.join("changes").join(&key.tenant).join(&key.table);
+    for version in folders(&table_folder)? {
+        remove_empty(&table_folder.join(version))?;
+    }
+    remove_empty(&table_folder)?;
+    remove_empty(&state.join("changes").join(&key.tenant))
+}
+
+/// Lists a table's change sets that are not needed.
+fn unneeded(versions: &[Version], state: &Path, key: &TableKey, keep: usize) -> Result<Vec<Removed>> {
+    let needed = needed(versions, keep);
     let table_folder = Path::new("changes").join(&key.tenant).join(&key.table);
+    let mut unneeded = Vec::new();
     for version in folders(&state.join(&table_folder))? {
         for name in folders(&state.join(&table_folder).join(&version))? {
             if needed.contains(&(version.as_str(), name.as_str())) {
@@ -180,24 +207,12 @@ fn remove_change_sets(
             }
             check_stop()?;
             let path = table_folder.join(&version).join(&name);
-            let folder = state.join(&path);
             let is_named = versions.iter().any(|v| v.version == version && v.changes.as_ref() == Some(&name));
             let kind = if is_named { RemovedKind::ChangeSet } else { RemovedKind::Leftover };
-            let bytes = size(&folder)?;
-            if !options.dry_run {
-                remove(&folder)?;
-            }
-            removed.push(Removed { path, kind, bytes });
-        }
-        if !options.dry_run {
-            remove_empty(&state.join(&table_folder).join(&version))?;
+            unneeded.push(Removed { bytes: size(&state.join(&path))?, path, kind });
         }
     }
-    if options.dry_run {
-        return Ok(());
-    }
-    remove_empty(&state.join(&table_folder))?;
-    remove_empty(&state.join("changes").join(&key.tenant))
+    Ok(unneeded)
 }
 
 /// Version and name of every change set that must be kept.
@@ -245,7 +260,7 @@ fn remove_empty(folder: &Path) -> Result<()> {
 /// that was killed in that instant, or was put here by somebody. If it is in use after all, no harm is done: an open
 /// file outlives its name. Folders are never created here, and STATE/work itself stays, because a run may be about to
 /// use it.
-fn remove_work_files(state: &Path, options: Options) -> Result<Vec<Removed>> {
+fn remove_work_files(state: &Path, options: &Options) -> Result<Vec<Removed>> {
     let folder = state.join("work");
     let mut removed = Vec::new();
     for name in names(&folder)? {
@@ -259,7 +274,7 @@ fn remove_work_files(state: &Path, options: Options) -> Result<Vec<Removed>> {
         if !metadata.is_file() || age < ABANDONED.as_millis() as i64 {
             continue;
         }
-        if !options.dry_run {
+        if options.decision.is_some() {
             fs::remove_file(&path).at("cannot remove", &path)?;
         }
         removed.push(Removed {

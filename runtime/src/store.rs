@@ -6,6 +6,7 @@
 mod backend;
 #[cfg(feature = "aws")]
 pub mod dynamodb;
+mod journal;
 mod lease;
 mod owner;
 mod record;
@@ -14,6 +15,7 @@ pub mod sqlite;
 mod status;
 
 pub use backend::{BeginOutcome, BeginPublishing, RegistryBackend, Setting, VersionWrite, WriteOutcome};
+pub use journal::{Action, Decision, JournalEntry};
 pub(crate) use lease::lease_duration;
 pub use lease::{LEASE, Lease};
 pub use record::{Extent, Progress, TableState, Version, same_parts};

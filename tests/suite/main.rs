@@ -22,6 +22,7 @@ mod generator;
 mod golden;
 mod guards;
 mod histories;
+mod history;
 mod hygiene;
 mod inspect;
 #[cfg(feature = "aws")]

@@ -1,6 +1,9 @@
 //! The conformance suite of the registries: each test runs against SQLite, Amazon's DynamoDB Local and the emulator's
 //! DynamoDB. Each case has its own registry, or its own tenant in a shared one.
 
+mod decisions;
+mod journal;
+
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
@@ -11,7 +14,7 @@ use runtime::snapshot::Part;
 #[cfg(feature = "aws")]
 use runtime::store::dynamodb::Dynamodb;
 use runtime::store::sqlite::Sqlite;
-use runtime::store::{Extent, Lease, Registered, Registry, Setting, Status, Version};
+use runtime::store::{Decision, Extent, Lease, Registered, Registry, Setting, Status, Version};
 
 #[cfg(feature = "aws")]
 use crate::stack::Stack;
@@ -82,6 +85,10 @@ fn plan(name: &str, reset: Option<Reset>) -> Plan {
     }
 }
 
+fn decision() -> Decision {
+    Decision { by: "alice".into(), because: Some("it is right".into()) }
+}
+
 /// Runs a case against every kind of registry.
 fn in_every_registry(case: impl Fn(&TestRegistry)) {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
@@ -128,7 +135,7 @@ fn a_stale_registration_does_not_overwrite_an_approval() {
         let parts = vec![part("a.csv.gz", 10, "2")];
         // The version is approved while the bytes are compared.
         let same_bytes = |_: &[Part], _: &[Part]| {
-            assert!(registry.inner.approve(&registry.version("V1")).unwrap());
+            assert!(registry.inner.approve(&registry.version("V1"), &decision()).unwrap());
             Ok(true)
         };
         registry.inner.register_over(Some(before), &registry.key(), "V1", Ok(parts), same_bytes).unwrap();
@@ -280,70 +287,6 @@ fn sequences_count_from_one_without_gaps() {
         let sequences: Vec<u64> = ["V1", "V2", "V3"].iter().map(|version| registry.succeed(&lease, version)).collect();
         assert_eq!(sequences, [1, 2, 3]);
         assert_eq!(registry.version("V2").sequence, Some(2));
-    });
-}
-
-#[test]
-fn a_decision_applies_only_to_the_plan_that_was_reviewed() {
-    in_every_registry(|registry| {
-        registry.register("V1", "1");
-        let lease = registry.acquire("a").unwrap();
-        registry.advance(&lease, "V1", Status::Planned).unwrap();
-        assert!(!registry.inner.approve(&registry.version("V1")).unwrap(), "it is not HELD");
-        registry.advance(&lease, "V1", Status::Held).unwrap();
-        let held = registry.version("V1");
-        let other = Version { plan: Some(plan("other", None)), ..held.clone() };
-        assert!(!registry.inner.approve(&other).unwrap());
-        assert!(!registry.inner.reject(&other).unwrap());
-        let pending = registry.pending();
-        assert!(registry.inner.approve(&held).unwrap());
-        assert_eq!(registry.pending(), pending + 1);
-        assert!(registry.version("V1").is_approved());
-        assert!(registry.inner.reject(&registry.version("V1")).unwrap());
-        assert_eq!((registry.version("V1").status, registry.version("V1").approved), (Status::Rejected, None));
-        assert!(!registry.inner.approve(&held).unwrap());
-    });
-}
-
-#[test]
-fn only_failed_versions_can_be_retried() {
-    in_every_registry(|registry| {
-        registry.register("V1", "1");
-        assert!(!registry.inner.retry(&registry.version("V1")).unwrap());
-        let lease = registry.acquire("a").unwrap();
-        registry.advance(&lease, "V1", Status::Failed).unwrap();
-        let (failed, pending) = (registry.version("V1"), registry.pending());
-        assert!(registry.inner.retry(&failed).unwrap());
-        assert_eq!((registry.version("V1").status, registry.pending()), (Status::Registered, pending + 1));
-        assert!(!registry.inner.retry(&failed).unwrap());
-    });
-}
-
-#[test]
-fn a_resync_request_is_cleared_by_the_version_that_fulfils_it() {
-    in_every_registry(|registry| {
-        registry.register("V1", "1");
-        let lease = registry.acquire("a").unwrap();
-        let pending = registry.pending();
-        registry.inner.set_resync(&registry.key(), true).unwrap();
-        assert_eq!((registry.inner.resync(&registry.key()).unwrap(), registry.pending()), (true, pending + 1));
-        let full = Version {
-            status: Status::Planned,
-            plan: Some(plan("V1", Some(Reset::default()))),
-            ..registry.version("V1")
-        };
-        registry.inner.advance(&lease, Status::Registered, &full).unwrap();
-        registry.inner.set_resync(&registry.key(), false).unwrap();
-        let refused = registry.inner.begin_publishing(&lease, &registry.version("V1")).unwrap_err();
-        assert_eq!(refused.kind(), ErrorKind::Overtaken);
-        assert!(refused.to_string().contains("its resync was cancelled"), "{refused}");
-        registry.inner.set_resync(&registry.key(), true).unwrap();
-        assert_eq!(registry.inner.begin_publishing(&lease, &registry.version("V1")).unwrap().sequence, Some(1));
-        assert!(!registry.inner.resync(&registry.key()).unwrap());
-        registry.advance(&lease, "V1", Status::Succeeded).unwrap();
-        registry.inner.set_resync(&registry.key(), true).unwrap();
-        assert_eq!(registry.succeed(&lease, "V2"), 2);
-        assert!(registry.inner.resync(&registry.key()).unwrap(), "an ordinary version does not clear the request");
     });
 }
 

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::cli::args::{EngineArgs, ExportsArgs, Format, FormatArgs, OutArgs, StateArgs};
+use crate::cli::args::{DecisionArgs, EngineArgs, ExportsArgs, Format, FormatArgs, OutArgs, StateArgs};
 use crate::cli::lookup::{check_held, known_version};
 use crate::cli::output::{self, SHORT_HASH, short_hash};
 use crate::cli::{resolve, run_report};
@@ -10,7 +10,7 @@ use crate::clock;
 use crate::engine::athena::Statements;
 use crate::error::{Error, Fault, Result};
 use crate::run::Runner;
-use crate::store::{Registry, Setting, Status, Version};
+use crate::store::{Decision, Registry, Setting, Status, Version};
 use crate::table::Table;
 use crate::telemetry::{self, Progress};
 
@@ -34,6 +34,8 @@ pub(super) struct ApproveArgs {
     #[command(flatten)]
     engine: EngineArgs,
     #[command(flatten)]
+    decision: DecisionArgs,
+    #[command(flatten)]
     state: StateArgs,
     #[command(flatten)]
     pub(super) format: FormatArgs,
@@ -48,15 +50,16 @@ pub(super) fn approve(
     let registry = args.state.registry()?;
     let (table, version) = known_version(&registry, tables, &args.version)?;
     check_approval(&registry, table, &version, &args.hash)?;
+    let decision = args.decision.decision(&args.state)?;
     if registry.setting(Setting::Machine)?.is_some() {
-        approve_on_aws(args, &registry, &version)?;
+        approve_on_aws(args, &registry, &version, &decision)?;
         return Ok(None);
     }
     let root = args.exports.root(&registry)?;
     let engines = args.engine.engines(statements, &[&root], Some(&registry))?;
     // Fails before the approval is recorded if the exports cannot be reached.
     args.exports.open(&registry)?;
-    record_approval(&registry, &version)?;
+    record_approval(&registry, &version, &decision)?;
     telemetry::listen_for_ctrl_c();
     let runner = args.state.runner(registry, &args.exports, &args.out, tables)?;
     let runner = Runner { engines, ..runner };
@@ -71,22 +74,22 @@ pub(super) fn approve(
     Ok(report.fault())
 }
 
-fn record_approval(registry: &Registry, version: &Version) -> Result<()> {
-    if registry.approve(version)? {
+fn record_approval(registry: &Registry, version: &Version, decision: &Decision) -> Result<()> {
+    if registry.approve(version, decision)? {
         return Ok(());
     }
     Err(Error::refused(version.to_string(), "it changed during the approval").help("review its plan again"))
 }
 
 /// Approves a version that the state machine on AWS publishes.
-fn approve_on_aws(args: &ApproveArgs, registry: &Registry, version: &Version) -> Result<()> {
+fn approve_on_aws(args: &ApproveArgs, registry: &Registry, version: &Version, decision: &Decision) -> Result<()> {
     if args.out.is_given() || args.exports.is_given() || args.engine.is_given() {
         let problem = "the state machine publishes it, with the exports, stream and engine of its deployment";
         return Err(
             Error::refused(version.to_string(), problem).help("omit --exports, --out, --sink, --engine and --athena-…")
         );
     }
-    record_approval(registry, version)?;
+    record_approval(registry, version, decision)?;
     resolve::start_execution(registry, &version.key)?;
     match args.format.format {
         Format::Json => output::print_json(&serde_json::json!({

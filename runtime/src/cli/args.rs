@@ -3,6 +3,7 @@
 use std::num::NonZero;
 use std::path::PathBuf;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 
 use crate::engine::{Choice, Limits};
@@ -112,6 +113,17 @@ impl ExportsArgs {
     pub(super) fn is_given(&self) -> bool {
         self.exports.is_some()
     }
+}
+
+/// Who decides, and why, for the table's journal.
+#[derive(Debug, Args)]
+pub(super) struct DecisionArgs {
+    /// Who decides, for the journal [default: this user; with --store, the caller's ARN].
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    pub(super) by: Option<String>,
+    /// The reason, for the journal.
+    #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
+    pub(super) because: Option<String>,
 }
 
 /// The engine that computes a delta.

@@ -3,7 +3,7 @@
 use clap::Args;
 use serde::Serialize;
 
-use crate::cli::args::{Format, FormatArgs, OutArgs, StateArgs};
+use crate::cli::args::{DecisionArgs, Format, FormatArgs, OutArgs, StateArgs};
 use crate::cli::output::{self, count, plural};
 use crate::engine::Limits;
 use crate::error::{Fault, Result};
@@ -33,6 +33,8 @@ pub(super) struct GcArgs {
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
+    decision: DecisionArgs,
+    #[command(flatten)]
     state: StateArgs,
     #[command(flatten)]
     pub(super) format: FormatArgs,
@@ -52,7 +54,8 @@ pub(super) fn gc(args: &GcArgs, tables: &'static [&'static Table]) -> Result<Opt
     let exports = Box::new(Local::new(&state)?);
     let registry = args.state.registry()?;
     let runner = args.state.runner_for(registry, exports, &OutArgs::unused(), tables, Limits::default())?;
-    let collected = gc::collect(&runner, &state, Options { keep: args.keep, dry_run: args.dry_run })?;
+    let decision = (!args.dry_run).then(|| args.decision.decision(&args.state)).transpose()?;
+    let collected = gc::collect(&runner, &state, Options { keep: args.keep, decision })?;
     match args.format.format {
         Format::Json => output::print_json(&Report { dry_run: args.dry_run, collected: &collected })?,
         Format::Text => output::print(&text(&collected, args.dry_run))?,

@@ -60,11 +60,19 @@ pub(super) fn known_version(
 ) -> Result<(&'static Table, Version)> {
     let (key, name) = version_key(tables, text)?;
     let versions = known_versions(registry, &key)?;
+    let name = name_of_one(&key, &versions, &name)?;
+    let version = versions.into_iter().find(|version| version.version == name).expect("it is one of them");
+    Ok((find_table(tables, &key.table)?, version))
+}
+
+/// Checks that a typed name is that of one of the versions.
+pub(super) fn name_of_one(key: &TableKey, versions: &[Version], name: &str) -> Result<String> {
+    let name = checked_name("version", name)?;
     let known: Vec<&str> = versions.iter().map(|version| version.version.as_str()).collect();
-    match known.iter().position(|known| *known == name) {
-        Some(index) => Ok((find_table(tables, &key.table)?, versions[index].clone())),
-        None => Err(Error::refused(key.to_string(), format!("unknown version `{name}`")).help(suggest(&name, &known))),
+    if known.contains(&name.as_str()) {
+        return Ok(name);
     }
+    Err(Error::refused(key.to_string(), format!("unknown version `{name}`")).help(suggest(&name, &known)))
 }
 
 /// Fails unless the version is HELD.

@@ -72,6 +72,12 @@ pub(super) fn time(milliseconds: i64) -> String {
         .map_or_else(|_| "?".into(), |time| time.strftime("%Y-%m-%d %H:%M:%SZ").to_string())
 }
 
+/// A time as ISO 8601 in UTC, to the millisecond, for JSON.
+pub(super) fn iso_time(milliseconds: i64) -> String {
+    jiff::Timestamp::from_millisecond(milliseconds)
+        .map_or_else(|_| "?".into(), |time| time.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string())
+}
+
 /// Reports an error on stderr, with its rows and the next step; as JSON also on stdout.
 pub(super) fn error(error: &Error, format: Format) {
     let rejects = error.rejects();
@@ -115,14 +121,20 @@ pub(super) fn indented(rows: &[Vec<String>]) -> String {
 }
 
 fn offenders(rejects: &Rejects) {
+    offender_lines(rejects).iter().for_each(|line| anstream::eprintln!("{line}"));
+}
+
+/// The first rows that were refused, indented, and how many there are of each kind.
+pub(super) fn offender_lines(rejects: &Rejects) -> Vec<String> {
     let rows = rejects.offenders.iter().map(|offender| {
         let location = format!("{}:{}", offender.part, offender.line);
         vec![location, offender.column.clone().unwrap_or_default(), offender.message.clone()]
     });
-    anstream::eprint!("{}", indented(&rows.collect::<Vec<_>>()));
+    let mut lines: Vec<String> = indented(&rows.collect::<Vec<_>>()).lines().map(str::to_owned).collect();
     if rejects.total() > rejects.offenders.len() as u64 {
         let totals: Vec<String> =
             rejects.totals.iter().map(|(reason, total)| format!("{reason} {}", count(*total))).collect();
-        anstream::eprintln!("  … and more; in total: {}", totals.join(", "));
+        lines.push(format!("  … and more; in total: {}", totals.join(", ")));
     }
+    lines
 }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::cli::args::{Format, FormatArgs, StateArgs};
+use crate::cli::args::{DecisionArgs, Format, FormatArgs, StateArgs};
 use crate::cli::lookup::{check_held, known_version};
 use crate::cli::output;
 use crate::error::{Error, Fault, Result};
@@ -20,6 +20,8 @@ pub(super) struct RejectArgs {
     #[arg(value_name = "TENANT/TABLE/VERSION")]
     version: String,
     #[command(flatten)]
+    decision: DecisionArgs,
+    #[command(flatten)]
     state: StateArgs,
     #[command(flatten)]
     pub(super) format: FormatArgs,
@@ -29,7 +31,7 @@ pub(super) fn reject(args: &RejectArgs, tables: &'static [&'static Table]) -> Re
     let registry = args.state.registry()?;
     let (_, version) = known_version(&registry, tables, &args.version)?;
     check_held(&version)?;
-    if !registry.reject(&version)? {
+    if !registry.reject(&version, &args.decision.decision(&args.state)?)? {
         let problem = "it changed during the rejection";
         return Err(Error::refused(version.to_string(), problem).help("review its plan again"));
     }

@@ -2,9 +2,9 @@
 //! an error that says which program has it.
 
 #[cfg(feature = "aws")]
-pub(super) use with_aws::{changes, engines, export, exports, sink, start_execution, store};
+pub(super) use with_aws::{caller, changes, engines, export, exports, sink, start_execution, store};
 #[cfg(not(feature = "aws"))]
-pub(super) use without_aws::{changes, engines, export, exports, sink, start_execution, store};
+pub(super) use without_aws::{caller, changes, engines, export, exports, sink, start_execution, store};
 
 /// What Athena needs to know, besides its statements.
 #[cfg_attr(not(feature = "aws"), expect(dead_code, reason = "without AWS there is no Athena"))]
@@ -65,6 +65,10 @@ mod with_aws {
         }
     }
 
+    pub(in crate::cli) fn caller() -> Result<String> {
+        aws()?.caller()
+    }
+
     pub(in crate::cli) fn start_execution(machine: &str, registry: &str, key: &TableKey, pending: u64) -> Result<()> {
         flow::start_execution(&*aws()?, machine, registry, key, ["#pending", &pending.to_string()])
     }
@@ -107,6 +111,10 @@ mod without_aws {
 
     pub(in crate::cli) fn store(_: &str) -> Result<Registry> {
         Err(Error::without_aws("DynamoDB"))
+    }
+
+    pub(in crate::cli) fn caller() -> Result<String> {
+        Err(Error::without_aws("STS"))
     }
 
     pub(in crate::cli) fn start_execution(_: &str, _: &str, _: &TableKey, _: u64) -> Result<()> {

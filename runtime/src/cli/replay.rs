@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::cli::args::{ExportsArgs, Format, FormatArgs, OutArgs, StateArgs};
+use crate::cli::args::{DecisionArgs, ExportsArgs, Format, FormatArgs, OutArgs, StateArgs};
 use crate::cli::lookup::known_version;
 use crate::cli::output;
 use crate::error::{Fault, Result};
@@ -25,6 +25,8 @@ pub(super) struct ReplayArgs {
     #[command(flatten)]
     exports: ExportsArgs,
     #[command(flatten)]
+    decision: DecisionArgs,
+    #[command(flatten)]
     state: StateArgs,
     #[command(flatten)]
     pub(super) format: FormatArgs,
@@ -34,8 +36,9 @@ pub(super) fn replay(args: &ReplayArgs, tables: &'static [&'static Table]) -> Re
     let registry = args.state.registry()?;
     let (table, version) = known_version(&registry, tables, &args.version)?;
     let runner = args.state.runner(registry, &args.exports, &args.out, tables)?;
+    let decision = args.decision.decision(&args.state)?;
     telemetry::listen_for_ctrl_c();
-    runner.replay(table, &version)?;
+    runner.replay(table, &version, &decision)?;
     match args.format.format {
         Format::Json => output::print_json(&version)?,
         Format::Text => {

@@ -2,8 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use nix::unistd::{Uid, User};
+
 use crate::change_set::{self, ChangeSets};
-use crate::cli::args::{EngineArgs, EngineName, ExportsArgs, OUT, OutArgs, StateArgs};
+use crate::cli::args::{DecisionArgs, EngineArgs, EngineName, ExportsArgs, OUT, OutArgs, StateArgs};
 use crate::cli::remote::{self, AthenaNames};
 use crate::delta;
 use crate::engine::athena::Statements;
@@ -16,7 +18,7 @@ use crate::sink::file::Files;
 use crate::snapshot::local::Local;
 use crate::snapshot::{Export, Snapshots};
 use crate::store::sqlite::Sqlite;
-use crate::store::{Registry, Setting};
+use crate::store::{Decision, Registry, Setting};
 use crate::table::Table;
 
 /// Where the registry and the change sets are unless `--state` says otherwise.
@@ -47,6 +49,25 @@ pub(super) fn start_execution(registry: &Registry, key: &TableKey) -> Result<boo
     let pending = registry.pending(key)?;
     remote::start_execution(&machine, registry.id(), key, pending)?;
     Ok(true)
+}
+
+impl DecisionArgs {
+    /// Who decides, and why. Unless typed, the caller's ARN if the registry is on AWS, or else this user.
+    pub(super) fn decision(&self, state: &StateArgs) -> Result<Decision> {
+        let by = match (&self.by, &state.store) {
+            (Some(by), _) => by.clone(),
+            (None, Some(_)) => remote::caller()?,
+            (None, None) => user(),
+        };
+        Ok(Decision { by, because: self.because.clone() })
+    }
+}
+
+/// The name of the operating system's user who runs this process, or its number if it has no name.
+fn user() -> String {
+    let id = Uid::current();
+    let user = User::from_uid(id).ok().flatten();
+    user.map_or_else(|| format!("user {id}"), |user| user.name)
 }
 
 impl ExportsArgs {

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::cli::args::{Format, FormatArgs, StateArgs};
+use crate::cli::args::{DecisionArgs, Format, FormatArgs, StateArgs};
 use crate::cli::lookup::{known_versions, table_key};
 use crate::cli::{output, resolve};
 use crate::error::{Fault, Result};
@@ -27,6 +27,8 @@ pub(super) struct ResyncArgs {
     #[arg(long)]
     cancel: bool,
     #[command(flatten)]
+    decision: DecisionArgs,
+    #[command(flatten)]
     state: StateArgs,
     #[command(flatten)]
     pub(super) format: FormatArgs,
@@ -37,7 +39,7 @@ pub(super) fn resync(args: &ResyncArgs, tables: &'static [&'static Table]) -> Re
     let registry = args.state.registry()?;
     let versions = known_versions(&registry, &key)?;
     let was_requested = registry.resync(&key)?;
-    registry.set_resync(&key, !args.cancel)?;
+    registry.set_resync(&key, !args.cancel, &args.decision.decision(&args.state)?)?;
     let is_started = !args.cancel && resolve::start_execution(&registry, &key)?;
     if args.format.format == Format::Json {
         output::print_json(&serde_json::json!({ "tenant": key.tenant, "table": key.table, "resync": !args.cancel }))?;

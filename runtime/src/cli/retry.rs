@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::cli::args::{Format, FormatArgs, StateArgs};
+use crate::cli::args::{DecisionArgs, Format, FormatArgs, StateArgs};
 use crate::cli::lookup::known_version;
 use crate::cli::{output, resolve};
 use crate::error::{Error, Fault, Result};
@@ -21,6 +21,8 @@ pub(super) struct RetryArgs {
     #[arg(value_name = "TENANT/TABLE/VERSION")]
     version: String,
     #[command(flatten)]
+    decision: DecisionArgs,
+    #[command(flatten)]
     state: StateArgs,
     #[command(flatten)]
     pub(super) format: FormatArgs,
@@ -29,7 +31,7 @@ pub(super) struct RetryArgs {
 pub(super) fn retry(args: &RetryArgs, tables: &'static [&'static Table]) -> Result<Option<Fault>> {
     let registry = args.state.registry()?;
     let (_, version) = known_version(&registry, tables, &args.version)?;
-    if version.status != Status::Failed || !registry.retry(&version)? {
+    if version.status != Status::Failed || !registry.retry(&version, &args.decision.decision(&args.state)?)? {
         let problem = format!("it is {}; only a FAILED version can be retried", version.status);
         return Err(
             Error::refused(version.to_string(), problem).help(format!("see: cargo tidemark history {}", version.key))

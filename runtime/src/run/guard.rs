@@ -2,11 +2,13 @@
 
 use std::fmt;
 
+use serde_json::json;
+
 use super::runner::Runner;
 use crate::breakpoint::Breakpoint;
 use crate::error::Result;
 use crate::plan::{Counts, Plan, Reset};
-use crate::store::{Lease, Status, Version};
+use crate::store::{Action, Lease, Status, Version};
 use crate::table::{Guards, Table};
 
 /// A guard that a plan breaks. `Display` renders it for people: `deletes 50 % > 20 %`.
@@ -127,8 +129,10 @@ impl Runner {
             return Ok(planned);
         }
         let reasons: Vec<String> = breaches.iter().map(GuardBreach::to_string).collect();
-        let held = Version { status: Status::Held, reason: Some(reasons.join(", ")), ..planned };
-        self.registry.advance(lease, Status::Planned, &held)?;
+        let reason = reasons.join(", ");
+        let found = json!({ "reason": reason, "plan": plan });
+        let held = Version { status: Status::Held, reason: Some(reason), ..planned };
+        self.registry.advance_and_log(lease, Status::Planned, &held, Some((Action::Hold, found)))?;
         Breakpoint::Held.reached();
         Ok(held)
     }

@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::json;
+
 use super::runner::Runner;
 use crate::error::{Error, Result};
-use crate::store::{Status, Version};
+use crate::store::{Action, Decision, Status, Version};
 use crate::table::Table;
 use crate::telemetry::check_stop;
 
 impl Runner {
     /// Publishes a SUCCEEDED version again: the same operations, under the same ids and the same sequence.
-    pub fn replay(&self, table: &'static Table, version: &Version) -> Result<()> {
+    pub fn replay(&self, table: &'static Table, version: &Version, decision: &Decision) -> Result<()> {
         if version.status != Status::Succeeded {
             let problem = format!("it is {}; only a version that SUCCEEDED can be replayed", version.status);
             return Err(Error::refused(version.to_string(), problem));
@@ -26,6 +28,9 @@ impl Runner {
                 .help("a consumer that lost it can start from the newest export with `delta TABLE none`"));
         }
         self.with_lease_or_refuse(version, |lease, _| {
+            let details = json!({ "sequence": version.sequence, "sink": self.sink.name() });
+            let entry = decision.entry(Action::Replay, &version.key, Some(&version.version), details);
+            self.registry.append(&entry)?;
             let publication = self.publication(lease, table, version);
             self.sink.publish(publication, &BTreeMap::new(), &mut |_, _| check_stop())
         })

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
+use super::journal::JournalEntry;
 use super::lease::Lease;
 use super::record::{Extent, TableState, Version};
 use super::status::Status;
@@ -45,8 +46,14 @@ pub trait RegistryBackend: Debug + Send + Sync {
     fn begin_publishing(&self, lease: &Lease, begin: BeginPublishing<'_>) -> Result<BeginOutcome>;
 
     /// Requests that the table's oldest runnable version be published in full, or withdraws that request. Adds one to
-    /// `pending`, because existing plans have to be made again.
-    fn set_resync(&self, key: &TableKey, requested: bool) -> Result<()>;
+    /// `pending`, because existing plans have to be made again. The entry names the table, and goes into its journal.
+    fn set_resync(&self, requested: bool, entry: &JournalEntry) -> Result<()>;
+
+    /// Adds an entry to the journal of its table.
+    fn append(&self, entry: &JournalEntry) -> Result<()>;
+
+    /// Lists the journal of a tenant's table, the oldest entry first.
+    fn journal(&self, key: &TableKey) -> Result<Vec<JournalEntry>>;
 
     /// Takes the table's lease for `owner`, if it is free or expired, or held by `gone`.
     fn acquire(&self, key: &TableKey, owner: &str, gone: Option<&str>) -> Result<Option<Lease>>;
@@ -114,6 +121,8 @@ pub struct VersionWrite<'a> {
     pub lease: Option<&'a Lease>,
     /// Whether this makes the version runnable, and so adds one to the table's `pending`.
     pub makes_runnable: bool,
+    /// What to add to the journal in the same step.
+    pub entry: Option<&'a JournalEntry>,
 }
 
 /// The outcome of a write.

@@ -12,9 +12,10 @@ mod writes;
 use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::builders::UpdateBuilder;
-use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason, Update};
+use aws_sdk_dynamodb::types::{CancellationReason, Update};
 
 use super::backend::{BeginOutcome, BeginPublishing, RegistryBackend, Setting, VersionWrite, WriteOutcome};
+use super::journal::JournalEntry;
 use super::lease::{Lease, lease_duration};
 use super::record::{Extent, TableState, Version};
 use crate::aws::token;
@@ -88,8 +89,11 @@ impl RegistryBackend for Dynamodb {
             (false, Some(lease)) => writes.push(self.check_lease(lease)?),
             (false, None) => {}
         }
+        let conditions = writes.len();
+        writes.extend(write.entry.map(|entry| self.put_entry(entry, &token)).transpose()?);
         let Err(reasons) = self.transact(&writes)? else { return Ok(WriteOutcome::Done) };
-        Ok(match &reasons[..] {
+        // The write of an entry has no condition.
+        Ok(match &reasons[..conditions.min(reasons.len())] {
             [version, ..] if is_ours(version, &token) => WriteOutcome::Done,
             [_, lease] if failed_condition(lease) => WriteOutcome::LeaseLost,
             _ => WriteOutcome::Changed,
@@ -110,7 +114,7 @@ impl RegistryBackend for Dynamodb {
         let sequence = last as u64 + 1;
         let (token, attempt) = (token(), version.attempt);
         let version = &Version { sequence: Some(sequence), ..version.clone() };
-        let put = VersionWrite { version, from, attempt, plan: None, lease: None, makes_runnable: false };
+        let put = VersionWrite { version, from, attempt, plan: None, lease: None, makes_runnable: false, entry: None };
         let writes = [self.put_version(put, &token)?, self.next_sequence(lease, last, requested, is_reset)?];
         let Err(reasons) = self.transact(&writes)? else { return Ok(BeginOutcome::Sequence(sequence)) };
         let [version_reason, table_reason] = &reasons[..] else { return Ok(BeginOutcome::Changed) };
@@ -128,14 +132,20 @@ impl RegistryBackend for Dynamodb {
         }
     }
 
-    fn set_resync(&self, key: &TableKey, requested: bool) -> Result<()> {
-        let update = Update::builder().set_key(Some(item::table_key(key)));
-        let update = update
-            .update_expression("SET resync = :wanted ADD pending :one")
-            .condition_expression("attribute_exists(pk)")
-            .expression_attribute_values(":wanted", AttributeValue::Bool(requested))
-            .expression_attribute_values(":one", number(1));
-        self.update(update).map(|_| ())
+    fn set_resync(&self, requested: bool, entry: &JournalEntry) -> Result<()> {
+        let update = self.request_resync(&entry.key, requested)?;
+        // If the table does not exist, nothing is requested.
+        self.transact(&[update, self.put_entry(entry, &token())?]).map(|_| ())
+    }
+
+    fn append(&self, entry: &JournalEntry) -> Result<()> {
+        let item = item::from_entry(entry, &token());
+        let call = self.aws.dynamodb.put_item().table_name(&self.table).set_item(Some(item));
+        self.aws.wait(call.send()).map(|_| ()).map_err(|error| self.failed(error))
+    }
+
+    fn journal(&self, key: &TableKey) -> Result<Vec<JournalEntry>> {
+        self.items(&key.to_string(), item::JOURNAL)?.iter().map(|item| self.parse_entry(item)).collect()
     }
 
     fn acquire(&self, key: &TableKey, owner: &str, gone: Option<&str>) -> Result<Option<Lease>> {

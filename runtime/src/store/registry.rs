@@ -1,9 +1,14 @@
 //! The registry: what runs, commands and reviewers do with versions and leases, on any backend.
 
+mod decisions;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use super::backend::{BeginOutcome, BeginPublishing, RegistryBackend, Setting, VersionWrite, WriteOutcome};
+use super::journal::{Action, JournalEntry};
 use super::lease::Lease;
 use super::owner;
 use super::record::{Extent, TableState, Version, same_parts};
@@ -202,47 +207,6 @@ impl Registry {
     }
 }
 
-/// Decisions.
-impl Registry {
-    /// Requests that the table's oldest runnable version be published in full, or withdraws that request.
-    pub fn set_resync(&self, key: &TableKey, requested: bool) -> Result<()> {
-        self.0.set_resync(key, requested)
-    }
-
-    /// Makes a FAILED version runnable again. Returns whether it was FAILED.
-    pub fn retry(&self, version: &Version) -> Result<bool> {
-        let again = Version {
-            status: Status::Registered,
-            reason: None,
-            attempt: version.attempt + 1,
-            updated_at: clock::now_ms(),
-            ..version.clone()
-        };
-        let write = VersionWrite { from: Status::Failed, makes_runnable: true, ..overwrite(version, &again) };
-        Ok(self.0.write(write)? == WriteOutcome::Done)
-    }
-
-    /// Approves a HELD version for publishing as planned. Returns false if it is no longer as `version` says. Counts as
-    /// another attempt, so that nobody who read the record before can overwrite the approval.
-    pub fn approve(&self, version: &Version) -> Result<bool> {
-        let approved = Version {
-            attempt: version.attempt + 1,
-            approved: version.plan.as_ref().map(|plan| plan.hash.clone()),
-            updated_at: clock::now_ms(),
-            ..version.clone()
-        };
-        let write = VersionWrite { makes_runnable: true, ..decision(version, &approved) };
-        Ok(self.0.write(write)? == WriteOutcome::Done)
-    }
-
-    /// Rejects a HELD version. Returns false if it is no longer as `version` says.
-    pub fn reject(&self, version: &Version) -> Result<bool> {
-        let rejected =
-            Version { status: Status::Rejected, approved: None, updated_at: clock::now_ms(), ..version.clone() };
-        Ok(self.0.write(decision(version, &rejected))? == WriteOutcome::Done)
-    }
-}
-
 /// Leases.
 impl Registry {
     /// Takes the table's lease for this process, if it is free or expired, or if its holder ended without releasing it.
@@ -278,9 +242,22 @@ impl Registry {
 impl Registry {
     /// Writes `version`, whose status must still be `from`, under the lease.
     pub fn advance(&self, lease: &Lease, from: Status, version: &Version) -> Result<()> {
+        self.advance_and_log(lease, from, version, None)
+    }
+
+    /// Like [`Registry::advance`], and adds to the journal what was found out about the version.
+    pub fn advance_and_log(
+        &self,
+        lease: &Lease,
+        from: Status,
+        version: &Version,
+        finding: Option<(Action, Value)>,
+    ) -> Result<()> {
         assert!(from.can_become(version.status), "{from} cannot become {}", version.status);
         let version = Version { updated_at: clock::now_ms(), ..version.clone() };
-        let write = VersionWrite { from, lease: Some(lease), ..overwrite(&version, &version) };
+        let entry =
+            finding.map(|(action, details)| JournalEntry::finding(action, &version.key, &version.version, details));
+        let write = VersionWrite { from, lease: Some(lease), entry: entry.as_ref(), ..overwrite(&version, &version) };
         match self.0.write(write)? {
             WriteOutcome::Done => Ok(()),
             WriteOutcome::Changed => Err(delivered_again(&version)),
@@ -346,13 +323,15 @@ fn new_version(key: &TableKey, version: &str, parts: Vec<Part>, waits_for: Optio
 
 /// A write over a record, on condition that it is still as it was read.
 fn overwrite<'a>(known: &Version, version: &'a Version) -> VersionWrite<'a> {
-    VersionWrite { version, from: known.status, attempt: known.attempt, plan: None, lease: None, makes_runnable: false }
-}
-
-/// A decision about a HELD version, on condition that its plan is still the one that was reviewed.
-fn decision<'a>(known: &'a Version, version: &'a Version) -> VersionWrite<'a> {
-    let plan = known.plan.as_ref().map(|plan| plan.hash.as_str());
-    VersionWrite { from: Status::Held, plan, ..overwrite(known, version) }
+    VersionWrite {
+        version,
+        from: known.status,
+        attempt: known.attempt,
+        plan: None,
+        lease: None,
+        makes_runnable: false,
+        entry: None,
+    }
 }
 
 fn delivered_again(version: &Version) -> Error {

@@ -15,13 +15,14 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
 use super::backend::{BeginOutcome, BeginPublishing, RegistryBackend, Setting, VersionWrite, WriteOutcome};
+use super::journal::JournalEntry;
 use super::lease::{Lease, lease_duration};
 use super::record::{Extent, TableState, Version};
 use super::status::Status;
 use crate::clock;
 use crate::error::{Error, IoContext as _, Result};
 use crate::name::{TableKey, natural_sort_key};
-use statements::{add_pending, delete_deliveries, from_json, holds_lease, replace, sequence_of, to_json};
+use statements::{add_pending, append, delete_deliveries, from_json, holds_lease, replace, sequence_of, to_json};
 
 /// How long a write waits for another process.
 const BUSY: Duration = Duration::from_secs(60);
@@ -170,6 +171,7 @@ impl RegistryBackend for Sqlite {
             if write.makes_runnable {
                 add_pending(&transaction, &write.version.key)?;
             }
+            write.entry.map_or(Ok(()), |entry| append(&transaction, entry))?;
             if write.version.status == Status::Succeeded {
                 delete_deliveries(&transaction, write.version)?;
             }
@@ -197,7 +199,8 @@ impl RegistryBackend for Sqlite {
             let Some(sequence) = sequence else { return Ok(BeginOutcome::NoReset) };
             let version = &Version { sequence: Some(sequence as u64), ..version.clone() };
             let attempt = version.attempt;
-            let write = VersionWrite { version, from, attempt, plan: None, lease: None, makes_runnable: false };
+            let write =
+                VersionWrite { version, from, attempt, plan: None, lease: None, makes_runnable: false, entry: None };
             if !replace(&transaction, write)? {
                 // The sequence is rolled back as well.
                 return Ok(BeginOutcome::Changed);
@@ -207,13 +210,25 @@ impl RegistryBackend for Sqlite {
         })
     }
 
-    fn set_resync(&self, key: &TableKey, requested: bool) -> Result<()> {
+    fn set_resync(&self, requested: bool, entry: &JournalEntry) -> Result<()> {
+        let key = &entry.key;
         self.transact(|transaction| {
             let sql = "UPDATE tables SET resync = ?3 WHERE tenant = ?1 AND name = ?2";
-            transaction.execute(sql, params![key.tenant, key.table, requested])?;
+            if transaction.execute(sql, params![key.tenant, key.table, requested])? == 0 {
+                return Ok(());
+            }
             add_pending(&transaction, key)?;
+            append(&transaction, entry)?;
             transaction.commit()
         })
+    }
+
+    fn append(&self, entry: &JournalEntry) -> Result<()> {
+        self.run(|connection| append(connection, entry))
+    }
+
+    fn journal(&self, key: &TableKey) -> Result<Vec<JournalEntry>> {
+        self.run(|connection| statements::journal(connection, key))
     }
 
     fn acquire(&self, key: &TableKey, owner: &str, gone: Option<&str>) -> Result<Option<Lease>> {

@@ -5,6 +5,7 @@
 //! | `TENANT/TABLE` | `table` | a table: `pending`, `sequence`, `resync`; the lease: `fence`, `owner`, `expires_at` |
 //! | `TENANT/TABLE` | `version#PLACE` | a version: `status`, `attempt`, `plan`, and its `record` as JSON |
 //! | `TENANT/TABLE` | `delivery#PLACE#SEQUENCE#SINK#PART` | a delivered part: `lines`, absent if it is complete |
+//! | `TENANT/TABLE` | `journal#TIME#TOKEN` | an `entry` of the journal, as JSON; TIME in milliseconds, 15 digits |
 //! | `settings` | name | `value` |
 //!
 //! PLACE is the version's position in natural order. The index `open` lists what may need attention: tables under
@@ -16,6 +17,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::name::{TableKey, natural_sort_key};
+use crate::store::journal::JournalEntry;
 use crate::store::lease::Lease;
 use crate::store::record::{Extent, Version};
 use crate::store::status::Status;
@@ -28,6 +30,9 @@ pub(super) const TABLE: &str = "table";
 
 /// The prefix of the sort keys of versions.
 pub(super) const VERSION: &str = "version#";
+
+/// The prefix of the sort keys of journal entries.
+pub(super) const JOURNAL: &str = "journal#";
 
 /// The partition key of settings.
 pub(super) const SETTINGS: &str = "settings";
@@ -76,6 +81,14 @@ pub(super) fn from_version(version: &Version, token: &str) -> Item {
         item.insert("open".into(), text(version.status.name()));
         item.insert("since".into(), text(format!("{:015}", version.updated_at)));
     }
+    item
+}
+
+/// An entry of the journal as an item. `token` makes its key unique, and the same write, sent again, the same item.
+pub(super) fn from_entry(entry: &JournalEntry, token: &str) -> Item {
+    let mut item = key(entry.key.to_string(), format!("{JOURNAL}{:015}#{token}", entry.at));
+    let json = serde_json::to_string(entry).expect("an entry has string keys only");
+    item.insert("entry".into(), text(json));
     item
 }
 

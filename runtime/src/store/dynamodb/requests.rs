@@ -10,6 +10,7 @@ use super::table::Dynamodb;
 use crate::error::{Error, Result};
 use crate::name::TableKey;
 use crate::store::backend::VersionWrite;
+use crate::store::journal::JournalEntry;
 use crate::store::lease::Lease;
 use crate::store::record::{Extent, Version};
 use crate::store::status::Status;
@@ -85,6 +86,24 @@ impl Dynamodb {
     ) -> Result<TransactWriteItem> {
         let item = item::from_delivery(version, sink, part, extent, now_ms);
         self.put(Put::builder().table_name(&self.table).set_item(Some(item)))
+    }
+
+    /// Adds an entry to the journal.
+    pub(super) fn put_entry(&self, entry: &JournalEntry, token: &str) -> Result<TransactWriteItem> {
+        self.put(Put::builder().table_name(&self.table).set_item(Some(item::from_entry(entry, token))))
+    }
+
+    /// Requests a resync of a table, or withdraws the request, and adds one to `pending`. A resync that is requested
+    /// twice, because an answer was lost, is requested once.
+    pub(super) fn request_resync(&self, key: &TableKey, requested: bool) -> Result<TransactWriteItem> {
+        let update = Update::builder().set_key(Some(item::table_key(key)));
+        self.update_table(
+            update
+                .update_expression("SET resync = :wanted ADD pending :one")
+                .condition_expression("attribute_exists(pk)")
+                .expression_attribute_values(":wanted", AttributeValue::Bool(requested))
+                .expression_attribute_values(":one", number(1)),
+        )
     }
 
     fn put(&self, put: PutBuilder) -> Result<TransactWriteItem> {

@@ -12,6 +12,7 @@ use super::item::{self, Item, text};
 use crate::aws::{Aws, error_chain, token};
 use crate::error::{Error, Result};
 use crate::name::TableKey;
+use crate::store::journal::JournalEntry;
 use crate::store::record::Version;
 use crate::store::status::Status;
 
@@ -115,6 +116,12 @@ impl Dynamodb {
         let record = item::get_text(item, "record").ok_or_else(|| self.problem("a version has no record"))?;
         serde_json::from_str(record)
             .map_err(|error| self.problem(format!("a version's record cannot be read: {error}")))
+    }
+
+    pub(super) fn parse_entry(&self, item: &Item) -> Result<JournalEntry> {
+        let entry = item::get_text(item, "entry").ok_or_else(|| self.problem("an entry of the journal is empty"))?;
+        serde_json::from_str(entry)
+            .map_err(|error| self.problem(format!("an entry of the journal cannot be read: {error}")))
     }
 
     pub(super) fn problem(&self, problem: impl std::fmt::Display) -> Error {

@@ -5,12 +5,13 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use super::statements;
 
 /// The version of the file's layout. A file with another layout is refused rather than guessed at.
-pub(super) const LAYOUT: i64 = 3;
+pub(super) const LAYOUT: i64 = 4;
 
-/// An older layout that lacks only [`DELIVERIES`]; opening the file adds them.
-const LAYOUT_WITHOUT_DELIVERIES: i64 = 2;
+/// What each layout adds to the one before it. Opening a file of an older layout adds what it lacks. The first layout
+/// was never released.
+const ADDITIONS: [(i64, &str); 3] = [(2, TABLES), (3, DELIVERIES), (LAYOUT, JOURNAL)];
 
-const CREATE: &str = "
+const TABLES: &str = "
     CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
     CREATE TABLE tables (
         tenant TEXT NOT NULL, name TEXT NOT NULL,
@@ -43,6 +44,18 @@ const DELIVERIES: &str = "
     ) STRICT;
 ";
 
+const JOURNAL: &str = "
+    -- Who decided what about a table, and what runs found out. `number` is the order.
+    CREATE TABLE journal (
+        number INTEGER PRIMARY KEY, tenant TEXT NOT NULL, name TEXT NOT NULL, entry TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX journal_of_table ON journal (tenant, name);
+    CREATE TRIGGER journal_entries_never_change BEFORE UPDATE ON journal
+        BEGIN SELECT RAISE(ABORT, 'entries of the journal never change'); END;
+    CREATE TRIGGER journal_entries_are_kept BEFORE DELETE ON journal
+        BEGIN SELECT RAISE(ABORT, 'entries of the journal are kept'); END;
+";
+
 /// Creates the tables that are missing, and returns the registry's identity.
 pub(super) fn create(connection: &mut Connection) -> rusqlite::Result<String> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -54,12 +67,12 @@ pub(super) fn create(connection: &mut Connection) -> rusqlite::Result<String> {
 
 fn create_in(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     let version = version(transaction)?;
-    if version == 0 {
-        transaction.execute_batch(CREATE)?;
+    if version != 0 && !ADDITIONS.iter().any(|(layout, _)| *layout == version) {
+        return Ok(());
     }
-    if version == 0 || version == LAYOUT_WITHOUT_DELIVERIES {
-        transaction.execute_batch(DELIVERIES)?;
-        transaction.pragma_update(None, "user_version", LAYOUT)?;
+    for (layout, addition) in ADDITIONS.iter().filter(|(layout, _)| *layout > version) {
+        transaction.execute_batch(addition)?;
+        transaction.pragma_update(None, "user_version", layout)?;
     }
     Ok(())
 }

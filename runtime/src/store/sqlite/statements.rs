@@ -1,9 +1,12 @@
 //! The statements that several steps of the SQLite registry share.
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::name::{TableKey, natural_sort_key};
 use crate::store::backend::VersionWrite;
+use crate::store::journal::JournalEntry;
 use crate::store::lease::Lease;
 use crate::store::record::Version;
 
@@ -52,11 +55,25 @@ pub(super) fn holds_lease(transaction: &Transaction<'_>, lease: &Lease) -> rusql
     transaction.query_row(sql, values, |row| row.get::<_, i64>(0)).map(|count| count == 1)
 }
 
-pub(super) fn to_json(version: &Version) -> String {
-    serde_json::to_string(version).expect("a record has string keys only")
+/// Adds an entry to the journal.
+pub(super) fn append(connection: &Connection, entry: &JournalEntry) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO journal (tenant, name, entry) VALUES (?1, ?2, ?3)";
+    connection.execute(sql, params![entry.key.tenant, entry.key.table, to_json(entry)]).map(|_| ())
 }
 
-pub(super) fn from_json(text: &str) -> rusqlite::Result<Version> {
+pub(super) fn journal(connection: &Connection, key: &TableKey) -> rusqlite::Result<Vec<JournalEntry>> {
+    let sql = "SELECT entry FROM journal WHERE tenant = ?1 AND name = ?2 ORDER BY number";
+    connection
+        .prepare(sql)?
+        .query_map(params![key.tenant, key.table], |row| from_json(&row.get::<_, String>(0)?))?
+        .collect()
+}
+
+pub(super) fn to_json(record: &impl Serialize) -> String {
+    serde_json::to_string(record).expect("a record has string keys only")
+}
+
+pub(super) fn from_json<T: DeserializeOwned>(text: &str) -> rusqlite::Result<T> {
     serde_json::from_str(text)
         .map_err(|error| rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(error)))
 }

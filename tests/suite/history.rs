@@ -1,0 +1,122 @@
+//! `history`: the versions of a table, what was found out about them, and who decided what.
+
+use serde_json::Value;
+
+use crate::workspace::Workspace;
+
+fn rows(numbers: std::ops::Range<u32>) -> String {
+    numbers.map(|n| format!("PK{n:03};{n};;\n")).collect()
+}
+
+fn json(workspace: &Workspace, arguments: &[&str]) -> Value {
+    let output = workspace.tidemark(&[arguments, &["--format", "json"]].concat());
+    serde_json::from_str(&output.stdout).unwrap_or_else(|_| panic!("{}", output.transcript()))
+}
+
+fn hash(workspace: &Workspace, version: &str) -> String {
+    json(workspace, &["plan", version])["plan"]["hash"].as_str().unwrap().to_owned()
+}
+
+/// Runs a command that must succeed.
+fn decide(workspace: &Workspace, arguments: &[&str]) {
+    let output = workspace.tidemark(arguments);
+    assert_eq!(output.status, 0, "{}", output.transcript());
+}
+
+/// Action, who and why of each decision about a version.
+fn decisions(version: &Value) -> Vec<[Option<&str>; 3]> {
+    let decisions = version["decisions"].as_array().unwrap();
+    decisions.iter().map(|decision| ["action", "by", "because"].map(|name| decision[name].as_str())).collect()
+}
+
+/// A table of which each version was decided about.
+fn decided() -> Workspace {
+    let workspace = Workspace::new();
+    let by = |who, why| ["--by", who, "--because", why];
+    workspace.export("acme/test_table/V1", &rows(0..200));
+    workspace.run();
+    workspace.export("acme/test_table/V2", &rows(0..100));
+    assert_eq!(workspace.run().status, 1);
+    decide(&workspace, &[&["reject", "acme/test_table/V2"][..], &by("alice", "truncated")].concat());
+    workspace.export("acme/test_table/V3", &rows(100..200));
+    assert_eq!(workspace.run().status, 1);
+    let plan = hash(&workspace, "acme/test_table/V3");
+    decide(&workspace, &[&["approve", "acme/test_table/V3", &plan][..], &by("bob", "half moved away")].concat());
+    decide(&workspace, &[&["replay", "acme/test_table/V3"][..], &by("bob", "lost")].concat());
+    decide(&workspace, &[&["gc", "--keep", "0"][..], &by("cron", "nightly")].concat());
+    workspace.export("acme/test_table/V4", "PK1;one;;\n");
+    assert_eq!(workspace.run().status, 1);
+    decide(&workspace, &[&["retry", "acme/test_table/V4"][..], &by("alice", "again")].concat());
+    decide(&workspace, &[&["resync", "acme/test_table"][..], &by("carol", "wrong data")].concat());
+    decide(&workspace, &[&["resync", "acme/test_table", "--cancel"][..], &by("carol", "not so wrong")].concat());
+    workspace
+}
+
+#[test]
+fn history_says_who_decided_what_and_why_between_the_versions_it_concerns() {
+    let workspace = decided();
+    let history = json(&workspace, &["history", "acme/test_table"]);
+    assert_eq!(decisions(&history[0]), [[None; 3]; 0]);
+    assert_eq!(decisions(&history[1]), [[Some("reject"), Some("alice"), Some("truncated")]]);
+    assert_eq!(
+        decisions(&history[2]),
+        [
+            [Some("approve"), Some("bob"), Some("half moved away")],
+            [Some("replay"), Some("bob"), Some("lost")],
+            [Some("gc"), Some("cron"), Some("nightly")],
+        ]
+    );
+    assert_eq!(
+        decisions(&history[3]),
+        [
+            [Some("retry"), Some("alice"), Some("again")],
+            [Some("resync"), Some("carol"), Some("wrong data")],
+            [Some("cancel-resync"), Some("carol"), Some("not so wrong")],
+        ]
+    );
+    let at = history[1]["decisions"][0]["at"].as_str().unwrap();
+    assert!(at.len() == 24 && at.ends_with('Z') && at.contains('T'), "{at}");
+    insta::assert_snapshot!("decisions", workspace.tidemark(&["history", "acme/test_table"]).transcript());
+}
+
+#[test]
+fn a_decision_is_by_the_user_unless_it_says_otherwise() {
+    let workspace = Workspace::new();
+    workspace.export("acme/test_table/V1", "PK1;one;;\n");
+    workspace.run();
+    decide(&workspace, &["retry", "acme/test_table/V1"]);
+    let history = json(&workspace, &["history", "acme/test_table"]);
+    let user = std::process::Command::new("id").arg("-un").output().unwrap();
+    let user = String::from_utf8(user.stdout).unwrap();
+    assert_eq!(decisions(&history[0]), [[Some("retry"), Some(user.trim()), None]]);
+    for empty in ["--by", "--because"] {
+        assert_eq!(workspace.tidemark(&["retry", "acme/test_table/V1", empty, ""]).status, 2);
+    }
+}
+
+#[test]
+fn one_version_shows_the_bad_rows_that_were_found_whatever_its_status_is_now() {
+    let workspace = Workspace::new();
+    workspace.export("acme/test_table/V1", "PK1;1;;\nPK2;two;;\n");
+    assert_eq!(workspace.run().status, 1);
+    decide(&workspace, &["retry", "acme/test_table/V1", "--by", "alice"]);
+    let version = json(&workspace, &["history", "acme/test_table", "V1"]);
+    assert_eq!(version["status"], "REGISTERED");
+    assert_eq!(version["findings"][0]["action"], "fail");
+    let offender = &version["findings"][0]["details"]["rejects"]["offenders"][0];
+    assert_eq!((&offender["part"], &offender["line"]), (&"part.csv.gz".into(), &2.into()));
+    assert_eq!(json(&workspace, &["history", "acme/test_table/V1"]), version);
+    insta::assert_snapshot!("one_version", workspace.tidemark(&["history", "acme/test_table/V1"]).transcript());
+    assert_eq!(workspace.tidemark(&["history", "acme/test_table", "V2"]).status, 1);
+}
+
+#[test]
+fn a_registry_without_a_journal_gets_one() {
+    let workspace = Workspace::new();
+    workspace.export("acme/test_table/V1", "PK1;one;;\n");
+    workspace.run();
+    let registry = rusqlite::Connection::open(workspace.path(".tidemark/registry.sqlite")).unwrap();
+    registry.execute_batch("DROP TABLE journal; PRAGMA user_version = 3").unwrap();
+    decide(&workspace, &["retry", "acme/test_table/V1", "--by", "alice"]);
+    assert_eq!(decisions(&json(&workspace, &["history", "acme/test_table", "V1"]))[0][1], Some("alice"));
+}
