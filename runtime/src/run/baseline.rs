@@ -1,5 +1,7 @@
 //! The baseline: what the next version is compared with.
 
+use std::collections::BTreeMap;
+
 use super::runner::Runner;
 use crate::epoch::{Drift, Epoch};
 use crate::error::{Error, Result};
@@ -44,16 +46,17 @@ impl Runner {
 /// Refuses a baseline whose parts are not those that were published.
 fn check_parts(version: &Version, folder: &dyn Folder) -> Result<()> {
     let listed = folder.list().map_err(|error| blame_baseline(version, error))?.parts;
+    let mut unknown: BTreeMap<&str, &Part> = listed.iter().map(|part| (part.name.as_str(), part)).collect();
     for part in &version.parts {
-        let Some(other) = listed.iter().find(|other| other.name == part.name) else {
+        let Some(other) = unknown.remove(part.name.as_str()) else {
             return Err(changed(version, format!("{} is missing", part.name)));
         };
         if !is_same_part(folder, part, other)? {
             return Err(changed(version, format!("{} was overwritten", part.name)));
         }
     }
-    match listed.iter().find(|other| !version.parts.iter().any(|part| part.name == other.name)) {
-        Some(other) => Err(changed(version, format!("{} was added", other.name))),
+    match unknown.first_key_value() {
+        Some((name, _)) => Err(changed(version, format!("{name} was added"))),
         None => Ok(()),
     }
 }

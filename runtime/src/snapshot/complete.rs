@@ -1,5 +1,7 @@
 //! Checks that an export is complete. Nothing is compared before it is.
 
+use std::collections::HashMap;
+
 use serde::Deserialize;
 
 use super::{Listing, Part};
@@ -76,29 +78,33 @@ fn as_in_manifest(manifest: &str, parts: &[Part]) -> Result<Vec<Part>, Missing> 
         Ok(manifest) => manifest,
         Err(error) => return missing(format!("{MANIFEST} to be valid: {}", truncated(&error.to_string()))),
     };
-    let mut checked: Vec<Part> = Vec::with_capacity(parts.len());
+    let mut unlisted: HashMap<&str, &Part> = parts.iter().map(|part| (part.name.as_str(), part)).collect();
+    let mut checked: HashMap<&str, Part> = HashMap::with_capacity(parts.len());
     for listed in &manifest.parts {
-        let Some(part) = parts.iter().find(|part| part.name == listed.name) else {
+        let Some(part) = unlisted.remove(listed.name.as_str()) else {
             // The name is only compared with those of the parts; it is never opened as a path.
-            return missing(absent(&listed.name));
+            let is_repeated = checked.contains_key(listed.name.as_str());
+            return missing(if is_repeated { repeated(&listed.name) } else { absent(&listed.name) });
         };
-        if checked.iter().any(|part| part.name == listed.name) {
-            return missing(format!("{MANIFEST} to list {} only once", part.name));
-        }
         if part.size != listed.size {
             let (name, size, expected) = (&part.name, part.size, listed.size);
             return missing(format!("{name} to have {expected} bytes, as in {MANIFEST}; it has {size}"));
         }
-        checked.push(Part { rows: listed.rows, ..part.clone() });
+        checked.insert(&part.name, Part { rows: listed.rows, ..part.clone() });
     }
-    if let Some(other) = parts.iter().find(|part| !manifest.parts.iter().any(|listed| listed.name == part.name)) {
+    if let Some(other) = parts.iter().find(|part| unlisted.contains_key(part.name.as_str())) {
         return missing(format!("{} to be listed in {MANIFEST} or removed", other.name));
     }
     if checked.is_empty() {
         return missing(format!("{MANIFEST} to list a part"));
     }
+    let mut checked: Vec<Part> = checked.into_values().collect();
     checked.sort_by(|a, b| crate::name::natural_cmp(&a.name, &b.name));
     Ok(checked)
+}
+
+fn repeated(name: &str) -> String {
+    format!("{MANIFEST} to list {name} only once")
 }
 
 /// A part that the manifest lists, and that does not exist or cannot exist.
