@@ -283,7 +283,9 @@ impl History {
         let number = version.number;
         let (begin, end) = (&records[0], records.last().unwrap());
         ensure!(begin["op"] == "BEGIN" && end["op"] == "END", "V{number} is incomplete");
-        ensure!(begin["sequence"].as_u64() == version.sequence, "V{number} has the wrong sequence");
+        let sequences = self.workspace.sequences().unwrap();
+        let sequence = version.sequence.map(|sequence| sequences.relative(sequence));
+        ensure!(begin["sequence"].as_u64() == sequence, "V{number} has the wrong sequence");
         let is_reset = begin["reset"] == true;
         let before = self.published.range(..number).next_back().filter(|_| !is_reset);
         let previous = before.map(|(number, _)| format!("V{number}"));
@@ -339,7 +341,9 @@ impl History {
         let rows: Rows = rows.iter().map(|(key, row)| (*key, columns.project(row))).collect();
         let consumed = self.consumer.rows();
         ensure!(consumed == rows, "the consumer has {consumed:?}, but the snapshot is {rows:?}");
-        let sequences: BTreeSet<u64> = self.versions().iter().filter_map(|version| version.sequence).collect();
+        let relative = self.workspace.sequences().unwrap();
+        let sequences = self.versions().into_iter().filter_map(|version| version.sequence);
+        let sequences: BTreeSet<u64> = sequences.map(|sequence| relative.relative(sequence)).collect();
         ensure!(sequences.into_iter().eq(1..=self.published.len() as u64), "sequences have gaps");
         self.check_nothing_is_open()
     }
