@@ -134,6 +134,7 @@ pub(crate) fn control_records(table: &str, version: &Version) -> Option<(Begin, 
         schema: format!("{table}@{}", plan.schema),
         fingerprint: plan.baseline_fingerprint,
         reset: plan.reset.is_some(),
+        schema_change: plan.schema_change.clone(),
     };
     let end = End {
         tenant: begin.tenant.clone(),

@@ -44,6 +44,7 @@ mod resync;
 mod row_orders;
 mod samples;
 mod scale;
+mod schema_changes;
 mod sequences;
 #[cfg(feature = "aws")]
 mod stack;

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use crate::schema_changes::orders_through_its_schemas;
 use crate::stack::Stack;
 use crate::workspace::Workspace;
 
@@ -22,6 +23,20 @@ fn python_rebuilds_every_sample_table_and_finds_its_fingerprints() {
         }
     }
     assert_eq!(versions, 37);
+}
+
+#[test]
+fn python_carries_rows_over_to_every_schema() {
+    let workspace = orders_through_its_schemas();
+    let schema = workspace.tidemark(&["tables", "orders", "--format", "json"]).stdout;
+    let schema = workspace.write("orders.json", schema.as_bytes());
+    let folder = workspace.path("out/acme/orders");
+    assert_eq!(check(&schema, &folder), Ok(5));
+    // A value of a row that was last sent in V1 is another one.
+    let part = workspace.parts("acme/orders/V1").remove(0);
+    let text = crate::workspace::gunzip(&part).replacen("a@x", "b@x", 1);
+    std::fs::write(&part, crate::workspace::gzip(text.as_bytes())).unwrap();
+    assert!(check(&schema, &folder).unwrap_err().contains("AssertionError"));
 }
 
 #[test]

@@ -90,6 +90,7 @@ fn plan(name: &str, reset: Option<Reset>) -> Plan {
         reset,
         schema: "0".repeat(32),
         drift: None,
+        schema_change: None,
         baseline_fingerprint: 0,
         fingerprint: 1 << 70,
         counts: Counts { rows: 3, inserted: 3, ..Counts::default() },

@@ -225,7 +225,11 @@ fn not_a_record(error: serde_json::Error) -> String {
 
 fn check_begin(begin: &Begin, known: &Begin) -> Result<(), String> {
     check("fingerprint", begin.fingerprint, known.fingerprint)?;
-    check("reset", begin.reset, known.reset)
+    check("reset", begin.reset, known.reset)?;
+    match begin.schema_change == known.schema_change {
+        true => Ok(()),
+        false => Err("its `schema_change` is not the one in the registry".into()),
+    }
 }
 
 fn check<T: PartialEq + std::fmt::Display>(name: &str, actual: T, known: T) -> Result<(), String> {
