@@ -22,6 +22,8 @@ pub enum Breakpoint {
     Publishing,
     /// The sink knows this run as the writer.
     Claimed,
+    /// The sink remembers the sequence.
+    Marked,
     /// A part is durable under its temporary name.
     PartWritten,
     /// A part has its final name.
@@ -38,7 +40,7 @@ pub enum Breakpoint {
 
 impl Breakpoint {
     /// All breakpoints, in the order of a run.
-    pub const ALL: [Breakpoint; 14] = [
+    pub const ALL: [Breakpoint; 15] = [
         Breakpoint::Registered,
         Breakpoint::Locked,
         Breakpoint::Planning,
@@ -47,6 +49,7 @@ impl Breakpoint {
         Breakpoint::Held,
         Breakpoint::Publishing,
         Breakpoint::Claimed,
+        Breakpoint::Marked,
         Breakpoint::PartWritten,
         Breakpoint::PartPublished,
         Breakpoint::PartRecorded,
@@ -66,6 +69,7 @@ impl Breakpoint {
             Breakpoint::Held => "held",
             Breakpoint::Publishing => "publishing",
             Breakpoint::Claimed => "claimed",
+            Breakpoint::Marked => "marked",
             Breakpoint::PartWritten => "part-written",
             Breakpoint::PartPublished => "part-published",
             Breakpoint::PartRecorded => "part-recorded",

@@ -8,6 +8,7 @@ mod history;
 mod lookup;
 mod output;
 mod plan;
+mod recover;
 mod reject;
 mod remote;
 mod replay;
@@ -69,6 +70,8 @@ enum Command {
     Replay(replay::ReplayArgs),
     /// Publish the next version of a table in full, without comparing it.
     Resync(resync::ResyncArgs),
+    /// Go on after the registry was restored from an older copy.
+    Recover(recover::RecoverArgs),
     /// Show the state of every table, and what needs attention.
     Status(status::StatusArgs),
     /// Show every version of a table, with its counts.
@@ -97,6 +100,7 @@ pub fn main(tables: &'static [&'static Table], statements: &'static [Statements]
         Command::Reject(args) => (args.format.format, reject::reject(&args, tables)),
         Command::Replay(args) => (args.format.format, replay::replay(&args, tables)),
         Command::Resync(args) => (args.format.format, resync::resync(&args, tables)),
+        Command::Recover(args) => (args.format.format, recover::recover(&args)),
         Command::Status(args) => (args.format.format, status::status(&args)),
         Command::History(args) => (args.format.format, history::history(&args, tables)),
         Command::Why(args) => (args.format.format, why::why(&args, tables)),

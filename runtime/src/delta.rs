@@ -118,7 +118,7 @@ impl Delta {
         let resources = Resources { work: &std::env::temp_dir(), limits: self.limits };
         let request = DeltaRequest { layout: &layout, head: &head, inputs, resources, watch };
         let summary = self.engines.delta(&request, lines)?;
-        Ok(summary.plan(&head, self.table, None))
+        Ok(summary.plan(&head, self.table, None, None))
     }
 }
 

@@ -5,6 +5,7 @@
 #[cfg(feature = "pipeline")]
 mod line;
 mod record;
+mod schema_change;
 #[cfg(feature = "pipeline")]
 mod value;
 
@@ -17,5 +18,6 @@ pub(crate) use line::{Encoder, Kind, RowChange, begin_line, end_line, has_key, s
 #[cfg(feature = "pipeline")]
 pub(crate) use record::as_text;
 pub use record::{Begin, Change, End, Operation, Record};
+pub use schema_change::{AddedColumn, RenamedColumn, RetypedColumn, SchemaChange};
 #[cfg(feature = "pipeline")]
 pub(crate) use value::{key_json, value_json};

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::canonical::row_bytes::hash_texts;
 use crate::epoch::Drift;
 use crate::name::TableKey;
+use crate::operation::SchemaChange;
 
 /// The rows of a delta, and its operations.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,7 +118,8 @@ pub struct Reset {
 /// The summary of a change set.
 ///
 /// Its hash is XXH3-128 over tenant, table, previous, version, reset, both fingerprints, the schema's hash, the counts
-/// (rows, inserted, updated, deleted) and the sum of the operations' ids, each as `length:text`.
+/// (rows, inserted, updated, deleted) and the sum of the operations' ids, each as `length:text`; and, if the schema
+/// changed, what BEGIN says about that, as JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// Identifies the plan, 32 hex digits: plans with equal hashes publish equal operations.
@@ -130,6 +132,9 @@ pub struct Plan {
     pub schema: String,
     /// What changed in the schema since the baseline; `None` if nothing did.
     pub drift: Option<Drift>,
+    /// The same for consumers, as BEGIN has it; `None` also in a plan of a release whose BEGIN did not have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema_change: Option<SchemaChange>,
     /// The sum of the baseline's row hashes.
     #[serde(with = "crate::operation::as_text")]
     pub baseline_fingerprint: i128,
@@ -161,7 +166,9 @@ impl Plan {
 
     pub(crate) fn hash_with(&self, tenant: &str, table: &str, version: &str, sum_of_ids: u128) -> String {
         let counts = &self.counts;
-        hash_texts(&[
+        let json = |change| serde_json::to_string(change).expect("a schema change has string keys only");
+        let change = self.schema_change.as_ref().map(json);
+        let texts = [
             tenant,
             table,
             self.previous.as_deref().unwrap_or_default(),
@@ -175,6 +182,7 @@ impl Plan {
             &counts.updated.to_string(),
             &counts.deleted.to_string(),
             &format!("{sum_of_ids:032x}"),
-        ])
+        ];
+        hash_texts(&texts.into_iter().chain(change.as_deref()).collect::<Vec<_>>())
     }
 }

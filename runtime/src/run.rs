@@ -3,6 +3,7 @@
 //! Read [`Runner::run`] first, then `process_table`, the flow of one tenant's table, and `run_version`, that of one
 //! version. Each step has its own module.
 
+mod adoption;
 mod baseline;
 mod failure;
 pub mod guard;
@@ -130,7 +131,11 @@ impl Runner {
         }
     }
 
+    /// Takes a step, unless the output had to be adopted first: then the next step may be another one.
     fn take(&self, step: Step, lease: &Lease, table: &'static Table, watch: &Watch) -> Result<Option<Outcome>> {
+        if let Some(adopted) = self.adopt_if_foreign(lease, step.version())? {
+            return Ok(Some(adopted));
+        }
         match step {
             Step::Supersede(version, by) => {
                 let superseded = self.registry.supersede(lease, version, &by)?;

@@ -7,8 +7,11 @@ pub mod kinesis;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
+use serde::{Deserialize, Serialize};
+
 use crate::change_set::ChangeSets;
 use crate::error::Result;
+use crate::name::TableKey;
 use crate::operation::{Begin, End, begin_line, end_line};
 use crate::store::{Extent, Version};
 use crate::table::Table;
@@ -24,8 +27,22 @@ pub trait Sink: Debug + Send + Sync {
     /// The largest operation that the sink accepts, in bytes; `None` if there is no limit.
     fn max_operation_bytes(&self) -> Result<Option<usize>>;
 
-    /// Publishes a version under its sequence: BEGIN, every operation, END. `delivered` is how much of each part was
-    /// delivered before; `on_progress` is called as more is. Publishing again is safe: it repeats the same operations.
+    /// Returns whether the sink can hold marks. A stream cannot: there, a new registry's versions are told from those of
+    /// an older one by their higher sequences alone.
+    fn holds_marks(&self) -> bool;
+
+    /// The mark of a tenant's table; `None` if it has none.
+    fn mark(&self, key: &TableKey) -> Result<Option<Mark>>;
+
+    /// Lists what was published of a tenant's table, whoever published it; nothing if the sink cannot tell.
+    fn published(&self, key: &TableKey) -> Result<Vec<PublishedVersion>>;
+
+    /// Replaces the mark of a tenant's table, whatever it was, and shuts out everybody who has published there so far.
+    fn adopt(&self, key: &TableKey, mark: &Mark) -> Result<()>;
+
+    /// Publishes a version under its sequence: the mark, then BEGIN, every operation, END. `delivered` is how much of
+    /// each part was delivered before; `on_progress` is called as more is. Publishing again is safe: it repeats the same
+    /// operations.
     ///
     /// Fails with [`LeaseLost`](crate::error::ErrorKind::LeaseLost) once it sees that another run has taken over.
     fn publish(
@@ -34,6 +51,27 @@ pub trait Sink: Debug + Send + Sync {
         delivered: &BTreeMap<u32, Extent>,
         on_progress: &mut OnProgress<'_>,
     ) -> Result<()>;
+}
+
+/// What a sink remembers about who publishes a tenant's table into it. It is durable before anything of a version is
+/// visible.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    /// The registry that assigned the sequence and the fence.
+    pub registry: String,
+    /// The highest sequence that consumers may have seen.
+    pub sequence: u64,
+    /// The fence of the last publisher.
+    pub fence: u64,
+}
+
+/// A version that was published into a sink.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublishedVersion {
+    /// The version.
+    pub version: String,
+    /// Its sequence.
+    pub sequence: u64,
 }
 
 /// Called with how much of a part has been delivered.
@@ -96,6 +134,7 @@ pub(crate) fn control_records(table: &str, version: &Version) -> Option<(Begin, 
         schema: format!("{table}@{}", plan.schema),
         fingerprint: plan.baseline_fingerprint,
         reset: plan.reset.is_some(),
+        schema_change: plan.schema_change.clone(),
     };
     let end = End {
         tenant: begin.tenant.clone(),

@@ -29,6 +29,7 @@ fn help_matches_its_snapshots() {
         ("help_tables", &["tables", "--help"]),
         ("help_plan", &["plan", "--help"]),
         ("help_approve", &["approve", "--help"]),
+        ("help_recover", &["recover", "--help"]),
         ("help_reject", &["reject", "--help"]),
         ("help_replay", &["replay", "--help"]),
         ("help_resync", &["resync", "--help"]),

@@ -4,19 +4,41 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
-use crate::workspace::Workspace;
+use crate::schema_changes::orders_through_its_schemas;
+use crate::workspace::{Workspace, gunzip, gzip};
+
+/// The lines that the consumer prints about what is published; or its error.
+fn fold(workspace: &Workspace) -> Result<Vec<String>, String> {
+    let mut fold = Command::new(env!("CARGO_BIN_EXE_fold-orders-under-test"));
+    let output = fold.arg(workspace.path("out/acme/orders")).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    if !output.status.success() {
+        return Err(text(output.stderr));
+    }
+    Ok(text(output.stdout).lines().map(str::to_owned).collect())
+}
 
 #[test]
 fn the_one_page_consumer_arrives_at_every_fingerprint() {
     let workspace = Workspace::new();
     let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/exports");
     assert_eq!(workspace.tidemark(&["run", samples.to_str().unwrap()]).status, 0);
-    let fold =
-        Command::new(env!("CARGO_BIN_EXE_fold-orders-under-test")).arg(workspace.path("out/acme/orders")).output();
-    let output = fold.unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let versions = workspace.statuses("acme/orders").len();
-    assert_eq!(String::from_utf8(output.stdout).unwrap().lines().count(), versions);
+    let lines = fold(&workspace).unwrap();
+    assert_eq!(lines.len(), workspace.statuses("acme/orders").len());
+    assert!(lines.iter().all(|line| line.ends_with("matches")), "{lines:#?}");
+}
+
+#[test]
+fn the_one_page_consumer_carries_rows_over_to_every_schema() {
+    let workspace = orders_through_its_schemas();
+    let lines = fold(&workspace).unwrap();
+    assert_eq!(lines.len(), 5, "{lines:#?}");
+    assert!(lines[4].contains(" 3 rows") && lines[4].ends_with("matches"), "{lines:#?}");
+    // A value of a row that was last sent in V1 is another one.
+    let part = workspace.parts("acme/orders/V1").remove(0);
+    let text = gunzip(&part).replacen("a@x", "b@x", 1);
+    std::fs::write(&part, gzip(text.as_bytes())).unwrap();
+    assert!(fold(&workspace).unwrap_err().contains("V5: the rows differ from the export"));
 }
 
 /// `UPDATE_EXPECT=1` writes the list again. A consumer compiles every crate on it, so keep it short, and without the

@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 use xxhash_rust::xxh3::xxh3_128;
 use xxhash_rust::xxh64::xxh64;
 
-use crate::workspace::{Workspace, files, gunzip};
+use crate::workspace::Workspace;
 
 /// The checkout.
 fn root() -> PathBuf {
@@ -64,26 +64,26 @@ fn the_faults_page_names_only_existing_tests() {
 #[test]
 fn the_faults_page_names_every_fault_test() {
     let page = read("docs/faults.md");
-    let of_faults = ["breakpoints::", "processes::", "histories::", "pipeline::", "streams::"];
+    let of_faults = ["adoption::", "breakpoints::", "processes::", "histories::", "pipeline::", "streams::"];
     let injecting = tests().into_iter().filter(|test| of_faults.iter().any(|module| test.starts_with(module)));
     let unnamed: Vec<String> = injecting.filter(|test| !page.contains(test.as_str())).collect();
     assert!(unnamed.is_empty(), "{unnamed:?}");
 }
 
-/// Every record on a page, as the one line that it is on the wire.
+/// Every record on a page, as the one line that it is on the wire. The pages show the sequences of a registry that was
+/// created when 2027 began; the first is 1 here.
 fn records(page: &str) -> Vec<String> {
-    blocks(page, "json").iter().map(|block| block.lines().map(str::trim_start).collect()).collect()
+    let blocks = blocks(page, "json");
+    let lines = blocks.iter().map(|block| block.lines().map(str::trim_start).collect::<String>());
+    lines.map(|line| line.replace("\"sequence\":179879040000", "\"sequence\":")).collect()
 }
 
 #[test]
 fn records_on_the_pages_are_lines_that_the_samples_publish() {
     let workspace = Workspace::new();
     assert_eq!(workspace.tidemark(&["run", &root().join("samples/exports").to_string_lossy()]).status, 0);
-    let parts = files(&workspace.path("out"));
-    let parts = parts.keys().filter(|path| path.extension().is_some_and(|extension| extension == "gz"));
-    let published: BTreeSet<String> = parts
-        .flat_map(|path| gunzip(&workspace.path("out").join(path)).lines().map(str::to_owned).collect::<Vec<_>>())
-        .collect();
+    let output = workspace.output();
+    let published: BTreeSet<String> = output.values().flat_map(|lines| lines.lines()).map(str::to_owned).collect();
     for (page, number) in [("README.md", 1), ("docs/wire-format.md", 3)] {
         let records = records(&read(page));
         assert_eq!(records.len(), number, "{page}");
@@ -98,7 +98,7 @@ fn the_bytes_on_the_wire_format_page_have_the_hashes_of_its_operation() {
     let page = read("docs/wire-format.md");
     let operation: Json = serde_json::from_str(&records(&page)[0]).unwrap();
     let texts = blocks(&page, "text");
-    let [row, identity] = texts.as_slice() else { panic!("{texts:?}") };
+    let [row, _, identity] = texts.as_slice() else { panic!("{texts:?}") };
     assert_eq!(operation["hash"], xxh64(row.trim_end().as_bytes(), 0).cast_signed().to_string());
     assert_eq!(operation["id"], format!("{:032x}", xxh3_128(identity.trim_end().as_bytes())));
     let key = r#"{"region":"ap-south","order_id":120}"#;

@@ -1,10 +1,12 @@
-//! Random histories: good, bad, late and repeated deliveries, schema changes, kills, stalls and commands in any order.
-//! A consumer that reads everything that is published, repeatedly, must end with the last good snapshot.
+//! Random histories: good, bad, late and repeated deliveries, schema changes, kills, stalls, lost and restored registries,
+//! and commands in any order. A consumer that reads everything that is published, repeatedly, checks every END, and must
+//! end with the last good snapshot.
 //!
 //! `TIDEMARK_HISTORIES` sets their number. A failing history is shrunk to the steps that matter.
 
 mod consumer;
 mod model;
+mod registries;
 mod rows;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,6 +19,7 @@ use runtime::breakpoint::Breakpoint;
 
 use crate::workspace::add_to_summary;
 use model::History;
+use registries::Loss;
 
 /// The default number of histories.
 const HISTORIES: u32 = 5000;
@@ -55,6 +58,10 @@ enum Step {
     Resync,
     /// A version is replayed.
     Replay { version: u8 },
+    /// The registry is copied.
+    BackUp,
+    /// The registry is lost, or restored from the copy.
+    Lose { loss: Loss },
 }
 
 /// A change to the rows of the last delivery.
@@ -101,6 +108,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Retry),
         1 => Just(Step::Resync),
         1 => any::<u8>().prop_map(|version| Step::Replay { version }),
+        1 => Just(Step::BackUp),
+        1 => prop_oneof![Just(Loss::Deleted), Just(Loss::Forgotten), Just(Loss::Restored)].prop_map(|loss| Step::Lose { loss }),
     ]
 }
 

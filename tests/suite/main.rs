@@ -1,6 +1,7 @@
 //! The end-to-end, parity and property tests, in one binary.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod adoption;
 mod architecture;
 #[cfg(feature = "aws")]
 mod athena_queries;
@@ -43,6 +44,8 @@ mod resync;
 mod row_orders;
 mod samples;
 mod scale;
+mod schema_changes;
+mod sequences;
 #[cfg(feature = "aws")]
 mod stack;
 #[cfg(feature = "aws")]

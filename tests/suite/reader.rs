@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use crate::schema_changes::orders_through_its_schemas;
 use crate::stack::Stack;
 use crate::workspace::Workspace;
 
@@ -25,6 +26,20 @@ fn python_rebuilds_every_sample_table_and_finds_its_fingerprints() {
 }
 
 #[test]
+fn python_carries_rows_over_to_every_schema() {
+    let workspace = orders_through_its_schemas();
+    let schema = workspace.tidemark(&["tables", "orders", "--format", "json"]).stdout;
+    let schema = workspace.write("orders.json", schema.as_bytes());
+    let folder = workspace.path("out/acme/orders");
+    assert_eq!(check(&schema, &folder), Ok(5));
+    // A value of a row that was last sent in V1 is another one.
+    let part = workspace.parts("acme/orders/V1").remove(0);
+    let text = crate::workspace::gunzip(&part).replacen("a@x", "b@x", 1);
+    std::fs::write(&part, crate::workspace::gzip(text.as_bytes())).unwrap();
+    assert!(check(&schema, &folder).unwrap_err().contains("AssertionError"));
+}
+
+#[test]
 fn python_notices_a_changed_value() {
     let workspace = Workspace::new();
     workspace.export("acme/test_table/V1", "k1;1;a;b\nk2;2;c;d\n");
@@ -33,7 +48,7 @@ fn python_notices_a_changed_value() {
     let schema = workspace.write("test_table.json", schema.as_bytes());
     let folder = workspace.path("out/acme/test_table");
     assert_eq!(check(&schema, &folder), Ok(1));
-    let part = folder.join("V1/part-00000.ndjson.gz");
+    let part = workspace.parts("acme/test_table/V1").remove(0);
     let text = crate::workspace::gunzip(&part).replace(r#""COL_2":"c""#, r#""COL_2":"x""#);
     std::fs::write(&part, crate::workspace::gzip(text.as_bytes())).unwrap();
     assert!(check(&schema, &folder).unwrap_err().contains("AssertionError"));

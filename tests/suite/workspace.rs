@@ -15,6 +15,8 @@ use flate2::write::GzEncoder;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::sequences::Sequences;
+
 /// The user id of `nobody` on Linux.
 const NOBODY: &str = "65534";
 
@@ -91,15 +93,19 @@ impl Workspace {
         self.write(&format!("exports/{version}/part.csv.gz"), &gzip(text.as_bytes()))
     }
 
-    /// Runs `tidemark` in the workspace's folder. In its output, `~` replaces the folder's name.
+    /// Runs `tidemark` in the workspace's folder. In its output, `~` replaces the folder's name, and the first sequence
+    /// is 1.
     pub(crate) fn tidemark(&self, arguments: &[&str]) -> CommandOutput {
         self.tidemark_with_env(arguments, &[])
     }
 
     pub(crate) fn tidemark_with_env(&self, arguments: &[&str], environment: &[(&str, &str)]) -> CommandOutput {
         let output = self.command(arguments).envs(environment.iter().copied()).output().unwrap();
-        let text =
-            |bytes: Vec<u8>| String::from_utf8(bytes).unwrap().replace(&*self.root.path().to_string_lossy(), "~");
+        let sequences = self.sequences();
+        let text = |bytes: Vec<u8>| {
+            let text = String::from_utf8(bytes).unwrap().replace(&*self.root.path().to_string_lossy(), "~");
+            sequences.map_or_else(|| text.clone(), |sequences| sequences.in_output(&text))
+        };
         CommandOutput {
             status: output.status.code().unwrap_or(-1),
             stdout: text(output.stdout),
@@ -129,13 +135,36 @@ impl Workspace {
         (output.status, json)
     }
 
+    /// The sequences of the workspace's registry, once it exists.
+    pub(crate) fn sequences(&self) -> Option<Sequences> {
+        Sequences::read(&self.path(".tidemark/registry.sqlite"))
+    }
+
     /// The published records of a version, `TENANT/TABLE/VERSION`; empty if it was not published.
     pub(crate) fn published(&self, version: &str) -> Vec<Value> {
-        let folder = self.path("out").join(version);
-        let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+        let text: String = self.parts(version).iter().map(|part| gunzip(part)).collect();
+        let Some(sequences) = self.sequences() else { return ndjson(&text) };
+        ndjson(&sequences.in_json(&text))
+    }
+
+    /// The published parts of a version, sorted.
+    pub(crate) fn parts(&self, version: &str) -> Vec<PathBuf> {
+        let Ok(entries) = fs::read_dir(self.path("out").join(version)) else { return Vec::new() };
         let mut parts: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
         parts.sort();
-        parts.iter().flat_map(|part| ndjson(&gunzip(part))).collect()
+        parts
+    }
+
+    /// What is published, as the lines of each part; and every other file, except for marks, which differ from registry
+    /// to registry.
+    pub(crate) fn output(&self) -> BTreeMap<String, String> {
+        let sequences = self.sequences().unwrap();
+        let mut output = BTreeMap::new();
+        for path in files(&self.path("out")).into_keys().filter(|path| !path.ends_with("mark.json")) {
+            let lines = gunzip(&self.path("out").join(&path));
+            output.insert(sequences.in_names(&path.to_string_lossy()), sequences.in_json(&lines));
+        }
+        output
     }
 
     /// The status of each version of a table in the registry.

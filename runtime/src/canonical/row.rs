@@ -130,6 +130,14 @@ impl Layout {
         is_readable
     }
 
+    /// The columns that the export is older than, each with the segment of its default.
+    pub(crate) fn fills(&self) -> impl Iterator<Item = (&'static Column, &[u8])> + '_ {
+        self.slots.iter().filter_map(|slot| match &slot.origin {
+            Origin::Fill(segment) => Some((slot.column(), segment.as_slice())),
+            Origin::Column(_) => None,
+        })
+    }
+
     /// For each column outside the key: whether the export is older than the column.
     pub(crate) fn added(&self) -> Vec<bool> {
         self.slots[self.keys..].iter().map(|slot| matches!(slot.origin, Origin::Fill(_))).collect()

@@ -74,7 +74,7 @@ pub(super) struct StateArgs {
 /// Where operations go.
 #[derive(Debug, Args)]
 pub(super) struct OutArgs {
-    /// Folder for operations: OUT/TENANT/TABLE/VERSION/part-00000.ndjson.gz [default: out].
+    /// Folder for operations: OUT/TENANT/TABLE/VERSION/SEQUENCE-part-00000.ndjson.gz [default: out].
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
     /// Kinesis stream for operations, instead of a folder [default with --store: from the registry]. Consumers that
@@ -123,6 +123,17 @@ pub(super) struct DecisionArgs {
     pub(super) by: Option<String>,
     /// The reason, for the journal.
     #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
+    pub(super) because: Option<String>,
+}
+
+/// Who decides to adopt an output, and why.
+#[derive(Debug, Args)]
+pub(super) struct AdoptArgs {
+    /// Who decides to adopt, for the journal [default: this user; with --store, the caller's ARN].
+    #[arg(long, value_name = "NAME", requires = "adopt", value_parser = NonEmptyStringValueParser::new())]
+    pub(super) by: Option<String>,
+    /// The reason to adopt, for the journal.
+    #[arg(long, value_name = "TEXT", requires = "adopt", value_parser = NonEmptyStringValueParser::new())]
     pub(super) because: Option<String>,
 }
 

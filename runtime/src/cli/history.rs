@@ -80,7 +80,7 @@ fn row(version: &Version) -> Vec<String> {
     vec![
         version.version.clone(),
         version.status.to_string(),
-        version.sequence.map_or_else(String::new, count),
+        version.sequence.map_or_else(String::new, |sequence| sequence.to_string()),
         number(|counts| counts.rows),
         number(|counts| counts.inserted),
         number(|counts| counts.updated),

@@ -1,17 +1,19 @@
 //! What typed arguments mean: opens the exports, the registry, the change sets, the sink and the engines they name.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use nix::unistd::{Uid, User};
 
 use crate::change_set::{self, ChangeSets};
-use crate::cli::args::{DecisionArgs, EngineArgs, EngineName, ExportsArgs, OUT, OutArgs, StateArgs};
+use crate::cli::args::{AdoptArgs, DecisionArgs, EngineArgs, EngineName, ExportsArgs, OUT, OutArgs, StateArgs};
 use crate::cli::remote::{self, AthenaNames};
 use crate::delta;
 use crate::engine::athena::Statements;
 use crate::engine::{Engines, Limits};
-use crate::error::{Error, Result};
-use crate::name::TableKey;
+use crate::error::{Error, IoContext as _, Result};
+use crate::fs::folder_names;
+use crate::name::{TableKey, printable_path};
 use crate::run::Runner;
 use crate::sink::Sink;
 use crate::sink::file::Files;
@@ -52,15 +54,25 @@ pub(super) fn start_execution(registry: &Registry, key: &TableKey) -> Result<boo
 }
 
 impl DecisionArgs {
-    /// Who decides, and why. Unless typed, the caller's ARN if the registry is on AWS, or else this user.
     pub(super) fn decision(&self, state: &StateArgs) -> Result<Decision> {
-        let by = match (&self.by, &state.store) {
-            (Some(by), _) => by.clone(),
-            (None, Some(_)) => remote::caller()?,
-            (None, None) => user(),
-        };
-        Ok(Decision { by, because: self.because.clone() })
+        decision(self.by.as_deref(), self.because.as_deref(), state)
     }
+}
+
+impl AdoptArgs {
+    pub(super) fn decision(&self, state: &StateArgs) -> Result<Decision> {
+        decision(self.by.as_deref(), self.because.as_deref(), state)
+    }
+}
+
+/// Who decides, and why. Unless typed, the caller's ARN if the registry is on AWS, or else this user.
+fn decision(by: Option<&str>, because: Option<&str>, state: &StateArgs) -> Result<Decision> {
+    let by = match (by, &state.store) {
+        (Some(by), _) => by.into(),
+        (None, Some(_)) => remote::caller()?,
+        (None, None) => user(),
+    };
+    Ok(Decision { by, because: because.map(Into::into) })
 }
 
 /// The name of the operating system's user who runs this process, or its number if it has no name.
@@ -116,17 +128,45 @@ impl StateArgs {
         let path = self.registry_path();
         match Sqlite::open_existing(&path)? {
             Some(registry) => Ok(Registry::new(registry)),
+            None if self.has_change_sets()? => Err(self.lost("DIR".as_ref())),
             None => Err(Error::refused(path.display().to_string(), "there is no registry yet")
                 .help("run exports first (cargo tidemark run DIR), or name its folder with --state")),
         }
     }
 
-    /// Opens the registry; a local one is created if it does not exist.
-    pub(super) fn registry_or_new(&self) -> Result<Registry> {
-        match &self.store {
-            Some(_) => self.registry(),
-            None => Ok(Registry::new(Sqlite::open(&self.registry_path())?)),
+    /// Opens the registry; a local one is created if it does not exist. Next to change sets, an empty one means that
+    /// theirs was lost, which only a run that adopts what was published may pass over.
+    pub(super) fn registry_or_new(&self, exports: &Path, adopt: bool) -> Result<Registry> {
+        if self.store.is_some() {
+            return self.registry();
         }
+        let (path, may_be_lost) = (self.registry_path(), !adopt && self.has_change_sets()?);
+        if may_be_lost && !path.try_exists().at("cannot find", &path)? {
+            return Err(self.lost(exports));
+        }
+        let registry = Registry::new(Sqlite::open(&path)?);
+        if may_be_lost && registry.tables()?.is_empty() {
+            return Err(self.lost(exports));
+        }
+        Ok(registry)
+    }
+
+    fn has_change_sets(&self) -> Result<bool> {
+        let folder = self.folder().join("changes");
+        match folder_names(&folder) {
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(false),
+            names => Ok(!names.at("cannot list", &folder)?.is_empty()),
+        }
+    }
+
+    fn lost(&self, exports: &Path) -> Error {
+        let changes = printable_path(&self.folder().join("changes"));
+        let problem = format!("the registry is gone or empty, but there are change sets in {changes}: it was lost");
+        Error::refused(printable_path(&self.registry_path()), problem).help(format!(
+            "restore it from a backup. If there is none, start a new one, which goes on above everything that was \
+             published: cargo tidemark run {} --adopt",
+            printable_path(exports)
+        ))
     }
 
     fn changes(&self, registry: &Registry) -> Result<Box<dyn ChangeSets>> {
@@ -165,7 +205,8 @@ impl StateArgs {
     ) -> Result<Runner> {
         let (changes, sink) = (self.changes(&registry)?, out.sink(self, &registry, limits)?);
         let work = self.folder().join("work");
-        Ok(Runner { tables, exports, registry, changes, sink, work, engines: Engines::default(), limits })
+        let (engines, adopt) = (Engines::default(), None);
+        Ok(Runner { tables, exports, registry, changes, sink, work, adopt, engines, limits })
     }
 
     /// Records where change sets are and where operations go, so that another machine can resume the work.

@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::cli::args::{EngineArgs, Format, FormatArgs, LimitArgs, OutArgs, StateArgs};
+use crate::cli::args::{AdoptArgs, EngineArgs, Format, FormatArgs, LimitArgs, OutArgs, StateArgs};
 use crate::cli::lookup::{checked_name, find_table};
 use crate::cli::output::{self, plural};
 use crate::cli::{resolve, run_report};
 use crate::clock;
 use crate::engine::athena::Statements;
-use crate::error::{Fault, Result};
+use crate::error::{Error, Fault, Result};
 use crate::name::printable_path;
 use crate::run::{Report, Runner};
 use crate::store::Status;
@@ -39,6 +39,12 @@ pub(super) struct RunArgs {
     table: Option<String>,
     #[command(flatten)]
     out: OutArgs,
+    /// Go on in an output that a lost registry published into: above its highest sequence, the next version of each
+    /// table in full.
+    #[arg(long)]
+    adopt: bool,
+    #[command(flatten)]
+    decision: AdoptArgs,
     #[command(flatten)]
     state: StateArgs,
     #[command(flatten)]
@@ -60,9 +66,12 @@ pub(super) fn run(
     let exports = resolve::exports(&args.exports)?;
     telemetry::listen_for_ctrl_c();
     let limits = args.limits.limits();
-    let runner = args.state.runner_for(args.state.registry_or_new()?, exports, &args.out, tables, limits)?;
+    let adopt = args.adopt.then(|| args.decision.decision(&args.state)).transpose()?;
+    let registry = args.state.registry_or_new(&args.exports, args.adopt)?;
+    let runner = args.state.runner_for(registry, exports, &args.out, tables, limits)?;
     let engines = args.engine.engines(statements, &[&args.exports], Some(&runner.registry))?;
-    let runner = Runner { engines, ..runner };
+    let runner = Runner { engines, adopt, ..runner };
+    check_adoption(&runner)?;
     args.state.remember(&runner, &args.out)?;
     let is_selected = |of_tenant: &str, of_table: &str| {
         tenant.as_deref().is_none_or(|tenant| tenant == of_tenant) && table.is_none_or(|table| table.name == of_table)
@@ -75,6 +84,16 @@ pub(super) fn run(
     }
     run_report::print_problems(&report);
     Ok(report.fault())
+}
+
+/// Refuses to adopt where there is nothing to adopt.
+fn check_adoption(runner: &Runner) -> Result<()> {
+    if runner.adopt.is_none() || runner.sink.holds_marks() {
+        return Ok(());
+    }
+    let problem = "a stream does not remember its registry, so it cannot be adopted";
+    Err(Error::refused(runner.sink.display_name(), problem)
+        .help("run without --adopt: the sequences of a new registry are above those of older ones"))
 }
 
 fn nothing_to_do(args: &RunArgs, runner: &Runner, report: &Report) -> Result<String> {

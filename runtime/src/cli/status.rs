@@ -79,7 +79,7 @@ fn rows(table: &TableStatus) -> Vec<Vec<String>> {
         table.key.table.clone(),
         table.baseline.clone().unwrap_or_else(|| "-".into()),
         table.rows.map_or_else(String::new, count),
-        table.sequence.map_or_else(String::new, count),
+        table.sequence.map_or_else(String::new, |sequence| sequence.to_string()),
         table.published_at.clone().unwrap_or_default(),
         notes(table),
     ];

@@ -3,7 +3,7 @@
 use super::resources::Resources;
 use crate::canonical::row::Layout;
 use crate::error::Error;
-use crate::operation::Head;
+use crate::operation::{Head, SchemaChange};
 use crate::plan::{Counts, Findings, Plan, Reset};
 use crate::snapshot::{Export, Part};
 use crate::table::Table;
@@ -61,13 +61,14 @@ pub struct DeltaSummary {
 
 impl DeltaSummary {
     /// The plan that publishes this delta. Its number of parts is still 0.
-    pub fn plan(&self, head: &Head, table: &Table, reset: Option<Reset>) -> Plan {
+    pub fn plan(&self, head: &Head, table: &Table, reset: Option<Reset>, schema_change: Option<SchemaChange>) -> Plan {
         let mut plan = Plan {
             hash: String::new(),
             previous: head.previous.clone(),
             reset,
             schema: table.schema.into(),
             drift: None,
+            schema_change,
             baseline_fingerprint: self.baseline_fingerprint,
             fingerprint: self.fingerprint,
             counts: self.counts,

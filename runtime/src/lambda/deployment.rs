@@ -155,6 +155,7 @@ impl Deployment {
             changes: Box::new(change_set::s3::S3::new(Arc::clone(&self.aws), self.changes.clone())),
             sink: Box::new(self.stream()?),
             work: PathBuf::from("/tmp/tidemark"),
+            adopt: None,
             engines: Engines { choice: Choice::Bounded(self.native_bytes), athena: Some(athena) },
             limits: Limits { memory: memory(), compared: MAX_COMPARED, ..Limits::default() },
         })

@@ -45,8 +45,11 @@ operation_fields! {
     SCHEMA: "schema",
 }
 
-/// The fields of BEGIN after `op`, in their order.
+/// The fields of BEGIN after `op`, in their order. If the schema changed, [`SCHEMA_CHANGE`] follows.
 const BEGIN: &[&str] = &["tenant", "table", "sequence", "version", "previous", "schema", "fingerprint", "reset"];
+
+/// The last field of BEGIN where the schema changed. Its own fields are in the order of the type.
+const SCHEMA_CHANGE: &str = "schema_change";
 
 /// The fields of END after `op`, in their order.
 const END: &[&str] = &[
@@ -208,7 +211,16 @@ impl<'l> Encoder<'l> {
 
 /// The line of BEGIN, including its line feed.
 pub(crate) fn begin_line(begin: &Begin) -> Vec<u8> {
-    control_line("BEGIN", BEGIN, begin)
+    let mut line = control_line("BEGIN", BEGIN, begin);
+    if let Some(change) = &begin.schema_change {
+        line.truncate(line.len() - "}\n".len());
+        line.push(b',');
+        write_string(SCHEMA_CHANGE, &mut line);
+        line.push(b':');
+        serde_json::to_writer(&mut line, change).expect("JSON can be written to memory");
+        line.extend_from_slice(b"}\n");
+    }
+    line
 }
 
 /// The line of END, including its line feed.

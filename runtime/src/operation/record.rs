@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::operation::schema_change::SchemaChange;
+
 /// A change to one row. `K` and `V` are the generated `Key` and `Values` of its table.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Operation<K, V> {
@@ -99,6 +101,11 @@ pub struct Begin {
     pub fingerprint: i128,
     /// Whether the version is published in full: at END, rows whose last sequence is lower are dropped.
     pub reset: bool,
+    /// How the schema differs from that of `previous`; `None` if it is the same. Rows that are not sent again are
+    /// [carried over](SchemaChange::carry_over): then they have this record's fingerprint, but for the rows that are sent
+    /// again because today's types cannot read them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema_change: Option<SchemaChange>,
 }
 
 /// The control record after a version's operations.

@@ -16,6 +16,11 @@ pub(crate) fn key_json(layout: &Layout, key: &[u8]) -> Vec<u8> {
     json
 }
 
+/// The JSON value of a column's segment.
+pub(crate) fn segment_json(column: &Column, segment: &[u8]) -> serde_json::Value {
+    value_json(column, segments(segment).next().and_then(|segment| segment.text))
+}
+
 /// The JSON value of a canonical text; `None` is NULL.
 pub(crate) fn value_json(column: &Column, text: Option<&[u8]>) -> serde_json::Value {
     let mut json = Vec::new();

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::runner::Runner;
+use crate::canonical::row::Layout;
 use crate::epoch::{Drift, Epoch};
 use crate::error::{Error, Result};
+use crate::operation::SchemaChange;
 use crate::snapshot::{Export, Folder, Part, checksum};
 use crate::store::{Status, Version, same_parts};
 use crate::table::Table;
@@ -17,6 +19,14 @@ pub(super) struct Baseline {
     pub(super) export: Export,
     /// What changed in the schema since it was read.
     pub(super) drift: Option<Drift>,
+}
+
+impl Baseline {
+    /// What BEGIN says about the schema if it has changed since.
+    pub(super) fn schema_change(&self, table: &'static Table) -> Option<SchemaChange> {
+        let layout = Layout::for_epoch(table, self.export.epoch.as_ref()?);
+        Some(SchemaChange::new(self.drift.as_ref()?, table, &layout))
+    }
 }
 
 /// The newest version that succeeded.

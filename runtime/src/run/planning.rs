@@ -284,8 +284,9 @@ impl Task {
         check_baseline(baseline, &summary, self.table, &self.snapshot.label)?;
         let drift = baseline.and_then(|baseline| baseline.drift.clone());
         let (max_operation_bytes, parts) = (writer.max_bytes, writer.parts.finish()?);
-        let reset = self.base.reset.clone();
-        let plan = Plan { parts, drift, max_operation_bytes, ..summary.plan(&self.head, self.table, reset) };
+        let (reset, change) =
+            (self.base.reset.clone(), baseline.and_then(|baseline| baseline.schema_change(self.table)));
+        let plan = Plan { parts, drift, max_operation_bytes, ..summary.plan(&self.head, self.table, reset, change) };
         Ok((plan, summary.snapshot_parts))
     }
 }

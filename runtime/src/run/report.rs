@@ -173,6 +173,16 @@ impl Outcome {
         }
     }
 
+    /// A table whose output was another registry's.
+    pub(super) fn adopted(key: &TableKey, sequence: u64) -> Self {
+        Self {
+            note: Some(format!(
+                "its output is adopted: goes on above sequence {sequence}, with the next version in full"
+            )),
+            ..Self::new(key, None)
+        }
+    }
+
     /// A table whose lease is held by someone else.
     pub(super) fn locked(key: &TableKey, holder: &str) -> Self {
         Self {

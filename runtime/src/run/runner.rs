@@ -6,7 +6,7 @@ use crate::change_set::ChangeSets;
 use crate::engine::{Engines, Limits};
 use crate::sink::Sink;
 use crate::snapshot::Snapshots;
-use crate::store::Registry;
+use crate::store::{Decision, Registry};
 use crate::table::Table;
 
 /// Everything that a run depends on.
@@ -24,6 +24,8 @@ pub struct Runner {
     pub sink: Box<dyn Sink>,
     /// A folder for temporary files.
     pub work: PathBuf,
+    /// Who decided to go on in outputs that another registry published into; `None` if nobody did.
+    pub adopt: Option<Decision>,
     /// What computes a delta.
     pub engines: Engines,
     /// What each delta may use of the machine.

@@ -1,9 +1,11 @@
-//! Operations as files: OUT/TENANT/TABLE/VERSION/part-00000.ndjson.gz and on.
+//! Operations as files: OUT/TENANT/TABLE/VERSION/SEQUENCE-part-00000.ndjson.gz and on.
 //!
 //! BEGIN is the first line of the first part, END the last line of the last. Each part is staged, and renamed into
 //! place once it is complete. The last part comes last, so that END marks the version as complete. The bytes depend
 //! only on the change set and the sequence: publishing again changes nothing.
 
+mod mark;
+mod part;
 mod staging;
 
 use std::collections::BTreeMap;
@@ -12,16 +14,17 @@ use std::io::Write as _;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
-use super::{Frame, OnProgress, Publication, Sink};
+use super::{Frame, Mark, OnProgress, Publication, PublishedVersion, Sink};
 use crate::breakpoint::Breakpoint;
-use crate::change_set::{part_name, read_part};
+use crate::change_set::read_part;
 use crate::error::{IoContext as _, Result};
-use crate::name::printable_path;
+use crate::name::{TableKey, printable_path};
 use crate::operation::stamp;
 use crate::parallel;
 use crate::store::Extent;
 use crate::telemetry::check_stop;
-use staging::{StagedPart, StagingDir};
+pub(crate) use part::{is_old_name, published_name, sequence_in};
+use staging::{StagedPart, StagingDir, private_folder};
 
 /// A folder that operations are published to.
 #[derive(Debug, Clone)]
@@ -55,6 +58,30 @@ impl Sink for Files {
         Ok(None)
     }
 
+    fn holds_marks(&self) -> bool {
+        true
+    }
+
+    /// The folders of publishers count as well, because a publisher has one before it writes the mark.
+    fn mark(&self, key: &TableKey) -> Result<Option<Mark>> {
+        let of_table = private_folder(&self.root, key);
+        let Some(mark) = mark::read(&of_table)? else { return Ok(None) };
+        let fence = mark.fence.max(staging::highest_fence(&of_table, &mark.registry)?);
+        Ok(Some(Mark { fence, ..mark }))
+    }
+
+    fn published(&self, key: &TableKey) -> Result<Vec<PublishedVersion>> {
+        part::published(&self.root, key)
+    }
+
+    fn adopt(&self, key: &TableKey, mark: &Mark) -> Result<()> {
+        let of_table = private_folder(&self.root, key);
+        staging::remove_all(&of_table)?;
+        let own = of_table.join(format!("{}-{}", mark.registry, mark.fence));
+        fs::create_dir_all(&own).at("cannot create", &own)?;
+        mark::replace(&own, mark)
+    }
+
     /// Delivered parts that still exist are not written again.
     fn publish(
         &self,
@@ -63,16 +90,19 @@ impl Sink for Files {
         on_progress: &mut OnProgress<'_>,
     ) -> Result<()> {
         let Publication { table, version, publisher, .. } = publication;
+        let frame = Frame::new(table, version);
+        let name = |part: u32| published_name(frame.sequence, part);
         let folder = self.root.join(version.path());
         fs::create_dir_all(&folder).at("cannot create", &folder)?;
         let staging = StagingDir::claim(&self.root, publisher, version)?;
         Breakpoint::Claimed.reached();
-        let frame = Frame::new(table, version);
+        staging.mark(publisher, frame.sequence).map_err(|error| staging.lost().unwrap_or(error))?;
+        Breakpoint::Marked.reached();
         // An empty change set is one part that holds BEGIN and END.
         let last = frame.parts.max(1) - 1;
-        remove_other_parts(&folder, last)?;
+        remove_other_parts(&folder, frame.sequence, last)?;
         let is_delivered =
-            |part: &u32| delivered.get(part) == Some(&Extent::Whole) && folder.join(part_name(*part)).exists();
+            |part: &u32| delivered.get(part) == Some(&Extent::Whole) && folder.join(name(*part)).exists();
         let parts: Vec<u32> = (0..=last).filter(|part| !is_delivered(part)).collect();
         let write = |part: &u32| {
             check_stop()?;
@@ -81,7 +111,7 @@ impl Sink for Files {
         // Several threads compress, but parts are renamed one by one: the last one holds END, and comes last.
         let done = parallel::in_order(self.threads, &parts, write, |part, ()| {
             Breakpoint::PartWritten.reached();
-            staging.publish(*part, &folder)?;
+            staging.publish(*part, &folder, &name(*part))?;
             Breakpoint::PartPublished.reached();
             on_progress(*part, Extent::Whole)?;
             Breakpoint::PartRecorded.reached();
@@ -110,13 +140,14 @@ fn fill(frame: &Frame, part: u32, publication: Publication<'_>, out: &mut Staged
     Ok(())
 }
 
-/// Removes parts beyond the last one, which an earlier registry left.
-fn remove_other_parts(folder: &Path, last: u32) -> Result<()> {
-    let keep: Vec<String> = (0..=last).map(part_name).collect();
+/// Removes parts under this sequence beyond the last one, and parts that an earlier release named without a sequence.
+/// What was published under another sequence stays: it is part of the table's history.
+fn remove_other_parts(folder: &Path, sequence: u64, last: u32) -> Result<()> {
+    let keep: Vec<String> = (0..=last).map(|part| published_name(sequence, part)).collect();
     for entry in fs::read_dir(folder).at("cannot list", folder)? {
         let entry = entry.at("cannot list", folder)?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        if name.starts_with("part-") && !keep.contains(&name) {
+        if is_old_name(&name) || (sequence_in(&name) == Some(sequence) && !keep.contains(&name)) {
             fs::remove_file(entry.path()).at("cannot remove", &entry.path())?;
         }
     }

@@ -17,6 +17,10 @@ pub trait RegistryBackend: Debug + Send + Sync {
     /// Identifies this registry. Fences of different registries cannot be compared.
     fn id(&self) -> &str;
 
+    /// When the registry was created or last [recovered](Self::raise), in milliseconds since 1970; 0 if it was created
+    /// by a release that did not record this.
+    fn created(&self) -> Result<u64>;
+
     /// Returns a remembered setting.
     fn setting(&self, setting: Setting) -> Result<Option<String>>;
 
@@ -41,8 +45,9 @@ pub trait RegistryBackend: Debug + Send + Sync {
     /// Overwrites a version's record.
     fn write(&self, write: VersionWrite<'_>) -> Result<WriteOutcome>;
 
-    /// Moves a version to PUBLISHING and assigns it the table's next sequence, in one step. A version that is published
-    /// in full needs the table's resync request, and clears it.
+    /// Moves a version to PUBLISHING and assigns it the table's next sequence, in one step: one more than the table's
+    /// last and than [`created`](Self::created). A version that is published in full needs the table's resync request,
+    /// and clears it.
     fn begin_publishing(&self, lease: &Lease, begin: BeginPublishing<'_>) -> Result<BeginOutcome>;
 
     /// Requests that the table's oldest runnable version be published in full, or withdraws that request. Adds one to
@@ -54,6 +59,18 @@ pub trait RegistryBackend: Debug + Send + Sync {
 
     /// Lists the journal of a tenant's table, the oldest entry first.
     fn journal(&self, key: &TableKey) -> Result<Vec<JournalEntry>>;
+
+    /// Raises the table's last sequence to `sequence`, unless it is higher, requests that the table's oldest runnable
+    /// version be published in full, and appends `entry` to the journal. Adds one to `pending`. Returns false if another
+    /// owner holds the lease.
+    fn adopt(&self, lease: &Lease, sequence: u64, entry: &JournalEntry) -> Result<bool>;
+
+    /// Raises [`created`](Self::created) to `floor`, unless it is higher.
+    fn raise(&self, floor: u64) -> Result<()>;
+
+    /// Raises the fence of the entry's table to `floor`, unless it is higher, requests that its oldest runnable version
+    /// be published in full, and appends `entry` to the journal. Adds one to `pending`. Whoever holds the lease loses it.
+    fn raise_table(&self, floor: u64, entry: &JournalEntry) -> Result<()>;
 
     /// Takes the table's lease for `owner`, if it is free or expired, or held by `gone`.
     fn acquire(&self, key: &TableKey, owner: &str, gone: Option<&str>) -> Result<Option<Lease>>;

@@ -32,6 +32,11 @@ impl RegistryBackend for Dynamodb {
         &self.id
     }
 
+    fn created(&self) -> Result<u64> {
+        let item = self.item(item::key(item::SETTINGS, item::ID))?;
+        Ok(item.and_then(|item| item::get_number(&item, "created")).unwrap_or_default() as u64)
+    }
+
     fn setting(&self, setting: Setting) -> Result<Option<String>> {
         self.value(setting.name())
     }
@@ -48,6 +53,7 @@ impl RegistryBackend for Dynamodb {
         let is_live = item::get_number(&item, "expires_at").is_some_and(|at| at > clock::now_ms());
         Ok(TableState {
             pending: item::get_number(&item, "pending").unwrap_or_default() as u64,
+            sequence: item::get_number(&item, "sequence").unwrap_or_default() as u64,
             resync: item::is_true(&item, "resync"),
             owner: item::get_text(&item, "owner").filter(|_| is_live).map(str::to_owned),
         })
@@ -110,12 +116,12 @@ impl RegistryBackend for Dynamodb {
         if is_reset && !requested {
             return Ok(BeginOutcome::NoReset);
         }
-        let last = item::get_number(&table, "sequence").unwrap_or_default();
-        let sequence = last as u64 + 1;
+        let last = item::get_number(&table, "sequence").unwrap_or_default() as u64;
+        let sequence = last.max(self.created()?) + 1;
         let (token, attempt) = (token(), version.attempt);
         let version = &Version { sequence: Some(sequence), ..version.clone() };
         let put = VersionWrite { version, from, attempt, plan: None, lease: None, makes_runnable: false, entry: None };
-        let writes = [self.put_version(put, &token)?, self.next_sequence(lease, last, requested, is_reset)?];
+        let writes = [self.put_version(put, &token)?, self.put_sequence(lease, sequence, requested, is_reset)?];
         let Err(reasons) = self.transact(&writes)? else { return Ok(BeginOutcome::Sequence(sequence)) };
         let [version_reason, table_reason] = &reasons[..] else { return Ok(BeginOutcome::Changed) };
         if is_ours(version_reason, &token) {
@@ -146,6 +152,33 @@ impl RegistryBackend for Dynamodb {
 
     fn journal(&self, key: &TableKey) -> Result<Vec<JournalEntry>> {
         self.items(&key.to_string(), item::JOURNAL)?.iter().map(|item| self.parse_entry(item)).collect()
+    }
+
+    fn adopt(&self, lease: &Lease, sequence: u64, entry: &JournalEntry) -> Result<bool> {
+        // Only the holder of the lease changes the sequence, so it is still this one if the lease is held.
+        let sequence = self.state(&lease.key)?.sequence.max(sequence);
+        Ok(self.transact(&[self.raise_sequence(lease, sequence)?, self.put_entry(entry, &token())?])?.is_ok())
+    }
+
+    fn raise(&self, floor: u64) -> Result<()> {
+        let update = Update::builder().set_key(Some(item::key(item::SETTINGS, item::ID)));
+        let update = update
+            .update_expression("SET created = :floor")
+            .condition_expression("attribute_not_exists(created) OR created < :floor")
+            .expression_attribute_values(":floor", number(floor));
+        self.update(update).map(|_| ())
+    }
+
+    fn raise_table(&self, floor: u64, entry: &JournalEntry) -> Result<()> {
+        loop {
+            let table = self.item(item::table_key(&entry.key))?.unwrap_or_default();
+            let fence = item::get_number(&table, "fence").unwrap_or_default() as u64;
+            let update = self.raise_fence(&entry.key, fence, fence.max(floor))?;
+            // Unless another process has taken the lease since.
+            if self.transact(&[update, self.put_entry(entry, &token())?])?.is_ok() {
+                return Ok(());
+            }
+        }
     }
 
     fn acquire(&self, key: &TableKey, owner: &str, gone: Option<&str>) -> Result<Option<Lease>> {

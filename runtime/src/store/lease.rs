@@ -32,7 +32,16 @@ pub struct Lease {
 impl Lease {
     /// The error of a write that came after another run had taken over the lease.
     pub(crate) fn lost(&self, version: &Version) -> Error {
-        Error::lease_lost(version.to_string(), format!("another run took over from this one (fence {})", self.fence))
+        self.lost_by(&version.to_string())
+    }
+
+    /// The same, about the whole table.
+    pub(crate) fn lost_table(&self) -> Error {
+        self.lost_by(&self.key.to_string())
+    }
+
+    fn lost_by(&self, subject: &str) -> Error {
+        Error::lease_lost(subject, format!("another run took over from this one (fence {})", self.fence))
             .help("this run stopped writing; see: cargo tidemark status")
     }
 }

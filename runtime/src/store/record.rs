@@ -71,6 +71,8 @@ pub enum Extent {
 pub struct TableState {
     /// How many writes have made one of its versions runnable. It only grows.
     pub pending: u64,
+    /// The last sequence that was assigned; 0 before the first.
+    pub sequence: u64,
     /// Whether its oldest runnable version is to be published in full.
     pub resync: bool,
     /// Who holds its lease, unless it is free or expired.

@@ -1,5 +1,6 @@
 //! The registry: what runs, commands and reviewers do with versions and leases, on any backend.
 
+mod continuation;
 mod decisions;
 
 use std::collections::BTreeMap;
@@ -53,6 +54,11 @@ impl Registry {
     /// Identifies this registry. Fences of different registries cannot be compared.
     pub fn id(&self) -> &str {
         self.0.id()
+    }
+
+    /// Returns the highest sequence that this registry may have assigned to a version of the table. The next is higher.
+    pub fn last_sequence(&self, key: &TableKey) -> Result<u64> {
+        Ok(self.state(key)?.sequence.max(self.0.created()?))
     }
 
     /// Returns a remembered setting.

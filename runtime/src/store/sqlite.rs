@@ -96,6 +96,10 @@ impl RegistryBackend for Sqlite {
         &self.id
     }
 
+    fn created(&self) -> Result<u64> {
+        self.run(statements::created)
+    }
+
     fn setting(&self, setting: Setting) -> Result<Option<String>> {
         self.run(|connection| statements::setting(connection, setting.name()))
     }
@@ -108,14 +112,7 @@ impl RegistryBackend for Sqlite {
     }
 
     fn state(&self, key: &TableKey) -> Result<TableState> {
-        self.run(|connection| {
-            let sql = "SELECT pending, resync, CASE WHEN expires_at > ?3 THEN owner END FROM tables
-                       WHERE tenant = ?1 AND name = ?2";
-            let state = connection.query_row(sql, params![key.tenant, key.table, clock::now_ms()], |row| {
-                Ok(TableState { pending: row.get::<_, i64>(0)? as u64, resync: row.get(1)?, owner: row.get(2)? })
-            });
-            Ok(state.optional()?.unwrap_or_default())
-        })
+        self.run(|connection| Ok(statements::state(connection, key)?.unwrap_or_default()))
     }
 
     fn tables(&self) -> Result<Vec<TableKey>> {
@@ -190,9 +187,9 @@ impl RegistryBackend for Sqlite {
             let sequence: Option<i64> = transaction
                 .query_row(
                     // A reset needs the request, and clears it.
-                    "UPDATE tables SET sequence = sequence + 1, resync = resync AND NOT ?3
+                    "UPDATE tables SET sequence = max(sequence, ?4) + 1, resync = resync AND NOT ?3
                      WHERE tenant = ?1 AND name = ?2 AND resync >= ?3 RETURNING sequence",
-                    params![key.tenant, key.table, is_reset],
+                    params![key.tenant, key.table, is_reset, statements::created(&transaction)? as i64],
                     |row| row.get(0),
                 )
                 .optional()?;
@@ -229,6 +226,42 @@ impl RegistryBackend for Sqlite {
 
     fn journal(&self, key: &TableKey) -> Result<Vec<JournalEntry>> {
         self.run(|connection| statements::journal(connection, key))
+    }
+
+    fn adopt(&self, lease: &Lease, sequence: u64, entry: &JournalEntry) -> Result<bool> {
+        let key = &lease.key;
+        self.transact(|transaction| {
+            if !holds_lease(&transaction, lease)? {
+                return Ok(false);
+            }
+            let sql = "UPDATE tables SET sequence = max(sequence, ?3), resync = true WHERE tenant = ?1 AND name = ?2";
+            transaction.execute(sql, params![key.tenant, key.table, sequence as i64])?;
+            add_pending(&transaction, key)?;
+            append(&transaction, entry)?;
+            transaction.commit()?;
+            Ok(true)
+        })
+    }
+
+    fn raise(&self, floor: u64) -> Result<()> {
+        self.transact(|transaction| {
+            let created = statements::created(&transaction)?.max(floor);
+            let sql = "INSERT INTO settings VALUES ('created', ?1) ON CONFLICT DO UPDATE SET value = ?1";
+            transaction.execute(sql, [created.to_string()])?;
+            transaction.commit()
+        })
+    }
+
+    fn raise_table(&self, floor: u64, entry: &JournalEntry) -> Result<()> {
+        let key = &entry.key;
+        self.transact(|transaction| {
+            let sql = "UPDATE tables SET fence = max(fence, ?3), owner = NULL, expires_at = NULL, resync = true
+                       WHERE tenant = ?1 AND name = ?2";
+            transaction.execute(sql, params![key.tenant, key.table, floor as i64])?;
+            add_pending(&transaction, key)?;
+            append(&transaction, entry)?;
+            transaction.commit()
+        })
     }
 
     fn acquire(&self, key: &TableKey, owner: &str, gone: Option<&str>) -> Result<Option<Lease>> {
@@ -308,7 +341,10 @@ fn failed(path: &Path, error: rusqlite::Error) -> Error {
         Some(DatabaseBusy) => "another run is writing; try again",
         Some(DiskFull) => "free some space, then run again; nothing is lost",
         Some(CannotOpen | PermissionDenied | ReadOnly) => "check the permissions, or name another folder with --state",
-        Some(DatabaseCorrupt | NotADatabase) => "restore it, or name another folder with --state and import again",
+        Some(DatabaseCorrupt | NotADatabase) => {
+            "restore it from a backup. If there is none, move it away and run exports with --adopt: a new registry \
+             continues above everything that was published (docs/operations.md, \"Backup and restore\")"
+        }
         _ => "run again; nothing is lost",
     };
     Error::registry(path, &error).help(help).caused_by(error)

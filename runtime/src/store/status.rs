@@ -43,7 +43,8 @@ impl Status {
         Status::Rejected,
     ];
 
-    /// Returns whether the flow has an edge from this status to `next`.
+    /// Returns whether the flow has an edge from this status to `next`. Where a registry adopts an output, a version
+    /// that is PUBLISHING becomes REGISTERED again; nothing else ends a publication that has begun.
     pub fn can_become(self, next: Status) -> bool {
         use Status::{Failed, Held, Planned, Publishing, Registered, Rejected, Succeeded, Superseded, Waiting};
         matches!(

@@ -8,10 +8,11 @@ use runtime::breakpoint::Breakpoint;
 use serde_json::{Value, json};
 
 use super::consumer::Consumer;
+use super::registries::Backup;
 use super::rows::{Columns, Row, Rows, apply_edits, difference, first_rows};
 use super::{Defect, Edit, Step};
 use crate::breakpoints::{ONE_HOUR_AHEAD, StoppedProcess};
-use crate::workspace::{CommandOutput, Workspace, gzip};
+use crate::workspace::{CommandOutput, Workspace, gunzip, gzip, ndjson};
 
 /// The export of a version.
 #[derive(Clone)]
@@ -22,26 +23,31 @@ struct Delivery {
 }
 
 /// The interesting fields of a version in the registry.
-struct RegisteredVersion {
+pub(super) struct RegisteredVersion {
     number: u32,
-    status: String,
-    sequence: Option<u64>,
+    pub(super) status: String,
+    pub(super) sequence: Option<u64>,
     hash: Option<String>,
     schema: Option<String>,
 }
 
 pub(super) struct History {
-    workspace: Workspace,
+    pub(super) workspace: Workspace,
     deliveries: BTreeMap<u32, Delivery>,
     /// The rows and columns of each version when its publication began.
-    published: BTreeMap<u32, (Rows, Columns)>,
+    pub(super) published: BTreeMap<u32, (Rows, Columns)>,
     /// The versions that were approved.
-    approved: BTreeSet<u32>,
+    pub(super) approved: BTreeSet<u32>,
     columns: Columns,
     /// The columns of each schema by its hash.
     schemas: BTreeMap<String, Columns>,
-    stalled: Option<StoppedProcess>,
+    pub(super) stalled: Option<StoppedProcess>,
     consumer: Consumer,
+    pub(super) backup: Option<Backup>,
+    /// Whether a registry was lost, so that runs adopt the output.
+    pub(super) adopts: bool,
+    /// The highest sequence when the last registry was lost.
+    pub(super) floor: u64,
 }
 
 /// Fails the test case unless the condition holds.
@@ -53,7 +59,7 @@ macro_rules! ensure {
     };
 }
 
-type CaseResult<T = ()> = Result<T, TestCaseError>;
+pub(super) type CaseResult<T = ()> = Result<T, TestCaseError>;
 
 impl History {
     /// Plays the steps, then resolves open problems as an operator would. Returns the number of published versions.
@@ -67,6 +73,9 @@ impl History {
             schemas: BTreeMap::new(),
             stalled: None,
             consumer: Consumer::default(),
+            backup: None,
+            adopts: false,
+            floor: 0,
         };
         history.write_schema();
         for step in steps {
@@ -107,6 +116,8 @@ impl History {
             Step::Retry => self.retry()?,
             Step::Resync => drop(self.workspace.tidemark(&["resync", "acme/t"])),
             Step::Replay { version } => self.replay(*version),
+            Step::BackUp => self.back_up(),
+            Step::Lose { loss } => self.lose(*loss)?,
         }
         Ok(())
     }
@@ -203,10 +214,15 @@ impl History {
     }
 
     /// An undisturbed run. The lease of a stalled one has expired by then.
-    fn run(&mut self) -> CaseResult {
-        let output = self.workspace.tidemark_with_env(&["run", "exports"], &[ONE_HOUR_AHEAD]);
+    pub(super) fn run(&mut self) -> CaseResult {
+        let output = self.workspace.tidemark_with_env(self.arguments(), &[ONE_HOUR_AHEAD]);
         ensure!(output.status < 2, "the run: {}", output.transcript());
         Ok(())
+    }
+
+    /// The arguments of a run.
+    fn arguments(&self) -> &'static [&'static str] {
+        if self.adopts { &["run", "exports", "--adopt"] } else { &["run", "exports"] }
     }
 
     fn command(&self, arguments: &[&str]) -> CaseResult {
@@ -217,7 +233,7 @@ impl History {
 
     fn stop(&self, breakpoint: u8, nth: u8) -> Option<StoppedProcess> {
         let breakpoint = Breakpoint::ALL[usize::from(breakpoint)];
-        StoppedProcess::start_with(&self.workspace, &["run", "exports"], breakpoint, u32::from(nth), &[ONE_HOUR_AHEAD])
+        StoppedProcess::start_with(&self.workspace, self.arguments(), breakpoint, u32::from(nth), &[ONE_HOUR_AHEAD])
     }
 
     fn resume(&mut self) -> CaseResult {
@@ -244,7 +260,7 @@ impl History {
     }
 
     /// All registered versions, in order.
-    fn versions(&self) -> Vec<RegisteredVersion> {
+    pub(super) fn versions(&self) -> Vec<RegisteredVersion> {
         let path = self.workspace.path(".tidemark/registry.sqlite");
         if !path.exists() {
             return Vec::new();
@@ -259,9 +275,9 @@ impl History {
 
     /// Checks the published files: versions that are unplanned or wait for a review must not be published, and
     /// published versions must match the model.
-    fn observe(&mut self) -> CaseResult {
+    pub(super) fn observe(&mut self) -> CaseResult {
         for version in self.versions() {
-            let records = self.workspace.published(&format!("acme/t/V{}", version.number));
+            let records = self.records(&version);
             match version.status.as_str() {
                 "PUBLISHING" | "SUCCEEDED" => {
                     let delivery = self.deliveries[&version.number].clone();
@@ -272,10 +288,21 @@ impl History {
             }
             if version.status == "SUCCEEDED" {
                 self.check(&version, &records)?;
-                self.consumer.read(&records, self.published[&version.number].1);
+                self.consumer.read(&records).map_err(TestCaseError::fail)?;
             }
         }
         Ok(())
+    }
+
+    /// What is published of a version, apart from what an earlier registry published.
+    fn records(&self, version: &RegisteredVersion) -> Vec<Value> {
+        let parts = self.workspace.parts(&format!("acme/t/V{}", version.number));
+        let records = parts.iter().flat_map(|part| ndjson(&gunzip(part)));
+        let is_its_own = |record: &Value| match (record["sequence"].as_u64(), version.sequence) {
+            (sequence, Some(_)) => sequence == version.sequence,
+            (sequence, None) => sequence > Some(self.floor),
+        };
+        records.filter(is_its_own).collect()
     }
 
     /// Compares the operations of a version with the rows before and after it.
@@ -339,9 +366,15 @@ impl History {
         let rows: Rows = rows.iter().map(|(key, row)| (*key, columns.project(row))).collect();
         let consumed = self.consumer.rows();
         ensure!(consumed == rows, "the consumer has {consumed:?}, but the snapshot is {rows:?}");
-        let sequences: BTreeSet<u64> = self.versions().iter().filter_map(|version| version.sequence).collect();
-        ensure!(sequences.into_iter().eq(1..=self.published.len() as u64), "sequences have gaps");
+        ensure!(self.adopts || self.has_no_gaps(), "sequences have gaps");
         self.check_nothing_is_open()
+    }
+
+    fn has_no_gaps(&self) -> bool {
+        let relative = self.workspace.sequences().unwrap();
+        let sequences = self.versions().into_iter().filter_map(|version| version.sequence);
+        let sequences: BTreeSet<u64> = sequences.map(|sequence| relative.relative(sequence)).collect();
+        sequences.into_iter().eq(1..=self.published.len() as u64)
     }
 
     /// Checks that no lease is held, and that no version is left for the next run.

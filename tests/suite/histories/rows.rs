@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::Edit;
 
@@ -22,8 +22,9 @@ pub(super) struct Columns {
 pub(super) type Rows = BTreeMap<i64, Row>;
 
 impl Row {
-    pub(super) fn from_json(after: &Value) -> Self {
-        Self { value: after["value"].as_str().unwrap().into(), tag: after["tag"].as_str().map(Into::into) }
+    pub(super) fn from_json(after: &Map<String, Value>) -> Self {
+        let text = |name: &str| after.get(name).and_then(Value::as_str).map(str::to_owned);
+        Self { value: text("value").unwrap(), tag: text("tag") }
     }
 }
 

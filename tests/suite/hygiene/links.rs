@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::hygiene::{GOOD, copy_sample, files, link, tree};
+use crate::hygiene::{GOOD, copy_sample, link, tree};
 use crate::workspace::{Workspace, gzip};
 
 const NOT_FOLLOWED: &str = "a symbolic link, which is never followed";
@@ -57,7 +57,7 @@ fn linked_folders_are_reported_and_the_run_continues() {
         serde_json::from_str(&workspace.tidemark(&["status", "--format", "json"]).stdout).unwrap();
     assert_eq!(status.as_array().unwrap().len(), 1, "{status:#}");
     assert_eq!(Vec::from_iter(workspace.statuses("acme/test_table")), [("V1".into(), "SUCCEEDED".into())]);
-    assert_eq!(files(&workspace.path("out")).len(), 1);
+    assert_eq!(workspace.output().len(), 1);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 
-use crate::hygiene::{GOOD, copy_sample, fifo, files, tidemark_with_timeout, tree};
+use crate::hygiene::{GOOD, copy_sample, fifo, tidemark_with_timeout, tree};
 use crate::workspace::{Workspace, gzip};
 
 /// A version of a table whose exports have a manifest.
@@ -95,7 +95,7 @@ fn folders_with_long_or_unusual_names_are_strays() {
     assert_eq!(strays.len(), 2 * names.len(), "{report:#}");
     assert!(strays.iter().all(|stray| stray["problem"].as_str().unwrap().starts_with("not a valid name")));
     assert_eq!(workspace.statuses(&format!("{longest}/test_table"))[&longest], "SUCCEEDED");
-    assert_eq!(files(&workspace.path("out")).len(), 2);
+    assert_eq!(workspace.output().len(), 2);
 }
 
 #[test]

@@ -39,8 +39,11 @@ impl Drop for ReadOnly {
 
 /// Temporary files that should have been removed: working files, staged parts and staged change sets.
 fn temporary_files(workspace: &Workspace) -> Vec<PathBuf> {
-    // The empty folder of the last writer stays: it records the highest fence.
-    let is_hidden = |path: &Path| path.components().any(|name| name.as_os_str().as_encoded_bytes().starts_with(b"."));
+    // The mark and the empty folder of the last writer stay: they record the highest sequence and fence.
+    let is_hidden = |path: &Path| {
+        let starts_with_dot = |name: &std::ffi::OsStr| name.as_encoded_bytes().starts_with(b".");
+        path.iter().any(starts_with_dot) && !path.ends_with("mark.json")
+    };
     let (state, out) = (workspace.path(".tidemark"), workspace.path("out"));
     let is_work = |path: &Path| path.starts_with("work") && path != Path::new("work");
     let is_aside = |path: &Path| path.starts_with("changes") && path.to_string_lossy().contains("/aside");
@@ -89,13 +92,17 @@ fn a_replay_into_a_read_only_folder_changes_nothing() {
     workspace.export("acme/test_table/V1", GOOD);
     assert_eq!(workspace.run().status, 0);
     let folder = workspace.path("out/acme/test_table/V1");
-    let part = folder.join("part-00000.ndjson.gz");
+    let part = workspace.parts("acme/test_table/V1").remove(0);
     let before = fs::read(&part).unwrap();
     workspace.drop_root();
     let read_only = ReadOnly::folder(folder.clone());
     let output = workspace.tidemark(&["replay", "acme/test_table/V1"]);
     assert_eq!(output.status, 2, "{}", output.transcript());
-    assert!(output.stderr.contains("cannot rename into out/acme/test_table/V1/part-00000"), "{}", output.stderr);
+    assert!(
+        output.stderr.contains("cannot rename into out/acme/test_table/V1/0000000000001-part-00000"),
+        "{}",
+        output.stderr
+    );
     assert!(output.stderr.contains("check the permissions"), "{}", output.stderr);
     drop(read_only);
     assert_eq!((files(&folder).len(), fs::read(&part).unwrap()), (1, before));
@@ -173,7 +180,7 @@ fn no_temporary_files_remain_after_success_hold_or_refusal() {
     assert_eq!(workspace.run().status, 1);
     let statuses = workspace.statuses("acme/test_table");
     assert_eq!(Vec::from_iter(statuses.values()), ["SUCCEEDED", "SUCCEEDED", "HELD", "WAITING"]);
-    assert!(workspace.path(".tidemark/work").is_dir() && files(&workspace.path("out")).len() == 2);
+    assert!(workspace.path(".tidemark/work").is_dir() && workspace.output().len() == 2);
     assert_eq!(temporary_files(&workspace), Vec::<PathBuf>::new());
     assert_eq!(workspace.tidemark(&["replay", "acme/test_table/V2"]).status, 0);
     assert_eq!(temporary_files(&workspace), Vec::<PathBuf>::new());

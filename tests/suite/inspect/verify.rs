@@ -27,7 +27,8 @@ fn export(workspace: &Workspace, version: &str) -> PathBuf {
 }
 
 fn published(workspace: &Workspace, version: &str) -> PathBuf {
-    workspace.path(&format!("out/acme/test_table/{version}/part-00000.ndjson.gz"))
+    let folder = format!("acme/test_table/{version}");
+    workspace.parts(&folder).into_iter().next().unwrap()
 }
 
 fn verify_json(workspace: &Workspace, arguments: &[&str]) -> (i32, Value) {
@@ -73,7 +74,7 @@ fn json_output_has_the_verdict_and_the_problem() {
     assert_eq!(names, [(json!("V1"), json!(false)), (json!("V2"), json!(false)), (json!("V3"), json!(true))]);
     assert_eq!(versions[0]["export"], json!({"verdict": "gone"}));
     assert_eq!(versions[0]["faults"], json!([]));
-    let problem = "part-00000.ndjson.gz:4: its `inserted` is 1, but the registry says 0";
+    let problem = "0000000000002-part-00000.ndjson.gz:4: its `inserted` is 1, but the registry says 0";
     assert_eq!(versions[1]["published"], json!({"verdict": "different", "problem": problem}));
     assert_eq!(versions[1]["faults"].as_array().unwrap().len(), 1);
 }
@@ -181,7 +182,7 @@ fn damaged_lines(lines: &[String]) -> Vec<(&'static str, Vec<String>, &'static s
         ("another hash", replaced(1, &hash, "\"1\""), ":4: the operations do not lead"),
         ("no hash", replaced(1, "\"hash\"", "\"hush\""), ":2: it lacks a hash"),
         ("another kind", replaced(1, "UPDATE", "UPSERT"), ":2: unknown operation `UPSERT`"),
-        ("another sequence", replaced(2, "\"sequence\":2", "\"sequence\":7"), ":3: its `sequence` is 7"),
+        ("another sequence", replaced(2, "\"sequence\":1", "\"sequence\":7"), ":3: its `sequence` is 7"),
         ("another version", replaced(1, "\"version\":\"V2\"", "\"version\":\"V1\""), ":2: its `version` is V1"),
         ("another tenant", replaced(0, "acme", "globex"), ":1: its `tenant` is globex"),
         ("another previous", replaced(3, "\"previous\":\"V1\"", "\"previous\":null"), ":4: its `previous` is null"),
@@ -201,7 +202,7 @@ fn every_operation_must_appear_once_between_begin_and_end() {
         republish(&workspace, &lines);
         let output = workspace.tidemark(&["verify", "acme/test_table/V2"]);
         assert_eq!(output.status, 1, "{name}");
-        let message = format!("out/acme/test_table/V2: part-00000.ndjson.gz{problem}");
+        let message = format!("out/acme/test_table/V2: 0000000000002-part-00000.ndjson.gz{problem}");
         assert!(output.stderr.contains(&message), "{name}: {message}\n{}", output.stderr);
     }
     insta::assert_snapshot!("verify_published", workspace.tidemark(&["verify", "acme/test_table/V2"]).transcript());
@@ -228,8 +229,14 @@ fn a_damaged_published_file_is_detected() {
         assert_eq!(verdicts(&workspace, "V2").2, "different", "{name}");
     }
     fs::write(&path, &good).unwrap();
-    workspace.write("out/acme/test_table/V2/part-00001.ndjson.gz", &good);
-    assert_eq!(verdicts(&workspace, "V2").2, "different");
+    // A second part under its sequence, or one that an earlier release named.
+    let second = path.with_file_name(path.file_name().unwrap().to_str().unwrap().replace("00000.", "00001."));
+    for other in [second, path.with_file_name("part-00001.ndjson.gz")] {
+        fs::write(&other, &good).unwrap();
+        assert_eq!(verdicts(&workspace, "V2").2, "different");
+        fs::remove_file(other).unwrap();
+    }
+    assert_eq!(verdicts(&workspace, "V2"), intact());
 }
 
 #[test]
@@ -240,8 +247,7 @@ fn every_published_part_must_be_there() {
     workspace.export("acme/test_table/V1", &rows);
     assert_eq!(workspace.run().status, 0);
     assert_eq!(verdicts(&workspace, "V1"), intact());
-    let second = workspace.path("out/acme/test_table/V1/part-00001.ndjson.gz");
-    assert!(second.exists());
+    let second = workspace.parts("acme/test_table/V1").remove(1);
     // The second part in place of the first: an intact file under the wrong name.
     let (first, bytes) = (fs::read(published(&workspace, "V1")).unwrap(), fs::read(&second).unwrap());
     fs::write(published(&workspace, "V1"), &bytes).unwrap();

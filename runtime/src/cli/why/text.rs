@@ -75,7 +75,7 @@ fn are_equal(rows: &[Occurrence]) -> bool {
 
 fn operation(version: &RowInVersion) -> String {
     let state = match version.sequence {
-        Some(sequence) => format!("sequence {}", count(sequence)),
+        Some(sequence) => format!("sequence {sequence}"),
         None => "not published".to_owned(),
     };
     match (&version.operation, version.change_set) {

@@ -14,6 +14,7 @@ use crate::inspect::verify::verdict::Verdict;
 use crate::operation::{Begin, End};
 use crate::plan::Plan;
 use crate::sink::control_records;
+use crate::sink::file::{is_old_name, published_name, sequence_in};
 use crate::store::Version;
 use crate::telemetry::Watch;
 
@@ -31,27 +32,44 @@ pub fn published(folder: &Path, version: &Version, watch: &Watch) -> Result<Verd
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Vec::new(),
         names => names.at("cannot list", folder)?,
     };
-    let parts = plan.parts.max(1);
-    let exists = |part: &u32| names.contains(&part_name(*part));
-    if !(0..parts).any(|part| exists(&part)) {
-        return Ok(Verdict::Gone);
-    }
-    if let Some(missing) = (0..parts).find(|part| !exists(part)) {
-        return Ok(Verdict::Different(format!("{} is missing, of {parts} parts", part_name(missing))));
-    }
-    let is_expected = |name: &String| (0..parts).any(|part| part_name(part) == *name);
-    if let Some(other) = names.iter().find(|name| name.starts_with("part-") && !is_expected(name)) {
-        return Ok(Verdict::Different(format!("{other} is not one of its {parts} parts")));
-    }
+    let parts = match part_names(&names, begin.sequence, plan.parts.max(1)) {
+        Ok(parts) if parts.is_empty() => return Ok(Verdict::Gone),
+        Ok(parts) => parts,
+        Err(problem) => return Ok(Verdict::Different(problem)),
+    };
     let mut fold = Fold { begin, end, state: State::Before, counts: [0; 3], difference: 0, sum_of_ids: 0 };
-    for part in 0..parts {
+    for part in &parts {
         if let Some(problem) = fold.part(folder, part, watch)? {
             return Ok(Verdict::Different(problem));
         }
     }
-    Ok(fold
-        .check_total(version, plan)
-        .map_or(Verdict::Same, |problem| Verdict::Different(format!("{}: {problem}", part_name(parts - 1)))))
+    let total = fold.check_total(version, plan);
+    let last = parts.last().expect("a version has a part");
+    Ok(total.map_or(Verdict::Same, |problem| Verdict::Different(format!("{last}: {problem}"))))
+}
+
+/// The names of a version's parts; none if all are gone. `names` are those in its folder, where versions under other
+/// sequences may be, too.
+fn part_names(names: &[String], sequence: u64, number: u32) -> Result<Vec<String>, String> {
+    let named: Vec<String> = (0..number).map(|part| published_name(sequence, part)).collect();
+    let old: Vec<String> = (0..number).map(part_name).collect();
+    let exists = |name: &String| names.contains(name);
+    let expected = match named.iter().any(exists) || !old.iter().any(exists) {
+        true => named,
+        // An earlier release published it.
+        false => old,
+    };
+    if !expected.iter().any(exists) {
+        return Ok(Vec::new());
+    }
+    if let Some(missing) = expected.iter().find(|name| !exists(name)) {
+        return Err(format!("{missing} is missing, of {number} parts"));
+    }
+    let is_its_own = |name: &&String| is_old_name(name) || sequence_in(name) == Some(sequence);
+    match names.iter().find(|name| is_its_own(name) && !expected.contains(name)) {
+        Some(other) => Err(format!("{other} is not one of its {number} parts")),
+        None => Ok(expected),
+    }
 }
 
 /// What was read of a published version, and what it must be.
@@ -94,9 +112,9 @@ struct Line<'a> {
 
 impl Fold {
     /// Reads a part. Returns the first problem, with its line.
-    fn part(&mut self, folder: &Path, part: u32, watch: &Watch) -> Result<Option<String>> {
+    fn part(&mut self, folder: &Path, part: &str, watch: &Watch) -> Result<Option<String>> {
         let (mut number, mut problem) = (0u64, None);
-        let path = folder.join(part_name(part));
+        let path = folder.join(part);
         let file = File::open(&path).at("cannot open", &path)?;
         let read = read_lines(inflate(file), &path, |line| {
             number += 1;
@@ -105,7 +123,7 @@ impl Fold {
             }
             // Reading goes on after a problem, but only the first one is reported.
             if problem.is_none() {
-                problem = self.line(line).err().map(|problem| format!("{}:{number}: {problem}", part_name(part)));
+                problem = self.line(line).err().map(|problem| format!("{part}:{number}: {problem}"));
             }
             Ok(())
         });
@@ -114,7 +132,7 @@ impl Fold {
             // An error of the decoder is the file's fault, one of the operating system the machine's.
             Err(error) => match error.io_error().filter(|error| error.raw_os_error().is_none()) {
                 Some(cause) => {
-                    let damaged = format!("{}:{}: the file is damaged ({cause})", part_name(part), number + 1);
+                    let damaged = format!("{part}:{}: the file is damaged ({cause})", number + 1);
                     Ok(Some(problem.unwrap_or(damaged)))
                 }
                 None => Err(error),
@@ -207,7 +225,11 @@ fn not_a_record(error: serde_json::Error) -> String {
 
 fn check_begin(begin: &Begin, known: &Begin) -> Result<(), String> {
     check("fingerprint", begin.fingerprint, known.fingerprint)?;
-    check("reset", begin.reset, known.reset)
+    check("reset", begin.reset, known.reset)?;
+    match begin.schema_change == known.schema_change {
+        true => Ok(()),
+        false => Err("its `schema_change` is not the one in the registry".into()),
+    }
 }
 
 fn check<T: PartialEq + std::fmt::Display>(name: &str, actual: T, known: T) -> Result<(), String> {

@@ -13,8 +13,9 @@ use crate::aws::Aws;
 use crate::breakpoint::Breakpoint;
 use crate::change_set::inflate;
 use crate::error::{Error, Result};
+use crate::name::TableKey;
 use crate::operation::stamp;
-use crate::sink::{Frame, OnProgress, Publication, Sink};
+use crate::sink::{Frame, Mark, OnProgress, Publication, PublishedVersion, Sink};
 use crate::store::Extent;
 use crate::telemetry::check_stop;
 
@@ -114,6 +115,22 @@ impl Sink for Stream {
 
     fn max_operation_bytes(&self) -> Result<Option<usize>> {
         Ok(Some(self.open()?.max_operation_bytes()))
+    }
+
+    fn holds_marks(&self) -> bool {
+        false
+    }
+
+    fn mark(&self, _: &TableKey) -> Result<Option<Mark>> {
+        Ok(None)
+    }
+
+    fn published(&self, _: &TableKey) -> Result<Vec<PublishedVersion>> {
+        Ok(Vec::new())
+    }
+
+    fn adopt(&self, key: &TableKey, _: &Mark) -> Result<()> {
+        Err(Error::refused(format!("{} {key}", self.name), "a stream cannot hold a mark"))
     }
 
     fn publish(

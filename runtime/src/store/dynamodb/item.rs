@@ -6,6 +6,7 @@
 //! | `TENANT/TABLE` | `version#PLACE` | a version: `status`, `attempt`, `plan`, and its `record` as JSON |
 //! | `TENANT/TABLE` | `delivery#PLACE#SEQUENCE#SINK#PART` | a delivered part: `lines`, absent if it is complete |
 //! | `TENANT/TABLE` | `journal#TIME#TOKEN` | an `entry` of the journal, as JSON; TIME in milliseconds, 15 digits |
+//! | `settings` | `id` | the registry's identity: `value`, `created` |
 //! | `settings` | name | `value` |
 //!
 //! PLACE is the version's position in natural order. The index `open` lists what may need attention: tables under
@@ -36,6 +37,9 @@ pub(super) const JOURNAL: &str = "journal#";
 
 /// The partition key of settings.
 pub(super) const SETTINGS: &str = "settings";
+
+/// The sort key of the registry's identity.
+pub(super) const ID: &str = "id";
 
 /// How long DynamoDB keeps delivery records, in seconds: far longer than a version is PUBLISHING. They are removed to
 /// save space; nothing depends on when.

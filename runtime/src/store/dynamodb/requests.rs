@@ -132,27 +132,56 @@ impl Dynamodb {
         })
     }
 
-    /// Counts the table's sequence up, and clears the resync request if `is_reset`. Only the holder of the lease
+    /// Records the table's last sequence, and clears the resync request if `is_reset`. Only the holder of the lease
     /// changes the sequence, but a resync may be requested or cancelled at any time: `requested` must still be so.
-    pub(super) fn next_sequence(
+    pub(super) fn put_sequence(
         &self,
         lease: &Lease,
-        last: i64,
+        sequence: u64,
         requested: bool,
         is_reset: bool,
     ) -> Result<TransactWriteItem> {
         let update = Update::builder().set_key(Some(item::table_key(&lease.key)));
         let update = under_lease(update, lease)
-            .update_expression("SET #sequence = :next, resync = :left")
+            .update_expression("SET #sequence = :sequence, resync = :left")
             .condition_expression(match is_reset {
                 true => "fence = :fence AND #owner = :owner AND resync = :wanted",
                 false => "fence = :fence AND #owner = :owner AND (attribute_not_exists(resync) OR resync = :wanted)",
             })
             .expression_attribute_names("#sequence", "sequence")
-            .expression_attribute_values(":next", number(last + 1))
+            .expression_attribute_values(":sequence", number(sequence))
             .expression_attribute_values(":wanted", AttributeValue::Bool(requested))
             .expression_attribute_values(":left", AttributeValue::Bool(requested && !is_reset));
         self.update_table(update.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld))
+    }
+
+    /// Records the table's last sequence, and requests a resync.
+    pub(super) fn raise_sequence(&self, lease: &Lease, sequence: u64) -> Result<TransactWriteItem> {
+        let update = under_lease(Update::builder().set_key(Some(item::table_key(&lease.key))), lease);
+        self.update_table(
+            update
+                .update_expression("SET #sequence = :sequence, resync = :wanted ADD pending :one")
+                .condition_expression(HELD)
+                .expression_attribute_names("#sequence", "sequence")
+                .expression_attribute_values(":sequence", number(sequence))
+                .expression_attribute_values(":wanted", AttributeValue::Bool(true))
+                .expression_attribute_values(":one", number(1)),
+        )
+    }
+
+    /// Raises the table's fence if it is still `from`, ends the lease, and requests a resync.
+    pub(super) fn raise_fence(&self, key: &TableKey, from: u64, to: u64) -> Result<TransactWriteItem> {
+        self.update_table(
+            Update::builder()
+                .set_key(Some(item::table_key(key)))
+                .update_expression("SET fence = :to, resync = :wanted REMOVE #owner, expires_at ADD pending :one")
+                .condition_expression("attribute_not_exists(fence) OR fence = :from")
+                .expression_attribute_names("#owner", "owner")
+                .expression_attribute_values(":to", number(to))
+                .expression_attribute_values(":from", number(from))
+                .expression_attribute_values(":wanted", AttributeValue::Bool(true))
+                .expression_attribute_values(":one", number(1)),
+        )
     }
 
     fn update_table(&self, update: UpdateBuilder) -> Result<TransactWriteItem> {

@@ -8,8 +8,9 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 
-use super::item::{self, Item, text};
+use super::item::{self, Item, number, text};
 use crate::aws::{Aws, error_chain, token};
+use crate::clock;
 use crate::error::{Error, Result};
 use crate::name::TableKey;
 use crate::store::journal::JournalEntry;
@@ -39,7 +40,7 @@ impl Dynamodb {
     /// Opens the registry in an existing table.
     pub fn open(aws: Arc<Aws>, table: &str) -> Result<Self> {
         let mut registry = Self { aws, table: table.into(), id: String::new() };
-        let id = registry.value("id")?;
+        let id = registry.value(item::ID)?;
         registry.id = match id {
             Some(id) => id,
             None => registry.create_id()?,
@@ -49,15 +50,16 @@ impl Dynamodb {
 
     /// Gives a new registry its identity, unless another process has just done so.
     fn create_id(&self) -> Result<String> {
-        let mut item = item::key(item::SETTINGS, "id");
+        let mut item = item::key(item::SETTINGS, item::ID);
         item.insert("value".into(), text(&token()[..16]));
+        item.insert("created".into(), number(clock::now_ms().max(0)));
         let call = self.aws.dynamodb.put_item().table_name(&self.table).set_item(Some(item));
         let done = self.aws.wait(call.condition_expression("attribute_not_exists(pk)").send());
         match done {
             Err(error) if error.code() == Some("ConditionalCheckFailedException") => {}
             done => drop(done.map_err(|error| self.failed(error))?),
         }
-        self.value("id")?.ok_or_else(|| self.problem("it does not keep what is written to it"))
+        self.value(item::ID)?.ok_or_else(|| self.problem("it does not keep what is written to it"))
     }
 
     /// Lists the versions of all tables that have this status, those that have had it longest first. The index may lag

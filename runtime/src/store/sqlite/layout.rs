@@ -3,6 +3,7 @@
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::statements;
+use crate::clock;
 
 /// The version of the file's layout. A file with another layout is refused rather than guessed at.
 pub(super) const LAYOUT: i64 = 4;
@@ -73,6 +74,10 @@ fn create_in(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     for (layout, addition) in ADDITIONS.iter().filter(|(layout, _)| *layout > version) {
         transaction.execute_batch(addition)?;
         transaction.pragma_update(None, "user_version", layout)?;
+    }
+    if version == 0 {
+        let sql = "INSERT INTO settings VALUES ('created', ?1)";
+        transaction.execute(sql, [clock::now_ms().max(0).to_string()])?;
     }
     Ok(())
 }

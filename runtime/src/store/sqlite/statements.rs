@@ -1,14 +1,15 @@
 //! The statements that several steps of the SQLite registry share.
 
-use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::clock;
 use crate::name::{TableKey, natural_sort_key};
 use crate::store::backend::VersionWrite;
 use crate::store::journal::JournalEntry;
 use crate::store::lease::Lease;
-use crate::store::record::Version;
+use crate::store::record::{TableState, Version};
 
 pub(super) fn sequence_of(version: &Version) -> i64 {
     version.sequence.unwrap_or_default() as i64
@@ -16,6 +17,21 @@ pub(super) fn sequence_of(version: &Version) -> i64 {
 
 pub(super) fn setting(connection: &Connection, name: &str) -> rusqlite::Result<Option<String>> {
     connection.query_row("SELECT value FROM settings WHERE name = ?1", [name], |row| row.get(0)).optional()
+}
+
+/// When the registry was created, see [`RegistryBackend::created`](crate::store::RegistryBackend::created).
+pub(super) fn created(connection: &Connection) -> rusqlite::Result<u64> {
+    Ok(setting(connection, "created")?.and_then(|created| created.parse().ok()).unwrap_or_default())
+}
+
+pub(super) fn state(connection: &Connection, key: &TableKey) -> rusqlite::Result<Option<TableState>> {
+    let sql = "SELECT pending, sequence, resync, CASE WHEN expires_at > ?3 THEN owner END FROM tables
+               WHERE tenant = ?1 AND name = ?2";
+    let state = |row: &Row<'_>| {
+        let (pending, sequence) = (row.get::<_, i64>(0)? as u64, row.get::<_, i64>(1)? as u64);
+        Ok(TableState { pending, sequence, resync: row.get(2)?, owner: row.get(3)? })
+    };
+    connection.query_row(sql, params![key.tenant, key.table, clock::now_ms()], state).optional()
 }
 
 pub(super) fn versions(connection: &Connection, key: &TableKey) -> rusqlite::Result<Vec<Version>> {
