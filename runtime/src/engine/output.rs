@@ -72,6 +72,11 @@ impl<'a> Output<'a> {
         self.operation(Kind::Update, key, old, new)
     }
 
+    /// The size of the last operation that was written, in bytes.
+    pub(super) fn last_bytes(&self) -> usize {
+        self.line.len()
+    }
+
     /// Appends operations that another output encoded.
     pub(super) fn append(&mut self, lines: &[u8], totals: OutputTotals) -> Result<()> {
         self.totals.merge(totals);
