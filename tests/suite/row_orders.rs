@@ -3,15 +3,21 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::num::NonZero;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use runtime::plan::Comparison;
+use runtime::change_set::LineSink;
+use runtime::delta::{self, Delta};
+use runtime::engine::{Engines, Limits};
+use runtime::plan::{Comparison, Plan};
+use runtime::telemetry::Watch;
 
-use crate::engines::{DeltaInput, ENGINES, Parts, difference, last_comparison, reference_delta};
+use crate::engines::{DeltaInput, ENGINES, Parts, difference, last_comparison, reference_delta, write_parts};
 use crate::workspace::add_to_summary;
 
 mod ahead;
+mod blocks;
 
 /// How many pairs of exports are tried in each order.
 const PAIRS: u64 = 12;
@@ -114,6 +120,25 @@ fn check_pair(order: &str, seed: u64, make: impl Fn(&mut Dice) -> [Vec<Row>; 2])
         }
     }
     comparison
+}
+
+/// Compares two exports of `orders`, and returns the plan.
+fn compare_into([before, after]: &[Vec<Row>; 2], memory: u64, lines: &mut dyn LineSink) -> Plan {
+    let folder = tempfile::tempdir().expect("the tests have a folder");
+    let write = |name: &str, rows: &[Row]| {
+        delta::export(&write_parts(&folder.path().join(name), &export(rows, &mut Dice(7)))).expect("it has parts")
+    };
+    let delta = Delta {
+        table: generated::TABLES.iter().find(|table| table.name == "orders").expect("the samples have it"),
+        tenant: "acme".into(),
+        version: "V2".into(),
+        previous: "V1".into(),
+        baseline: Some(write("before", before)),
+        snapshot: write("after", after),
+        engines: Engines::default(),
+        limits: Limits { memory, threads: NonZero::new(2).expect("2 is not 0"), ..Limits::default() },
+    };
+    delta.run_into(lines, &Watch::default()).expect("the exports are valid")
 }
 
 /// Rows in the order in which they are stored on disk, which is not the order of their keys.

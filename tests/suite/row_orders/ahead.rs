@@ -1,17 +1,11 @@
 //! How far one sorted export runs ahead of the other before the native engine gives up on their order: little is
 //! written in vain, whatever the order.
 
-use std::num::NonZero;
-use std::path::Path;
-
 use runtime::change_set::LineSink;
-use runtime::delta::{self, Delta};
-use runtime::engine::{Engines, Limits};
 use runtime::error::Result;
 use runtime::plan::{Comparison, Plan};
-use runtime::telemetry::Watch;
 
-use super::{Dice, Row, check_pair, export, row};
+use super::{Dice, Row, check_pair, compare_into, row};
 use crate::workspace::add_to_summary;
 
 /// Two exports: the first lists its rows by key, the second as `reordered` says.
@@ -84,28 +78,9 @@ impl LineSink for Discarding {
     }
 }
 
-fn write_in(folder: &Path, rows: &[Row]) -> runtime::snapshot::Export {
-    std::fs::create_dir(folder).unwrap();
-    for (name, bytes) in export(rows, &mut Dice(7)) {
-        std::fs::write(folder.join(name), bytes).unwrap();
-    }
-    delta::export(folder).unwrap()
-}
-
-fn compare([before, after]: &[Vec<Row>; 2], memory: u64) -> (Plan, Discarding) {
-    let folder = tempfile::tempdir().unwrap();
-    let delta = Delta {
-        table: generated::TABLES.iter().find(|table| table.name == "orders").unwrap(),
-        tenant: "acme".into(),
-        version: "V2".into(),
-        previous: "V1".into(),
-        baseline: Some(write_in(&folder.path().join("before"), before)),
-        snapshot: write_in(&folder.path().join("after"), after),
-        engines: Engines::default(),
-        limits: Limits { memory, threads: NonZero::new(2).unwrap(), ..Limits::default() },
-    };
+fn compare(exports: &[Vec<Row>; 2], memory: u64) -> (Plan, Discarding) {
     let mut lines = Discarding::default();
-    let plan = delta.run_into(&mut lines, &Watch::default()).unwrap();
+    let plan = compare_into(exports, memory, &mut lines);
     (plan, lines)
 }
 

@@ -41,6 +41,7 @@ use crate::engine::output::{Layouts, Output, check_conserved};
 use crate::engine::request::{DeltaError, DeltaRequest, DeltaSummary};
 use crate::engine::resources::Resources;
 use crate::operation::Head;
+use crate::plan::Findings;
 use crate::snapshot::Part;
 use crate::telemetry::check_stop;
 
@@ -91,9 +92,8 @@ fn summary(
     check_conserved(head, before.fingerprint, after.fingerprint, totals.difference)?;
     let mut counts = totals.counts;
     (counts.baseline_rows, counts.rows) = (before.rows, after.rows);
-    let mut findings = totals.findings;
-    findings.deleted_block = deleted.block(layouts.before);
-    findings.comparison = comparison;
+    let deleted_block = deleted.block(layouts.before, counts.deleted);
+    let findings = Findings { deleted_block, comparison, ..totals.findings() };
     Ok(DeltaSummary {
         counts,
         baseline_fingerprint: before.fingerprint,
