@@ -5,6 +5,8 @@
 
 pub mod athena;
 mod choice;
+mod common_values;
+mod deleted_rows;
 mod findings;
 pub mod native;
 mod output;

@@ -41,13 +41,17 @@ pub struct Findings {
     pub changed: BTreeMap<String, u64>,
     /// The number of them in which today's type cannot read the old value.
     pub unreadable: BTreeMap<String, u64>,
-    /// The keys of the first INSERTs.
-    pub inserts: Vec<String>,
+    /// The first INSERTs.
+    pub inserts: Vec<RowSample>,
     /// The first UPDATEs.
     pub updates: Vec<UpdateSample>,
-    /// The keys of the first DELETEs.
-    pub deletes: Vec<String>,
-    /// Where the deleted rows are in the baseline, if they are one block.
+    /// The first DELETEs.
+    pub deletes: Vec<RowSample>,
+    /// The columns that have the same value in all deleted rows, with that value.
+    #[serde(default)]
+    pub deleted_common: Vec<(String, String)>,
+    /// The longest block of deleted rows in the baseline; `None` if there are no deleted rows, or if Athena, which does
+    /// not know the order of rows, has compared the exports.
     pub deleted_block: Option<Block>,
     /// The query on Athena, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -81,6 +85,41 @@ pub enum Comparison {
     Athena,
 }
 
+/// A sample of the INSERTs or DELETEs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "StoredSample")]
+pub struct RowSample {
+    /// The row's key.
+    pub key: String,
+    /// The names and values of its first columns outside the key.
+    pub values: Vec<(String, String)>,
+    /// The number of other columns.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub more: usize,
+}
+
+/// A sample as a registry has it; an earlier release stored nothing but the key.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum StoredSample {
+    Key(String),
+    Row {
+        key: String,
+        values: Vec<(String, String)>,
+        #[serde(default)]
+        more: usize,
+    },
+}
+
+impl From<StoredSample> for RowSample {
+    fn from(stored: StoredSample) -> Self {
+        match stored {
+            StoredSample::Key(key) => Self { key, values: Vec::new(), more: 0 },
+            StoredSample::Row { key, values, more } => Self { key, values, more },
+        }
+    }
+}
+
 /// A sample of the UPDATEs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UpdateSample {
@@ -100,6 +139,9 @@ fn is_zero(number: &usize) -> bool {
 /// Deleted rows that follow each other in the baseline.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Block {
+    /// How many rows it has; 0 in a plan of an earlier release, where it had all of them.
+    #[serde(default)]
+    pub rows: u64,
     /// The last key before the block; `None` if the baseline starts with it.
     pub after: Option<String>,
     /// Whether the baseline ends with the block, as with an export that was cut off.

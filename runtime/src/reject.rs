@@ -24,6 +24,8 @@ pub enum Reason {
     BadQuoting,
     /// A carriage return without a line feed, or a NUL byte.
     BadCharacter,
+    /// More bytes than a record may have, as with a quote that is never closed.
+    RecordTooLarge,
     /// Bytes that are not UTF-8; and U+FFFD if Athena can read the table, because Athena replaces such bytes by it.
     NotUtf8,
     /// NULL in a key column.
@@ -92,10 +94,11 @@ impl Rejects {
 
 impl Reason {
     /// Every reason.
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::FieldCount,
         Self::BadQuoting,
         Self::BadCharacter,
+        Self::RecordTooLarge,
         Self::NotUtf8,
         Self::NullKey,
         Self::NullValue,
@@ -109,6 +112,7 @@ impl Reason {
             Self::FieldCount => "field-count",
             Self::BadQuoting => "bad-quoting",
             Self::BadCharacter => "bad-character",
+            Self::RecordTooLarge => "record-too-large",
             Self::NotUtf8 => "not-utf8",
             Self::NullKey => "null-key",
             Self::NullValue => "null-value",

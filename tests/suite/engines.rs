@@ -141,7 +141,7 @@ fn run_native(input: &DeltaInput, limits: Limits) -> DeltaResult {
     }
 }
 
-fn write_parts(folder: &Path, parts: &Parts) -> PathBuf {
+pub(crate) fn write_parts(folder: &Path, parts: &Parts) -> PathBuf {
     fs::create_dir(folder).unwrap();
     for (name, bytes) in parts {
         fs::write(folder.join(name), bytes).unwrap();

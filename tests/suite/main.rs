@@ -32,11 +32,13 @@ mod new_table;
 mod parity;
 #[cfg(feature = "aws")]
 mod pipeline;
+mod plans;
 mod processes;
 mod properties;
 mod random;
 #[cfg(feature = "aws")]
 mod reader;
+mod record_limit;
 mod registry;
 #[cfg(feature = "aws")]
 mod remote;

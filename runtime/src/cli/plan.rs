@@ -8,10 +8,13 @@ use crate::cli::output::{self, SHORT_HASH, count, short_hash};
 use crate::engine::athena::Statements;
 use crate::epoch::Drift;
 use crate::error::{Error, Fault, Result};
-use crate::plan::{Counts, Findings, Plan, Reset, Scan};
+use crate::plan::{Counts, Findings, Plan, Reset, RowSample, Scan};
 use crate::run::guard::{GuardBreach, OperationKind, breaches, percent, ratio};
 use crate::store::{Status, Version};
 use crate::table::{Guards, Table};
+
+/// How many columns a line shows.
+const LINE_COLUMNS: usize = 5;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -83,7 +86,8 @@ fn text(version: &Version, plan: &Plan, guards: &Guards) -> String {
     let breaches = breaches(guards, plan);
     lines.extend(operations(plan, &breaches));
     lines.extend(samples(&plan.findings));
-    lines.extend(block(&plan.findings));
+    lines.extend(common(&plan.findings));
+    lines.extend(block(&plan.findings, plan.counts.deleted));
     if breaches.iter().any(GuardBreach::may_be_a_rename) {
         lines.push("If a column was renamed, write `formerly: OLD_NAME` next to its new name and run again.".into());
     }
@@ -164,28 +168,61 @@ fn columns(findings: &Findings) -> String {
     if texts.is_empty() { String::new() } else { format!("   {}", texts.join(" · ")) }
 }
 
+/// The first sample of each kind with its values, and the keys of the others.
 fn samples(findings: &Findings) -> Vec<String> {
-    let keys = |sign: char, keys: &[String]| (!keys.is_empty()).then(|| format!("  {sign} {}", keys.join("   ")));
+    let rows = |sign: char, samples: &[RowSample]| {
+        let first = samples.first().map(|sample| {
+            let values = sample.values.iter().map(|(column, value)| format!("{column}  {value}")).collect();
+            format!("  {sign} {}   {}", sample.key, joined(values, sample.more)).trim_end().to_owned()
+        });
+        let keys: Vec<&str> = samples.iter().skip(1).map(|sample| sample.key.as_str()).collect();
+        let others = (!keys.is_empty()).then(|| format!("  {sign} {}", keys.join("   ")));
+        [first, others].into_iter().flatten()
+    };
     let update = findings.updates.first().map(|sample| {
-        let changes = sample.changes.iter().map(|(column, old, new)| format!("{column}  {old} → {new}"));
-        let more = (sample.more > 0).then(|| format!("and {} more", sample.more));
-        format!("  ~ {}   {}", sample.key, changes.chain(more).collect::<Vec<_>>().join(" · "))
+        let changes = sample.changes.iter().map(|(column, old, new)| format!("{column}  {old} → {new}")).collect();
+        format!("  ~ {}   {}", sample.key, joined(changes, sample.more))
     });
-    keys('+', &findings.inserts).into_iter().chain(update).chain(keys('−', &findings.deletes)).collect()
+    rows('+', &findings.inserts).chain(update).chain(rows('−', &findings.deletes)).collect()
 }
 
-/// Where the deleted rows are, if they are one block of more than one row.
-fn block(findings: &Findings) -> Option<String> {
-    let block = findings.deleted_block.as_ref().filter(|_| findings.deletes.len() > 1)?;
+/// As many columns as a line takes, and how many more there are.
+fn joined(mut columns: Vec<String>, more: usize) -> String {
+    let more = more + columns.len().saturating_sub(LINE_COLUMNS);
+    columns.truncate(LINE_COLUMNS);
+    columns.extend((more > 0).then(|| format!("and {more} more")));
+    columns.join(" · ")
+}
+
+/// What all deleted rows have in common.
+fn common(findings: &Findings) -> Option<String> {
+    let values = findings.deleted_common.iter().map(|(column, value)| format!("{column} = {value}"));
+    let values: Vec<String> = values.collect();
+    (!values.is_empty()).then(|| format!("All deleted rows have {}.", joined(values, 0)))
+}
+
+/// Where most of the deleted rows are, if a block of more than one row has most of them.
+fn block(findings: &Findings, deleted: u64) -> Option<String> {
+    let block = findings.deleted_block.as_ref()?;
+    let rows = if block.rows == 0 { deleted } else { block.rows };
+    if rows < 2 || 2 * rows < deleted {
+        return None;
+    }
+    let which = match deleted - rows {
+        0 => "the deleted keys".to_owned(),
+        _ => format!("{} of {} deleted keys", count(rows), count(deleted)),
+    };
     let location = match (&block.after, block.at_the_end) {
         (None, true) => return Some("Every row of the baseline is deleted.".into()),
         (None, false) => "at the beginning of the baseline".to_owned(),
         (Some(after), false) => format!("after key {after}"),
         (Some(after), true) => {
             return Some(format!(
-                "The export ends after key {after}: the deleted keys are one block at the end. It may be truncated."
+                "The export ends after key {after}: {which} are one block at the end. It may be truncated."
             ));
         }
     };
-    Some(format!("The deleted keys are one block, {location}."))
+    let mut line = format!("{which} are one block, {location}.");
+    line[..1].make_ascii_uppercase();
+    Some(line)
 }

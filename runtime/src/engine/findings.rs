@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::canonical::row::{Layout, Row};
+use crate::canonical::row::Layout;
 use crate::canonical::row_bytes::{Segment, segments};
 use crate::operation::{Kind, RowChange};
-use crate::plan::{Block, Findings, SAMPLES, UpdateSample};
+use crate::plan::{Findings, RowSample, SAMPLES, UpdateSample};
 use crate::table::{Column, Type};
 
 /// Replaces values of `pii` columns.
@@ -14,80 +14,22 @@ const MASK: &str = "***";
 /// The longest piece of a value in a sample, in characters.
 const SAMPLE_TEXT: usize = 40;
 
-/// How many columns of an UPDATE a sample shows. A version must fit into an item of DynamoDB (400 KB,
+/// How many columns a sample shows. A version must fit into an item of DynamoDB (400 KB,
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html>) and into the state of a step
 /// function (256 KiB, <https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html>).
 const SAMPLE_COLUMNS: usize = 20;
-
-/// Finds out whether the deleted rows are adjacent in the baseline.
-#[derive(Debug, Default)]
-pub(super) struct DeletedRows {
-    /// All rows so far.
-    rows: u64,
-    deleted: u64,
-    /// The positions of the first and the last deleted row, from 0.
-    ends: Option<(u64, u64)>,
-    /// The key of the row before the first deleted one.
-    last_kept: Option<Vec<u8>>,
-}
-
-impl DeletedRows {
-    /// `deleted` of `rows` rows are deleted; `ends` are the positions of the first and the last of them, and
-    /// `last_kept` is the key before the first.
-    pub(super) fn new(rows: u64, deleted: u64, ends: Option<(u64, u64)>, last_kept: Option<Vec<u8>>) -> Self {
-        Self { rows, deleted, ends, last_kept }
-    }
-
-    /// Adds the next row of the baseline.
-    pub(super) fn add(&mut self, row: &Row, is_deleted: bool) {
-        if is_deleted {
-            self.deleted += 1;
-            self.ends = Some((self.ends.map_or(self.rows, |(first, _)| first), self.rows));
-            self.rows += 1;
-        } else {
-            self.add_kept(1, row.key());
-        }
-    }
-
-    /// Adds the next rows of the baseline, none of which is deleted. `last` is the key of the last of them.
-    pub(super) fn add_kept(&mut self, rows: u64, last: &[u8]) {
-        if self.ends.is_none() {
-            let kept = self.last_kept.get_or_insert_default();
-            kept.clear();
-            kept.extend_from_slice(last);
-        }
-        self.rows += rows;
-    }
-
-    /// Adds the deletions that another pass over the same rows saw.
-    pub(super) fn merge(&mut self, other: Self) {
-        let Some((first, last)) = other.ends else { return };
-        let ends = self.ends;
-        if ends.is_none_or(|(known, _)| first < known) {
-            self.last_kept = other.last_kept;
-        }
-        self.ends = Some(ends.map_or((first, last), |(a, b)| (a.min(first), b.max(last))));
-        self.rows = other.rows;
-        self.deleted += other.deleted;
-    }
-
-    /// The block of deleted rows, if they are adjacent.
-    pub(super) fn block(self, layout: &Layout) -> Option<Block> {
-        let (first, last) = self.ends?;
-        if last - first + 1 != self.deleted {
-            return None;
-        }
-        Some(Block { after: self.last_kept.map(|key| layout.shown_key(&key)), at_the_end: last + 1 == self.rows })
-    }
-}
 
 impl Findings {
     /// Counts an operation, and keeps it as a sample if it is among the first of its kind. `added` has a flag for each
     /// column outside the key: whether it was added after the baseline.
     pub(super) fn add(&mut self, layout: &Layout, added: &[bool], operation: &RowChange<'_>) {
         match operation.kind {
-            Kind::Insert if self.inserts.len() < SAMPLES => self.inserts.push(layout.shown_key(operation.key)),
-            Kind::Delete if self.deletes.len() < SAMPLES => self.deletes.push(layout.shown_key(operation.key)),
+            Kind::Insert if self.inserts.len() < SAMPLES => {
+                self.inserts.push(row_sample(layout, operation.key, operation.after));
+            }
+            Kind::Delete if self.deletes.len() < SAMPLES => {
+                self.deletes.push(row_sample(layout, operation.key, operation.before));
+            }
             Kind::Insert | Kind::Delete => {}
             Kind::Update => self.add_update(layout, added, operation),
         }
@@ -131,6 +73,14 @@ impl Findings {
     }
 }
 
+fn row_sample(layout: &Layout, key: &[u8], values: &[u8]) -> RowSample {
+    let columns = layout.value_columns().zip(segments(values)).filter(|(column, _)| column.compare);
+    let mut values: Vec<_> = columns.map(|(column, value)| (column.name.into(), printable_or_mask(column, value))).collect();
+    let more = values.len().saturating_sub(SAMPLE_COLUMNS);
+    values.truncate(SAMPLE_COLUMNS);
+    RowSample { key: layout.shown_key(key), values, more }
+}
+
 fn append<T>(samples: &mut Vec<T>, more: Vec<T>) {
     let missing = SAMPLES - samples.len();
     samples.extend(more.into_iter().take(missing));
@@ -152,7 +102,7 @@ fn count(counts: &mut BTreeMap<String, u64>, column: &str) {
 }
 
 /// A value for people.
-fn printable_or_mask(column: &Column, value: Segment<'_>) -> String {
+pub(super) fn printable_or_mask(column: &Column, value: Segment<'_>) -> String {
     let Some(text) = value.text else { return "NULL".into() };
     if column.pii {
         return MASK.into();

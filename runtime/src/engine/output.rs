@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::common_values::CommonValues;
 use super::request::DeltaError;
 use crate::canonical::row::Layout;
 use crate::change_set::LineSink;
@@ -39,7 +40,10 @@ pub(super) struct OutputTotals {
     #[serde(with = "crate::operation::as_text")]
     pub(super) sum_of_ids: u128,
     /// What a person inspects before the operations are published.
-    pub(super) findings: Findings,
+    findings: Findings,
+    /// What the DELETEs have in common.
+    #[serde(default)]
+    common: CommonValues,
 }
 
 impl<'a> Output<'a> {
@@ -72,7 +76,12 @@ impl<'a> Output<'a> {
         self.operation(Kind::Update, key, old, new)
     }
 
-    /// Appends operations that another output encoded.
+    /// The size of the last operation that was written, in bytes.
+    pub(super) fn last_bytes(&self) -> usize {
+        self.line.len()
+    }
+
+    /// Appends INSERTs that another output encoded.
     pub(super) fn append(&mut self, lines: &[u8], totals: OutputTotals) -> Result<()> {
         self.totals.merge(totals);
         self.lines.write(lines)
@@ -85,11 +94,25 @@ impl<'a> Output<'a> {
         self.totals.sum_of_ids = self.totals.sum_of_ids.wrapping_add(id);
         self.totals.difference += i128::from(new.0) - i128::from(old.0);
         self.totals.findings.add(self.layouts.after, &self.added, &change);
+        if kind == Kind::Delete {
+            self.totals.common.add(self.layouts.after, key, old.1);
+        }
         self.lines.write(&self.line)
     }
 }
 
 impl OutputTotals {
+    /// What a person inspects before the operations are published.
+    pub(super) fn findings(&self) -> Findings {
+        Findings { deleted_common: self.common.printable(), ..self.findings.clone() }
+    }
+
+    /// The same without values of `pii` columns.
+    pub(super) fn without_personal_values(self) -> Self {
+        Self { common: self.common.without_personal_values(), ..self }
+    }
+
+    /// Adds the totals of INSERTs.
     fn merge(&mut self, other: Self) {
         self.counts.inserted += other.counts.inserted;
         self.counts.updated += other.counts.updated;

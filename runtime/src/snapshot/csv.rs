@@ -19,9 +19,12 @@ use bits::{BLOCK, Block};
 pub use dialect::Dialect;
 use fields::Fields;
 
-/// The maximum size of a record, in bytes. A larger one probably has an unclosed quote, and would be the rest of the
-/// file.
-const MAX_RECORD: usize = 64 << 20;
+/// The maximum size of a record, in bytes, without its line end. A larger one probably has an unclosed quote, and would
+/// be the rest of the file. Whatever reads an export splits its records here, and so refuses the same ones.
+pub const MAX_RECORD: usize = 64 << 20;
+
+/// How many bytes of a larger record are kept, to guess its key.
+const KEPT: usize = 64 << 10;
 
 /// The minimum size of the buffer, in bytes.
 const CHUNK: usize = 128 << 10;
@@ -53,6 +56,17 @@ struct Scanned {
     lines: u64,
     /// With `multiline`: whether the number of quotes so far is odd.
     is_open: bool,
+    /// Whether the record is larger than [`MAX_RECORD`], and only its beginning was kept.
+    is_cut: bool,
+}
+
+/// A record in the buffer, without its line end.
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    from: usize,
+    to: usize,
+    lines: u64,
+    is_cut: bool,
 }
 
 /// Splits records into fields.
@@ -87,6 +101,12 @@ pub struct CsvError {
     pub reason: Reason,
     /// The same for people.
     pub message: &'static str,
+}
+
+impl CsvError {
+    fn record_too_large(line: u64) -> Self {
+        Self { line, reason: Reason::RecordTooLarge, message: "a record of more than 64 MiB; is a quote not closed?" }
+    }
 }
 
 impl Record<'_> {
@@ -134,14 +154,17 @@ impl<R: Read> Reader<R> {
         self.input
     }
 
-    /// The next record, or its error; `None` at the end. Fails if the source cannot be read, or a record is larger than
-    /// 64 MiB.
+    /// The next record, or its error; `None` at the end. Fails if the source cannot be read.
     pub fn next_record(&mut self) -> io::Result<Option<Result<Record<'_>, CsvError>>> {
         self.skip_bom()?;
         loop {
-            let Some((from, to, lines)) = self.next_span()? else { return Ok(None) };
+            let Some(Span { from, to, lines, is_cut }) = self.next_span()? else { return Ok(None) };
             let line = self.line;
             self.line += lines;
+            if is_cut {
+                self.last = (from, from + KEPT);
+                return Ok(Some(Err(CsvError::record_too_large(line))));
+            }
             if from < to {
                 self.last = (from, to);
                 return Ok(Some(self.splitter.split(&self.buffer[from..], to - from, line)));
@@ -155,7 +178,7 @@ impl<R: Read> Reader<R> {
     }
 
     /// Reads as many records as are in the buffer, at least one; returns false at the end. `batch` and the reader swap
-    /// their buffers.
+    /// their buffers. Fails if the source cannot be read, or a record is larger than [`MAX_RECORD`].
     pub fn next_batch(&mut self, batch: &mut Batch) -> io::Result<bool> {
         self.skip_bom()?;
         batch.records.clear();
@@ -163,7 +186,11 @@ impl<R: Read> Reader<R> {
             while self.end < self.buffer.len() && self.fill()? {}
             self.whole_spans(&mut batch.records);
             if batch.records.is_empty() {
-                let Some((from, to, lines)) = self.next_span()? else { return Ok(false) };
+                let Some(Span { from, to, lines, is_cut }) = self.next_span()? else { return Ok(false) };
+                if is_cut {
+                    let error = CsvError::record_too_large(self.line);
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, error.message));
+                }
                 self.line += lines;
                 if from < to {
                     batch.records.push((from as u32, to as u32));
@@ -188,50 +215,52 @@ impl<R: Read> Reader<R> {
         Ok(())
     }
 
-    /// The start and the end of the next record in the buffer, without its line end, and the number of its lines.
-    fn next_span(&mut self) -> io::Result<Option<(usize, usize, u64)>> {
+    /// The next record in the buffer.
+    fn next_span(&mut self) -> io::Result<Option<Span>> {
         loop {
             if let Some(span) = self.whole_span() {
                 return Ok(Some(span));
             }
-            if self.end - self.start > MAX_RECORD {
-                return Err(io::Error::new(
-                    io::ErrorKind::InvalidData,
-                    format!("line {} is part of a record of more than 64 MiB; is a quote not closed?", self.line),
-                ));
+            // The last byte may be the CR of the line end.
+            if self.end - self.start > MAX_RECORD + 1 {
+                self.end = self.start + KEPT;
+                (self.scanned.bytes, self.scanned.is_cut) = (KEPT, true);
             }
             if !self.fill()? {
-                let (from, to, lines) = (self.start, self.end, self.scanned.lines + 1);
+                let (from, to) = (self.start, self.end);
                 self.start = self.end;
-                self.scanned = Scanned::default();
-                return Ok((from < to).then_some((from, to, lines)));
+                let Scanned { lines, is_cut, .. } = std::mem::take(&mut self.scanned);
+                return Ok((from < to).then_some(Span { from, to, lines: lines + 1, is_cut }));
             }
         }
     }
 
     /// The same; `None` if the record's end is not in the buffer.
-    fn whole_span(&mut self) -> Option<(usize, usize, u64)> {
+    fn whole_span(&mut self) -> Option<Span> {
         loop {
             let unscanned = &self.buffer[self.start + self.scanned.bytes..self.end];
-            let length = memchr(b'\n', unscanned)?;
-            self.scanned.lines += 1;
+            let end = memchr(b'\n', unscanned);
+            let length = end.unwrap_or(unscanned.len());
             self.scanned.is_open ^= self.splitter.toggles_quotes(&unscanned[..length]);
-            self.scanned.bytes += length + 1;
+            self.scanned.bytes += length;
+            end?;
+            self.scanned.bytes += 1;
+            self.scanned.lines += 1;
             if self.scanned.is_open {
                 continue;
             }
-            let Scanned { bytes, lines, .. } = std::mem::take(&mut self.scanned);
+            let Scanned { bytes, lines, is_cut, .. } = std::mem::take(&mut self.scanned);
             let from = self.start;
             self.start += bytes;
             let has_cr = bytes > 1 && self.buffer[self.start - 2] == b'\r';
-            return Some((from, self.start - 1 - usize::from(has_cr), lines));
+            return Some(Span { from, to: self.start - 1 - usize::from(has_cr), lines, is_cut });
         }
     }
 
     /// Appends the start and the end of all records whose ends are in the buffer.
     fn whole_spans(&mut self, records: &mut Vec<(u32, u32)>) {
         if self.splitter.dialect.multiline {
-            while let Some((from, to, lines)) = self.whole_span() {
+            while let Some(Span { from, to, lines, .. }) = self.whole_span() {
                 self.line += lines;
                 if from < to {
                     records.push((from as u32, to as u32));
@@ -291,6 +320,9 @@ impl Splitter {
     /// Splits the record that starts on `line` and is the first `length` of the bytes. The bytes after it are ignored,
     /// but allow reading its last fields in whole blocks.
     pub fn split<'r>(&'r mut self, bytes: &'r [u8], length: usize, line: u64) -> Result<Record<'r>, CsvError> {
+        if length > MAX_RECORD {
+            return Err(CsvError::record_too_large(line));
+        }
         match self.fields.split(bytes, length, self.dialect) {
             Ok(()) => Ok(Record { line, bytes, fields: &self.fields }),
             Err((reason, message)) => Err(CsvError { line, reason, message }),

@@ -12,7 +12,7 @@ use crate::engine::output::{Layouts, Output, OutputTotals, check_conserved};
 use crate::engine::request::{DeltaError, DeltaSummary};
 use crate::error::{Error, IoContext as _, Result};
 use crate::operation::Head;
-use crate::plan::Comparison;
+use crate::plan::{Comparison, Findings};
 use crate::reject::{Offender, Reason, Rejects};
 use crate::table::Column;
 
@@ -100,9 +100,10 @@ impl<'a> Unloaded<'a> {
         self.bytes
     }
 
-    /// The totals so far.
+    /// The totals so far, without values of `pii` columns: the registry keeps them until the next call.
     pub fn into_totals(self) -> Totals {
-        Totals { before: self.before, after: self.after, duplicates: self.duplicates, output: self.output.totals }
+        let output = self.output.totals.without_personal_values();
+        Totals { before: self.before, after: self.after, duplicates: self.duplicates, output }
     }
 
     /// Reads a file of lines, which is decompressed already. `name` is its name in errors.
@@ -197,8 +198,7 @@ impl<'a> Unloaded<'a> {
         let mut counts = totals.counts;
         (counts.baseline_rows, counts.rows) = (self.before.rows, self.after.rows);
         counts.duplicates = self.duplicates;
-        let mut findings = totals.findings;
-        findings.comparison = Comparison::Athena;
+        let findings = Findings { comparison: Comparison::Athena, ..totals.findings() };
         Ok(DeltaSummary {
             counts,
             baseline_fingerprint: self.before.fingerprint,

@@ -22,13 +22,14 @@ use self::changes::Changes;
 use self::entry::PARTITIONS;
 use self::index::{ExportTotals, Index};
 use crate::canonical::row::Layout;
-use crate::engine::findings::DeletedRows;
+use crate::engine::deleted_rows::DeletedRows;
 use crate::engine::output::{Layouts, Output, check_conserved};
 use crate::engine::request::{DeltaError, DeltaRequest, DeltaSummary, Side};
 use crate::engine::resources::Resources;
 use crate::error::Result;
+use crate::operation::Kind;
 use crate::parallel::join;
-use crate::plan::Counts;
+use crate::plan::{Counts, Findings};
 use crate::snapshot::{Export, Part};
 use crate::telemetry::Watch;
 
@@ -76,28 +77,30 @@ impl HashJoin<'_, '_> {
             let new = self.snapshot.take(partition, self.layouts.after).map_err(DeltaError::snapshot)?;
             self.changes.add(&old, &new);
             if self.changes.len() >= max_changes {
-                self.write_changes()?;
+                self.write_changes(false)?;
             }
         }
         Ok(())
     }
 
     /// Writes an operation for each change, unless an export is known to be rejected.
-    fn write_changes(&mut self) -> Result<(), DeltaError> {
+    fn write_changes(&mut self, is_last: bool) -> Result<(), DeltaError> {
         let changes = std::mem::take(&mut self.changes);
         if changes.len() == 0 || self.baseline.is_rejected() || self.snapshot.is_rejected() {
             return Ok(());
         }
-        let pass = second_pass::write(self.request, self.layouts, changes, &mut self.output)?;
+        if changes.has([Kind::Delete, Kind::Update]) {
+            self.deleted.begin_pass(is_last);
+        }
+        let pass = second_pass::write(self.request, self.layouts, changes, &mut self.output, &mut self.deleted)?;
         pass.check_unchanged(Side::Baseline, self.baseline.parts())?;
         pass.check_unchanged(Side::Snapshot, self.snapshot.parts())?;
-        self.deleted.merge(pass.deleted);
         Ok(())
     }
 
     /// Writes the last changes, which are usually all of them: only now are most faults of the exports known.
     fn finish(mut self) -> Result<DeltaSummary, DeltaError> {
-        self.write_changes()?;
+        self.write_changes(true)?;
         let (inputs, watch, layouts) = (self.request.inputs, self.request.watch, self.layouts);
         let snapshot = self.snapshot.finish(inputs.snapshot, layouts.after, watch).map_err(DeltaError::snapshot)?;
         let baseline = match inputs.baseline {
@@ -105,8 +108,8 @@ impl HashJoin<'_, '_> {
             None => ExportTotals::default(),
         };
         let totals = self.output.totals;
-        let mut findings = totals.findings;
-        findings.deleted_block = self.deleted.block(layouts.before);
+        let deleted_block = self.deleted.block(layouts.before, totals.counts.deleted);
+        let findings = Findings { deleted_block, ..totals.findings() };
         check_conserved(self.request.head, baseline.fingerprint, snapshot.fingerprint, totals.difference)?;
         Ok(DeltaSummary {
             counts: Counts {

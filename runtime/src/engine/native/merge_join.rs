@@ -3,7 +3,8 @@
 //! A thread per export decompresses it and finds records; the records meet here. Records of the same bytes are the same
 //! row, and other threads read them (`identical`). Of two other records, the one with the lower key has no counterpart,
 //! if the keys ascend: nothing stays in memory but a few batches, and because every key is above the one before it, no
-//! key appears twice (`sorted`). If the keys do not ascend, but most rows are in the same order in both exports, as
+//! key appears twice (`sorted`). Before many such rows are written, the order of the other export is checked to its end
+//! (`singles`). If the keys do not ascend, but most rows are in the same order in both exports, as
 //! when a table is exported in the order of its disk blocks, rows without a counterpart nearby are set aside, and eight
 //! bytes per row are kept to detect repeated keys (`aligned`).
 //!
@@ -20,6 +21,7 @@ mod key_order;
 mod reader;
 mod seen_keys;
 mod sides;
+mod singles;
 mod sorted;
 mod stop;
 mod unmatched;
@@ -33,11 +35,13 @@ use self::join_output::JoinOutput;
 use self::key_order::{Key, KeyOrder};
 use self::reader::{ReadOptions, ReaderThread};
 use self::sides::Sides;
+use self::singles::{Singles, Sources};
 use self::stop::Stop;
 use crate::engine::output::{Layouts, Output, check_conserved};
 use crate::engine::request::{DeltaError, DeltaRequest, DeltaSummary};
 use crate::engine::resources::Resources;
 use crate::operation::Head;
+use crate::plan::Findings;
 use crate::snapshot::Part;
 use crate::telemetry::check_stop;
 
@@ -52,10 +56,14 @@ pub(super) fn delta(
         // Both exports share the threads that read rows.
         let readers = (request.resources.threads() / 2).max(1);
         let options = |layout| ReadOptions { layout, watch, readers };
-        let (baseline, old) = ReaderThread::start(scope, inputs.baseline, options(layouts.before));
-        let (snapshot, new) = ReaderThread::start(scope, Some(inputs.snapshot), options(layouts.after));
+        let (before, after) = (options(layouts.before), options(layouts.after));
+        let (baseline, old) = ReaderThread::start(scope, inputs.baseline, before);
+        let (snapshot, new) = ReaderThread::start(scope, Some(inputs.snapshot), after);
         let joined = match inputs.baseline {
-            Some(_) => compare(scope, layouts, request.resources, (old, new), output),
+            Some(export) => {
+                let sources = [(export, before), (inputs.snapshot, after)];
+                compare(scope, layouts, request.resources, (old, new), sources, output)
+            }
             None => first_import::import(scope, layouts, request, new, output),
         };
         // The cursors are dropped, which ends the threads.
@@ -84,9 +92,8 @@ fn summary(
     check_conserved(head, before.fingerprint, after.fingerprint, totals.difference)?;
     let mut counts = totals.counts;
     (counts.baseline_rows, counts.rows) = (before.rows, after.rows);
-    let mut findings = totals.findings;
-    findings.deleted_block = deleted.block(layouts.before);
-    findings.comparison = comparison;
+    let deleted_block = deleted.block(layouts.before, counts.deleted);
+    let findings = Findings { deleted_block, comparison, ..totals.findings() };
     Ok(DeltaSummary {
         counts,
         baseline_fingerprint: before.fingerprint,
@@ -103,6 +110,7 @@ fn compare<'scope, 'a: 'scope, 'o>(
     layouts: Layouts<'a>,
     resources: Resources<'_>,
     (mut old, mut new): (Cursor<'a>, Cursor<'a>),
+    sources: Sources<'_>,
     output: Output<'o>,
 ) -> Result<JoinOutput<'o>, Stop> {
     let order = RowOrder::learn(layouts, old.first_keys(), new.first_keys());
@@ -110,7 +118,8 @@ fn compare<'scope, 'a: 'scope, 'o>(
     match order {
         RowOrder::Ascending(order) => {
             let identical = identical(KeyCheck::Ascending(order.clone()));
-            sorted::compare(Sides { layouts, old, new, identical }, order, output)
+            let singles = Singles::new(sources, resources);
+            sorted::compare(Sides { layouts, old, new, identical }, order, singles, output)
         }
         RowOrder::Aligned => {
             let identical = identical(KeyCheck::Distinct);

@@ -7,7 +7,7 @@ use super::entry::KeyHash;
 use super::image_spool::{ImageFetcher, ImageSpool};
 use super::row_spool::RowSpool;
 use crate::canonical::row::{Layout, Row};
-use crate::engine::findings::DeletedRows;
+use crate::engine::deleted_rows::DeletedRows;
 use crate::engine::native::scan;
 use crate::engine::output::{Layouts, Output};
 use crate::engine::request::{DeltaError, DeltaRequest, Side};
@@ -24,7 +24,6 @@ const SPOOL: f64 = 0.125;
 /// The result of a second pass.
 #[derive(Debug, Default)]
 pub(super) struct SecondPass {
-    pub(super) deleted: DeletedRows,
     /// The parts with their checksums; `None` if the baseline was not read again.
     baseline_parts: Option<Vec<Part>>,
     /// The parts with their checksums; `None` if the snapshot was not read again.
@@ -50,12 +49,13 @@ struct OperationWriter<'a, 'o> {
 }
 
 /// Writes an operation for each change. An export is read only if an operation needs its rows; both are read at the
-/// same time, if there are threads for that.
+/// same time, if there are threads for that. `deleted` learns where the deleted rows are.
 pub(super) fn write(
     request: &DeltaRequest<'_>,
     layouts: Layouts<'_>,
     changes: Changes,
     output: &mut Output<'_>,
+    deleted: &mut DeletedRows,
 ) -> Result<SecondPass, DeltaError> {
     let DeltaRequest { inputs, watch, .. } = *request;
     let resources = request.resources.share(SPOOL);
@@ -74,7 +74,7 @@ pub(super) fn write(
     thread::scope(|scope| {
         let collect = || collect_new_rows(&changes, inputs.snapshot, layouts.after, resources, watch);
         let new = (needs_new && resources.threads() > 1).then(|| scope.spawn(collect));
-        let old = writer.baseline(baseline, ImageSpool::new(resources), &mut pass.deleted, watch);
+        let old = writer.baseline(baseline, ImageSpool::new(resources), deleted, watch);
         let new = new.map(join).or_else(|| needs_new.then(collect));
         let (parts, old_images) = old.map_err(DeltaError::baseline)?;
         pass.baseline_parts = Some(parts);

@@ -10,7 +10,6 @@ use super::seen_keys::{self, SeenKeys};
 use super::sides::Sides;
 use super::stop::Stop;
 use super::unmatched::{Unmatched, UnmatchedRow};
-use crate::engine::findings::DeletedRows;
 use crate::engine::output::Output;
 use crate::engine::request::Side;
 use crate::engine::resources::Resources;
@@ -40,25 +39,18 @@ pub(super) fn compare<'o>(
         joined: JoinOutput::new(Comparison::Aligned, output),
     };
     let result = join.run();
-    let AlignedJoin { sides, unmatched, mut keys, mut joined, mut baseline, .. } = join;
+    let AlignedJoin { sides, keys, mut joined, baseline, .. } = join;
     // The other threads end before a failure is returned.
     let identical = sides.identical.finish();
     result?;
     let (identical, mut seen) = identical?;
     joined.before.merge(identical);
     joined.after.merge(identical);
-    for row in unmatched.into_rows() {
-        keys.add_hash(row.key_hash);
-        joined.single(row.side, row.hashed())?;
-        if row.side == Side::Baseline {
-            baseline.add_deleted(row.number, row.previous_key);
-        }
-    }
     seen.push(keys);
     if !SeenKeys::are_distinct(seen) {
         return Err(Stop::Fallback);
     }
-    joined.deleted = baseline.into_deleted_rows();
+    joined.deleted.end(baseline.rows);
     Ok(joined)
 }
 
@@ -80,11 +72,6 @@ struct BaselineScan {
     rows: u64,
     /// The key of the last one.
     last: Option<Vec<u8>>,
-    deleted: u64,
-    /// The positions of the first and the last deleted row.
-    ends: Option<(u64, u64)>,
-    /// The key before the first deleted row.
-    last_kept: Option<Box<[u8]>>,
 }
 
 impl AlignedJoin<'_, '_, '_> {
@@ -94,11 +81,14 @@ impl AlignedJoin<'_, '_, '_> {
             let is_identical =
                 matches!((self.sides.old.record(), self.sides.new.record()), (Some(a), Some(b)) if a == b);
             let is_new_batch = match (self.sides.old.record().is_some(), self.sides.new.record().is_some()) {
-                (false, false) => return Ok(()),
+                (false, false) => break,
                 (true, true) if is_identical => self.take_identical()?,
                 (true, true) if self.sides.old.row()?.key() == self.sides.new.row()?.key() => self.take_pair()?,
                 (true, true) => self.realign()?,
-                (true, false) => self.set_aside(Side::Baseline)?,
+                (true, false) => {
+                    self.write_unmatched(Side::Baseline)?;
+                    self.set_aside(Side::Baseline)?
+                }
                 (false, true) => self.set_aside(Side::Snapshot)?,
             };
             if is_new_batch {
@@ -108,6 +98,20 @@ impl AlignedJoin<'_, '_, '_> {
                 return Err(Stop::Fallback);
             }
         }
+        self.write_unmatched(Side::Baseline)?;
+        self.write_unmatched(Side::Snapshot)
+    }
+
+    /// Writes the rows of a side whose counterpart cannot follow any more, in the order of their export.
+    fn write_unmatched(&mut self, side: Side) -> Result<(), Stop> {
+        for row in self.unmatched.take_side(side) {
+            self.keys.add_hash(row.key_hash);
+            self.joined.single(side, row.hashed())?;
+            if side == Side::Baseline {
+                self.joined.deleted.add_deleted(row.number, row.previous_key.as_ref());
+            }
+        }
+        Ok(())
     }
 
     /// Exports that are not read in the same way have no records whose bytes could be compared.
@@ -162,7 +166,7 @@ impl AlignedJoin<'_, '_, '_> {
         };
         let row = cursor.row()?;
         let hash = layout.hash(row);
-        let previous_key = self.baseline.last.as_deref().filter(|_| side == Side::Baseline);
+        let previous_key = self.baseline.last.as_ref().filter(|_| side == Side::Baseline);
         let hashed = HashedRow::new(row, hash);
         match self.unmatched.take(row) {
             // The key appears twice in this export.
@@ -179,13 +183,11 @@ impl AlignedJoin<'_, '_, '_> {
                 self.keys.add(row);
                 self.joined.single(side, hashed)?;
                 if side == Side::Baseline {
-                    let previous_key = previous_key.map(Into::into);
-                    self.baseline.add_deleted(number, previous_key);
+                    self.joined.deleted.add_deleted(number, previous_key);
                 }
             }
             None => {
-                let previous_key = previous_key.map(Into::into);
-                self.unmatched.insert(UnmatchedRow::new(side, number, previous_key, row, hash))?;
+                self.unmatched.insert(UnmatchedRow::new(side, number, previous_key.cloned(), row, hash))?;
             }
         }
         match side {
@@ -230,18 +232,5 @@ impl BaselineScan {
         let key = self.last.get_or_insert_default();
         key.clear();
         key.extend_from_slice(last);
-    }
-
-    /// Marks the row at a position as deleted; `previous_key` is the key of the row before it.
-    fn add_deleted(&mut self, number: u64, previous_key: Option<Box<[u8]>>) {
-        self.deleted += 1;
-        if self.ends.is_none_or(|(first, _)| number < first) {
-            self.last_kept = previous_key;
-        }
-        self.ends = Some(self.ends.map_or((number, number), |(first, last)| (first.min(number), last.max(number))));
-    }
-
-    fn into_deleted_rows(self) -> DeletedRows {
-        DeletedRows::new(self.rows, self.deleted, self.ends, self.last_kept.map(Into::into))
     }
 }

@@ -1,7 +1,7 @@
 //! The output of a merge join: operations, and totals of both exports.
 
 use crate::canonical::row::Row;
-use crate::engine::findings::DeletedRows;
+use crate::engine::deleted_rows::DeletedRows;
 use crate::engine::output::{Layouts, Output};
 use crate::engine::request::Side;
 use crate::error::Result;

@@ -6,15 +6,21 @@ use super::cursor::Cursor;
 use super::join_output::{HashedRow, JoinOutput};
 use super::key_order::{Key, KeyOrder};
 use super::sides::Sides;
+use super::singles::Singles;
 use super::stop::Stop;
 use crate::engine::output::Output;
 use crate::engine::request::Side;
 use crate::plan::Comparison;
 
 /// Compares the exports, as long as their keys ascend.
-pub(super) fn compare<'o>(sides: Sides<'_, '_>, order: KeyOrder, output: Output<'o>) -> Result<JoinOutput<'o>, Stop> {
+pub(super) fn compare<'o>(
+    sides: Sides<'_, '_>,
+    order: KeyOrder,
+    singles: Singles<'_>,
+    output: Output<'o>,
+) -> Result<JoinOutput<'o>, Stop> {
     let joined = JoinOutput::new(Comparison::Ascending, output);
-    let mut join = SortedJoin { sides, highest: HighestKey::new(order), buffers: <_>::default(), joined };
+    let mut join = SortedJoin { sides, highest: HighestKey::new(order), buffers: <_>::default(), singles, joined };
     let result = join.run();
     let SortedJoin { sides, mut joined, .. } = join;
     // The other threads end before a failure is returned.
@@ -31,6 +37,7 @@ struct SortedJoin<'scope, 'a, 'o> {
     highest: HighestKey,
     /// Buffers for the keys of two rows.
     buffers: (Key, Key),
+    singles: Singles<'a>,
     joined: JoinOutput<'o>,
 }
 
@@ -70,6 +77,7 @@ impl SortedJoin<'_, '_, '_> {
     fn take_identical(&mut self) -> Result<bool, Stop> {
         let records = self.sides.take_identical()?;
         self.highest.advance_over(&mut self.sides.new, records)?;
+        self.singles.add_matched(records as u64);
         self.joined.deleted.add_kept(records as u64, self.highest.key.as_ref().map_or(&[], Key::bytes));
         Ok(self.sides.skip(records))
     }
@@ -80,6 +88,7 @@ impl SortedJoin<'_, '_, '_> {
         self.joined.deleted.add(row, true);
         let hash = self.sides.layouts.before.hash(row);
         self.joined.single(Side::Baseline, HashedRow::new(row, hash))?;
+        self.check_singles(Side::Baseline)?;
         Ok(self.sides.old.skip(1))
     }
 
@@ -88,7 +97,21 @@ impl SortedJoin<'_, '_, '_> {
         self.highest.advance(row.key())?;
         let hash = self.sides.layouts.after.hash(row);
         self.joined.single(Side::Snapshot, HashedRow::new(row, hash))?;
+        self.check_singles(Side::Snapshot)?;
         Ok(self.sides.new.skip(1))
+    }
+
+    /// Counts a row that was written because only this side seems to have its key. Where the other side has ended,
+    /// that is certain.
+    fn check_singles(&mut self, side: Side) -> Result<(), Stop> {
+        let other = match side {
+            Side::Baseline => &self.sides.new,
+            Side::Snapshot => &self.sides.old,
+        };
+        if other.record().is_none() {
+            return Ok(());
+        }
+        self.singles.add(side, self.joined.output.last_bytes(), &self.highest.order)
     }
 
     /// Takes the two rows of a key.
@@ -96,6 +119,7 @@ impl SortedJoin<'_, '_, '_> {
         let layouts = self.sides.layouts;
         let (old, new) = (self.sides.old.row()?, self.sides.new.row()?);
         self.highest.advance(new.key())?;
+        self.singles.add_matched(1);
         self.joined.deleted.add(old, false);
         self.joined.pair_rows(layouts, old, new)?;
         Ok(self.sides.skip(1))
@@ -119,7 +143,7 @@ impl HighestKey {
 
     /// Advances to the next key, which must be above the highest key.
     #[inline]
-    fn advance(&mut self, key: &[u8]) -> Result<(), Stop> {
+    pub(super) fn advance(&mut self, key: &[u8]) -> Result<(), Stop> {
         self.next.set(key);
         match &mut self.key {
             None => self.key = Some(std::mem::take(&mut self.next)),
