@@ -13,6 +13,7 @@ mod remote;
 mod replay;
 mod resolve;
 mod resync;
+mod retire;
 mod retry;
 mod run;
 mod run_report;
@@ -69,6 +70,8 @@ enum Command {
     Replay(replay::ReplayArgs),
     /// Publish the next version of a table in full, without comparing it.
     Resync(resync::ResyncArgs),
+    /// Let the name of a published version no longer count, because it was mistyped.
+    Retire(retire::RetireArgs),
     /// Show the state of every table, and what needs attention.
     Status(status::StatusArgs),
     /// Show every version of a table, with its counts.
@@ -97,6 +100,7 @@ pub fn main(tables: &'static [&'static Table], statements: &'static [Statements]
         Command::Reject(args) => (args.format.format, reject::reject(&args, tables)),
         Command::Replay(args) => (args.format.format, replay::replay(&args, tables)),
         Command::Resync(args) => (args.format.format, resync::resync(&args, tables)),
+        Command::Retire(args) => (args.format.format, retire::retire(&args, tables)),
         Command::Status(args) => (args.format.format, status::status(&args)),
         Command::History(args) => (args.format.format, history::history(&args, tables)),
         Command::Why(args) => (args.format.format, why::why(&args, tables)),

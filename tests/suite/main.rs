@@ -4,6 +4,7 @@
 mod architecture;
 #[cfg(feature = "aws")]
 mod athena_queries;
+mod attention;
 mod breakpoints;
 mod cases;
 mod commands;
@@ -25,6 +26,7 @@ mod histories;
 mod history;
 mod hygiene;
 mod inspect;
+mod mistyped;
 #[cfg(feature = "aws")]
 mod new_table;
 #[cfg(feature = "aws")]

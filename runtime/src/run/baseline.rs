@@ -4,7 +4,7 @@ use super::runner::Runner;
 use crate::epoch::{Drift, Epoch};
 use crate::error::{Error, Result};
 use crate::snapshot::{Export, Folder, Part, checksum};
-use crate::store::{Status, Version, same_parts};
+use crate::store::{Version, same_parts};
 use crate::table::Table;
 
 /// What a version is compared with.
@@ -15,11 +15,6 @@ pub(super) struct Baseline {
     pub(super) export: Export,
     /// What changed in the schema since it was read.
     pub(super) drift: Option<Drift>,
-}
-
-/// The newest version that succeeded.
-pub(super) fn newest(versions: &[Version]) -> Option<&Version> {
-    versions.iter().rev().find(|version| version.status == Status::Succeeded)
 }
 
 impl Runner {

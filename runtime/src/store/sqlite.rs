@@ -16,7 +16,7 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehav
 
 use super::backend::{BeginOutcome, BeginPublishing, RegistryBackend, Setting, VersionWrite, WriteOutcome};
 use super::journal::JournalEntry;
-use super::lease::{Lease, lease_duration};
+use super::lease::{Lease, lease_duration, split_owner};
 use super::record::{Extent, TableState, Version};
 use super::status::Status;
 use crate::clock;
@@ -109,10 +109,11 @@ impl RegistryBackend for Sqlite {
 
     fn state(&self, key: &TableKey) -> Result<TableState> {
         self.run(|connection| {
-            let sql = "SELECT pending, resync, CASE WHEN expires_at > ?3 THEN owner END FROM tables
-                       WHERE tenant = ?1 AND name = ?2";
+            let sql = "SELECT pending, resync, owner, expires_at > ?3 FROM tables WHERE tenant = ?1 AND name = ?2";
             let state = connection.query_row(sql, params![key.tenant, key.table, clock::now_ms()], |row| {
-                Ok(TableState { pending: row.get::<_, i64>(0)? as u64, resync: row.get(1)?, owner: row.get(2)? })
+                let is_live = row.get::<_, Option<bool>>(3)?.unwrap_or_default();
+                let (owner, expired_owner) = split_owner(row.get(2)?, is_live);
+                Ok(TableState { pending: row.get::<_, i64>(0)? as u64, resync: row.get(1)?, owner, expired_owner })
             });
             Ok(state.optional()?.unwrap_or_default())
         })
