@@ -192,6 +192,9 @@ pub struct Guards {
     pub min_rows: u64,
     /// The minimum number of rows in a baseline for the ratios to apply.
     pub min_baseline_rows: u64,
+    /// The maximum number of days from the date that the version before begins with to the date that a version begins
+    /// with.
+    pub max_version_jump_days: Option<u64>,
 }
 
 impl Default for Source {
@@ -220,6 +223,7 @@ impl Default for Guards {
             max_inserts: None,
             min_rows: 1,
             min_baseline_rows: 100,
+            max_version_jump_days: Some(180),
         }
     }
 }

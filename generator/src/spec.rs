@@ -75,6 +75,7 @@ pub(crate) struct GuardsSpec {
     pub(crate) max_inserts: Optional<Limit>,
     pub(crate) min_rows: Optional<f64>,
     pub(crate) min_baseline_rows: Optional<f64>,
+    pub(crate) max_version_jump_days: Optional<Limit>,
 }
 
 /// The known fields of each mapping. A test keeps them in line with the JSON Schema.
@@ -110,6 +111,7 @@ pub(crate) mod known {
         "max_inserts",
         "min_rows",
         "min_baseline_rows",
+        "max_version_jump_days",
     ];
 }
 
@@ -249,6 +251,7 @@ fn guards(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> GuardsSpec {
         max_inserts: fields.limit("max_inserts"),
         min_rows: fields.number("min_rows"),
         min_baseline_rows: fields.number("min_baseline_rows"),
+        max_version_jump_days: fields.limit("max_version_jump_days"),
     }
 }
 

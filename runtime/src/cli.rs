@@ -14,6 +14,7 @@ mod remote;
 mod replay;
 mod resolve;
 mod resync;
+mod retire;
 mod retry;
 mod run;
 mod run_report;
@@ -72,6 +73,8 @@ enum Command {
     Resync(resync::ResyncArgs),
     /// Go on after the registry was restored from an older copy.
     Recover(recover::RecoverArgs),
+    /// Let the name of a published version no longer count, because it was mistyped.
+    Retire(retire::RetireArgs),
     /// Show the state of every table, and what needs attention.
     Status(status::StatusArgs),
     /// Show every version of a table, with its counts.
@@ -101,6 +104,7 @@ pub fn main(tables: &'static [&'static Table], statements: &'static [Statements]
         Command::Replay(args) => (args.format.format, replay::replay(&args, tables)),
         Command::Resync(args) => (args.format.format, resync::resync(&args, tables)),
         Command::Recover(args) => (args.format.format, recover::recover(&args)),
+        Command::Retire(args) => (args.format.format, retire::retire(&args, tables)),
         Command::Status(args) => (args.format.format, status::status(&args)),
         Command::History(args) => (args.format.format, history::history(&args, tables)),
         Command::Why(args) => (args.format.format, why::why(&args, tables)),

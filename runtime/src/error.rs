@@ -37,6 +37,8 @@ pub enum ErrorKind {
     Refused,
     /// The work is based on something that has changed since, and has to be done again.
     Overtaken,
+    /// There are no exports where there were some before.
+    MissingExports,
     /// Reading or writing failed.
     Io,
     /// The registry failed.
@@ -143,6 +145,11 @@ impl Error {
         Self::new(ErrorKind::Overtaken, subject.as_ref(), message.as_ref())
     }
 
+    /// A folder without exports that had some before.
+    pub(crate) fn missing_exports(subject: impl AsRef<str>, message: impl AsRef<str>) -> Self {
+        Self::new(ErrorKind::MissingExports, subject.as_ref(), message.as_ref())
+    }
+
     /// A failure of the registry at `path`.
     pub(crate) fn registry(path: &Path, message: impl fmt::Display) -> Self {
         Self::new(ErrorKind::Registry, &format!("the registry {}", printable_path(path)), &message.to_string())
@@ -211,7 +218,8 @@ impl Error {
             | ErrorKind::BaselineChanged
             | ErrorKind::Refused
             | ErrorKind::Overtaken => Fault::Input,
-            ErrorKind::Io
+            ErrorKind::MissingExports
+            | ErrorKind::Io
             | ErrorKind::Registry
             | ErrorKind::LeaseLost
             | ErrorKind::Aws

@@ -221,11 +221,12 @@ fn needed(versions: &[Version], keep: usize) -> BTreeSet<(&str, &str)> {
     let is_needed = |version: &&Version| match version.status {
         // A later run or a decision may need it.
         Status::Waiting | Status::Registered | Status::Planned | Status::Held | Status::Publishing => true,
-        Status::Succeeded if left > 0 => {
+        Status::Succeeded | Status::Retired if left > 0 => {
             left -= 1;
             true
         }
-        Status::Succeeded | Status::Superseded | Status::Failed | Status::Rejected => false,
+        Status::Succeeded | Status::Retired => false,
+        Status::Superseded | Status::Failed | Status::Rejected => false,
     };
     let needed = versions.iter().rev().filter(is_needed);
     needed.filter_map(|version| Some((version.version.as_str(), version.changes.as_deref()?))).collect()

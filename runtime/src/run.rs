@@ -9,12 +9,14 @@ mod failure;
 pub mod guard;
 mod lease;
 mod next;
+mod passed_over;
 mod planning;
 mod publish;
 mod register;
 mod replay;
 mod report;
 mod runner;
+mod version_name;
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -28,6 +30,7 @@ use crate::store::{Lease, Setting, Status, Version};
 use crate::table::Table;
 use crate::telemetry::{Progress, Watch, check_stop};
 pub(crate) use next::{Step, next_step};
+pub use passed_over::is_passed_over;
 use register::Job;
 pub use report::{Outcome, Report, Stray};
 pub use runner::Runner;
@@ -137,10 +140,11 @@ impl Runner {
             return Ok(Some(adopted));
         }
         match step {
-            Step::Supersede(version, by) => {
+            Step::Supersede { version, by, is_passed_over } => {
                 let superseded = self.registry.supersede(lease, version, &by)?;
-                Ok(Some(Outcome::from_version(&superseded)))
+                Ok(Some(Outcome::superseded(&superseded, is_passed_over.then_some(&*by))))
             }
+            Step::Reopen(version) => self.registry.reopen(lease, version).map(|()| None),
             Step::Finish(version) => {
                 let done = self.publish(lease, table, version, watch)?;
                 Ok(Some(Outcome::from_version(&done)))

@@ -18,6 +18,6 @@ pub use backend::{BeginOutcome, BeginPublishing, RegistryBackend, Setting, Versi
 pub use journal::{Action, Decision, JournalEntry};
 pub(crate) use lease::lease_duration;
 pub use lease::{LEASE, Lease};
-pub use record::{Extent, Progress, TableState, Version, same_parts};
+pub use record::{Extent, Finding, Progress, TableState, Version, baseline, newest, same_parts};
 pub use registry::{ListedParts, Registered, Registry};
 pub use status::Status;

@@ -174,6 +174,9 @@ pub struct Guards {
     pub min_rows: u64,
     /// The minimum number of rows in a baseline for the ratios to apply.
     pub min_baseline_rows: u64,
+    /// The maximum number of days from the date that the version before begins with to the date that a version begins
+    /// with.
+    pub max_version_jump_days: Option<u64>,
 }
 
 impl Table {
@@ -307,7 +310,8 @@ impl Source {
 
 impl Guards {
     /// At most a fifth of the rows deleted and half of them updated, at least one row; the ratios apply from 100 rows
-    /// in the baseline.
+    /// in the baseline. At most half a year between the dates of two versions: more than there is between two exports,
+    /// and less than there is between a date and the same one with a wrong year.
     pub const DEFAULT: Self = Self {
         max_delete_ratio: Some(0.2),
         max_update_ratio: Some(0.5),
@@ -317,5 +321,6 @@ impl Guards {
         max_inserts: None,
         min_rows: 1,
         min_baseline_rows: 100,
+        max_version_jump_days: Some(180),
     };
 }

@@ -125,6 +125,7 @@ fn guards(guards: &model::Guards) -> Guards {
         max_inserts: guards.max_inserts,
         min_rows: guards.min_rows,
         min_baseline_rows: guards.min_baseline_rows,
+        max_version_jump_days: guards.max_version_jump_days,
     }
 }
 

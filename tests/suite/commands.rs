@@ -25,6 +25,7 @@ fn help_matches_its_snapshots() {
         ("help_delta", &["delta", "--help"]),
         ("help_status", &["status", "--help"]),
         ("help_history", &["history", "--help"]),
+        ("help_retire", &["retire", "--help"]),
         ("help_retry", &["retry", "--help"]),
         ("help_tables", &["tables", "--help"]),
         ("help_plan", &["plan", "--help"]),

@@ -40,6 +40,15 @@ fn plan(workspace: &Workspace, version: &str) -> CommandOutput {
 }
 
 /// The operations of a version, without BEGIN and END.
+/// Approves the current plan of a version.
+fn approve(workspace: &Workspace, version: &str) {
+    let path = format!("acme/t/{version}");
+    let planned = workspace.tidemark(&["plan", &path, "--format", "json"]).stdout;
+    let planned: Value = serde_json::from_str(&planned).unwrap();
+    let output = workspace.tidemark(&["approve", &path, planned["plan"]["hash"].as_str().unwrap()]);
+    assert_eq!(output.status, 0, "{}", output.transcript());
+}
+
 fn operations(workspace: &Workspace, version: &str) -> Vec<Value> {
     let mut records = workspace.published(&format!("acme/t/{version}"));
     records.retain(|record| !matches!(record["op"].as_str(), Some("BEGIN" | "END")));
@@ -165,9 +174,10 @@ fn a_renamed_column_is_held_unless_formerly_names_it() {
     insta::assert_snapshot!("renamed_without_formerly", workspace.run().transcript());
     insta::assert_snapshot!("renamed_without_formerly_plan", plan(&workspace, "V2").transcript());
     assert_eq!(workspace.statuses("acme/t")["V2"], "HELD");
-    // Once the schema declares the rename, the version is planned again.
+    // Once the schema declares the rename, the version is planned again. Somebody has to look at the new plan.
     workspace.write("schemas/t.yaml", schema(&renamed(", formerly: note")).as_bytes());
-    assert_eq!(workspace.run().status, 0);
+    assert_eq!(workspace.run().status, 1);
+    approve(&workspace, "V2");
     assert_eq!(workspace.statuses("acme/t")["V2"], "SUCCEEDED");
     insta::assert_snapshot!("renamed", plan(&workspace, "V2").transcript());
     assert!(operations(&workspace, "V2").is_empty());
@@ -239,7 +249,9 @@ fn a_held_version_is_planned_again_after_a_schema_change() {
         "schemas/t.yaml",
         schema(&BEFORE.replace("nullable: true", "nullable: true, compare: false")).as_bytes(),
     );
-    assert_eq!(workspace.run().status, 0);
+    assert_eq!(workspace.run().status, 1);
+    assert_eq!(workspace.statuses("acme/t")["V2"], "HELD");
+    approve(&workspace, "V2");
     assert_eq!(workspace.statuses("acme/t")["V2"], "SUCCEEDED");
     assert!(operations(&workspace, "V2").is_empty());
 }

@@ -97,18 +97,55 @@ fn a_newer_version_supersedes_a_held_one() {
 }
 
 #[test]
-fn a_held_version_is_planned_again_when_its_baseline_moves() {
+fn approving_one_held_version_does_not_publish_the_next() {
     let workspace = truncated();
     workspace.export("acme/orders/V3", &orders(1, 95, |_| "paid"));
     workspace.run();
     let statuses = workspace.statuses("acme/orders");
     assert_eq!((statuses["V2"].as_str(), statuses["V3"].as_str()), ("HELD", "HELD"));
     let stale = plan_hash(&workspace, "acme/orders/V3");
+    // Compared with V2, V3 lacks only five of a hundred rows, and no guard breaks. But nobody has reviewed it.
     let output = approve(&workspace, "acme/orders/V2");
-    // Compared with V2, V3 lacks only five of a hundred rows, so no guard holds it.
-    assert_eq!(workspace.statuses("acme/orders")["V3"], "SUCCEEDED", "{}", output.stdout);
-    assert_eq!(workspace.published("acme/orders/V3")[0]["previous"], "V2");
+    assert_eq!(output.status, 1, "{}", output.transcript());
+    assert_eq!(workspace.statuses("acme/orders")["V3"], "HELD");
+    assert!(output.stdout.contains("HELD       was held before, and planned again"), "{}", output.stdout);
+    let plan = workspace.tidemark(&["plan", "acme/orders/V3"]).stdout;
+    assert!(plan.contains("V2 → V3") && plan.contains("✗ was held before, and planned again"), "{plan}");
     assert_eq!(workspace.tidemark(&["approve", "acme/orders/V3", &stale]).status, 1);
+    assert_eq!(workspace.run().status, 0, "it is reported once");
+    assert!(workspace.published("acme/orders/V3").is_empty());
+    assert_eq!(approve(&workspace, "acme/orders/V3").status, 0);
+    assert_eq!(workspace.published("acme/orders/V3")[0]["previous"], "V2");
+}
+
+#[test]
+fn a_held_version_needs_an_approval_whatever_made_it_be_planned_again() {
+    const NARROW: &str = "table: t\nprimary_key: [id]\ncolumns:\n  - { name: id, type: int }\n  - { name: a, type: string, nullable: true }\n";
+    let wide = format!("{NARROW}  - {{ name: b, type: string, nullable: true }}\n");
+    let workspace = Workspace::from_schemas();
+    let export = |version: &str, count: u32, has_b: bool| {
+        let b = if has_b { ",b" } else { "" };
+        let rows: String = (0..count).map(|n| format!("{n},x{}\n", if has_b { "," } else { "" })).collect();
+        workspace.export(&format!("acme/t/{version}"), &format!("id,a{b}\n{rows}"));
+    };
+    workspace.write("schemas/t.yaml", wide.as_bytes());
+    export("V1", 200, true);
+    export("V2", 100, true);
+    assert_eq!(workspace.run().status, 1);
+    // The guard that held it is switched off, and the schema changes, so that it is planned again.
+    let without_guards = wide.replace("name: a", "pii: true, name: a") + "guards: { max_delete_ratio: none }\n";
+    workspace.write(
+        "schemas/t.yaml",
+        without_guards.replace("name: b, type: string", "name: b, type: varchar(9)").as_bytes(),
+    );
+    let output = workspace.run();
+    assert!(output.stdout.contains("was held before, and planned again"), "{}", output.transcript());
+    assert!(workspace.published("acme/t/V2").is_empty());
+    // An approval counts for the plan that it names, even if that has to be made again.
+    let hash = plan_hash(&workspace, "acme/t/V2");
+    std::fs::remove_dir_all(workspace.path(".tidemark/changes/acme/t/V2")).unwrap();
+    assert_eq!(workspace.tidemark(&["approve", "acme/t/V2", &hash]).status, 0);
+    assert_eq!(workspace.statuses("acme/t")["V2"], "SUCCEEDED");
 }
 
 #[test]

@@ -120,3 +120,45 @@ fn a_registry_without_a_journal_gets_one() {
     decide(&workspace, &["retry", "acme/test_table/V1", "--by", "alice"]);
     assert_eq!(decisions(&json(&workspace, &["history", "acme/test_table", "V1"]))[0][1], Some("alice"));
 }
+
+#[test]
+fn a_superseded_version_keeps_what_was_found_and_is_listed_once() {
+    let workspace = Workspace::new();
+    workspace.export("acme/test_table/V1", &rows(0..200));
+    workspace.run();
+    workspace.export("acme/test_table/V2", &rows(0..100));
+    workspace.export("acme/test_table/V3", &rows(0..199));
+    let output = workspace.run();
+    assert_eq!(output.status, 1, "a guard broke");
+    insta::assert_snapshot!("held_and_passed", output.transcript());
+    // The help can be pasted.
+    let help = output.stderr.lines().find_map(|line| line.split_once("cargo tidemark ")).unwrap().1;
+    let shown = workspace.tidemark(&help.split(' ').collect::<Vec<_>>());
+    insta::assert_snapshot!("held_and_passed_version", shown.transcript());
+    let version = json(&workspace, &["history", "acme/test_table", "V2"]);
+    assert_eq!(version["status"], "SUPERSEDED");
+    assert_eq!([&version["plan"]["counts"]["rows"], &version["plan"]["counts"]["deleted"]], [100, 100]);
+    assert_eq!(version["finding"], serde_json::json!({ "status": "HELD", "reason": "deletes 50 % > 20 %" }));
+    assert_eq!(workspace.tidemark(&["plan", "acme/test_table/V2"]).status, 0);
+}
+
+#[test]
+fn a_version_that_failed_or_waited_before_it_was_passed_says_so() {
+    let workspace = Workspace::new();
+    workspace.export("acme/test_table/V1", "PK1;one;;\n");
+    workspace.write("exports/acme/test_table/V2/a.csv.gz", b"");
+    workspace.write("exports/acme/test_table/V2/b.csv.gz", b"");
+    workspace.export("acme/test_table/V4", &rows(0..3));
+    assert_eq!(workspace.run().status, 1);
+    decide(&workspace, &["retry", "acme/test_table/V1"]);
+    std::fs::remove_file(workspace.path("exports/acme/test_table/V2/b.csv.gz")).unwrap();
+    workspace.export("acme/test_table/V3", &rows(0..3));
+    assert_eq!(workspace.run().status, 0);
+    let history = json(&workspace, &["history", "acme/test_table"]);
+    let reason = |index: usize| history[index]["reason"].as_str().unwrap().to_owned();
+    assert!(history.as_array().unwrap()[..3].iter().all(|version| version["status"] == "SUPERSEDED"), "{history:#}");
+    assert!(reason(0).starts_with("was FAILED when V4 succeeded: "), "{}", reason(0));
+    assert_eq!(reason(1), "V4 succeeded first");
+    assert_eq!(reason(2), "V4 succeeded before it came");
+    assert_eq!(history[0]["findings"][0]["details"]["rejects"]["offenders"][0]["line"], 1);
+}

@@ -5,6 +5,7 @@ mod adoption;
 mod architecture;
 #[cfg(feature = "aws")]
 mod athena_queries;
+mod attention;
 mod breakpoints;
 mod cases;
 mod commands;
@@ -26,6 +27,7 @@ mod histories;
 mod history;
 mod hygiene;
 mod inspect;
+mod mistyped;
 #[cfg(feature = "aws")]
 mod new_table;
 #[cfg(feature = "aws")]

@@ -149,10 +149,10 @@ fn guards() -> Value {
         }
         json!({ "description": description, "anyOf": [number, { "enum": ["none", null] }], "default": default })
     };
-    let limit = |description: &str| {
+    let limit = |description: &str, default: Value| {
         json!({
             "description": description,
-            "anyOf": [{ "type": "integer", "minimum": 0 }, { "enum": ["none", null] }], "default": "none"
+            "anyOf": [{ "type": "integer", "minimum": 0 }, { "enum": ["none", null] }], "default": default
         })
     };
     let rows = |description: &str, default: u64| json!({ "description": description, "type": "integer", "minimum": 0, "default": default });
@@ -162,11 +162,12 @@ fn guards() -> Value {
             "max_delete_ratio": ratio("The maximum ratio of deleted rows to rows of the baseline.", Some(1), json!(0.2)),
             "max_update_ratio": ratio("The maximum ratio of updated rows to rows of the baseline.", Some(1), json!(0.5)),
             "max_insert_ratio": ratio("The maximum ratio of inserted rows to rows of the baseline.", None, json!("none")),
-            "max_deletes": limit("The maximum number of deleted rows."),
-            "max_updates": limit("The maximum number of updated rows."),
-            "max_inserts": limit("The maximum number of inserted rows."),
+            "max_deletes": limit("The maximum number of deleted rows.", json!("none")),
+            "max_updates": limit("The maximum number of updated rows.", json!("none")),
+            "max_inserts": limit("The maximum number of inserted rows.", json!("none")),
             "min_rows": rows("The minimum number of rows in an export.", 1),
-            "min_baseline_rows": rows("The minimum number of rows in the baseline for the ratios to apply.", 100)
+            "min_baseline_rows": rows("The minimum number of rows in the baseline for the ratios to apply.", 100),
+            "max_version_jump_days": limit("The maximum number of days from the date in the name of the version before to the date in the name of a version.", json!(180))
         }),
     )
 }

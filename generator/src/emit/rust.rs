@@ -273,12 +273,13 @@ fn source_definition(source: &Source) -> TokenStream {
 fn guards_definition(guards: &Guards) -> TokenStream {
     let default = Guards::default();
     let ratio = |value: Option<f64>| optional(value.map(Literal::f64_unsuffixed));
-    let rows = |value: Option<u64>| optional(value.map(Literal::u64_unsuffixed));
+    let whole = |value: Option<u64>| optional(value.map(Literal::u64_unsuffixed));
     let (delete, update) = (ratio(guards.max_delete_ratio), ratio(guards.max_update_ratio));
     let insert = ratio(guards.max_insert_ratio);
-    let (deletes, updates, inserts) = (rows(guards.max_deletes), rows(guards.max_updates), rows(guards.max_inserts));
+    let (deletes, updates, inserts) = (whole(guards.max_deletes), whole(guards.max_updates), whole(guards.max_inserts));
     let min_rows = Literal::u64_unsuffixed(guards.min_rows);
     let min_baseline_rows = Literal::u64_unsuffixed(guards.min_baseline_rows);
+    let jump = whole(guards.max_version_jump_days);
     let fields = [
         (guards.max_delete_ratio != default.max_delete_ratio, quote! { max_delete_ratio: #delete }),
         (guards.max_update_ratio != default.max_update_ratio, quote! { max_update_ratio: #update }),
@@ -288,6 +289,7 @@ fn guards_definition(guards: &Guards) -> TokenStream {
         (guards.max_inserts != default.max_inserts, quote! { max_inserts: #inserts }),
         (guards.min_rows != default.min_rows, quote! { min_rows: #min_rows }),
         (guards.min_baseline_rows != default.min_baseline_rows, quote! { min_baseline_rows: #min_baseline_rows }),
+        (guards.max_version_jump_days != default.max_version_jump_days, quote! { max_version_jump_days: #jump }),
     ];
     with_defaults("Guards", &fields)
 }

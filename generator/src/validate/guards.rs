@@ -10,6 +10,9 @@ const ALL_ROWS: f64 = 1.0;
 /// The largest number of rows that a YAML number represents exactly.
 const MAX_ROWS: f64 = 9_007_199_254_740_991.0;
 
+/// What most limits count.
+const ROWS: &str = "rows";
+
 /// The model of `guards`.
 pub(super) fn guards(spec: &GuardsSpec, diagnostics: &mut Vec<Diagnostic>) -> Guards {
     let default = Guards::default();
@@ -35,11 +38,15 @@ pub(super) fn guards(spec: &GuardsSpec, diagnostics: &mut Vec<Diagnostic>) -> Gu
             default.max_insert_ratio,
             diagnostics,
         ),
-        max_deletes: limit("max_deletes", &spec.max_deletes, diagnostics),
-        max_updates: limit("max_updates", &spec.max_updates, diagnostics),
-        max_inserts: limit("max_inserts", &spec.max_inserts, diagnostics),
+        max_deletes: limit("max_deletes", ROWS, &spec.max_deletes, diagnostics),
+        max_updates: limit("max_updates", ROWS, &spec.max_updates, diagnostics),
+        max_inserts: limit("max_inserts", ROWS, &spec.max_inserts, diagnostics),
         min_rows: rows("min_rows", &spec.min_rows, default.min_rows, diagnostics),
         min_baseline_rows: rows("min_baseline_rows", &spec.min_baseline_rows, default.min_baseline_rows, diagnostics),
+        max_version_jump_days: match &spec.max_version_jump_days {
+            None => default.max_version_jump_days,
+            days => limit("max_version_jump_days", "days", days, diagnostics),
+        },
     }
 }
 
@@ -64,24 +71,24 @@ fn ratio(
     Some(ratio + 0.0)
 }
 
-fn limit(name: &str, limit: &Optional<Limit>, diagnostics: &mut Vec<Diagnostic>) -> Option<u64> {
+fn limit(name: &str, unit: &str, limit: &Optional<Limit>, diagnostics: &mut Vec<Diagnostic>) -> Option<u64> {
     let Spanned { value, span } = limit.as_ref()?;
     match value {
         Limit::Off => None,
-        Limit::At(rows) => Some(whole_number(name, &Spanned { value: *rows, span: span.clone() }, diagnostics)),
+        Limit::At(max) => Some(whole_number(name, unit, &Spanned { value: *max, span: span.clone() }, diagnostics)),
     }
 }
 
 fn rows(name: &str, value: &Optional<f64>, default: u64, diagnostics: &mut Vec<Diagnostic>) -> u64 {
-    value.as_ref().map_or(default, |value| whole_number(name, value, diagnostics))
+    value.as_ref().map_or(default, |value| whole_number(name, ROWS, value, diagnostics))
 }
 
-fn whole_number(name: &str, number: &Spanned<f64>, diagnostics: &mut Vec<Diagnostic>) -> u64 {
+fn whole_number(name: &str, unit: &str, number: &Spanned<f64>, diagnostics: &mut Vec<Diagnostic>) -> u64 {
     let value = number.value;
     if value.fract() != 0.0 || !(0.0..=MAX_ROWS).contains(&value) {
         diagnostics.push(
             Diagnostic::new(Code::OutOfRange, &number.span, format!("`{name}` is out of range"))
-                .label("expected a whole number of rows, at least 0"),
+                .label(format!("expected a whole number of {unit}, at least 0")),
         );
     }
     value as u64

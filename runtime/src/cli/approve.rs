@@ -10,7 +10,7 @@ use crate::clock;
 use crate::engine::athena::Statements;
 use crate::error::{Error, Fault, Result};
 use crate::run::Runner;
-use crate::store::{Decision, Registry, Setting, Status, Version};
+use crate::store::{Decision, Registry, Setting, Version, baseline};
 use crate::table::Table;
 use crate::telemetry::{self, Progress};
 
@@ -119,7 +119,7 @@ fn check_approval(registry: &Registry, table: &Table, version: &Version, hash: &
         return refuse("a resync was requested after it was planned: the next version to arrive is published in full");
     }
     let versions = registry.versions(&version.key)?;
-    let baseline = versions.iter().rev().find(|other| other.status == Status::Succeeded && !resync);
+    let baseline = baseline(&versions).filter(|_| !resync);
     if plan.previous.as_ref() != baseline.map(|baseline| &baseline.version) {
         return refuse("the baseline has changed since it was planned; run again to plan it again");
     }

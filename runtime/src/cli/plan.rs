@@ -11,7 +11,7 @@ use crate::error::{Error, Fault, Result};
 use crate::plan::{Counts, Findings, Plan, Reset, RowSample, Scan};
 use crate::run::guard::{GuardBreach, OperationKind, breaches, percent, ratio};
 use crate::store::{Status, Version};
-use crate::table::{Guards, Table};
+use crate::table::Table;
 
 /// How many columns a line shows.
 const LINE_COLUMNS: usize = 5;
@@ -46,6 +46,7 @@ pub(super) fn plan(
     statements: &'static [Statements],
 ) -> Result<Option<Fault>> {
     let registry = args.state.registry()?;
+    let for_display = registry.clone();
     let (table, mut version) = known_version(&registry, tables, &args.version)?;
     if matches!(version.status, Status::Registered | Status::Planned) {
         let root = args.exports.root(&registry)?;
@@ -62,7 +63,10 @@ pub(super) fn plan(
     };
     match args.format.format {
         Format::Json => output::print_json(&version)?,
-        Format::Text => output::print(&text(&version, plan, &table.guards))?,
+        Format::Text => {
+            let breaches = breaches(&table.guards, &for_display.versions(&version.key)?, &version, plan);
+            output::print(&text(&version, plan, &breaches))?;
+        }
     }
     Ok(None)
 }
@@ -73,7 +77,7 @@ fn scan(scan: &Scan) -> String {
 }
 
 /// Renders a plan in about ten lines.
-fn text(version: &Version, plan: &Plan, guards: &Guards) -> String {
+fn text(version: &Version, plan: &Plan, breaches: &[GuardBreach]) -> String {
     let Counts { baseline_rows, rows, .. } = plan.counts;
     let from = plan.previous.as_deref().unwrap_or("none");
     let mut lines = vec![
@@ -83,8 +87,7 @@ fn text(version: &Version, plan: &Plan, guards: &Guards) -> String {
     lines.extend(plan.findings.scan.as_ref().map(scan));
     lines.extend(plan.reset.as_ref().map(reset_line));
     lines.extend(plan.drift.as_ref().map(|drift| schema(drift, plan)));
-    let breaches = breaches(guards, plan);
-    lines.extend(operations(plan, &breaches));
+    lines.extend(operations(plan, breaches));
     lines.extend(samples(&plan.findings));
     lines.extend(common(&plan.findings));
     lines.extend(block(&plan.findings, plan.counts.deleted));

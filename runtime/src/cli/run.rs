@@ -77,6 +77,9 @@ pub(super) fn run(
         tenant.as_deref().is_none_or(|tenant| tenant == of_tenant) && table.is_none_or(|table| table.name == of_table)
     };
     let report = runner.run(is_selected, &Progress::new(args.format.format == Format::Text))?;
+    if report.found == 0 {
+        check_folder(args, &runner, is_selected).inspect_err(|_| run_report::print_problems(&report))?;
+    }
     match args.format.format {
         Format::Json => output::print_json(&report)?,
         Format::Text if report.outcomes.is_empty() => output::print(&nothing_to_do(args, &runner, &report)?)?,
@@ -94,6 +97,20 @@ fn check_adoption(runner: &Runner) -> Result<()> {
     let problem = "a stream does not remember its registry, so it cannot be adopted";
     Err(Error::refused(runner.sink.display_name(), problem)
         .help("run without --adopt: the sequences of a new registry are above those of older ones"))
+}
+
+/// Fails if the registry knows a selected table: then the folder without exports is the wrong one, or its disk is not
+/// mounted. Running again may help.
+fn check_folder(args: &RunArgs, runner: &Runner, is_selected: impl Fn(&str, &str) -> bool) -> Result<()> {
+    let known = runner.registry.tables()?;
+    let known = known.iter().filter(|key| is_selected(&key.tenant, &key.table)).count();
+    if known == 0 {
+        return Ok(());
+    }
+    let problem = format!("it has no exports, but the registry knows {}", plural(known, "table"));
+    let help = "check that it is the right folder, and that its disk is mounted; exports are expected at \
+                DIR/TENANT/TABLE/VERSION/FILE";
+    Err(Error::missing_exports(printable_path(&args.exports), problem).help(help))
 }
 
 fn nothing_to_do(args: &RunArgs, runner: &Runner, report: &Report) -> Result<String> {

@@ -36,8 +36,7 @@ fn row(outcome: &Outcome) -> Vec<String> {
     let number =
         |pick: fn(&Counts) -> u64| outcome.counts.as_ref().map_or_else(String::new, |counts| count(pick(counts)));
     // An error is too long for the table; it follows on stderr.
-    let is_on_stderr = outcome.fault.is_some() && outcome.status != Some(Status::Held);
-    let note = if is_on_stderr { "see below" } else { outcome.note.as_deref().unwrap_or_default() };
+    let note = if outcome.is_error { "see below" } else { outcome.note.as_deref().unwrap_or_default() };
     vec![
         outcome.key.tenant.clone(),
         outcome.key.table.clone(),
@@ -54,7 +53,7 @@ fn row(outcome: &Outcome) -> Vec<String> {
 /// Reports everything that went wrong, on stderr.
 pub(super) fn print_problems(report: &Report) {
     for outcome in report.outcomes.iter().filter(|outcome| outcome.fault.is_some()) {
-        if outcome.status == Some(Status::Held) {
+        if !outcome.is_error {
             outcome.help.iter().for_each(|help| output::help(help));
             continue;
         }

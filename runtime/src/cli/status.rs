@@ -1,21 +1,26 @@
-//! `tidemark status`: the state of every table.
+//! `tidemark status`: the state of every table, and what needs attention.
+
+mod check;
+mod open;
 
 use clap::Args;
 use serde::Serialize;
 
 use crate::cli::args::{Format, FormatArgs, StateArgs};
-use crate::cli::output::{self, count, time};
+use crate::cli::output::{self, count, iso_time, time};
 use crate::error::{Error, Fault, Result};
 use crate::name::TableKey;
-use crate::store::{Registry, Status, Version};
+use crate::store::{Registry, Status, Version, baseline};
+use open::open;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   cargo tidemark status
   cargo tidemark status --tenant acme --format json
+  cargo tidemark status --check     for a monitor: exit status 1 if somebody has to do something
 
-`baseline` is the newest version that succeeded; the next version is compared with it.")]
+`baseline` is the version that was published last; the next version is compared with it.")]
 pub(super) struct StatusArgs {
     /// Only this tenant.
     #[arg(long)]
@@ -23,6 +28,10 @@ pub(super) struct StatusArgs {
     /// Only this table.
     #[arg(long)]
     table: Option<String>,
+    /// Show only what needs attention, a line each, and exit with 1 if there is any: versions that are HELD or FAILED,
+    /// that were superseded although they were delivered in turn, or that nobody goes on publishing.
+    #[arg(long)]
+    check: bool,
     #[command(flatten)]
     state: StateArgs,
     #[command(flatten)]
@@ -43,6 +52,9 @@ struct TableStatus {
     resync: bool,
     /// The versions that are not done.
     open: Vec<OpenVersion>,
+    /// When the baseline was published, for people.
+    #[serde(skip)]
+    published: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -62,6 +74,9 @@ pub(super) fn status(args: &StatusArgs) -> Result<Option<Fault>> {
         let problem = format!("no table matches; the registry has {}", output::plural(known, "table"));
         return Err(Error::refused("", problem).help("omit --tenant and --table to show all"));
     }
+    if args.check {
+        return check::check(&registry, &keys, args.format.format);
+    }
     let tables: Vec<TableStatus> = keys.into_iter().map(|key| table_status(&registry, key)).collect::<Result<_>>()?;
     if args.format.format == Format::Json {
         output::print_json(&tables)?;
@@ -80,7 +95,7 @@ fn rows(table: &TableStatus) -> Vec<Vec<String>> {
         table.baseline.clone().unwrap_or_else(|| "-".into()),
         table.rows.map_or_else(String::new, count),
         table.sequence.map_or_else(String::new, |sequence| sequence.to_string()),
-        table.published_at.clone().unwrap_or_default(),
+        table.published.clone(),
         notes(table),
     ];
     let open = table.open.iter().map(|open| {
@@ -100,20 +115,23 @@ fn notes(table: &TableStatus) -> String {
 
 fn table_status(registry: &Registry, key: TableKey) -> Result<TableStatus> {
     let versions = registry.versions(&key)?;
-    let baseline = versions.iter().rev().find(|version| version.status == Status::Succeeded);
-    let is_open = |version: &&Version| !matches!(version.status, Status::Succeeded | Status::Superseded);
+    let baseline = baseline(&versions);
+    let published_at = baseline.and_then(Version::publication);
     Ok(TableStatus {
         baseline: baseline.map(|version| version.version.clone()),
         rows: baseline.and_then(|version| version.plan.as_ref()).map(|plan| plan.counts.rows),
         sequence: baseline.and_then(|version| version.sequence),
-        published_at: baseline.map(|version| time(version.updated_at)),
+        published_at: published_at.map(iso_time),
+        published: published_at.map(time).unwrap_or_default(),
         locked_by: registry.holder(&key)?,
         resync: registry.resync(&key)?,
-        open: versions
-            .iter()
-            .filter(is_open)
-            .map(|v| OpenVersion { version: v.version.clone(), status: v.status, reason: v.reason.clone() })
-            .collect(),
+        open: open(&versions).map(OpenVersion::new).collect(),
         key,
     })
+}
+
+impl OpenVersion {
+    fn new(version: &Version) -> Self {
+        Self { version: version.version.clone(), status: version.status, reason: version.reason.clone() }
+    }
 }

@@ -12,7 +12,7 @@ use crate::error::{Error, Fault, Result};
 use crate::inspect::verify::{self, Verdict};
 use crate::name::{TableKey, printable_path};
 use crate::run::Runner;
-use crate::store::{Registry, Status, Version};
+use crate::store::{Registry, Version, baseline};
 use crate::table::Table;
 use crate::telemetry::{self, Progress, Watch};
 
@@ -106,7 +106,7 @@ fn selected(
     registry: &Registry,
     tables: &'static [&'static Table],
 ) -> Result<Vec<(TableKey, Vec<Version>)>> {
-    let succeeded = |versions: Vec<Version>| versions.into_iter().filter(|v| v.status == Status::Succeeded).collect();
+    let succeeded = |versions: Vec<Version>| versions.into_iter().filter(|v| v.status.is_published()).collect();
     match args.name.as_deref() {
         None => {
             registry.tables()?.into_iter().map(|key| Ok((key.clone(), succeeded(registry.versions(&key)?)))).collect()
@@ -118,7 +118,7 @@ fn selected(
         }
         Some(text) => {
             let (_, version) = known_version(registry, tables, text)?;
-            if version.status != Status::Succeeded {
+            if !version.status.is_published() {
                 let problem = format!("it is {}; only a SUCCEEDED version can be verified", version.status);
                 return Err(Error::refused(version.to_string(), problem)
                     .help(format!("see: cargo tidemark history {}", version.key)));
@@ -137,12 +137,12 @@ fn check_table(
 ) -> Result<Vec<Checked>> {
     let table = runner.tables.iter().copied().find(|table| table.name == key.table);
     let all = runner.registry.versions(key)?;
-    let newest = all.iter().rev().find(|version| version.status == Status::Succeeded);
+    let last = baseline(&all);
     let check = |version: &Version| {
         let out = out(args, version);
         let export = verify::export(runner, table, version, watch)?;
         let published = verify::published(&out.join(version.path()), version, watch)?;
-        let baseline = newest.is_some_and(|newest| newest.version == version.version);
+        let baseline = last.is_some_and(|last| last.version == version.version);
         let can_replay = version.changes.is_some() && runner.changes.is_complete(version)?;
         let faults =
             [export_problem(version, &export, baseline), published_problem(version, &published, &out, can_replay)];

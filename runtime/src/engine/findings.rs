@@ -75,7 +75,8 @@ impl Findings {
 
 fn row_sample(layout: &Layout, key: &[u8], values: &[u8]) -> RowSample {
     let columns = layout.value_columns().zip(segments(values)).filter(|(column, _)| column.compare);
-    let mut values: Vec<_> = columns.map(|(column, value)| (column.name.into(), printable_or_mask(column, value))).collect();
+    let mut values: Vec<_> =
+        columns.map(|(column, value)| (column.name.into(), printable_or_mask(column, value))).collect();
     let more = values.len().saturating_sub(SAMPLE_COLUMNS);
     values.truncate(SAMPLE_COLUMNS);
     RowSample { key: layout.shown_key(key), values, more }

@@ -27,6 +27,18 @@ pub(super) fn published(version: &Version) {
     report(&version.key, Some(&version.version), &metrics);
 }
 
+/// Reports a version that was superseded although it was delivered in turn.
+pub(super) fn passed_over(version: &Version, by: &Version) {
+    tracing::warn!(
+        tenant = version.key.tenant,
+        table = version.key.table,
+        version = version.version,
+        by = by.version,
+        "The version was superseded although it was delivered in turn; is the name of the newest mistyped?"
+    );
+    report(&version.key, Some(&version.version), &[("Refused", "Count", 1.0)]);
+}
+
 /// The size and the counts of a version, and the time since its export was complete.
 fn figures(version: &Version) -> Vec<Metric> {
     let seconds = (clock::now_ms() - version.registered_at).max(0) as f64 / 1000.0;

@@ -44,7 +44,13 @@ pub(super) fn next(deployment: &Deployment, request: NextRequest) -> Result<Next
         let versions = registry.versions(&lease.key)?;
         match next_step(&versions, table, state.resync) {
             None => return Ok(NextAnswer::Done { pending: Some(state.pending), turn }),
-            Some(Step::Supersede(version, by)) => drop(registry.supersede(&lease, version, &by)?),
+            Some(Step::Supersede { version, by, is_passed_over }) => {
+                let superseded = registry.supersede(&lease, version, &by)?;
+                if is_passed_over {
+                    metrics::passed_over(&superseded, &by);
+                }
+            }
+            Some(Step::Reopen(version)) => registry.reopen(&lease, version)?,
             Some(_) if !has_room => return Ok(NextAnswer::Done { pending: None, turn }),
             Some(Step::Finish(version)) => return Ok(NextAnswer::Publish { version: version.version, turn }),
             Some(Step::Run(version)) => return Ok(NextAnswer::Plan { version: version.version, turn }),

@@ -8,7 +8,7 @@ use crate::epoch::{Drift, Epoch};
 use crate::error::{Error, Result};
 use crate::operation::SchemaChange;
 use crate::snapshot::{Export, Folder, Part, checksum};
-use crate::store::{Status, Version, same_parts};
+use crate::store::{Version, same_parts};
 use crate::table::Table;
 
 /// What a version is compared with.
@@ -27,11 +27,6 @@ impl Baseline {
         let layout = Layout::for_epoch(table, self.export.epoch.as_ref()?);
         Some(SchemaChange::new(self.drift.as_ref()?, table, &layout))
     }
-}
-
-/// The newest version that succeeded.
-pub(super) fn newest(versions: &[Version]) -> Option<&Version> {
-    versions.iter().rev().find(|version| version.status == Status::Succeeded)
 }
 
 impl Runner {

@@ -2,21 +2,20 @@
 
 use serde_json::json;
 
-use super::baseline::newest;
 use super::report::Outcome;
 use super::runner::Runner;
 use crate::error::{Error, Fault, Result};
-use crate::store::{Action, Lease, Status, Version};
+use crate::store::{Action, Lease, Status, Version, baseline};
 
 impl Runner {
     /// Records that a version FAILED because of its export.
     pub(super) fn fail(&self, lease: &Lease, version: Version, error: Error) -> Result<Outcome> {
         // Planning may have moved it back from PLANNED before its export turned out to be at fault.
-        let failed = Version { reason: Some(error.to_string()), ..version.unplanned(Status::Failed) };
+        let failed = version.unplanned(Status::Failed).with_finding(Status::Failed, error.to_string());
         let found = json!({ "reason": failed.reason, "help": error.next_step(), "rejects": error.rejects() });
         self.registry.advance_and_log(lease, Status::Registered, &failed, Some((Action::Fail, found)))?;
         let versions = self.registry.versions(&failed.key)?;
-        let baseline = newest(&versions).map(|baseline| baseline.version.clone());
+        let baseline = baseline(&versions).map(|baseline| baseline.version.clone());
         Ok(Outcome::failed(&failed, error, baseline))
     }
 

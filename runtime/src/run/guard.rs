@@ -5,6 +5,7 @@ use std::fmt;
 use serde_json::json;
 
 use super::runner::Runner;
+use super::version_name::{date, day, days};
 use crate::breakpoint::Breakpoint;
 use crate::error::Result;
 use crate::plan::{Counts, Plan, Reset};
@@ -43,6 +44,22 @@ pub enum GuardBreach {
         /// Whether a renamed column may be the cause.
         may_be_a_rename: bool,
     },
+    /// The date that a version begins with is too far from that of the version before: `max_version_jump_days`.
+    Jump {
+        /// The version before; `None` if there is none, and the day of the delivery counts.
+        after: Option<String>,
+        /// The number of days.
+        days: i64,
+        /// The guard's limit.
+        max: u64,
+    },
+    /// The version before begins with a date, and this one does not.
+    NoDate {
+        /// The version before.
+        after: String,
+    },
+    /// The version was HELD before, and nobody has approved its present plan.
+    WasHeld,
     /// A version that is published in full lacks more than `max_delete_ratio` of the rows that it replaces.
     Shrunk {
         /// The missing rows divided by the rows that it replaces.
@@ -70,7 +87,7 @@ impl GuardBreach {
     pub fn kind(&self) -> Option<OperationKind> {
         match self {
             GuardBreach::Ratio { kind, .. } | GuardBreach::Number { kind, .. } => Some(*kind),
-            GuardBreach::Rows { .. } | GuardBreach::Shrunk { .. } => None,
+            _ => None,
         }
     }
 
@@ -80,7 +97,7 @@ impl GuardBreach {
             GuardBreach::Ratio { may_be_a_rename, .. } | GuardBreach::Number { may_be_a_rename, .. } => {
                 *may_be_a_rename
             }
-            GuardBreach::Rows { .. } | GuardBreach::Shrunk { .. } => false,
+            _ => false,
         }
     }
 
@@ -99,6 +116,14 @@ impl fmt::Display for GuardBreach {
                 write!(f, "{kind} {} > {}", percent(*ratio), percent(*max))?;
             }
             GuardBreach::Number { kind, number, max, .. } => write!(f, "{kind} {number} > {max}")?,
+            GuardBreach::Jump { after: Some(after), days, max } => {
+                write!(f, "version_jump: {days} days after {after} > {max}")?;
+            }
+            GuardBreach::Jump { after: None, days, max } => {
+                write!(f, "version_jump: {days} days after its delivery > {max}")?;
+            }
+            GuardBreach::NoDate { after } => write!(f, "version_jump: no date, unlike {after}")?,
+            GuardBreach::WasHeld => f.write_str("was held before, and planned again")?,
             GuardBreach::Shrunk { ratio, max, version } => {
                 let version = version.as_deref().unwrap_or("the last version");
                 write!(f, "{} fewer rows than {version} > {}", percent(*ratio), percent(*max))?;
@@ -124,25 +149,52 @@ impl Runner {
         let Some(plan) = planned.plan.as_ref().filter(|_| planned.status == Status::Planned) else {
             return Ok(planned);
         };
-        let breaches = breaches(&table.guards, plan);
+        let versions = self.registry.versions(&planned.key)?;
+        let breaches = breaches(&table.guards, &versions, &planned, plan);
         if breaches.is_empty() {
             return Ok(planned);
         }
         let reasons: Vec<String> = breaches.iter().map(GuardBreach::to_string).collect();
         let reason = reasons.join(", ");
         let found = json!({ "reason": reason, "plan": plan });
-        let held = Version { status: Status::Held, reason: Some(reason), ..planned };
+        let held = planned.with_finding(Status::Held, reason);
         self.registry.advance_and_log(lease, Status::Planned, &held, Some((Action::Hold, found)))?;
         Breakpoint::Held.reached();
         Ok(held)
     }
 }
 
-/// Returns every guard that the plan breaks; none if it may be published.
+/// Returns every guard that a version's plan breaks; none if it may be published. `versions` are those of its table.
+pub fn breaches(guards: &Guards, versions: &[Version], version: &Version, plan: &Plan) -> Vec<GuardBreach> {
+    let mut breaches = plan_breaches(guards, plan);
+    breaches.extend(jump(guards, versions, version));
+    // What was held once is not published because the baseline became worse meanwhile.
+    breaches.extend((version.was_held && !version.is_approved()).then_some(GuardBreach::WasHeld));
+    breaches
+}
+
+/// A version whose name is mistyped would be the newest for a long time, and supersede what is delivered after it.
+fn jump(guards: &Guards, versions: &[Version], version: &Version) -> Option<GuardBreach> {
+    let max = guards.max_version_jump_days?;
+    let before = versions.iter().take_while(|other| other.version != version.version);
+    let before = before.filter(|other| other.status == Status::Succeeded).last().map(|before| &before.version);
+    let date_before = before.and_then(|before| date(before));
+    let Some(own) = date(&version.version) else {
+        return before.filter(|_| date_before.is_some()).map(|after| GuardBreach::NoDate { after: after.clone() });
+    };
+    let (after, from) = match (before, date_before) {
+        (Some(before), Some(date)) => (Some(before.clone()), date),
+        _ => (None, day(version.registered_at)?),
+    };
+    let days = days(from, own);
+    (days > 0 && days.unsigned_abs() > max).then_some(GuardBreach::Jump { after, days, max })
+}
+
+/// Returns every guard that the plan itself breaks.
 ///
 /// UPDATEs that change only added columns are expected and not counted, unless columns were removed as well: then one
 /// of them may have been renamed. A version that is published in full must not be much smaller than what it replaces.
-pub fn breaches(guards: &Guards, plan: &Plan) -> Vec<GuardBreach> {
+fn plan_breaches(guards: &Guards, plan: &Plan) -> Vec<GuardBreach> {
     let mut counts = plan.counts;
     let may_be_a_rename = plan.drift.as_ref().is_some_and(|drift| drift.may_hide_a_rename());
     if !may_be_a_rename {

@@ -1,14 +1,22 @@
 //! The next step for a table.
 
-use crate::store::{Status, Version};
+use super::passed_over::is_passed_over;
+use crate::store::{Status, Version, baseline, newest};
 use crate::table::Table;
 
 /// The next step for a table.
 pub(crate) enum Step {
     /// Finish publishing this version.
     Finish(Version),
-    /// Supersede this version, because the named one succeeded first.
-    Supersede(Version, String),
+    /// Supersede this version, because a newer one succeeded.
+    Supersede {
+        version: Version,
+        by: Box<Version>,
+        /// Whether it was delivered in turn, so that the newer one's name must be wrong.
+        is_passed_over: bool,
+    },
+    /// Let this version, which is SUPERSEDED, be processed after all: the one that superseded it was retired.
+    Reopen(Version),
     /// Plan and publish this version.
     Run(Version),
 }
@@ -16,7 +24,8 @@ pub(crate) enum Step {
 impl Step {
     pub(super) fn version(&self) -> &Version {
         match self {
-            Step::Finish(version) | Step::Supersede(version, _) | Step::Run(version) => version,
+            Step::Supersede { version, .. } => version,
+            Step::Finish(version) | Step::Reopen(version) | Step::Run(version) => version,
         }
     }
 }
@@ -30,17 +39,24 @@ pub(crate) fn next_step(versions: &[Version], table: &Table, resync: bool) -> Op
     if let Some(version) = versions.iter().find(|version| version.status == Status::Publishing) {
         return Some(Step::Finish(version.clone()));
     }
-    let newest = versions.iter().rposition(|version| version.status == Status::Succeeded);
-    let baseline = newest.map(|newest| &versions[newest]);
+    let newest = newest(versions);
+    let baseline = baseline(versions);
+    let place = newest.and_then(|newest| versions.iter().position(|version| version.version == newest.version));
     let has_work = |(index, version): &(usize, &Version)| match version.status {
         Status::Held => {
-            version.is_approved() || newest > Some(*index) || (!resync && is_stale(version, table, baseline))
+            version.is_approved() || place > Some(*index) || (!resync && is_stale(version, table, baseline))
         }
+        Status::Superseded => place < Some(*index),
         status => status.is_runnable(),
     };
     let (index, version) = versions.iter().enumerate().find(has_work)?;
     Some(match newest {
-        Some(newest) if index < newest => Step::Supersede(version.clone(), versions[newest].version.clone()),
+        _ if version.status == Status::Superseded => Step::Reopen(version.clone()),
+        Some(newest) if place > Some(index) => Step::Supersede {
+            version: version.clone(),
+            by: Box::new(newest.clone()),
+            is_passed_over: is_passed_over(versions, version),
+        },
         _ => Step::Run(version.clone()),
     })
 }

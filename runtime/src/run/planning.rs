@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::baseline::{Baseline, blame_baseline, blame_schema, changed, newest};
+use super::baseline::{Baseline, blame_baseline, blame_schema, changed};
 use super::runner::Runner;
 use crate::breakpoint::Breakpoint;
 use crate::canonical::row::Layout;
@@ -17,7 +17,7 @@ use crate::error::{Error, IoContext as _, Result};
 use crate::operation::Head;
 use crate::plan::{Plan, Reset};
 use crate::snapshot::{Export, Part};
-use crate::store::{Lease, Status, Version};
+use crate::store::{Lease, Status, Version, baseline};
 use crate::table::Table;
 use crate::telemetry::Watch;
 
@@ -186,17 +186,19 @@ impl Runner {
         Ok(Planning::Needed(Box::new(Task { version, table, layout, head, snapshot, base })))
     }
 
-    /// The newest version that succeeded before; none on the first import, or if a resync was requested.
+    /// The last version that was published before; none on the first import, or if a resync was requested.
     fn comparison_base(&self, table: &Table, version: &Version) -> Result<ComparisonBase> {
         let versions = self.registry.versions(&version.key)?;
-        let older: Vec<Version> = versions.into_iter().take_while(|other| other.version != version.version).collect();
-        let newest = newest(&older);
+        let place = versions.iter().position(|other| other.version == version.version).unwrap_or(versions.len());
+        // Nothing is compared backwards; the names of retired versions do not count.
+        let is_before = |(index, other): &(usize, &Version)| *index < place || other.status == Status::Retired;
+        let last = baseline(versions.iter().enumerate().filter(is_before).map(|(_, other)| other));
         if self.registry.resync(&version.key)? {
-            let rows = newest.and_then(|newest| newest.plan.as_ref()).map_or(0, |plan| plan.counts.rows);
-            let reset = Reset { version: newest.map(|newest| newest.version.clone()), rows };
+            let rows = last.and_then(|last| last.plan.as_ref()).map_or(0, |plan| plan.counts.rows);
+            let reset = Reset { version: last.map(|last| last.version.clone()), rows };
             return Ok(ComparisonBase { baseline: None, reset: Some(reset) });
         }
-        let baseline = newest.map(|newest| self.baseline(table, newest)).transpose()?;
+        let baseline = last.map(|last| self.baseline(table, last)).transpose()?;
         Ok(ComparisonBase { baseline, reset: None })
     }
 

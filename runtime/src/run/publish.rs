@@ -2,6 +2,7 @@
 
 use super::runner::Runner;
 use crate::breakpoint::Breakpoint;
+use crate::clock;
 use crate::error::{ErrorKind, Result};
 use crate::sink::{Publication, Publisher};
 use crate::store::{Lease, Progress, Status, Version};
@@ -47,7 +48,8 @@ impl Runner {
     pub(crate) fn record(&self, lease: &Lease, version: Version) -> Result<Version> {
         let parts = version.plan.as_ref().map_or(0, |plan| plan.parts);
         let progress = Some(Progress { sink: self.sink.name(), parts });
-        let done = Version { status: Status::Succeeded, reason: None, progress, ..version };
+        let published_at = Some(clock::now_ms());
+        let done = Version { status: Status::Succeeded, reason: None, progress, published_at, ..version };
         self.registry.advance(lease, Status::Publishing, &done)?;
         Breakpoint::Succeeded.reached();
         tracing::info!(

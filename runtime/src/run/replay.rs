@@ -6,14 +6,14 @@ use serde_json::json;
 
 use super::runner::Runner;
 use crate::error::{Error, Result};
-use crate::store::{Action, Decision, Status, Version};
+use crate::store::{Action, Decision, Version};
 use crate::table::Table;
 use crate::telemetry::check_stop;
 
 impl Runner {
     /// Publishes a SUCCEEDED version again: the same operations, under the same ids and the same sequence.
     pub fn replay(&self, table: &'static Table, version: &Version, decision: &Decision) -> Result<()> {
-        if version.status != Status::Succeeded {
+        if !version.status.is_published() {
             let problem = format!("it is {}; only a version that SUCCEEDED can be replayed", version.status);
             return Err(Error::refused(version.to_string(), problem));
         }

@@ -1,5 +1,7 @@
 //! The report of a run, for people and for machines.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -27,6 +29,9 @@ pub struct Outcome {
     /// The subject of the error in the note: a path, an export, a table; may be empty.
     #[serde(skip)]
     pub subject: String,
+    /// Whether the note is about an error, rather than the reason for the status.
+    #[serde(skip)]
+    pub is_error: bool,
     /// What to do next.
     pub help: Option<String>,
     /// The rows that were rejected.
@@ -62,7 +67,8 @@ pub struct Report {
 }
 
 impl Report {
-    pub(super) fn new(mut outcomes: Vec<Outcome>, strays: Vec<Stray>, found: usize) -> Self {
+    pub(super) fn new(outcomes: Vec<Outcome>, strays: Vec<Stray>, found: usize) -> Self {
+        let mut outcomes = each_version_once(outcomes);
         let version = |outcome: &Outcome| outcome.version.clone().unwrap_or_default();
         outcomes.sort_by(|a, b| a.key.cmp(&b.key).then_with(|| natural_cmp(&version(a), &version(b))));
         Self { outcomes, strays, found }
@@ -79,7 +85,41 @@ impl Report {
     }
 }
 
+/// Merges the outcomes of a version that moved on within the run, such as one that was HELD and then superseded.
+fn each_version_once(outcomes: Vec<Outcome>) -> Vec<Outcome> {
+    let mut merged: Vec<Outcome> = Vec::with_capacity(outcomes.len());
+    let mut places = HashMap::new();
+    for outcome in outcomes {
+        let Some(version) = outcome.version.clone() else {
+            merged.push(outcome);
+            continue;
+        };
+        match places.entry((outcome.key.clone(), version)) {
+            Entry::Vacant(place) => {
+                place.insert(merged.len());
+                merged.push(outcome);
+            }
+            Entry::Occupied(place) => merged[*place.get()].update(outcome),
+        }
+    }
+    merged
+}
+
 impl Outcome {
+    /// Takes over what happened to the version later in the run. What was at fault stays: the exit status reports it.
+    fn update(&mut self, later: Outcome) {
+        let earlier = std::mem::replace(self, later);
+        self.counts = self.counts.or(earlier.counts);
+        self.rejects = self.rejects.take().or(earlier.rejects);
+        if self.note.is_none() {
+            (self.note, self.subject, self.is_error) = (earlier.note, earlier.subject, earlier.is_error);
+        }
+        if self.fault.is_none() {
+            self.fault = earlier.fault;
+            self.help = self.help.take().or(earlier.help);
+        }
+    }
+
     fn new(key: &TableKey, version: Option<&str>) -> Self {
         Self {
             key: key.clone(),
@@ -88,6 +128,7 @@ impl Outcome {
             counts: None,
             note: None,
             subject: String::new(),
+            is_error: false,
             help: None,
             rejects: None,
             baseline: None,
@@ -99,6 +140,7 @@ impl Outcome {
         Self {
             note: Some(error.to_string()),
             subject: error.subject().into(),
+            is_error: true,
             help: error.next_step().map(str::to_owned),
             fault: Some(error.fault()),
             rejects: error.rejects().cloned(),
@@ -113,6 +155,19 @@ impl Outcome {
             note: version.reason.clone(),
             ..Self::new(&version.key, Some(&version.version))
         }
+    }
+
+    /// A version that was superseded; by the named one although it was delivered in turn.
+    pub(super) fn superseded(version: &Version, passed_over_by: Option<&Version>) -> Self {
+        let Version { key, version: name, .. } = version;
+        let look = format!("to see what was found out about it: cargo tidemark history {key} {name}");
+        let retire =
+            |by: &Version| format!("if the name of {} is mistyped: cargo tidemark retire {}", by.version, by.path());
+        let help = match passed_over_by {
+            Some(by) => Some(retire(by)),
+            None => version.finding.is_some().then_some(look),
+        };
+        Self { help, fault: passed_over_by.map(|_| Fault::Input), ..Self::from_version(version) }
     }
 
     pub(super) fn held(version: &Version) -> Self {
@@ -157,6 +212,7 @@ impl Outcome {
         Self {
             status: Some(Status::Succeeded),
             note: Some("its files changed after it was published; this revision is refused".into()),
+            is_error: true,
             help: Some("deliver the revision as a newer version, and restore the published files".into()),
             fault: Some(Fault::Input),
             ..Self::new(key, Some(version))
@@ -167,6 +223,7 @@ impl Outcome {
     pub(super) fn alias(key: &TableKey, version: &str, other: &str) -> Self {
         Self {
             note: Some(format!("{other} is the same version in another spelling; this one is refused")),
+            is_error: true,
             help: Some("deliver it under another version".into()),
             fault: Some(Fault::Input),
             ..Self::new(key, Some(version))

@@ -16,7 +16,7 @@ use aws_sdk_dynamodb::types::{CancellationReason, Update};
 
 use super::backend::{BeginOutcome, BeginPublishing, RegistryBackend, Setting, VersionWrite, WriteOutcome};
 use super::journal::JournalEntry;
-use super::lease::{Lease, lease_duration};
+use super::lease::{Lease, lease_duration, split_owner};
 use super::record::{Extent, TableState, Version};
 use crate::aws::token;
 use crate::clock;
@@ -51,11 +51,14 @@ impl RegistryBackend for Dynamodb {
     fn state(&self, key: &TableKey) -> Result<TableState> {
         let Some(item) = self.item(item::table_key(key))? else { return Ok(TableState::default()) };
         let is_live = item::get_number(&item, "expires_at").is_some_and(|at| at > clock::now_ms());
+        let owner = item::get_text(&item, "owner").map(str::to_owned);
+        let (owner, expired_owner) = split_owner(owner, is_live);
         Ok(TableState {
             pending: item::get_number(&item, "pending").unwrap_or_default() as u64,
             sequence: item::get_number(&item, "sequence").unwrap_or_default() as u64,
             resync: item::is_true(&item, "resync"),
-            owner: item::get_text(&item, "owner").filter(|_| is_live).map(str::to_owned),
+            owner,
+            expired_owner,
         })
     }
 

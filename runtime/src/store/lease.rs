@@ -29,6 +29,11 @@ pub struct Lease {
     pub fence: u64,
 }
 
+/// The holder of a lease that has not expired, and that of one that has.
+pub(crate) fn split_owner(owner: Option<String>, is_live: bool) -> (Option<String>, Option<String>) {
+    if is_live { (owner, None) } else { (None, owner) }
+}
+
 impl Lease {
     /// The error of a write that came after another run had taken over the lease.
     pub(crate) fn lost(&self, version: &Version) -> Error {

@@ -24,11 +24,17 @@ pub struct Version {
     pub reason: Option<String>,
     /// Grows with every write that makes the version runnable.
     pub attempt: u32,
+    /// What a run found out when it did not publish these parts; stays when the status changes.
+    #[serde(default)]
+    pub finding: Option<Finding>,
+    /// Whether these parts were HELD before under another plan, so that their current plan needs an approval.
+    #[serde(default)]
+    pub was_held: bool,
     /// The registered parts; once they have been read, with checksums.
     pub parts: Vec<Part>,
     /// Parts that were refused because they arrived after publishing had begun.
     pub refused_parts: Option<Vec<Part>>,
-    /// The plan, once there is one.
+    /// The plan; or the last one of these parts, if they have to be planned again.
     pub plan: Option<Plan>,
     /// The folder of the change set, once planned. Each planning creates a new one, so that a run which lost its lease
     /// cannot damage its successor's.
@@ -46,6 +52,18 @@ pub struct Version {
     pub registered_at: i64,
     /// When this record was last written, in milliseconds since 1970.
     pub updated_at: i64,
+    /// When all its operations were published, in milliseconds since 1970.
+    #[serde(default)]
+    pub published_at: Option<i64>,
+}
+
+/// What a run found out about a version that it did not publish.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// HELD or FAILED.
+    pub status: Status,
+    /// The guards that broke, or the error.
+    pub reason: String,
 }
 
 /// Where operations went.
@@ -77,6 +95,8 @@ pub struct TableState {
     pub resync: bool,
     /// Who holds its lease, unless it is free or expired.
     pub owner: Option<String>,
+    /// Who held its lease until it expired, without releasing it.
+    pub expired_owner: Option<String>,
 }
 
 impl Version {
@@ -85,9 +105,27 @@ impl Version {
         format!("{}/{}", self.key, self.version)
     }
 
-    /// The version as it was before it was planned, to be planned again.
+    /// The version before it is planned again. What was found out about it stays.
     pub fn unplanned(self, status: Status) -> Self {
-        Self { status, reason: None, plan: None, changes: None, approved: None, epoch: None, progress: None, ..self }
+        let was_held = self.was_held || self.status == Status::Held || self.is_found(Status::Held);
+        Self { status, was_held, reason: None, changes: None, approved: None, epoch: None, progress: None, ..self }
+    }
+
+    /// The version as `status` because of what a run found out.
+    pub fn with_finding(self, status: Status, reason: String) -> Self {
+        let finding = Some(Finding { status, reason: reason.clone() });
+        Self { status, finding, reason: Some(reason), ..self }
+    }
+
+    /// Returns whether this is what a run found out last.
+    fn is_found(&self, status: Status) -> bool {
+        self.finding.as_ref().is_some_and(|finding| finding.status == status)
+    }
+
+    /// When all its operations were published, in milliseconds since 1970; `None` if they are not.
+    pub fn publication(&self) -> Option<i64> {
+        // Older records do not say; nothing but a refused revision was written into them later.
+        self.status.is_published().then(|| self.published_at.unwrap_or(self.updated_at))
     }
 
     /// Returns whether its current plan is the one that was approved.
@@ -100,6 +138,18 @@ impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.key, self.version)
     }
+}
+
+/// The newest version that SUCCEEDED: older ones are superseded. Versions are in natural order.
+pub fn newest(versions: &[Version]) -> Option<&Version> {
+    versions.iter().rev().find(|version| version.status == Status::Succeeded)
+}
+
+/// The version that consumers hold, with which the next one is compared: the last one that was published, even if its
+/// name no longer counts.
+pub fn baseline<'a>(versions: impl IntoIterator<Item = &'a Version>) -> Option<&'a Version> {
+    let published = versions.into_iter().filter(|version| version.status.is_published());
+    published.max_by_key(|version| version.sequence)
 }
 
 /// Returns whether two lists hold the same parts, by name, size and identity.

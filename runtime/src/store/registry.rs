@@ -12,7 +12,7 @@ use super::backend::{BeginOutcome, BeginPublishing, RegistryBackend, Setting, Ve
 use super::journal::{Action, JournalEntry};
 use super::lease::Lease;
 use super::owner;
-use super::record::{Extent, TableState, Version, same_parts};
+use super::record::{Extent, Finding, TableState, Version, same_parts};
 use super::status::Status;
 use crate::clock;
 use crate::error::{Error, Result};
@@ -154,7 +154,7 @@ impl Registry {
             Status::Waiting if is_same && known.reason == waits_for => Ok(Registered::Same),
             Status::Waiting => self.start_over(known, parts, waits_for),
             _ if is_same => Ok(Registered::Same),
-            Status::Succeeded | Status::Publishing => self.refuse(known, parts),
+            Status::Succeeded | Status::Retired | Status::Publishing => self.refuse(known, parts),
             Status::Superseded => Ok(Registered::Same),
             _ => self.start_over(known, parts, waits_for),
         }
@@ -168,7 +168,7 @@ impl Registry {
         same_bytes: impl Fn(&[Part], &[Part]) -> Result<bool>,
     ) -> Result<bool> {
         // The row counts of a manifest no longer matter once the rows are published.
-        let is_published = matches!(known.status, Status::Succeeded | Status::Publishing);
+        let is_published = known.status.is_published() || known.status == Status::Publishing;
         let same_rows = is_published || known.parts.iter().map(|part| part.rows).eq(parts.iter().map(|part| part.rows));
         if same_parts(&known.parts, parts) {
             return Ok(same_rows);
@@ -196,6 +196,10 @@ impl Registry {
             reason: waits_for,
             attempt: known.attempt + 1,
             parts,
+            // What was found out was about other parts. It stays in the journal.
+            plan: None,
+            finding: None,
+            was_held: false,
             updated_at: clock::now_ms(),
             ..known.clone().unplanned(status)
         };
@@ -206,7 +210,7 @@ impl Registry {
     fn refuse(&self, known: Version, parts: Vec<Part>) -> Result<Registered> {
         let first_time = known.refused_parts.as_ref().is_none_or(|refused| !same_parts(refused, &parts));
         if first_time {
-            let changed = Version { refused_parts: Some(parts), updated_at: clock::now_ms(), ..known.clone() };
+            let changed = Version { refused_parts: Some(parts), ..known.clone() };
             self.0.write(overwrite(&known, &changed))?;
         }
         Ok(Registered::Refused { first_time })
@@ -230,6 +234,14 @@ impl Registry {
     pub fn holder(&self, key: &TableKey) -> Result<Option<String>> {
         let holder = self.state(key)?.owner;
         Ok(holder.filter(|holder| !owner::is_gone(holder)).map(|holder| owner::display_name(&holder)))
+    }
+
+    /// Returns who left the table's lease behind, for people to read: a process that ended without releasing it, or one
+    /// that has not renewed it in time.
+    pub fn gone_holder(&self, key: &TableKey) -> Result<Option<String>> {
+        let state = self.state(key)?;
+        let gone = state.owner.filter(|holder| owner::is_gone(holder)).or(state.expired_owner);
+        Ok(gone.map(|holder| owner::display_name(&holder)))
     }
 
     /// Extends the lease by another [`LEASE`](super::LEASE). Returns false if another owner holds it now.
@@ -296,13 +308,23 @@ impl Registry {
         if self.0.record_delivery(lease, version, sink, part, extent)? { Ok(()) } else { Err(lease.lost(version)) }
     }
 
-    /// Ends a version that came too late, because `by` succeeded first.
-    pub fn supersede(&self, lease: &Lease, version: Version, by: &str) -> Result<Version> {
+    /// Ends a version that is older than `by`, which succeeded. What was found out about it stays.
+    pub fn supersede(&self, lease: &Lease, version: Version, by: &Version) -> Result<Version> {
         let from = version.status;
-        let reason = Some(format!("{by} succeeded first"));
-        let superseded = Version { reason, ..version.unplanned(Status::Superseded) };
+        let name = &by.version;
+        let reason = match &version.finding {
+            Some(Finding { status, reason }) => format!("was {status} when {name} succeeded: {reason}"),
+            None if Some(version.registered_at) > by.publication() => format!("{name} succeeded before it came"),
+            None => format!("{name} succeeded first"),
+        };
+        let superseded = Version { status: Status::Superseded, reason: Some(reason), approved: None, ..version };
         self.advance(lease, from, &superseded)?;
         Ok(superseded)
+    }
+
+    /// Lets a superseded version be processed after all, because the one that superseded it was retired.
+    pub fn reopen(&self, lease: &Lease, version: Version) -> Result<()> {
+        self.advance(lease, Status::Superseded, &version.unplanned(Status::Registered))
     }
 }
 
@@ -322,8 +344,11 @@ fn new_version(key: &TableKey, version: &str, parts: Vec<Part>, waits_for: Optio
         epoch: None,
         progress: None,
         sequence: None,
+        finding: None,
+        was_held: false,
         registered_at: now,
         updated_at: now,
+        published_at: None,
     }
 }
 

@@ -21,7 +21,9 @@ pub enum Status {
     Publishing,
     /// All its operations are published; the newest such version is the baseline.
     Succeeded,
-    /// A newer version succeeded first.
+    /// It was published, but its name no longer counts: somebody said that it was mistyped.
+    Retired,
+    /// A newer version succeeded before it could.
     Superseded,
     /// Its export is at fault.
     Failed,
@@ -31,13 +33,14 @@ pub enum Status {
 
 impl Status {
     /// Every status, in the order of a version's life.
-    pub const ALL: [Status; 9] = [
+    pub const ALL: [Status; 10] = [
         Status::Waiting,
         Status::Registered,
         Status::Planned,
         Status::Held,
         Status::Publishing,
         Status::Succeeded,
+        Status::Retired,
         Status::Superseded,
         Status::Failed,
         Status::Rejected,
@@ -46,15 +49,18 @@ impl Status {
     /// Returns whether the flow has an edge from this status to `next`. Where a registry adopts an output, a version
     /// that is PUBLISHING becomes REGISTERED again; nothing else ends a publication that has begun.
     pub fn can_become(self, next: Status) -> bool {
-        use Status::{Failed, Held, Planned, Publishing, Registered, Rejected, Succeeded, Superseded, Waiting};
+        use Status::{
+            Failed, Held, Planned, Publishing, Registered, Rejected, Retired, Succeeded, Superseded, Waiting,
+        };
         matches!(
             (self, next),
-            (Waiting | Planned | Held | Failed | Rejected, Registered)
+            (Waiting | Planned | Held | Failed | Rejected | Superseded, Registered)
                 | (Registered | Planned | Held | Failed | Rejected, Waiting)
                 | (Registered, Registered | Planned | Superseded)
                 | (Planned, Held | Publishing | Superseded)
                 | (Held, Publishing | Rejected | Superseded)
                 | (Publishing, Succeeded)
+                | (Succeeded, Retired)
                 | (Registered | Planned, Failed)
         )
     }
@@ -62,6 +68,11 @@ impl Status {
     /// Returns whether the next run continues with it, without anyone's decision.
     pub fn is_runnable(self) -> bool {
         matches!(self, Status::Registered | Status::Planned | Status::Publishing)
+    }
+
+    /// Returns whether all of its operations are published.
+    pub fn is_published(self) -> bool {
+        matches!(self, Status::Succeeded | Status::Retired)
     }
 
     /// The name in listings and in the registry.
@@ -73,6 +84,7 @@ impl Status {
             Status::Held => "HELD",
             Status::Publishing => "PUBLISHING",
             Status::Succeeded => "SUCCEEDED",
+            Status::Retired => "RETIRED",
             Status::Superseded => "SUPERSEDED",
             Status::Failed => "FAILED",
             Status::Rejected => "REJECTED",

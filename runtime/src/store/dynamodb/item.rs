@@ -98,7 +98,8 @@ pub(super) fn from_entry(entry: &JournalEntry, token: &str) -> Item {
 
 /// Returns whether a version may need attention. The others are not in the index.
 fn is_open(status: Status) -> bool {
-    !matches!(status, Status::Succeeded | Status::Superseded | Status::Failed | Status::Rejected)
+    use Status::{Failed, Rejected, Retired, Succeeded, Superseded};
+    !matches!(status, Succeeded | Retired | Superseded | Failed | Rejected)
 }
 
 /// The prefix of the sort keys of a version's deliveries to a sink.

@@ -62,6 +62,14 @@ impl Registry {
         self.decide(reviewed(version, &rejected), &decision.about(Action::Reject, version))
     }
 
+    /// Retires a version that SUCCEEDED: its name no longer counts, and what it superseded can be processed. Returns
+    /// false if it is no longer as `version` says.
+    pub fn retire(&self, version: &Version, decision: &Decision) -> Result<bool> {
+        let retired = Version { status: Status::Retired, updated_at: clock::now_ms(), ..version.clone() };
+        let write = VersionWrite { from: Status::Succeeded, makes_runnable: true, ..overwrite(version, &retired) };
+        self.decide(write, &decision.about(Action::Retire, version))
+    }
+
     /// Writes a decision and its entry. Returns whether the version was still as expected.
     fn decide(&self, write: VersionWrite<'_>, entry: &JournalEntry) -> Result<bool> {
         Ok(self.0.write(VersionWrite { entry: Some(entry), ..write })? == WriteOutcome::Done)

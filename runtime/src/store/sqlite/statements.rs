@@ -8,7 +8,7 @@ use crate::clock;
 use crate::name::{TableKey, natural_sort_key};
 use crate::store::backend::VersionWrite;
 use crate::store::journal::JournalEntry;
-use crate::store::lease::Lease;
+use crate::store::lease::{Lease, split_owner};
 use crate::store::record::{TableState, Version};
 
 pub(super) fn sequence_of(version: &Version) -> i64 {
@@ -25,11 +25,12 @@ pub(super) fn created(connection: &Connection) -> rusqlite::Result<u64> {
 }
 
 pub(super) fn state(connection: &Connection, key: &TableKey) -> rusqlite::Result<Option<TableState>> {
-    let sql = "SELECT pending, sequence, resync, CASE WHEN expires_at > ?3 THEN owner END FROM tables
-               WHERE tenant = ?1 AND name = ?2";
+    let sql = "SELECT pending, sequence, resync, owner, expires_at > ?3 FROM tables WHERE tenant = ?1 AND name = ?2";
     let state = |row: &Row<'_>| {
         let (pending, sequence) = (row.get::<_, i64>(0)? as u64, row.get::<_, i64>(1)? as u64);
-        Ok(TableState { pending, sequence, resync: row.get(2)?, owner: row.get(3)? })
+        let is_live = row.get::<_, Option<bool>>(4)?.unwrap_or_default();
+        let (owner, expired_owner) = split_owner(row.get(3)?, is_live);
+        Ok(TableState { pending, sequence, resync: row.get(2)?, owner, expired_owner })
     };
     connection.query_row(sql, params![key.tenant, key.table, clock::now_ms()], state).optional()
 }
