@@ -1,5 +1,5 @@
-//! Sequences as tests compare them. A registry's sequences begin after its time of creation; in what tests see, its first
-//! is 1.
+//! Sequences as tests compare them. A registry's sequences begin after its time of creation; in what tests see, its
+//! first is 1.
 
 use std::path::Path;
 use std::sync::LazyLock;
