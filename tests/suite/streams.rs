@@ -11,6 +11,7 @@ use serde_json::{Value as Json, json};
 
 use crate::deployment::{Deployment, published_to_files, wait};
 use crate::pipeline::orders;
+use crate::sequences::relative_to_the_first;
 use crate::stack::{Stack, create_registry_table};
 use crate::workspace::Workspace;
 
@@ -135,7 +136,7 @@ fn without_aggregation_a_stock_consumer_reads_one_operation_per_record() {
     assert_eq!(output.status, 0, "{}", output.stderr);
     assert!(output.stdout.contains("Operations are in kinesis:plain"), "{}", output.stdout);
     let lines = lines_of("plain", &["--stock"]);
-    assert_eq!(lines.iter().cloned().collect::<BTreeSet<_>>(), expected);
+    assert_eq!(relative_to_the_first(&lines.iter().cloned().collect()), expected);
     // BEGIN and END of two versions, on each of three shards.
     assert_eq!(lines.len(), expected.len() - 4 + 12);
 }

@@ -177,17 +177,8 @@ fn the_fields_of_control_records_are_in_order() {
 fn a_changed_schema_is_the_last_field_of_begin() {
     let Head { tenant, table, version, previous, schema } = head(Some("V1"));
     let (sequence, fingerprint) = (1, 0);
-    let begin = Begin {
-        tenant,
-        table,
-        sequence,
-        version,
-        previous,
-        schema,
-        fingerprint,
-        reset: true,
-        schema_change: None,
-    };
+    let begin =
+        Begin { tenant, table, sequence, version, previous, schema, fingerprint, reset: true, schema_change: None };
     let change = SchemaChange {
         from: "lines@0".into(),
         added: vec![AddedColumn { name: "x".into(), ty: "string".into(), value: "}\n".into() }],
