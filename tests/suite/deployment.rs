@@ -334,7 +334,8 @@ fn tenant_and_table(record: &Json) -> (String, String) {
     (record["tenant"].as_str().unwrap().into(), record["table"].as_str().unwrap().into())
 }
 
-/// The lines that the command line published on this machine, by tenant and table. The first sequence of each table is 1.
+/// The lines that the command line published on this machine, by tenant and table. The first sequence of each table is
+/// 1.
 pub(crate) fn published_to_files(workspace: &Workspace) -> LinesByTable {
     let mut lines = LinesByTable::new();
     for path in files(&workspace.path("out")).into_keys() {
