@@ -65,7 +65,8 @@ pub trait RegistryBackend: Debug + Send + Sync {
     /// another owner holds the lease.
     fn adopt(&self, lease: &Lease, sequence: u64, entry: &JournalEntry) -> Result<bool>;
 
-    /// Raises [`created`](Self::created) to `floor`, unless it is higher.
+    /// Raises [`created`](Self::created) to `floor`, unless it is higher. From now on, the first version of a table
+    /// that is new to this registry is published in full under a reset: it may have been published before.
     fn raise(&self, floor: u64) -> Result<()>;
 
     /// Raises the fence of the entry's table to `floor`, unless it is higher, requests that its oldest runnable version
