@@ -27,8 +27,8 @@ pub trait Sink: Debug + Send + Sync {
     /// The largest operation that the sink accepts, in bytes; `None` if there is no limit.
     fn max_operation_bytes(&self) -> Result<Option<usize>>;
 
-    /// Returns whether the sink can hold marks. A stream cannot: there, a new registry's versions are told from those of
-    /// an older one by their higher sequences alone.
+    /// Returns whether the sink can hold marks. A stream cannot: there, a new registry's versions are told from those
+    /// of an older one by their higher sequences alone.
     fn holds_marks(&self) -> bool;
 
     /// The mark of a tenant's table; `None` if it has none.
@@ -41,8 +41,8 @@ pub trait Sink: Debug + Send + Sync {
     fn adopt(&self, key: &TableKey, mark: &Mark) -> Result<()>;
 
     /// Publishes a version under its sequence: the mark, then BEGIN, every operation, END. `delivered` is how much of
-    /// each part was delivered before; `on_progress` is called as more is. Publishing again is safe: it repeats the same
-    /// operations.
+    /// each part was delivered before; `on_progress` is called as more is. Publishing again is safe: it repeats the
+    /// same operations.
     ///
     /// Fails with [`LeaseLost`](crate::error::ErrorKind::LeaseLost) once it sees that another run has taken over.
     fn publish(

@@ -19,6 +19,7 @@ use runtime::store::dynamodb::Dynamodb;
 use runtime::store::{Registry, Status, Version};
 use serde_json::{Value as Json, json};
 
+use crate::sequences::relative_to_the_first;
 use crate::stack::Stack;
 use crate::workspace::{CommandOutput, Workspace, files, gunzip, gzip};
 
@@ -259,7 +260,7 @@ impl Deployment {
     }
 
     /// The distinct lines on the stream by tenant and table, for the tenants with this prefix, and the number of
-    /// operations including repetitions.
+    /// operations including repetitions. The first sequence of each table is 1.
     pub(crate) fn published(&self, tenants: &str) -> (LinesByTable, usize) {
         let stack = Stack::get();
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("stack/read_stream.py");
@@ -278,6 +279,7 @@ impl Deployment {
                 lines.entry(tenant_and_table(&record)).or_default().insert(line.to_owned());
             }
         }
+        lines.values_mut().for_each(|lines| *lines = relative_to_the_first(lines));
         (lines, number)
     }
 
@@ -332,7 +334,8 @@ fn tenant_and_table(record: &Json) -> (String, String) {
     (record["tenant"].as_str().unwrap().into(), record["table"].as_str().unwrap().into())
 }
 
-/// The lines that the command line published on this machine, by tenant and table.
+/// The lines that the command line published on this machine, by tenant and table. The first sequence of each table is
+/// 1.
 pub(crate) fn published_to_files(workspace: &Workspace) -> LinesByTable {
     let mut lines = LinesByTable::new();
     for path in files(&workspace.path("out")).into_keys() {
@@ -344,6 +347,7 @@ pub(crate) fn published_to_files(workspace: &Workspace) -> LinesByTable {
             lines.entry(tenant_and_table(&record)).or_default().insert(line.to_owned());
         }
     }
+    lines.values_mut().for_each(|lines| *lines = relative_to_the_first(lines));
     lines
 }
 

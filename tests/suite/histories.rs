@@ -1,6 +1,6 @@
-//! Random histories: good, bad, late and repeated deliveries, schema changes, kills, stalls, lost and restored registries,
-//! and commands in any order. A consumer that reads everything that is published, repeatedly, checks every END, and must
-//! end with the last good snapshot.
+//! Random histories: good, bad, late and repeated deliveries, schema changes, kills, stalls, lost and restored
+//! registries, and commands in any order. A consumer that reads everything that is published, repeatedly, checks every
+//! END, and must end with the last good snapshot.
 //!
 //! `TIDEMARK_HISTORIES` sets their number. A failing history is shrunk to the steps that matter.
 

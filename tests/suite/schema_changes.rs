@@ -1,5 +1,5 @@
-//! A table whose columns are added, dropped, renamed, retyped and given other defaults, under consumers that keep the rows
-//! which are not sent again.
+//! A table whose columns are added, dropped, renamed, retyped and given other defaults, under consumers that keep the
+//! rows which are not sent again.
 
 use std::fs;
 

@@ -1,11 +1,15 @@
-//! Sequences as tests compare them. A registry's sequences begin after its time of creation; in what tests see, its first
-//! is 1.
+//! Sequences as tests compare them. A registry's sequences begin after its time of creation; in what tests see, its
+//! first is 1.
 
+#[cfg(feature = "aws")]
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
 use rusqlite::{Connection, OpenFlags};
+#[cfg(feature = "aws")]
+use serde_json::Value;
 
 /// More versions than any test publishes.
 const MAX_VERSIONS: u64 = 1_000_000;
@@ -55,4 +59,13 @@ impl Sequences {
         let number = |found: &Captures<'_>| format!("{:>13}", self.relative(found[0].parse().unwrap()));
         NUMBER.replace_all(&text, number).into_owned()
     }
+}
+
+/// The lines of a table, with sequences relative to the first among them. For registries that are not on this machine.
+#[cfg(feature = "aws")]
+pub(crate) fn relative_to_the_first(lines: &BTreeSet<String>) -> BTreeSet<String> {
+    let sequence = |line: &String| serde_json::from_str::<Value>(line).unwrap()["sequence"].as_u64().unwrap();
+    let Some(first) = lines.iter().map(sequence).min() else { return BTreeSet::new() };
+    let sequences = Sequences { created: first - 1 };
+    lines.iter().map(|line| sequences.in_json(line)).collect()
 }

@@ -15,7 +15,8 @@ Examples:
 
 Run it once, before anything else uses the restored registry. What was published after the copy was made
 is not in it, so its sequences would repeat. They continue above the present time in milliseconds, which is
-above all that it has assigned, and the next version of every table is published in full, under a `reset`.")]
+above all that it has assigned, and the next version of every table is published in full, under a `reset`.
+Also for a new registry whose operations go to a stream that an older one has used.")]
 pub(super) struct RecoverArgs {
     #[command(flatten)]
     decision: DecisionArgs,

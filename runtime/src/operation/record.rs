@@ -102,8 +102,8 @@ pub struct Begin {
     /// Whether the version is published in full: at END, rows whose last sequence is lower are dropped.
     pub reset: bool,
     /// How the schema differs from that of `previous`; `None` if it is the same. Rows that are not sent again are
-    /// [carried over](SchemaChange::carry_over): then they have this record's fingerprint, but for the rows that are sent
-    /// again because today's types cannot read them.
+    /// [carried over](SchemaChange::carry_over): then they have this record's fingerprint, but for the rows that are
+    /// sent again because today's types cannot read them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schema_change: Option<SchemaChange>,
 }

@@ -1,8 +1,8 @@
 //! Whose output it is: sequences must never fall behind what consumers may have seen.
 //!
 //! A registry can be lost, restored from an older copy, or another one than yesterday's. Each output remembers who
-//! publishes into it, so a registry that is behind is refused before it plans anything, and goes on only where it adopts
-//! the output: above the highest sequence found, in full, under a reset.
+//! publishes into it, so a registry that is behind is refused before it plans anything, and goes on only where it
+//! adopts the output: above the highest sequence found, in full, under a reset.
 
 use std::fmt;
 
@@ -23,8 +23,8 @@ enum Foreign {
 }
 
 impl Runner {
-    /// Checks that nobody else publishes the table into this output. If somebody does, adopts the output and returns the
-    /// outcome, or fails if that was not asked for.
+    /// Checks that nobody else publishes the table into this output. If somebody does, adopts the output and returns
+    /// the outcome, or fails if that was not asked for.
     pub(super) fn adopt_if_foreign(&self, lease: &Lease, version: &Version) -> Result<Option<Outcome>> {
         match self.foreign(lease, version)? {
             None => Ok(None),

@@ -61,15 +61,17 @@ pub trait RegistryBackend: Debug + Send + Sync {
     fn journal(&self, key: &TableKey) -> Result<Vec<JournalEntry>>;
 
     /// Raises the table's last sequence to `sequence`, unless it is higher, requests that the table's oldest runnable
-    /// version be published in full, and appends `entry` to the journal. Adds one to `pending`. Returns false if another
-    /// owner holds the lease.
+    /// version be published in full, and appends `entry` to the journal. Adds one to `pending`. Returns false if
+    /// another owner holds the lease.
     fn adopt(&self, lease: &Lease, sequence: u64, entry: &JournalEntry) -> Result<bool>;
 
-    /// Raises [`created`](Self::created) to `floor`, unless it is higher.
+    /// Raises [`created`](Self::created) to `floor`, unless it is higher. From now on, the first version of a table
+    /// that is new to this registry is published in full under a reset: it may have been published before.
     fn raise(&self, floor: u64) -> Result<()>;
 
     /// Raises the fence of the entry's table to `floor`, unless it is higher, requests that its oldest runnable version
-    /// be published in full, and appends `entry` to the journal. Adds one to `pending`. Whoever holds the lease loses it.
+    /// be published in full, and appends `entry` to the journal. Adds one to `pending`. Whoever holds the lease loses
+    /// it.
     fn raise_table(&self, floor: u64, entry: &JournalEntry) -> Result<()>;
 
     /// Takes the table's lease for `owner`, if it is free or expired, or held by `gone`.

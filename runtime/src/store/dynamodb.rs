@@ -12,7 +12,7 @@ mod writes;
 use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::builders::UpdateBuilder;
-use aws_sdk_dynamodb::types::{CancellationReason, Update};
+use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason, Update};
 
 use super::backend::{BeginOutcome, BeginPublishing, RegistryBackend, Setting, VersionWrite, WriteOutcome};
 use super::journal::JournalEntry;
@@ -166,9 +166,9 @@ impl RegistryBackend for Dynamodb {
     fn raise(&self, floor: u64) -> Result<()> {
         let update = Update::builder().set_key(Some(item::key(item::SETTINGS, item::ID)));
         let update = update
-            .update_expression("SET created = :floor")
-            .condition_expression("attribute_not_exists(created) OR created < :floor")
-            .expression_attribute_values(":floor", number(floor));
+            .update_expression("SET created = :created, recovered = :yes")
+            .expression_attribute_values(":created", number(self.created()?.max(floor)))
+            .expression_attribute_values(":yes", AttributeValue::Bool(true));
         self.update(update).map(|_| ())
     }
 

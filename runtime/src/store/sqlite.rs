@@ -140,7 +140,9 @@ impl RegistryBackend for Sqlite {
         let (key, status) = (&version.key, version.status);
         self.transact(|transaction| {
             transaction.execute(
-                "INSERT INTO tables (tenant, name) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+                // A recovered registry may have lost a table that consumers know.
+                "INSERT INTO tables (tenant, name, resync)
+                 VALUES (?1, ?2, EXISTS (SELECT 1 FROM settings WHERE name = 'recovered')) ON CONFLICT DO NOTHING",
                 params![key.tenant, key.table],
             )?;
             let inserted = transaction.execute(
@@ -248,6 +250,7 @@ impl RegistryBackend for Sqlite {
             let created = statements::created(&transaction)?.max(floor);
             let sql = "INSERT INTO settings VALUES ('created', ?1) ON CONFLICT DO UPDATE SET value = ?1";
             transaction.execute(sql, [created.to_string()])?;
+            transaction.execute("INSERT INTO settings VALUES ('recovered', 'true') ON CONFLICT DO NOTHING", [])?;
             transaction.commit()
         })
     }

@@ -10,6 +10,10 @@
 //!   sequence, and comes back with the operation that its own shard still has to deliver. A row that arrives late is
 //!   dropped at the END of its own shard. This requires that the records of a shard are processed in order:
 //!   ParallelizationFactor must be one.
+//!
+//! Where the schema has changed, only rows that differ under the new one are sent. BEGIN says how to carry the others
+//! over; every shard gets it, and the first to process it does the work. So values are kept as they are on the wire,
+//! and not as the generated `Values`, which have the columns of one schema.
 
 mod store;
 
@@ -17,12 +21,12 @@ use std::process::ExitCode;
 
 use aws_lambda_events::kinesis::{KinesisEvent, KinesisEventRecord};
 use aws_lambda_events::streams::KinesisEventResponse;
-use generated::orders::{Key, TABLE, Values};
+use generated::orders::{Key, TABLE};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use runtime::aws::Aws;
 use runtime::sink::kinesis::kpl::deaggregate;
 use runtime::{Operation, Record};
-use store::{MAX_CONCURRENT_WRITES, Orders};
+use store::{Columns, MAX_CONCURRENT_WRITES, Orders};
 
 fn main() -> ExitCode {
     runtime::telemetry::init_function_logs();
@@ -79,7 +83,7 @@ struct Failed {
 /// Collects operations until there are enough to apply.
 struct Batch<'a> {
     orders: &'a Orders,
-    waiting: Vec<(String, Operation<Key, Values>)>,
+    waiting: Vec<(String, Operation<Key, Columns>)>,
 }
 
 impl Batch<'_> {
@@ -95,7 +99,7 @@ impl Batch<'_> {
             if table_of(&text).map_err(unreadable)? != TABLE.name {
                 continue;
             }
-            match Record::<Key, Values>::from_json(&text).map_err(unreadable)? {
+            match Record::<Key, Columns>::from_json(&text).map_err(unreadable)? {
                 Record::Operation(operation) => self.waiting.push((number.clone(), *operation)),
                 control => self.control(number, control).await?,
             }
@@ -107,12 +111,13 @@ impl Batch<'_> {
     }
 
     /// Handles a control record, after applying the operations before it.
-    async fn control(&mut self, number: &str, record: Record<Key, Values>) -> Result<(), Failed> {
+    async fn control(&mut self, number: &str, record: Record<Key, Columns>) -> Result<(), Failed> {
         self.flush().await?;
         let done = match record {
             Record::Begin(begin) if begin.reset => self.orders.begin_reset(&begin).await,
+            Record::Begin(begin) => self.orders.carry_over(&begin).await,
             Record::End(end) => self.orders.end(&end).await,
-            _ => Ok(()),
+            Record::Operation(_) => Ok(()),
         };
         done.map_err(|error| Failed { number: number.into(), error })
     }

@@ -1,6 +1,6 @@
 //! A consumer that follows `docs/wire-format.md`: it applies an operation if its sequence is larger than the last one
-//! applied to the key, remembers deleted keys, drops the keys that a reset does not contain, carries rows over to a changed
-//! schema, and checks every END.
+//! applied to the key, remembers deleted keys, drops the keys that a reset does not contain, carries rows over to a
+//! changed schema, and checks every END.
 
 use std::collections::BTreeMap;
 

@@ -8,7 +8,7 @@ use runtime::breakpoint::Breakpoint;
 use serde_json::{Value, json};
 
 use super::consumer::Consumer;
-use super::registries::Backup;
+use super::registries::{Backup, RegisteredVersion};
 use super::rows::{Columns, Row, Rows, apply_edits, difference, first_rows};
 use super::{Defect, Edit, Step};
 use crate::breakpoints::{ONE_HOUR_AHEAD, StoppedProcess};
@@ -20,15 +20,6 @@ struct Delivery {
     rows: Rows,
     columns: Columns,
     defect: Defect,
-}
-
-/// The interesting fields of a version in the registry.
-pub(super) struct RegisteredVersion {
-    number: u32,
-    pub(super) status: String,
-    pub(super) sequence: Option<u64>,
-    hash: Option<String>,
-    schema: Option<String>,
 }
 
 pub(super) struct History {
@@ -387,22 +378,5 @@ impl History {
         let open = self.versions().iter().find(is_open).map(RegisteredVersion::path);
         ensure!(open.is_none(), "{open:?} is neither finished nor stopped");
         Ok(())
-    }
-}
-
-impl RegisteredVersion {
-    fn from_json(record: &Value) -> Self {
-        let text = |value: &Value| value.as_str().map(str::to_owned);
-        Self {
-            number: record["version"].as_str().unwrap()[1..].parse().unwrap(),
-            status: text(&record["status"]).unwrap(),
-            sequence: record["sequence"].as_u64(),
-            hash: text(&record["plan"]["hash"]),
-            schema: text(&record["plan"]["schema"]),
-        }
-    }
-
-    fn path(&self) -> String {
-        format!("acme/t/V{}", self.number)
     }
 }

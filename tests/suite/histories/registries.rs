@@ -1,12 +1,25 @@
-//! What happens to a registry: it is copied, restored from the copy, lost, or another one takes its place.
+//! What is in a registry, and what happens to it: it is copied, restored from the copy, lost, or another one takes its
+//! place.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use rusqlite::Connection;
+use serde_json::Value;
 
 use super::model::{CaseResult, History};
 use super::rows::{Columns, Rows};
+
+/// The interesting fields of a version in the registry.
+pub(super) struct RegisteredVersion {
+    pub(super) number: u32,
+    pub(super) status: String,
+    pub(super) sequence: Option<u64>,
+    pub(super) hash: Option<String>,
+    pub(super) schema: Option<String>,
+}
+
+const REGISTRY: &str = ".tidemark/registry.sqlite";
 
 /// A copy of the registry, and what the model knew when it was made.
 pub(super) struct Backup {
@@ -29,8 +42,8 @@ impl History {
     /// Copies the registry as an operator would, while it may be in use.
     pub(super) fn back_up(&mut self) {
         let (registry, copy) = (self.workspace.path(REGISTRY), self.workspace.path("backup"));
-        // What a restored registry was publishing starts over, with what is delivered by then. The model takes it that a
-        // publication ends as it began.
+        // What a restored registry was publishing starts over, with what is delivered by then. The model takes it that
+        // a publication ends as it began.
         let is_publishing = self.versions().iter().any(|version| version.status == "PUBLISHING");
         if registry.exists() && !is_publishing {
             let _ = fs::remove_file(&copy);
@@ -78,4 +91,19 @@ impl History {
     }
 }
 
-const REGISTRY: &str = ".tidemark/registry.sqlite";
+impl RegisteredVersion {
+    pub(super) fn from_json(record: &Value) -> Self {
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        Self {
+            number: record["version"].as_str().unwrap()[1..].parse().unwrap(),
+            status: text(&record["status"]).unwrap(),
+            sequence: record["sequence"].as_u64(),
+            hash: text(&record["plan"]["hash"]),
+            schema: text(&record["plan"]["schema"]),
+        }
+    }
+
+    pub(super) fn path(&self) -> String {
+        format!("acme/t/V{}", self.number)
+    }
+}

@@ -4,12 +4,13 @@ use std::thread;
 use std::time::{Duration, UNIX_EPOCH};
 
 use runtime::error::ErrorKind;
+use runtime::name::TableKey;
 use runtime::plan::Reset;
 use runtime::store::sqlite::Sqlite;
 use runtime::store::{Action, Lease, Registry, Status, Version};
 use serde_json::json;
 
-use super::{TestRegistry, decision, in_every_registry, plan};
+use super::{TestRegistry, decision, in_every_registry, part, plan};
 
 #[test]
 fn sequences_count_from_the_registrys_creation_without_gaps() {
@@ -37,7 +38,7 @@ fn an_adopted_table_goes_on_above_the_highest_sequence_and_in_full() {
         // What had begun starts over: its sequence may be one that consumers have seen.
         let again = registry.version("V1");
         assert_eq!((again.status, again.sequence, again.attempt), (Status::Registered, None, attempt + 1));
-        assert!(again.plan.is_none() && registry.pending() > pending);
+        assert!(again.changes.is_none() && registry.pending() > pending);
         assert!(registry.inner.resync(&registry.key()).unwrap());
         let entries = registry.inner.journal(&registry.key()).unwrap();
         let adopted = entries.iter().filter(|entry| entry.action == Action::Adopt).map(|entry| &entry.details);
@@ -64,6 +65,12 @@ fn a_recovered_registry_goes_on_above_the_present_time() {
     let folder = tempfile::tempdir().unwrap();
     let sqlite = Sqlite::open(&folder.path().join("registry.sqlite")).unwrap();
     recovers(&TestRegistry::new(Registry::new(sqlite), "recovered".into()));
+    #[cfg(feature = "aws")]
+    for table in crate::stack::Stack::get().registry_tables() {
+        crate::stack::create_registry_table(&table.aws, "recovered");
+        let dynamodb = runtime::store::dynamodb::Dynamodb::open(table.aws, "recovered").unwrap();
+        recovers(&TestRegistry::new(Registry::new(dynamodb), "recovered".into()));
+    }
 }
 
 fn recovers(registry: &TestRegistry) {
@@ -80,4 +87,12 @@ fn recovers(registry: &TestRegistry) {
     // Whoever was at work stops, and fences go on above all that a lost copy can have issued.
     assert!(!registry.inner.renew(&lease).unwrap());
     assert!(registry.acquire("b").unwrap().fence > floor);
+    // A table that was new when the copy had been made is published in full, too; one that was recovered, once.
+    let key = TableKey { table: "products".into(), ..registry.key() };
+    let parts = vec![part("a.csv.gz", 10, "1")];
+    registry.inner.register(&key, "V1", Ok(parts), |_, _| Ok(false)).unwrap();
+    assert!(registry.inner.resync(&key).unwrap());
+    registry.inner.set_resync(&registry.key(), false, &decision()).unwrap();
+    registry.register("V2", "1");
+    assert!(!registry.inner.resync(&registry.key()).unwrap());
 }

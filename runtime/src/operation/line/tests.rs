@@ -161,22 +161,6 @@ fn the_fields_of_control_records_are_in_order() {
         reset: true,
         schema_change: None,
     };
-    let change = SchemaChange {
-        from: "lines@0".into(),
-        added: vec![AddedColumn { name: "x".into(), ty: "string".into(), value: "}\n".into() }],
-        dropped: vec!["y".into()],
-        renamed: vec![RenamedColumn { from: "a".into(), to: "b".into() }],
-        retyped: vec![RetypedColumn { name: "c".into(), from: "int".into(), to: "bigint".into() }],
-    };
-    let changed = Begin { schema_change: Some(change), ..begin.clone() };
-    let line = begin_line(&changed);
-    assert_eq!(serde_json::from_slice::<Begin>(&line).unwrap(), changed);
-    assert_eq!(read(&line).0, [&["op"], BEGIN, &[SCHEMA_CHANGE]].concat());
-    assert!(String::from_utf8(line).unwrap().ends_with(concat!(
-        r#","schema_change":{"from":"lines@0","added":[{"name":"x","type":"string","value":"}\n"}],"dropped":["y"],"#,
-        r#""renamed":[{"from":"a","to":"b"}],"retyped":[{"name":"c","from":"int","to":"bigint"}]}}"#,
-        "\n"
-    )));
     let (rows, inserted, updated, deleted) = (4, 3, 2, 1);
     let end = End { tenant, table, sequence, version, previous, schema, fingerprint, rows, inserted, updated, deleted };
     let (begin_line, end_line) = (begin_line(&begin), end_line(&end));
@@ -187,4 +171,28 @@ fn the_fields_of_control_records_are_in_order() {
         assert_eq!(names, [&["op"], fields].concat());
         assert_eq!(json["op"], op);
     }
+}
+
+#[test]
+fn a_changed_schema_is_the_last_field_of_begin() {
+    let Head { tenant, table, version, previous, schema } = head(Some("V1"));
+    let (sequence, fingerprint) = (1, 0);
+    let begin =
+        Begin { tenant, table, sequence, version, previous, schema, fingerprint, reset: true, schema_change: None };
+    let change = SchemaChange {
+        from: "lines@0".into(),
+        added: vec![AddedColumn { name: "x".into(), ty: "string".into(), value: "}\n".into() }],
+        dropped: vec!["y".into()],
+        renamed: vec![RenamedColumn { from: "a".into(), to: "b".into() }],
+        retyped: vec![RetypedColumn { name: "c".into(), from: "int".into(), to: "bigint".into() }],
+    };
+    let changed = Begin { schema_change: Some(change), ..begin };
+    let line = begin_line(&changed);
+    assert_eq!(serde_json::from_slice::<Begin>(&line).unwrap(), changed);
+    assert_eq!(read(&line).0, [&["op"], BEGIN, &[SCHEMA_CHANGE]].concat());
+    assert!(String::from_utf8(line).unwrap().ends_with(concat!(
+        r#","schema_change":{"from":"lines@0","added":[{"name":"x","type":"string","value":"}\n"}],"dropped":["y"],"#,
+        r#""renamed":[{"from":"a","to":"b"}],"retyped":[{"name":"c","from":"int","to":"bigint"}]}}"#,
+        "\n"
+    )));
 }

@@ -6,9 +6,9 @@
 //! whatever the stalled one does next fails. A publisher leaves its own folder behind, empty, to mark the highest
 //! fence.
 //!
-//! OUT/.writing/TENANT/TABLE/REGISTRY-FENCE/00000.staged and on; next to these folders is the table's [mark](super::mark).
-//! Names that start with a dot are not tenants, and no staged file has the name of a part, so nobody who walks OUT takes
-//! one for a part.
+//! OUT/.writing/TENANT/TABLE/REGISTRY-FENCE/00000.staged and on; next to these folders is the table's
+//! [mark](super::mark). Names that start with a dot are not tenants, and no staged file has the name of a part, so
+//! nobody who walks OUT takes one for a part.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, ErrorKind};

@@ -6,7 +6,7 @@
 //! | `TENANT/TABLE` | `version#PLACE` | a version: `status`, `attempt`, `plan`, and its `record` as JSON |
 //! | `TENANT/TABLE` | `delivery#PLACE#SEQUENCE#SINK#PART` | a delivered part: `lines`, absent if it is complete |
 //! | `TENANT/TABLE` | `journal#TIME#TOKEN` | an `entry` of the journal, as JSON; TIME in milliseconds, 15 digits |
-//! | `settings` | `id` | the registry's identity: `value`, `created` |
+//! | `settings` | `id` | the registry's identity: `value`, `created`, `recovered` |
 //! | `settings` | name | `value` |
 //!
 //! PLACE is the version's position in natural order. The index `open` lists what may need attention: tables under

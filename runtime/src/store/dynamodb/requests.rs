@@ -112,9 +112,15 @@ impl Dynamodb {
 
     /// Lists a version's table in the index. Adds one to `pending` if the version is runnable.
     pub(super) fn list_table(&self, version: &Version) -> Result<TransactWriteItem> {
+        // A recovered registry may have lost a table that consumers know.
+        let id = self.item(item::key(item::SETTINGS, item::ID))?.unwrap_or_default();
+        let resync = AttributeValue::Bool(item::is_true(&id, "recovered"));
         let update = Update::builder()
             .set_key(Some(item::table_key(&version.key)))
-            .update_expression("SET #open = :table, since = :key ADD pending :pending")
+            .update_expression(
+                "SET #open = :table, since = :key, resync = if_not_exists(resync, :resync) ADD pending :pending",
+            )
+            .expression_attribute_values(":resync", resync)
             .expression_attribute_names("#open", "open")
             .expression_attribute_values(":table", text(item::TABLE))
             .expression_attribute_values(":key", text(version.key.to_string()))
