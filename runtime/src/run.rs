@@ -114,7 +114,7 @@ impl Runner {
     fn drain(&self, lease: &Lease, table: &'static Table, watch: &Watch, outcomes: &mut Vec<Outcome>) -> Result<()> {
         loop {
             let pending = self.registry.pending(&lease.key)?;
-            let versions = self.registry.versions(&lease.key)?;
+            let versions = self.registry.current_versions(&lease.key)?;
             let resync = self.registry.resync(&lease.key)?;
             let Some(step) = next_step(&versions, table, resync) else {
                 if self.unlock(lease, Some(pending))? {

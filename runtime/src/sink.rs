@@ -1,17 +1,22 @@
-//! Where operations go: [`mod@file`] on this machine, `kinesis` on AWS.
+//! Where operations go: [`mod@file`] on this machine, `s3` and `kinesis` on AWS.
 
 pub mod file;
 #[cfg(feature = "aws")]
 pub mod kinesis;
+pub(crate) mod part;
+#[cfg(feature = "aws")]
+pub mod s3;
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::io::Read;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 use crate::change_set::ChangeSets;
-use crate::error::Result;
-use crate::name::TableKey;
+use crate::error::{Error, Result};
+use crate::name::{TableKey, printable};
 use crate::operation::{Begin, End, begin_line, end_line};
 use crate::store::{Extent, Version};
 use crate::table::Table;
@@ -65,6 +70,18 @@ pub struct Mark {
     pub fence: u64,
 }
 
+/// A folder of published parts, to be read again.
+pub trait PublishedFolder {
+    /// The names in it; none if it does not exist.
+    fn names(&self) -> Result<Vec<String>>;
+
+    /// Opens a part.
+    fn open(&self, name: &str) -> Result<Box<dyn Read + Send>>;
+
+    /// Where a part is, for errors.
+    fn path(&self, name: &str) -> PathBuf;
+}
+
 /// A version that was published into a sink.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublishedVersion {
@@ -72,6 +89,12 @@ pub struct PublishedVersion {
     pub version: String,
     /// Its sequence.
     pub sequence: u64,
+}
+
+/// The error of a publisher that finds another registry's mark. `output` is where the table's mark is.
+fn of_another_registry(output: &str, registry: &str) -> Error {
+    Error::refused(output, format!("another registry ({}) has begun to publish there", printable(registry)))
+        .help("use one registry for an output; to go on with this one, run exports with --adopt")
 }
 
 /// Called with how much of a part has been delivered.

@@ -46,6 +46,8 @@ mod registry;
 mod remote;
 mod resync;
 mod row_orders;
+#[cfg(feature = "aws")]
+mod s3_output;
 mod samples;
 mod scale;
 mod schema_changes;

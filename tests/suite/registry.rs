@@ -1,6 +1,7 @@
 //! The conformance suite of the registries: each test runs against SQLite, Amazon's DynamoDB Local and the emulator's
 //! DynamoDB. Each case has its own registry, or its own tenant in a shared one.
 
+mod current;
 mod decisions;
 mod journal;
 mod sequences;

@@ -3,9 +3,13 @@
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
+use aws_sdk_s3::config::{Builder as Config, timeout::TimeoutConfig};
 use aws_sdk_s3::error::{ProvideErrorMetadata as _, SdkError};
 use aws_sdk_s3::operation::get_object::GetObjectError;
+use aws_sdk_s3::operation::put_object::PutObjectError;
+use aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use bytes::Bytes;
@@ -16,6 +20,10 @@ use crate::error::{Error, Result};
 /// The largest number of objects that one call removes.
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html>
 const MAX_REMOVED: usize = 1000;
+
+/// How long the response to a write may take, including the upload: half a minute, and a second for each megabyte.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
+const BYTES_PER_SECOND: usize = 1_000_000;
 
 /// How often reading an object may be resumed after the connection breaks.
 const MAX_RESUMES: u32 = 5;
@@ -180,6 +188,67 @@ pub fn beginning(aws: &Aws, uri: &S3Uri, max_bytes: u64) -> Result<Vec<u8>> {
 /// Opens an object for reading.
 pub fn open(aws: &Arc<Aws>, uri: &S3Uri) -> Result<impl Read + use<>> {
     Object::open(Arc::clone(aws), uri.clone())
+}
+
+/// The outcome of a conditional write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Written {
+    /// The object is written.
+    Done,
+    /// The condition does not hold: the object exists, or is another one than expected.
+    Exists,
+}
+
+/// Writes an object.
+pub(crate) fn write(aws: &Aws, uri: &S3Uri, bytes: Vec<u8>) -> Result<()> {
+    put(aws, uri, bytes, |call| call).map(|_| ())
+}
+
+/// Writes an object unless one with this key exists.
+pub(crate) fn put_new(aws: &Aws, uri: &S3Uri, bytes: Vec<u8>) -> Result<Written> {
+    put(aws, uri, bytes, |call| call.if_none_match("*"))
+}
+
+/// Writes an object over the one with this ETag.
+pub(crate) fn put_over(aws: &Aws, uri: &S3Uri, bytes: Vec<u8>, etag: &str) -> Result<Written> {
+    put(aws, uri, bytes, |call| call.if_match(etag))
+}
+
+/// Reads an object and its ETag; `None` if it does not exist.
+pub(crate) fn get_if_exists(aws: &Aws, uri: &S3Uri) -> Result<Option<(Vec<u8>, String)>> {
+    let call = aws.s3.get_object().bucket(&uri.bucket).key(&uri.key).send();
+    let object = match aws.wait(call) {
+        Err(error) if is_gone(aws, uri, &error) => return Ok(None),
+        opened => opened.map_err(|error| failed("cannot read", uri, &error))?,
+    };
+    let etag = object.e_tag.unwrap_or_default();
+    let body = aws.wait(object.body.collect()).map_err(|error| failed("cannot read", uri, &error))?;
+    Ok(Some((body.to_vec(), etag)))
+}
+
+fn put(
+    aws: &Aws,
+    uri: &S3Uri,
+    bytes: Vec<u8>,
+    condition: impl FnOnce(PutObjectFluentBuilder) -> PutObjectFluentBuilder,
+) -> Result<Written> {
+    let timeout = RESPONSE_TIMEOUT + Duration::from_secs((bytes.len() / BYTES_PER_SECOND) as u64);
+    let timeout = TimeoutConfig::builder().read_timeout(timeout).build();
+    let call = aws.s3.put_object().bucket(&uri.bucket).key(&uri.key).body(ByteStream::from(bytes));
+    let call = condition(call).customize().config_override(Config::new().timeout_config(timeout));
+    match aws.wait(call.send()) {
+        Ok(_) => Ok(Written::Done),
+        Err(error) if is_condition(&error) => Ok(Written::Exists),
+        Err(error) => Err(failed("cannot write", uri, &error).caused_by(error)),
+    }
+}
+
+/// Returns whether a conditional write was refused: the condition does not hold, or another write with a condition was
+/// under way.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-write-requests.html>
+fn is_condition(error: &SdkError<PutObjectError>) -> bool {
+    let code = error.as_service_error().and_then(|error| error.code());
+    matches!(code, Some("PreconditionFailed" | "ConditionalRequestConflict" | "NoSuchKey"))
 }
 
 /// Removes every object whose key starts with a prefix.

@@ -6,22 +6,15 @@
 use std::io::{Read, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
-use aws_sdk_s3::config::{Builder as Config, timeout::TimeoutConfig};
-use aws_sdk_s3::primitives::ByteStream;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use super::{ChangeSets, Draft, fence_in, part_name};
 use crate::aws::s3::{self, S3Uri};
-use crate::aws::{Aws, error_chain, token};
-use crate::error::{Error, IoContext as _, Result};
+use crate::aws::{Aws, token};
+use crate::error::{IoContext as _, Result};
 use crate::store::Version;
-
-/// How long the response to a part may take, including its upload: half a minute, and a second for each megabyte.
-const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
-const BYTES_PER_SECOND: usize = 1_000_000;
 
 /// Change sets below an S3 prefix.
 #[derive(Debug, Clone)]
@@ -115,18 +108,9 @@ impl Draft for Upload {
             out.write_all(&block).at("cannot compress", &path)?;
         }
         let bytes = out.finish().at("cannot compress", &path)?;
-        let timeout = RESPONSE_TIMEOUT + Duration::from_secs((bytes.len() / BYTES_PER_SECOND) as u64);
-        let body = ByteStream::from(bytes);
-        let call = self.aws.s3.put_object().bucket(&uri.bucket).key(&uri.key).body(body);
-        let call = call
-            .customize()
-            .config_override(Config::new().timeout_config(TimeoutConfig::builder().read_timeout(timeout).build()));
-        match self.aws.wait(call.send()) {
-            Ok(_) => Ok(()),
-            Err(error) => Err(Error::aws(format!("cannot write {}", uri.uri()), error_chain(&error))
-                .help("check the bucket and the permission to write to it; the next run plans the version again")
-                .caused_by(error)),
-        }
+        s3::write(&self.aws, &uri, bytes).map_err(|error| {
+            error.help("check the bucket and the permission to write to it; the next run plans the version again")
+        })
     }
 
     fn clear(&self) -> Result<()> {

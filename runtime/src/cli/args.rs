@@ -74,7 +74,8 @@ pub(super) struct StateArgs {
 /// Where operations go.
 #[derive(Debug, Args)]
 pub(super) struct OutArgs {
-    /// Folder for operations: OUT/TENANT/TABLE/VERSION/SEQUENCE-part-00000.ndjson.gz [default: out].
+    /// Folder for operations, or s3://BUCKET/PREFIX: OUT/TENANT/TABLE/VERSION/SEQUENCE-part-00000.ndjson.gz [default:
+    /// out].
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
     /// Kinesis stream for operations, instead of a folder [default with --store: from the registry]. Consumers that

@@ -64,7 +64,8 @@ pub(super) fn plan(
     match args.format.format {
         Format::Json => output::print_json(&version)?,
         Format::Text => {
-            let breaches = breaches(&table.guards, &for_display.versions(&version.key)?, &version, plan);
+            let published = for_display.published_before(&version.key, &version.version)?;
+            let breaches = breaches(&table.guards, &published, &version, plan);
             output::print(&text(&version, plan, &breaches))?;
         }
     }

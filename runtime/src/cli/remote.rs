@@ -2,9 +2,13 @@
 //! an error that says which program has it.
 
 #[cfg(feature = "aws")]
-pub(super) use with_aws::{caller, changes, engines, export, exports, sink, start_execution, store};
+pub(super) use with_aws::{
+    caller, changes, engines, export, exports, files, published_folder, sink, start_execution, store,
+};
 #[cfg(not(feature = "aws"))]
-pub(super) use without_aws::{caller, changes, engines, export, exports, sink, start_execution, store};
+pub(super) use without_aws::{
+    caller, changes, engines, export, exports, files, published_folder, sink, start_execution, store,
+};
 
 /// What Athena needs to know, besides its statements.
 #[cfg_attr(not(feature = "aws"), expect(dead_code, reason = "without AWS there is no Athena"))]
@@ -16,6 +20,7 @@ pub(super) struct AthenaNames {
 
 #[cfg(feature = "aws")]
 mod with_aws {
+    use std::num::NonZero;
     use std::sync::{Arc, OnceLock};
 
     use super::AthenaNames;
@@ -27,8 +32,9 @@ mod with_aws {
     use crate::engine::{Choice, Engines};
     use crate::error::{Error, Result};
     use crate::name::TableKey;
-    use crate::sink::Sink;
     use crate::sink::kinesis::Stream;
+    use crate::sink::s3::{S3Files, S3PublishedFolder};
+    use crate::sink::{PublishedFolder, Sink};
     use crate::snapshot::s3::{S3, S3Folder};
     use crate::snapshot::{Export, Snapshots};
     use crate::store::Registry;
@@ -77,6 +83,14 @@ mod with_aws {
         Ok(Box::new(Stream::new(aws()?, name)?))
     }
 
+    pub(in crate::cli) fn files(root: &str, threads: NonZero<usize>) -> Result<Box<dyn Sink>> {
+        Ok(Box::new(S3Files::new(aws()?, parse(root)?, threads)))
+    }
+
+    pub(in crate::cli) fn published_folder(uri: &str) -> Result<Box<dyn PublishedFolder>> {
+        Ok(Box::new(S3PublishedFolder::new(aws()?, parse(uri)?)))
+    }
+
     pub(in crate::cli) fn export(uri: &str) -> Result<Export> {
         delta::folder_export(uri.trim_end_matches('/').into(), Arc::new(S3Folder::new(aws()?, parse(uri)?)))
     }
@@ -95,13 +109,15 @@ mod with_aws {
 
 #[cfg(not(feature = "aws"))]
 mod without_aws {
+    use std::num::NonZero;
+
     use super::AthenaNames;
     use crate::change_set::ChangeSets;
     use crate::engine::athena::Statements;
     use crate::engine::{Choice, Engines};
     use crate::error::{Error, Result};
     use crate::name::TableKey;
-    use crate::sink::Sink;
+    use crate::sink::{PublishedFolder, Sink};
     use crate::snapshot::{Export, Snapshots};
     use crate::store::Registry;
 
@@ -123,6 +139,14 @@ mod without_aws {
 
     pub(in crate::cli) fn sink(_: &str) -> Result<Box<dyn Sink>> {
         Err(Error::without_aws("Kinesis"))
+    }
+
+    pub(in crate::cli) fn files(_: &str, _: NonZero<usize>) -> Result<Box<dyn Sink>> {
+        Err(Error::without_aws("S3"))
+    }
+
+    pub(in crate::cli) fn published_folder(_: &str) -> Result<Box<dyn PublishedFolder>> {
+        Err(Error::without_aws("S3"))
     }
 
     pub(in crate::cli) fn exports(_: &str) -> Result<Box<dyn Snapshots>> {

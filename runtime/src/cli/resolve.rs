@@ -15,8 +15,8 @@ use crate::error::{Error, IoContext as _, Result};
 use crate::fs::folder_names;
 use crate::name::{TableKey, printable_path};
 use crate::run::Runner;
-use crate::sink::Sink;
-use crate::sink::file::Files;
+use crate::sink::file::{Files, LocalPublishedFolder};
+use crate::sink::{PublishedFolder, Sink};
 use crate::snapshot::local::Local;
 use crate::snapshot::{Export, Snapshots};
 use crate::store::sqlite::Sqlite;
@@ -42,6 +42,14 @@ pub(super) fn exports(root: &Path) -> Result<Box<dyn Snapshots>> {
 /// Opens a single export: a file, a folder or an S3 prefix.
 pub(super) fn export(path: &Path) -> Result<Export> {
     if is_remote(path) { remote::export(&path.to_string_lossy()) } else { delta::export(path) }
+}
+
+/// Opens a folder of published parts, on this machine or in S3.
+pub(super) fn published_folder(path: &Path) -> Result<Box<dyn PublishedFolder>> {
+    if is_remote(path) {
+        return remote::published_folder(&path.to_string_lossy());
+    }
+    Ok(Box::new(LocalPublishedFolder::new(path.into())))
 }
 
 /// Starts the flow for a tenant's table if a state machine runs it. Returns false if only a command runs it.
@@ -227,6 +235,9 @@ impl OutArgs {
             (None, Some(sink)) => remote::sink(sink),
             (out, _) => {
                 let out = out.as_deref().unwrap_or(OUT.as_ref());
+                if is_remote(out) {
+                    return remote::files(&out.to_string_lossy(), limits.threads);
+                }
                 Ok(Box::new(Files::new(out, limits.threads)))
             }
         }

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::cli::args::{ExportsArgs, Format, FormatArgs, LimitArgs, OUT, OutArgs, StateArgs};
 use crate::cli::lookup::{known_version, known_versions, table_key};
-use crate::cli::output;
+use crate::cli::{output, resolve};
 use crate::error::{Error, Fault, Result};
 use crate::inspect::verify::{self, Verdict};
 use crate::name::{TableKey, printable_path};
@@ -141,7 +141,7 @@ fn check_table(
     let check = |version: &Version| {
         let out = out(args, version);
         let export = verify::export(runner, table, version, watch)?;
-        let published = verify::published(&out.join(version.path()), version, watch)?;
+        let published = verify::published(&*resolve::published_folder(&out.join(version.path()))?, version, watch)?;
         let baseline = last.is_some_and(|last| last.version == version.version);
         let can_replay = version.changes.is_some() && runner.changes.is_complete(version)?;
         let faults =

@@ -41,7 +41,7 @@ pub(super) fn next(deployment: &Deployment, request: NextRequest) -> Result<Next
     let registry = &deployment.registry;
     loop {
         let state = registry.state(&lease.key)?;
-        let versions = registry.versions(&lease.key)?;
+        let versions = registry.current_versions(&lease.key)?;
         match next_step(&versions, table, state.resync) {
             None => return Ok(NextAnswer::Done { pending: Some(state.pending), turn }),
             Some(Step::Supersede { version, by, is_passed_over }) => {

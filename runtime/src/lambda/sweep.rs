@@ -95,7 +95,7 @@ impl Sweep<'_> {
     fn start(&mut self, key: &TableKey) -> Result<()> {
         let Ok(table) = self.deployment.table(&key.table) else { return Ok(()) };
         let state = self.deployment.registry.state(key)?;
-        let versions = self.deployment.registry.versions(key)?;
+        let versions = self.deployment.registry.current_versions(key)?;
         if state.owner.is_some() || next_step(&versions, table, state.resync).is_none() {
             return Ok(());
         }
@@ -109,8 +109,8 @@ impl Sweep<'_> {
     fn check_again(&mut self, key: &TableKey) -> Result<()> {
         let Ok(table) = self.deployment.table(&key.table) else { return Ok(()) };
         let runner = self.deployment.runner(table)?;
-        for version in self.deployment.registry.versions(key)? {
-            if version.status == Status::Waiting && self.deadline.is_far() {
+        for version in self.deployment.registry.with_status(key, Status::Waiting)? {
+            if self.deadline.is_far() {
                 match runner.register_version(table, key, &version.version) {
                     Err(error) if error.kind() == ErrorKind::Export => {
                         runner.register_unusable(key, &version.version, &error)?

@@ -14,7 +14,7 @@ impl Runner {
         let failed = version.unplanned(Status::Failed).with_finding(Status::Failed, error.to_string());
         let found = json!({ "reason": failed.reason, "help": error.next_step(), "rejects": error.rejects() });
         self.registry.advance_and_log(lease, Status::Registered, &failed, Some((Action::Fail, found)))?;
-        let versions = self.registry.versions(&failed.key)?;
+        let versions = self.registry.current_versions(&failed.key)?;
         let baseline = baseline(&versions).map(|baseline| baseline.version.clone());
         Ok(Outcome::failed(&failed, error, baseline))
     }
@@ -26,8 +26,7 @@ impl Runner {
             Ok(false) if error.fault() == Fault::Machine => lease.lost(version),
             _ => error,
         };
-        let versions = self.registry.versions(&version.key).ok();
-        let current = versions.and_then(|all| all.into_iter().find(|other| other.version == version.version));
+        let current = self.registry.version(&version.key, &version.version).ok().flatten();
         Outcome::stopped(version, current.map_or(version.status, |current| current.status), error)
     }
 }

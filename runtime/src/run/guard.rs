@@ -9,7 +9,7 @@ use super::version_name::{date, day, days};
 use crate::breakpoint::Breakpoint;
 use crate::error::Result;
 use crate::plan::{Counts, Plan, Reset};
-use crate::store::{Action, Lease, Status, Version};
+use crate::store::{Action, Lease, Status, Version, newest};
 use crate::table::{Guards, Table};
 
 /// A guard that a plan breaks. `Display` renders it for people: `deletes 50 % > 20 %`.
@@ -149,8 +149,8 @@ impl Runner {
         let Some(plan) = planned.plan.as_ref().filter(|_| planned.status == Status::Planned) else {
             return Ok(planned);
         };
-        let versions = self.registry.versions(&planned.key)?;
-        let breaches = breaches(&table.guards, &versions, &planned, plan);
+        let published = self.registry.published_before(&planned.key, &planned.version)?;
+        let breaches = breaches(&table.guards, &published, &planned, plan);
         if breaches.is_empty() {
             return Ok(planned);
         }
@@ -164,20 +164,19 @@ impl Runner {
     }
 }
 
-/// Returns every guard that a version's plan breaks; none if it may be published. `versions` are those of its table.
-pub fn breaches(guards: &Guards, versions: &[Version], version: &Version, plan: &Plan) -> Vec<GuardBreach> {
+/// Returns every guard that a version's plan breaks; none if it may be published. `published` are those before it.
+pub fn breaches(guards: &Guards, published: &[Version], version: &Version, plan: &Plan) -> Vec<GuardBreach> {
     let mut breaches = plan_breaches(guards, plan);
-    breaches.extend(jump(guards, versions, version));
+    breaches.extend(jump(guards, published, version));
     // What was held once is not published because the baseline became worse meanwhile.
     breaches.extend((version.was_held && !version.is_approved()).then_some(GuardBreach::WasHeld));
     breaches
 }
 
 /// A version whose name is mistyped would be the newest for a long time, and supersede what is delivered after it.
-fn jump(guards: &Guards, versions: &[Version], version: &Version) -> Option<GuardBreach> {
+fn jump(guards: &Guards, published: &[Version], version: &Version) -> Option<GuardBreach> {
     let max = guards.max_version_jump_days?;
-    let before = versions.iter().take_while(|other| other.version != version.version);
-    let before = before.filter(|other| other.status == Status::Succeeded).last().map(|before| &before.version);
+    let before = newest(published).map(|before| &before.version);
     let date_before = before.and_then(|before| date(before));
     let Some(own) = date(&version.version) else {
         return before.filter(|_| date_before.is_some()).map(|after| GuardBreach::NoDate { after: after.clone() });

@@ -188,11 +188,8 @@ impl Runner {
 
     /// The last version that was published before; none on the first import, or if a resync was requested.
     fn comparison_base(&self, table: &Table, version: &Version) -> Result<ComparisonBase> {
-        let versions = self.registry.versions(&version.key)?;
-        let place = versions.iter().position(|other| other.version == version.version).unwrap_or(versions.len());
-        // Nothing is compared backwards; the names of retired versions do not count.
-        let is_before = |(index, other): &(usize, &Version)| *index < place || other.status == Status::Retired;
-        let last = baseline(versions.iter().enumerate().filter(is_before).map(|(_, other)| other));
+        let published = self.registry.published_before(&version.key, &version.version)?;
+        let last = baseline(&published);
         if self.registry.resync(&version.key)? {
             let rows = last.and_then(|last| last.plan.as_ref()).map_or(0, |plan| plan.counts.rows);
             let reset = Reset { version: last.map(|last| last.version.clone()), rows };

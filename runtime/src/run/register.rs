@@ -69,8 +69,8 @@ impl Runner {
                 Err(error) => outcomes.push(Outcome::unregistered(&job.key, version, error)),
             }
         }
-        let waiting = self.registry.versions(&job.key)?.into_iter().filter(|version| version.status == Status::Waiting);
-        outcomes.extend(waiting.map(|version| Outcome::from_version(&version)));
+        let waiting = self.registry.with_status(&job.key, Status::Waiting)?;
+        outcomes.extend(waiting.iter().map(Outcome::from_version));
         Ok(())
     }
 

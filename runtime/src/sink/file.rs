@@ -5,26 +5,24 @@
 //! only on the change set and the sequence: publishing again changes nothing.
 
 mod mark;
-mod part;
+mod published;
 mod staging;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write as _;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
+use super::part::{is_old_name, published_name, sequence_in, write_part};
 use super::{Frame, Mark, OnProgress, Publication, PublishedVersion, Sink};
 use crate::breakpoint::Breakpoint;
-use crate::change_set::read_part;
 use crate::error::{IoContext as _, Result};
 use crate::name::{TableKey, printable_path};
-use crate::operation::stamp;
 use crate::parallel;
 use crate::store::Extent;
 use crate::telemetry::check_stop;
-pub(crate) use part::{is_old_name, published_name, sequence_in};
-use staging::{StagedPart, StagingDir, private_folder};
+pub use published::LocalPublishedFolder;
+use staging::{StagingDir, private_folder};
 
 /// A folder that operations are published to.
 #[derive(Debug, Clone)]
@@ -71,7 +69,7 @@ impl Sink for Files {
     }
 
     fn published(&self, key: &TableKey) -> Result<Vec<PublishedVersion>> {
-        part::published(&self.root, key)
+        published::published(&self.root, key)
     }
 
     fn adopt(&self, key: &TableKey, mark: &Mark) -> Result<()> {
@@ -106,7 +104,7 @@ impl Sink for Files {
         let parts: Vec<u32> = (0..=last).filter(|part| !is_delivered(part)).collect();
         let write = |part: &u32| {
             check_stop()?;
-            staging.write(*part, |out, path| fill(&frame, *part, publication, out, path))
+            staging.write(*part, |out, path| write_part(&frame, *part, publication, out, path))
         };
         // Several threads compress, but parts are renamed one by one: the last one holds END, and comes last.
         let done = parallel::in_order(self.threads, &parts, write, |part, ()| {
@@ -119,25 +117,6 @@ impl Sink for Files {
         });
         done.map_err(|error| staging.lost().unwrap_or(error)).inspect_err(|_| staging.clear())
     }
-}
-
-/// Writes one part of the version.
-fn fill(frame: &Frame, part: u32, publication: Publication<'_>, out: &mut StagedPart, path: &Path) -> Result<()> {
-    if part == 0 {
-        out.write_all(&frame.begin).at("cannot write", path)?;
-    }
-    if part < frame.parts {
-        let mut stamped = Vec::new();
-        read_part(publication.changes, publication.version, part, |line| {
-            stamped.clear();
-            stamp(line, frame.sequence, &mut stamped);
-            out.write_all(&stamped).at("cannot write", path)
-        })?;
-    }
-    if part == frame.parts.max(1) - 1 {
-        out.write_all(&frame.end).at("cannot write", path)?;
-    }
-    Ok(())
 }
 
 /// Removes parts under this sequence beyond the last one, and parts that an earlier release named without a sequence.

@@ -36,6 +36,10 @@ pub trait RegistryBackend: Debug + Send + Sync {
     /// Lists the versions of a tenant's table in natural order.
     fn versions(&self, key: &TableKey) -> Result<Vec<Version>>;
 
+    /// Lists the versions of a tenant's table that have a status, in natural order. The cost depends only on how many
+    /// these are.
+    fn with_status(&self, key: &TableKey, status: Status, range: Range<'_>) -> Result<Vec<Version>>;
+
     /// Finds a version by its position in natural order, so that every spelling of that position finds it.
     fn version(&self, key: &TableKey, version: &str) -> Result<Option<Version>>;
 
@@ -89,6 +93,21 @@ pub trait RegistryBackend: Debug + Send + Sync {
 
     /// Records how much of a part has been delivered. Returns false if another owner holds the lease.
     fn record_delivery(&self, lease: &Lease, version: &Version, sink: &str, part: u32, extent: Extent) -> Result<bool>;
+}
+
+/// Which of the versions that have a status to read. Positions are those in natural order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Range<'v> {
+    /// All of them.
+    All,
+    /// The first one.
+    Oldest,
+    /// The last one.
+    Newest,
+    /// The last one before this version.
+    NewestBefore(&'v str),
+    /// Those after this version.
+    After(&'v str),
 }
 
 /// A setting that the registry remembers for later commands.

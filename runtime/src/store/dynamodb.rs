@@ -5,6 +5,7 @@
 //! recognised.
 
 mod item;
+mod places;
 mod requests;
 mod table;
 mod writes;
@@ -14,10 +15,11 @@ use std::collections::BTreeMap;
 use aws_sdk_dynamodb::types::builders::UpdateBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason, Update};
 
-use super::backend::{BeginOutcome, BeginPublishing, RegistryBackend, Setting, VersionWrite, WriteOutcome};
+use super::backend::{BeginOutcome, BeginPublishing, Range, RegistryBackend, Setting, VersionWrite, WriteOutcome};
 use super::journal::JournalEntry;
 use super::lease::{Lease, lease_duration, split_owner};
 use super::record::{Extent, TableState, Version};
+use super::status::Status;
 use crate::aws::token;
 use crate::clock;
 use crate::error::Result;
@@ -77,6 +79,10 @@ impl RegistryBackend for Dynamodb {
         self.items(&key.to_string(), item::VERSION)?.iter().map(|item| self.parse_version(item)).collect()
     }
 
+    fn with_status(&self, key: &TableKey, status: Status, range: Range<'_>) -> Result<Vec<Version>> {
+        self.read_with_status(key, status, range)
+    }
+
     fn version(&self, key: &TableKey, version: &str) -> Result<Option<Version>> {
         let item = self.item(item::key(key.to_string(), item::version_key(version)))?;
         item.map(|item| self.parse_version(&item)).transpose()
@@ -84,7 +90,9 @@ impl RegistryBackend for Dynamodb {
 
     fn insert(&self, version: &Version) -> Result<bool> {
         let token = token();
-        match self.transact(&[self.insert_version(version, &token)?, self.list_table(version)?])? {
+        let mut writes = vec![self.insert_version(version, &token)?, self.list_table(version)?];
+        writes.push(self.put_place(version)?);
+        match self.transact(&writes)? {
             Ok(()) => Ok(true),
             Err(reasons) => Ok(reasons.first().is_some_and(|reason| is_ours(reason, &token))),
         }
@@ -100,8 +108,9 @@ impl RegistryBackend for Dynamodb {
         }
         let conditions = writes.len();
         writes.extend(write.entry.map(|entry| self.put_entry(entry, &token)).transpose()?);
+        writes.extend(self.move_place(write)?);
         let Err(reasons) = self.transact(&writes)? else { return Ok(WriteOutcome::Done) };
-        // The write of an entry has no condition.
+        // The writes of entries and places have no condition.
         Ok(match &reasons[..conditions.min(reasons.len())] {
             [version, ..] if is_ours(version, &token) => WriteOutcome::Done,
             [_, lease] if failed_condition(lease) => WriteOutcome::LeaseLost,
@@ -124,9 +133,10 @@ impl RegistryBackend for Dynamodb {
         let (token, attempt) = (token(), version.attempt);
         let version = &Version { sequence: Some(sequence), ..version.clone() };
         let put = VersionWrite { version, from, attempt, plan: None, lease: None, makes_runnable: false, entry: None };
-        let writes = [self.put_version(put, &token)?, self.put_sequence(lease, sequence, requested, is_reset)?];
+        let mut writes = vec![self.put_version(put, &token)?, self.put_sequence(lease, sequence, requested, is_reset)?];
+        writes.extend(self.move_place(put)?);
         let Err(reasons) = self.transact(&writes)? else { return Ok(BeginOutcome::Sequence(sequence)) };
-        let [version_reason, table_reason] = &reasons[..] else { return Ok(BeginOutcome::Changed) };
+        let [version_reason, table_reason, ..] = &reasons[..] else { return Ok(BeginOutcome::Changed) };
         if is_ours(version_reason, &token) {
             return Ok(BeginOutcome::Sequence(sequence));
         }

@@ -1,6 +1,7 @@
 //! The registry: what runs, commands and reviewers do with versions and leases, on any backend.
 
 mod continuation;
+mod current;
 mod decisions;
 
 use std::collections::BTreeMap;

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
-use super::backend::{BeginOutcome, BeginPublishing, RegistryBackend, Setting, VersionWrite, WriteOutcome};
+use super::backend::{BeginOutcome, BeginPublishing, Range, RegistryBackend, Setting, VersionWrite, WriteOutcome};
 use super::journal::JournalEntry;
 use super::lease::{Lease, lease_duration};
 use super::record::{Extent, TableState, Version};
@@ -125,6 +125,10 @@ impl RegistryBackend for Sqlite {
 
     fn versions(&self, key: &TableKey) -> Result<Vec<Version>> {
         self.run(|connection| statements::versions(connection, key))
+    }
+
+    fn with_status(&self, key: &TableKey, status: Status, range: Range<'_>) -> Result<Vec<Version>> {
+        self.run(|connection| statements::with_status(connection, key, status, range))
     }
 
     fn version(&self, key: &TableKey, version: &str) -> Result<Option<Version>> {

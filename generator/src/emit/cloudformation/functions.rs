@@ -61,8 +61,8 @@ const DEFAULTS: Function = Function {
 };
 
 const LEASE: &str = "'dynamodb:GetItem', 'dynamodb:UpdateItem'";
-const VERSIONS: &str =
-    "'dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:UpdateItem', 'dynamodb:PutItem', 'dynamodb:ConditionCheckItem'";
+const VERSIONS: &str = "'dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:UpdateItem', 'dynamodb:PutItem', 'dynamodb:DeleteItem', \
+     'dynamodb:ConditionCheckItem'";
 const READ_STREAM_STATE: &str = "'kinesis:DescribeStreamSummary', 'kinesis:ListShards'";
 const WRITE_TO_STREAM: &str = "'kinesis:DescribeStreamSummary', 'kinesis:ListShards', 'kinesis:PutRecords'";
 
@@ -74,7 +74,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         memory: "512",
         timeout: 120,
         is_step: false,
-        registry: "'dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:UpdateItem'",
+        registry: "'dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:UpdateItem', 'dynamodb:DeleteItem'",
         starts_flow: true,
         assumes_table_roles: true,
         consumes_arrivals: true,
@@ -87,7 +87,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         memory: "512",
         timeout: 280,
         is_step: false,
-        registry: "'dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:PutItem', 'dynamodb:UpdateItem'",
+        registry: "'dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:PutItem', 'dynamodb:UpdateItem', 'dynamodb:DeleteItem'",
         reads_index: true,
         starts_flow: true,
         assumes_table_roles: true,

@@ -1,20 +1,16 @@
 //! Checks what was published of a version: BEGIN, every operation once, END, and nothing else.
 
 use std::borrow::Cow;
-use std::fs::File;
-use std::io::ErrorKind;
-use std::path::Path;
 
 use serde::Deserialize;
 
 use crate::change_set::{inflate, part_name, read_lines};
-use crate::error::{IoContext as _, Result};
-use crate::fs::folder_names;
+use crate::error::{Error, Result};
 use crate::inspect::verify::verdict::Verdict;
 use crate::operation::{Begin, End};
 use crate::plan::Plan;
-use crate::sink::control_records;
-use crate::sink::file::{is_old_name, published_name, sequence_in};
+use crate::sink::part::{is_old_name, published_name, sequence_in};
+use crate::sink::{PublishedFolder, control_records};
 use crate::store::Version;
 use crate::telemetry::Watch;
 
@@ -24,15 +20,11 @@ const CHECKPOINT_LINES: u64 = 4096;
 /// Checks what was published of a version that succeeded against its plan. `folder` is OUT/TENANT/TABLE/VERSION.
 ///
 /// Ids are neither recomputed nor stored: the plan's hash covers their sum, and ids are as good as random numbers.
-pub fn published(folder: &Path, version: &Version, watch: &Watch) -> Result<Verdict> {
+pub fn published(folder: &dyn PublishedFolder, version: &Version, watch: &Watch) -> Result<Verdict> {
     let (Some(plan), Some((begin, end))) = (&version.plan, control_records(&version.key.table, version)) else {
         return Ok(Verdict::Gone);
     };
-    let names = match folder_names(folder) {
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Vec::new(),
-        names => names.at("cannot list", folder)?,
-    };
-    let parts = match part_names(&names, begin.sequence, plan.parts.max(1)) {
+    let parts = match part_names(&folder.names()?, begin.sequence, plan.parts.max(1)) {
         Ok(parts) if parts.is_empty() => return Ok(Verdict::Gone),
         Ok(parts) => parts,
         Err(problem) => return Ok(Verdict::Different(problem)),
@@ -112,11 +104,9 @@ struct Line<'a> {
 
 impl Fold {
     /// Reads a part. Returns the first problem, with its line.
-    fn part(&mut self, folder: &Path, part: &str, watch: &Watch) -> Result<Option<String>> {
+    fn part(&mut self, folder: &dyn PublishedFolder, part: &str, watch: &Watch) -> Result<Option<String>> {
         let (mut number, mut problem) = (0u64, None);
-        let path = folder.join(part);
-        let file = File::open(&path).at("cannot open", &path)?;
-        let read = read_lines(inflate(file), &path, |line| {
+        let read = read_lines(inflate(folder.open(part)?), &folder.path(part), |line| {
             number += 1;
             if number % CHECKPOINT_LINES == 0 {
                 watch.checkpoint(0)?;
@@ -130,7 +120,7 @@ impl Fold {
         match read {
             Ok(()) => Ok(problem),
             // An error of the decoder is the file's fault, one of the operating system the machine's.
-            Err(error) => match error.io_error().filter(|error| error.raw_os_error().is_none()) {
+            Err(error) => match error.io_error().filter(|error| is_of_the_decoder(error)) {
                 Some(cause) => {
                     let damaged = format!("{part}:{}: the file is damaged ({cause})", number + 1);
                     Ok(Some(problem.unwrap_or(damaged)))
@@ -217,6 +207,11 @@ impl Fold {
         let is_planned = plan.matches(&version.key, &version.version, self.sum_of_ids);
         (!is_planned).then(|| "the ids do not match the plan: one differs or appears twice".into())
     }
+}
+
+/// Returns whether neither the operating system nor S3 caused an error.
+fn is_of_the_decoder(error: &std::io::Error) -> bool {
+    error.raw_os_error().is_none() && !error.get_ref().is_some_and(|cause| cause.is::<Error>())
 }
 
 fn not_a_record(error: serde_json::Error) -> String {

@@ -4,9 +4,10 @@
 //! |---|---|---|
 //! | `TENANT/TABLE` | `table` | a table: `pending`, `sequence`, `resync`; the lease: `fence`, `owner`, `expires_at` |
 //! | `TENANT/TABLE` | `version#PLACE` | a version: `status`, `attempt`, `plan`, and its `record` as JSON |
+//! | `TENANT/TABLE` | `status#STATUS#PLACE` | a version by its status |
 //! | `TENANT/TABLE` | `delivery#PLACE#SEQUENCE#SINK#PART` | a delivered part: `lines`, absent if it is complete |
 //! | `TENANT/TABLE` | `journal#TIME#TOKEN` | an `entry` of the journal, as JSON; TIME in milliseconds, 15 digits |
-//! | `settings` | `id` | the registry's identity: `value`, `created`, `recovered` |
+//! | `settings` | `id` | the registry's identity: `value`, `created`, `recovered`; `layout`, absent in the first |
 //! | `settings` | name | `value` |
 //!
 //! PLACE is the version's position in natural order. The index `open` lists what may need attention: tables under
@@ -41,6 +42,9 @@ pub(super) const SETTINGS: &str = "settings";
 /// The sort key of the registry's identity.
 pub(super) const ID: &str = "id";
 
+/// The version of the layout of these items. The first one lacked `status#STATUS#PLACE`.
+pub(super) const LAYOUT: i64 = 2;
+
 /// How long DynamoDB keeps delivery records, in seconds: far longer than a version is PUBLISHING. They are removed to
 /// save space; nothing depends on when.
 const DELIVERY_TTL: i64 = 30 * 24 * 3600;
@@ -66,6 +70,17 @@ pub(super) fn table_key(table: &TableKey) -> Item {
 /// The sort key of a version.
 pub(super) fn version_key(version: &str) -> String {
     format!("{VERSION}{}", natural_sort_key(version))
+}
+
+/// The prefix of the sort keys of versions that have a status.
+pub(super) fn status_prefix(status: Status) -> String {
+    format!("status#{}#", status.name())
+}
+
+/// The key of the item that lists a version under a status.
+pub(super) fn status_key(version: &Version, status: Status) -> Item {
+    let place = natural_sort_key(&version.version);
+    key(version.key.to_string(), format!("{}{place}", status_prefix(status)))
 }
 
 /// A version as an item. `token` identifies the write.

@@ -40,18 +40,23 @@ impl Dynamodb {
     /// Opens the registry in an existing table.
     pub fn open(aws: Arc<Aws>, table: &str) -> Result<Self> {
         let mut registry = Self { aws, table: table.into(), id: String::new() };
-        let id = registry.value(item::ID)?;
-        registry.id = match id {
-            Some(id) => id,
+        let item = match registry.item(item::key(item::SETTINGS, item::ID))? {
+            Some(item) => item,
             None => registry.create_id()?,
         };
+        let id = item::get_text(&item, "value").ok_or_else(|| registry.problem("it has no identity"))?;
+        registry.id = id.to_owned();
+        if item::get_number(&item, "layout").unwrap_or_default() < item::LAYOUT {
+            registry.add_places()?;
+        }
         Ok(registry)
     }
 
     /// Gives a new registry its identity, unless another process has just done so.
-    fn create_id(&self) -> Result<String> {
+    fn create_id(&self) -> Result<Item> {
         let mut item = item::key(item::SETTINGS, item::ID);
         item.insert("value".into(), text(&token()[..16]));
+        item.insert("layout".into(), number(item::LAYOUT));
         item.insert("created".into(), number(clock::now_ms().max(0)));
         let call = self.aws.dynamodb.put_item().table_name(&self.table).set_item(Some(item));
         let done = self.aws.wait(call.condition_expression("attribute_not_exists(pk)").send());
@@ -59,7 +64,8 @@ impl Dynamodb {
             Err(error) if error.code() == Some("ConditionalCheckFailedException") => {}
             done => drop(done.map_err(|error| self.failed(error))?),
         }
-        self.value(item::ID)?.ok_or_else(|| self.problem("it does not keep what is written to it"))
+        let item = self.item(item::key(item::SETTINGS, item::ID))?;
+        item.ok_or_else(|| self.problem("it does not keep what is written to it"))
     }
 
     /// Lists the versions of all tables that have this status, those that have had it longest first. The index may lag
@@ -94,7 +100,13 @@ impl Dynamodb {
         )
     }
 
-    fn pages(&self, call: QueryFluentBuilder) -> Result<Vec<Item>> {
+    /// The items on the first page of a query.
+    pub(super) fn page(&self, call: QueryFluentBuilder) -> Result<Vec<Item>> {
+        Ok(self.aws.wait(call.send()).map_err(|error| self.failed(error))?.items.unwrap_or_default())
+    }
+
+    /// All items of a query.
+    pub(super) fn pages(&self, call: QueryFluentBuilder) -> Result<Vec<Item>> {
         let mut pages = call.into_paginator().items().send();
         let mut items = Vec::new();
         while let Some(item) = self.aws.wait(pages.next()) {

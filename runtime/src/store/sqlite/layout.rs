@@ -6,11 +6,11 @@ use super::statements;
 use crate::clock;
 
 /// The version of the file's layout. A file with another layout is refused rather than guessed at.
-pub(super) const LAYOUT: i64 = 4;
+pub(super) const LAYOUT: i64 = 5;
 
 /// What each layout adds to the one before it. Opening a file of an older layout adds what it lacks. The first layout
 /// was never released.
-const ADDITIONS: [(i64, &str); 3] = [(2, TABLES), (3, DELIVERIES), (LAYOUT, JOURNAL)];
+const ADDITIONS: [(i64, &str); 4] = [(2, TABLES), (3, DELIVERIES), (4, JOURNAL), (LAYOUT, BY_STATUS)];
 
 const TABLES: &str = "
     CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -55,6 +55,11 @@ const JOURNAL: &str = "
         BEGIN SELECT RAISE(ABORT, 'entries of the journal never change'); END;
     CREATE TRIGGER journal_entries_are_kept BEFORE DELETE ON journal
         BEGIN SELECT RAISE(ABORT, 'entries of the journal are kept'); END;
+";
+
+const BY_STATUS: &str = "
+    -- What is next is found without reading the history.
+    CREATE INDEX versions_by_status ON versions (tenant, name, status, place);
 ";
 
 /// Creates the tables that are missing, and returns the registry's identity.

@@ -6,10 +6,11 @@ use serde::de::DeserializeOwned;
 
 use crate::clock;
 use crate::name::{TableKey, natural_sort_key};
-use crate::store::backend::VersionWrite;
+use crate::store::backend::{Range, VersionWrite};
 use crate::store::journal::JournalEntry;
 use crate::store::lease::{Lease, split_owner};
 use crate::store::record::{TableState, Version};
+use crate::store::status::Status;
 
 pub(super) fn sequence_of(version: &Version) -> i64 {
     version.sequence.unwrap_or_default() as i64
@@ -40,6 +41,26 @@ pub(super) fn versions(connection: &Connection, key: &TableKey) -> rusqlite::Res
     connection
         .prepare(sql)?
         .query_map(params![key.tenant, key.table], |row| from_json(&row.get::<_, String>(0)?))?
+        .collect()
+}
+
+pub(super) fn with_status(
+    connection: &Connection,
+    key: &TableKey,
+    status: Status,
+    range: Range<'_>,
+) -> rusqlite::Result<Vec<Version>> {
+    let (rest, bound) = match range {
+        Range::All => ("place > ?4 ORDER BY place", String::new()),
+        Range::Oldest => ("place > ?4 ORDER BY place LIMIT 1", String::new()),
+        Range::Newest => ("place > ?4 ORDER BY place DESC LIMIT 1", String::new()),
+        Range::NewestBefore(version) => ("place < ?4 ORDER BY place DESC LIMIT 1", natural_sort_key(version)),
+        Range::After(version) => ("place > ?4 ORDER BY place", natural_sort_key(version)),
+    };
+    let sql = format!("SELECT record FROM versions WHERE tenant = ?1 AND name = ?2 AND status = ?3 AND {rest}");
+    connection
+        .prepare_cached(&sql)?
+        .query_map(params![key.tenant, key.table, status.name(), bound], |row| from_json(&row.get::<_, String>(0)?))?
         .collect()
 }
 

@@ -1,8 +1,8 @@
-//! The names of published parts: OUT/TENANT/TABLE/VERSION/SEQUENCE-part-00000.ndjson.gz and on.
+//! What was published into a folder.
 
 use std::fs::File;
-use std::io::{BufRead as _, ErrorKind};
-use std::path::Path;
+use std::io::{BufRead as _, ErrorKind, Read};
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
@@ -10,26 +10,8 @@ use crate::change_set::{inflate, part_name};
 use crate::error::{Error, IoContext as _, Result};
 use crate::fs::folder_names;
 use crate::name::{TableKey, is_name, printable_path};
-use crate::sink::PublishedVersion;
-
-/// The digits of a sequence in a name, so that names sort like sequences. Milliseconds since 1970 have 13 until 2286.
-const DIGITS: usize = 13;
-
-/// The name of a published part. The names of all parts of a table sort in the order of publication.
-pub(crate) fn published_name(sequence: u64, part: u32) -> String {
-    format!("{sequence:0DIGITS$}-{}", part_name(part))
-}
-
-/// The sequence in the name of a part; `None` if it is not the name of one.
-pub(crate) fn sequence_in(name: &str) -> Option<u64> {
-    let (sequence, rest) = name.split_once('-')?;
-    rest.starts_with("part-").then(|| sequence.parse().ok())?
-}
-
-/// Returns whether an earlier release gave a part this name, which lacks the sequence.
-pub(crate) fn is_old_name(name: &str) -> bool {
-    name.starts_with("part-")
-}
+use crate::sink::part::sequence_in;
+use crate::sink::{PublishedFolder, PublishedVersion};
 
 /// Lists what was published of a tenant's table below `root`.
 pub(super) fn published(root: &Path, key: &TableKey) -> Result<Vec<PublishedVersion>> {
@@ -47,6 +29,34 @@ pub(super) fn published(root: &Path, key: &TableKey) -> Result<Vec<PublishedVers
         published.extend(sequences.into_iter().map(|sequence| PublishedVersion { version: version.clone(), sequence }));
     }
     Ok(published)
+}
+
+/// A folder of published parts on this machine.
+#[derive(Debug)]
+pub struct LocalPublishedFolder {
+    path: PathBuf,
+}
+
+impl LocalPublishedFolder {
+    /// The folder at this path.
+    pub fn new(path: PathBuf) -> Self {
+        Self { path }
+    }
+}
+
+impl PublishedFolder for LocalPublishedFolder {
+    fn names(&self) -> Result<Vec<String>> {
+        names(&self.path)
+    }
+
+    fn open(&self, name: &str) -> Result<Box<dyn Read + Send>> {
+        let path = self.path(name);
+        Ok(Box::new(File::open(&path).at("cannot open", &path)?))
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
 }
 
 /// The names in a folder; none if it is not a folder.

@@ -1,0 +1,64 @@
+//! The versions that decide what is next, found without reading the history.
+
+use runtime::store::{Registry, Status, Version, newest};
+
+use super::{TestRegistry, decision, in_every_registry};
+
+/// What `current_versions` must return, found in the whole history.
+fn expected(versions: &[Version]) -> Vec<String> {
+    let first = |status: Status| versions.iter().position(|version| version.status == status);
+    let last = versions.iter().rposition(|version| version.status == Status::Succeeded);
+    let oldest = first(Status::Registered).into_iter().chain(first(Status::Planned)).min();
+    let before = oldest.and_then(|oldest| newest(&versions[..oldest])).map(|before| before.version.clone());
+    let is_current = |(index, version): &(usize, &Version)| match version.status {
+        Status::Publishing | Status::Held | Status::Retired => true,
+        Status::Superseded => last.is_none_or(|last| last < *index),
+        status => first(status) == Some(*index) && status.is_runnable() || last == Some(*index),
+    };
+    let is_expected = |pair: &(usize, &Version)| is_current(pair) || Some(&pair.1.version) == before.as_ref();
+    versions.iter().enumerate().filter(is_expected).map(|(_, version)| version.version.clone()).collect()
+}
+
+fn check(registry: &TestRegistry) {
+    let inner: &Registry = &registry.inner;
+    let versions = inner.versions(&registry.key()).unwrap();
+    let names = |versions: Vec<Version>| versions.into_iter().map(|version| version.version).collect::<Vec<_>>();
+    assert_eq!(names(inner.current_versions(&registry.key()).unwrap()), expected(&versions));
+    for status in [Status::Waiting, Status::Registered, Status::Held, Status::Succeeded, Status::Superseded] {
+        let with_status = versions.iter().filter(|version| version.status == status).cloned().collect();
+        assert_eq!(names(inner.with_status(&registry.key(), status).unwrap()), names(with_status));
+    }
+}
+
+#[test]
+fn the_versions_that_decide_what_is_next_are_found_after_every_change() {
+    in_every_registry(|registry| {
+        check(registry);
+        for version in ["V1", "V2", "V3", "V9", "V10", "V11"] {
+            registry.register(version, "1");
+            check(registry);
+        }
+        let lease = registry.acquire("a").unwrap();
+        for version in ["V2", "V9"] {
+            registry.succeed(&lease, version);
+            check(registry);
+        }
+        registry.advance(&lease, "V10", Status::Planned).unwrap();
+        check(registry);
+        registry.advance(&lease, "V10", Status::Held).unwrap();
+        check(registry);
+        let by = registry.version("V9");
+        for version in ["V1", "V3"] {
+            registry.inner.supersede(&lease, registry.version(version), &by).unwrap();
+            check(registry);
+        }
+        assert!(registry.inner.retire(&registry.version("V9"), &decision()).unwrap());
+        check(registry);
+        registry.inner.reopen(&lease, registry.version("V3")).unwrap();
+        check(registry);
+        assert!(registry.inner.reject(&registry.version("V10"), &decision()).unwrap());
+        check(registry);
+        registry.advance(&lease, "V11", Status::Failed).unwrap();
+        check(registry);
+    });
+}
