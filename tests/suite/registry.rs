@@ -240,6 +240,34 @@ fn one_owner_holds_the_lease_until_it_is_released_and_fences_only_grow() {
 }
 
 #[test]
+fn an_older_fence_of_the_same_owner_holds_nothing() {
+    in_every_registry(|registry| {
+        registry.register("V1", "1");
+        // A Lambda execution that is started again acquires the lease under the name it had before.
+        let stale = registry.acquire("me").unwrap();
+        registry.advance(&stale, "V1", Status::Planned).unwrap();
+        let held = registry.inner.acquire(&registry.key(), "me", Some("me")).unwrap().unwrap();
+        assert!(held.fence > stale.fence);
+        let before = registry.version("V1");
+        assert!(!registry.inner.renew(&stale).unwrap());
+        let refused = registry.advance(&stale, "V1", Status::Held).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::LeaseLost);
+        let refused = registry.inner.begin_publishing(&stale, &before).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::LeaseLost);
+        assert_eq!(registry.version("V1"), before);
+        let publishing = registry.inner.begin_publishing(&held, &before).unwrap();
+        let refused = registry.inner.record_delivery(&stale, &publishing, "a sink", 0, Extent::Whole).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::LeaseLost);
+        assert!(registry.inner.delivered(&publishing, "a sink").unwrap().is_empty());
+        // Releasing it is not an error, and releases nothing.
+        assert!(registry.inner.release(&stale, None).unwrap());
+        assert!(registry.acquire("another").is_none());
+        assert!(registry.inner.renew(&held).unwrap());
+        registry.inner.record_delivery(&held, &publishing, "a sink", 0, Extent::Whole).unwrap();
+    });
+}
+
+#[test]
 fn a_lease_is_released_only_if_nothing_new_has_arrived() {
     in_every_registry(|registry| {
         registry.register("V1", "1");

@@ -18,6 +18,7 @@ use super::{Frame, Mark, OnProgress, Publication, PublishedVersion, Sink};
 use crate::breakpoint::Breakpoint;
 use crate::change_set::read_part;
 use crate::error::{IoContext as _, Result};
+use crate::fs::create_folders;
 use crate::name::{TableKey, printable_path};
 use crate::operation::stamp;
 use crate::parallel;
@@ -93,7 +94,7 @@ impl Sink for Files {
         let frame = Frame::new(table, version);
         let name = |part: u32| published_name(frame.sequence, part);
         let folder = self.root.join(version.path());
-        fs::create_dir_all(&folder).at("cannot create", &folder)?;
+        create_folders(&folder)?;
         let staging = StagingDir::claim(&self.root, publisher, version)?;
         Breakpoint::Claimed.reached();
         staging.mark(publisher, frame.sequence).map_err(|error| staging.lost().unwrap_or(error))?;
