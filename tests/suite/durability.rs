@@ -2,16 +2,16 @@
 //! its calls: no test can take the power away from the machine.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::LazyLock;
 
+use crate::limits::command;
 use crate::workspace::Workspace;
 
 /// The recorder, compiled with the compiler that SQLite needs, too.
 static RECORDER: LazyLock<PathBuf> = LazyLock::new(|| {
     let library = Path::new(env!("CARGO_TARGET_TMPDIR")).join("record_syncs.so");
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("suite/record_syncs.c");
-    let mut compiler = Command::new("cc");
+    let mut compiler = command("cc");
     compiler.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source);
     assert!(compiler.status().unwrap().success());
     library

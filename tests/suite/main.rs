@@ -31,6 +31,7 @@ mod histories;
 mod history;
 mod hygiene;
 mod inspect;
+mod limits;
 mod mistyped;
 #[cfg(feature = "aws")]
 mod new_table;

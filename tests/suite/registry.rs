@@ -106,6 +106,7 @@ fn decision() -> Decision {
 
 /// Runs a case against every kind of registry.
 fn in_every_registry(case: impl Fn(&TestRegistry)) {
+    crate::limits::start();
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let tenant = || format!("tenant{}", NUMBER.fetch_add(1, Ordering::Relaxed));
     let folder = tempfile::tempdir().unwrap();
