@@ -10,6 +10,8 @@ pub enum Breakpoint {
     Registered,
     /// The lease is taken.
     Locked,
+    /// The holder has read what there is to do.
+    Listed,
     /// An operation is written into a change set that no one knows of yet.
     Planning,
     /// The change set is durable and has its name; the registry does not know it yet.
@@ -43,6 +45,7 @@ impl Breakpoint {
     pub const ALL: [Breakpoint; 15] = [
         Breakpoint::Registered,
         Breakpoint::Locked,
+        Breakpoint::Listed,
         Breakpoint::Planning,
         Breakpoint::ChangesDurable,
         Breakpoint::Planned,
@@ -63,6 +66,7 @@ impl Breakpoint {
         match self {
             Breakpoint::Registered => "registered",
             Breakpoint::Locked => "locked",
+            Breakpoint::Listed => "listed",
             Breakpoint::Planning => "planning",
             Breakpoint::ChangesDurable => "changes-durable",
             Breakpoint::Planned => "planned",
@@ -104,6 +108,19 @@ pub(crate) fn env_override(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
+/// Returns whether a test wants this operation to be lost.
+#[cfg(not(feature = "breakpoints"))]
+#[inline]
+pub(crate) fn loses_operation() -> bool {
+    false
+}
+
+/// Returns whether a test wants this operation to be lost: `TIDEMARK_LOSE_OPERATION` is its number, from 1.
+#[cfg(feature = "breakpoints")]
+pub(crate) fn loses_operation() -> bool {
+    target::loses_operation()
+}
+
 #[cfg(feature = "breakpoints")]
 mod target {
     use std::sync::LazyLock;
@@ -124,6 +141,13 @@ mod target {
         let (name, times) = text.split_once(':').unwrap_or((&text, "1"));
         Some(Target { name: name.to_owned(), remaining: AtomicU32::new(times.parse().ok()?) })
     });
+
+    static LOST_OPERATION: LazyLock<Option<AtomicU32>> =
+        LazyLock::new(|| std::env::var("TIDEMARK_LOSE_OPERATION").ok()?.parse().ok().map(AtomicU32::new));
+
+    pub(super) fn loses_operation() -> bool {
+        LOST_OPERATION.as_ref().is_some_and(|number| number.fetch_sub(1, Ordering::Relaxed) == 1)
+    }
 
     pub(super) fn stop_at(breakpoint: Breakpoint) {
         let Some(target) = TARGET.as_ref().filter(|target| target.name == breakpoint.name()) else { return };

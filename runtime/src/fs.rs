@@ -13,8 +13,19 @@ pub(crate) fn recreate(folder: &Path) -> Result<()> {
     if folder.exists() {
         fs::remove_dir_all(folder).at("cannot remove", folder)?;
     }
+    create_folders(folder)
+}
+
+/// Creates a folder and those above it that are missing, and makes their names durable.
+pub(crate) fn create_folders(folder: &Path) -> Result<()> {
+    let is_missing = |folder: &&Path| !folder.as_os_str().is_empty() && !folder.exists();
+    let missing: Vec<&Path> = folder.ancestors().take_while(is_missing).collect();
     // `gc` removes empty folders, perhaps a parent between two steps of this call. Then the second attempt succeeds.
-    fs::create_dir_all(folder).or_else(|_| fs::create_dir_all(folder)).at("cannot create", folder)
+    fs::create_dir_all(folder).or_else(|_| fs::create_dir_all(folder)).at("cannot create", folder)?;
+    missing.iter().filter_map(|created| created.parent()).try_for_each(|parent| {
+        let is_working_folder = parent.as_os_str().is_empty();
+        sync_folder(if is_working_folder { Path::new(".") } else { parent })
+    })
 }
 
 /// The names in a folder.

@@ -116,6 +116,7 @@ impl Runner {
             let pending = self.registry.pending(&lease.key)?;
             let versions = self.registry.current_versions(&lease.key)?;
             let resync = self.registry.resync(&lease.key)?;
+            Breakpoint::Listed.reached();
             let Some(step) = next_step(&versions, table, resync) else {
                 if self.unlock(lease, Some(pending))? {
                     return Ok(());

@@ -1,7 +1,7 @@
 //! Queries on Athena: every way in which one can fail, how much they read, and that they leave nothing behind.
 
 use std::path::Path;
-use std::process::{Child, Command};
+use std::process::Child;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -19,6 +19,7 @@ use runtime::snapshot::s3::S3Folder;
 use runtime::telemetry::Watch;
 use serde_json::{Value as Json, json};
 
+use crate::limits::command;
 use crate::remote::{Remote, orders};
 use crate::stack::{Sandbox, Stack};
 use crate::workspace::{add_to_summary, gzip, ndjson};
@@ -162,7 +163,7 @@ fn a_failed_query_is_retried_or_reported_and_leaves_nothing_behind() {
 }
 
 fn send_signal(child: &Child, name: &str) {
-    assert!(Command::new("kill").args([name, &child.id().to_string()]).status().unwrap().success());
+    assert!(command("kill").args([name, &child.id().to_string()]).status().unwrap().success());
 }
 
 /// Waits until a command polls a query that it started, and returns the query's id.

@@ -1,5 +1,6 @@
 //! Runs that stop at a named breakpoint and are killed there, interrupted, or resumed after another run took over.
 
+mod overtaken;
 mod stopped_process;
 
 use std::collections::BTreeMap;
@@ -317,10 +318,18 @@ fn the_next_replay_recovers_from_a_killed_one() {
 
 #[test]
 fn a_run_processes_versions_that_arrive_while_it_runs() {
-    for breakpoint in [Breakpoint::Locked, Breakpoint::Planned, Breakpoint::Published, Breakpoint::Succeeded] {
+    // The second time that the holder has read what there is to do, there is nothing.
+    for (breakpoint, nth) in [
+        (Breakpoint::Locked, 1),
+        (Breakpoint::Listed, 1),
+        (Breakpoint::Planned, 1),
+        (Breakpoint::Published, 1),
+        (Breakpoint::Succeeded, 1),
+        (Breakpoint::Listed, 2),
+    ] {
         let workspace = Workspace::new();
         workspace.export("acme/test_table/V1", &rows(1..=200, 1));
-        let holder = StoppedProcess::start(&workspace, &["run", "exports"], breakpoint, 1).unwrap();
+        let holder = StoppedProcess::start(&workspace, &["run", "exports"], breakpoint, nth).unwrap();
         workspace.export("acme/test_table/V2", &rows(1..=201, 1));
         // The second run registers it, finds the lock taken, and exits at once.
         let output = workspace.run();

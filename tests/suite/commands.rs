@@ -1,5 +1,6 @@
 //! The read-only commands and `delta`, as their users see them.
 
+use crate::limits::command;
 use crate::workspace::{Workspace, gzip, ndjson};
 
 const HEADER: &str = "region,order_id,customer_email,status,amount,note,updated_at,exported_by\n";
@@ -108,7 +109,7 @@ fn delta_into_a_closed_pipe_is_not_an_error() {
     let path = workspace.write("new.csv.gz", &gzip(rows.as_bytes()));
     let binary = env!("CARGO_BIN_EXE_tidemark-under-test");
     let script = format!("set -o pipefail; {binary} delta test_table none {} | head -1", path.display());
-    let output = std::process::Command::new("bash").args(["-c", &script]).output().unwrap();
+    let output = command("bash").args(["-c", &script]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(ndjson(&String::from_utf8(output.stdout).unwrap()).len(), 1);
 }

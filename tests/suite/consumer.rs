@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::Command;
 
+use crate::limits::command;
 use crate::schema_changes::orders_through_its_schemas;
 use crate::workspace::{Workspace, gunzip, gzip};
 
 /// The lines that the consumer prints about what is published; or its error.
 fn fold(workspace: &Workspace) -> Result<Vec<String>, String> {
-    let mut fold = Command::new(env!("CARGO_BIN_EXE_fold-orders-under-test"));
+    let mut fold = command(env!("CARGO_BIN_EXE_fold-orders-under-test"));
     let output = fold.arg(workspace.path("out/acme/orders")).output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     if !output.status.success() {
@@ -46,7 +46,7 @@ fn the_one_page_consumer_carries_rows_over_to_every_schema() {
 #[test]
 fn the_one_page_consumer_depends_on_the_listed_crates_only() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let mut tree = Command::new(env!("CARGO"));
+    let mut tree = command(env!("CARGO"));
     tree.args(["tree", "--offline", "--locked", "--package", "generated", "--no-default-features"]);
     tree.args(["--edges", "normal,dev", "--prefix", "none", "--format", "{p}"]).current_dir(&root);
     let output = tree.output().unwrap();

@@ -7,7 +7,7 @@ mod proxy;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::thread;
 use std::time::Duration;
@@ -19,6 +19,7 @@ use runtime::store::dynamodb::Dynamodb;
 use runtime::store::{Registry, Status, Version};
 use serde_json::{Value as Json, json};
 
+use crate::limits::command;
 use crate::sequences::relative_to_the_first;
 use crate::stack::Stack;
 use crate::workspace::{CommandOutput, Workspace, files, gunzip, gzip};
@@ -243,7 +244,7 @@ impl Deployment {
 
     /// Runs the `aws` command. Returns its output.
     pub(crate) fn aws_command(&self, words: &[&str]) -> String {
-        let mut command = Command::new("aws");
+        let mut command = command("aws");
         let output = command.args(words).env("PATH", path()).envs(environment(Stack::get())).output().unwrap();
         assert!(output.status.success(), "aws {words:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
@@ -264,7 +265,7 @@ impl Deployment {
     pub(crate) fn published(&self, tenants: &str) -> (LinesByTable, usize) {
         let stack = Stack::get();
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("stack/read_stream.py");
-        let output = Command::new(stack.python())
+        let output = command(stack.python())
             .arg(script)
             .args([stack.aws(), &format!("{}-operations", self.name)])
             .stderr(Stdio::null())
@@ -366,6 +367,6 @@ pub(crate) fn wait(condition: &str, holds: impl Fn() -> bool) {
 fn failures() -> String {
     let stack = Stack::get();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("stack/inspect_account.py");
-    let output = Command::new(stack.python()).arg(script).arg(stack.aws()).output().unwrap();
+    let output = command(stack.python()).arg(script).arg(stack.aws()).output().unwrap();
     String::from_utf8_lossy(&output.stdout).into_owned()
 }

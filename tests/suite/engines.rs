@@ -105,6 +105,7 @@ fn native_with_eight_threads(input: &DeltaInput) -> DeltaResult {
 }
 
 fn run_native(input: &DeltaInput, limits: Limits) -> DeltaResult {
+    crate::limits::start();
     let folder = tempfile::tempdir().unwrap();
     let export = |name: &str, parts| delta::export(&write_parts(&folder.path().join(name), parts));
     let delta = || -> runtime::error::Result<Delta> {

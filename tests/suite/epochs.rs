@@ -212,6 +212,24 @@ fn a_changed_primary_key_stops_the_run_until_a_resync() {
 }
 
 #[test]
+fn a_key_that_becomes_a_decimal_of_another_scale_stops_the_run() {
+    let keyed_by = |ty: &str| schema(BEFORE).replace("name: id, type: int", &format!("name: id, type: \"{ty}\""));
+    for (ty, is_same) in [("decimal(8,1)", true), ("decimal(8,2)", false), ("decimal(6,0)", false), ("int", false)] {
+        let workspace = Workspace::from_schemas();
+        workspace.write("schemas/t.yaml", keyed_by("decimal(6,1)").as_bytes());
+        export(&workspace, "V1", "id,note,amount", |n| format!("{n},n{n},{n}.50"));
+        assert_eq!(workspace.run().status, 0);
+        workspace.write("schemas/t.yaml", keyed_by(ty).as_bytes());
+        export(&workspace, "V2", "id,note,amount", |n| format!("{n},n{n},{n}.50"));
+        let output = workspace.run();
+        assert_eq!(output.status == 0, is_same, "{ty}: {}", output.transcript());
+        assert!(operations(&workspace, "V2").is_empty(), "{ty}");
+        let problem = format!("schema-changed: key column `id` was decimal(6,1) and is now {ty}");
+        assert_eq!(output.stderr.contains(&problem), !is_same, "{ty}: {}", output.stderr);
+    }
+}
+
+#[test]
 fn a_wider_key_type_is_the_same_key() {
     let workspace = workspace();
     workspace

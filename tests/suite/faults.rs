@@ -2,8 +2,8 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::Command;
 
+use crate::limits::command;
 use crate::workspace::{Workspace, gzip};
 
 const GOOD: &str = "PK1;1;a;x\nPK2;2;b;y\n";
@@ -237,8 +237,7 @@ fn a_full_disk_is_a_machine_fault_and_the_next_run_resumes() {
     assert!(output.stderr.contains("No space left on device") || output.stderr.contains("full"), "{}", output.stderr);
     assert!(output.stderr.contains("free some space"), "{}", output.stderr);
     // Move the state to a larger disk; the next run resumes from it.
-    let copied =
-        Command::new("cp").args(["-r", "disk/state", "state"]).current_dir(workspace.path("")).status().unwrap();
+    let copied = command("cp").args(["-r", "disk/state", "state"]).current_dir(workspace.path("")).status().unwrap();
     assert!(copied.success());
     // The run could not release its lease in a registry on a full disk, so the lease must expire.
     let registry = rusqlite::Connection::open(workspace.path("state/registry.sqlite")).unwrap();
@@ -256,7 +255,7 @@ impl SmallDisk {
     fn mount(workspace: &Workspace) -> Option<Self> {
         let path = workspace.path("disk");
         fs::create_dir(&path).unwrap();
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=320k", "tmpfs"]).arg(&path).status();
+        let mounted = command("mount").args(["-t", "tmpfs", "-o", "size=320k", "tmpfs"]).arg(&path).status();
         if mounted.is_ok_and(|status| status.success()) {
             return Some(Self(path));
         }
@@ -268,7 +267,7 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        let unmounted = Command::new("umount").arg(&self.0).status();
+        let unmounted = command("umount").arg(&self.0).status();
         assert!(
             unmounted.is_ok_and(|status| status.success()),
             "cannot unmount the small disk at {}",

@@ -219,6 +219,34 @@ fn a_missing_baseline_stops_the_run() {
 }
 
 #[test]
+fn a_part_that_is_added_to_the_baseline_stops_the_run() {
+    let marked = |workspace: &Workspace, version: &str, rows: &[u32]| {
+        let header =
+            "visitor_id\tevent_no\tkind\tpath\treferrer\tduration_ms\toccurred_at\tcountry\tuser_agent\tloaded_by\n";
+        let row = |n: &u32| format!("v{n}\t1\tview\t/\t\\N\t1\t2025-03-07T23:14:45Z\tGB\tua\tc\n");
+        let text = header.to_owned() + &rows.iter().map(row).collect::<String>();
+        let part = zstd::encode_all(text.as_bytes(), 1).unwrap();
+        let part = workspace.write(&format!("exports/acme/web_events/{version}/part-{}.tsv.zst", rows[0]), &part);
+        workspace.write(&format!("exports/acme/web_events/{version}/_SUCCESS"), b"");
+        part
+    };
+    let workspace = Workspace::new();
+    marked(&workspace, "V1", &[1, 2, 3]);
+    assert_eq!(workspace.run().status, 0);
+    let added = marked(&workspace, "V1", &[4, 5]);
+    marked(&workspace, "V2", &[1, 2, 3]);
+    let output = workspace.run();
+    assert_eq!(output.status, 1, "{}", output.transcript());
+    let problem = "baseline-changed: the files of V1 are not the published ones: part-4.tsv.zst was added";
+    assert!(output.stderr.contains(problem), "{}", output.stderr);
+    assert_eq!(workspace.statuses("acme/web_events")["V2"], "REGISTERED");
+    assert!(workspace.published("acme/web_events/V2").is_empty());
+    std::fs::remove_file(added).unwrap();
+    assert_eq!(workspace.run().status, 0);
+    assert_eq!(workspace.statuses("acme/web_events")["V2"], "SUCCEEDED");
+}
+
+#[test]
 fn two_spellings_of_one_version_are_refused() {
     let workspace = Workspace::new();
     workspace.export("acme/test_table/V1", V1);

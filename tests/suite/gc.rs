@@ -2,13 +2,13 @@
 
 use std::fs::{self, File};
 use std::os::unix::fs::symlink;
-use std::process::Command;
 use std::time::{Duration, UNIX_EPOCH};
 
 use runtime::breakpoint::Breakpoint;
 use serde_json::{Value, json};
 
 use crate::breakpoints::StoppedProcess;
+use crate::limits::command;
 use crate::workspace::{CommandOutput, Workspace, files};
 
 fn rows(keys: std::ops::RangeInclusive<u32>) -> String {
@@ -358,5 +358,5 @@ fn an_interrupted_removal_leaves_no_partial_change_set() {
 }
 
 fn set_mode(path: &std::path::Path, mode: &str) {
-    assert!(Command::new("chmod").arg(mode).arg(path).status().unwrap().success());
+    assert!(command("chmod").arg(mode).arg(path).status().unwrap().success());
 }

@@ -9,11 +9,12 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::time::SystemTime;
 
-use assert_cmd::Command;
 use generator::source::{self, Source};
 use runtime::table::{Column, Type};
 use tempfile::TempDir;
 use tests::table::table;
+
+use crate::limits::command;
 
 /// The program itself.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_generator-under-test");
@@ -56,7 +57,7 @@ impl Workspace {
     }
 
     fn run(&self, arguments: &[&str]) -> Output {
-        let mut program = Command::new(PROGRAM);
+        let mut program = command(PROGRAM);
         program.arg("--root").arg(self.0.path()).args(arguments).output().unwrap()
     }
 
@@ -290,7 +291,7 @@ fn a_mistake_in_one_schema_prevents_all_output() {
 #[test]
 fn a_missing_folder_is_a_machine_fault() {
     let empty = TempDir::new().unwrap();
-    let output = Command::new(PROGRAM).arg("--root").arg(empty.path()).output().unwrap();
+    let output = command(PROGRAM).arg("--root").arg(empty.path()).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(stderr.starts_with("error: cannot list the schemas in schemas/: "), "{stderr}");

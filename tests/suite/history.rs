@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::limits::command;
 use crate::workspace::Workspace;
 
 fn rows(numbers: std::ops::Range<u32>) -> String {
@@ -86,7 +87,7 @@ fn a_decision_is_by_the_user_unless_it_says_otherwise() {
     workspace.run();
     decide(&workspace, &["retry", "acme/test_table/V1"]);
     let history = json(&workspace, &["history", "acme/test_table"]);
-    let user = std::process::Command::new("id").arg("-un").output().unwrap();
+    let user = command("id").arg("-un").output().unwrap();
     let user = String::from_utf8(user.stdout).unwrap();
     assert_eq!(decisions(&history[0]), [[Some("retry"), Some(user.trim()), None]]);
     for empty in ["--by", "--because"] {

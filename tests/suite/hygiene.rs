@@ -13,8 +13,8 @@ use std::collections::BTreeMap;
 use std::fs::{self, Metadata};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
+use crate::limits::command;
 use crate::workspace::{CommandOutput, Workspace};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_tidemark-under-test");
@@ -25,7 +25,7 @@ const ORDERS: &str = "region,order_id,customer_email,status,amount,note,updated_
 
 /// Runs `tidemark` through a wrapper command such as `timeout 60`.
 fn tidemark_through(workspace: &Workspace, wrapper: &[&str], arguments: &[&str]) -> CommandOutput {
-    let output = Command::new(wrapper[0])
+    let output = command(wrapper[0])
         .args(&wrapper[1..])
         .arg(BINARY)
         .args(arguments)
@@ -43,7 +43,7 @@ fn tidemark_through(workspace: &Workspace, wrapper: &[&str], arguments: &[&str])
 
 /// Runs a command that might hang, and kills it after a minute: a process in a blocking call ignores other signals.
 fn tidemark_with_timeout(workspace: &Workspace, arguments: &[&str]) -> CommandOutput {
-    tidemark_through(workspace, &["timeout", "--signal=KILL", "60"], arguments)
+    tidemark_through(workspace, &["timeout", "--foreground", "--signal=KILL", "60"], arguments)
 }
 
 /// Creates a symbolic link, and the folders above it.
@@ -56,7 +56,7 @@ fn link(workspace: &Workspace, target: impl AsRef<Path>, relative: &str) {
 fn fifo(workspace: &Workspace, relative: &str) {
     let path = workspace.path(relative);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
-    assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+    assert!(command("mkfifo").arg(path).status().unwrap().success());
 }
 
 /// Copies a version of the samples, `TENANT/TABLE/VERSION`, into the exports.
@@ -64,7 +64,7 @@ fn copy_sample(workspace: &Workspace, version: &str) -> PathBuf {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/exports").join(version);
     let target = workspace.path("exports").join(version);
     fs::create_dir_all(target.parent().unwrap()).unwrap();
-    assert!(Command::new("cp").arg("-r").args([&source, &target]).status().unwrap().success());
+    assert!(command("cp").arg("-r").args([&source, &target]).status().unwrap().success());
     target
 }
 

@@ -8,15 +8,19 @@ mod athena_queries;
 mod attention;
 mod breakpoints;
 mod cases;
+mod change_sets;
 mod commands;
+mod conservation;
 mod consumer;
 mod csv;
 #[cfg(feature = "aws")]
 mod deployment;
 mod diagnostics;
 mod docs;
+mod durability;
 mod engines;
 mod epochs;
+mod fallback;
 mod faults;
 mod flow;
 mod gc;
@@ -27,6 +31,7 @@ mod histories;
 mod history;
 mod hygiene;
 mod inspect;
+mod limits;
 mod mistyped;
 #[cfg(feature = "aws")]
 mod new_table;

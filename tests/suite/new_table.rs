@@ -8,6 +8,7 @@ use runtime::store::Status;
 use serde_json::{Value as Json, json};
 
 use crate::deployment::{Deployment, ROOT, outputs, try_to_deploy};
+use crate::limits::command;
 use crate::stack::Stack;
 use crate::workspace::add_to_summary;
 
@@ -34,12 +35,12 @@ impl ProjectCopy {
         for entry in fs::read_dir(Path::new(ROOT).canonicalize().unwrap()).unwrap().flatten() {
             let is_built = root.starts_with(entry.path()) || entry.file_name() == "target";
             if !is_built && entry.file_name() != ".git" {
-                run(Command::new("cp").arg("-a").arg(entry.path()).arg(&root));
+                run(command("cp").arg("-a").arg(entry.path()).arg(&root));
             }
         }
         // The compiled dependencies are large, so they are linked. The folders that cargo rewrites in place are copied.
         for (mode, folder) in [("-al", "deps"), ("-a", "build"), ("-a", ".fingerprint")] {
-            run(Command::new("cp").arg(mode).arg(built().join(folder)).arg(copy.built()));
+            run(command("cp").arg(mode).arg(built().join(folder)).arg(copy.built()));
         }
         copy
     }
@@ -51,7 +52,7 @@ impl ProjectCopy {
     /// Builds the functions, and an example, which turns on every feature that tests need, so that no dependency is
     /// compiled again.
     fn build(&self) {
-        let mut command = Command::new(env!("CARGO"));
+        let mut command = command(env!("CARGO"));
         command.args(["build", "--quiet", "--workspace", "--features", "tests/aws", "--example", "fold_orders"]);
         command.args(["--bin", "bootstrap-under-test", "--bin", "apply-orders-under-test"]);
         if built().ends_with("release") {
@@ -87,7 +88,7 @@ fn adding_a_schema_and_deploying_puts_a_table_live_and_the_stacks_can_be_removed
     let deployment = Deployment::new("grown", &[]);
     let copy = ProjectCopy::new();
     fs::write(copy.root.join("schemas/invoices.yaml"), SCHEMA).unwrap();
-    run(Command::new(env!("CARGO_BIN_EXE_generator-under-test")).arg("--root").arg(&copy.root));
+    run(command(env!("CARGO_BIN_EXE_generator-under-test")).arg("--root").arg(&copy.root));
     copy.build();
     let output = deployment.update(&copy.root, &copy.built());
     assert!(output.contains("grown/Tables"), "{output}");

@@ -2,10 +2,11 @@
 //! run.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
 
+use crate::limits::command;
 use crate::workspace::{Workspace, add_to_summary};
 
 /// How many kills to reach; `TIDEMARK_KILLS` overrides it.
@@ -55,7 +56,7 @@ fn fifty_processes_racing_for_one_table_publish_every_version_once() {
             .export(&format!("acme/test_table/V{version}"), &format!("PK0;{version};;\nPK{version};{version};a;\n"));
     }
     let start = || {
-        let mut run = Command::new(env!("CARGO_BIN_EXE_tidemark-under-test"));
+        let mut run = command(env!("CARGO_BIN_EXE_tidemark-under-test"));
         run.args(["run", "exports"]).current_dir(workspace.path(""));
         run.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
     };
@@ -75,7 +76,7 @@ fn fifty_processes_racing_for_one_table_publish_every_version_once() {
 
 /// Starts a run and kills it after a delay. Returns false if the run had ended before.
 fn killed_after(workspace: &Workspace, delay: Duration) -> bool {
-    let mut run = Command::new(env!("CARGO_BIN_EXE_tidemark-under-test"))
+    let mut run = command(env!("CARGO_BIN_EXE_tidemark-under-test"))
         .args(["run", "exports"])
         .current_dir(workspace.path(""))
         .stdout(Stdio::null())
@@ -93,7 +94,7 @@ fn killed_after(workspace: &Workspace, delay: Duration) -> bool {
 fn workspace() -> Workspace {
     let workspace = Workspace::new();
     let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/exports/.");
-    let copied = Command::new("cp").arg("-r").args([samples, workspace.path("exports")]).status().unwrap();
+    let copied = command("cp").arg("-r").args([samples, workspace.path("exports")]).status().unwrap();
     assert!(copied.success());
     workspace
 }

@@ -27,6 +27,7 @@ const CASES: u32 = 1_000;
 /// A runner of so many cases, unless `PROPTEST_CASES` overrides it. Failures are shrunk and printed, and not written to
 /// disk.
 pub(crate) fn runner(cases: u32) -> TestRunner {
+    crate::limits::start();
     let wanted = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
     TestRunner::new(Config { cases: wanted.unwrap_or(cases), failure_persistence: None, ..Config::default() })
 }

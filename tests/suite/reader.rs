@@ -1,8 +1,8 @@
 //! The Python reader of `docs/wire-format.md` over the samples: a consumer that shares no code with Tidemark.
 
 use std::path::Path;
-use std::process::Command;
 
+use crate::limits::command;
 use crate::schema_changes::orders_through_its_schemas;
 use crate::stack::Stack;
 use crate::workspace::Workspace;
@@ -56,7 +56,7 @@ fn python_notices_a_changed_value() {
 
 /// Runs the reader, and returns how many versions it checked.
 fn check(schema: &Path, folder: &Path) -> Result<usize, String> {
-    let mut command = Command::new(Stack::get().python());
+    let mut command = command(Stack::get().python());
     let output = command.arg(format!("{SAMPLES}/check_end.py")).args([schema, folder]).output().unwrap();
     if output.status.success() {
         Ok(String::from_utf8(output.stdout).unwrap().lines().count())

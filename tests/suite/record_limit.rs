@@ -136,6 +136,16 @@ fn the_limit_is_the_same_for_every_line_end_and_within_quotes() {
 }
 
 #[test]
+fn a_line_end_that_arrives_in_two_pieces_is_not_part_of_the_record() {
+    let text = "x".repeat(MAX_RECORD) + "\r\n";
+    let (first, rest) = text.as_bytes().split_at(MAX_RECORD + 1);
+    let dialect = Dialect::from_format(&SourceFormat::from_source(&Source::DEFAULT));
+    let mut reader = Reader::new(first.chain(rest), dialect);
+    let record = reader.next_record().unwrap().unwrap().map(|record| record.field(0).text().len());
+    assert_eq!(record, Ok(MAX_RECORD));
+}
+
+#[test]
 fn the_rows_after_a_record_that_is_too_large_are_read() {
     /// A record of the given size, then two small ones.
     struct Endless {

@@ -107,6 +107,7 @@ fn decision() -> Decision {
 
 /// Runs a case against every kind of registry.
 fn in_every_registry(case: impl Fn(&TestRegistry)) {
+    crate::limits::start();
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let tenant = || format!("tenant{}", NUMBER.fetch_add(1, Ordering::Relaxed));
     let folder = tempfile::tempdir().unwrap();
@@ -237,6 +238,34 @@ fn one_owner_holds_the_lease_until_it_is_released_and_fences_only_grow() {
         assert!(!registry.inner.renew(&second).unwrap());
         assert!(registry.inner.release(&second, None).unwrap(), "another owner's lease is left alone");
         assert_eq!(registry.inner.state(&registry.key()).unwrap().owner.as_deref(), Some("c"));
+    });
+}
+
+#[test]
+fn an_older_fence_of_the_same_owner_holds_nothing() {
+    in_every_registry(|registry| {
+        registry.register("V1", "1");
+        // A Lambda execution that is started again acquires the lease under the name it had before.
+        let stale = registry.acquire("me").unwrap();
+        registry.advance(&stale, "V1", Status::Planned).unwrap();
+        let held = registry.inner.acquire(&registry.key(), "me", Some("me")).unwrap().unwrap();
+        assert!(held.fence > stale.fence);
+        let before = registry.version("V1");
+        assert!(!registry.inner.renew(&stale).unwrap());
+        let refused = registry.advance(&stale, "V1", Status::Held).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::LeaseLost);
+        let refused = registry.inner.begin_publishing(&stale, &before).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::LeaseLost);
+        assert_eq!(registry.version("V1"), before);
+        let publishing = registry.inner.begin_publishing(&held, &before).unwrap();
+        let refused = registry.inner.record_delivery(&stale, &publishing, "a sink", 0, Extent::Whole).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::LeaseLost);
+        assert!(registry.inner.delivered(&publishing, "a sink").unwrap().is_empty());
+        // Releasing it is not an error, and releases nothing.
+        assert!(registry.inner.release(&stale, None).unwrap());
+        assert!(registry.acquire("another").is_none());
+        assert!(registry.inner.renew(&held).unwrap());
+        registry.inner.record_delivery(&held, &publishing, "a sink", 0, Extent::Whole).unwrap();
     });
 }
 

@@ -18,6 +18,8 @@ use crate::workspace::add_to_summary;
 
 mod ahead;
 mod blocks;
+mod first_import;
+mod headers;
 
 /// How many pairs of exports are tried in each order.
 const PAIRS: u64 = 12;

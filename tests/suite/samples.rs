@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use runtime::canonical::row::Layout;
 use runtime::{Change, Operation, Record};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::limits::command;
 use crate::workspace::{Workspace, gunzip};
 
 /// A workspace with the sample exports.
@@ -21,7 +21,7 @@ fn workspace() -> Workspace {
 }
 
 fn copy(from: &Path, to: &Path) {
-    let copied = Command::new("cp").arg("-r").args([from, to]).status().unwrap();
+    let copied = command("cp").arg("-r").args([from, to]).status().unwrap();
     assert!(copied.success());
 }
 

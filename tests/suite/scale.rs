@@ -2,13 +2,14 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
 use tests::samples::{Big, BigTable, write_big};
 
+use crate::limits::command;
 #[cfg(feature = "aws")]
 use crate::stack::{Sandbox, Stack};
 #[cfg(feature = "aws")]
@@ -93,7 +94,7 @@ fn compare(rows: u64, shuffle: bool, memory: &str, deliver: fn([&Path; 2]) -> Ex
     let made = write_big(&workspace.path("big"), &big, &|_| {}).unwrap();
     fs::create_dir(workspace.path("work")).unwrap();
     let exports = deliver([&made.baseline, &made.snapshot]);
-    let child = Command::new(env!("CARGO_BIN_EXE_tidemark-under-test"))
+    let child = command(env!("CARGO_BIN_EXE_tidemark-under-test"))
         .args(["delta", "ledger_entries"])
         .args(exports.arguments)
         .args(["-o", "ops.ndjson", "--format", "json", "--memory", memory])

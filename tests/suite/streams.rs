@@ -10,6 +10,7 @@ use runtime::sink::kinesis::client::Kinesis;
 use serde_json::{Value as Json, json};
 
 use crate::deployment::{Deployment, published_to_files, wait};
+use crate::limits::command;
 use crate::pipeline::orders;
 use crate::schema_changes::orders_through_its_schemas;
 use crate::sequences::relative_to_the_first;
@@ -185,12 +186,7 @@ fn create_stream(name: &str, shards: i32) {
 fn lines_of(stream: &str, options: &[&str]) -> Vec<String> {
     let stack = Stack::get();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("stack/read_stream.py");
-    let output = std::process::Command::new(stack.python())
-        .arg(script)
-        .args([stack.aws(), stream])
-        .args(options)
-        .output()
-        .unwrap();
+    let output = command(stack.python()).arg(script).args([stack.aws(), stream]).args(options).output().unwrap();
     assert!(output.status.success());
     String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
 }

@@ -15,6 +15,7 @@ use flate2::write::GzEncoder;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::limits::{self, command};
 use crate::sequences::Sequences;
 
 /// The user id of `nobody` on Linux.
@@ -40,6 +41,7 @@ impl Workspace {
     }
 
     fn in_folder(root: TempDir) -> Self {
+        limits::start();
         fs::create_dir(root.path().join("exports")).unwrap();
         Self { root, as_nobody: Cell::new(false), program: env!("CARGO_BIN_EXE_tidemark-under-test") }
     }
@@ -62,11 +64,11 @@ impl Workspace {
     /// A `tidemark` command in the workspace's folder, to be spawned.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = if self.as_nobody.get() {
-            let mut command = Command::new("setpriv");
+            let mut command = command("setpriv");
             command.args([&format!("--reuid={NOBODY}"), "--clear-groups", "--", self.program]);
             command
         } else {
-            Command::new(self.program)
+            command(self.program)
         };
         command.args(arguments).current_dir(self.root.path());
         // The preferences of whoever runs the tests must not change the output.
@@ -115,9 +117,9 @@ impl Workspace {
 
     /// Runs later commands as `nobody` if the tests run as root: file permissions do not restrict root.
     pub(crate) fn drop_root(&self) {
-        let is_root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n");
+        let is_root = command("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n");
         if is_root {
-            let mut chown = Command::new("chown");
+            let mut chown = command("chown");
             assert!(chown.args(["-R", NOBODY]).arg(self.root.path()).status().unwrap().success());
             self.as_nobody.set(true);
         }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::common_values::CommonValues;
 use super::request::DeltaError;
+use crate::breakpoint::loses_operation;
 use crate::canonical::row::Layout;
 use crate::change_set::LineSink;
 use crate::error::{Error, Result};
@@ -88,6 +89,9 @@ impl<'a> Output<'a> {
     }
 
     fn operation(&mut self, kind: Kind, key: &[u8], old: (i64, &[u8]), new: (i64, &[u8])) -> Result<()> {
+        if loses_operation() {
+            return Ok(());
+        }
         let change = RowChange { kind, key, before: old.1, after: new.1, previous_hash: old.0, hash: new.0 };
         self.line.clear();
         let id = self.encoder.write(&change, &mut self.line);

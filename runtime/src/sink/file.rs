@@ -17,6 +17,7 @@ use super::part::{is_old_name, published_name, sequence_in, write_part};
 use super::{Frame, Mark, OnProgress, Publication, PublishedVersion, Sink};
 use crate::breakpoint::Breakpoint;
 use crate::error::{IoContext as _, Result};
+use crate::fs::create_folders;
 use crate::name::{TableKey, printable_path};
 use crate::parallel;
 use crate::store::Extent;
@@ -91,7 +92,7 @@ impl Sink for Files {
         let frame = Frame::new(table, version);
         let name = |part: u32| published_name(frame.sequence, part);
         let folder = self.root.join(version.path());
-        fs::create_dir_all(&folder).at("cannot create", &folder)?;
+        create_folders(&folder)?;
         let staging = StagingDir::claim(&self.root, publisher, version)?;
         Breakpoint::Claimed.reached();
         staging.mark(publisher, frame.sequence).map_err(|error| staging.lost().unwrap_or(error))?;

@@ -1,12 +1,13 @@
 //! Processes that stop themselves at a breakpoint.
 
 use std::fs;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::thread;
 use std::time::Duration;
 
 use runtime::breakpoint::Breakpoint;
 
+use crate::limits::command;
 use crate::workspace::{CommandOutput, Workspace};
 
 /// A process that has stopped itself at a breakpoint, to be killed or resumed.
@@ -68,7 +69,7 @@ impl StoppedProcess {
 }
 
 pub(crate) fn signal(child: &Child, name: &str) {
-    let sent = Command::new("kill").args([format!("-{name}"), child.id().to_string()]).status().unwrap();
+    let sent = command("kill").args([format!("-{name}"), child.id().to_string()]).status().unwrap();
     assert!(sent.success());
 }
 

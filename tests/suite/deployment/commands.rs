@@ -3,9 +3,9 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::LazyLock;
 
+use crate::limits::command;
 use crate::stack::Stack;
 
 /// The folder with the functions' binaries, built for the tests.
@@ -22,7 +22,7 @@ pub(super) fn functions() -> &'static Path {
 pub(super) fn functions_in(built: &Path, folder: &Path) -> PathBuf {
     fs::create_dir_all(folder).unwrap();
     for binary in ["bootstrap", "apply-orders"] {
-        let mut strip = Command::new("strip");
+        let mut strip = command("strip");
         strip.arg("-o").arg(folder.join(binary)).arg(built.join(format!("{binary}-under-test")));
         assert!(strip.status().unwrap().success());
     }
@@ -51,7 +51,7 @@ pub(super) fn infra_deploy(root: &Path, arguments: &[impl AsRef<OsStr>]) -> Stri
 
 /// Runs `infra/deploy`. Returns whether it succeeded, and its output.
 pub(super) fn run_infra_deploy(root: &Path, arguments: &[impl AsRef<OsStr>]) -> (bool, String) {
-    let mut command = Command::new(root.join("infra/deploy"));
+    let mut command = command(root.join("infra/deploy"));
     command.args(arguments).env("PATH", path()).envs(environment(Stack::get())).env("TIDEMARK_DEPLOY_PAUSE", "0.5");
     let output = command.output().unwrap();
     let text = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();

@@ -4,9 +4,10 @@ use std::fs;
 use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use crate::hygiene::{BINARY, GOOD, tidemark_through, tree};
+use crate::limits::command;
 use crate::workspace::Workspace;
 
 /// Runs every command that writes: publishes, fails, holds, plans, approves, replays, and writes a delta to a file.
@@ -96,7 +97,7 @@ fn temporary_files_of_the_registry_respect_the_umask() {
     for n in 0..2000 {
         workspace.write(&format!("exports/stray-{n:0>100}"), b"");
     }
-    let mut run = Command::new("sh")
+    let mut run = command("sh")
         .args(["-c", "umask 077; exec \"$0\" \"$@\"", BINARY, "run", "exports", "--format", "json"])
         .current_dir(workspace.path(""))
         .stdout(Stdio::piped())

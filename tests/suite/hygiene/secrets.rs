@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::io::Read as _;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use crate::hygiene::{BINARY, ORDERS, files};
+use crate::limits::command;
 use crate::workspace::{CommandOutput, Workspace};
 
 /// Texts that no log line may contain: they occur in every string column, and in numbers that occur nowhere else.
@@ -81,7 +82,7 @@ fn the_registry_never_contains_personal_data() {
     }
     workspace.export("acme/orders/V5", &orders(5, 211, 3));
     // While the run waits for its reader, its last writes are in the write-ahead log.
-    let mut run = Command::new(BINARY)
+    let mut run = command(BINARY)
         .args(["run", "exports", "--format", "json"])
         .current_dir(workspace.path(""))
         .stdout(Stdio::piped())

@@ -3,9 +3,9 @@
 use std::fs;
 use std::os::unix::fs::FileTypeExt as _;
 use std::os::unix::net::UnixListener;
-use std::process::Command;
 
 use crate::hygiene::{BINARY, GOOD, copy_sample, fifo, tidemark_with_timeout};
+use crate::limits::command;
 use crate::workspace::{Workspace, gzip, ndjson};
 
 const PROBLEM: &str = "not a regular file";
@@ -78,7 +78,7 @@ fn delta_writes_into_a_fifo_without_replacing_it() {
     fifo(&workspace, "pipe");
     // If the fifo were replaced by a file, its reader would block forever.
     let script = "timeout -s KILL 60 cat pipe > got & timeout -s KILL 60 \"$0\" delta test_table none new.csv.gz -o pipe && wait $!";
-    let output = Command::new("sh").args(["-c", script, BINARY]).current_dir(workspace.path("")).output().unwrap();
+    let output = command("sh").args(["-c", script, BINARY]).current_dir(workspace.path("")).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(fs::symlink_metadata(workspace.path("pipe")).unwrap().file_type().is_fifo());
     assert_eq!(ndjson(&fs::read_to_string(workspace.path("got")).unwrap()).len(), 2);

@@ -9,6 +9,7 @@ use serde_json::{Value as Json, json};
 
 use super::{Journey, orders};
 use crate::deployment::{Deployment, wait};
+use crate::limits::command;
 use crate::stack::Stack;
 use crate::workspace::add_to_summary;
 
@@ -309,7 +310,7 @@ fn kill_function(function: &str) -> usize {
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
         let environment = std::fs::read(entry.path().join("environ")).unwrap_or_default();
         let is_one = environment.split(|byte| *byte == 0).any(|variable| variable == wanted.as_bytes());
-        if is_one && std::process::Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success() {
+        if is_one && command("kill").args(["-9", &pid.to_string()]).status().unwrap().success() {
             killed += 1;
         }
     }

@@ -7,6 +7,7 @@ use serde_json::{Value as Json, json};
 
 use super::{Journey, orders};
 use crate::deployment::{Deployment, wait};
+use crate::limits::command;
 use crate::stack::Stack;
 use crate::workspace::add_to_summary;
 
@@ -72,7 +73,7 @@ fn everyday_events(deployment: &Deployment) {
 /// Every call is permitted, and every permission is used by a call.
 fn check_permissions(calls: &[Json]) {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut command = std::process::Command::new(Stack::get().python());
+    let mut command = command(Stack::get().python());
     command.arg(tests.join("stack/rights.py")).arg(tests.parent().unwrap().join("infra"));
     let mut child = command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).spawn().unwrap();
     serde_json::to_writer(child.stdin.take().unwrap(), calls).unwrap();
@@ -87,7 +88,7 @@ fn the_templates_pass_cfn_lint_and_cfn_guard() {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
     let python = Path::new(Stack::get().python());
     let home = python.ancestors().nth(3).unwrap();
-    let mut command = std::process::Command::new(python);
+    let mut command = command(python);
     let output = command
         .arg(tests.join("stack/templates.py"))
         .arg(home)

@@ -15,6 +15,7 @@ mod aligned;
 mod batch;
 mod cursor;
 mod first_import;
+mod highest_key;
 mod identical;
 mod join_output;
 mod key_order;

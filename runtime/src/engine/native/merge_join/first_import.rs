@@ -8,10 +8,10 @@ use std::thread::{Scope, ScopedJoinHandle};
 
 use super::batch::{BatchPool, MappedBatch};
 use super::cursor::{Cursor, RowReader};
+use super::highest_key::HighestKey;
 use super::join_output::{JoinOutput, Tally};
 use super::key_order::{Key, KeyOrder};
 use super::seen_keys::{self, SeenKeys};
-use super::sorted::HighestKey;
 use super::stop::Stop;
 use crate::engine::output::{Layouts, Output, OutputTotals};
 use crate::engine::request::DeltaRequest;

@@ -8,9 +8,9 @@
 
 use std::thread;
 
+use super::highest_key::HighestKey;
 use super::key_order::KeyOrder;
 use super::reader::{ReadOptions, ReaderThread};
-use super::sorted::HighestKey;
 use super::stop::Stop;
 use crate::engine::request::Side;
 use crate::engine::resources::Resources;

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::cursor::Cursor;
+use super::highest_key::HighestKey;
 use super::join_output::{HashedRow, JoinOutput};
 use super::key_order::{Key, KeyOrder};
 use super::sides::Sides;
@@ -41,14 +41,6 @@ struct SortedJoin<'scope, 'a, 'o> {
     joined: JoinOutput<'o>,
 }
 
-/// The highest key so far, of either export.
-pub(super) struct HighestKey {
-    order: KeyOrder,
-    key: Option<Key>,
-    /// A buffer for the key that is compared with it.
-    next: Key,
-}
-
 impl SortedJoin<'_, '_, '_> {
     fn run(&mut self) -> Result<(), Stop> {
         let mut are_alike = self.sides.are_alike();
@@ -59,7 +51,7 @@ impl SortedJoin<'_, '_, '_> {
                 (Some(_), Some(_)) => {
                     self.buffers.0.set(self.sides.old.row()?.key());
                     self.buffers.1.set(self.sides.new.row()?.key());
-                    match self.highest.order.compare(&self.buffers.0, &self.buffers.1) {
+                    match self.highest.order().compare(&self.buffers.0, &self.buffers.1) {
                         Ordering::Less => self.delete()?,
                         Ordering::Greater => self.insert()?,
                         Ordering::Equal => self.take_pair()?,
@@ -78,7 +70,7 @@ impl SortedJoin<'_, '_, '_> {
         let records = self.sides.take_identical()?;
         self.highest.advance_over(&mut self.sides.new, records)?;
         self.singles.add_matched(records as u64);
-        self.joined.deleted.add_kept(records as u64, self.highest.key.as_ref().map_or(&[], Key::bytes));
+        self.joined.deleted.add_kept(records as u64, self.highest.bytes());
         Ok(self.sides.skip(records))
     }
 
@@ -111,7 +103,7 @@ impl SortedJoin<'_, '_, '_> {
         if other.record().is_none() {
             return Ok(());
         }
-        self.singles.add(side, self.joined.output.last_bytes(), &self.highest.order)
+        self.singles.add(side, self.joined.output.last_bytes(), self.highest.order())
     }
 
     /// Takes the two rows of a key.
@@ -123,33 +115,5 @@ impl SortedJoin<'_, '_, '_> {
         self.joined.deleted.add(old, false);
         self.joined.pair_rows(layouts, old, new)?;
         Ok(self.sides.skip(1))
-    }
-}
-
-impl HighestKey {
-    pub(super) fn new(order: KeyOrder) -> Self {
-        Self { order, key: None, next: Key::default() }
-    }
-
-    /// Advances over the next records, which must be above the highest key. Only the first and the last are checked
-    /// here.
-    pub(super) fn advance_over(&mut self, cursor: &mut Cursor<'_>, records: usize) -> Result<(), Stop> {
-        self.advance(cursor.key(0)?)?;
-        if records > 1 {
-            self.advance(cursor.key(records - 1)?)?;
-        }
-        Ok(())
-    }
-
-    /// Advances to the next key, which must be above the highest key.
-    #[inline]
-    pub(super) fn advance(&mut self, key: &[u8]) -> Result<(), Stop> {
-        self.next.set(key);
-        match &mut self.key {
-            None => self.key = Some(std::mem::take(&mut self.next)),
-            Some(highest) if self.order.compare(highest, &self.next).is_lt() => std::mem::swap(highest, &mut self.next),
-            Some(_) => return Err(Stop::Fallback),
-        }
-        Ok(())
     }
 }
