@@ -10,6 +10,7 @@ mod breakpoints;
 mod cases;
 mod commands;
 mod consumer;
+mod content;
 mod csv;
 #[cfg(feature = "aws")]
 mod deployment;
