@@ -318,7 +318,10 @@ impl Registry {
     pub fn supersede(&self, lease: &Lease, version: Version, by: &Version) -> Result<Version> {
         let from = version.status;
         let name = &by.version;
-        let reason = match &version.finding {
+        // Older records of HELD versions have no finding.
+        let held = version.reason.clone().filter(|_| from == Status::Held);
+        let held = held.map(|reason| Finding { status: from, reason });
+        let reason = match version.finding.as_ref().or(held.as_ref()) {
             Some(Finding { status, reason }) => format!("was {status} when {name} succeeded: {reason}"),
             None if Some(version.registered_at) > by.publication() => format!("{name} succeeded before it came"),
             None => format!("{name} succeeded first"),
