@@ -35,9 +35,9 @@ pub struct Findings {
     /// How the exports were compared.
     #[serde(default)]
     pub comparison: Comparison,
-    /// The number of UPDATEs only in columns that the baseline is older than. The fields below cover the others.
+    /// The number of UPDATEs only in columns that the baseline is older than; they are no samples.
     pub backfilled: u64,
-    /// The number of UPDATEs in which each column changed.
+    /// The number of UPDATEs in which each column changed, whether others changed as well or not.
     pub changed: BTreeMap<String, u64>,
     /// The number of them in which today's type cannot read the old value.
     pub unreadable: BTreeMap<String, u64>,

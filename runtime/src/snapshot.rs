@@ -19,8 +19,10 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::epoch::Epoch;
-use crate::error::{Error, Result};
+use crate::error::{Error, Fault, Result};
+use crate::table::Compression;
 use crate::telemetry::check_stop;
+use part::{Inflated, PartDigest};
 
 /// One file of an export, as the registry stores it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,9 +36,22 @@ pub struct Part {
     /// XXH3-128 of the bytes that were read while planning, 32 hex digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checksum: Option<String>,
+    /// XXH3-128 of the same bytes once decompressed, 32 hex digits; `None` if the part is not compressed. It stays the
+    /// same if the part is compressed again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<String>,
     /// The number of rows according to the manifest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<u64>,
+}
+
+impl Part {
+    /// Returns whether both were read, and have other contents. Bytes of compressed parts may differ all the same.
+    pub(crate) fn has_other_content(&self, read: &Part) -> bool {
+        let differs = |known: &Option<String>, read: &Option<String>| Some(known.as_ref()? != read.as_ref()?);
+        let by_content = differs(&self.content, &read.content);
+        by_content.or_else(|| differs(&self.checksum, &read.checksum)).unwrap_or_default()
+    }
 }
 
 /// Exports of tenants and tables: ROOT/TENANT/TABLE/VERSION/FILE.
@@ -109,6 +124,40 @@ pub(crate) fn checksum(folder: &dyn Folder, name: &str) -> Result<String> {
         match file.read(&mut buffer).map_err(|error| Error::read(error, &folder.path(name)))? {
             0 => return Ok(format!("{:032x}", checksum.digest128())),
             read => checksum.update(&buffer[..read]),
+        }
+    }
+}
+
+/// Returns whether a file has the contents of a part that was read before: the same bytes, or the same once
+/// decompressed. Reads it to find out. A file that cannot be decompressed has others.
+pub(crate) fn has_content_of(
+    folder: &dyn Folder,
+    known: &Part,
+    listed: &Part,
+    compression: Compression,
+) -> Result<bool> {
+    if known.size == listed.size && known.checksum.is_some() && known.checksum == Some(checksum(folder, &listed.name)?)
+    {
+        return Ok(true);
+    }
+    let Some(content) = known.content.as_ref().filter(|_| compression != Compression::None) else { return Ok(false) };
+    match decompressed(folder, &listed.name, compression) {
+        Ok(read) => Ok(read.content.as_ref() == Some(content)),
+        Err(error) if error.fault() == Fault::Input => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Decompresses a file, and returns its digest.
+fn decompressed(folder: &dyn Folder, name: &str, compression: Compression) -> Result<PartDigest> {
+    let path = folder.path(name);
+    let unreadable = |error| part::unreadable(error, &path);
+    let mut inflated = Inflated::new(folder.open(name)?, compression).map_err(unreadable)?;
+    let mut buffer = vec![0; BUFFER];
+    loop {
+        check_stop()?;
+        if inflated.read(&mut buffer).map_err(unreadable)? == 0 {
+            return inflated.finish().map_err(unreadable);
         }
     }
 }

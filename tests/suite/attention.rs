@@ -41,6 +41,7 @@ fn failed_and_rejected_versions_leave_status_once_a_newer_one_succeeds() {
     assert!(check(&workspace).is_empty());
     let status = workspace.tidemark(&["status"]).stdout;
     assert!(!status.contains("FAILED") && !status.contains("REJECTED"), "{status}");
+    assert_eq!(workspace.run().stdout, "nothing to do: 4 versions known, none is new\n");
 }
 
 #[test]

@@ -54,6 +54,8 @@ enum Step {
     Reject,
     /// The FAILED versions are retried.
     Retry,
+    /// The newest version that succeeded is retired, as if its name were mistyped.
+    Retire,
     /// A resync is requested: the next version is published in full.
     Resync,
     /// A version is replayed.
@@ -106,6 +108,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => Just(Step::Approve),
         1 => Just(Step::Reject),
         1 => Just(Step::Retry),
+        1 => Just(Step::Retire),
         1 => Just(Step::Resync),
         1 => any::<u8>().prop_map(|version| Step::Replay { version }),
         1 => Just(Step::BackUp),

@@ -12,6 +12,7 @@ mod change_sets;
 mod commands;
 mod conservation;
 mod consumer;
+mod content;
 mod csv;
 #[cfg(feature = "aws")]
 mod deployment;

@@ -141,7 +141,8 @@ fn summarise(args: &DeltaArgs, plan: &Plan) -> Result<()> {
         Format::Text => {
             let [rows, inserted, updated, deleted] =
                 [counts.rows, counts.inserted, counts.updated, counts.deleted].map(count);
-            eprintln!("{rows} rows: {inserted} inserted, {updated} updated, {deleted} deleted");
+            let collapsed = output::collapsed(counts).map(|note| format!("; {note}")).unwrap_or_default();
+            eprintln!("{rows} rows: {inserted} inserted, {updated} updated, {deleted} deleted{collapsed}");
             Ok(())
         }
     }

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::cli::args::Format;
 use crate::error::{Error, IoContext as _, Result};
-use crate::plan::Plan;
+use crate::plan::{Counts, Plan};
 use crate::reject::Rejects;
 
 /// How many digits of a plan's hash are shown, and how many `approve` needs at least.
@@ -64,6 +64,12 @@ pub(super) fn short_hash(plan: &Plan) -> &str {
 /// `1 version`, `2 versions`.
 pub(super) fn plural(number: usize, noun: &str) -> String {
     format!("{} {noun}{}", count(number as u64), if number == 1 { "" } else { "s" })
+}
+
+/// What to say about rows of the snapshot that repeat another one.
+pub(super) fn collapsed(counts: &Counts) -> Option<String> {
+    let rows = usize::try_from(counts.duplicates).unwrap_or(usize::MAX);
+    (rows > 0).then(|| format!("{} collapsed", plural(rows, "repeated row")))
 }
 
 /// A time as ISO 8601 in UTC, to the second.

@@ -80,10 +80,11 @@ fn scan(scan: &Scan) -> String {
 /// Renders a plan in about ten lines.
 fn text(version: &Version, plan: &Plan, breaches: &[GuardBreach]) -> String {
     let Counts { baseline_rows, rows, .. } = plan.counts;
+    let collapsed = output::collapsed(&plan.counts).map(|note| format!("   {note}")).unwrap_or_default();
     let from = plan.previous.as_deref().unwrap_or("none");
     let mut lines = vec![
         format!("{}  {from} → {}      {}   plan {}", version.key, version.version, version.status, short_hash(plan)),
-        format!("rows       {} → {}", count(baseline_rows), count(rows)),
+        format!("rows       {} → {}{collapsed}", count(baseline_rows), count(rows)),
     ];
     lines.extend(plan.findings.scan.as_ref().map(scan));
     lines.extend(plan.reset.as_ref().map(reset_line));

@@ -7,6 +7,7 @@ use clap::Args;
 use crate::cli::args::{AdoptArgs, EngineArgs, Format, FormatArgs, LimitArgs, OutArgs, StateArgs};
 use crate::cli::lookup::{checked_name, find_table};
 use crate::cli::output::{self, plural};
+use crate::cli::status::open;
 use crate::cli::{resolve, run_report};
 use crate::clock;
 use crate::engine::athena::Statements;
@@ -122,17 +123,16 @@ fn nothing_to_do(args: &RunArgs, runner: &Runner, report: &Report) -> Result<Str
             printable_path(&args.exports)
         ));
     }
-    let mut known = Vec::new();
+    let (mut known, mut held, mut failed) = (0, 0, 0);
     for key in runner.registry.tables()? {
-        known.extend(runner.registry.versions(&key)?);
+        let versions = runner.registry.versions(&key)?;
+        known += versions.len();
+        held += open(&versions).filter(|version| version.status == Status::Held).count();
+        failed += open(&versions).filter(|version| version.status == Status::Failed).count();
     }
-    let open: Vec<String> = [Status::Held, Status::Failed]
-        .iter()
-        .map(|status| (known.iter().filter(|version| version.status == *status).count(), status))
-        .filter(|(number, _)| *number > 0)
-        .map(|(number, status)| format!("{number} {status}"))
-        .collect();
+    let numbers = [(held, Status::Held), (failed, Status::Failed)].into_iter().filter(|(number, _)| *number > 0);
+    let open: Vec<String> = numbers.map(|(number, status)| format!("{number} {status}")).collect();
     let open =
         if open.is_empty() { String::new() } else { format!(" ({}, see: cargo tidemark status)", open.join(", ")) };
-    Ok(format!("nothing to do: {} known, none is new{open}\n", plural(known.len(), "version")))
+    Ok(format!("nothing to do: {} known, none is new{open}\n", plural(known, "version")))
 }

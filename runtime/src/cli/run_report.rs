@@ -36,7 +36,10 @@ fn row(outcome: &Outcome) -> Vec<String> {
     let number =
         |pick: fn(&Counts) -> u64| outcome.counts.as_ref().map_or_else(String::new, |counts| count(pick(counts)));
     // An error is too long for the table; it follows on stderr.
-    let note = if outcome.is_error { "see below" } else { outcome.note.as_deref().unwrap_or_default() };
+    let reason = if outcome.is_error { "see below" } else { outcome.note.as_deref().unwrap_or_default() };
+    let collapsed = outcome.counts.as_ref().and_then(output::collapsed);
+    let notes = [Some(reason.to_owned()).filter(|reason| !reason.is_empty()), collapsed];
+    let note = notes.into_iter().flatten().collect::<Vec<_>>().join("; ");
     vec![
         outcome.key.tenant.clone(),
         outcome.key.table.clone(),
@@ -46,7 +49,7 @@ fn row(outcome: &Outcome) -> Vec<String> {
         number(|counts| counts.updated),
         number(|counts| counts.deleted),
         outcome.status.map_or_else(String::new, |status| status.to_string()),
-        note.into(),
+        note,
     ]
 }
 

@@ -11,7 +11,7 @@ use crate::cli::output::{self, count, iso_time, time};
 use crate::error::{Error, Fault, Result};
 use crate::name::TableKey;
 use crate::store::{Registry, Status, Version, baseline};
-use open::open;
+pub(super) use open::open;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\

@@ -52,15 +52,15 @@ impl Findings {
         let differences =
             differences.map(|(column, ((old, new), added))| Difference { column, old, new, added: *added });
         let changed: Vec<_> = differences.filter(|one| one.column.compare && one.old != one.new).collect();
-        if changed.iter().all(|one| one.added) {
-            self.backfilled += 1;
-            return;
-        }
         for Difference { column, old, .. } in &changed {
             count(&mut self.changed, column.name);
             if !old.is_readable() {
                 count(&mut self.unreadable, column.name);
             }
+        }
+        if changed.iter().all(|one| one.added) {
+            self.backfilled += 1;
+            return;
         }
         if self.updates.len() < SAMPLES {
             let show = |one: &Difference<'_>| {

@@ -7,9 +7,9 @@ use crate::canonical::row::Layout;
 use crate::epoch::{Drift, Epoch};
 use crate::error::{Error, Result};
 use crate::operation::SchemaChange;
-use crate::snapshot::{Export, Folder, Part, checksum};
+use crate::snapshot::{Export, Folder, Part, has_content_of};
 use crate::store::{Version, same_parts};
-use crate::table::Table;
+use crate::table::{Compression, Table};
 
 /// What a version is compared with.
 pub(super) struct Baseline {
@@ -37,41 +37,37 @@ impl Runner {
         let epoch = version.epoch.clone().unwrap_or_else(|| today.clone());
         let drift = epoch.drift(table, &resync_help(version))?;
         let folder = self.exports.folder(&version.key.tenant, &version.key.table, &version.version);
-        check_parts(version, &*folder)?;
-        let export = Export {
-            label: version.to_string(),
-            folder,
-            parts: version.parts.clone(),
-            epoch: drift.is_some().then_some(epoch),
-        };
+        let parts = check_parts(version, &*folder, epoch.source.compression)?;
+        let export = Export { label: version.to_string(), folder, parts, epoch: drift.is_some().then_some(epoch) };
         Ok(Baseline { version: version.clone(), export, drift })
     }
 }
 
-/// Refuses a baseline whose parts are not those that were published.
-fn check_parts(version: &Version, folder: &dyn Folder) -> Result<()> {
+/// Refuses a baseline whose parts are not those that were published. Returns them as they are now: they may have been
+/// compressed again.
+fn check_parts(version: &Version, folder: &dyn Folder, compression: Compression) -> Result<Vec<Part>> {
     let listed = folder.list().map_err(|error| blame_baseline(version, error))?.parts;
     let mut unknown: BTreeMap<&str, &Part> = listed.iter().map(|part| (part.name.as_str(), part)).collect();
+    let mut parts = Vec::with_capacity(version.parts.len());
     for part in &version.parts {
         let Some(other) = unknown.remove(part.name.as_str()) else {
             return Err(changed(version, format!("{} is missing", part.name)));
         };
-        if !is_same_part(folder, part, other)? {
+        if !is_same_part(folder, part, other, compression)? {
             return Err(changed(version, format!("{} was overwritten", part.name)));
         }
+        parts.push(Part { size: other.size, identity: other.identity.clone(), ..part.clone() });
     }
     match unknown.first_key_value() {
         Some((name, _)) => Err(changed(version, format!("{name} was added"))),
-        None => Ok(()),
+        None => Ok(parts),
     }
 }
 
-/// Returns whether a part is still the recorded one. If only its identity differs, its checksum decides.
-fn is_same_part(folder: &dyn Folder, part: &Part, listed: &Part) -> Result<bool> {
-    if same_parts(std::slice::from_ref(part), std::slice::from_ref(listed)) {
-        return Ok(true);
-    }
-    Ok(part.size == listed.size && part.checksum.is_some() && part.checksum == Some(checksum(folder, &part.name)?))
+/// Returns whether a part is still the recorded one. If only its size or identity differs, its contents decide.
+fn is_same_part(folder: &dyn Folder, part: &Part, listed: &Part, compression: Compression) -> Result<bool> {
+    let is_listed = same_parts(std::slice::from_ref(part), std::slice::from_ref(listed));
+    Ok(is_listed || has_content_of(folder, part, listed, compression)?)
 }
 
 /// The error of a baseline that is no longer what was published.

@@ -293,7 +293,7 @@ impl Task {
 /// Refuses a delta whose baseline, as it was read, is not what was published.
 fn check_baseline(baseline: Option<&Baseline>, summary: &DeltaSummary, table: &Table, label: &str) -> Result<()> {
     if let Some(baseline) = baseline
-        && has_other_bytes(&baseline.version.parts, &summary.baseline_parts)
+        && has_other_content(&baseline.version.parts, &summary.baseline_parts)
     {
         return Err(changed(&baseline.version, "a checksum differs".into()));
     }
@@ -315,13 +315,10 @@ fn check_baseline(baseline: Option<&Baseline>, summary: &DeltaSummary, table: &T
     }
 }
 
-/// Returns whether parts differ by name or checksum. Athena does not know checksums, and reads only parts whose
-/// identity is unchanged.
-fn has_other_bytes(known: &[Part], read: &[Part]) -> bool {
-    let is_other = |(known, read): (&Part, &Part)| {
-        let checksums = known.checksum.as_ref().zip(read.checksum.as_ref());
-        known.name != read.name || checksums.is_some_and(|(known, read)| known != read)
-    };
+/// Returns whether parts differ by name or contents. Athena knows no checksums, and reads only parts whose identity is
+/// unchanged.
+fn has_other_content(known: &[Part], read: &[Part]) -> bool {
+    let is_other = |(known, read): (&Part, &Part)| known.name != read.name || known.has_other_content(read);
     known.len() != read.len() || known.iter().zip(read).any(is_other)
 }
 

@@ -5,9 +5,9 @@ use super::runner::Runner;
 use crate::error::{Error, Result};
 use crate::name::{TableKey, nearest};
 use crate::snapshot::complete::{Missing, complete};
-use crate::snapshot::{Folder, Part, checksum};
+use crate::snapshot::{Folder, Part, has_content_of};
 use crate::store::{ListedParts, Registered, Status, Version};
-use crate::table::Table;
+use crate::table::{Compression, Table};
 
 /// The versions found for one tenant's table.
 #[derive(Debug)]
@@ -79,8 +79,10 @@ impl Runner {
         let known = self.registry.version(key, version)?;
         let parts = self.parts(table, key, version)?;
         let folder = self.exports.folder(&key.tenant, &key.table, version);
-        self.registry
-            .register_over(known, key, version, parts, |known, listed| self.same_bytes(&*folder, known, listed))
+        let epoch = known.as_ref().and_then(|known| known.epoch.as_ref());
+        let compression = epoch.map_or(table.source.compression, |epoch| epoch.source.compression);
+        let same_content = |known: &[Part], listed: &[Part]| self.same_content(&*folder, known, listed, compression);
+        self.registry.register_over(known.clone(), key, version, parts, same_content)
     }
 
     /// Registers a version whose folder holds something that does not belong in an export. It waits until that is gone.
@@ -90,18 +92,26 @@ impl Runner {
         self.registry.register(key, version, Err((Vec::new(), waits_for)), |_, _| Ok(false))
     }
 
-    /// Returns whether overwritten parts have the same bytes as before. Reads them to find out, unless they exceed the
-    /// limit; then they count as different.
-    fn same_bytes(&self, folder: &dyn Folder, known: &[Part], listed: &[Part]) -> Result<bool> {
+    /// Returns whether overwritten parts have the same contents as before, even if they were compressed again. Reads
+    /// them to find out, unless they exceed the limit; then they count as different.
+    fn same_content(
+        &self,
+        folder: &dyn Folder,
+        known: &[Part],
+        listed: &[Part],
+        compression: Compression,
+    ) -> Result<bool> {
         let is_alike = |(known, listed): (&Part, &Part)| {
-            known.name == listed.name && known.size == listed.size && known.checksum.is_some()
+            let may_be_compressed_again = known.content.is_some();
+            let may_have_same_bytes = known.size == listed.size && known.checksum.is_some();
+            known.name == listed.name && (may_be_compressed_again || may_have_same_bytes)
         };
-        let size: u64 = known.iter().map(|part| part.size).sum();
+        let size: u64 = listed.iter().map(|part| part.size).sum();
         if known.len() != listed.len() || !known.iter().zip(listed).all(is_alike) || size > self.limits.compared {
             return Ok(false);
         }
-        for part in known {
-            if part.checksum != Some(checksum(folder, &part.name)?) {
+        for (known, listed) in known.iter().zip(listed) {
+            if !has_content_of(folder, known, listed, compression)? {
                 return Ok(false);
             }
         }

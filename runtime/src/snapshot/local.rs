@@ -150,7 +150,7 @@ pub(crate) fn inspect(path: &Path) -> Result<Part> {
         Ok(since) => since.as_nanos().to_string(),
         Err(before) => format!("-{}", before.duration().as_nanos()),
     };
-    Ok(Part { name: name.into(), size: metadata.len(), identity, checksum: None, rows: None })
+    Ok(Part { name: name.into(), size: metadata.len(), identity, checksum: None, content: None, rows: None })
 }
 
 /// Opens a part. If it was removed after it was listed, the error is the input's fault, not the machine's.

@@ -13,7 +13,12 @@ use crate::table::Compression;
 const BUFFER: usize = 256 << 10;
 
 /// The decompressed bytes of one part.
-pub struct Inflated<R: Read>(Decoder<R>);
+pub struct Inflated<R: Read> {
+    decoder: Decoder<R>,
+    /// The checksum of the decompressed bytes, if they are not those of the file. Boxed, because its state is half a
+    /// kilobyte.
+    content: Option<Box<Xxh3Default>>,
+}
 
 enum Decoder<R: Read> {
     Gzip(Box<MultiGzDecoder<BufReader<Checked<R>>>>),
@@ -34,6 +39,8 @@ struct Checked<R> {
 pub struct PartDigest {
     /// XXH3-128 of the compressed bytes, 32 hex digits.
     pub checksum: String,
+    /// XXH3-128 of the decompressed bytes, 32 hex digits; `None` if the part is not compressed.
+    pub content: Option<String>,
     /// The size of the compressed bytes.
     pub size: u64,
 }
@@ -42,7 +49,8 @@ impl<R: Read> Inflated<R> {
     /// Decompresses `input`.
     pub fn new(input: R, compression: Compression) -> io::Result<Self> {
         let checked = Checked { input, checksum: Box::default(), size: 0 };
-        Ok(Self(match compression {
+        let content = (compression != Compression::None).then(Box::default);
+        let decoder = match compression {
             Compression::Gzip => {
                 Decoder::Gzip(Box::new(MultiGzDecoder::new(BufReader::with_capacity(BUFFER, checked))))
             }
@@ -51,13 +59,14 @@ impl<R: Read> Inflated<R> {
                 Decoder::Zstd(zstd::stream::read::Decoder::with_buffer(buffered)?)
             }
             Compression::None => Decoder::Plain(checked),
-        }))
+        };
+        Ok(Self { decoder, content })
     }
 
     /// The digest, after everything was read. Fails if bytes follow the compressed data, or a compressed file is empty:
     /// then it was never completed.
     pub fn finish(self) -> io::Result<PartDigest> {
-        let (mut checked, is_compressed) = match self.0 {
+        let (mut checked, is_compressed) = match self.decoder {
             Decoder::Gzip(decoder) => (decoder.into_inner().into_inner(), true),
             Decoder::Zstd(decoder) => (decoder.finish().into_inner(), true),
             Decoder::Plain(checked) => (checked, false),
@@ -69,17 +78,23 @@ impl<R: Read> Inflated<R> {
         if is_compressed && checked.size == 0 {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file is empty"));
         }
-        Ok(PartDigest { checksum: format!("{:032x}", checked.checksum.digest128()), size: checked.size })
+        let digest = |checksum: &Xxh3Default| format!("{:032x}", checksum.digest128());
+        let content = self.content.as_deref().map(digest);
+        Ok(PartDigest { checksum: digest(&checked.checksum), content, size: checked.size })
     }
 }
 
 impl<R: Read> Read for Inflated<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match &mut self.0 {
+        let read = match &mut self.decoder {
             Decoder::Gzip(decoder) => decoder.read(buffer),
             Decoder::Zstd(decoder) => decoder.read(buffer),
             Decoder::Plain(input) => input.read(buffer),
+        }?;
+        if let Some(content) = &mut self.content {
+            content.update(&buffer[..read]);
         }
+        Ok(read)
     }
 }
 
@@ -90,6 +105,18 @@ impl<R: Read> Read for Checked<R> {
         self.size += read as u64;
         Ok(read)
     }
+}
+
+/// An error of the operating system or of a service is the machine's fault; an error of the decoder is the file's.
+pub(crate) fn unreadable(error: io::Error, path: &Path) -> Error {
+    if error.raw_os_error().is_some() || error.get_ref().is_some_and(|inner| inner.is::<Error>()) {
+        return Error::read(error, path);
+    }
+    let problem = match error.kind() {
+        io::ErrorKind::UnexpectedEof => format!("the file ends too early ({error})"),
+        _ => format!("the file is corrupt ({error})"),
+    };
+    Error::export(path, problem).help("deliver it again, complete; it is read again once its size or time changes")
 }
 
 /// Checks that a part's name has the suffix of its table's compression.

@@ -147,7 +147,7 @@ pub fn list(aws: &Aws, export: &S3Uri) -> Result<Listing> {
         } else if !is_visible_text(&name) {
             return unusable("the file's name has characters that cannot be shown", "rename or remove it");
         } else {
-            listing.parts.push(Part { name, size, identity, checksum: None, rows: None });
+            listing.parts.push(Part { name, size, identity, checksum: None, content: None, rows: None });
         }
     }
     listing.parts.sort_by(|a, b| natural_cmp(&a.name, &b.name));

@@ -115,17 +115,17 @@ impl Registry {
 
 /// Registering.
 impl Registry {
-    /// Registers a version with its parts. `same_bytes` returns whether parts that differ only in their identity still
-    /// have the same checksums.
+    /// Registers a version with its parts. `same_content` returns whether parts with the same names and another size or
+    /// identity still have the same contents.
     pub fn register(
         &self,
         key: &TableKey,
         version: &str,
         parts: ListedParts,
-        same_bytes: impl Fn(&[Part], &[Part]) -> Result<bool>,
+        same_content: impl Fn(&[Part], &[Part]) -> Result<bool>,
     ) -> Result<Registered> {
         let known = self.version(key, version)?;
-        self.register_over(known, key, version, parts, same_bytes)
+        self.register_over(known, key, version, parts, same_content)
     }
 
     /// Registers a version over the record that was read before its parts were listed. If the record has changed since,
@@ -136,7 +136,7 @@ impl Registry {
         key: &TableKey,
         version: &str,
         parts: ListedParts,
-        same_bytes: impl Fn(&[Part], &[Part]) -> Result<bool>,
+        same_content: impl Fn(&[Part], &[Part]) -> Result<bool>,
     ) -> Result<Registered> {
         let (parts, waits_for) = match parts {
             Ok(parts) => (parts, None),
@@ -150,7 +150,10 @@ impl Registry {
         if known.version != version {
             return Ok(Registered::Alias(known.version));
         }
-        let is_same = self.has_same_parts(&known, &parts, same_bytes)?;
+        if known.refused_parts.as_ref().is_some_and(|refused| same_parts(refused, &parts)) {
+            return Ok(Registered::Refused { first_time: false });
+        }
+        let is_same = self.has_same_parts(&known, &parts, same_content)?;
         match known.status {
             Status::Waiting if is_same && known.reason == waits_for => Ok(Registered::Same),
             Status::Waiting => self.start_over(known, parts, waits_for),
@@ -166,7 +169,7 @@ impl Registry {
         &self,
         known: &Version,
         parts: &[Part],
-        same_bytes: impl Fn(&[Part], &[Part]) -> Result<bool>,
+        same_content: impl Fn(&[Part], &[Part]) -> Result<bool>,
     ) -> Result<bool> {
         // The row counts of a manifest no longer matter once the rows are published.
         let is_published = known.status.is_published() || known.status == Status::Publishing;
@@ -174,19 +177,22 @@ impl Registry {
         if same_parts(&known.parts, parts) {
             return Ok(same_rows);
         }
-        if !same_rows || !same_bytes(&known.parts, parts)? {
+        if !same_rows || !same_content(&known.parts, parts)? {
             return Ok(false);
         }
         self.update_identities(known, parts)?;
         Ok(true)
     }
 
-    /// Records the new identities of parts that were rewritten with the same bytes, so that the next run need not read
-    /// them.
+    /// Records the new identities of parts that were rewritten with the same contents, so that the next run need not
+    /// read them.
     fn update_identities(&self, known: &Version, parts: &[Part]) -> Result<()> {
         let mut updated = known.clone();
         for (part, listed) in updated.parts.iter_mut().zip(parts) {
             part.identity.clone_from(&listed.identity);
+            part.size = listed.size;
+            // The bytes of a compressed part may be others, with the same contents.
+            part.checksum = part.checksum.take().filter(|_| part.content.is_none());
         }
         self.0.write(overwrite(known, &updated)).map(|_| ())
     }
@@ -313,7 +319,10 @@ impl Registry {
     pub fn supersede(&self, lease: &Lease, version: Version, by: &Version) -> Result<Version> {
         let from = version.status;
         let name = &by.version;
-        let reason = match &version.finding {
+        // Older records of HELD versions have no finding.
+        let held = version.reason.clone().filter(|_| from == Status::Held);
+        let held = held.map(|reason| Finding { status: from, reason });
+        let reason = match version.finding.as_ref().or(held.as_ref()) {
             Some(Finding { status, reason }) => format!("was {status} when {name} succeeded: {reason}"),
             None if Some(version.registered_at) > by.publication() => format!("{name} succeeded before it came"),
             None => format!("{name} succeeded first"),

@@ -105,6 +105,7 @@ impl History {
             Step::Approve => self.review("approve")?,
             Step::Reject => self.review("reject")?,
             Step::Retry => self.retry()?,
+            Step::Retire => self.retire()?,
             Step::Resync => drop(self.workspace.tidemark(&["resync", "acme/t"])),
             Step::Replay { version } => self.replay(*version),
             Step::BackUp => self.back_up(),
@@ -163,6 +164,11 @@ impl History {
             self.command(&["retry", &failed.path()])?;
         }
         Ok(())
+    }
+
+    fn retire(&mut self) -> CaseResult {
+        let newest = self.versions().into_iter().rfind(|version| version.status == "SUCCEEDED");
+        newest.map_or(Ok(()), |newest| self.command(&["retire", &newest.path()]))
     }
 
     fn redeliver(&mut self, version: u8, edits: &[Edit], defect: Defect) {
@@ -267,19 +273,23 @@ impl History {
     /// Checks the published files: versions that are unplanned or wait for a review must not be published, and
     /// published versions must match the model.
     pub(super) fn observe(&mut self) -> CaseResult {
-        for version in self.versions() {
+        let mut versions = self.versions();
+        versions.sort_by_key(|version| version.sequence);
+        let mut previous = None;
+        for version in versions {
             let records = self.records(&version);
             match version.status.as_str() {
-                "PUBLISHING" | "SUCCEEDED" => {
+                "PUBLISHING" | "SUCCEEDED" | "RETIRED" => {
                     let delivery = self.deliveries[&version.number].clone();
                     let columns = self.schemas[&format!("t@{}", version.schema.clone().unwrap())];
                     self.published.entry(version.number).or_insert((delivery.rows, columns));
                 }
                 status => ensure!(records.is_empty(), "V{} is {status}, but operations are published", version.number),
             }
-            if version.status == "SUCCEEDED" {
-                self.check(&version, &records)?;
+            if ["SUCCEEDED", "RETIRED"].contains(&version.status.as_str()) {
+                self.check(&version, &records, previous)?;
                 self.consumer.read(&records).map_err(TestCaseError::fail)?;
+                previous = Some(version.number);
             }
         }
         Ok(())
@@ -296,19 +306,20 @@ impl History {
         records.filter(is_its_own).collect()
     }
 
-    /// Compares the operations of a version with the rows before and after it.
-    fn check(&self, version: &RegisteredVersion, records: &[Value]) -> CaseResult {
+    /// Compares the operations of a version with the rows before and after it. `previous` was published before it.
+    fn check(&self, version: &RegisteredVersion, records: &[Value], previous: Option<u32>) -> CaseResult {
         let number = version.number;
         let (begin, end) = (&records[0], records.last().unwrap());
         ensure!(begin["op"] == "BEGIN" && end["op"] == "END", "V{number} is incomplete");
         ensure!(begin["sequence"].as_u64() == version.sequence, "V{number} has the wrong sequence");
         let is_reset = begin["reset"] == true;
-        let before = self.published.range(..number).next_back().filter(|_| !is_reset);
-        let previous = before.map(|(number, _)| format!("V{number}"));
+        let previous = previous.filter(|_| !is_reset);
+        let before = previous.map(|number| &self.published[&number].0);
+        let previous = previous.map(|number| format!("V{number}"));
         ensure!(begin["previous"] == json!(previous), "V{number} was compared with {}", begin["previous"]);
         let (after, columns) = &self.published[&number];
         let no_rows = Rows::new();
-        let before = before.map_or(&no_rows, |(_, (rows, _))| rows);
+        let before = before.unwrap_or(&no_rows);
         let expected = difference(before, after, *columns);
         let actual: BTreeMap<i64, Value> = records[1..records.len() - 1]
             .iter()
@@ -329,7 +340,8 @@ impl History {
     fn settle(&mut self) -> CaseResult {
         self.resume()?;
         self.observe()?;
-        let rows = self.published.values().next_back().map(|(rows, _)| rows.clone());
+        let published = self.versions().into_iter().max_by_key(|version| version.sequence);
+        let rows = published.and_then(|version| self.published.get(&version.number)).map(|(rows, _)| rows.clone());
         let last = self.newest() + 1;
         self.deliveries.insert(
             last,

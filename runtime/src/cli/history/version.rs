@@ -1,7 +1,7 @@
 //! Everything that is known about one version.
 
 use super::entries::{Entry, VersionHistory};
-use crate::cli::output::{count, offender_lines, plural, short_hash, time};
+use crate::cli::output::{collapsed, count, offender_lines, plural, short_hash, time};
 use crate::plan::Counts;
 use crate::reject::Rejects;
 use crate::store::Version;
@@ -27,9 +27,10 @@ fn facts(version: &Version) -> String {
 }
 
 fn counts(counts: Counts) -> String {
+    let collapsed = collapsed(&counts).map(|note| format!("; {note}")).unwrap_or_default();
     let Counts { rows, inserted, updated, deleted, .. } = counts;
     let [rows, inserted, updated, deleted] = [rows, inserted, updated, deleted].map(count);
-    format!("{rows} rows: {inserted} inserted, {updated} updated, {deleted} deleted")
+    format!("{rows} rows: {inserted} inserted, {updated} updated, {deleted} deleted{collapsed}")
 }
 
 /// The counts of the plan that was held, or the rows that could not be read.

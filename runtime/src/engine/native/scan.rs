@@ -7,6 +7,7 @@ use crate::canonical::row::{Layout, Row};
 use crate::error::{Error, IoContext as _, Result};
 use crate::reject::{self, Offender, Reason, Rejects};
 use crate::snapshot::csv::{self, CsvError, Dialect, Record};
+pub(super) use crate::snapshot::part::unreadable;
 use crate::snapshot::part::{Inflated, check_name};
 use crate::snapshot::{Export, Part};
 use crate::telemetry::Watch;
@@ -131,12 +132,12 @@ pub(super) fn open(export: &Export, part: &Part, layout: &Layout) -> Result<Open
     Ok(OpenPart { path, reader, fields })
 }
 
-/// Ends the reading of a part: checks its size and the number of its rows, and adds its checksum.
+/// Ends the reading of a part: checks its size and the number of its rows, and adds its checksums.
 pub(super) fn close(reader: Reader, path: &Path, part: &Part, rows: u64) -> Result<Part> {
     let read = reader.into_inner().finish().map_err(|error| unreadable(error, path))?;
     check_rows(path, part, rows)?;
     check_size(path, part, read.size)?;
-    Ok(Part { checksum: Some(read.checksum), ..part.clone() })
+    Ok(Part { checksum: Some(read.checksum), content: read.content, ..part.clone() })
 }
 
 fn header(reader: &mut Reader, path: &Path, layout: &Layout) -> Result<FieldMap> {
@@ -190,18 +191,6 @@ fn field_count(actual: usize, expected: usize, header: bool) -> String {
     let noun = if actual == 1 { "field" } else { "fields" };
     let whose = if header { "the header has" } else { "the schema has" };
     format!("{actual} {noun} where {whose} {expected}")
-}
-
-/// An error of the operating system or of a service is the machine's fault; an error of the decoder is the file's.
-pub(super) fn unreadable(error: std::io::Error, path: &Path) -> Error {
-    if error.raw_os_error().is_some() || error.get_ref().is_some_and(|inner| inner.is::<Error>()) {
-        return Error::read(error, path);
-    }
-    let problem = match error.kind() {
-        std::io::ErrorKind::UnexpectedEof => format!("the file ends too early ({error})"),
-        _ => format!("the file is corrupt ({error})"),
-    };
-    Error::export(path, problem).help("deliver it again, complete; it is read again once its size or time changes")
 }
 
 fn check_rows(path: &Path, part: &Part, rows: u64) -> Result<()> {

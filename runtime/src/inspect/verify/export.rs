@@ -6,9 +6,9 @@ use crate::engine::native::{self, Summary};
 use crate::error::{Error, Fault, Result};
 use crate::inspect::verify::verdict::Verdict;
 use crate::run::Runner;
-use crate::snapshot::{Export, Folder, Part, checksum};
+use crate::snapshot::{Export, Folder, Part, has_content_of};
 use crate::store::Version;
-use crate::table::Table;
+use crate::table::{Compression, Table};
 use crate::telemetry::Watch;
 
 /// Checks the export of a version that succeeded: the checksums of its parts, and, if it was read with the current
@@ -22,11 +22,12 @@ pub fn export(runner: &Runner, table: Option<&'static Table>, version: &Version,
     if !version.parts.iter().any(|known| listed.iter().any(|part| part.name == known.name)) {
         return Ok(Verdict::Gone);
     }
+    let compression = version.epoch.as_ref().map_or(Compression::None, |epoch| epoch.source.compression);
     if let Some(problem) = listing_difference(&version.parts, &listed) {
         return Ok(Verdict::Different(problem));
     }
     let table = table.filter(|table| version.plan.as_ref().is_some_and(|plan| plan.schema == table.schema));
-    let Some(table) = table else { return same_bytes(&*folder, &version.parts) };
+    let Some(table) = table else { return same_content(&*folder, &version.parts, compression) };
     // The parts as listed; they are compared with the registry's below.
     let export = Export { label: version.to_string(), folder, parts: listed, epoch: None };
     let work = std::env::temp_dir();
@@ -57,26 +58,38 @@ fn listing_difference(known: &[Part], listed: &[Part]) -> Option<String> {
     Some(format!("{} was added later", added.name))
 }
 
-fn same_bytes(folder: &dyn Folder, parts: &[Part]) -> Result<Verdict> {
-    for part in parts {
-        let actual = checksum(folder, &part.name)?;
-        if let Some(problem) = checksum_difference(part, Some(&actual)) {
-            return Ok(Verdict::Different(problem));
+fn same_content(folder: &dyn Folder, parts: &[Part], compression: Compression) -> Result<Verdict> {
+    for part in parts.iter().filter(|part| part.checksum.is_some() || part.content.is_some()) {
+        // While the registry knows the bytes, no others will do.
+        let known = match part.checksum {
+            Some(_) => &Part { content: None, ..part.clone() },
+            None => part,
+        };
+        if !has_content_of(folder, known, part, compression)? {
+            return Ok(Verdict::Different(other_checksum(part)));
         }
     }
     Ok(Verdict::SameBytes)
 }
 
-fn checksum_difference(known: &Part, actual: Option<&String>) -> Option<String> {
-    let is_different = known.checksum.is_some() && known.checksum.as_ref() != actual;
-    is_different.then(|| format!("{} has a different checksum", known.name))
+fn other_checksum(part: &Part) -> String {
+    format!("{} has a different checksum", part.name)
+}
+
+/// Returns whether a part was read with other bytes than the registry knows; or with other contents, if it does not
+/// know the bytes, because the part was compressed again.
+fn is_different(known: &Part, read: &Part) -> bool {
+    match known.checksum {
+        Some(_) => known.checksum != read.checksum,
+        None => known.has_other_content(read),
+    }
 }
 
 fn compare(summary: &Summary, version: &Version) -> Verdict {
     for known in &version.parts {
-        let actual = summary.parts.iter().find(|part| part.name == known.name).and_then(|part| part.checksum.as_ref());
-        if let Some(problem) = checksum_difference(known, actual) {
-            return Verdict::Different(problem);
+        let actual = summary.parts.iter().find(|part| part.name == known.name);
+        if actual.is_none_or(|actual| is_different(known, actual)) {
+            return Verdict::Different(other_checksum(known));
         }
     }
     let Some(plan) = &version.plan else { return Verdict::SameBytes };

@@ -58,8 +58,7 @@ fn difference(part: &Part, known: &[Part]) -> Option<String> {
     let Some(known) = known.iter().find(|known| known.name == part.name) else {
         return Some(format!("{} was added later", part.name));
     };
-    let is_different = known.checksum.is_some() && known.checksum != part.checksum;
-    is_different.then(|| format!("{} has changed since it was registered", part.name))
+    known.has_other_content(part).then(|| format!("{} has changed since it was registered", part.name))
 }
 
 /// Notes what is wrong with a file. A fault of the machine is an error instead.

@@ -16,8 +16,8 @@ use crate::store::record::{Extent, Version};
 use crate::store::status::Status;
 
 /// How many files an export may have. An item holds 400 KB
-/// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html>); a file takes up to 190 bytes
-/// of it, and as many again if other files came too late.
+/// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html>); a file takes up to 235 bytes
+/// of it, and 145 again if other files came too late.
 const MAX_PARTS: usize = 1_000;
 
 /// The condition that a lease is held.
