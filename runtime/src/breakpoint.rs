@@ -42,7 +42,7 @@ pub enum Breakpoint {
 
 impl Breakpoint {
     /// All breakpoints, in the order of a run.
-    pub const ALL: [Breakpoint; 15] = [
+    pub const ALL: [Breakpoint; 16] = [
         Breakpoint::Registered,
         Breakpoint::Locked,
         Breakpoint::Listed,
