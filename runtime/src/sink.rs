@@ -92,7 +92,7 @@ pub struct PublishedVersion {
 }
 
 /// The error of a publisher that finds another registry's mark. `output` is where the table's mark is.
-fn of_another_registry(output: &str, registry: &str) -> Error {
+fn foreign_mark(output: &str, registry: &str) -> Error {
     Error::refused(output, format!("another registry ({}) has begun to publish there", printable(registry)))
         .help("use one registry for an output; to go on with this one, run exports with --adopt")
 }

@@ -192,7 +192,7 @@ pub fn open(aws: &Arc<Aws>, uri: &S3Uri) -> Result<impl Read + use<>> {
 
 /// The outcome of a conditional write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Written {
+pub(crate) enum PutOutcome {
     /// The object is written.
     Done,
     /// The condition does not hold: the object exists, or is another one than expected.
@@ -205,12 +205,12 @@ pub(crate) fn write(aws: &Aws, uri: &S3Uri, bytes: Vec<u8>) -> Result<()> {
 }
 
 /// Writes an object unless one with this key exists.
-pub(crate) fn put_new(aws: &Aws, uri: &S3Uri, bytes: Vec<u8>) -> Result<Written> {
+pub(crate) fn put_new(aws: &Aws, uri: &S3Uri, bytes: Vec<u8>) -> Result<PutOutcome> {
     put(aws, uri, bytes, |call| call.if_none_match("*"))
 }
 
 /// Writes an object over the one with this ETag.
-pub(crate) fn put_over(aws: &Aws, uri: &S3Uri, bytes: Vec<u8>, etag: &str) -> Result<Written> {
+pub(crate) fn put_over(aws: &Aws, uri: &S3Uri, bytes: Vec<u8>, etag: &str) -> Result<PutOutcome> {
     put(aws, uri, bytes, |call| call.if_match(etag))
 }
 
@@ -231,14 +231,14 @@ fn put(
     uri: &S3Uri,
     bytes: Vec<u8>,
     condition: impl FnOnce(PutObjectFluentBuilder) -> PutObjectFluentBuilder,
-) -> Result<Written> {
+) -> Result<PutOutcome> {
     let timeout = RESPONSE_TIMEOUT + Duration::from_secs((bytes.len() / BYTES_PER_SECOND) as u64);
     let timeout = TimeoutConfig::builder().read_timeout(timeout).build();
     let call = aws.s3.put_object().bucket(&uri.bucket).key(&uri.key).body(ByteStream::from(bytes));
     let call = condition(call).customize().config_override(Config::new().timeout_config(timeout));
     match aws.wait(call.send()) {
-        Ok(_) => Ok(Written::Done),
-        Err(error) if is_condition(&error) => Ok(Written::Exists),
+        Ok(_) => Ok(PutOutcome::Done),
+        Err(error) if is_condition(&error) => Ok(PutOutcome::Exists),
         Err(error) => Err(failed("cannot write", uri, &error).caused_by(error)),
     }
 }

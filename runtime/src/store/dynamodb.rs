@@ -4,8 +4,8 @@
 //! same write, sent again, then fails on its own condition. So each write carries a unique token, by which it is
 //! recognised.
 
+mod by_status;
 mod item;
-mod places;
 mod requests;
 mod table;
 mod writes;
@@ -91,7 +91,7 @@ impl RegistryBackend for Dynamodb {
     fn insert(&self, version: &Version) -> Result<bool> {
         let token = token();
         let mut writes = vec![self.insert_version(version, &token)?, self.list_table(version)?];
-        writes.push(self.put_place(version)?);
+        writes.push(self.put_status(version)?);
         match self.transact(&writes)? {
             Ok(()) => Ok(true),
             Err(reasons) => Ok(reasons.first().is_some_and(|reason| is_ours(reason, &token))),
@@ -108,9 +108,9 @@ impl RegistryBackend for Dynamodb {
         }
         let conditions = writes.len();
         writes.extend(write.entry.map(|entry| self.put_entry(entry, &token)).transpose()?);
-        writes.extend(self.move_place(write)?);
+        writes.extend(self.move_status(write)?);
         let Err(reasons) = self.transact(&writes)? else { return Ok(WriteOutcome::Done) };
-        // The writes of entries and places have no condition.
+        // The writes of entries and statuses have no condition.
         Ok(match &reasons[..conditions.min(reasons.len())] {
             [version, ..] if is_ours(version, &token) => WriteOutcome::Done,
             [_, lease] if failed_condition(lease) => WriteOutcome::LeaseLost,
@@ -134,7 +134,7 @@ impl RegistryBackend for Dynamodb {
         let version = &Version { sequence: Some(sequence), ..version.clone() };
         let put = VersionWrite { version, from, attempt, plan: None, lease: None, makes_runnable: false, entry: None };
         let mut writes = vec![self.put_version(put, &token)?, self.put_sequence(lease, sequence, requested, is_reset)?];
-        writes.extend(self.move_place(put)?);
+        writes.extend(self.move_status(put)?);
         let Err(reasons) = self.transact(&writes)? else { return Ok(BeginOutcome::Sequence(sequence)) };
         let [version_reason, table_reason, ..] = &reasons[..] else { return Ok(BeginOutcome::Changed) };
         if is_ours(version_reason, &token) {

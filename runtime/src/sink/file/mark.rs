@@ -10,7 +10,7 @@ use std::path::Path;
 use crate::error::{Error, IoContext as _, Result};
 use crate::fs::sync_folder;
 use crate::name::printable_path;
-use crate::sink::{Mark, Publisher, of_another_registry};
+use crate::sink::{Mark, Publisher, foreign_mark};
 
 const NAME: &str = "mark.json";
 
@@ -33,7 +33,7 @@ pub(super) fn raise(own: &Path, publisher: Publisher<'_>, sequence: u64) -> Resu
     let of_table = own.parent().expect("a publisher's folder is in its table's");
     let known = read(of_table)?;
     if let Some(other) = known.as_ref().filter(|mark| mark.registry != publisher.registry) {
-        return Err(of_another_registry(&printable_path(of_table), &other.registry));
+        return Err(foreign_mark(&printable_path(of_table), &other.registry));
     }
     let highest = known.as_ref().map_or(sequence, |mark| mark.sequence.max(sequence));
     let mark = Mark { registry: publisher.registry.into(), sequence: highest, fence: publisher.fence };

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use crate::aws::Aws;
-use crate::aws::s3::{self, S3Uri, Written};
+use crate::aws::s3::{self, PutOutcome, S3Uri};
 use crate::error::{Error, Result};
 use crate::name::TableKey;
-use crate::sink::{Mark, Publisher, of_another_registry};
+use crate::sink::{Mark, Publisher, foreign_mark};
 use crate::store::Version;
 
 /// How often a mark that somebody else has just replaced is read again.
@@ -71,7 +71,7 @@ pub(super) fn replace(aws: &Arc<Aws>, root: &S3Uri, key: &TableKey, mark: &Mark)
 fn check_publisher(root: &S3Uri, version: &Version, publisher: Publisher<'_>, known: Option<&KnownMark>) -> Result<()> {
     let Some(KnownMark { mark, .. }) = known else { return Ok(()) };
     if mark.registry != publisher.registry {
-        return Err(of_another_registry(&uri(root, &version.key).uri(), &mark.registry));
+        return Err(foreign_mark(&uri(root, &version.key).uri(), &mark.registry));
     }
     if mark.fence > publisher.fence {
         return Err(Error::lease_lost(version.to_string(), "another run took over publishing from this one")
@@ -89,7 +89,7 @@ fn write(aws: &Aws, root: &S3Uri, key: &TableKey, mark: &Mark, known: Option<Kno
         None => s3::put_new(aws, &uri, json)?,
         Some(known) => s3::put_over(aws, &uri, json, &known.etag)?,
     };
-    Ok(written == Written::Done)
+    Ok(written == PutOutcome::Done)
 }
 
 fn contended(root: &S3Uri, key: &TableKey) -> Error {

@@ -47,7 +47,7 @@ impl Dynamodb {
         let id = item::get_text(&item, "value").ok_or_else(|| registry.problem("it has no identity"))?;
         registry.id = id.to_owned();
         if item::get_number(&item, "layout").unwrap_or_default() < item::LAYOUT {
-            registry.add_places()?;
+            registry.add_statuses()?;
         }
         Ok(registry)
     }
