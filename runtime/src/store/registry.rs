@@ -72,6 +72,16 @@ impl Registry {
         self.0.remember(setting, value)
     }
 
+    /// What is remembered about files and folders that are not exports, by folder.
+    pub fn known_strays(&self) -> Result<BTreeMap<String, String>> {
+        self.0.known_strays()
+    }
+
+    /// Remembers what is in a folder without being part of an export.
+    pub fn remember_strays(&self, folder: &str, record: &str) -> Result<()> {
+        self.0.remember_strays(folder, record)
+    }
+
     /// The root of the exports that was last remembered.
     pub fn exports_root(&self) -> Result<Option<String>> {
         self.setting(Setting::Exports)
@@ -128,6 +138,12 @@ impl Registry {
         self.register_over(known, key, version, parts, same_content)
     }
 
+    /// Registers a version that cannot be compared, with the reason.
+    pub fn register_waiting(&self, key: &TableKey, version: &str, reason: String) -> Result<Registered> {
+        let known = self.version(key, version)?;
+        self.register_as(known, key, version, (Vec::new(), Some(reason)), |_, _| Ok(false))
+    }
+
     /// Registers a version over the record that was read before its parts were listed. If the record has changed since,
     /// it is newer than the listing, and stays.
     pub fn register_over(
@@ -138,12 +154,24 @@ impl Registry {
         parts: ListedParts,
         same_content: impl Fn(&[Part], &[Part]) -> Result<bool>,
     ) -> Result<Registered> {
-        let (parts, waits_for) = match parts {
+        let parts = match parts {
             Ok(parts) => (parts, None),
             Err((parts, waits_for)) => (parts, Some(format!("waits for {waits_for}"))),
         };
+        self.register_as(known, key, version, parts, same_content)
+    }
+
+    /// Registers a version with its parts; with a reason to wait, as WAITING.
+    fn register_as(
+        &self,
+        known: Option<Version>,
+        key: &TableKey,
+        version: &str,
+        (parts, reason): (Vec<Part>, Option<String>),
+        same_content: impl Fn(&[Part], &[Part]) -> Result<bool>,
+    ) -> Result<Registered> {
         let Some(known) = known else {
-            let is_new = self.0.insert(&new_version(key, version, parts, waits_for))?;
+            let is_new = self.0.insert(&new_version(key, version, parts, reason))?;
             // Another process may have been quicker; then nothing is left to do.
             return Ok(if is_new { Registered::New } else { Registered::Same });
         };
@@ -155,12 +183,12 @@ impl Registry {
         }
         let is_same = self.has_same_parts(&known, &parts, same_content)?;
         match known.status {
-            Status::Waiting if is_same && known.reason == waits_for => Ok(Registered::Same),
-            Status::Waiting => self.start_over(known, parts, waits_for),
+            Status::Waiting if is_same && known.reason == reason => Ok(Registered::Same),
+            Status::Waiting => self.start_over(known, parts, reason),
             _ if is_same => Ok(Registered::Same),
             Status::Succeeded | Status::Retired | Status::Publishing => self.refuse(known, parts),
             Status::Superseded => Ok(Registered::Same),
-            _ => self.start_over(known, parts, waits_for),
+            _ => self.start_over(known, parts, reason),
         }
     }
 
@@ -197,10 +225,10 @@ impl Registry {
         self.0.write(overwrite(known, &updated)).map(|_| ())
     }
 
-    fn start_over(&self, known: Version, parts: Vec<Part>, waits_for: Option<String>) -> Result<Registered> {
-        let status = if waits_for.is_some() { Status::Waiting } else { Status::Registered };
+    fn start_over(&self, known: Version, parts: Vec<Part>, reason: Option<String>) -> Result<Registered> {
+        let status = if reason.is_some() { Status::Waiting } else { Status::Registered };
         let changed = Version {
-            reason: waits_for,
+            reason,
             attempt: known.attempt + 1,
             parts,
             // What was found out was about other parts. It stays in the journal.
@@ -338,13 +366,13 @@ impl Registry {
     }
 }
 
-fn new_version(key: &TableKey, version: &str, parts: Vec<Part>, waits_for: Option<String>) -> Version {
+fn new_version(key: &TableKey, version: &str, parts: Vec<Part>, reason: Option<String>) -> Version {
     let now = clock::now_ms();
     Version {
         key: key.clone(),
         version: version.into(),
-        status: if waits_for.is_some() { Status::Waiting } else { Status::Registered },
-        reason: waits_for,
+        status: if reason.is_some() { Status::Waiting } else { Status::Registered },
+        reason,
         attempt: 1,
         parts,
         refused_parts: None,
