@@ -186,7 +186,7 @@ mod tests {
     #[test]
     fn an_excerpt_is_the_text_of_the_file() {
         for (text, expected) in [
-            (&br#"it's a \N "x" "#[..], r#"`it's a \\N "x" `"#),
+            (&br#"it's a \N "x" "#[..], r#"`it's a \N "x" `"#),
             ("a\tb\u{202e}".as_bytes(), "`a\\tb\\u{202e}`"),
             (b"a\xff\xfeb", "`a\\xff\\xfeb`"),
             (b"", "``"),

@@ -115,6 +115,22 @@ fn reading_sees_what_a_killed_writer_left_in_the_log() {
 }
 
 #[test]
+fn reading_undoes_what_a_killed_writer_left_half_done() {
+    let workspace = workspace();
+    // As while a new registry is set up: not in WAL mode yet, and more is written than the cache holds.
+    let writer = Connection::open(registry(&workspace)).unwrap();
+    writer.execute_batch("PRAGMA journal_mode = DELETE; PRAGMA cache_size = 1; BEGIN IMMEDIATE").unwrap();
+    writer.execute_batch("DELETE FROM versions; INSERT INTO settings VALUES ('x', hex(zeroblob(2000000)))").unwrap();
+    let kept = Workspace::new();
+    for name in ["registry.sqlite", "registry.sqlite-journal"] {
+        kept.write(&format!(".tidemark/{name}"), &fs::read(workspace.path(&format!(".tidemark/{name}"))).unwrap());
+    }
+    let output = kept.tidemark(&["status"]);
+    assert_eq!(output.status, 0, "{}", output.transcript());
+    assert!(output.stdout.contains("HELD"), "{}", output.stdout);
+}
+
+#[test]
 fn a_registry_in_an_odd_place_is_read() {
     let workspace = workspace();
     for folder in ["with space", "100%?a=b#c", "Ünï'cødé\"", "-dash"] {

@@ -95,8 +95,8 @@ impl Workspace {
         self.write(&format!("exports/{version}/part.csv.gz"), &gzip(text.as_bytes()))
     }
 
-    /// Runs `tidemark` in the workspace's folder. In its output, `~` replaces the folder's name, `tidemark` the program's,
-    /// and the first sequence is 1.
+    /// Runs `tidemark` in the workspace's folder. In its output, `~` replaces the folder's name, `tidemark` the
+    /// program's, and the first sequence is 1.
     pub(crate) fn tidemark(&self, arguments: &[&str]) -> CommandOutput {
         self.tidemark_with_env(arguments, &[])
     }

@@ -14,7 +14,7 @@ fn workspace() -> Workspace {
 fn a_root_that_is_too_high_or_too_low_is_recognised() {
     for (arguments, what, right) in [
         (&["data"][..], "one level above the exports", "tidemark run data/exports\n"),
-        (&["data", "--tenant", "acme"], "one level above the exports", "tidemark run data/exports\n"),
+        (&["data", "--tenant", "acme"], "one level above the exports", "tidemark run data/exports --tenant acme\n"),
         (&["data/exports/acme"], "the folder of one tenant", "tidemark run ~/data/exports --tenant acme\n"),
         (&["data/exports/acme/test_table"], "the folder of one table", "tidemark run ~/data/exports --tenant acme\n"),
         (

@@ -4,12 +4,14 @@ mod continuation;
 mod current;
 mod decisions;
 
+mod settings;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::backend::{BeginOutcome, BeginPublishing, RegistryBackend, Setting, VersionWrite, WriteOutcome};
+use super::backend::{BeginOutcome, BeginPublishing, RegistryBackend, VersionWrite, WriteOutcome};
 use super::journal::{Action, JournalEntry};
 use super::lease::Lease;
 use super::owner;
@@ -60,31 +62,6 @@ impl Registry {
     /// Returns the highest sequence that this registry may have assigned to a version of the table. The next is higher.
     pub fn last_sequence(&self, key: &TableKey) -> Result<u64> {
         Ok(self.state(key)?.sequence.max(self.0.created()?))
-    }
-
-    /// Returns a remembered setting.
-    pub fn setting(&self, setting: Setting) -> Result<Option<String>> {
-        self.0.setting(setting)
-    }
-
-    /// Remembers a setting for later commands.
-    pub fn remember(&self, setting: Setting, value: &str) -> Result<()> {
-        self.0.remember(setting, value)
-    }
-
-    /// What is remembered about files and folders that are not exports, by folder.
-    pub fn known_strays(&self) -> Result<BTreeMap<String, String>> {
-        self.0.known_strays()
-    }
-
-    /// Remembers what is in a folder without being part of an export.
-    pub fn remember_strays(&self, folder: &str, record: &str) -> Result<()> {
-        self.0.remember_strays(folder, record)
-    }
-
-    /// The root of the exports that was last remembered.
-    pub fn exports_root(&self) -> Result<Option<String>> {
-        self.setting(Setting::Exports)
     }
 
     /// Lists every tenant's table that has a version, sorted.

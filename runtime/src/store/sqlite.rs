@@ -3,6 +3,7 @@
 //! As on DynamoDB, every step is one conditional write: it names the status that it starts from and the fence that it
 //! is made under, and changes nothing if either has changed.
 
+mod connection;
 mod layout;
 mod reader;
 mod statements;
@@ -11,9 +12,8 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
 use super::backend::{
     BeginOutcome, BeginPublishing, Range, RegistryBackend, STRAYS, Setting, VersionWrite, WriteOutcome,
@@ -25,11 +25,9 @@ use super::status::Status;
 use crate::clock;
 use crate::error::{Error, IoContext as _, Result};
 use crate::name::{TableKey, natural_sort_key};
+use connection::{connect, failed, needs_recovery};
 use reader::Reader;
 use statements::{StoredRecord, add_pending, append, delete_deliveries, holds_lease, replace, sequence_of, to_json};
-
-/// How long a write waits for another process.
-const BUSY: Duration = Duration::from_secs(60);
 
 /// An open registry. It is opened for writing by the first write, so that whoever only reads does nothing else.
 #[derive(Debug)]
@@ -102,13 +100,18 @@ impl Sqlite {
         write(connection).map_err(|error| failed(&self.path, error))
     }
 
-    /// Runs a query.
+    /// Runs a query. If a killed writer left work half done, it is undone first, which needs the right to write.
     fn read<T>(&self, query: impl Fn(&Connection) -> rusqlite::Result<T>) -> Result<T> {
         let result = match &*lock(&self.writer) {
             Some(writer) => query(writer),
-            None => lock(&self.reader).read(query),
+            None => lock(&self.reader).read(&query),
         };
-        result.map_err(|error| failed(&self.path, error))
+        match result {
+            Err(error) if needs_recovery(&error) => {
+                self.write_with(|connection| query(connection)).map_err(|_| failed(&self.path, error))
+            }
+            result => result.map_err(|error| failed(&self.path, error)),
+        }
     }
 
     /// Runs one statement that writes, which is atomic by itself.
@@ -124,17 +127,6 @@ impl Sqlite {
     fn transact<T>(&self, change: impl FnOnce(Transaction<'_>) -> rusqlite::Result<T>) -> Result<T> {
         self.write_with(|connection| change(connection.transaction_with_behavior(TransactionBehavior::Immediate)?))
     }
-}
-
-/// Opens an existing file for writing.
-fn connect(path: &Path) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(BUSY)?;
-    connection.pragma_update(None, "journal_mode", "WAL")?;
-    connection.pragma_update(None, "synchronous", "FULL")?;
-    layout::create(&mut connection)?;
-    Ok(connection)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -400,21 +392,4 @@ impl RegistryBackend for Sqlite {
             Ok(true)
         })
     }
-}
-
-fn failed(path: &Path, error: rusqlite::Error) -> Error {
-    use rusqlite::ErrorCode::{
-        CannotOpen, DatabaseBusy, DatabaseCorrupt, DiskFull, NotADatabase, PermissionDenied, ReadOnly,
-    };
-    let help = match error.sqlite_error_code() {
-        Some(DatabaseBusy) => "another run is writing; try again",
-        Some(DiskFull) => "free some space, then run again; nothing is lost",
-        Some(CannotOpen | PermissionDenied | ReadOnly) => "check the permissions, or name another folder with --state",
-        Some(DatabaseCorrupt | NotADatabase) => {
-            "restore it from a backup. If there is none, move it away and run exports with --adopt: a new registry \
-             continues above everything that was published (docs/operations.md, \"Backup and restore\")"
-        }
-        _ => "run again; nothing is lost",
-    };
-    Error::registry(path, &error).help(help).caused_by(error)
 }

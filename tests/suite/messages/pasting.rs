@@ -78,8 +78,9 @@ fn a_lost_baseline_and_a_damaged_output_are_repaired_by_pasting() {
     let workspace = Workspace::new();
     deliver(&workspace, "V1", &rows(3));
     run(&workspace, &["run", EXPORTS, "--state", STATE, "--out", OUT]);
-    let part = workspace.path(OUT).join("acme/test_table/V1");
-    fs::write(&part, gzip(b"")).unwrap();
+    let folder = workspace.path(OUT).join("acme/test_table/V1");
+    let part = fs::read_dir(&folder).unwrap().next().unwrap().unwrap();
+    fs::write(part.path(), gzip(b"")).unwrap();
     let verified = run(&workspace, &["verify", "--state", STATE]);
     paste_only(&workspace, &verified, "replay", 0);
     fs::remove_dir_all(workspace.path(EXPORTS).join("acme/test_table/V1")).unwrap();
