@@ -33,6 +33,7 @@ mod history;
 mod hygiene;
 mod inspect;
 mod limits;
+mod messages;
 mod mistyped;
 #[cfg(feature = "aws")]
 mod new_table;
@@ -46,6 +47,7 @@ mod properties;
 mod random;
 #[cfg(feature = "aws")]
 mod reader;
+mod reading;
 mod record_limit;
 mod registry;
 #[cfg(feature = "aws")]
@@ -60,6 +62,9 @@ mod schema_changes;
 mod sequences;
 #[cfg(feature = "aws")]
 mod stack;
+mod strays;
 #[cfg(feature = "aws")]
 mod streams;
+mod unreadable;
 mod workspace;
+mod wrong_root;

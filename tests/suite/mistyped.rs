@@ -97,7 +97,7 @@ fn a_retired_version_stays_the_baseline_and_what_it_superseded_is_published() {
     for (version, count) in [("20260103", 3), ("20260104", 4)] {
         let output = deliver(&workspace, version, count);
         assert_eq!(output.status, 1, "{}", output.transcript());
-        assert!(output.stderr.contains("cargo tidemark retire acme/test_table/20290102"), "{}", output.stderr);
+        assert!(output.stderr.contains("tidemark retire acme/test_table/20290102"), "{}", output.stderr);
     }
     let shown = workspace.tidemark(&["status"]).stdout;
     assert!(shown.contains("20260103") && shown.contains("20260104"), "{shown}");

@@ -62,7 +62,7 @@ pub(super) fn column(spec: &ColumnSpec, context: &Context<'_>, diagnostics: &mut
     let ty = spec.ty.as_ref().and_then(|spec| column_type(spec, diagnostics));
     let ty = ty.map(|ty| {
         options_of_other_types(spec, &ty, diagnostics);
-        with_options(ty, spec, context, nullable, diagnostics)
+        with_options(ty, spec, context, diagnostics)
     });
     let name = spec.name.as_ref()?.value.clone();
     let column = Column {
@@ -156,9 +156,20 @@ fn plain_type(name: &str) -> Option<ColumnType> {
 fn unknown_type(spec: &Spanned<String>, name: &str) -> Diagnostic {
     let diagnostic = Diagnostic::new(Code::UnknownType, &spec.span, format!("unknown column type `{}`", excerpt(spec)));
     let foreign = FOREIGN_TYPES.iter().find(|(foreign, _)| name.eq_ignore_ascii_case(foreign)).map(|(_, ours)| *ours);
-    match foreign.or_else(|| nearest(name, TYPES.iter().copied())) {
+    let near = nearest(name, TYPES.iter().copied()).map(|near| with_parameters(near, spec));
+    match foreign.map(str::to_owned).or(near) {
         Some(near) => diagnostic.label(format!("did you mean `{near}`?")),
         None => diagnostic.help(format!("the types are {}", list(TYPES))),
+    }
+}
+
+/// A type with the parameters that it needs: those that were written, or their names.
+fn with_parameters(name: &str, spec: &Spanned<String>) -> String {
+    let written = spec.find('(').map(|at| format!("{name}{}", &spec[at..]));
+    match name {
+        "decimal" => written.unwrap_or_else(|| "decimal(p,s)".into()),
+        "char" | "varchar" => written.unwrap_or_else(|| format!("{name}(n)")),
+        plain => plain.into(),
     }
 }
 
@@ -229,7 +240,6 @@ fn with_options(
     ty: ColumnType,
     spec: &ColumnSpec,
     context: &Context<'_>,
-    nullable: bool,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> ColumnType {
     let format = |diagnostics| {
@@ -239,7 +249,7 @@ fn with_options(
         spec.format.as_ref().map(|format| format.value.clone())
     };
     match ty {
-        ColumnType::Boolean { .. } => ColumnType::Boolean { words: words(spec, context.nulls, nullable, diagnostics) },
+        ColumnType::Boolean { .. } => ColumnType::Boolean { words: words(spec, context.nulls, diagnostics) },
         ColumnType::Binary(default) => {
             ColumnType::Binary(encoding(spec.encoding.as_ref(), diagnostics).unwrap_or(default))
         }
@@ -262,7 +272,7 @@ fn encoding(spec: Option<&Spanned<String>>, diagnostics: &mut Vec<Diagnostic>) -
     }
 }
 
-fn words(spec: &ColumnSpec, nulls: &[String], nullable: bool, diagnostics: &mut Vec<Diagnostic>) -> Option<Words> {
+fn words(spec: &ColumnSpec, nulls: &[String], diagnostics: &mut Vec<Diagnostic>) -> Option<Words> {
     let (Some(yes), Some(no)) = (&spec.true_values, &spec.false_values) else {
         unpaired_words(spec, diagnostics);
         return None;
@@ -279,7 +289,8 @@ fn words(spec: &ColumnSpec, nulls: &[String], nullable: bool, diagnostics: &mut 
                     .help("each word means either true or false"),
             );
         }
-        if nullable && nulls.contains(&word.value) {
+        // Also in a column that is not nullable: there, the word would be a NULL that is refused.
+        if nulls.contains(&word.value) {
             let message = format!("`{}` already means NULL", excerpt(word));
             diagnostics.push(
                 Diagnostic::new(Code::RepeatedText, &word.span, message)

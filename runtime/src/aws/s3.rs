@@ -154,6 +154,14 @@ pub(crate) fn list_objects(aws: &Aws, prefix: &S3Uri) -> Result<Vec<(String, u64
     Ok(objects)
 }
 
+/// The size of an object in bytes, if it exists. Needs no right but to list the bucket.
+pub(crate) fn size(aws: &Aws, uri: &S3Uri) -> Result<Option<u64>> {
+    let call = aws.s3.list_objects_v2().bucket(&uri.bucket).prefix(&uri.key).max_keys(1);
+    let page = aws.wait(call.send()).map_err(|error| failed("cannot list", uri, &error))?;
+    let object = page.contents().first().filter(|object| object.key() == Some(&uri.key));
+    Ok(object.map(|object| u64::try_from(object.size().unwrap_or_default()).unwrap_or_default()))
+}
+
 /// The names of the objects below a prefix, relative to it.
 pub fn object_names(aws: &Aws, folder: &S3Uri) -> Result<Vec<String>> {
     let prefix = folder.join("");

@@ -9,7 +9,9 @@ use crate::cli::{resolve, run_report};
 use crate::clock;
 use crate::engine::athena::Statements;
 use crate::error::{Error, Fault, Result};
+use crate::invocation::command;
 use crate::run::Runner;
+use crate::snapshot::discover::Selection;
 use crate::store::{Decision, Registry, Setting, Version, baseline};
 use crate::table::Table;
 use crate::telemetry::{self, Progress};
@@ -36,7 +38,7 @@ pub(super) struct ApproveArgs {
     #[command(flatten)]
     decision: DecisionArgs,
     #[command(flatten)]
-    state: StateArgs,
+    pub(super) state: StateArgs,
     #[command(flatten)]
     pub(super) format: FormatArgs,
 }
@@ -65,7 +67,8 @@ pub(super) fn approve(
     let runner = Runner { engines, ..runner };
     let key = &version.key;
     let progress = Progress::new(args.format.format == Format::Text);
-    let report = runner.run(|tenant, table| tenant == key.tenant && table == key.table, &progress)?;
+    let selection = Selection { tenant: Some(key.tenant.clone()), table: Some(key.table.clone()) };
+    let report = runner.run(&selection, &progress)?;
     match args.format.format {
         Format::Json => output::print_json(&report)?,
         Format::Text => run_report::print(&report, &runner.sink.display_name(), started.elapsed())?,
@@ -86,7 +89,7 @@ fn approve_on_aws(args: &ApproveArgs, registry: &Registry, version: &Version, de
     if args.out.is_given() || args.exports.is_given() || args.engine.is_given() {
         let problem = "the state machine publishes it, with the exports, stream and engine of its deployment";
         return Err(
-            Error::refused(version.to_string(), problem).help("omit --exports, --out, --sink, --engine and --athena-…")
+            Error::usage(version.to_string(), problem).help("omit --exports, --out, --sink, --engine and --athena-…")
         );
     }
     record_approval(registry, version, decision)?;
@@ -96,8 +99,8 @@ fn approve_on_aws(args: &ApproveArgs, registry: &Registry, version: &Version, de
             "tenant": version.key.tenant, "table": version.key.table, "version": version.version, "approved": true,
         })),
         Format::Text => output::print(&format!(
-            "{version} is approved and is being published. To follow it: cargo tidemark-aws history {}\n",
-            version.key
+            "{version} is approved and is being published. To follow it: {}\n",
+            command(&[&"history", &version.key.to_string()])
         )),
     }
 }
@@ -105,7 +108,7 @@ fn approve_on_aws(args: &ApproveArgs, registry: &Registry, version: &Version, de
 /// Checks that the reviewed plan is the one that would be published.
 fn check_approval(registry: &Registry, table: &Table, version: &Version, hash: &str) -> Result<()> {
     check_held(version)?;
-    let help = format!("review it again: cargo tidemark plan {}", version.path());
+    let help = format!("review it again: {}", command(&[&"plan", &version.path()]));
     let refuse = |problem: &str| Err(Error::refused(version.to_string(), problem).help(&help));
     let Some(plan) = &version.plan else { return refuse("it has no plan") };
     if hash.len() < SHORT_HASH {

@@ -1,5 +1,6 @@
 //! Arguments that several commands share, as typed. `resolve` says what they mean.
 
+use std::ffi::OsStr;
 use std::num::NonZero;
 use std::path::PathBuf;
 
@@ -71,14 +72,23 @@ pub(super) struct StateArgs {
     pub(super) store: Option<String>,
 }
 
+impl StateArgs {
+    /// The options that were typed, for commands in messages.
+    pub(super) fn typed(&self) -> Vec<(&'static str, &OsStr)> {
+        let state = self.state.as_ref().map(|state| ("--state", state.as_os_str()));
+        let store = self.store.as_ref().map(|store| ("--store", OsStr::new(store)));
+        state.into_iter().chain(store).collect()
+    }
+}
+
 /// Where operations go.
 #[derive(Debug, Args)]
 pub(super) struct OutArgs {
     /// Folder for operations, or s3://BUCKET/PREFIX: OUT/TENANT/TABLE/VERSION/SEQUENCE-part-00000.ndjson.gz [default:
-    /// out].
+    /// the last run's, or out].
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
-    /// Kinesis stream for operations, instead of a folder [default with --store: from the registry]. Consumers that
+    /// Kinesis stream for operations, instead of a folder [default: the last run's]. Consumers that
     /// cannot read aggregated records need `kinesis:STREAM?aggregate=off`.
     #[arg(long, value_name = "kinesis:STREAM", conflicts_with = "out")]
     pub(super) sink: Option<String>,

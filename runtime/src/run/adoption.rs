@@ -9,6 +9,7 @@ use std::fmt;
 use super::report::Outcome;
 use super::runner::Runner;
 use crate::error::{Error, Result};
+use crate::invocation::command;
 use crate::sink::{Mark, PublishedVersion};
 use crate::store::{Decision, Lease, Version};
 
@@ -84,7 +85,8 @@ impl Runner {
         let output = format!("{}/{}", self.sink.display_name(), lease.key);
         Error::refused(output, format!("{foreign}; nothing was published")).help(format!(
             "{first}. If there is none, go on above all sequences, with the next version in full: \
-             cargo tidemark run {root} --adopt"
+             {}",
+            command(&[&"run", &root, &"--adopt"])
         ))
     }
 }

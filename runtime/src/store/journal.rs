@@ -113,6 +113,11 @@ impl Action {
 }
 
 impl JournalEntry {
+    /// Parses an entry of a table's journal. Fails with what is wrong with it.
+    pub(super) fn parse(key: &TableKey, entry: &str) -> Result<Self, String> {
+        serde_json::from_str(entry).map_err(|error| format!("an entry of the journal of {key} is damaged: {error}"))
+    }
+
     /// An entry for what a run found out about a version.
     pub(crate) fn finding(action: Action, key: &TableKey, version: &str, details: Value) -> Self {
         Decision { by: RUN.into(), because: None }.entry(action, key, Some(version), details)

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::cli::output::{iso_time, time};
+use crate::cli::output::time;
+use crate::clock::iso_time;
 use crate::error::Result;
 use crate::name::printable;
 use crate::store::{Action, JournalEntry, Registry, Status, Version};

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::aws::Aws;
 use crate::aws::s3::{self, PutOutcome, S3Uri};
 use crate::error::{Error, Result};
+use crate::invocation::command;
 use crate::name::TableKey;
 use crate::sink::{Mark, Publisher, foreign_mark};
 use crate::store::Version;
@@ -75,7 +76,7 @@ fn check_publisher(root: &S3Uri, version: &Version, publisher: Publisher<'_>, kn
     }
     if mark.fence > publisher.fence {
         return Err(Error::lease_lost(version.to_string(), "another run took over publishing from this one")
-            .help("this run stopped writing; see: cargo tidemark status"));
+            .help(format!("this run stopped writing; see: {}", command(&[&"status"]))));
     }
     Ok(())
 }

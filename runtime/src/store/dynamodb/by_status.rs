@@ -21,7 +21,7 @@ impl Dynamodb {
         for place in self.positions(key, status, range)? {
             let version = self.item(item::key(key.to_string(), format!("{}{place}", item::VERSION)))?;
             let version = version.ok_or_else(|| self.problem("it lists a version that does not exist"))?;
-            versions.push(self.parse_version(&version)?);
+            versions.push(self.parse_version(key, &version)?);
         }
         // What has changed since it was listed has another status now.
         versions.retain(|version| version.status == status);
