@@ -1,5 +1,6 @@
 //! The command line. It knows the tables it was linked with, and nothing particular about any of them.
 
+mod apart;
 mod approve;
 mod args;
 mod delta;

@@ -163,3 +163,26 @@ fn a_version_delivered_in_turn_and_superseded_is_reported_and_a_late_one_is_not(
         assert_eq!(workspace.run().status, 0);
     }
 }
+
+#[test]
+fn a_version_that_is_named_like_those_before_it_is_reported_if_the_newest_is_not() {
+    for wrong in ["v3", "VV3", "W3"] {
+        let workspace = Workspace::new();
+        for (number, version) in ["V1", "V2", wrong].into_iter().enumerate() {
+            assert_eq!(deliver(&workspace, version, number as u32 + 1).status, 0, "{version}");
+        }
+        for version in ["V4", "V5"] {
+            let output = deliver(&workspace, version, 9);
+            assert_eq!(output.status, 1, "{wrong} {version}: {}", output.transcript());
+            assert!(
+                output.transcript().contains(&format!("retire acme/test_table/{wrong}")),
+                "{}",
+                output.transcript()
+            );
+        }
+        assert_eq!(workspace.tidemark(&["status", "--check"]).status, 1);
+        assert_eq!(workspace.tidemark(&["retire", &format!("acme/test_table/{wrong}")]).status, 0);
+        workspace.run();
+        assert_eq!(status(&workspace, "V5"), "SUCCEEDED");
+    }
+}

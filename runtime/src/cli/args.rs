@@ -5,12 +5,15 @@ use std::num::NonZero;
 use std::path::PathBuf;
 
 use clap::builder::NonEmptyStringValueParser;
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, value_parser};
 
 use crate::engine::{Choice, Limits};
 
 /// Where operations go unless `--out` says otherwise.
 pub(super) const OUT: &str = "out";
+
+/// More threads than any machine has processors for; far more would not start.
+const MAX_THREADS: i64 = 1024;
 
 /// The resources that a delta may use.
 #[derive(Debug, Args)]
@@ -19,14 +22,15 @@ pub(super) struct LimitArgs {
     #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = parse_size)]
     memory: u64,
     /// Threads that read rows and write parts, in addition to decompression threads [default: one per processor].
-    #[arg(long, value_name = "N")]
-    threads: Option<NonZero<usize>>,
+    #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..=MAX_THREADS))]
+    threads: Option<u16>,
 }
 
 impl LimitArgs {
     pub(super) fn limits(&self) -> Limits {
         let defaults = Limits::default();
-        Limits { memory: self.memory, threads: self.threads.unwrap_or(defaults.threads), ..defaults }
+        let threads = self.threads.and_then(|threads| NonZero::new(threads.into())).unwrap_or(defaults.threads);
+        Limits { memory: self.memory, threads, ..defaults }
     }
 }
 

@@ -60,7 +60,7 @@ pub(super) fn count(number: u64) -> String {
 
 /// The first digits of a plan's hash.
 pub(super) fn short_hash(plan: &Plan) -> &str {
-    &plan.hash[..SHORT_HASH]
+    plan.hash.get(..SHORT_HASH).unwrap_or(&plan.hash)
 }
 
 /// `1 version`, `2 versions`.

@@ -110,7 +110,7 @@ impl ExportsArgs {
 
 impl StateArgs {
     /// The folder for what is always on this machine, such as temporary files.
-    fn folder(&self) -> PathBuf {
+    pub(super) fn folder(&self) -> PathBuf {
         match &self.state {
             Some(state) if !is_remote(state) => state.clone(),
             _ => STATE.into(),

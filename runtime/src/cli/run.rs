@@ -1,9 +1,10 @@
 //! `tidemark run`: the pipeline for a folder of exports.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use crate::cli::apart::check_apart;
 use crate::cli::args::{AdoptArgs, EngineArgs, Format, FormatArgs, LimitArgs, OutArgs, StateArgs};
 use crate::cli::lookup::{checked_name, find_table};
 use crate::cli::output::{self, plural};
@@ -74,11 +75,13 @@ pub(super) fn run(
     telemetry::listen_for_ctrl_c();
     let limits = args.limits.limits();
     let adopt = args.adopt.then(|| args.decision.decision(&args.state)).transpose()?;
+    check_apart(&args.exports, "the registry and the change sets", &args.state.folder())?;
     let registry = args.state.registry_or_new(args.adopt)?;
     let runner = args.state.runner_for(registry, exports, &args.out, tables, limits)?;
     let engines = args.engine.engines(statements, &[&args.exports], Some(&runner.registry))?;
     let runner = Runner { engines, adopt, ..runner };
     check_adoption(&runner)?;
+    check_apart(&args.exports, "published operations", Path::new(&runner.sink.name()))?;
     // A folder without exports may be a typo.
     if !found.tables.is_empty() {
         args.state.remember(&runner, &args.out)?;

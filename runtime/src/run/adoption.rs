@@ -71,7 +71,7 @@ impl Runner {
         let published = self.sink.published(key)?.into_iter().map(|published| published.sequence);
         let highest = published.chain(marked).chain([self.registry.last_sequence(key)?]).max().unwrap_or_default();
         self.registry.adopt(lease, highest, decision, &foreign.to_string())?;
-        let mark = Mark { registry: self.registry.id().into(), sequence: highest, fence: lease.fence };
+        let mark = Mark { registry: self.registry.id().into(), sequence: highest, fence: lease.fence, plan: None };
         self.sink.adopt(key, &mark)?;
         Ok(Outcome::adopted(key, highest))
     }

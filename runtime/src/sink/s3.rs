@@ -100,7 +100,7 @@ impl Sink for S3Files {
         let Publication { table, version, publisher, .. } = publication;
         let frame = Frame::new(table, version);
         Breakpoint::Claimed.reached();
-        mark::raise(&self.aws, &self.root, version, publisher, frame.sequence)?;
+        mark::raise(&self.aws, &self.root, version, publisher)?;
         Breakpoint::Marked.reached();
         let folder = self.root.join(&version.path());
         let present: BTreeSet<String> = s3::object_names(&self.aws, &folder)?.into_iter().collect();

@@ -180,7 +180,14 @@ impl RegistryBackend for Sqlite {
 
     fn with_status(&self, key: &TableKey, status: Status, range: Range<'_>) -> Result<Vec<Version>> {
         let records = self.read(|connection| statements::with_status(connection, key, status, range))?;
-        records.iter().map(|record| self.parse(key, record)).collect()
+        let parse = |record| match self.parse(key, record)? {
+            version if version.status == status => Ok(version),
+            version => {
+                let problem = format!("the record of {version} is damaged: it is {} and {status}", version.status);
+                Err(Error::damaged_record(&self.path, &problem))
+            }
+        };
+        records.iter().map(parse).collect()
     }
 
     fn version(&self, key: &TableKey, version: &str) -> Result<Option<Version>> {

@@ -60,8 +60,8 @@ impl StagingDir {
 
     /// Records who publishes, before anything of the version is visible. Fails if another registry has published there
     /// since this run looked.
-    pub(super) fn mark(&self, publisher: Publisher<'_>, sequence: u64) -> Result<()> {
-        mark::raise(&self.path, publisher, sequence)
+    pub(super) fn mark(&self, publisher: Publisher<'_>, version: &Version) -> Result<()> {
+        mark::raise(&self.path, publisher, version)
     }
 
     /// Writes a part, and makes it durable.

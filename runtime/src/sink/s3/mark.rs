@@ -24,27 +24,21 @@ pub(super) struct KnownMark {
 pub(super) fn read(aws: &Arc<Aws>, root: &S3Uri, key: &TableKey) -> Result<Option<KnownMark>> {
     let uri = uri(root, key);
     let Some((bytes, etag)) = s3::get_if_exists(aws, &uri)? else { return Ok(None) };
-    match serde_json::from_slice(&bytes) {
+    match Mark::parse(&bytes) {
         Ok(mark) => Ok(Some(KnownMark { mark, etag })),
         Err(error) => Err(Error::refused(uri.uri(), format!("the mark cannot be read: {error}"))
             .help("remove it and run again; what was published is then compared with the registry")),
     }
 }
 
-/// Raises the mark to this sequence, before anything of the version is visible. Fails if another registry, or another
+/// Raises the mark to a version's sequence, before anything of the version is visible. Fails if another registry, or another
 /// run of this one, has published there since.
-pub(super) fn raise(
-    aws: &Arc<Aws>,
-    root: &S3Uri,
-    version: &Version,
-    publisher: Publisher<'_>,
-    sequence: u64,
-) -> Result<()> {
+pub(super) fn raise(aws: &Arc<Aws>, root: &S3Uri, version: &Version, publisher: Publisher<'_>) -> Result<()> {
     for _ in 0..ATTEMPTS {
         let known = read(aws, root, &version.key)?;
         check_publisher(root, version, publisher, known.as_ref())?;
-        let highest = known.as_ref().map_or(sequence, |known| known.mark.sequence.max(sequence));
-        let mark = Mark { registry: publisher.registry.into(), sequence: highest, fence: publisher.fence };
+        let raised = Mark::raised(known.as_ref().map(|known| &known.mark), publisher, version);
+        let mark = raised.map_err(|other| foreign_mark(&uri(root, &version.key).uri(), &other))?;
         if known.as_ref().is_some_and(|known| known.mark == mark) || write(aws, root, &version.key, &mark, known)? {
             return Ok(());
         }
