@@ -68,8 +68,8 @@ pub struct Mark {
     pub sequence: u64,
     /// The fence of the last publisher.
     pub fence: u64,
-    /// The plan that was published under the sequence, by its hash. A copy of the registry would assign the same sequence
-    /// to another plan.
+    /// The hash of the plan that was published under the sequence. A copy of the registry would assign the same
+    /// sequence to another plan.
     #[serde(default)]
     pub plan: Option<String>,
 }
@@ -85,8 +85,8 @@ impl Mark {
         if is_plausible { Ok(mark) } else { Err(format!("no registry assigns sequence {}", mark.sequence)) }
     }
 
-    /// The mark of a publisher who is about to publish a version; `known` is the one that is there. Returns the identity
-    /// of the other registry if the version may not be published there.
+    /// The mark of a publisher who is about to publish a version; `known` is the one that is there. Fails with the
+    /// identity of the other registry if the version may not be published there.
     fn raised(known: Option<&Self>, publisher: Publisher<'_>, version: &Version) -> std::result::Result<Self, String> {
         let own = Self {
             registry: publisher.registry.into(),

@@ -363,7 +363,8 @@ fn nobody_who_walks_the_output_finds_a_part_that_is_being_written() {
 #[test]
 fn a_copy_of_a_registry_does_not_overwrite_what_the_other_published() {
     let workspace = workspace();
-    copy_state(&workspace, "copy");
+    fs::create_dir(workspace.path("copy")).unwrap();
+    copy_registry(&workspace, "copy/registry.sqlite");
     deliver(&workspace, 4, &["b"]);
     // The copy is killed once it has assigned the sequence.
     let arguments = ["run", "exports", "--state", "copy"];

@@ -113,6 +113,14 @@ impl Version {
         Ok(version)
     }
 
+    /// Fails if the record has another status than the one under which it is found.
+    pub(super) fn with_status(self, status: Status) -> Result<Self, String> {
+        match self.status == status {
+            true => Ok(self),
+            false => Err(format!("the record of {self} is damaged: it is {} and {status}", self.status)),
+        }
+    }
+
     /// `TENANT/TABLE/VERSION`, as users type it and as the folders of the exports are named.
     pub fn path(&self) -> String {
         format!("{}/{}", self.key, self.version)

@@ -180,13 +180,8 @@ impl RegistryBackend for Sqlite {
 
     fn with_status(&self, key: &TableKey, status: Status, range: Range<'_>) -> Result<Vec<Version>> {
         let records = self.read(|connection| statements::with_status(connection, key, status, range))?;
-        let parse = |record| match self.parse(key, record)? {
-            version if version.status == status => Ok(version),
-            version => {
-                let problem = format!("the record of {version} is damaged: it is {} and {status}", version.status);
-                Err(Error::damaged_record(&self.path, &problem))
-            }
-        };
+        let damaged = |problem: String| Error::damaged_record(&self.path, &problem);
+        let parse = |record| self.parse(key, record)?.with_status(status).map_err(damaged);
         records.iter().map(parse).collect()
     }
 

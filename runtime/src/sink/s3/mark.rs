@@ -31,8 +31,8 @@ pub(super) fn read(aws: &Arc<Aws>, root: &S3Uri, key: &TableKey) -> Result<Optio
     }
 }
 
-/// Raises the mark to a version's sequence, before anything of the version is visible. Fails if another registry, or another
-/// run of this one, has published there since.
+/// Raises the mark to a version's sequence, before anything of the version is visible. Fails if another registry, or
+/// another run of this one, has published there since.
 pub(super) fn raise(aws: &Arc<Aws>, root: &S3Uri, version: &Version, publisher: Publisher<'_>) -> Result<()> {
     for _ in 0..ATTEMPTS {
         let known = read(aws, root, &version.key)?;
