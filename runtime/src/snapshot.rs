@@ -1,6 +1,6 @@
 //! Exports: where they are, and how their bytes become fields.
 //!
-//! [`discover`] finds the exports below a root, except what [`ignore`] hides. [`local`] and `s3` list the parts of an
+//! [`discover`] finds the exports below a root, except what `ignore` hides. [`local`] and `s3` list the parts of an
 //! export, `complete` checks that all of them are there, [`part`]
 //! decompresses one, and [`csv`] splits it into fields.
 

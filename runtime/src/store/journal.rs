@@ -53,7 +53,7 @@ pub enum Action {
 pub struct JournalEntry {
     /// When, in milliseconds since 1970.
     pub at: i64,
-    /// Who decided; [`RUN`] for what a run found out.
+    /// Who decided; `run` for what a run found out.
     pub by: String,
     /// The reason that was given.
     pub because: Option<String>,
