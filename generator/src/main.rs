@@ -116,7 +116,7 @@ fn report_stale(format: Format, changes: &[Change]) -> Exit {
     Exit::InvalidInput
 }
 
-/// Writes to stderr. A stderr that is full or closed is no reason to stop: the exit status says the same.
+/// Writes to stderr, and goes on if stderr is full or closed: the exit status still reports the failure.
 fn to_stderr(text: &str) {
     let _ = anstream::stderr().write_all(text.as_bytes());
 }

@@ -59,12 +59,11 @@ pub(crate) fn read(source: &Source) -> Result<Node, Diagnostic> {
     }
 }
 
-/// How many values aliases may stand for in one file. A schema that needs more does not exist; a few lines of YAML can
-/// ask for more than any memory holds.
+/// The maximum number of values that the aliases of one file may expand to, far more than any schema needs. Without a
+/// limit, a few lines of YAML could exhaust the memory.
 const MAX_ALIASED: usize = 20_000;
 
-/// How deep values may be nested, and how many aliases may lead to each other: each level takes stack. A schema needs
-/// five.
+/// The maximum depth of nested values and of aliases that refer to aliases. Each level uses stack; a schema needs five.
 const MAX_DEPTH: usize = 16;
 
 fn options() -> Options {

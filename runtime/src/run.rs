@@ -30,7 +30,7 @@ use crate::engine::{DeltaProgress, Poll};
 use crate::error::{Error, ErrorKind, Fault, Result};
 use crate::name::TableKey;
 use crate::snapshot::discover::{Discovery, Selection};
-use crate::store::{Lease, Setting, Status, Version};
+use crate::store::{Lease, Setting, Status, TableState, Version};
 use crate::table::Table;
 use crate::telemetry::{Progress, Watch, check_stop};
 pub(crate) use next::{Step, next_step};
@@ -118,7 +118,8 @@ impl Runner {
         let Some(table) = job.table else { return self.register_without_schema(job, outcomes) };
         let unreadable = self.register(job, table, outcomes)?;
         Breakpoint::Registered.reached();
-        if self.next(&job.key, table, &unreadable)?.is_none() {
+        let resync = self.registry.resync(&job.key)?;
+        if self.next(&job.key, table, resync, &unreadable)?.is_none() {
             return Ok(());
         }
         let lease = match self.lock_unless_held(&job.key)? {
@@ -138,13 +139,19 @@ impl Runner {
     }
 
     /// The next step for a table, apart from the versions whose exports cannot be read.
-    fn next(&self, key: &TableKey, table: &'static Table, unreadable: &BTreeSet<String>) -> Result<Option<Step>> {
+    fn next(
+        &self,
+        key: &TableKey,
+        table: &'static Table,
+        resync: bool,
+        unreadable: &BTreeSet<String>,
+    ) -> Result<Option<Step>> {
         let mut versions = match unreadable.is_empty() {
             true => self.registry.current_versions(key)?,
             false => self.registry.versions(key)?,
         };
         versions.retain(|version| version.status == Status::Publishing || !unreadable.contains(&version.version));
-        Ok(next_step(&versions, table, self.registry.resync(key)?))
+        Ok(next_step(&versions, table, resync))
     }
 
     /// Processes a table until nothing is left and nothing new has arrived, then releases the lease. A version at fault
@@ -158,8 +165,8 @@ impl Runner {
         outcomes: &mut Vec<Outcome>,
     ) -> Result<()> {
         loop {
-            let pending = self.registry.pending(&lease.key)?;
-            let step = self.next(&lease.key, table, &unreadable)?;
+            let TableState { pending, resync, .. } = self.registry.state(&lease.key)?;
+            let step = self.next(&lease.key, table, resync, &unreadable)?;
             Breakpoint::Listed.reached();
             let Some(step) = step else {
                 if self.unlock(lease, Some(pending))? {

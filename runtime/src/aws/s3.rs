@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html>
 const MAX_REMOVED: usize = 1000;
 
-/// How long the response to a write may take, including the upload: half a minute, and a second for each megabyte.
+/// The timeout of a write, including the upload: half a minute, and a second for each megabyte.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
 const BYTES_PER_SECOND: usize = 1_000_000;
 

@@ -12,7 +12,7 @@ use crate::error::{Error, Fault, Result};
 use crate::invocation::command;
 use crate::run::Runner;
 use crate::snapshot::discover::Selection;
-use crate::store::{Decision, Registry, Setting, Version, baseline};
+use crate::store::{Decision, Registry, Setting, Status, Version, baseline};
 use crate::table::Table;
 use crate::telemetry::{self, Progress};
 
@@ -74,7 +74,22 @@ pub(super) fn approve(
         Format::Text => run_report::print(&report, &runner.sink.display_name(), started.elapsed())?,
     }
     run_report::print_problems(&report);
+    check_approved(&runner.registry, &version)?;
     Ok(report.fault())
+}
+
+/// Fails if the approval is void, because the export is no longer the one that was reviewed.
+fn check_approved(registry: &Registry, version: &Version) -> Result<()> {
+    let now = registry.version(&version.key, &version.version)?;
+    let is_void = |now: &Version| matches!(now.status, Status::Waiting | Status::Registered) && !now.is_approved();
+    match now.filter(is_void) {
+        None => Ok(()),
+        Some(now) => {
+            let problem = format!("its files changed after the review; it is {} and was not published", now.status);
+            let help = format!("see: {}", command(&[&"history", &version.key.to_string()]));
+            Err(Error::refused(version.to_string(), problem).help(help))
+        }
+    }
 }
 
 fn record_approval(registry: &Registry, version: &Version, decision: &Decision) -> Result<()> {
@@ -119,7 +134,9 @@ fn check_approval(registry: &Registry, table: &Table, version: &Version, hash: &
     }
     let resync = registry.resync(&version.key)?;
     if resync && plan.reset.is_none() {
-        return refuse("a resync was requested after it was planned: the next version to arrive is published in full");
+        let problem = "a resync was requested after it was planned: the next version to arrive is published in full";
+        let cancel = command(&[&"resync", &version.key.to_string(), &"--cancel"]);
+        return Err(Error::refused(version.to_string(), problem).help(format!("to publish this one instead: {cancel}")));
     }
     let versions = registry.versions(&version.key)?;
     let baseline = baseline(&versions).filter(|_| !resync);

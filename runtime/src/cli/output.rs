@@ -68,7 +68,7 @@ pub(super) fn plural(number: u64, singular: &str) -> String {
     format!("{} {}", count(number), noun(number, singular))
 }
 
-/// What to say about rows of the snapshot that repeat another one.
+/// Describes rows of the snapshot that repeat another one; `None` if none does.
 pub(super) fn collapsed(counts: &Counts) -> Option<String> {
     (counts.duplicates > 0).then(|| format!("{} collapsed", plural(counts.duplicates, "repeated row")))
 }
@@ -79,7 +79,7 @@ pub(super) fn time(milliseconds: i64) -> String {
         .map_or_else(|_| "?".into(), |time| time.strftime("%Y-%m-%d %H:%M:%SZ").to_string())
 }
 
-/// Writes a line to stderr. A stderr that is full or closed is no reason to stop: the exit status says the same.
+/// Writes a line to stderr, and goes on if stderr is full or closed: the exit status still reports the failure.
 pub(super) fn to_stderr(line: &str) {
     let _ = writeln!(anstream::stderr(), "{line}");
 }

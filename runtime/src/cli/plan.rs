@@ -14,7 +14,7 @@ use crate::run::guard::{GuardBreach, OperationKind, breaches, percent, ratio};
 use crate::store::{Status, Version};
 use crate::table::Table;
 
-/// How many columns a line shows.
+/// The maximum number of columns on a line.
 const LINE_COLUMNS: usize = 5;
 
 #[derive(Debug, Args)]
@@ -200,7 +200,7 @@ fn joined(mut columns: Vec<String>, more: usize) -> String {
     columns.join(" · ")
 }
 
-/// What all deleted rows have in common.
+/// The line about values that all deleted rows share; `None` if they share none.
 fn common(findings: &Findings) -> Option<String> {
     let values = findings.deleted_common.iter().map(|(column, value)| format!("{column} = {value}"));
     let values: Vec<String> = values.collect();

@@ -18,7 +18,7 @@ pub struct InspectedColumn<'a> {
     pub value: Result<Option<Vec<u8>>, Reason>,
 }
 
-/// How the key of a row compares with another key.
+/// The result of comparing a row's key with another key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum KeyMatch {
     /// It is the same.

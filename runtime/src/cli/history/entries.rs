@@ -16,7 +16,7 @@ use crate::store::{Action, JournalEntry, Registry, Status, Version};
 pub(super) struct VersionHistory {
     #[serde(flatten)]
     pub(super) version: Version,
-    /// What people decided.
+    /// The decisions of people about it.
     decisions: Vec<Entry>,
     /// Why runs did not publish it.
     findings: Vec<Entry>,
