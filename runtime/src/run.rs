@@ -5,6 +5,7 @@
 
 mod adoption;
 mod baseline;
+mod catch_up;
 mod failure;
 pub mod guard;
 mod lease;
@@ -119,7 +120,7 @@ impl Runner {
         let unreadable = self.register(job, table, outcomes)?;
         Breakpoint::Registered.reached();
         let resync = self.registry.resync(&job.key)?;
-        if self.next(&job.key, table, resync, &unreadable)?.is_none() {
+        if self.next(&job.key, table, resync, &unreadable)?.is_none() && !self.is_behind(&job.key)? {
             return Ok(());
         }
         let lease = match self.lock_unless_held(&job.key)? {
@@ -169,6 +170,7 @@ impl Runner {
             let step = self.next(&lease.key, table, resync, &unreadable)?;
             Breakpoint::Listed.reached();
             let Some(step) = step else {
+                outcomes.extend(self.catch_up(lease, table, watch)?);
                 if self.unlock(lease, Some(pending))? {
                     return Ok(());
                 }
@@ -194,6 +196,9 @@ impl Runner {
     fn take(&self, step: Step, lease: &Lease, table: &'static Table, watch: &Watch) -> Result<Option<Outcome>> {
         if let Some(adopted) = self.adopt_if_foreign(lease, step.version())? {
             return Ok(Some(adopted));
+        }
+        if let Some(caught_up) = self.get_ready(&step, lease, table, watch)? {
+            return Ok(Some(caught_up));
         }
         match step {
             Step::Supersede { version, by, is_passed_over } => {

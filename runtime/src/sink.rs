@@ -1,5 +1,7 @@
-//! Where operations go: [`mod@file`] on this machine, `s3` and `kinesis` on AWS.
+//! Where operations go: [`mod@file`] on this machine, `s3` and `kinesis` on AWS; or the rows that they lead to, in a
+//! `database`.
 
+pub(crate) mod database;
 pub mod file;
 #[cfg(feature = "aws")]
 pub mod kinesis;
@@ -41,6 +43,16 @@ pub trait Sink: Debug + Send + Sync {
 
     /// Lists what was published of a tenant's table, whoever published it; nothing if the sink cannot tell.
     fn published(&self, key: &TableKey) -> Result<Vec<PublishedVersion>>;
+
+    /// Checks, before anything of a table is planned, that the sink can take its operations.
+    fn prepare(&self, _: &Table) -> Result<()> {
+        Ok(())
+    }
+
+    /// The version of a tenant's table whose rows the sink holds; `None` if it holds operations.
+    fn applied(&self, _: &TableKey) -> Result<Option<Applied>> {
+        Ok(None)
+    }
 
     /// Replaces the mark of a tenant's table, whatever it was, and shuts out everybody who has published there so far.
     fn adopt(&self, key: &TableKey, mark: &Mark) -> Result<()>;
@@ -126,6 +138,17 @@ pub struct PublishedVersion {
     pub version: String,
     /// Its sequence.
     pub sequence: u64,
+}
+
+/// The version whose rows a sink holds; the default if there is none yet.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Its sequence; 0 if there is none.
+    pub sequence: u64,
+    /// Its name.
+    pub version: Option<String>,
+    /// The hash of the schema that it was read with.
+    pub schema: Option<String>,
 }
 
 /// The error of a publisher that finds another registry's mark. `output` is where the table's mark is.

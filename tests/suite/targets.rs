@@ -1,4 +1,8 @@
-//! The tables that hold the rows of the newest version: what is generated for them.
+//! The tables that hold the rows of the newest version: what is generated for them, and that they equal it.
+
+mod faults;
+mod rows;
+mod sqlite;
 
 use generated::TABLES;
 use rusqlite::Connection;

@@ -16,6 +16,8 @@ use crate::fs::folder_names;
 use crate::invocation::{command, repeated};
 use crate::name::{TableKey, printable_path};
 use crate::run::Runner;
+use crate::sink::database::Database;
+use crate::sink::database::sqlite::{Sqlite as SqliteDatabase, SqliteAddress};
 use crate::sink::file::{Files, LocalPublishedFolder};
 use crate::sink::{PublishedFolder, Sink};
 use crate::snapshot::local::Local;
@@ -228,7 +230,10 @@ impl StateArgs {
             runner.remember(Setting::Changes, &runner.changes.root()?)?;
         }
         // As typed, because the text also says whether operations are aggregated.
-        let typed = out.sink.clone().or(out.out.as_deref().map(absolute));
+        let typed = match &out.sink {
+            Some(sink) if is_database(sink) => Some(runner.sink.name()),
+            sink => sink.clone().or(out.out.as_deref().map(absolute)),
+        };
         match typed {
             Some(typed) => runner.remember(Setting::Sink, &typed),
             None if registry.setting(Setting::Sink)?.is_none() => {
@@ -251,14 +256,39 @@ impl OutArgs {
             }
             Ok(Box::new(Files::new(out, limits.threads)))
         };
-        match (&self.out, self.sink.as_ref().or(recorded.as_ref())) {
+        let sink = self.sink.as_ref().or(recorded.as_ref());
+        if self.create && !sink.is_some_and(|sink| is_database(sink)) {
+            let problem = "there is nothing to create: operations do not go to a database";
+            return Err(Error::usage("--create", problem).help("name one with --sink sqlite:FILE"));
+        }
+        match (&self.out, sink) {
             (Some(out), _) => files(out),
             (None, Some(folder)) if folder.starts_with('/') => files(relative(Path::new(folder))),
+            (None, Some(sink)) if is_database(sink) => database(sink, self.create),
             (None, Some(bucket)) if is_remote(Path::new(bucket)) => files(Path::new(bucket)),
             (None, Some(sink)) => remote::sink(sink),
             (None, None) => files(OUT.as_ref()),
         }
     }
+}
+
+/// The prefix of a database in a file.
+const SQLITE: &str = "sqlite:";
+
+fn is_database(sink: &str) -> bool {
+    sink.starts_with(SQLITE)
+}
+
+/// Opens a database that holds rows.
+fn database(sink: &str, create: bool) -> Result<Box<dyn Sink>> {
+    let file = sink.strip_prefix(SQLITE).filter(|file| !file.is_empty());
+    let file = file.ok_or_else(|| Error::usage(sink, "no file is named").help("write it as sqlite:FILE"))?;
+    Ok(Box::new(Database::<SqliteDatabase>::new(SqliteAddress::new(relative(Path::new(file))), create)))
+}
+
+/// The path of a sink on this machine, by its name; any other text if it is elsewhere.
+pub(super) fn sink_path(name: &str) -> &Path {
+    Path::new(name.strip_prefix(SQLITE).unwrap_or(name))
 }
 
 /// A folder as the registry remembers it.

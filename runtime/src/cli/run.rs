@@ -1,6 +1,6 @@
 //! `tidemark run`: the pipeline for a folder of exports.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 
@@ -27,6 +27,7 @@ use crate::telemetry::{self, Progress};
 Examples:
   cargo tidemark run samples/exports                        every tenant, every table
   cargo tidemark run samples/exports --table orders         one table of every tenant
+  cargo tidemark run samples/exports --sink sqlite:shop.db --create   rows in a database
   cargo tidemark run /exports --out /ops --state /var/lib/tidemark --format json
   cargo tidemark-aws run s3://exports                       exports in S3; large deltas run on Athena
 
@@ -44,6 +45,9 @@ pub(super) struct RunArgs {
     table: Option<String>,
     #[command(flatten)]
     out: OutArgs,
+    /// Create the database and the tables of a sink where they are missing.
+    #[arg(long)]
+    create: bool,
     /// Go on in an output that a lost registry published into: above its highest sequence, the next version of each
     /// table in full.
     #[arg(long)]
@@ -73,15 +77,15 @@ pub(super) fn run(
     // Before a registry is created: the folder may be the wrong one.
     let found = find_exports(&*exports, tables, &selection)?;
     telemetry::listen_for_ctrl_c();
-    let limits = args.limits.limits();
     let adopt = args.adopt.then(|| args.decision.decision(&args.state)).transpose()?;
     check_apart(&args.exports, "the registry and the change sets", &args.state.folder())?;
     let registry = args.state.registry_or_new(args.adopt)?;
-    let runner = args.state.runner_for(registry, exports, &args.out, tables, limits)?;
+    let out = OutArgs { create: args.create, ..args.out.clone() };
+    let runner = args.state.runner_for(registry, exports, &out, tables, args.limits.limits())?;
     let engines = args.engine.engines(statements, &[&args.exports], Some(&runner.registry))?;
     let runner = Runner { engines, adopt, ..runner };
     check_adoption(&runner)?;
-    check_apart(&args.exports, "published operations", Path::new(&runner.sink.name()))?;
+    check_apart(&args.exports, "published operations", resolve::sink_path(&runner.sink.name()))?;
     // A folder without exports may be a typo.
     if !found.tables.is_empty() {
         args.state.remember(&runner, &args.out)?;

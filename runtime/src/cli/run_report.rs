@@ -63,6 +63,7 @@ pub(super) fn print_problems(report: &Report) {
         }
         output::to_stderr("");
         output::report(&message(outcome), outcome.rejects.as_ref(), None);
+        output::statements(&outcome.statements);
         if outcome.status == Some(Status::Failed) {
             let baseline = match &outcome.baseline {
                 Some(baseline) => format!("the baseline is still {baseline}"),

@@ -199,6 +199,31 @@ impl Runner {
         Ok(ComparisonBase { baseline, reset: None })
     }
 
+    /// Writes all rows of a published version as INSERTs, for a sink that lacks it. Its plan says `reset`, and has the
+    /// hash of the one that was published.
+    pub(super) fn plan_in_full(
+        &self,
+        lease: &Lease,
+        table: &'static Table,
+        version: &Version,
+        snapshot: Export,
+        watch: &Watch,
+    ) -> Result<Version> {
+        let published = version.plan.as_ref().expect("a published version has a plan");
+        let base = ComparisonBase { baseline: None, reset: Some(Reset::default()) };
+        let (head, layout) = (base.head(table, version), Layout::new(table));
+        let task = Task { version: version.clone(), table, layout, head, snapshot, base };
+        let draft = self.changes.draft(version, lease.fence, None)?;
+        let finish = |(plan, _): (Plan, Vec<Part>)| {
+            if plan.fingerprint != published.fingerprint {
+                return Err(changed(version, "its fingerprint differs".into()));
+            }
+            let changes = Some(draft.finish(&plan.hash)?);
+            Ok(Version { plan: Some(Plan { hash: published.hash.clone(), ..plan }), changes, ..version.clone() })
+        };
+        self.compute(&task, &draft, watch).and_then(finish).inspect_err(|_| draft.discard())
+    }
+
     /// Computes a delta into a draft. Returns the plan, and the snapshot's parts with their checksums.
     fn compute(&self, task: &Task, draft: &Arc<dyn Draft>, watch: &Watch) -> Result<(Plan, Vec<Part>)> {
         let mut writer = self.writer(task, draft, 0)?;
