@@ -8,6 +8,7 @@ pub mod kinesis;
 pub(crate) mod part;
 #[cfg(feature = "aws")]
 pub mod s3;
+mod sinks;
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -22,6 +23,7 @@ use crate::name::{TableKey, printable};
 use crate::operation::{Begin, End, begin_line, end_line};
 use crate::store::{Extent, Version};
 use crate::table::Table;
+pub use sinks::Sinks;
 
 /// A destination that operations are published to.
 pub trait Sink: Debug + Send + Sync {
@@ -44,14 +46,19 @@ pub trait Sink: Debug + Send + Sync {
     /// Lists what was published of a tenant's table, whoever published it; nothing if the sink cannot tell.
     fn published(&self, key: &TableKey) -> Result<Vec<PublishedVersion>>;
 
+    /// Returns whether the sink holds rows instead of the operations that lead to them.
+    fn holds_rows(&self) -> bool {
+        false
+    }
+
     /// Checks, before anything of a table is planned, that the sink can take its operations.
     fn prepare(&self, _: &Table) -> Result<()> {
         Ok(())
     }
 
-    /// The version of a tenant's table whose rows the sink holds; `None` if it holds operations.
-    fn applied(&self, _: &TableKey) -> Result<Option<Applied>> {
-        Ok(None)
+    /// The version of a tenant's table whose rows the sink holds.
+    fn applied(&self, _: &TableKey) -> Result<Applied> {
+        Ok(Applied::default())
     }
 
     /// Replaces the mark of a tenant's table, whatever it was, and shuts out everybody who has published there so far.

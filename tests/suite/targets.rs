@@ -2,6 +2,7 @@
 
 mod faults;
 mod rows;
+mod several;
 mod sqlite;
 
 use generated::TABLES;

@@ -92,10 +92,11 @@ pub(super) struct OutArgs {
     /// the last run's, or out].
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
-    /// Instead of a folder, `sqlite:FILE` for the rows that operations lead to, or `kinesis:STREAM` for operations
-    /// [default: the last run's]. Consumers that cannot read aggregated records need `kinesis:STREAM?aggregate=off`.
-    #[arg(long, value_name = "KIND:NAME", conflicts_with = "out")]
-    pub(super) sink: Option<String>,
+    /// `sqlite:FILE` for the rows that operations lead to, or `kinesis:STREAM` for operations; may be repeated, and go
+    /// with --out [default: the last run's]. Consumers that cannot read aggregated records need
+    /// `kinesis:STREAM?aggregate=off`.
+    #[arg(long = "sink", value_name = "KIND:NAME")]
+    pub(super) sinks: Vec<String>,
     /// Whether to create what is missing in a database.
     #[arg(skip)]
     pub(super) create: bool,
@@ -104,17 +105,17 @@ pub(super) struct OutArgs {
 impl OutArgs {
     /// For a command that publishes nothing.
     pub(super) fn unused() -> Self {
-        Self { out: Some(OUT.into()), sink: None, create: false }
+        Self { out: Some(OUT.into()), sinks: Vec::new(), create: false }
     }
 
     /// For a command that takes no `--out`: the registry knows where operations go.
     pub(super) fn from_registry() -> Self {
-        Self { out: None, sink: None, create: false }
+        Self { out: None, sinks: Vec::new(), create: false }
     }
 
     /// Returns whether the user typed any of it.
     pub(super) fn is_given(&self) -> bool {
-        self.out.is_some() || self.sink.is_some()
+        self.out.is_some() || !self.sinks.is_empty()
     }
 }
 

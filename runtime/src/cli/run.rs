@@ -16,6 +16,7 @@ use crate::error::{Error, Fault, Result};
 use crate::invocation::command;
 use crate::name::printable_path;
 use crate::run::{Report, Runner, find_exports};
+use crate::sink::Sink;
 use crate::snapshot::IGNORE_FILE;
 use crate::snapshot::discover::Selection;
 use crate::store::Status;
@@ -84,8 +85,7 @@ pub(super) fn run(
     let runner = args.state.runner_for(registry, exports, &out, tables, args.limits.limits())?;
     let engines = args.engine.engines(statements, &[&args.exports], Some(&runner.registry))?;
     let runner = Runner { engines, adopt, ..runner };
-    check_adoption(&runner)?;
-    check_apart(&args.exports, "published operations", resolve::sink_path(&runner.sink.name()))?;
+    check_sinks(args, &runner)?;
     // A folder without exports may be a typo.
     if !found.tables.is_empty() {
         args.state.remember(&runner, &args.out)?;
@@ -99,19 +99,23 @@ pub(super) fn run(
         Format::Text if report.outcomes.is_empty() && report.unreadable.is_empty() => {
             output::print(&nothing_to_do(args, &runner, &report)?)?
         }
-        Format::Text => run_report::print(&report, &runner.sink.display_name(), started.elapsed())?,
+        Format::Text => run_report::print(&report, &runner.sinks, started.elapsed())?,
     }
     run_report::print_problems(&report);
     Ok(report.fault())
 }
 
-/// Refuses to adopt where there is nothing to adopt.
-fn check_adoption(runner: &Runner) -> Result<()> {
-    if runner.adopt.is_none() || runner.sink.holds_marks() {
+/// Refuses a sink among the exports, and to adopt where there is nothing to adopt.
+fn check_sinks(args: &RunArgs, runner: &Runner) -> Result<()> {
+    for sink in runner.sinks.iter() {
+        check_apart(&args.exports, "published operations", resolve::sink_path(&sink.name()))?;
+    }
+    if runner.adopt.is_none() || runner.sinks.iter().any(Sink::holds_marks) {
         return Ok(());
     }
+    let names: Vec<String> = runner.sinks.iter().map(Sink::display_name).collect();
     let problem = "a stream does not remember its registry, so it cannot be adopted";
-    Err(Error::refused(runner.sink.display_name(), problem)
+    Err(Error::refused(names.join(", "), problem)
         .help("run without --adopt: the sequences of a new registry are above those of older ones"))
 }
 

@@ -1,5 +1,5 @@
-//! Bringing a sink that holds rows up to date: it was not among the sinks when the last versions were published, or was
-//! restored from an older copy.
+//! Bringing a sink that holds rows up to date: it was not among the sinks when the last versions were published, or
+//! was restored from an older copy.
 
 use std::collections::BTreeMap;
 
@@ -9,70 +9,84 @@ use super::runner::Runner;
 use crate::error::{Error, Result};
 use crate::invocation::command;
 use crate::name::TableKey;
-use crate::sink::Applied;
+use crate::sink::{Applied, Sink};
 use crate::store::{Lease, Version, baseline};
 use crate::table::Table;
 use crate::telemetry::{Watch, check_stop};
 
 impl Runner {
-    /// Returns whether the sink's rows are older than the version that was published last.
+    /// Returns whether a sink's rows are older than the version that was published last.
     pub(super) fn is_behind(&self, key: &TableKey) -> Result<bool> {
-        let Some(applied) = self.sink.applied(key)? else { return Ok(false) };
-        Ok(self.missed(key, &applied)?.is_some())
+        for sink in self.row_sinks() {
+            if self.missed(sink, key)?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
-    /// Makes sure that the sink can take a step's version. Returns the outcome if it had to be brought up to date
-    /// first.
+    /// Makes sure that the sinks can take a step's version. Returns the outcomes of those that had to be brought up to
+    /// date first.
     pub(super) fn get_ready(
         &self,
         step: &Step,
         lease: &Lease,
         table: &'static Table,
         watch: &Watch,
-    ) -> Result<Option<Outcome>> {
-        let key = &lease.key;
+    ) -> Result<Vec<Outcome>> {
         match step {
-            Step::Supersede { .. } | Step::Reopen(_) => return Ok(None),
+            Step::Supersede { .. } | Step::Reopen(_) => return Ok(Vec::new()),
             // It is finished under the schema that it was planned with.
             Step::Finish(version) if version.plan.as_ref().is_some_and(|plan| plan.schema != table.schema) => {
-                return Ok(None);
+                return Ok(Vec::new());
             }
-            Step::Finish(_) | Step::Run(_) => self.sink.prepare(table)?,
+            Step::Finish(_) | Step::Run(_) => {}
+        }
+        for sink in self.sinks.iter() {
+            sink.prepare(table)?;
         }
         let caught_up = self.catch_up(lease, table, watch)?;
-        if caught_up.is_none()
-            && let Some(applied) = self.sink.applied(key)?
-        {
-            self.check_schema(key, table, &applied)?;
+        if caught_up.is_empty() {
+            self.check_schema(&lease.key, table)?;
         }
         Ok(caught_up)
     }
 
-    /// Brings the sink's rows up to the version that was published last: by the versions that it missed, or else by
-    /// that version in full.
-    pub(super) fn catch_up(&self, lease: &Lease, table: &'static Table, watch: &Watch) -> Result<Option<Outcome>> {
-        let key = &lease.key;
-        let Some(applied) = self.sink.applied(key)? else { return Ok(None) };
-        let Some(last) = self.missed(key, &applied)? else { return Ok(None) };
-        self.sink.prepare(table)?;
-        if let Some(adopted) = self.adopt_if_foreign(lease, &last)? {
-            return Ok(Some(adopted));
+    /// Brings the rows of each sink up to the version that was published last: by the versions that it missed, or else
+    /// by that version in full.
+    pub(super) fn catch_up(&self, lease: &Lease, table: &'static Table, watch: &Watch) -> Result<Vec<Outcome>> {
+        let mut outcomes = Vec::new();
+        for sink in self.row_sinks() {
+            let Some((applied, last)) = self.missed(sink, &lease.key)? else { continue };
+            sink.prepare(table)?;
+            if let Some(adopted) = self.adopt_if_foreign(lease, &last)? {
+                return Ok(vec![adopted]);
+            }
+            match self.bridge(&lease.key, table, &applied)? {
+                Some(versions) => {
+                    versions.iter().try_for_each(|version| self.apply_again(sink, lease, table, version))?
+                }
+                None => self.fill(sink, lease, table, &last, watch)?,
+            }
+            outcomes.push(Outcome::caught_up(&last, &sink.display_name()));
         }
-        match self.bridge(key, table, &applied)? {
-            Some(versions) => versions.iter().try_for_each(|version| self.apply_again(lease, table, version))?,
-            None => self.fill(lease, table, &last, watch)?,
-        }
-        Ok(Some(Outcome::caught_up(&last, &self.sink.display_name())))
+        Ok(outcomes)
     }
 
-    /// The version that was published last, if the sink holds an older one. If the next version is published in full
-    /// anyway, nothing was missed.
-    fn missed(&self, key: &TableKey, applied: &Applied) -> Result<Option<Version>> {
+    fn row_sinks(&self) -> impl Iterator<Item = &dyn Sink> {
+        self.sinks.iter().filter(|sink| sink.holds_rows())
+    }
+
+    /// What a sink holds and the version that was published last, if that is a later one. If the next version is
+    /// published in full anyway, nothing was missed.
+    fn missed(&self, sink: &dyn Sink, key: &TableKey) -> Result<Option<(Applied, Version)>> {
+        let applied = sink.applied(key)?;
         if self.registry.resync(key)? {
             return Ok(None);
         }
         let current = self.registry.current_versions(key)?;
-        Ok(baseline(&current).filter(|last| last.sequence > Some(applied.sequence)).cloned())
+        let last = baseline(&current).filter(|last| last.sequence > Some(applied.sequence));
+        Ok(last.map(|last| (applied, last.clone())))
     }
 
     /// The versions that lead from the sink's rows to those of the version that was published last; `None` if a change
@@ -97,35 +111,44 @@ impl Runner {
         Ok(Some(versions))
     }
 
-    fn apply_again(&self, lease: &Lease, table: &Table, version: &Version) -> Result<()> {
+    fn apply_again(&self, sink: &dyn Sink, lease: &Lease, table: &Table, version: &Version) -> Result<()> {
         let publication = self.publication(lease, table, version);
-        self.sink.publish(publication, &BTreeMap::new(), &mut |_, _| check_stop())
+        sink.publish(publication, &BTreeMap::new(), &mut |_, _| check_stop())
     }
 
     /// Fills the sink with the rows of a published version, from its export.
-    fn fill(&self, lease: &Lease, table: &'static Table, version: &Version, watch: &Watch) -> Result<()> {
+    fn fill(
+        &self,
+        sink: &dyn Sink,
+        lease: &Lease,
+        table: &'static Table,
+        version: &Version,
+        watch: &Watch,
+    ) -> Result<()> {
         let baseline = self.baseline(table, version)?;
         if baseline.drift.is_some() {
-            return Err(self.other_schema(&version.key, "and its last version was published under an earlier schema"));
+            return Err(other_schema(sink, &version.key, "and its last version was published under an earlier schema"));
         }
         let full = self.plan_in_full(lease, table, version, baseline.export, watch)?;
-        let done = self.apply_again(lease, table, &full);
+        let done = self.apply_again(sink, lease, table, &full);
         self.changes.remove_obsolete(version, lease.fence);
         done
     }
 
     /// Refuses to change rows that were read under another schema, before anything is planned.
-    fn check_schema(&self, key: &TableKey, table: &Table, applied: &Applied) -> Result<()> {
-        let is_today = applied.schema.as_ref().is_none_or(|schema| schema == table.schema);
-        if is_today || self.registry.resync(key)? {
-            return Ok(());
+    fn check_schema(&self, key: &TableKey, table: &Table) -> Result<()> {
+        for sink in self.row_sinks() {
+            let is_today = sink.applied(key)?.schema.is_none_or(|schema| schema == table.schema);
+            if !is_today && !self.registry.resync(key)? {
+                return Err(other_schema(sink, key, "and its rows were read under an earlier schema"));
+            }
         }
-        Err(self.other_schema(key, "and its rows were read under an earlier schema"))
+        Ok(())
     }
+}
 
-    fn other_schema(&self, key: &TableKey, why: &str) -> Error {
-        let subject = format!("{} {key}", self.sink.display_name());
-        Error::refused(subject, format!("schema-changed: the table is to be filled again, {why}"))
-            .help(format!("publish the next version in full: {}", command(&[&"resync", &key.to_string()])))
-    }
+fn other_schema(sink: &dyn Sink, key: &TableKey, why: &str) -> Error {
+    let subject = format!("{} {key}", sink.display_name());
+    Error::refused(subject, format!("schema-changed: the table is to be filled again, {why}"))
+        .help(format!("publish the next version in full: {}", command(&[&"resync", &key.to_string()])))
 }

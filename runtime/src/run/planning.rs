@@ -169,7 +169,7 @@ impl Runner {
         let base = self.comparison_base(table, &version)?;
         let version = match (version.status, &version.plan) {
             (Status::Planned | Status::Held, Some(plan))
-                if base.matches(plan, table, self.sink.max_operation_bytes()?)
+                if base.matches(plan, table, self.sinks.max_operation_bytes()?)
                     && self.changes.is_complete(&version)? =>
             {
                 return Ok(Planning::Valid(Box::new(version)));
@@ -255,7 +255,7 @@ impl Runner {
     /// Writes operations to a draft that has some parts already.
     fn writer<'a>(&self, task: &'a Task, draft: &Arc<dyn Draft>, parts: u32) -> Result<SizeCheck<'a>> {
         let parts = PartWriter::new(Arc::clone(draft), parts);
-        Ok(SizeCheck { parts, max_bytes: self.sink.max_operation_bytes()?, label: &task.snapshot.label })
+        Ok(SizeCheck { parts, max_bytes: self.sinks.max_operation_bytes()?, label: &task.snapshot.label })
     }
 
     fn resources(&self) -> Result<Resources<'_>> {

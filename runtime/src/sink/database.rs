@@ -100,6 +100,10 @@ where
         true
     }
 
+    fn holds_rows(&self) -> bool {
+        true
+    }
+
     fn mark(&self, key: &TableKey) -> Result<Option<Mark>> {
         Ok(self.record(key)?.map(|record| record.mark))
     }
@@ -123,13 +127,13 @@ where
         done.inspect_err(|_| engine.roll_back())
     }
 
-    fn applied(&self, key: &TableKey) -> Result<Option<Applied>> {
+    fn applied(&self, key: &TableKey) -> Result<Applied> {
         let rows = self.record(key)?.and_then(|record| record.rows);
-        Ok(Some(rows.map_or_else(Applied::default, |rows| Applied {
+        Ok(rows.map_or_else(Applied::default, |rows| Applied {
             sequence: rows.sequence,
             version: Some(rows.version),
             schema: Some(rows.schema),
-        })))
+        }))
     }
 
     fn adopt(&self, key: &TableKey, mark: &Mark) -> Result<()> {

@@ -78,7 +78,7 @@ pub(super) fn database(workspace: &Workspace) -> Connection {
 fn rows_of_every_table_equal_its_newest_export() {
     let workspace = samples();
     let output = workspace.tidemark(&RUN);
-    expect(&output, 0, "Operations are in sqlite:shop.db.");
+    expect(&output, 0, "Rows are in sqlite:shop.db.");
     let rows = check_against_exports(&workspace);
     assert!(rows > 2_500, "{rows}");
     expect(&workspace.tidemark(&RUN[..4]), 0, "nothing to do");
