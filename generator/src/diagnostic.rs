@@ -184,6 +184,8 @@ codes! {
     InvalidQuote = "invalid-quote",
     /// A NULL marker that no field can contain.
     ImpossibleNull = "impossible-null",
+    /// A word of a boolean column that no field can contain.
+    UnreadableWord = "unreadable-word",
     /// An invalid name for a marker file.
     InvalidMarker = "invalid-marker",
     /// Options that contradict each other.

@@ -43,6 +43,8 @@ pub struct Column {
     pub ty: ColumnType,
     /// Whether NULL is a value. Never true in the key.
     pub nullable: bool,
+    /// The texts that mean NULL, sorted, if they are not those of the source.
+    pub nulls: Option<Vec<String>>,
     /// The description from the schema.
     pub description: Option<String>,
     /// Whether a change of this column alone is an UPDATE. Always true in the key.
@@ -237,6 +239,11 @@ impl Table {
     /// The key columns, in the key's order.
     pub fn key_columns(&self) -> impl Iterator<Item = &Column> {
         self.primary_key.iter().map(|index| &self.columns[*index])
+    }
+
+    /// The texts that mean NULL in a column.
+    pub fn nulls_of<'a>(&'a self, column: &'a Column) -> &'a [String] {
+        column.nulls.as_ref().unwrap_or(&self.source.nulls)
     }
 
     /// The columns outside the key, in the order of the schema.

@@ -13,6 +13,7 @@ mod readable;
 mod source;
 mod tables;
 mod text;
+mod words;
 
 use std::collections::BTreeMap;
 
@@ -34,7 +35,7 @@ pub(crate) fn table(spec: &Spec, diagnostics: &mut Vec<Diagnostic>) -> Option<Ta
     colliding_fields(columns, diagnostics);
     let key = key::key(spec, columns, diagnostics);
     formerly::old_names(columns, &key, diagnostics);
-    let context = column::Context { nulls: &source.nulls, key: &key };
+    let context = column::Context { source: &source, key: &key };
     let columns: Vec<Option<Column>> =
         columns.iter().map(|column| column::column(column, &context, diagnostics)).collect();
     let guards = guards::guards(&spec.guards, diagnostics);

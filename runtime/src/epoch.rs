@@ -30,6 +30,17 @@ pub struct OldColumn {
     /// The column's type as errors show it, followed by `, trimmed` if its text is trimmed.
     #[serde(rename = "type")]
     pub ty: String,
+    /// How its texts are written.
+    #[serde(flatten)]
+    pub format: ColumnFormat,
+}
+
+/// How the texts of one column are written, where that differs from the export as a whole.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ColumnFormat {
+    /// The texts that mean NULL in this column; `None` if they are those of the source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nulls: Option<Vec<String>>,
 }
 
 /// How the parts of an export are written.
@@ -87,6 +98,13 @@ impl SourceFormat {
             quoted_nulls: source.quoted_nulls,
             multiline: source.multiline,
         }
+    }
+}
+
+impl ColumnFormat {
+    /// The format that a schema declares for a column.
+    pub fn from_column(column: &Column) -> Self {
+        Self { nulls: column.nulls.map(|nulls| nulls.iter().map(|null| (*null).into()).collect()) }
     }
 }
 
@@ -168,7 +186,8 @@ impl Epoch {
 impl OldColumn {
     fn from_column(column: &Column) -> Self {
         let trim = if column.trim { ", trimmed" } else { "" };
-        Self { name: column.name.into(), ty: column.ty.to_string() + trim }
+        let format = ColumnFormat::from_column(column);
+        Self { name: column.name.into(), ty: column.ty.to_string() + trim, format }
     }
 
     /// Returns whether every value of this type has the same canonical text under the other type, if it is readable

@@ -40,6 +40,8 @@ pub struct Column {
     pub ty: Type,
     /// Whether NULL is a value of the column.
     pub nullable: bool,
+    /// The texts that mean NULL in this column; `None` if they are those of the source.
+    pub nulls: Option<&'static [&'static str]>,
     /// Whether rows that differ only in this column are an UPDATE.
     pub compare: bool,
     /// Whether its values are masked wherever people can see them.
@@ -210,6 +212,7 @@ impl Column {
             name,
             ty,
             nullable: false,
+            nulls: None,
             compare: true,
             pii: false,
             trim: false,
@@ -224,6 +227,11 @@ impl Column {
     /// Makes NULL a value of the column.
     pub const fn nullable(self) -> Self {
         Self { nullable: true, ..self }
+    }
+
+    /// Sets the texts that mean NULL in this column.
+    pub const fn nulls(self, nulls: &'static [&'static str]) -> Self {
+        Self { nulls: Some(nulls), ..self }
     }
 
     /// Makes rows that differ only in this column equal.

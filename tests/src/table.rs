@@ -60,6 +60,7 @@ fn column(column: &model::Column) -> Column {
         name: text(&column.name),
         ty: column_type(&column.ty),
         nullable: column.nullable,
+        nulls: column.nulls.as_ref().map(texts),
         compare: column.compare,
         pii: column.pii,
         trim: column.trim,

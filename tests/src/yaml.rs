@@ -23,6 +23,9 @@ fn column(column: &Column) -> Value {
     set("type", json!(type_name(column.ty)));
     set("nullable", json!(column.nullable));
     set("compare", json!(column.compare));
+    if let Some(nulls) = column.nulls {
+        set("nulls", json!(nulls));
+    }
     set("pii", json!(column.pii));
     set("trim", json!(column.trim));
     if let Some(format) = column.format {

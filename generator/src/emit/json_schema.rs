@@ -66,6 +66,7 @@ fn column() -> Value {
                 ]
             },
             "nullable": flag("Whether the column can be NULL.", false),
+            "nulls": own_nulls(),
             "description": text("What the column contains. Becomes the documentation of the generated field."),
             "format": {
                 "description": "The format of a date, timestamp or timestamptz that is not ISO 8601: %Y %m %d %H %M %S %f (1 to 6 digits) %z (Z or an offset) %% and ASCII characters.",
@@ -81,12 +82,20 @@ fn column() -> Value {
             "trim": flag("Whether spaces and tabs around the text are removed before it is read.", false),
             "true_values": words("The words for true in a boolean column, exactly as in the export. Requires false_values."),
             "false_values": words("The words for false in a boolean column, exactly as in the export. Requires true_values."),
-            "encoding": {
-                "description": "The text encoding of a binary column.",
-                "enum": ["base64", "hex"], "default": "base64"
-            }
+            "encoding": encoding()
         },
         "dependencies": { "true_values": ["false_values"], "false_values": ["true_values"] }
+    })
+}
+
+fn encoding() -> Value {
+    json!({ "description": "The text encoding of a binary column.", "enum": ["base64", "hex"], "default": "base64" })
+}
+
+fn own_nulls() -> Value {
+    json!({
+        "description": "The texts that mean NULL in this column, instead of those of the source. With [], the empty text is a value.",
+        "type": "array", "uniqueItems": true, "items": scalar()
     })
 }
 

@@ -190,6 +190,9 @@ fn column_definition(column: &Column) -> TokenStream {
     switch(!column.compare, quote! { .not_compared() });
     switch(column.pii, quote! { .pii() });
     switch(column.trim, quote! { .trim() });
+    if let Some(nulls) = &column.nulls {
+        tokens.extend(quote! { .nulls(&[#(#nulls),*]) });
+    }
     if let Some(format) = column.ty.format() {
         tokens.extend(quote! { .format(#format) });
     }

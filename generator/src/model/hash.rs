@@ -34,9 +34,12 @@ impl Table {
 
 impl Column {
     fn normalised(&self) -> String {
-        let Self { name, ty, nullable, compare, default, formerly, trim, .. } = self;
+        let Self { name, ty, nullable, nulls, compare, default, formerly, trim, .. } = self;
         let mut text =
             format!("column {} {} nullable {nullable} compare {compare} trim {trim}", quoted(name), ty.name());
+        if let Some(nulls) = nulls {
+            text += &format!(" nulls {}", quoted(nulls));
+        }
         if let Some(default) = default {
             text += &format!(" default {}", quoted(default));
         }

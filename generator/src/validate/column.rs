@@ -1,11 +1,11 @@
 //! Checks one column: its name, its type, and the options of its type.
 
 use super::text::{column_name_pattern, description, sorted, unknown_value};
-use super::{format, readable};
+use super::{format, readable, source, words};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::model::{Column, ColumnType, Encoding, Words};
+use crate::model::{Column, ColumnType, Encoding, Source};
 use crate::names;
-use crate::spec::{ColumnSpec, Optional, Spanned};
+use crate::spec::{ColumnSpec, Spanned};
 use crate::wording::{excerpt, list, nearest};
 
 /// The names of the types.
@@ -49,7 +49,7 @@ const MAX_VARCHAR: u32 = 65_535;
 
 /// The parts of the table that the checks of a column need.
 pub(super) struct Context<'a> {
-    pub(super) nulls: &'a [String],
+    pub(super) source: &'a Source,
     pub(super) key: &'a [&'a str],
 }
 
@@ -59,16 +59,18 @@ pub(super) fn column(spec: &ColumnSpec, context: &Context<'_>, diagnostics: &mut
         invalid_column_name(name, diagnostics);
     }
     let nullable = spec.nullable.as_ref().is_some_and(|flag| flag.value);
+    let nulls = nulls(spec, context.source, diagnostics);
     let ty = spec.ty.as_ref().and_then(|spec| column_type(spec, diagnostics));
     let ty = ty.map(|ty| {
         options_of_other_types(spec, &ty, diagnostics);
-        with_options(ty, spec, context, nullable, diagnostics)
+        with_options(ty, spec, context.source, nulls.as_deref(), diagnostics)
     });
     let name = spec.name.as_ref()?.value.clone();
     let column = Column {
         field: names::field(&name),
         ty: ty?,
         nullable,
+        nulls,
         description: description(spec.description.as_ref()),
         compare: spec.compare.as_ref().is_none_or(|flag| flag.value),
         default: spec.default.as_ref().map(|default| default.value.clone()),
@@ -79,9 +81,32 @@ pub(super) fn column(spec: &ColumnSpec, context: &Context<'_>, diagnostics: &mut
     };
     // On a key column, any default is a mistake, which `key` reports.
     if let Some(default) = spec.default.as_ref().filter(|_| !context.key.contains(&column.name.as_str())) {
-        unreadable_default(default, &column, context.nulls, diagnostics);
+        let nulls = column.nulls.as_ref().unwrap_or(&context.source.nulls);
+        unreadable_default(default, &column, nulls, diagnostics);
     }
     Some(column)
+}
+
+/// The column's own NULL markers; `None` if they are those of the source.
+fn nulls(spec: &ColumnSpec, source: &Source, diagnostics: &mut Vec<Diagnostic>) -> Option<Vec<String>> {
+    let nulls = spec.nulls.as_ref()?;
+    source::impossible_nulls(nulls, source.delimiter, source.quote, diagnostics);
+    if spec.trim.as_ref().is_some_and(|trim| trim.value) {
+        trimmed_nulls(nulls, diagnostics);
+    }
+    let nulls = sorted(nulls);
+    (nulls != source.nulls).then_some(nulls)
+}
+
+/// Reports NULL markers that begin or end with what `trim` removes.
+fn trimmed_nulls(nulls: &[Spanned<String>], diagnostics: &mut Vec<Diagnostic>) {
+    for null in nulls.iter().filter(|null| null.trim_matches([' ', '\t']) != null.as_str()) {
+        let message = format!("no field can contain the NULL marker `{}`", excerpt(null));
+        diagnostics.push(
+            Diagnostic::new(Code::ImpossibleNull, &null.span, message)
+                .label("the column is trimmed, so its texts neither begin nor end with a space or tab"),
+        );
+    }
 }
 
 fn invalid_column_name(name: &Spanned<String>, diagnostics: &mut Vec<Diagnostic>) {
@@ -228,8 +253,8 @@ fn options_of_other_types(spec: &ColumnSpec, ty: &ColumnType, diagnostics: &mut 
 fn with_options(
     ty: ColumnType,
     spec: &ColumnSpec,
-    context: &Context<'_>,
-    nullable: bool,
+    source: &Source,
+    nulls: Option<&[String]>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> ColumnType {
     let format = |diagnostics| {
@@ -239,7 +264,9 @@ fn with_options(
         spec.format.as_ref().map(|format| format.value.clone())
     };
     match ty {
-        ColumnType::Boolean { .. } => ColumnType::Boolean { words: words(spec, context.nulls, nullable, diagnostics) },
+        ColumnType::Boolean { .. } => {
+            ColumnType::Boolean { words: words::words(spec, source, nulls.unwrap_or(&source.nulls), diagnostics) }
+        }
         ColumnType::Binary(default) => {
             ColumnType::Binary(encoding(spec.encoding.as_ref(), diagnostics).unwrap_or(default))
         }
@@ -259,57 +286,6 @@ fn encoding(spec: Option<&Spanned<String>>, diagnostics: &mut Vec<Diagnostic>) -
             diagnostics.push(unknown_value("encoding", spec, &["base64", "hex"]));
             None
         }
-    }
-}
-
-fn words(spec: &ColumnSpec, nulls: &[String], nullable: bool, diagnostics: &mut Vec<Diagnostic>) -> Option<Words> {
-    let (Some(yes), Some(no)) = (&spec.true_values, &spec.false_values) else {
-        unpaired_words(spec, diagnostics);
-        return None;
-    };
-    empty_words("true_values", &spec.true_values, diagnostics);
-    empty_words("false_values", &spec.false_values, diagnostics);
-    let mut known: Vec<&Spanned<String>> = Vec::new();
-    for word in yes.value.iter().chain(&no.value) {
-        if let Some(first) = known.iter().find(|first| first.value == word.value) {
-            diagnostics.push(
-                Diagnostic::new(Code::RepeatedText, &word.span, format!("the word `{}` is repeated", excerpt(word)))
-                    .label("repeated here")
-                    .also(&first.span, "first here")
-                    .help("each word means either true or false"),
-            );
-        }
-        if nullable && nulls.contains(&word.value) {
-            let message = format!("`{}` already means NULL", excerpt(word));
-            diagnostics.push(
-                Diagnostic::new(Code::RepeatedText, &word.span, message)
-                    .label("one of the `nulls` of this table")
-                    .help("remove it here or change `nulls` under `source`"),
-            );
-        }
-        known.push(word);
-    }
-    Some(Words { true_values: sorted(yes), false_values: sorted(no) })
-}
-
-fn unpaired_words(spec: &ColumnSpec, diagnostics: &mut Vec<Diagnostic>) {
-    let (alone, missing) = match (&spec.true_values, &spec.false_values) {
-        (Some(yes), None) => (("true_values", &yes.span), "false_values"),
-        (None, Some(no)) => (("false_values", &no.span), "true_values"),
-        _ => return,
-    };
-    let (name, span) = alone;
-    diagnostics.push(
-        Diagnostic::new(Code::UnpairedWords, span, format!("`{name}` needs `{missing}`"))
-            .help(format!("add `{missing}`; a column with its own words accepts no others")),
-    );
-}
-
-fn empty_words(name: &str, words: &Optional<Vec<Spanned<String>>>, diagnostics: &mut Vec<Diagnostic>) {
-    if let Some(words) = words.as_ref().filter(|words| words.is_empty()) {
-        diagnostics.push(
-            Diagnostic::new(Code::EmptyList, &words.span, format!("`{name}` is empty")).help("add at least one word"),
-        );
     }
 }
 

@@ -82,9 +82,22 @@ fn split_decimal(text: &str) -> Option<(&str, &str)> {
 }
 
 fn is_decimal(text: &str, precision: usize, scale: usize) -> bool {
-    split_decimal(unsigned(text)).is_some_and(|(whole, fraction)| {
-        whole.trim_start_matches('0').len() <= precision - scale && fraction.trim_end_matches('0').len() <= scale
-    })
+    let digits = unsigned(text);
+    let (mantissa, exponent) = digits.split_once(['e', 'E']).unwrap_or((digits, "0"));
+    let Some((whole, fraction)) = split_decimal(mantissa) else { return false };
+    if unsigned(exponent).is_empty() || !are_digits(unsigned(exponent)) {
+        return false;
+    }
+    let digits = format!("{whole}{fraction}");
+    let significant = digits.trim_start_matches('0');
+    if significant.is_empty() {
+        return true;
+    }
+    // The number of digits before the point; negative if zeros follow it.
+    let Ok(exponent) = exponent.parse::<i32>() else { return false };
+    let before = significant.len() as i64 - fraction.len() as i64 + i64::from(exponent);
+    let after = significant.trim_end_matches('0').len() as i64 - before;
+    before <= (precision - scale) as i64 && after <= scale as i64
 }
 
 fn is_float(text: &str, is_finite: impl Fn(&str) -> bool) -> bool {

@@ -5,8 +5,8 @@
 //! | type | grammar | canonical text |
 //! |---|---|---|
 //! | integers | `[+-]?[0-9]+`, in range | no leading zeros, no `+`, no `-0` |
-//! | `decimal(p,s)` | `DECIMAL`, at most p - s digits before the point, s after it | exactly `s` fraction digits |
-//! | `float`, `double` | `DECIMAL([eE][+-]?[0-9]+)?`, or `NAMED` in any case | 16 hex digits of the bits as a double |
+//! | `decimal(p,s)` | `NUMBER`, at most p - s digits before the point, s after it | exactly `s` fraction digits |
+//! | `float`, `double` | `NUMBER`, or `NAMED` in any case | 16 hex digits of the bits as a double |
 //! | `boolean` | `true\|false\|t\|f\|1\|0` in any case, or the column's own words, exactly | `true`, `false` |
 //! | `date` | `YYYY-MM-DD`, years 0001 to 9999, or the column's format | `YYYY-MM-DD` |
 //! | `timestamp` | `YYYY-MM-DD[T ]HH:MM:SS(\.[0-9]{1,6})?`, or the format | `YYYY-MM-DDTHH:MM:SS.ffffff` |
@@ -14,8 +14,9 @@
 //! | `char(n)`, `varchar(n)`, `string` | UTF-8; at most n code points | itself |
 //! | `binary` | base64 (padded, strict) or hex | lower-case hex |
 //!
-//! `DECIMAL` is `[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)`, and leading and trailing zeros do not count as digits. `NAMED` is
-//! `[+-]?(nan|inf|infinity)`. Of a float, there is one NaN and no negative zero.
+//! `NUMBER` is `[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?`. Its exponent moves the point, and then leading
+//! and trailing zeros do not count as digits. `NAMED` is `[+-]?(nan|inf|infinity)`. Of a float, there is one NaN and no
+//! negative zero.
 
 mod number;
 mod plain;
@@ -25,7 +26,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use crate::canonical::field::Field;
-use crate::epoch::SourceFormat;
+use crate::epoch::{ColumnFormat, SourceFormat};
 use crate::reject::Reason;
 use crate::table::{Column, Encoding, Type};
 pub(crate) use number::write_bits;
@@ -61,16 +62,28 @@ impl Reader {
     /// A reader for a column of exports in this format. `athena` refuses U+FFFD, because Athena replaces each byte that
     /// is not UTF-8 by it.
     pub fn new(column: &'static Column, source: &SourceFormat, is_key: bool, athena: bool) -> Self {
+        Self::written_as(column, &ColumnFormat::from_column(column), source, is_key, athena)
+    }
+
+    /// A reader for a column whose texts are written like this.
+    pub(crate) fn written_as(
+        column: &'static Column,
+        format: &ColumnFormat,
+        source: &SourceFormat,
+        is_key: bool,
+        athena: bool,
+    ) -> Self {
         let layout = TimeLayout::from_column(column);
-        let only_empty_is_null = source.nulls.iter().all(String::is_empty);
+        let nulls = format.nulls.as_ref().unwrap_or(&source.nulls);
+        let only_empty_is_null = nulls.iter().all(String::is_empty);
         Self {
             column,
             is_key,
-            nulls: source.nulls.iter().map(|null| null.as_bytes().into()).collect(),
+            nulls: nulls.iter().map(|null| null.as_bytes().into()).collect(),
             quoted_nulls: source.quoted_nulls,
             refuse_replacement: athena,
             plain: if only_empty_is_null { Plain::from_column(column) } else { Plain::Never },
-            empty_is_null: column.nullable && !is_key && source.nulls.iter().any(String::is_empty),
+            empty_is_null: column.nullable && !is_key && nulls.iter().any(String::is_empty),
             layout,
         }
     }

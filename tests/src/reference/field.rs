@@ -15,7 +15,8 @@ pub fn read(table: &Table, column: &Column, field: &Field) -> Result<Value, &'st
         return Err("not-utf8");
     }
     let text = if column.trim { text.trim_matches([' ', '\t']) } else { text };
-    let means_null = table.source.nulls.contains(&text) && (table.source.quoted_nulls || !field.quoted);
+    let nulls = column.nulls.unwrap_or(table.source.nulls);
+    let means_null = nulls.contains(&text) && (table.source.quoted_nulls || !field.quoted);
     let is_string = matches!(column.ty, Type::String | Type::Varchar(_) | Type::Char(_));
     match () {
         () if !means_null => parse(column, text).ok_or("unreadable-value"),

@@ -79,8 +79,10 @@ fn decimal(precision: u8, scale: u8, die: u16) -> Class {
     if unscaled >= 0 {
         spellings.push(format!("+{whole}.{fraction}"));
     }
+    spellings.push(format!("{sign}{digits}E-{scale}"));
+    spellings.push(format!("{sign}0.00{digits}e+{}", digits.len() + 2 - scale));
     if unscaled == 0 {
-        spellings.push("-0".into());
+        spellings.extend(["-0".into(), "0E-99999999999999999999".into()]);
     }
     Class::new(unscaled.to_string(), spellings)
 }

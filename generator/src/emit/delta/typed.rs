@@ -5,6 +5,8 @@
 
 use serde::Serialize;
 
+use super::decimal;
+use super::sql::{literal, literals, matches};
 use crate::date_format::{self, Piece};
 use crate::model::{Column, ColumnType, Encoding, Table};
 
@@ -47,7 +49,7 @@ fn described(column: &Column) -> String {
 /// a text column outside the key.
 fn null(table: &Table, column: &Column, is_key: bool, text: &str) -> Option<Arm> {
     let is_value = |null: &String| null.is_empty() && column.ty.is_text() && !is_key && !column.nullable;
-    let nulls: Vec<String> = table.source.nulls.iter().filter(|null| !is_value(null)).cloned().collect();
+    let nulls: Vec<String> = table.nulls_of(column).iter().filter(|null| !is_value(null)).cloned().collect();
     if nulls.is_empty() {
         return None;
     }
@@ -75,7 +77,7 @@ fn values(ty: &ColumnType, text: &str) -> Vec<(String, String)> {
         ColumnType::Bigint => integer(text, "bigint"),
         ColumnType::Float => float(text, "real"),
         ColumnType::Double => float(text, "double"),
-        ColumnType::Decimal { precision, scale } => decimal(text, *precision, *scale),
+        ColumnType::Decimal { precision, scale } => decimal::values(text, *precision, *scale),
         ColumnType::Char(length) | ColumnType::Varchar(length) => {
             vec![(format!("length({text}) <= {length} AND strpos({text}, chr(65533)) = 0"), text.into())]
         }
@@ -95,15 +97,6 @@ fn values(ty: &ColumnType, text: &str) -> Vec<(String, String)> {
 fn integer(text: &str, ty: &str) -> Vec<(String, String)> {
     let is_in_range = format!("{} AND try_cast({text} AS {ty}) IS NOT NULL", matches(text, "^[+-]?[0-9]+$"));
     vec![(is_in_range, format!("CAST(CAST({text} AS {ty}) AS varchar)"))]
-}
-
-/// Insignificant zeros at either end can have any number.
-fn decimal(text: &str, precision: u8, scale: u8) -> Vec<(String, String)> {
-    let grammar = format!("^[+-]?0*[0-9]{{0,{}}}(\\.[0-9]{{0,{scale}}}0*)?$", precision - scale);
-    let is_value = format!("{} AND {}", matches(text, &grammar), matches(text, "[0-9]"));
-    // Trino's cast accepts no more digits than the type has, counting leading zeros.
-    let significant = format!("regexp_replace({text}, '^([+-]?)0+([0-9])', '$1$2')");
-    vec![(is_value, format!("CAST(CAST({significant} AS decimal({precision}, {scale})) AS varchar)"))]
 }
 
 /// The bits of a double, with a single NaN and no negative zero.
@@ -253,17 +246,4 @@ fn timestamptz(text: &str, layout: &Layout) -> Vec<(String, String)> {
         format!("{} AND year({utc}) BETWEEN 1 AND 9999", layout.is_valid(text)),
         format!("replace(substr(CAST({utc} AS varchar), 1, 19), ' ', 'T') || '.' || {} || 'Z'", layout.micros(text)),
     )]
-}
-
-fn matches(text: &str, pattern: &str) -> String {
-    format!("regexp_like({text}, {})", literal(pattern))
-}
-
-/// A text as a SQL literal.
-pub(super) fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
-}
-
-pub(super) fn literals(texts: &[String]) -> String {
-    texts.iter().map(|text| literal(text)).collect::<Vec<_>>().join(", ")
 }
