@@ -58,6 +58,8 @@ pub struct Column {
     pub pii: bool,
     /// Whether spaces and tabs around the text are removed.
     pub trim: bool,
+    /// The text before the digits of a binary column in hex.
+    pub prefix: Option<String>,
 }
 
 /// A type, with the options that belong to it.

@@ -42,6 +42,7 @@ pub(crate) struct ColumnSpec {
     pub(crate) true_values: Optional<Vec<Spanned<String>>>,
     pub(crate) false_values: Optional<Vec<Spanned<String>>>,
     pub(crate) encoding: Optional<String>,
+    pub(crate) prefix: Optional<String>,
 }
 
 /// `source`.
@@ -98,6 +99,7 @@ pub(crate) mod known {
         "true_values",
         "false_values",
         "encoding",
+        "prefix",
     ];
     pub(crate) const SOURCE: &[&str] =
         &["compression", "delimiter", "quote", "header", "nulls", "quoted_nulls", "multiline", "complete"];
@@ -171,6 +173,7 @@ fn column(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> ColumnSpec {
         true_values: fields.raw_texts("true_values"),
         false_values: fields.raw_texts("false_values"),
         encoding: fields.text("encoding"),
+        prefix: fields.text("prefix"),
     }
 }
 

@@ -41,6 +41,9 @@ pub struct ColumnFormat {
     /// The texts that mean NULL in this column; `None` if they are those of the source.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nulls: Option<Vec<String>>,
+    /// The text before the digits of a binary column in hex.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<String>,
 }
 
 /// How the parts of an export are written.
@@ -104,7 +107,10 @@ impl SourceFormat {
 impl ColumnFormat {
     /// The format that a schema declares for a column.
     pub fn from_column(column: &Column) -> Self {
-        Self { nulls: column.nulls.map(|nulls| nulls.iter().map(|null| (*null).into()).collect()) }
+        Self {
+            nulls: column.nulls.map(|nulls| nulls.iter().map(|null| (*null).into()).collect()),
+            prefix: column.prefix.map(Into::into),
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::name::natural_cmp;
-use crate::table::Column;
+use crate::table::{Column, Type};
 
 /// The maximum number of offenders that are listed; the totals count all of them.
 pub const SHOWN: usize = 20;
@@ -149,7 +149,16 @@ pub(crate) fn explain(column: &Column, text: &[u8], reason: Reason) -> String {
     let mismatch = mismatch(column, reason);
     match reason {
         Reason::NullKey | Reason::NullValue => mismatch,
-        _ => format!("{} {mismatch}", excerpt(text, column.pii)),
+        _ => format!("{} {mismatch}{}", excerpt(text, column.pii), advice(column, text)),
+    }
+}
+
+/// The option that would read a text, if there is one, after a semicolon.
+fn advice(column: &Column, text: &[u8]) -> &'static str {
+    match (column.ty, column.prefix) {
+        (Type::Binary(_), None) if text.starts_with(br"\x") => r#"; declare `encoding: hex` and `prefix: "\\x"`"#,
+        (Type::Binary(_), None) if text.starts_with(b"0x") => "; declare `encoding: hex` and `prefix: 0x`",
+        _ => "",
     }
 }
 
@@ -160,9 +169,10 @@ pub(crate) fn mismatch(column: &Column, reason: Reason) -> String {
         Reason::NullKey => "the key is NULL".into(),
         Reason::NullValue => "NULL in a column that is not nullable".into(),
         Reason::NotUtf8 => "is not UTF-8".into(),
-        _ => match column.format {
-            Some(format) => format!("is not {article} {} like `{format}`", column.ty),
-            None => format!("is not {article} {}", column.ty),
+        _ => match (column.format, column.prefix) {
+            (Some(format), _) => format!("is not {article} {} like `{format}`", column.ty),
+            (None, Some(prefix)) => format!("is not {article} {} after `{prefix}`", column.ty),
+            (None, None) => format!("is not {article} {}", column.ty),
         },
     }
 }

@@ -55,6 +55,8 @@ pub struct Column {
     /// The column's name in exports that are older than its present name. In a baseline of a schema without this
     /// column, the column with the old name is read instead. Never set for a key column.
     pub formerly: Option<&'static str>,
+    /// The text before the digits of a binary column in hex.
+    pub prefix: Option<&'static str>,
     /// A boolean column's words for true; if empty, `true`, `t` and `1` in any case.
     pub true_values: &'static [&'static str],
     /// A boolean column's words for false; if empty, `false`, `f` and `0` in any case.
@@ -219,6 +221,7 @@ impl Column {
             format: None,
             default: None,
             formerly: None,
+            prefix: None,
             true_values: &[],
             false_values: &[],
         }
@@ -262,6 +265,11 @@ impl Column {
     /// Sets the column's name in exports that are older than its present name.
     pub const fn formerly(self, name: &'static str) -> Self {
         Self { formerly: Some(name), ..self }
+    }
+
+    /// Sets the text before the digits of a binary column in hex.
+    pub const fn prefix(self, prefix: &'static str) -> Self {
+        Self { prefix: Some(prefix), ..self }
     }
 
     /// Sets a boolean column's words.

@@ -67,6 +67,7 @@ fn column(column: &model::Column) -> Column {
         format: column.ty.format().map(text),
         default: column.default.as_deref().map(text),
         formerly: column.formerly.as_deref().map(text),
+        prefix: column.prefix.as_deref().map(text),
         true_values,
         false_values,
     }

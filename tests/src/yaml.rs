@@ -37,6 +37,9 @@ fn column(column: &Column) -> Value {
     if let Type::Binary(encoding) = column.ty {
         set("encoding", json!(if encoding == Encoding::Hex { "hex" } else { "base64" }));
     }
+    if let Some(prefix) = column.prefix {
+        set("prefix", json!(prefix));
+    }
     if !(column.true_values.is_empty() && column.false_values.is_empty()) {
         set("true_values", json!(column.true_values));
         set("false_values", json!(column.false_values));

@@ -142,6 +142,9 @@ fn column(at: usize, (ty, flags, parameter): (u8, u8, u16), is_key: bool) -> Col
     column.trim = flags & 48 == 0;
     column.pii = flags & 64 != 0;
     column.format = format(ty, parameter);
+    if ty == Type::Binary(Encoding::Hex) {
+        column.prefix = pick(&[None, Some("0x"), Some("\\x")], parameter);
+    }
     if ty == Type::Boolean && parameter & 1 != 0 {
         column = column.words(&["yes", "ja"], &["no", "nein"]);
     }

@@ -82,7 +82,8 @@ fn column() -> Value {
             "trim": flag("Whether spaces and tabs around the text are removed before it is read.", false),
             "true_values": words("The words for true in a boolean column, exactly as in the export. Requires false_values."),
             "false_values": words("The words for false in a boolean column, exactly as in the export. Requires true_values."),
-            "encoding": encoding()
+            "encoding": encoding(),
+            "prefix": prefix()
         },
         "dependencies": { "true_values": ["false_values"], "false_values": ["true_values"] }
     })
@@ -90,6 +91,13 @@ fn column() -> Value {
 
 fn encoding() -> Value {
     json!({ "description": "The text encoding of a binary column.", "enum": ["base64", "hex"], "default": "base64" })
+}
+
+fn prefix() -> Value {
+    json!({
+        "description": "The text before the digits of a binary column in hex: \\x as PostgreSQL, 0x as SQL Server. Requires encoding: hex.",
+        "enum": ["\\x", "0x"]
+    })
 }
 
 fn own_nulls() -> Value {

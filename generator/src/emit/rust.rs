@@ -202,6 +202,9 @@ fn column_definition(column: &Column) -> TokenStream {
     if let Some(formerly) = &column.formerly {
         tokens.extend(quote! { .formerly(#formerly) });
     }
+    if let Some(prefix) = &column.prefix {
+        tokens.extend(quote! { .prefix(#prefix) });
+    }
     if let ColumnType::Boolean { words: Some(words) } = &column.ty {
         let (yes, no) = (&words.true_values, &words.false_values);
         tokens.extend(quote! { .words(&[#(#yes),*], &[#(#no),*]) });

@@ -34,7 +34,7 @@ impl Table {
 
 impl Column {
     fn normalised(&self) -> String {
-        let Self { name, ty, nullable, nulls, compare, default, formerly, trim, .. } = self;
+        let Self { name, ty, nullable, nulls, compare, default, formerly, trim, prefix, .. } = self;
         let mut text =
             format!("column {} {} nullable {nullable} compare {compare} trim {trim}", quoted(name), ty.name());
         if let Some(nulls) = nulls {
@@ -48,6 +48,9 @@ impl Column {
         }
         if let Some(format) = ty.format() {
             text += &format!(" format {}", quoted(format));
+        }
+        if let Some(prefix) = prefix {
+            text += &format!(" prefix {}", quoted(prefix));
         }
         match ty {
             ColumnType::Boolean { words: Some(words) } => {

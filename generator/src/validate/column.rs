@@ -43,6 +43,9 @@ const FOREIGN_TYPES: &[(&str, &str)] = &[
     ("datetime", "timestamp"),
 ];
 
+/// The prefixes of hex digits: PostgreSQL's and SQL Server's.
+const PREFIXES: &[&str] = &["\\x", "0x"];
+
 const MAX_PRECISION: u32 = 38;
 const MAX_CHAR: u32 = 255;
 const MAX_VARCHAR: u32 = 65_535;
@@ -65,6 +68,7 @@ pub(super) fn column(spec: &ColumnSpec, context: &Context<'_>, diagnostics: &mut
         options_of_other_types(spec, &ty, diagnostics);
         with_options(ty, spec, context.source, nulls.as_deref(), diagnostics)
     });
+    let prefix = prefix(spec, ty.as_ref(), diagnostics);
     let name = spec.name.as_ref()?.value.clone();
     let column = Column {
         field: names::field(&name),
@@ -77,6 +81,7 @@ pub(super) fn column(spec: &ColumnSpec, context: &Context<'_>, diagnostics: &mut
         formerly: spec.formerly.as_ref().map(|formerly| formerly.value.clone()),
         pii: spec.pii.as_ref().is_some_and(|flag| flag.value),
         trim: spec.trim.as_ref().is_some_and(|flag| flag.value),
+        prefix,
         name,
     };
     // On a key column, any default is a mistake, which `key` reports.
@@ -238,6 +243,7 @@ fn options_of_other_types(spec: &ColumnSpec, ty: &ColumnType, diagnostics: &mut 
         ("true_values", "`boolean`", is_boolean, spec.true_values.as_ref().map(|it| &it.span)),
         ("false_values", "`boolean`", is_boolean, spec.false_values.as_ref().map(|it| &it.span)),
         ("encoding", "`binary`", is_binary, spec.encoding.as_ref().map(|it| &it.span)),
+        ("prefix", "`binary`", is_binary, spec.prefix.as_ref().map(|it| &it.span)),
     ];
     for (option, owners, fits, span) in spans {
         if let Some(span) = span.filter(|_| !fits) {
@@ -287,6 +293,24 @@ fn encoding(spec: Option<&Spanned<String>>, diagnostics: &mut Vec<Diagnostic>) -
             None
         }
     }
+}
+
+/// The text before the digits of a binary column in hex.
+fn prefix(spec: &ColumnSpec, ty: Option<&ColumnType>, diagnostics: &mut Vec<Diagnostic>) -> Option<String> {
+    let prefix = spec.prefix.as_ref()?;
+    if !PREFIXES.contains(&prefix.as_str()) {
+        diagnostics.push(unknown_value("prefix", prefix, PREFIXES));
+    }
+    if let Some(ColumnType::Binary(Encoding::Base64)) = ty {
+        let mut diagnostic = Diagnostic::new(Code::Contradiction, &prefix.span, "base64 has no `prefix`")
+            .label("it is before hex digits")
+            .help("add `encoding: hex`");
+        if let Some(encoding) = &spec.encoding {
+            diagnostic = diagnostic.also(&encoding.span, "the encoding");
+        }
+        diagnostics.push(diagnostic);
+    }
+    Some(prefix.value.clone())
 }
 
 fn unreadable_default(default: &Spanned<String>, column: &Column, nulls: &[String], diagnostics: &mut Vec<Diagnostic>) {

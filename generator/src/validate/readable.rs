@@ -39,7 +39,7 @@ pub(super) fn check(text: &str, column: &Column, nulls: &[String]) -> Result<(),
         ColumnType::Char(longest) | ColumnType::Varchar(longest) => text.chars().count() <= *longest as usize,
         ColumnType::String => true,
         ColumnType::Binary(Encoding::Base64) => STANDARD.decode(text).is_ok(),
-        ColumnType::Binary(Encoding::Hex) => text.len() % 2 == 0 && text.bytes().all(|byte| byte.is_ascii_hexdigit()),
+        ColumnType::Binary(Encoding::Hex) => is_hex(text, column.prefix.as_deref().unwrap_or_default()),
         ColumnType::Date { .. } | ColumnType::Timestamp { .. } | ColumnType::Timestamptz { .. } => {
             is_moment(text, &column.ty)
         }
@@ -54,6 +54,11 @@ fn described(ty: &ColumnType) -> String {
         (ColumnType::Binary(encoding), _) => format!("binary` in `{}", encoding.name()),
         _ => ty.name(),
     }
+}
+
+fn is_hex(text: &str, prefix: &str) -> bool {
+    text.strip_prefix(prefix)
+        .is_some_and(|digits| digits.len() % 2 == 0 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 fn unsigned(text: &str) -> &str {

@@ -12,7 +12,7 @@
 //! | `timestamp` | `YYYY-MM-DD[T ]HH:MM:SS(\.[0-9]{1,6})?`, or the format | `YYYY-MM-DDTHH:MM:SS.ffffff` |
 //! | `timestamptz` | the same, then `Z`, `±HH`, `±HHMM` or `±HH:MM`, up to 14 hours | the same in UTC, with `Z` |
 //! | `char(n)`, `varchar(n)`, `string` | UTF-8; at most n code points | itself |
-//! | `binary` | base64 (padded, strict) or hex | lower-case hex |
+//! | `binary` | base64 (padded, strict), or hex after the column's prefix | lower-case hex |
 //!
 //! `NUMBER` is `[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?`. Its exponent moves the point, and then leading
 //! and trailing zeros do not count as digits. `NAMED` is `[+-]?(nan|inf|infinity)`. Of a float, there is one NaN and no
@@ -41,6 +41,8 @@ pub struct Reader {
     is_key: bool,
     nulls: Vec<Box<[u8]>>,
     quoted_nulls: bool,
+    /// The text before the digits of hex.
+    prefix: Box<[u8]>,
     refuse_replacement: bool,
     layout: TimeLayout,
     /// The texts that are canonical as they are. Only used if no text but the empty one can be NULL.
@@ -81,6 +83,7 @@ impl Reader {
             is_key,
             nulls: nulls.iter().map(|null| null.as_bytes().into()).collect(),
             quoted_nulls: source.quoted_nulls,
+            prefix: format.prefix.as_deref().unwrap_or_default().as_bytes().into(),
             refuse_replacement: athena,
             plain: if only_empty_is_null { Plain::from_column(column) } else { Plain::Never },
             empty_is_null: column.nullable && !is_key && nulls.iter().any(String::is_empty),
@@ -150,7 +153,7 @@ impl Reader {
             Type::Decimal { precision, scale } => number::decimal(text, precision, scale, out),
             Type::Char(length) | Type::Varchar(length) => self.string(text, Some(length), out),
             Type::String => self.string(text, None, out),
-            Type::Binary(encoding) => binary(text, encoding, out),
+            Type::Binary(encoding) => binary(text.strip_prefix(&*self.prefix).ok_or(())?, encoding, out),
             Type::Date => self.layout.read(text).map(|moment| time::write_date(&moment, out)),
             Type::Timestamp => self.layout.read(text).map(|moment| time::write_timestamp(&moment, out)),
             Type::Timestamptz => self.layout.read(text)?.to_utc().map(|moment| {

@@ -39,7 +39,7 @@ fn parse(column: &Column, text: &str) -> Option<Value> {
         Type::Decimal { precision, scale } => number::decimal(text, precision, scale),
         Type::Char(length) | Type::Varchar(length) => string(text, length as usize),
         Type::String => string(text, usize::MAX),
-        Type::Binary(Encoding::Hex) => binary(from_hex(text)?),
+        Type::Binary(Encoding::Hex) => binary(from_hex(text.strip_prefix(column.prefix.unwrap_or(""))?)?),
         Type::Binary(Encoding::Base64) => binary(from_base64(text)?),
         Type::Date => time::date(text, column.format),
         Type::Timestamp => time::timestamp(text, column.format),

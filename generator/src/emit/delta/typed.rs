@@ -36,7 +36,7 @@ pub(super) fn column(table: &Table, column: &Column, raw: String) -> ColumnExpre
     let unreadable = format!("chr(0) || {raw}");
     let is_key = table.key_columns().any(|key| key.name == column.name);
     let mut arms: Vec<Arm> = null(table, column, is_key, &raw).into_iter().collect();
-    arms.extend(values(&column.ty, &raw).into_iter().map(|(when, then)| Arm { when, then }));
+    arms.extend(values(column, &raw).into_iter().map(|(when, then)| Arm { when, then }));
     ColumnExpression { comment: format!("{}  {}", column.name, described(column)), arms, otherwise: unreadable }
 }
 
@@ -58,8 +58,8 @@ fn null(table: &Table, column: &Column, is_key: bool, text: &str) -> Option<Arm>
 }
 
 /// The conditions under which a text is a value, each with the canonical text.
-fn values(ty: &ColumnType, text: &str) -> Vec<(String, String)> {
-    match ty {
+fn values(column: &Column, text: &str) -> Vec<(String, String)> {
+    match &column.ty {
         ColumnType::Boolean { words: None } => vec![
             (matches(text, "^([tT][rR][uU][eE]|[tT]|1)$"), "'true'".into()),
             (matches(text, "^([fF][aA][lL][sS][eE]|[fF]|0)$"), "'false'".into()),
@@ -82,7 +82,7 @@ fn values(ty: &ColumnType, text: &str) -> Vec<(String, String)> {
             vec![(format!("length({text}) <= {length} AND strpos({text}, chr(65533)) = 0"), text.into())]
         }
         ColumnType::String => vec![(format!("strpos({text}, chr(65533)) = 0"), text.into())],
-        ColumnType::Binary(Encoding::Hex) => vec![(matches(text, "^([0-9a-fA-F]{2})*$"), format!("lower({text})"))],
+        ColumnType::Binary(Encoding::Hex) => hex(text, column.prefix.as_deref()),
         ColumnType::Binary(Encoding::Base64) => {
             // The unused bits of the last digit are zero.
             let grammar = "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$";
@@ -92,6 +92,14 @@ fn values(ty: &ColumnType, text: &str) -> Vec<(String, String)> {
         ColumnType::Timestamp { format } => timestamp(text, &layout(format.as_deref(), ISO_TIMESTAMP)),
         ColumnType::Timestamptz { format } => timestamptz(text, &layout(format.as_deref(), ISO_TIMESTAMPTZ)),
     }
+}
+
+fn hex(text: &str, prefix: Option<&str>) -> Vec<(String, String)> {
+    let Some(prefix) = prefix else {
+        return vec![(matches(text, "^([0-9a-fA-F]{2})*$"), format!("lower({text})"))];
+    };
+    let grammar = format!("^{}([0-9a-fA-F]{{2}})*$", prefix.replace('\\', "\\\\"));
+    vec![(matches(text, &grammar), format!("lower(substr({text}, {}))", prefix.len() + 1))]
 }
 
 fn integer(text: &str, ty: &str) -> Vec<(String, String)> {
