@@ -184,6 +184,8 @@ codes! {
     InvalidQuote = "invalid-quote",
     /// A NULL marker that no field can contain.
     ImpossibleNull = "impossible-null",
+    /// A text that cannot be stripped from numbers.
+    InvalidStrip = "invalid-strip",
     /// A word of a boolean column that no field can contain.
     UnreadableWord = "unreadable-word",
     /// An invalid name for a marker file.

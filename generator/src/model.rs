@@ -60,6 +60,8 @@ pub struct Column {
     pub trim: bool,
     /// The text before the digits of a binary column in hex.
     pub prefix: Option<String>,
+    /// How numbers are written, if not like `-1234.5`.
+    pub numbers: Option<Numbers>,
 }
 
 /// A type, with the options that belong to it.
@@ -121,6 +123,30 @@ pub struct Words {
     pub true_values: Vec<String>,
     /// The words for false.
     pub false_values: Vec<String>,
+}
+
+/// How the numbers of a column are written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Numbers {
+    /// The character before the fraction.
+    pub decimal_mark: char,
+    /// The character between groups of three digits.
+    pub group_mark: Option<char>,
+    /// Where the sign is.
+    pub sign: Sign,
+    /// Texts before or after the number that are not part of it; longer ones first.
+    pub strip: Vec<String>,
+}
+
+/// Where the sign of a number is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sign {
+    /// `-1`
+    Leading,
+    /// `1-`
+    Trailing,
+    /// `(1)` is negative.
+    Parentheses,
 }
 
 /// The text encoding of a binary column.
@@ -292,6 +318,17 @@ impl ColumnType {
     /// Returns whether the type is an IEEE 754 floating-point number.
     pub fn is_float(&self) -> bool {
         matches!(self, Self::Float | Self::Double)
+    }
+}
+
+impl Sign {
+    /// The name as in a schema.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Leading => "leading",
+            Self::Trailing => "trailing",
+            Self::Parentheses => "parentheses",
+        }
     }
 }
 

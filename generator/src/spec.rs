@@ -43,6 +43,8 @@ pub(crate) struct ColumnSpec {
     pub(crate) false_values: Optional<Vec<Spanned<String>>>,
     pub(crate) encoding: Optional<String>,
     pub(crate) prefix: Optional<String>,
+    pub(crate) numbers: NumbersSpec,
+    pub(crate) strip: Optional<Vec<Spanned<String>>>,
 }
 
 /// `source`.
@@ -56,6 +58,15 @@ pub(crate) struct SourceSpec {
     pub(crate) quoted_nulls: Optional<bool>,
     pub(crate) multiline: Optional<bool>,
     pub(crate) complete: Option<CompleteSpec>,
+    pub(crate) numbers: NumbersSpec,
+}
+
+/// How numbers are written, in a column or in `source`.
+#[derive(Debug, Default)]
+pub(crate) struct NumbersSpec {
+    pub(crate) decimal_mark: Optional<String>,
+    pub(crate) group_mark: Optional<String>,
+    pub(crate) sign: Optional<String>,
 }
 
 /// `source.complete`: a word or a mapping with one field.
@@ -100,9 +111,24 @@ pub(crate) mod known {
         "false_values",
         "encoding",
         "prefix",
+        "decimal_mark",
+        "group_mark",
+        "sign",
+        "strip",
     ];
-    pub(crate) const SOURCE: &[&str] =
-        &["compression", "delimiter", "quote", "header", "nulls", "quoted_nulls", "multiline", "complete"];
+    pub(crate) const SOURCE: &[&str] = &[
+        "compression",
+        "delimiter",
+        "quote",
+        "header",
+        "nulls",
+        "quoted_nulls",
+        "multiline",
+        "complete",
+        "decimal_mark",
+        "group_mark",
+        "sign",
+    ];
     pub(crate) const COMPLETE: &[&str] = &["marker", "count"];
     pub(crate) const ENGINE: &[&str] = &["athena", "max_scan"];
     pub(crate) const OPERATIONS: &[&str] = &["before_image"];
@@ -174,6 +200,8 @@ fn column(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> ColumnSpec {
         false_values: fields.raw_texts("false_values"),
         encoding: fields.text("encoding"),
         prefix: fields.text("prefix"),
+        numbers: numbers(&mut fields),
+        strip: fields.texts("strip"),
     }
 }
 
@@ -190,6 +218,15 @@ fn source(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> SourceSpec {
         quoted_nulls: fields.flag("quoted_nulls"),
         multiline: fields.flag("multiline"),
         complete: fields.get("complete").and_then(|node| complete(node, fields.diagnostics)),
+        numbers: numbers(&mut fields),
+    }
+}
+
+fn numbers(fields: &mut Fields<'_>) -> NumbersSpec {
+    NumbersSpec {
+        decimal_mark: fields.text("decimal_mark"),
+        group_mark: fields.text("group_mark"),
+        sign: fields.text("sign"),
     }
 }
 

@@ -9,6 +9,7 @@ mod format;
 mod formerly;
 mod guards;
 mod key;
+mod numbers;
 mod readable;
 mod source;
 mod tables;
@@ -35,7 +36,7 @@ pub(crate) fn table(spec: &Spec, diagnostics: &mut Vec<Diagnostic>) -> Option<Ta
     colliding_fields(columns, diagnostics);
     let key = key::key(spec, columns, diagnostics);
     formerly::old_names(columns, &key, diagnostics);
-    let context = column::Context { source: &source, key: &key };
+    let context = column::Context { source: &source, numbers: &spec.source.numbers, key: &key };
     let columns: Vec<Option<Column>> =
         columns.iter().map(|column| column::column(column, &context, diagnostics)).collect();
     let guards = guards::guards(&spec.guards, diagnostics);

@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::table::{Column, Compression, Source, Table};
+use crate::table::{Column, Compression, Numbers, Sign, Source, Table};
 
 /// Everything needed to read an export again later.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +44,22 @@ pub struct ColumnFormat {
     /// The text before the digits of a binary column in hex.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prefix: Option<String>,
+    /// How numbers are written, if not like `-1234.5`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub numbers: Option<NumberFormat>,
+}
+
+/// How the numbers of a column are written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NumberFormat {
+    /// The character before the fraction.
+    pub decimal_mark: char,
+    /// The character between groups of three digits.
+    pub group_mark: Option<char>,
+    /// Where the sign is.
+    pub sign: Sign,
+    /// Texts before or after the number that are not part of it.
+    pub strip: Vec<String>,
 }
 
 /// How the parts of an export are written.
@@ -110,6 +126,12 @@ impl ColumnFormat {
         Self {
             nulls: column.nulls.map(|nulls| nulls.iter().map(|null| (*null).into()).collect()),
             prefix: column.prefix.map(Into::into),
+            numbers: column.numbers.map(|Numbers { decimal_mark, group_mark, sign, strip }| NumberFormat {
+                decimal_mark,
+                group_mark,
+                sign,
+                strip: strip.iter().map(|text| (*text).into()).collect(),
+            }),
         }
     }
 }

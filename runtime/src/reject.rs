@@ -157,6 +157,9 @@ pub(crate) fn explain(column: &Column, text: &[u8], reason: Reason) -> String {
 fn advice(column: &Column, text: &[u8]) -> &'static str {
     match (column.ty, column.prefix) {
         (Type::Binary(_), None) if text.starts_with(br"\x") => r#"; declare `encoding: hex` and `prefix: "\\x"`"#,
+        (Type::Decimal { .. } | Type::Float | Type::Double, _) if column.numbers.is_none() && text.contains(&b',') => {
+            "; declare `decimal_mark` and `group_mark` if it is a number"
+        }
         (Type::Binary(_), None) if text.starts_with(b"0x") => "; declare `encoding: hex` and `prefix: 0x`",
         _ => "",
     }

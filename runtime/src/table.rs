@@ -57,6 +57,8 @@ pub struct Column {
     pub formerly: Option<&'static str>,
     /// The text before the digits of a binary column in hex.
     pub prefix: Option<&'static str>,
+    /// How numbers are written; `None` is like `-1234.5`.
+    pub numbers: Option<Numbers>,
     /// A boolean column's words for true; if empty, `true`, `t` and `1` in any case.
     pub true_values: &'static [&'static str],
     /// A boolean column's words for false; if empty, `false`, `f` and `0` in any case.
@@ -101,6 +103,31 @@ pub enum Type {
     Timestamp,
     /// `timestamptz`: an instant, to the microsecond, kept in UTC
     Timestamptz,
+}
+
+/// How the numbers of a column are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Numbers {
+    /// The character before the fraction.
+    pub decimal_mark: char,
+    /// The character between groups of three digits; a number may also have none.
+    pub group_mark: Option<char>,
+    /// Where the sign is.
+    pub sign: Sign,
+    /// Texts before or after the number that are not part of it; longer ones first.
+    pub strip: &'static [&'static str],
+}
+
+/// Where the sign of a number is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Sign {
+    /// `-1`
+    Leading,
+    /// `1-`
+    Trailing,
+    /// `(1)` is negative.
+    Parentheses,
 }
 
 /// How the text of a binary column is written.
@@ -222,6 +249,7 @@ impl Column {
             default: None,
             formerly: None,
             prefix: None,
+            numbers: None,
             true_values: &[],
             false_values: &[],
         }
@@ -270,6 +298,11 @@ impl Column {
     /// Sets the text before the digits of a binary column in hex.
     pub const fn prefix(self, prefix: &'static str) -> Self {
         Self { prefix: Some(prefix), ..self }
+    }
+
+    /// Sets how numbers are written.
+    pub const fn numbers(self, numbers: Numbers) -> Self {
+        Self { numbers: Some(numbers), ..self }
     }
 
     /// Sets a boolean column's words.

@@ -68,10 +68,7 @@ fn column() -> Value {
             "nullable": flag("Whether the column can be NULL.", false),
             "nulls": own_nulls(),
             "description": text("What the column contains. Becomes the documentation of the generated field."),
-            "format": {
-                "description": "The format of a date, timestamp or timestamptz that is not ISO 8601: %Y %m %d %H %M %S %f (1 to 6 digits) %z (Z or an offset) %% and ASCII characters.",
-                "type": "string", "examples": ["%d.%m.%Y", "%Y-%m-%d %H:%M:%S"]
-            },
+            "format": format(),
             "compare": flag("Whether a change of this column alone is an UPDATE.", true),
             "default": {
                 "description": "The value, as in an export, for rows that were exported before the column existed.",
@@ -83,9 +80,20 @@ fn column() -> Value {
             "true_values": words("The words for true in a boolean column, exactly as in the export. Requires false_values."),
             "false_values": words("The words for false in a boolean column, exactly as in the export. Requires true_values."),
             "encoding": encoding(),
-            "prefix": prefix()
+            "prefix": prefix(),
+            "decimal_mark": decimal_mark(),
+            "group_mark": group_mark(),
+            "sign": sign(),
+            "strip": strip()
         },
         "dependencies": { "true_values": ["false_values"], "false_values": ["true_values"] }
+    })
+}
+
+fn format() -> Value {
+    json!({
+        "description": "The format of a date, timestamp or timestamptz that is not ISO 8601: %Y %m %d %H %M %S %f (1 to 6 digits) %z (Z or an offset) %% and ASCII characters.",
+        "type": "string", "examples": ["%d.%m.%Y", "%Y-%m-%d %H:%M:%S"]
     })
 }
 
@@ -97,6 +105,31 @@ fn prefix() -> Value {
     json!({
         "description": "The text before the digits of a binary column in hex: \\x as PostgreSQL, 0x as SQL Server. Requires encoding: hex.",
         "enum": ["\\x", "0x"]
+    })
+}
+
+fn decimal_mark() -> Value {
+    json!({ "description": "The character before the fraction of a number.", "enum": [".", ","], "default": "." })
+}
+
+fn group_mark() -> Value {
+    json!({
+        "description": "The character between groups of three digits before the decimal mark. Numbers may also have none.",
+        "enum": ["none", ".", ",", " ", "'", "\u{2019}", "_", "\u{a0}", "\u{202f}"], "default": "none"
+    })
+}
+
+fn sign() -> Value {
+    json!({
+        "description": "Where the sign of a number is: -1, 1- or (1).",
+        "enum": ["leading", "trailing", "parentheses"], "default": "leading"
+    })
+}
+
+fn strip() -> Value {
+    json!({
+        "description": "Texts before or after a number that are not part of it, such as a currency or %.",
+        "type": "array", "minItems": 1, "uniqueItems": true, "items": { "type": "string", "minLength": 1 }
     })
 }
 
@@ -130,7 +163,10 @@ fn source() -> Value {
             },
             "quoted_nulls": flag("Whether a quoted field can be NULL. If false, \"\" is the empty string and an empty field is NULL, as PostgreSQL's COPY writes them. false is not supported on Athena.", true),
             "multiline": flag("Whether a quoted field may contain line breaks. true is not supported on Athena.", false),
-            "complete": complete()
+            "complete": complete(),
+            "decimal_mark": decimal_mark(),
+            "group_mark": group_mark(),
+            "sign": sign()
         }),
     )
 }

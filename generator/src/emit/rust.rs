@@ -7,7 +7,7 @@ use quote::quote;
 
 use super::artifact::{Files, table_header};
 use super::rustdoc;
-use crate::model::{Column, ColumnType, Completeness, Compression, Encoding, Guards, Source, Table};
+use crate::model::{Column, ColumnType, Completeness, Compression, Encoding, Guards, Numbers, Sign, Source, Table};
 use crate::names;
 
 pub(super) fn emit(tables: &[Table], files: &mut Files) {
@@ -53,6 +53,9 @@ fn imports(table: &Table) -> Vec<TokenStream> {
     }
     if table.columns.iter().any(|column| matches!(column.ty, ColumnType::Binary(_))) {
         contract.insert("Encoding");
+    }
+    if table.columns.iter().any(|column| column.numbers.is_some()) {
+        contract.extend(["Numbers", "Sign"]);
     }
     let identifiers = |names: BTreeSet<&str>| names.into_iter().map(names::identifier).collect::<Vec<_>>();
     let contract = identifiers(contract);
@@ -205,11 +208,28 @@ fn column_definition(column: &Column) -> TokenStream {
     if let Some(prefix) = &column.prefix {
         tokens.extend(quote! { .prefix(#prefix) });
     }
+    if let Some(numbers) = &column.numbers {
+        let numbers = numbers_definition(numbers);
+        tokens.extend(quote! { .numbers(#numbers) });
+    }
     if let ColumnType::Boolean { words: Some(words) } = &column.ty {
         let (yes, no) = (&words.true_values, &words.false_values);
         tokens.extend(quote! { .words(&[#(#yes),*], &[#(#no),*]) });
     }
     tokens
+}
+
+fn numbers_definition(numbers: &Numbers) -> TokenStream {
+    let Numbers { decimal_mark, group_mark, strip, sign } = numbers;
+    let group_mark = optional(group_mark.map(Literal::character));
+    let sign = match sign {
+        Sign::Leading => quote! { Sign::Leading },
+        Sign::Trailing => quote! { Sign::Trailing },
+        Sign::Parentheses => quote! { Sign::Parentheses },
+    };
+    quote! {
+        Numbers { decimal_mark: #decimal_mark, group_mark: #group_mark, sign: #sign, strip: &[#(#strip),*] }
+    }
 }
 
 fn type_definition(ty: &ColumnType) -> TokenStream {

@@ -1,11 +1,11 @@
 //! Checks one column: its name, its type, and the options of its type.
 
 use super::text::{column_name_pattern, description, sorted, unknown_value};
-use super::{format, readable, source, words};
+use super::{format, numbers, readable, source, words};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::{Column, ColumnType, Encoding, Source};
 use crate::names;
-use crate::spec::{ColumnSpec, Spanned};
+use crate::spec::{ColumnSpec, NumbersSpec, Spanned};
 use crate::wording::{excerpt, list, nearest};
 
 /// The names of the types.
@@ -53,6 +53,8 @@ const MAX_VARCHAR: u32 = 65_535;
 /// The parts of the table that the checks of a column need.
 pub(super) struct Context<'a> {
     pub(super) source: &'a Source,
+    /// How numbers are written where a column does not say it.
+    pub(super) numbers: &'a NumbersSpec,
     pub(super) key: &'a [&'a str],
 }
 
@@ -69,6 +71,7 @@ pub(super) fn column(spec: &ColumnSpec, context: &Context<'_>, diagnostics: &mut
         with_options(ty, spec, context.source, nulls.as_deref(), diagnostics)
     });
     let prefix = prefix(spec, ty.as_ref(), diagnostics);
+    let numbers = ty.as_ref().and_then(|ty| numbers::numbers(spec, ty, context.numbers, diagnostics));
     let name = spec.name.as_ref()?.value.clone();
     let column = Column {
         field: names::field(&name),
@@ -82,6 +85,7 @@ pub(super) fn column(spec: &ColumnSpec, context: &Context<'_>, diagnostics: &mut
         pii: spec.pii.as_ref().is_some_and(|flag| flag.value),
         trim: spec.trim.as_ref().is_some_and(|flag| flag.value),
         prefix,
+        numbers,
         name,
     };
     // On a key column, any default is a mistake, which `key` reports.
@@ -238,12 +242,23 @@ fn options_of_other_types(spec: &ColumnSpec, ty: &ColumnType, diagnostics: &mut 
     let is_boolean = matches!(ty, ColumnType::Boolean { .. });
     let is_time = matches!(ty, ColumnType::Date { .. } | ColumnType::Timestamp { .. } | ColumnType::Timestamptz { .. });
     let is_binary = matches!(ty, ColumnType::Binary(_));
+    let has_fraction = numbers::has_fraction(ty);
+    let is_number = has_fraction || numbers::is_integer(ty);
     let spans = [
         ("format", "`date`, `timestamp` and `timestamptz`", is_time, spec.format.as_ref().map(|it| &it.span)),
         ("true_values", "`boolean`", is_boolean, spec.true_values.as_ref().map(|it| &it.span)),
         ("false_values", "`boolean`", is_boolean, spec.false_values.as_ref().map(|it| &it.span)),
         ("encoding", "`binary`", is_binary, spec.encoding.as_ref().map(|it| &it.span)),
         ("prefix", "`binary`", is_binary, spec.prefix.as_ref().map(|it| &it.span)),
+        (
+            "decimal_mark",
+            "`decimal`, `float` and `double`",
+            has_fraction,
+            spec.numbers.decimal_mark.as_ref().map(|it| &it.span),
+        ),
+        ("group_mark", "numbers", is_number, spec.numbers.group_mark.as_ref().map(|it| &it.span)),
+        ("sign", "numbers", is_number, spec.numbers.sign.as_ref().map(|it| &it.span)),
+        ("strip", "numbers", is_number, spec.strip.as_ref().map(|it| &it.span)),
     ];
     for (option, owners, fits, span) in spans {
         if let Some(span) = span.filter(|_| !fits) {

@@ -5,6 +5,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::civil;
 
+use super::numbers;
+
 use crate::date_format::{self, Piece};
 use crate::model::{Column, ColumnType, Encoding};
 
@@ -22,6 +24,12 @@ pub(super) fn check(text: &str, column: &Column, nulls: &[String]) -> Result<(),
         let is_value = column.nullable || text.is_empty() && column.ty.is_text();
         return if is_value { Ok(()) } else { Err("this means NULL, but the column is not nullable".to_owned()) };
     }
+    let ordinary = column.numbers.as_ref().map(|numbers| numbers::ordinary(text, numbers));
+    let text = match &ordinary {
+        Some(None) => return Err(format!("not a valid `{}` as this column writes it", column.ty.name())),
+        Some(Some(ordinary)) => ordinary,
+        None => text,
+    };
     let is_readable = match &column.ty {
         ColumnType::Boolean { words: None } => {
             ["true", "t", "1", "false", "f", "0"].iter().any(|word| text.eq_ignore_ascii_case(word))

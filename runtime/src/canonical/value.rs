@@ -19,6 +19,7 @@
 //! negative zero.
 
 mod number;
+mod number_format;
 mod plain;
 mod time;
 
@@ -26,7 +27,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use crate::canonical::field::Field;
-use crate::epoch::{ColumnFormat, SourceFormat};
+use crate::epoch::{ColumnFormat, NumberFormat, SourceFormat};
 use crate::reject::Reason;
 use crate::table::{Column, Encoding, Type};
 pub(crate) use number::write_bits;
@@ -43,6 +44,8 @@ pub struct Reader {
     quoted_nulls: bool,
     /// The text before the digits of hex.
     prefix: Box<[u8]>,
+    /// How numbers are written, if not in the ordinary way.
+    numbers: Option<NumberFormat>,
     refuse_replacement: bool,
     layout: TimeLayout,
     /// The texts that are canonical as they are. Only used if no text but the empty one can be NULL.
@@ -85,7 +88,12 @@ impl Reader {
             quoted_nulls: source.quoted_nulls,
             prefix: format.prefix.as_deref().unwrap_or_default().as_bytes().into(),
             refuse_replacement: athena,
-            plain: if only_empty_is_null { Plain::from_column(column) } else { Plain::Never },
+            numbers: format.numbers.clone(),
+            plain: if only_empty_is_null && format.numbers.is_none() {
+                Plain::from_column(column)
+            } else {
+                Plain::Never
+            },
             empty_is_null: column.nullable && !is_key && nulls.iter().any(String::is_empty),
             layout,
         }
@@ -117,7 +125,11 @@ impl Reader {
             return self.null(text);
         }
         let start = out.len();
-        self.canonical(text, out).map_err(|()| {
+        let result = match &self.numbers {
+            Some(format) => format.ordinary(text).and_then(|number| self.canonical(number.as_bytes(), out)),
+            None => self.canonical(text, out),
+        };
+        result.map_err(|()| {
             out.truncate(start);
             if self.is_clean(text) { Reason::UnreadableValue } else { Reason::NotUtf8 }
         })?;
