@@ -5,6 +5,7 @@
 //! only once in the statement.
 
 mod decimal;
+mod epoch;
 mod sql;
 mod typed;
 

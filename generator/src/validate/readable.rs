@@ -124,6 +124,10 @@ fn is_float(text: &str, is_finite: impl Fn(&str) -> bool) -> bool {
 }
 
 fn is_moment(text: &str, ty: &ColumnType) -> bool {
+    if let Some(digits) = ty.format().and_then(date_format::epoch_digits) {
+        let (min, max) = date_format::epoch_range(digits);
+        return is_integer(text, min.into(), max.into());
+    }
     let formats: &[&str] = match (ty.format(), ty) {
         (Some(format), _) => &[format],
         (None, ColumnType::Date { .. }) => &["%Y-%m-%d"],

@@ -69,6 +69,9 @@ fn columns() -> Vec<Column> {
         (Type::Timestamp, "%Y%m%d%H%M%S%f"),
         (Type::Timestamp, "%d/%m/%Y %H:%M"),
         (Type::Timestamptz, "%z %Y%m%d%H%M%S.%f"),
+        (Type::Timestamp, "epoch_seconds"),
+        (Type::Timestamp, "epoch_micros"),
+        (Type::Timestamptz, "epoch_millis"),
     ];
     let plain = types.into_iter().map(|ty| Column::new("v", ty).nullable());
     let formatted = formats.into_iter().map(|(ty, format)| Column::new("v", ty).nullable().format(format));
@@ -115,6 +118,16 @@ const MORE: &[&str] = &[
     "Z 20200101000000.5",
     "-01:30 20200101000000.25",
     "20201231235959123",
+    "1650000123250",
+    "-1",
+    "-62135596800",
+    "-62135596801",
+    "253402300799",
+    "253402300800",
+    "-62135596800001",
+    "253402300799999",
+    "253402300799999999",
+    "253402300800000000",
     "\\",
     "a\\b",
     "a,b",

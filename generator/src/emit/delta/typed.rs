@@ -5,8 +5,8 @@
 
 use serde::Serialize;
 
-use super::decimal;
 use super::sql::{literal, literals, matches};
+use super::{decimal, epoch};
 use crate::date_format::{self, Piece};
 use crate::model::{Column, ColumnType, Encoding, Table};
 
@@ -89,9 +89,15 @@ fn values(column: &Column, text: &str) -> Vec<(String, String)> {
             vec![(matches(text, grammar), format!("lower(to_hex(from_base64({text})))"))]
         }
         ColumnType::Date { format } => date(text, &layout(format.as_deref(), "%Y-%m-%d")),
+        ColumnType::Timestamp { format: Some(format) } if is_epoch(format) => epoch::values(text, format, ""),
+        ColumnType::Timestamptz { format: Some(format) } if is_epoch(format) => epoch::values(text, format, " || 'Z'"),
         ColumnType::Timestamp { format } => timestamp(text, &layout(format.as_deref(), ISO_TIMESTAMP)),
         ColumnType::Timestamptz { format } => timestamptz(text, &layout(format.as_deref(), ISO_TIMESTAMPTZ)),
     }
+}
+
+fn is_epoch(format: &str) -> bool {
+    date_format::epoch_digits(format).is_some()
 }
 
 fn hex(text: &str, prefix: Option<&str>) -> Vec<(String, String)> {
