@@ -36,6 +36,7 @@ pub(crate) fn table(spec: &Spec, diagnostics: &mut Vec<Diagnostic>) -> Option<Ta
     colliding_fields(columns, diagnostics);
     let key = key::key(spec, columns, diagnostics);
     formerly::old_names(columns, &key, diagnostics);
+    numbers::unknown_words(&spec.source.numbers, diagnostics);
     let context = column::Context { source: &source, numbers: &spec.source.numbers, key: &key };
     let columns: Vec<Option<Column>> =
         columns.iter().map(|column| column::column(column, &context, diagnostics)).collect();

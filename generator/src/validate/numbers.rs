@@ -23,6 +23,13 @@ pub(super) fn is_integer(ty: &ColumnType) -> bool {
     matches!(ty, ColumnType::Tinyint | ColumnType::Smallint | ColumnType::Int | ColumnType::Bigint)
 }
 
+/// Reports words of `source` that are unknown, whether or not the table has numbers.
+pub(super) fn unknown_words(source: &NumbersSpec, diagnostics: &mut Vec<Diagnostic>) {
+    known("decimal_mark", source.decimal_mark.as_ref(), DECIMAL_MARKS, diagnostics);
+    known("group_mark", source.group_mark.as_ref(), GROUP_MARKS, diagnostics);
+    known("sign", source.sign.as_ref(), &SIGNS.map(Sign::name), diagnostics);
+}
+
 /// How the numbers of a column are written; `None` for other types, and if nothing is special.
 pub(super) fn numbers(
     spec: &ColumnSpec,
