@@ -110,6 +110,8 @@ codes! {
     EmptySchema = "empty-schema",
     /// A file is not valid YAML.
     BrokenYaml = "broken-yaml",
+    /// A file's aliases stand for more values than any schema has.
+    AliasBomb = "alias-bomb",
     /// A file has more than one YAML document.
     SeveralDocuments = "several-documents",
     /// A field has a value of the wrong YAML kind: text instead of a number, a list instead of text …

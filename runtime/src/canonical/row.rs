@@ -17,6 +17,7 @@ use crate::epoch::{ColumnSource, Epoch, SourceFormat};
 use crate::reject::Reason;
 use crate::table::{Column, Table};
 pub use inspect::InspectedColumn;
+pub(crate) use inspect::KeyMatch;
 
 /// How many characters of a key's value are shown.
 const SHOWN: usize = 200;

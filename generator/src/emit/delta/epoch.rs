@@ -13,7 +13,8 @@ pub(super) fn values(text: &str, format: &str, zone: &str) -> Vec<(String, Strin
     // The remainder of a negative number is negative.
     let remainder = format!("mod(mod({number}, {unit}) + {unit}, {unit})");
     let seconds = format!("({number} - {remainder}) / {unit}");
-    let time = format!("date_add('second', {seconds}, TIMESTAMP '1970-01-01 00:00:00')");
+    // `date_add` takes 32 bits of seconds at most.
+    let time = format!("TIMESTAMP '1970-01-01 00:00:00' + ({seconds}) * INTERVAL '1' SECOND");
     let fraction = match digits {
         0 => "'000000'".to_owned(),
         _ => format!("rpad(lpad(CAST({remainder} AS varchar), {digits}, '0'), 6, '0')"),

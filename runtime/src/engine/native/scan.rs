@@ -11,6 +11,7 @@ pub(super) use crate::snapshot::part::unreadable;
 use crate::snapshot::part::{Inflated, check_name};
 use crate::snapshot::{Export, Part};
 use crate::telemetry::Watch;
+use crate::wording::plural;
 
 mod field_map;
 mod find;
@@ -181,23 +182,21 @@ fn read_row(
                 line: record.line,
                 column: Some(column.name.into()),
                 reason,
-                message: reject::explain(column, field.text(), reason),
+                message: reject::explain(column, &field.as_delivered(layout.format.quote), reason),
             });
         },
     )
 }
 
 fn field_count(actual: usize, expected: usize, header: bool) -> String {
-    let noun = if actual == 1 { "field" } else { "fields" };
     let whose = if header { "the header has" } else { "the schema has" };
-    format!("{actual} {noun} where {whose} {expected}")
+    format!("{} where {whose} {expected}", plural(actual as u64, "field"))
 }
 
 fn check_rows(path: &Path, part: &Part, rows: u64) -> Result<()> {
     match part.rows {
         Some(promised) if promised != rows => {
-            let noun = if rows == 1 { "row" } else { "rows" };
-            Err(Error::export(path, format!("it has {rows} {noun}, but _manifest.json says {promised}"))
+            Err(Error::export(path, format!("it has {}, but _manifest.json says {promised}", plural(rows, "row")))
                 .help("deliver the part and its manifest again"))
         }
         _ => Ok(()),
@@ -208,6 +207,6 @@ fn check_size(path: &Path, part: &Part, size: u64) -> Result<()> {
     if size == part.size {
         return Ok(());
     }
-    let problem = format!("it changed while it was read: it has {size} bytes, but had {}", part.size);
+    let problem = format!("it changed while it was read: it has {}, but had {}", plural(size, "byte"), part.size);
     Err(Error::refused(path.display().to_string(), problem).help("run again once it is complete"))
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::canonical::row::Layout;
 use crate::error::{Error, Result};
-use crate::name::nearest;
+use crate::name::{COLUMN_RULE, is_column_name, nearest};
 use crate::reject::excerpt;
 use crate::snapshot::csv::Record;
 
@@ -32,10 +32,7 @@ impl FieldMap {
         }
         for (index, name) in names.iter().enumerate() {
             if !is_column(name) {
-                let help = match nearest(name, columns.iter().map(String::as_str)) {
-                    Some(near) => format!("the schema has `{near}`; rename one of them"),
-                    None => "add it to the schema, or, if this line is a row, declare `header: false`".into(),
-                };
+                let help = help_with_unknown(name, columns, &names);
                 return refuse(format!("the header names an unknown column {}", excerpt(name.as_bytes(), false)), help);
             }
             if names[..index].contains(name) {
@@ -57,5 +54,32 @@ impl FieldMap {
     /// The position of a column's field.
     pub(in crate::engine::native) fn field(&self, column: usize) -> usize {
         self.0[column]
+    }
+}
+
+/// What to do about a name in a header that is not a column. Never proposes a name that the schema or the header would
+/// refuse.
+fn help_with_unknown(name: &str, columns: &[String], header: &[String]) -> String {
+    const ROW: &str = "if this line is a row, declare `header: false`";
+    let missing = || columns.iter().map(String::as_str).filter(|column| !header.iter().any(|other| other == column));
+    let without_blanks = name.trim();
+    if let Some(column) = missing().find(|column| *column == without_blanks) {
+        return format!("remove the blanks around `{column}` in the header");
+    }
+    if name.is_empty() {
+        return format!("name every column in the header, and deliver it without a delimiter at its end; or, {ROW}");
+    }
+    if columns.iter().any(|column| column.eq_ignore_ascii_case(without_blanks)) && is_column_name(without_blanks) {
+        let near = missing().find(|column| column.eq_ignore_ascii_case(without_blanks));
+        return match near {
+            Some(near) => format!("the schema has `{near}`; write it in the same case"),
+            None => "deliver it again without this column; the schema has it under another spelling".into(),
+        };
+    }
+    match nearest(name, missing()) {
+        Some(near) if is_column_name(name) => format!("the schema has `{near}`; rename one of them"),
+        Some(near) => format!("the schema has `{near}`; rename it in the header"),
+        None if is_column_name(name) => format!("add it to the schema; or, {ROW}"),
+        None => format!("no column can have this name; rename it in the header to {COLUMN_RULE}; or, {ROW}"),
     }
 }
