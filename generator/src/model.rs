@@ -133,6 +133,8 @@ pub enum Encoding {
 pub struct Source {
     /// The compression of each part.
     pub compression: Compression,
+    /// The encoding of the text, by its lower-case WHATWG name; `None` is UTF-8.
+    pub encoding: Option<String>,
     /// The byte between two fields.
     pub delimiter: u8,
     /// The byte around a quoted field; `None` if fields are never quoted.
@@ -201,6 +203,7 @@ impl Default for Source {
     fn default() -> Self {
         Self {
             compression: Compression::Gzip,
+            encoding: None,
             delimiter: b',',
             quote: Some(b'"'),
             header: true,

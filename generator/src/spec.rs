@@ -47,6 +47,7 @@ pub(crate) struct ColumnSpec {
 #[derive(Debug, Default)]
 pub(crate) struct SourceSpec {
     pub(crate) compression: Optional<String>,
+    pub(crate) encoding: Optional<String>,
     pub(crate) delimiter: Optional<String>,
     pub(crate) quote: Optional<String>,
     pub(crate) header: Optional<bool>,
@@ -98,7 +99,7 @@ pub(crate) mod known {
         "encoding",
     ];
     pub(crate) const SOURCE: &[&str] =
-        &["compression", "delimiter", "quote", "header", "nulls", "quoted_nulls", "multiline", "complete"];
+        &["compression", "encoding", "delimiter", "quote", "header", "nulls", "quoted_nulls", "multiline", "complete"];
     pub(crate) const COMPLETE: &[&str] = &["marker", "count"];
     pub(crate) const ENGINE: &[&str] = &["athena", "max_scan"];
     pub(crate) const OPERATIONS: &[&str] = &["before_image"];
@@ -177,6 +178,7 @@ fn source(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> SourceSpec {
     };
     SourceSpec {
         compression: fields.text("compression"),
+        encoding: fields.text("encoding"),
         delimiter: fields.text("delimiter"),
         quote: fields.text("quote"),
         header: fields.flag("header"),

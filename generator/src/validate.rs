@@ -5,6 +5,7 @@
 
 mod athena;
 mod column;
+mod encoding;
 mod format;
 mod formerly;
 mod guards;

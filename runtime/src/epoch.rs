@@ -37,6 +37,9 @@ pub struct OldColumn {
 pub struct SourceFormat {
     /// How each part is compressed.
     pub compression: Compression,
+    /// The encoding of the text, by its lower-case WHATWG name; `None` is UTF-8.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoding: Option<String>,
     /// The byte between two fields.
     pub delimiter: u8,
     /// The byte around a quoted field; `None` if fields are never quoted.
@@ -80,6 +83,7 @@ impl SourceFormat {
     pub fn from_source(source: &Source) -> Self {
         Self {
             compression: source.compression,
+            encoding: source.encoding.map(Into::into),
             delimiter: source.delimiter,
             quote: source.quote,
             header: source.header,

@@ -153,6 +153,18 @@ pub(crate) fn explain(column: &Column, text: &[u8], reason: Reason) -> String {
     }
 }
 
+/// The same for a text that was decoded from this encoding; `None` is UTF-8.
+pub(crate) fn explain_text(column: &Column, text: &[u8], reason: Reason, encoding: Option<&str>) -> String {
+    let explained = explain(column, text, reason);
+    match (reason, encoding) {
+        (Reason::NotUtf8, None) => format!("{explained}; is it written in another `source.encoding`?"),
+        (Reason::NotUtf8, Some(encoding)) => {
+            format!("{} has a byte that is not a character of `encoding: {encoding}`", excerpt(text, column.pii))
+        }
+        _ => explained,
+    }
+}
+
 /// The same without the text: `is not a decimal(12,2)`.
 pub(crate) fn mismatch(column: &Column, reason: Reason) -> String {
     let article = column.ty.article();

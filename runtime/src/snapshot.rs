@@ -1,10 +1,11 @@
 //! Exports: where they are, and how their bytes become fields.
 //!
 //! [`local`] and `s3` list the parts of an export, `complete` checks that all of them are there, [`part`]
-//! decompresses one, and [`csv`] splits it into fields.
+//! decompresses one, [`decoded`] turns its text into UTF-8, and [`csv`] splits it into fields.
 
 pub(crate) mod complete;
 pub mod csv;
+pub mod decoded;
 pub mod local;
 pub mod part;
 #[cfg(feature = "aws")]

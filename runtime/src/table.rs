@@ -113,6 +113,8 @@ pub enum Encoding {
 pub struct Source {
     /// How each part is compressed.
     pub compression: Compression,
+    /// The encoding of the text, by its lower-case WHATWG name; `None` is UTF-8.
+    pub encoding: Option<&'static str>,
     /// The byte between two fields.
     pub delimiter: u8,
     /// The byte around a field that contains delimiters or quotes; `None` if fields are never quoted.
@@ -298,6 +300,7 @@ impl Source {
     /// Gzip CSV with commas, double quotes and a header, one file for each export, and NULL as the empty text.
     pub const DEFAULT: Self = Self {
         compression: Compression::Gzip,
+        encoding: None,
         delimiter: b',',
         quote: Some(b'"'),
         header: true,

@@ -100,6 +100,7 @@ fn source(source: &model::Source) -> Source {
             model::Compression::Zstd => Compression::Zstd,
             model::Compression::None => Compression::None,
         },
+        encoding: source.encoding.as_deref().map(text),
         delimiter: source.delimiter,
         quote: source.quote,
         header: source.header,

@@ -68,6 +68,9 @@ fn source(source: &Source) -> Value {
         "nulls": source.nulls,
         "complete": complete,
     });
+    if let Some(encoding) = source.encoding {
+        fields["encoding"] = json!(encoding);
+    }
     if source.quote.is_some() {
         fields["quoted_nulls"] = json!(source.quoted_nulls);
         fields["multiline"] = json!(source.multiline);

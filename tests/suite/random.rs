@@ -86,7 +86,7 @@ impl SchemaDice {
             schema: "00000000000000000000000000000000",
             primary_key: primary_key.leak(),
             columns: columns.leak(),
-            athena: self.source & 1 << 26 != 0 && !source.multiline && source.quoted_nulls,
+            athena: self.source & 1 << 26 != 0 && !source.multiline && source.quoted_nulls && source.encoding.is_none(),
             before_image: self.source & 1 << 25 != 0,
             source,
             guards: Guards::DEFAULT,
@@ -99,6 +99,7 @@ impl SchemaDice {
         let nulls: &[&[&'static str]] = &[&[""], &[""], &["", "NULL"], &["\\N"], &["NULL", "n/a", ""], &[]];
         Source {
             compression: pick(&[Compression::None, Compression::Gzip, Compression::Zstd], die >> 2),
+            encoding: pick(&[None, None, None, None, None, None, Some("utf-16le"), Some("utf-16be")], die >> 19),
             delimiter: pick(b",;\t|", die >> 4),
             quote,
             header: die & 1 << 7 != 0,
@@ -106,6 +107,7 @@ impl SchemaDice {
             quoted_nulls: quote.is_none() || die >> 16 & 3 != 0,
             multiline: quote.is_some() && die & 1 << 18 != 0,
             complete: Completeness::Single,
+            ..Source::DEFAULT
         }
     }
 }

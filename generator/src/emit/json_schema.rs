@@ -98,6 +98,10 @@ fn source() -> Value {
                 "description": "The compression of each part. The name of the file must end in .gz for gzip, in .zst for zstd, and in neither for none.",
                 "enum": ["gzip", "zstd", "none"], "default": "gzip"
             },
+            "encoding": {
+                "description": "The encoding of the text: any label of the WHATWG standard. Other encodings than UTF-8 are not supported on Athena.",
+                "type": "string", "default": "utf-8", "examples": ["utf-8", "windows-1252", "iso-8859-15", "utf-16le", "utf-16be", "shift_jis", "gb18030"]
+            },
             "delimiter": {
                 "description": "The ASCII character between two fields.",
                 "type": "string", "minLength": 1, "maxLength": 1, "default": ",", "examples": [",", ";", "\t", "|"]

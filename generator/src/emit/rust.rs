@@ -242,6 +242,7 @@ fn source_definition(source: &Source) -> TokenStream {
     let Source { header, nulls, quoted_nulls, multiline, .. } = source;
     let delimiter = Literal::byte_character(source.delimiter);
     let quote = optional(source.quote.map(Literal::byte_character));
+    let encoding = source.encoding.as_ref().map_or_else(|| quote! { None }, |name| quote! { Some(#name) });
     let compression = match source.compression {
         Compression::Gzip => quote! { Compression::Gzip },
         Compression::Zstd => quote! { Compression::Zstd },
@@ -258,6 +259,7 @@ fn source_definition(source: &Source) -> TokenStream {
     };
     let fields = [
         (source.compression != default.compression, quote! { compression: #compression }),
+        (source.encoding != default.encoding, quote! { encoding: #encoding }),
         (source.delimiter != default.delimiter, quote! { delimiter: #delimiter }),
         (source.quote != default.quote, quote! { quote: #quote }),
         (source.header != default.header, quote! { header: #header }),

@@ -59,7 +59,7 @@ impl Column {
 
 impl Source {
     fn normalised(&self) -> String {
-        let Self { compression, delimiter, quote, header, nulls, quoted_nulls, multiline, complete } = self;
+        let Self { compression, encoding, delimiter, quote, header, nulls, quoted_nulls, multiline, complete } = self;
         let complete = match complete {
             Completeness::Single => "single".to_owned(),
             Completeness::Marker(name) => format!("marker {}", quoted(name)),
@@ -67,12 +67,17 @@ impl Source {
             Completeness::Count(count) => format!("count {count}"),
         };
         let quote = quote.map_or("none".to_owned(), |quote| quote.to_string());
-        format!(
+        let mut text = format!(
             "source {} delimiter {delimiter} quote {quote} header {header} nulls {} quoted_nulls {quoted_nulls} \
              multiline {multiline} complete {complete}\n",
             compression.name(),
             quoted(nulls),
-        )
+        );
+        // An option that was added later is only written where it is used, so that other schemas keep their hashes.
+        if let Some(encoding) = encoding {
+            text += &format!("encoding {}\n", quoted(encoding));
+        }
+        text
     }
 }
 

@@ -1,5 +1,6 @@
 //! Checks that a table that may run on Athena can run there, and the limit on what a statement may cost.
 
+use super::encoding::is_utf8;
 use crate::diagnostic::{Code, Diagnostic, Span};
 use crate::spec::{SourceSpec, Spec};
 use crate::wording::excerpt;
@@ -58,7 +59,10 @@ pub(super) fn not_for_athena(spec: &Spec, diagnostics: &mut Vec<Diagnostic>) {
                 .help("add `engine: { athena: false }` to keep the table off Athena"),
         );
     };
-    let SourceSpec { multiline, quoted_nulls, compression, .. } = &spec.source;
+    let SourceSpec { multiline, quoted_nulls, compression, encoding, .. } = &spec.source;
+    if let Some(encoding) = encoding.as_ref().filter(|label| !is_utf8(label)) {
+        report(&encoding.span, "Athena reads nothing but UTF-8".to_owned(), "native engine only");
+    }
     if let Some(multiline) = multiline.as_ref().filter(|flag| flag.value) {
         report(
             &multiline.span,

@@ -1,5 +1,6 @@
 //! Checks the format of the exports: delimiter, quote, NULL markers, completeness.
 
+use super::encoding::encoding;
 use super::text::{sorted, unknown_value};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::{Completeness, Compression, Source};
@@ -35,6 +36,7 @@ pub(super) fn source(spec: &SourceSpec, diagnostics: &mut Vec<Diagnostic>) -> So
     let flag = |flag: &Option<Spanned<bool>>, default: bool| flag.as_ref().map_or(default, |flag| flag.value);
     Source {
         compression: spec.compression.as_ref().map_or(default.compression, |word| compression(word, diagnostics)),
+        encoding: spec.encoding.as_ref().and_then(|label| encoding(label, diagnostics)),
         delimiter,
         quote,
         header: flag(&spec.header, default.header),

@@ -149,6 +149,17 @@ impl<R: Read> Reader<R> {
         }
     }
 
+    /// The first bytes of the source, if nothing was read yet: at least as many as `length`, unless there are fewer.
+    pub(crate) fn beginning(&mut self, length: usize) -> io::Result<&[u8]> {
+        while self.end < length && self.fill()? {}
+        Ok(&self.buffer[..self.end.min(length)])
+    }
+
+    /// The source of the bytes.
+    pub(crate) fn get_ref(&self) -> &R {
+        &self.input
+    }
+
     /// The source of the bytes.
     pub(crate) fn into_inner(self) -> R {
         self.input

@@ -7,8 +7,8 @@ use flate2::read::MultiGzDecoder;
 use runtime::table::{Compression, Table};
 
 use super::csv::{self, Field, Record};
-use super::field;
 use super::row::Row;
+use super::{encoding, field};
 
 /// A file of an export: its name, and its bytes as they are on disk.
 pub type Part<'a> = (&'a str, &'a [u8]);
@@ -31,6 +31,8 @@ pub struct Reject {
 pub enum Stop {
     /// The compressed bytes are truncated, damaged, or followed by other bytes.
     Corrupt,
+    /// The first bytes show another encoding than the declared one.
+    OtherEncoding,
     /// The schema declares a header, and the part has no record.
     NoHeader,
     /// The first record cannot be split, or is not UTF-8.
@@ -62,7 +64,8 @@ pub fn read(table: &Table, parts: &[Part<'_>]) -> Result<Export, Stop> {
     let mut export = Export::default();
     let mut by_key: BTreeMap<Vec<u8>, Vec<LocatedRow>> = BTreeMap::new();
     for (name, bytes) in parts.iter().filter(|(name, _)| !name.starts_with(['_', '.'])) {
-        let text = decompress(table, bytes)?;
+        let bytes = decompress(table, bytes)?;
+        let text = encoding::decode(&bytes, table.source.encoding).ok_or(Stop::OtherEncoding)?;
         let mut records = csv::records(&text, &table.source).into_iter();
         let order = columns(table, &mut records)?;
         for record in records {

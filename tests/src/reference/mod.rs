@@ -6,6 +6,7 @@
 
 pub mod csv;
 pub mod delta;
+pub mod encoding;
 pub mod export;
 pub mod field;
 pub mod number;

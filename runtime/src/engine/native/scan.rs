@@ -7,6 +7,7 @@ use crate::canonical::row::{Layout, Row};
 use crate::error::{Error, IoContext as _, Result};
 use crate::reject::{self, Offender, Reason, Rejects};
 use crate::snapshot::csv::{self, CsvError, Dialect, Record};
+use crate::snapshot::decoded::{BEGINNING, Decoded, other_encoding};
 pub(super) use crate::snapshot::part::unreadable;
 use crate::snapshot::part::{Inflated, check_name};
 use crate::snapshot::{Export, Part};
@@ -119,7 +120,7 @@ pub(super) struct OpenPart {
 }
 
 /// Reads the records of a part.
-type Reader = csv::Reader<Inflated<Box<dyn Read + Send>>>;
+type Reader = csv::Reader<Decoded<Box<dyn Read + Send>>>;
 
 /// Opens a part, and reads its header if the schema declares one.
 pub(super) fn open(export: &Export, part: &Part, layout: &Layout) -> Result<OpenPart> {
@@ -127,9 +128,24 @@ pub(super) fn open(export: &Export, part: &Part, layout: &Layout) -> Result<Open
     let path = export.folder.path(&part.name);
     check_name(&part.name, &path, layout.table.name, source.compression)?;
     let inflated = Inflated::new(export.folder.open(&part.name)?, source.compression).at("cannot read", &path)?;
-    let mut reader = csv::Reader::new(inflated, Dialect::from_format(source));
+    let decoded = Decoded::new(inflated, source.encoding.as_deref());
+    let mut reader = csv::Reader::new(decoded, Dialect::from_format(source));
+    check_encoding(&mut reader, &path, source.encoding.as_deref())?;
     let fields = if source.header { header(&mut reader, &path, layout)? } else { FieldMap::in_order(layout) };
     Ok(OpenPart { path, reader, fields })
+}
+
+/// A part in another encoding than the declared one is refused as a whole, if its first bytes show that.
+fn check_encoding(reader: &mut Reader, path: &Path, declared: Option<&str>) -> Result<()> {
+    let text = reader.beginning(BEGINNING).map_err(|error| unreadable(error, path))?;
+    let passed_through = other_encoding(text, declared);
+    let shown = match reader.get_ref().raw_beginning() {
+        Some(raw) => other_encoding(raw, declared),
+        None => passed_through,
+    };
+    let Some(shown) = shown else { return Ok(()) };
+    let problem = format!("it is written in {shown}, but the schema says `encoding: {}`", declared.unwrap_or("utf-8"));
+    Err(Error::export(path, problem).help(format!("declare `encoding: {shown}` under `source`")))
 }
 
 /// Ends the reading of a part: checks its size and the number of its rows, and adds its checksums.
@@ -181,7 +197,7 @@ fn read_row(
                 line: record.line,
                 column: Some(column.name.into()),
                 reason,
-                message: reject::explain(column, field.text(), reason),
+                message: reject::explain_text(column, field.text(), reason, layout.format.encoding.as_deref()),
             });
         },
     )
