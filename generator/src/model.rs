@@ -35,8 +35,10 @@ pub struct Table {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Column {
-    /// The name as in the header of an export.
+    /// The name.
     pub name: String,
+    /// The name in the header of an export, if that is another.
+    pub header: Option<String>,
     /// The field of the generated structs, without `r#`; unique within the table.
     pub field: String,
     /// The type, with the options that only this type has.
@@ -141,6 +143,12 @@ pub struct Source {
     pub quote: Option<u8>,
     /// Whether each part starts with a header line.
     pub header: bool,
+    /// Whether only the first part has a header.
+    pub first_part_header: bool,
+    /// Whether a header may name columns in another case.
+    pub any_header_case: bool,
+    /// Whether records that repeat the header are skipped; otherwise they are refused.
+    pub skip_repeated_header: bool,
     /// The texts that mean NULL, sorted.
     pub nulls: Vec<String>,
     /// Whether a quoted field can be NULL. Always true without a quote.
@@ -207,6 +215,9 @@ impl Default for Source {
             delimiter: b',',
             quote: Some(b'"'),
             header: true,
+            first_part_header: false,
+            any_header_case: false,
+            skip_repeated_header: false,
             nulls: vec![String::new()],
             quoted_nulls: true,
             multiline: false,

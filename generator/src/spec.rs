@@ -29,6 +29,7 @@ pub(crate) struct Spec {
 #[derive(Debug, Default)]
 pub(crate) struct ColumnSpec {
     pub(crate) name: Optional<String>,
+    pub(crate) header: Optional<String>,
     pub(crate) ty: Optional<String>,
     pub(crate) nullable: Optional<bool>,
     pub(crate) description: Optional<String>,
@@ -50,11 +51,20 @@ pub(crate) struct SourceSpec {
     pub(crate) encoding: Optional<String>,
     pub(crate) delimiter: Optional<String>,
     pub(crate) quote: Optional<String>,
-    pub(crate) header: Optional<bool>,
+    pub(crate) header: Optional<HeaderSpec>,
+    pub(crate) header_case: Optional<String>,
+    pub(crate) repeated_header: Optional<String>,
     pub(crate) nulls: Optional<Vec<Spanned<String>>>,
     pub(crate) quoted_nulls: Optional<bool>,
     pub(crate) multiline: Optional<bool>,
     pub(crate) complete: Option<CompleteSpec>,
+}
+
+/// `source.header`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum HeaderSpec {
+    Flag(bool),
+    FirstPart,
 }
 
 /// `source.complete`: a word or a mapping with one field.
@@ -85,6 +95,7 @@ pub(crate) mod known {
         &["table", "description", "primary_key", "columns", "source", "engine", "operations", "guards"];
     pub(crate) const COLUMN: &[&str] = &[
         "name",
+        "header",
         "type",
         "nullable",
         "description",
@@ -98,8 +109,19 @@ pub(crate) mod known {
         "false_values",
         "encoding",
     ];
-    pub(crate) const SOURCE: &[&str] =
-        &["compression", "encoding", "delimiter", "quote", "header", "nulls", "quoted_nulls", "multiline", "complete"];
+    pub(crate) const SOURCE: &[&str] = &[
+        "compression",
+        "encoding",
+        "delimiter",
+        "quote",
+        "header",
+        "header_case",
+        "repeated_header",
+        "nulls",
+        "quoted_nulls",
+        "multiline",
+        "complete",
+    ];
     pub(crate) const COMPLETE: &[&str] = &["marker", "count"];
     pub(crate) const ENGINE: &[&str] = &["athena", "max_scan"];
     pub(crate) const OPERATIONS: &[&str] = &["before_image"];
@@ -157,6 +179,7 @@ fn column(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> ColumnSpec {
     fields.require(&["name", "type"]);
     ColumnSpec {
         name: fields.text("name"),
+        header: fields.text("header"),
         ty: fields.text("type"),
         nullable: fields.flag("nullable"),
         description: fields.text("description"),
@@ -181,12 +204,27 @@ fn source(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> SourceSpec {
         encoding: fields.text("encoding"),
         delimiter: fields.text("delimiter"),
         quote: fields.text("quote"),
-        header: fields.flag("header"),
+        header: fields.get("header").and_then(|node| header(node, fields.diagnostics)),
+        header_case: fields.text("header_case"),
+        repeated_header: fields.text("repeated_header"),
         nulls: fields.raw_texts("nulls"),
         quoted_nulls: fields.flag("quoted_nulls"),
         multiline: fields.flag("multiline"),
         complete: fields.get("complete").and_then(|node| complete(node, fields.diagnostics)),
     }
+}
+
+fn header(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Optional<HeaderSpec> {
+    let value = match &node.value {
+        Value::Scalar { kind: Scalar::Bool(flag), .. } => HeaderSpec::Flag(*flag),
+        Value::Scalar { kind: Scalar::Text, text } if text == "first_part" => HeaderSpec::FirstPart,
+        _ => {
+            let diagnostic = fields::wrong_kind("header", "true, false or first_part", node);
+            diagnostics.push(diagnostic.help("write `true`, `false` or `first_part` without quotes"));
+            return None;
+        }
+    };
+    Some(Spanned { value, span: node.span.clone() })
 }
 
 fn complete(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<CompleteSpec> {

@@ -27,6 +27,9 @@ pub struct Epoch {
 pub struct OldColumn {
     /// The column's name.
     pub name: String,
+    /// The column's name in a header, if that is another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub header: Option<String>,
     /// The column's type as errors show it, followed by `, trimmed` if its text is trimmed.
     #[serde(rename = "type")]
     pub ty: String,
@@ -46,6 +49,15 @@ pub struct SourceFormat {
     pub quote: Option<u8>,
     /// Whether each part starts with the names of its columns.
     pub header: bool,
+    /// Whether only the first part has a header.
+    #[serde(default, skip_serializing_if = "is_off")]
+    pub first_part_header: bool,
+    /// Whether a header may name columns in another case.
+    #[serde(default, skip_serializing_if = "is_off")]
+    pub any_header_case: bool,
+    /// Whether records that repeat the header are skipped; otherwise they are refused.
+    #[serde(default, skip_serializing_if = "is_off")]
+    pub skip_repeated_header: bool,
     /// The texts that mean NULL.
     pub nulls: Vec<String>,
     /// Whether a quoted field can be NULL.
@@ -87,11 +99,19 @@ impl SourceFormat {
             delimiter: source.delimiter,
             quote: source.quote,
             header: source.header,
+            first_part_header: source.first_part_header,
+            any_header_case: source.any_header_case,
+            skip_repeated_header: source.skip_repeated_header,
             nulls: source.nulls.iter().map(|null| (*null).into()).collect(),
             quoted_nulls: source.quoted_nulls,
             multiline: source.multiline,
         }
     }
+}
+
+/// An option that is off is not stored, as in formats from before it existed.
+fn is_off(flag: &bool) -> bool {
+    !flag
 }
 
 impl Epoch {
@@ -172,7 +192,7 @@ impl Epoch {
 impl OldColumn {
     fn from_column(column: &Column) -> Self {
         let trim = if column.trim { ", trimmed" } else { "" };
-        Self { name: column.name.into(), ty: column.ty.to_string() + trim }
+        Self { name: column.name.into(), header: column.header.map(Into::into), ty: column.ty.to_string() + trim }
     }
 
     /// Returns whether every value of this type has the same canonical text under the other type, if it is readable

@@ -26,6 +26,8 @@ pub enum Reason {
     BadCharacter,
     /// More bytes than a record may have, as with a quote that is never closed.
     RecordTooLarge,
+    /// A row that repeats the header, as in files that were joined.
+    RepeatedHeader,
     /// Bytes that are not UTF-8; and U+FFFD if Athena can read the table, because Athena replaces such bytes by it.
     NotUtf8,
     /// NULL in a key column.
@@ -94,11 +96,12 @@ impl Rejects {
 
 impl Reason {
     /// Every reason.
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::FieldCount,
         Self::BadQuoting,
         Self::BadCharacter,
         Self::RecordTooLarge,
+        Self::RepeatedHeader,
         Self::NotUtf8,
         Self::NullKey,
         Self::NullValue,
@@ -113,6 +116,7 @@ impl Reason {
             Self::BadQuoting => "bad-quoting",
             Self::BadCharacter => "bad-character",
             Self::RecordTooLarge => "record-too-large",
+            Self::RepeatedHeader => "repeated-header",
             Self::NotUtf8 => "not-utf8",
             Self::NullKey => "null-key",
             Self::NullValue => "null-value",

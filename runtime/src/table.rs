@@ -36,6 +36,8 @@ pub struct Table {
 pub struct Column {
     /// The column's name, exactly as the header of an export spells it.
     pub name: &'static str,
+    /// The column's name in a header, if that is another.
+    pub header: Option<&'static str>,
     /// The type its text is read as.
     pub ty: Type,
     /// Whether NULL is a value of the column.
@@ -121,6 +123,12 @@ pub struct Source {
     pub quote: Option<u8>,
     /// Whether each part starts with the names of its columns.
     pub header: bool,
+    /// Whether only the first part has a header.
+    pub first_part_header: bool,
+    /// Whether a header may name columns in another case.
+    pub any_header_case: bool,
+    /// Whether records that repeat the header are skipped; otherwise they are refused.
+    pub skip_repeated_header: bool,
     /// The texts that mean NULL.
     pub nulls: &'static [&'static str],
     /// Whether a quoted field can be NULL.
@@ -210,6 +218,7 @@ impl Column {
     pub const fn new(name: &'static str, ty: Type) -> Self {
         Self {
             name,
+            header: None,
             ty,
             nullable: false,
             compare: true,
@@ -221,6 +230,12 @@ impl Column {
             true_values: &[],
             false_values: &[],
         }
+    }
+
+    /// The column with this name in headers.
+    #[must_use]
+    pub const fn header(self, header: &'static str) -> Self {
+        Self { header: Some(header), ..self }
     }
 
     /// Makes NULL a value of the column.
@@ -304,6 +319,9 @@ impl Source {
         delimiter: b',',
         quote: Some(b'"'),
         header: true,
+        first_part_header: false,
+        any_header_case: false,
+        skip_repeated_header: false,
         nulls: &[""],
         quoted_nulls: true,
         multiline: false,

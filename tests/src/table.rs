@@ -58,6 +58,7 @@ fn column(column: &model::Column) -> Column {
     };
     Column {
         name: text(&column.name),
+        header: column.header.as_deref().map(text),
         ty: column_type(&column.ty),
         nullable: column.nullable,
         compare: column.compare,
@@ -104,6 +105,9 @@ fn source(source: &model::Source) -> Source {
         delimiter: source.delimiter,
         quote: source.quote,
         header: source.header,
+        first_part_header: source.first_part_header,
+        any_header_case: source.any_header_case,
+        skip_repeated_header: source.skip_repeated_header,
         nulls: texts(&source.nulls),
         quoted_nulls: source.quoted_nulls,
         multiline: source.multiline,

@@ -25,6 +25,9 @@ fn column(column: &Column) -> Value {
     set("compare", json!(column.compare));
     set("pii", json!(column.pii));
     set("trim", json!(column.trim));
+    if let Some(header) = column.header {
+        set("header", json!(header));
+    }
     if let Some(format) = column.format {
         set("format", json!(format));
     }
@@ -68,6 +71,9 @@ fn source(source: &Source) -> Value {
         "nulls": source.nulls,
         "complete": complete,
     });
+    if source.any_header_case {
+        fields["header_case"] = json!("ignore");
+    }
     if let Some(encoding) = source.encoding {
         fields["encoding"] = json!(encoding);
     }

@@ -55,7 +55,7 @@ fn column() -> Value {
         "additionalProperties": false,
         "required": ["name", "type"],
         "properties": {
-            "name": column_name(),
+            "name": column_name(), "header": text("The name of the column in a header, if it is not a name here: with any characters, or empty."),
             "type": {
                 "description": "The type, by its Glue name. decimal(p,s) has p digits, s of them after the decimal point. char(n) and varchar(n) have up to n characters. timestamptz is an instant, stored in UTC.",
                 "anyOf": [
@@ -110,7 +110,12 @@ fn source() -> Value {
                 "description": "The ASCII character around a field that contains delimiters or quotes, or none if fields are never quoted.",
                 "anyOf": [{ "const": "none" }, { "type": "string", "minLength": 1, "maxLength": 1 }], "default": "\""
             },
-            "header": flag("Whether each part starts with a header line that names the columns.", true),
+            "header": {
+                "description": "Whether each part, or only the first one, starts with a header line that names the columns. first_part is not supported on Athena.",
+                "enum": [true, false, "first_part"], "default": true
+            },
+            "header_case": choice("Whether the case of names in a header counts.", ["exact", "ignore"]),
+            "repeated_header": choice("What happens to rows that repeat the header, as in joined files. skip is not supported on Athena.", ["refuse", "skip"]),
             "nulls": {
                 "description": "The texts that mean NULL in a nullable column.",
                 "type": "array", "uniqueItems": true, "items": scalar(), "default": [""]
@@ -120,6 +125,11 @@ fn source() -> Value {
             "complete": complete()
         }),
     )
+}
+
+/// One of two words, of which the first is the default.
+fn choice(description: &str, words: [&str; 2]) -> Value {
+    json!({ "description": description, "enum": words, "default": words[0] })
 }
 
 fn complete() -> Value {

@@ -181,6 +181,9 @@ fn column_definition(column: &Column) -> TokenStream {
     let name = &column.name;
     let ty = type_definition(&column.ty);
     let mut tokens = quote! { Column::new(#name, #ty) };
+    if let Some(header) = &column.header {
+        tokens.extend(quote! { .header(#header) });
+    }
     let mut switch = |is_on: bool, method: TokenStream| {
         if is_on {
             tokens.extend(method);
@@ -263,6 +266,9 @@ fn source_definition(source: &Source) -> TokenStream {
         (source.delimiter != default.delimiter, quote! { delimiter: #delimiter }),
         (source.quote != default.quote, quote! { quote: #quote }),
         (source.header != default.header, quote! { header: #header }),
+        (source.first_part_header, quote! { first_part_header: true }),
+        (source.any_header_case, quote! { any_header_case: true }),
+        (source.skip_repeated_header, quote! { skip_repeated_header: true }),
         (source.nulls != default.nulls, quote! { nulls: &[#(#nulls),*] }),
         (source.quoted_nulls != default.quoted_nulls, quote! { quoted_nulls: #quoted_nulls }),
         (source.multiline != default.multiline, quote! { multiline: #multiline }),

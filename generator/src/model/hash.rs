@@ -34,9 +34,12 @@ impl Table {
 
 impl Column {
     fn normalised(&self) -> String {
-        let Self { name, ty, nullable, compare, default, formerly, trim, .. } = self;
+        let Self { name, header, ty, nullable, compare, default, formerly, trim, .. } = self;
         let mut text =
             format!("column {} {} nullable {nullable} compare {compare} trim {trim}", quoted(name), ty.name());
+        if let Some(header) = header {
+            text += &format!(" header {}", quoted(header));
+        }
         if let Some(default) = default {
             text += &format!(" default {}", quoted(default));
         }
@@ -59,7 +62,8 @@ impl Column {
 
 impl Source {
     fn normalised(&self) -> String {
-        let Self { compression, encoding, delimiter, quote, header, nulls, quoted_nulls, multiline, complete } = self;
+        let Self { compression, encoding, delimiter, quote, header, nulls, quoted_nulls, multiline, complete, .. } =
+            self;
         let complete = match complete {
             Completeness::Single => "single".to_owned(),
             Completeness::Marker(name) => format!("marker {}", quoted(name)),
@@ -76,6 +80,15 @@ impl Source {
         // An option that was added later is only written where it is used, so that other schemas keep their hashes.
         if let Some(encoding) = encoding {
             text += &format!("encoding {}\n", quoted(encoding));
+        }
+        for (name, is_on) in [
+            ("header in the first part", self.first_part_header),
+            ("header in any case", self.any_header_case),
+            ("repeated header skipped", self.skip_repeated_header),
+        ] {
+            if is_on {
+                text += &format!("{name}\n");
+            }
         }
         text
     }

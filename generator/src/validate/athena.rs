@@ -2,7 +2,7 @@
 
 use super::encoding::is_utf8;
 use crate::diagnostic::{Code, Diagnostic, Span};
-use crate::spec::{SourceSpec, Spec};
+use crate::spec::{HeaderSpec, SourceSpec, Spec};
 use crate::wording::excerpt;
 
 /// The largest number of columns that was tested: Trino 476 planned and ran that delta in 3.5 seconds.
@@ -59,10 +59,8 @@ pub(super) fn not_for_athena(spec: &Spec, diagnostics: &mut Vec<Diagnostic>) {
                 .help("add `engine: { athena: false }` to keep the table off Athena"),
         );
     };
-    let SourceSpec { multiline, quoted_nulls, compression, encoding, .. } = &spec.source;
-    if let Some(encoding) = encoding.as_ref().filter(|label| !is_utf8(label)) {
-        report(&encoding.span, "Athena reads nothing but UTF-8".to_owned(), "native engine only");
-    }
+    let SourceSpec { multiline, quoted_nulls, compression, .. } = &spec.source;
+    later_options(&spec.source, &mut report);
     if let Some(multiline) = multiline.as_ref().filter(|flag| flag.value) {
         report(
             &multiline.span,
@@ -87,6 +85,20 @@ pub(super) fn not_for_athena(spec: &Spec, diagnostics: &mut Vec<Diagnostic>) {
     if let Some(columns) = spec.columns.as_ref().filter(|columns| columns.len() > MAX_ATHENA_COLUMNS) {
         let message = format!("{} columns are too many for a delta on Athena", columns.len());
         report(&columns.span, message, &format!("up to {MAX_ATHENA_COLUMNS} are supported"));
+    }
+}
+
+/// Reports what Athena's readers have no option for.
+fn later_options(source: &SourceSpec, report: &mut impl FnMut(&Span, String, &str)) {
+    let SourceSpec { encoding, header, repeated_header, .. } = source;
+    if let Some(header) = header.as_ref().filter(|header| header.value == HeaderSpec::FirstPart) {
+        report(&header.span, "Athena skips the first line of every part".to_owned(), "native engine only");
+    }
+    if let Some(skip) = repeated_header.as_ref().filter(|word| word.value == "skip") {
+        report(&skip.span, "Athena cannot skip rows that repeat the header".to_owned(), "native engine only");
+    }
+    if let Some(encoding) = encoding.as_ref().filter(|label| !is_utf8(label)) {
+        report(&encoding.span, "Athena reads nothing but UTF-8".to_owned(), "native engine only");
     }
 }
 

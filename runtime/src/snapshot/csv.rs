@@ -47,6 +47,8 @@ pub struct Reader<R> {
     /// The start and the end of the last record in `buffer`.
     last: (usize, usize),
     splitter: Splitter,
+    /// A record that is skipped wherever it is.
+    skipped: Option<Vec<u8>>,
 }
 
 /// The scanned bytes of a record whose end is not in the buffer yet.
@@ -146,6 +148,7 @@ impl<R: Read> Reader<R> {
             scanned: Scanned::default(),
             last: (0, 0),
             splitter: Splitter::new(dialect),
+            skipped: None,
         }
     }
 
@@ -176,11 +179,20 @@ impl<R: Read> Reader<R> {
                 self.last = (from, from + KEPT);
                 return Ok(Some(Err(CsvError::record_too_large(line))));
             }
-            if from < to {
+            if from < to && !self.is_skipped(from, to) {
                 self.last = (from, to);
                 return Ok(Some(self.splitter.split(&self.buffer[from..], to - from, line)));
             }
         }
+    }
+
+    /// Skips every record with these bytes from here on.
+    pub(crate) fn skip_records(&mut self, record: Vec<u8>) {
+        self.skipped = Some(record);
+    }
+
+    fn is_skipped(&self, from: usize, to: usize) -> bool {
+        self.skipped.as_ref().is_some_and(|skipped| *skipped == self.buffer[from..to])
     }
 
     /// The bytes of the last record, to guess what one with an error was meant to be.
@@ -203,7 +215,7 @@ impl<R: Read> Reader<R> {
                     return Err(io::Error::new(io::ErrorKind::InvalidData, error.message));
                 }
                 self.line += lines;
-                if from < to {
+                if from < to && !self.is_skipped(from, to) {
                     batch.records.push((from as u32, to as u32));
                 }
             }
@@ -270,10 +282,10 @@ impl<R: Read> Reader<R> {
 
     /// Appends the start and the end of all records whose ends are in the buffer.
     fn whole_spans(&mut self, records: &mut Vec<(u32, u32)>) {
-        if self.splitter.dialect.multiline {
+        if self.splitter.dialect.multiline || self.skipped.is_some() {
             while let Some(Span { from, to, lines, .. }) = self.whole_span() {
                 self.line += lines;
-                if from < to {
+                if from < to && !self.is_skipped(from, to) {
                     records.push((from as u32, to as u32));
                 }
             }

@@ -80,8 +80,11 @@ fn text<'a>(
     let mut text = if style & 2 != 0 { "\u{FEFF}".to_owned() } else { String::new() };
     let mut lines: Vec<String> = Vec::new();
     if table.source.header {
-        let names =
-            order.iter().map(|at| field(&table.source, table.columns[*at].name, Quotes::Optional, dice.style >> 12));
+        let spelled = |at: &usize| {
+            let name = table.columns[*at].header.unwrap_or(table.columns[*at].name);
+            if table.source.any_header_case && at % 2 == 0 { name.to_uppercase() } else { name.to_owned() }
+        };
+        let names = order.iter().map(|at| field(&table.source, &spelled(at), Quotes::Optional, dice.style >> 12));
         lines.push(names.collect::<Vec<_>>().join(&char::from(table.source.delimiter).to_string()));
     }
     for (number, row) in rows.enumerate() {

@@ -80,7 +80,7 @@ pub(super) fn scan_selected<T>(
     let (mut rejects, mut row) = (Rejects::default(), Row::default());
     each_record(export, &export.parts, layout, watch, |part, fields, record| {
         let Some(record) = record.ok().filter(|record| record.len() == layout.names.len()) else { return Ok(()) };
-        if !layout.read_key(|column| record.field(fields.field(column)), &mut row) {
+        if !layout.read_key(|column| record.field(fields.field(column)), &mut row) || fields.is_header(&record) {
             return Ok(());
         }
         let Some(selected) = select(&row) else { return Ok(()) };
@@ -131,7 +131,14 @@ pub(super) fn open(export: &Export, part: &Part, layout: &Layout) -> Result<Open
     let decoded = Decoded::new(inflated, source.encoding.as_deref());
     let mut reader = csv::Reader::new(decoded, Dialect::from_format(source));
     check_encoding(&mut reader, &path, source.encoding.as_deref())?;
-    let fields = if source.header { header(&mut reader, &path, layout)? } else { FieldMap::in_order(layout) };
+    let fields = match export.parts.first() {
+        _ if !source.header => FieldMap::in_order(layout),
+        Some(first) if source.first_part_header && first.name != part.name => open(export, first, layout)?.fields,
+        _ => header(&mut reader, &path, layout)?,
+    };
+    if source.skip_repeated_header {
+        reader.skip_records(fields.header_bytes().to_vec());
+    }
     Ok(OpenPart { path, reader, fields })
 }
 
@@ -164,7 +171,10 @@ fn header(reader: &mut Reader, path: &Path, layout: &Layout) -> Result<FieldMap>
             let problem = format!("the header cannot be read: {}", error.message);
             Err(Error::export_line(path, error.line, problem).help("deliver it again"))
         }
-        Some(Ok(record)) => FieldMap::by_name(&record, path, layout),
+        Some(Ok(record)) => {
+            let fields = FieldMap::by_name(&record, path, layout)?;
+            Ok(fields.with_header_bytes(reader.last_bytes()))
+        }
     }
 }
 
@@ -188,7 +198,7 @@ fn read_row(
         });
         return false;
     }
-    layout.read(
+    let is_readable = layout.read(
         |column| record.field(fields.field(column)),
         row,
         |column, field, reason| {
@@ -200,7 +210,23 @@ fn read_row(
                 message: reject::explain_text(column, field.text(), reason, layout.format.encoding.as_deref()),
             });
         },
-    )
+    );
+    if is_readable && fields.is_header(record) {
+        rejects.add(Reason::RepeatedHeader, || repeated_header(part, record.line));
+        return false;
+    }
+    is_readable
+}
+
+/// A row that repeats the header although all of its names can be read as values.
+fn repeated_header(part: &Part, line: u64) -> Offender {
+    Offender {
+        part: part.name.clone(),
+        line,
+        column: None,
+        reason: Reason::RepeatedHeader,
+        message: "the row repeats the header; `repeated_header: skip` skips such rows".into(),
+    }
 }
 
 fn field_count(actual: usize, expected: usize, header: bool) -> String {
