@@ -184,6 +184,10 @@ codes! {
     InvalidQuote = "invalid-quote",
     /// A NULL marker that no field can contain.
     ImpossibleNull = "impossible-null",
+    /// A comment that cannot be told from a row.
+    InvalidComment = "invalid-comment",
+    /// A trailer that is not a regular expression, or not that of a whole line.
+    InvalidTrailer = "invalid-trailer",
     /// An invalid name for a marker file.
     InvalidMarker = "invalid-marker",
     /// Options that contradict each other.

@@ -149,6 +149,14 @@ pub struct Source {
     pub any_header_case: bool,
     /// Whether records that repeat the header are skipped; otherwise they are refused.
     pub skip_repeated_header: bool,
+    /// How many lines at the beginning of a part are not rows.
+    pub skip_first: u32,
+    /// How many lines at the end of a part are not rows.
+    pub skip_last: u32,
+    /// What a line begins with that is a comment.
+    pub comment: Option<String>,
+    /// The regular expression of a part's last line, whose first group is the number of rows.
+    pub trailer: Option<String>,
     /// The texts that mean NULL, sorted.
     pub nulls: Vec<String>,
     /// Whether a quoted field can be NULL. Always true without a quote.
@@ -218,6 +226,10 @@ impl Default for Source {
             first_part_header: false,
             any_header_case: false,
             skip_repeated_header: false,
+            skip_first: 0,
+            skip_last: 0,
+            comment: None,
+            trailer: None,
             nulls: vec![String::new()],
             quoted_nulls: true,
             multiline: false,

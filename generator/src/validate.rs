@@ -11,6 +11,7 @@ mod formerly;
 mod guards;
 mod header;
 mod key;
+mod lines;
 mod readable;
 mod source;
 mod tables;

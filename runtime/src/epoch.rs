@@ -58,6 +58,18 @@ pub struct SourceFormat {
     /// Whether records that repeat the header are skipped; otherwise they are refused.
     #[serde(default, skip_serializing_if = "is_off")]
     pub skip_repeated_header: bool,
+    /// How many lines at the beginning of a part are not rows.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub skip_first: u32,
+    /// How many lines at the end of a part are not rows.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub skip_last: u32,
+    /// What a line begins with that is a comment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+    /// The regular expression of a part's last line, whose first group is the number of rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trailer: Option<String>,
     /// The texts that mean NULL.
     pub nulls: Vec<String>,
     /// Whether a quoted field can be NULL.
@@ -102,6 +114,10 @@ impl SourceFormat {
             first_part_header: source.first_part_header,
             any_header_case: source.any_header_case,
             skip_repeated_header: source.skip_repeated_header,
+            skip_first: source.skip_first,
+            skip_last: source.skip_last,
+            comment: source.comment.map(Into::into),
+            trailer: source.trailer.map(Into::into),
             nulls: source.nulls.iter().map(|null| (*null).into()).collect(),
             quoted_nulls: source.quoted_nulls,
             multiline: source.multiline,
@@ -112,6 +128,10 @@ impl SourceFormat {
 /// An option that is off is not stored, as in formats from before it existed.
 fn is_off(flag: &bool) -> bool {
     !flag
+}
+
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 impl Epoch {

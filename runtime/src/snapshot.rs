@@ -10,6 +10,7 @@ pub mod local;
 pub mod part;
 #[cfg(feature = "aws")]
 pub mod s3;
+pub mod tail;
 
 use std::fmt::Debug;
 use std::io::{self, Read};

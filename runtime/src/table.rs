@@ -129,6 +129,14 @@ pub struct Source {
     pub any_header_case: bool,
     /// Whether records that repeat the header are skipped; otherwise they are refused.
     pub skip_repeated_header: bool,
+    /// How many lines at the beginning of a part are not rows.
+    pub skip_first: u32,
+    /// How many lines at the end of a part are not rows.
+    pub skip_last: u32,
+    /// What a line begins with that is a comment.
+    pub comment: Option<&'static str>,
+    /// The regular expression of a part's last line, whose first group is the number of rows.
+    pub trailer: Option<&'static str>,
     /// The texts that mean NULL.
     pub nulls: &'static [&'static str],
     /// Whether a quoted field can be NULL.
@@ -322,6 +330,10 @@ impl Source {
         first_part_header: false,
         any_header_case: false,
         skip_repeated_header: false,
+        skip_first: 0,
+        skip_last: 0,
+        comment: None,
+        trailer: None,
         nulls: &[""],
         quoted_nulls: true,
         multiline: false,

@@ -115,6 +115,10 @@ fn source() -> Value {
                 "enum": [true, false, "first_part"], "default": true
             },
             "header_case": choice("Whether the case of names in a header counts.", ["exact", "ignore"]),
+            "skip_first": lines("The number of lines at the beginning of each part that are not rows. Not supported on Athena."),
+            "skip_last": lines("The number of lines at the end of each part that are not rows. Not supported on Athena."),
+            "comment": text("The text at the beginning of a line that makes it a comment, such as #. Not supported on Athena."),
+            "trailer": text("A regular expression for the last line of each part. Its first group is the number of rows. Not supported on Athena."),
             "repeated_header": choice("What happens to rows that repeat the header, as in joined files. skip is not supported on Athena.", ["refuse", "skip"]),
             "nulls": {
                 "description": "The texts that mean NULL in a nullable column.",
@@ -125,6 +129,10 @@ fn source() -> Value {
             "complete": complete()
         }),
     )
+}
+
+fn lines(description: &str) -> Value {
+    json!({ "description": description, "type": "integer", "minimum": 0, "maximum": 10_000, "default": 0 })
 }
 
 /// One of two words, of which the first is the default.

@@ -239,19 +239,8 @@ fn type_definition(ty: &ColumnType) -> TokenStream {
     }
 }
 
-/// `Source::DEFAULT`, with the fields that differ from it.
-fn source_definition(source: &Source) -> TokenStream {
-    let default = Source::default();
-    let Source { header, nulls, quoted_nulls, multiline, .. } = source;
-    let delimiter = Literal::byte_character(source.delimiter);
-    let quote = optional(source.quote.map(Literal::byte_character));
-    let encoding = source.encoding.as_ref().map_or_else(|| quote! { None }, |name| quote! { Some(#name) });
-    let compression = match source.compression {
-        Compression::Gzip => quote! { Compression::Gzip },
-        Compression::Zstd => quote! { Compression::Zstd },
-        Compression::None => quote! { Compression::None },
-    };
-    let complete = match &source.complete {
+fn completeness(complete: &Completeness) -> TokenStream {
+    match complete {
         Completeness::Single => quote! { Completeness::Single },
         Completeness::Marker(name) => quote! { Completeness::Marker(#name) },
         Completeness::Manifest => quote! { Completeness::Manifest },
@@ -259,7 +248,24 @@ fn source_definition(source: &Source) -> TokenStream {
             let count = Literal::u32_unsuffixed(*count);
             quote! { Completeness::Count(#count) }
         }
+    }
+}
+
+/// `Source::DEFAULT`, with the fields that differ from it.
+fn source_definition(source: &Source) -> TokenStream {
+    let default = Source::default();
+    let Source { header, nulls, quoted_nulls, multiline, .. } = source;
+    let delimiter = Literal::byte_character(source.delimiter);
+    let quote = optional(source.quote.map(Literal::byte_character));
+    let text = |text: &Option<String>| optional(text.as_deref().map(Literal::string));
+    let (encoding, comment, trailer) = (text(&source.encoding), text(&source.comment), text(&source.trailer));
+    let [skip_first, skip_last] = [source.skip_first, source.skip_last].map(Literal::u32_unsuffixed);
+    let compression = match source.compression {
+        Compression::Gzip => quote! { Compression::Gzip },
+        Compression::Zstd => quote! { Compression::Zstd },
+        Compression::None => quote! { Compression::None },
     };
+    let complete = completeness(&source.complete);
     let fields = [
         (source.compression != default.compression, quote! { compression: #compression }),
         (source.encoding != default.encoding, quote! { encoding: #encoding }),
@@ -268,6 +274,10 @@ fn source_definition(source: &Source) -> TokenStream {
         (source.header != default.header, quote! { header: #header }),
         (source.first_part_header, quote! { first_part_header: true }),
         (source.any_header_case, quote! { any_header_case: true }),
+        (source.skip_first > 0, quote! { skip_first: #skip_first }),
+        (source.skip_last > 0, quote! { skip_last: #skip_last }),
+        (source.comment.is_some(), quote! { comment: #comment }),
+        (source.trailer.is_some(), quote! { trailer: #trailer }),
         (source.skip_repeated_header, quote! { skip_repeated_header: true }),
         (source.nulls != default.nulls, quote! { nulls: &[#(#nulls),*] }),
         (source.quoted_nulls != default.quoted_nulls, quote! { quoted_nulls: #quoted_nulls }),

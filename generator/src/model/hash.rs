@@ -81,6 +81,12 @@ impl Source {
         if let Some(encoding) = encoding {
             text += &format!("encoding {}\n", quoted(encoding));
         }
+        text + &self.normalised_lines()
+    }
+
+    /// Headers, and lines that are not rows.
+    fn normalised_lines(&self) -> String {
+        let mut text = String::new();
         for (name, is_on) in [
             ("header in the first part", self.first_part_header),
             ("header in any case", self.any_header_case),
@@ -88,6 +94,16 @@ impl Source {
         ] {
             if is_on {
                 text += &format!("{name}\n");
+            }
+        }
+        for (name, lines) in [("skip_first", self.skip_first), ("skip_last", self.skip_last)] {
+            if lines > 0 {
+                text += &format!("{name} {lines}\n");
+            }
+        }
+        for (name, option) in [("comment", &self.comment), ("trailer", &self.trailer)] {
+            if let Some(option) = option {
+                text += &format!("{name} {}\n", quoted(option));
             }
         }
         text

@@ -90,7 +90,12 @@ pub(super) fn not_for_athena(spec: &Spec, diagnostics: &mut Vec<Diagnostic>) {
 
 /// Reports what Athena's readers have no option for.
 fn later_options(source: &SourceSpec, report: &mut impl FnMut(&Span, String, &str)) {
-    let SourceSpec { encoding, header, repeated_header, .. } = source;
+    let SourceSpec { encoding, header, repeated_header, skip_first, skip_last, comment, trailer, .. } = source;
+    let counts = [skip_first, skip_last].into_iter().flatten().map(|count| &count.span);
+    let texts = [comment, trailer].into_iter().flatten().map(|text| &text.span);
+    for span in counts.chain(texts) {
+        report(span, "Athena reads every line as a row".to_owned(), "native engine only");
+    }
     if let Some(header) = header.as_ref().filter(|header| header.value == HeaderSpec::FirstPart) {
         report(&header.span, "Athena skips the first line of every part".to_owned(), "native engine only");
     }

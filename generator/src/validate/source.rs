@@ -1,6 +1,7 @@
 //! Checks the format of the exports: delimiter, quote, NULL markers, completeness.
 
 use super::encoding::encoding;
+use super::lines;
 use super::text::{sorted, unknown_value};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::{Completeness, Compression, Source};
@@ -42,6 +43,10 @@ pub(super) fn source(spec: &SourceSpec, diagnostics: &mut Vec<Diagnostic>) -> So
         header: spec.header.as_ref().is_none_or(|header| header.value != HeaderSpec::Flag(false)),
         first_part_header: spec.header.as_ref().is_some_and(|header| header.value == HeaderSpec::FirstPart),
         any_header_case: is_word("header_case", &spec.header_case, ["exact", "ignore"], diagnostics),
+        skip_first: lines::count("skip_first", &spec.skip_first, diagnostics),
+        skip_last: lines::count("skip_last", &spec.skip_last, diagnostics),
+        comment: lines::comment(spec, delimiter, quote, diagnostics),
+        trailer: lines::trailer(spec, diagnostics),
         skip_repeated_header: is_word("repeated_header", &spec.repeated_header, ["refuse", "skip"], diagnostics),
         nulls,
         quoted_nulls: flag(&spec.quoted_nulls, default.quoted_nulls),

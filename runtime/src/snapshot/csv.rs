@@ -12,6 +12,7 @@ mod bits;
 mod delimiters;
 mod dialect;
 mod fields;
+mod skipped;
 
 use crate::canonical::field::Field;
 use crate::reject::Reason;
@@ -49,6 +50,8 @@ pub struct Reader<R> {
     splitter: Splitter,
     /// A record that is skipped wherever it is.
     skipped: Option<Vec<u8>>,
+    /// What a line begins with that is a comment.
+    comment: Option<Vec<u8>>,
 }
 
 /// The scanned bytes of a record whose end is not in the buffer yet.
@@ -149,6 +152,7 @@ impl<R: Read> Reader<R> {
             last: (0, 0),
             splitter: Splitter::new(dialect),
             skipped: None,
+            comment: None,
         }
     }
 
@@ -184,15 +188,6 @@ impl<R: Read> Reader<R> {
                 return Ok(Some(self.splitter.split(&self.buffer[from..], to - from, line)));
             }
         }
-    }
-
-    /// Skips every record with these bytes from here on.
-    pub(crate) fn skip_records(&mut self, record: Vec<u8>) {
-        self.skipped = Some(record);
-    }
-
-    fn is_skipped(&self, from: usize, to: usize) -> bool {
-        self.skipped.as_ref().is_some_and(|skipped| *skipped == self.buffer[from..to])
     }
 
     /// The bytes of the last record, to guess what one with an error was meant to be.
@@ -269,6 +264,9 @@ impl<R: Read> Reader<R> {
             end?;
             self.scanned.bytes += 1;
             self.scanned.lines += 1;
+            if self.scanned.lines == 1 && self.is_comment(self.start) {
+                self.scanned.is_open = false;
+            }
             if self.scanned.is_open {
                 continue;
             }
@@ -282,7 +280,7 @@ impl<R: Read> Reader<R> {
 
     /// Appends the start and the end of all records whose ends are in the buffer.
     fn whole_spans(&mut self, records: &mut Vec<(u32, u32)>) {
-        if self.splitter.dialect.multiline || self.skipped.is_some() {
+        if self.splitter.dialect.multiline || self.skipped.is_some() || self.comment.is_some() {
             while let Some(Span { from, to, lines, .. }) = self.whole_span() {
                 self.line += lines;
                 if from < to && !self.is_skipped(from, to) {

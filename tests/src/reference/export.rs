@@ -8,7 +8,7 @@ use runtime::table::{Column, Compression, Table};
 
 use super::csv::{self, Field, Record};
 use super::row::Row;
-use super::{encoding, field};
+use super::{encoding, field, lines};
 
 /// A file of an export: its name, and its bytes as they are on disk.
 pub type Part<'a> = (&'a str, &'a [u8]);
@@ -33,6 +33,8 @@ pub enum Stop {
     Corrupt,
     /// The first bytes show another encoding than the declared one.
     OtherEncoding,
+    /// The lines at the beginning or at the end of a part are not as declared.
+    BadEnds,
     /// The schema declares a header, and the part has no record.
     NoHeader,
     /// The first record cannot be split, or is not UTF-8.
@@ -64,9 +66,13 @@ pub fn read(table: &Table, parts: &[Part<'_>]) -> Result<Export, Stop> {
     let mut export = Export::default();
     let mut by_key: BTreeMap<Vec<u8>, Vec<LocatedRow>> = BTreeMap::new();
     let mut first: Option<Record> = None;
-    for (name, bytes) in parts.iter().filter(|(name, _)| !name.starts_with(['_', '.'])) {
+    let parts: Vec<_> = parts.iter().filter(|(name, _)| !name.starts_with(['_', '.'])).collect();
+    let count = parts.len();
+    for (at, (name, bytes)) in parts.into_iter().enumerate() {
         let bytes = decompress(table, bytes)?;
         let text = encoding::decode(&bytes, table.source.encoding).ok_or(Stop::OtherEncoding)?;
+        let ends = lines::Ends::new(table, at == 0, at + 1 == count);
+        let (text, trailer) = ends.rows(&text).ok_or(Stop::BadEnds)?;
         let mut records = csv::records(&text, &table.source).into_iter();
         if !table.source.first_part_header || first.is_none() {
             first = if table.source.header { Some(records.next().ok_or(Stop::NoHeader)?) } else { None };
@@ -74,7 +80,12 @@ pub fn read(table: &Table, parts: &[Part<'_>]) -> Result<Export, Stop> {
         let header = first.as_ref();
         let order = columns(table, header)?;
         let repeats = |record: &Record| header.is_some_and(|header| header.fields == record.fields);
-        for record in records.filter(|record| !(table.source.skip_repeated_header && repeats(record))) {
+        let records: Vec<Record> =
+            records.filter(|record| !(table.source.skip_repeated_header && repeats(record))).collect();
+        if trailer.is_some_and(|rows| rows != records.len().to_string()) {
+            return Err(Stop::BadEnds);
+        }
+        for record in records {
             match read_row(table, &order, &record).and_then(|row| not_a_header(row, header, &record)) {
                 Ok(row) => by_key.entry(row.key_bytes(table)).or_default().push((row, (*name).into(), record.line)),
                 Err(faults) => export.rejects.extend(faults.into_iter().map(|fault| reject(name, record.line, fault))),

@@ -9,6 +9,7 @@ pub mod delta;
 pub mod encoding;
 pub mod export;
 pub mod field;
+pub mod lines;
 pub mod number;
 pub mod pattern;
 pub mod row;

@@ -10,12 +10,15 @@ use crate::snapshot::csv::{self, CsvError, Dialect, Record};
 use crate::snapshot::decoded::{BEGINNING, Decoded, other_encoding};
 pub(super) use crate::snapshot::part::unreadable;
 use crate::snapshot::part::{Inflated, check_name};
+use crate::snapshot::tail::{Ending, Tail};
 use crate::snapshot::{Export, Part};
 use crate::telemetry::Watch;
 
+mod ends;
 mod field_map;
 mod find;
 
+use ends::{bad_ending, ending, ends, skip_first};
 pub(super) use field_map::FieldMap;
 pub use find::{FoundRow, find};
 
@@ -120,7 +123,7 @@ pub(super) struct OpenPart {
 }
 
 /// Reads the records of a part.
-type Reader = csv::Reader<Decoded<Box<dyn Read + Send>>>;
+type Reader = csv::Reader<Tail<Decoded<Box<dyn Read + Send>>>>;
 
 /// Opens a part, and reads its header if the schema declares one.
 pub(super) fn open(export: &Export, part: &Part, layout: &Layout) -> Result<OpenPart> {
@@ -129,8 +132,14 @@ pub(super) fn open(export: &Export, part: &Part, layout: &Layout) -> Result<Open
     check_name(&part.name, &path, layout.table.name, source.compression)?;
     let inflated = Inflated::new(export.folder.open(&part.name)?, source.compression).at("cannot read", &path)?;
     let decoded = Decoded::new(inflated, source.encoding.as_deref());
-    let mut reader = csv::Reader::new(decoded, Dialect::from_format(source));
+    let (has_head, has_tail) = ends(export, part, source);
+    let ending = if has_tail { ending(source) } else { Ending::None };
+    let mut reader = csv::Reader::new(Tail::new(decoded, ending), Dialect::from_format(source));
     check_encoding(&mut reader, &path, source.encoding.as_deref())?;
+    if has_head {
+        skip_first(&mut reader, &path, source.skip_first)?;
+    }
+    reader.skip_comments(source.comment.as_deref());
     let fields = match export.parts.first() {
         _ if !source.header => FieldMap::in_order(layout),
         Some(first) if source.first_part_header && first.name != part.name => open(export, first, layout)?.fields,
@@ -146,7 +155,7 @@ pub(super) fn open(export: &Export, part: &Part, layout: &Layout) -> Result<Open
 fn check_encoding(reader: &mut Reader, path: &Path, declared: Option<&str>) -> Result<()> {
     let text = reader.beginning(BEGINNING).map_err(|error| unreadable(error, path))?;
     let passed_through = other_encoding(text, declared);
-    let shown = match reader.get_ref().raw_beginning() {
+    let shown = match reader.get_ref().get_ref().raw_beginning() {
         Some(raw) => other_encoding(raw, declared),
         None => passed_through,
     };
@@ -157,7 +166,9 @@ fn check_encoding(reader: &mut Reader, path: &Path, declared: Option<&str>) -> R
 
 /// Ends the reading of a part: checks its size and the number of its rows, and adds its checksums.
 pub(super) fn close(reader: Reader, path: &Path, part: &Part, rows: u64) -> Result<Part> {
-    let read = reader.into_inner().finish().map_err(|error| unreadable(error, path))?;
+    let tail = reader.into_inner();
+    tail.check(rows).map_err(|problem| bad_ending(path, problem, rows))?;
+    let read = tail.into_inner().finish().map_err(|error| unreadable(error, path))?;
     check_rows(path, part, rows)?;
     check_size(path, part, read.size)?;
     Ok(Part { checksum: Some(read.checksum), content: read.content, ..part.clone() })
