@@ -82,7 +82,7 @@ fn text<'a>(
     if table.source.header {
         let spelled = |at: &usize| {
             let name = table.columns[*at].header.unwrap_or(table.columns[*at].name);
-            if table.source.any_header_case && at % 2 == 0 { name.to_uppercase() } else { name.to_owned() }
+            if table.source.any_header_case && at.is_multiple_of(2) { name.to_uppercase() } else { name.to_owned() }
         };
         let names = order.iter().map(|at| field(&table.source, &spelled(at), Quotes::Optional, dice.style >> 12));
         lines.push(names.collect::<Vec<_>>().join(&char::from(table.source.delimiter).to_string()));

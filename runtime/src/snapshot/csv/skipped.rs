@@ -30,7 +30,7 @@ impl<R: Read> Reader<R> {
         self.skip_bom()?;
         for _ in 0..lines {
             self.line += 1;
-            while let None = memchr(b'\n', &self.buffer[self.start..self.end]) {
+            while memchr(b'\n', &self.buffer[self.start..self.end]).is_none() {
                 self.start = self.end;
                 if !self.fill()? {
                     return Ok(false);
