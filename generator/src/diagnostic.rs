@@ -110,6 +110,8 @@ codes! {
     EmptySchema = "empty-schema",
     /// A file is not valid YAML.
     BrokenYaml = "broken-yaml",
+    /// A file's aliases stand for more values than any schema has.
+    AliasBomb = "alias-bomb",
     /// A file has more than one YAML document.
     SeveralDocuments = "several-documents",
     /// A field has a value of the wrong YAML kind: text instead of a number, a list instead of text …
@@ -188,6 +190,10 @@ codes! {
     InvalidComment = "invalid-comment",
     /// A trailer that is not a regular expression, or not that of a whole line.
     InvalidTrailer = "invalid-trailer",
+    /// A text that cannot be stripped from numbers.
+    InvalidStrip = "invalid-strip",
+    /// A word of a boolean column that no field can contain.
+    UnreadableWord = "unreadable-word",
     /// An invalid name for a marker file.
     InvalidMarker = "invalid-marker",
     /// Options that contradict each other.

@@ -64,7 +64,7 @@ enum Exit {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let exit = run(&arguments).unwrap_or_else(|error| {
-        anstream::eprintln!("error: {error}");
+        to_stderr(&format!("error: {error}\n"));
         Exit::IoFailure
     });
     ExitCode::from(exit as u8)
@@ -77,7 +77,7 @@ fn run(arguments: &Arguments) -> Result<Exit, Error> {
         Ok(files) => files,
         Err(diagnostics) => {
             match arguments.format {
-                Format::Human => anstream::eprint!("{}", render::human(&diagnostics, &sources, Color::Always)),
+                Format::Human => to_stderr(&render::human(&diagnostics, &sources, Color::Always)),
                 Format::Json => print(&render::json(&diagnostics, &sources)),
             }
             return Ok(Exit::InvalidInput);
@@ -89,16 +89,16 @@ fn run(arguments: &Arguments) -> Result<Exit, Error> {
     let changes = output::compare(&root, &files)?;
     let tables = counted(sources.len(), "table");
     if changes.is_empty() {
-        anstream::eprintln!("{tables}, everything is up to date");
+        to_stderr(&format!("{tables}, everything is up to date\n"));
         Ok(Exit::Success)
     } else if arguments.check {
         Ok(report_stale(arguments.format, &changes))
     } else {
         output::apply(&root, &changes)?;
         for change in &changes {
-            anstream::eprintln!("{} {}", change.kind.name(), change.path);
+            to_stderr(&format!("{} {}\n", change.kind.name(), change.path));
         }
-        anstream::eprintln!("{tables}, {} changed", counted(changes.len(), "file"));
+        to_stderr(&format!("{tables}, {} changed\n", counted(changes.len(), "file")));
         Ok(Exit::Success)
     }
 }
@@ -109,11 +109,16 @@ fn report_stale(format: Format, changes: &[Change]) -> Exit {
         changes.iter().for_each(|change| print(&change.diff()));
     }
     let verb = if changes.len() == 1 { "is stale or was" } else { "are stale or were" };
-    anstream::eprintln!(
-        "{} {verb} edited by hand; change {SCHEMAS}/*.yaml if needed, then run: cargo run -p generator",
+    to_stderr(&format!(
+        "{} {verb} edited by hand; change {SCHEMAS}/*.yaml if needed, then run: cargo run -p generator\n",
         counted(changes.len(), "file"),
-    );
+    ));
     Exit::InvalidInput
+}
+
+/// Writes to stderr, and goes on if stderr is full or closed: the exit status still reports the failure.
+fn to_stderr(text: &str) {
+    let _ = anstream::stderr().write_all(text.as_bytes());
 }
 
 /// Writes to stdout. A closed pipe means that the reader has seen enough.

@@ -45,6 +45,8 @@ pub struct Column {
     pub ty: ColumnType,
     /// Whether NULL is a value. Never true in the key.
     pub nullable: bool,
+    /// The texts that mean NULL, sorted, if they are not those of the source.
+    pub nulls: Option<Vec<String>>,
     /// The description from the schema.
     pub description: Option<String>,
     /// Whether a change of this column alone is an UPDATE. Always true in the key.
@@ -58,6 +60,10 @@ pub struct Column {
     pub pii: bool,
     /// Whether spaces and tabs around the text are removed.
     pub trim: bool,
+    /// The text before the digits of a binary column in hex.
+    pub prefix: Option<String>,
+    /// How numbers are written, if not like `-1234.5`.
+    pub numbers: Option<Numbers>,
 }
 
 /// A type, with the options that belong to it.
@@ -119,6 +125,30 @@ pub struct Words {
     pub true_values: Vec<String>,
     /// The words for false.
     pub false_values: Vec<String>,
+}
+
+/// How the numbers of a column are written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Numbers {
+    /// The character before the fraction.
+    pub decimal_mark: char,
+    /// The character between groups of three digits.
+    pub group_mark: Option<char>,
+    /// Where the sign is.
+    pub sign: Sign,
+    /// Texts before or after the number that are not part of it; longer ones first.
+    pub strip: Vec<String>,
+}
+
+/// Where the sign of a number is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sign {
+    /// `-1`
+    Leading,
+    /// `1-`
+    Trailing,
+    /// `(1)` is negative.
+    Parentheses,
 }
 
 /// The text encoding of a binary column.
@@ -265,6 +295,11 @@ impl Table {
         self.primary_key.iter().map(|index| &self.columns[*index])
     }
 
+    /// The texts that mean NULL in a column.
+    pub fn nulls_of<'a>(&'a self, column: &'a Column) -> &'a [String] {
+        column.nulls.as_ref().unwrap_or(&self.source.nulls)
+    }
+
     /// The columns outside the key, in the order of the schema.
     pub fn value_columns(&self) -> impl Iterator<Item = &Column> {
         self.columns.iter().enumerate().filter(|(index, _)| !self.primary_key.contains(index)).map(|(_, column)| column)
@@ -309,6 +344,17 @@ impl ColumnType {
     /// Returns whether the type is an IEEE 754 floating-point number.
     pub fn is_float(&self) -> bool {
         matches!(self, Self::Float | Self::Double)
+    }
+}
+
+impl Sign {
+    /// The name as in a schema.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Leading => "leading",
+            Self::Trailing => "trailing",
+            Self::Parentheses => "parentheses",
+        }
     }
 }
 

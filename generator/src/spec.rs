@@ -32,6 +32,7 @@ pub(crate) struct ColumnSpec {
     pub(crate) header: Optional<String>,
     pub(crate) ty: Optional<String>,
     pub(crate) nullable: Optional<bool>,
+    pub(crate) nulls: Optional<Vec<Spanned<String>>>,
     pub(crate) description: Optional<String>,
     pub(crate) format: Optional<String>,
     pub(crate) compare: Optional<bool>,
@@ -42,6 +43,9 @@ pub(crate) struct ColumnSpec {
     pub(crate) true_values: Optional<Vec<Spanned<String>>>,
     pub(crate) false_values: Optional<Vec<Spanned<String>>>,
     pub(crate) encoding: Optional<String>,
+    pub(crate) prefix: Optional<String>,
+    pub(crate) numbers: NumbersSpec,
+    pub(crate) strip: Optional<Vec<Spanned<String>>>,
 }
 
 /// `source`.
@@ -62,6 +66,15 @@ pub(crate) struct SourceSpec {
     pub(crate) quoted_nulls: Optional<bool>,
     pub(crate) multiline: Optional<bool>,
     pub(crate) complete: Option<CompleteSpec>,
+    pub(crate) numbers: NumbersSpec,
+}
+
+/// How numbers are written, in a column or in `source`.
+#[derive(Debug, Default)]
+pub(crate) struct NumbersSpec {
+    pub(crate) decimal_mark: Optional<String>,
+    pub(crate) group_mark: Optional<String>,
+    pub(crate) sign: Optional<String>,
 }
 
 /// `source.header`.
@@ -102,6 +115,7 @@ pub(crate) mod known {
         "header",
         "type",
         "nullable",
+        "nulls",
         "description",
         "format",
         "compare",
@@ -112,6 +126,11 @@ pub(crate) mod known {
         "true_values",
         "false_values",
         "encoding",
+        "prefix",
+        "decimal_mark",
+        "group_mark",
+        "sign",
+        "strip",
     ];
     pub(crate) const SOURCE: &[&str] = &[
         "compression",
@@ -129,6 +148,9 @@ pub(crate) mod known {
         "quoted_nulls",
         "multiline",
         "complete",
+        "decimal_mark",
+        "group_mark",
+        "sign",
     ];
     pub(crate) const COMPLETE: &[&str] = &["marker", "count"];
     pub(crate) const ENGINE: &[&str] = &["athena", "max_scan"];
@@ -190,6 +212,7 @@ fn column(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> ColumnSpec {
         header: fields.text("header"),
         ty: fields.text("type"),
         nullable: fields.flag("nullable"),
+        nulls: fields.raw_texts("nulls"),
         description: fields.text("description"),
         format: fields.text("format"),
         compare: fields.flag("compare"),
@@ -200,6 +223,9 @@ fn column(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> ColumnSpec {
         true_values: fields.raw_texts("true_values"),
         false_values: fields.raw_texts("false_values"),
         encoding: fields.text("encoding"),
+        prefix: fields.text("prefix"),
+        numbers: numbers(&mut fields),
+        strip: fields.texts("strip"),
     }
 }
 
@@ -223,6 +249,15 @@ fn source(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> SourceSpec {
         quoted_nulls: fields.flag("quoted_nulls"),
         multiline: fields.flag("multiline"),
         complete: fields.get("complete").and_then(|node| complete(node, fields.diagnostics)),
+        numbers: numbers(&mut fields),
+    }
+}
+
+fn numbers(fields: &mut Fields<'_>) -> NumbersSpec {
+    NumbersSpec {
+        decimal_mark: fields.text("decimal_mark"),
+        group_mark: fields.text("group_mark"),
+        sign: fields.text("sign"),
     }
 }
 

@@ -12,10 +12,12 @@ mod guards;
 mod header;
 mod key;
 mod lines;
+mod numbers;
 mod readable;
 mod source;
 mod tables;
 mod text;
+mod words;
 
 use std::collections::BTreeMap;
 
@@ -38,7 +40,8 @@ pub(crate) fn table(spec: &Spec, diagnostics: &mut Vec<Diagnostic>) -> Option<Ta
     colliding_fields(columns, diagnostics);
     let key = key::key(spec, columns, diagnostics);
     formerly::old_names(columns, &key, diagnostics);
-    let context = column::Context { nulls: &source.nulls, key: &key };
+    numbers::unknown_words(&spec.source.numbers, diagnostics);
+    let context = column::Context { source: &source, numbers: &spec.source.numbers, key: &key };
     let columns: Vec<Option<Column>> =
         columns.iter().map(|column| column::column(column, &context, diagnostics)).collect();
     let guards = guards::guards(&spec.guards, diagnostics);

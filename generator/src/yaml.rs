@@ -6,6 +6,7 @@
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_saphyr::budget::BudgetBreach;
 use serde_saphyr::{DuplicateKeyPolicy, Error, Location, NonFiniteFloatPolicy, Options, Spanned};
 
 use crate::diagnostic::{Code, Diagnostic, Span};
@@ -58,6 +59,13 @@ pub(crate) fn read(source: &Source) -> Result<Node, Diagnostic> {
     }
 }
 
+/// The maximum number of values that the aliases of one file may expand to, far more than any schema needs. Without a
+/// limit, a few lines of YAML could exhaust the memory.
+const MAX_ALIASED: usize = 20_000;
+
+/// The maximum depth of nested values and of aliases that refer to aliases. Each level uses stack; a schema needs five.
+const MAX_DEPTH: usize = 16;
+
 fn options() -> Options {
     serde_saphyr::options! {
         // `yes`, `no`, `on` and `off` are strings, as in YAML 1.2.
@@ -65,6 +73,11 @@ fn options() -> Options {
         duplicate_keys: DuplicateKeyPolicy::PassThrough,
         non_finite_float_policy: NonFiniteFloatPolicy::PassThrough,
         with_snippet: false,
+        budget: serde_saphyr::budget! { max_depth: MAX_DEPTH },
+        alias_limits: serde_saphyr::alias_limits! {
+            max_total_replayed_events: MAX_ALIASED,
+            max_replay_stack_depth: MAX_DEPTH,
+        },
     }
 }
 
@@ -95,16 +108,53 @@ fn broken_yaml(source: &Source, error: &Error) -> Diagnostic {
         .next()
         .filter(|current| *current != '\n')
         .map_or(at, |current| at + current.len_utf8());
-    let (label, help) = match error.without_snippet() {
+    let error = cause(error);
+    if is_alias_bomb(error) {
+        return alias_bomb(&(at..end));
+    }
+    let (label, help) = match error {
         Error::UnknownAnchor { .. } => {
             ("no anchor with this name is defined above", "quote a text that starts with `*`")
         }
-        Error::Budget { .. } | Error::AliasReplayLimitExceeded { .. } | Error::AliasReplayStackDepthExceeded { .. } => {
-            ("nested too deeply or too large", "write the fields out, without nesting and aliases")
-        }
+        Error::Budget { .. } => ("nested too deeply or too large", "write the fields out, without nesting"),
         _ => likely_cause(source.line_around(at)),
     };
     Diagnostic::new(Code::BrokenYaml, &(at..end), "the file is not valid YAML").label(label).help(help)
+}
+
+/// The error without what the parser wraps around it.
+fn cause(error: &Error) -> &Error {
+    match error.without_snippet() {
+        Error::AliasError { error, .. } => cause(error),
+        error => error,
+    }
+}
+
+/// Returns whether aliases stand for too much: for too many values, or for one that contains them.
+fn is_alias_bomb(error: &Error) -> bool {
+    match error {
+        Error::AliasReplayCounterOverflow { .. }
+        | Error::AliasReplayLimitExceeded { .. }
+        | Error::AliasExpansionLimitExceeded { .. }
+        | Error::AliasReplayStackDepthExceeded { .. }
+        | Error::RecursiveReferencesRequireWeakTypes { .. } => true,
+        Error::Budget { breach, .. } => matches!(
+            breach,
+            BudgetBreach::Aliases { .. }
+                | BudgetBreach::Anchors { .. }
+                | BudgetBreach::RecordedAnchorEvents { .. }
+                | BudgetBreach::RecordedAnchorBytes { .. }
+                | BudgetBreach::MergeKeys { .. }
+                | BudgetBreach::AliasAnchorRatio { .. }
+        ),
+        _ => false,
+    }
+}
+
+fn alias_bomb(at: &Span) -> Diagnostic {
+    Diagnostic::new(Code::AliasBomb, at, "the aliases of this file stand for too many values")
+        .label("here the limit is reached")
+        .help("write the values out: a schema needs no aliases of aliases")
 }
 
 /// Guesses the mistake from the line at which the parser gave up.

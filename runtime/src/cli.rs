@@ -1,5 +1,6 @@
 //! The command line. It knows the tables it was linked with, and nothing particular about any of them.
 
+mod apart;
 mod approve;
 mod args;
 mod delta;
@@ -23,12 +24,15 @@ mod tables;
 mod verify;
 mod why;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::cli::args::StateArgs;
 use crate::engine::athena::Statements;
 use crate::error::{Error, Fault};
+use crate::invocation;
 use crate::table::Table;
 use crate::telemetry;
 
@@ -48,7 +52,8 @@ Start with:
   cargo tidemark status                  show the state of every table
   cargo tidemark history acme/orders     show what each version changed
 
-Exit status: 0 done, or nothing to do; 1 the input is at fault; 2 the tool or the machine failed."
+Exit status: 0 done, or nothing to do; 1 the input is at fault; 2 the command line is wrong, or the
+tool or the machine failed."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -94,7 +99,11 @@ enum Command {
 /// Runs the command line with the arguments of this process, for these tables and their Athena statements.
 pub fn main(tables: &'static [&'static Table], statements: &'static [Statements]) -> ExitCode {
     telemetry::init_logs();
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return explain_usage(&error),
+    };
+    invocation::remember(&cli.command.state().map(StateArgs::typed).unwrap_or_default());
     let (format, result) = match cli.command {
         Command::Run(args) => (args.format.format, run::run(&args, tables, statements)),
         Command::Delta(args) => (args.format.format, delta::delta(&args, tables, statements)),
@@ -106,7 +115,7 @@ pub fn main(tables: &'static [&'static Table], statements: &'static [Statements]
         Command::Recover(args) => (args.format.format, recover::recover(&args)),
         Command::Retire(args) => (args.format.format, retire::retire(&args, tables)),
         Command::Status(args) => (args.format.format, status::status(&args)),
-        Command::History(args) => (args.format.format, history::history(&args, tables)),
+        Command::History(args) => (args.format.format, history::history(&args)),
         Command::Why(args) => (args.format.format, why::why(&args, tables)),
         Command::Verify(args) => (args.format.format, verify::verify(&args, tables)),
         Command::Gc(args) => (args.format.format, gc::gc(&args, tables)),
@@ -123,11 +132,53 @@ pub fn main(tables: &'static [&'static Table], statements: &'static [Statements]
     }
 }
 
+/// Prints the help that was asked for, or what is wrong with the command line; as JSON as well, if that was asked for.
+fn explain_usage(error: &clap::Error) -> ExitCode {
+    // The exit status says the same as an output that is closed or full.
+    let _ = error.print();
+    if !error.use_stderr() {
+        return ExitCode::SUCCESS;
+    }
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let is_json = |pair: &[OsString]| pair[0] == "--format" && pair[1] == "json";
+    if arguments.windows(2).any(is_json) || arguments.iter().any(|argument| argument == "--format=json") {
+        let message = error.render().to_string();
+        let json = serde_json::json!({ "error": {
+            "message": message.trim(), "help": "add --help to the command", "fault": Fault::Usage, "rejects": null,
+        }});
+        let _ = output::print_json(&json);
+    }
+    exit_code(Some(Fault::Usage))
+}
+
+impl Command {
+    /// Where the registry is, for the commands that use one.
+    fn state(&self) -> Option<&StateArgs> {
+        match self {
+            Command::Run(args) => Some(&args.state),
+            Command::Plan(args) => Some(&args.state),
+            Command::Approve(args) => Some(&args.state),
+            Command::Reject(args) => Some(&args.state),
+            Command::Replay(args) => Some(&args.state),
+            Command::Resync(args) => Some(&args.state),
+            Command::Status(args) => Some(&args.state),
+            Command::History(args) => Some(&args.state),
+            Command::Why(args) => Some(&args.state),
+            Command::Verify(args) => Some(&args.state),
+            Command::Gc(args) => Some(&args.state),
+            Command::Retry(args) => Some(&args.state),
+            Command::Retire(args) => Some(&args.state),
+            Command::Recover(args) => Some(&args.state),
+            Command::Delta(_) | Command::Tables(_) => None,
+        }
+    }
+}
+
 fn exit_code(fault: Option<Fault>) -> ExitCode {
     ExitCode::from(match fault {
         None => 0,
         Some(Fault::Input) => 1,
-        Some(Fault::Machine) => 2,
+        Some(Fault::Machine | Fault::Usage) => 2,
     })
 }
 

@@ -19,6 +19,59 @@ fn ahead_ms() -> i64 {
     0
 }
 
+/// A time in milliseconds since 1970 as ISO 8601 in UTC, to the millisecond.
+pub(crate) fn iso_time(milliseconds: i64) -> String {
+    jiff::Timestamp::from_millisecond(milliseconds)
+        .map_or_else(|_| "?".into(), |time| time.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string())
+}
+
+/// How a time in milliseconds since 1970 is serialised: as ISO 8601. Records that were written as numbers are read.
+pub(crate) mod iso {
+    use serde::de::Error as _;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Time {
+        Number(i64),
+        Text(String),
+    }
+
+    pub(crate) fn serialize<S: Serializer>(milliseconds: &i64, serializer: S) -> Result<S::Ok, S::Error> {
+        match jiff::Timestamp::from_millisecond(*milliseconds) {
+            Ok(_) => serializer.serialize_str(&super::iso_time(*milliseconds)),
+            // A clock can be set to anything.
+            Err(_) => serializer.serialize_i64(*milliseconds),
+        }
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+        match Time::deserialize(deserializer)? {
+            Time::Number(milliseconds) => Ok(milliseconds),
+            Time::Text(text) => match text.parse::<jiff::Timestamp>() {
+                Ok(time) => Ok(time.as_millisecond()),
+                Err(error) => Err(D::Error::custom(format!("`{text}` is not a time: {error}"))),
+            },
+        }
+    }
+}
+
+/// The same for a time that may not have come yet.
+pub(crate) mod iso_option {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    struct Time(#[serde(with = "super::iso")] i64);
+
+    pub(crate) fn serialize<S: Serializer>(time: &Option<i64>, serializer: S) -> Result<S::Ok, S::Error> {
+        time.map(Time).serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+        Ok(Option::<Time>::deserialize(deserializer)?.map(|Time(milliseconds)| milliseconds))
+    }
+}
+
 /// The start of a measured duration.
 pub(crate) fn instant() -> Instant {
     Instant::now()

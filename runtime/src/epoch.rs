@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::table::{Column, Compression, Source, Table};
+use crate::table::{Column, Compression, Numbers, Sign, Source, Table};
 
 /// Everything needed to read an export again later.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +33,36 @@ pub struct OldColumn {
     /// The column's type as errors show it, followed by `, trimmed` if its text is trimmed.
     #[serde(rename = "type")]
     pub ty: String,
+    /// How its texts are written.
+    #[serde(flatten)]
+    pub format: ColumnFormat,
+}
+
+/// How the texts of one column are written, where that differs from the export as a whole.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ColumnFormat {
+    /// The texts that mean NULL in this column; `None` if they are those of the source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nulls: Option<Vec<String>>,
+    /// The text before the digits of a binary column in hex.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<String>,
+    /// How numbers are written, if not like `-1234.5`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub numbers: Option<NumberFormat>,
+}
+
+/// How the numbers of a column are written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NumberFormat {
+    /// The character before the fraction.
+    pub decimal_mark: char,
+    /// The character between groups of three digits.
+    pub group_mark: Option<char>,
+    /// Where the sign is.
+    pub sign: Sign,
+    /// Texts before or after the number that are not part of it.
+    pub strip: Vec<String>,
 }
 
 /// How the parts of an export are written.
@@ -134,6 +164,22 @@ fn is_zero(count: &u32) -> bool {
     *count == 0
 }
 
+impl ColumnFormat {
+    /// The format that a schema declares for a column.
+    pub fn from_column(column: &Column) -> Self {
+        Self {
+            nulls: column.nulls.map(|nulls| nulls.iter().map(|null| (*null).into()).collect()),
+            prefix: column.prefix.map(Into::into),
+            numbers: column.numbers.map(|Numbers { decimal_mark, group_mark, sign, strip }| NumberFormat {
+                decimal_mark,
+                group_mark,
+                sign,
+                strip: strip.iter().map(|text| (*text).into()).collect(),
+            }),
+        }
+    }
+}
+
 impl Epoch {
     /// Today's epoch of a table.
     pub(crate) fn from_table(table: &Table) -> Self {
@@ -212,7 +258,12 @@ impl Epoch {
 impl OldColumn {
     fn from_column(column: &Column) -> Self {
         let trim = if column.trim { ", trimmed" } else { "" };
-        Self { name: column.name.into(), header: column.header.map(Into::into), ty: column.ty.to_string() + trim }
+        Self {
+            name: column.name.into(),
+            header: column.header.map(Into::into),
+            ty: column.ty.to_string() + trim,
+            format: ColumnFormat::from_column(column),
+        }
     }
 
     /// Returns whether every value of this type has the same canonical text under the other type, if it is readable

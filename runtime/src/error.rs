@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::name::{printable, printable_path};
 use crate::reject::Rejects;
+use crate::wording::plural;
 
 /// The crate's result.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -22,6 +23,8 @@ pub enum Fault {
     Input,
     /// The machine or the tool: the next run may succeed.
     Machine,
+    /// The command line: the same command fails again.
+    Usage,
 }
 
 /// What went wrong.
@@ -35,6 +38,8 @@ pub enum ErrorKind {
     BaselineChanged,
     /// The request names something that does not exist, or is not possible in the current state.
     Refused,
+    /// The command line itself is wrong: an unknown name, a path that does not exist.
+    Usage,
     /// The work is based on something that has changed since, and has to be done again.
     Overtaken,
     /// There are no exports where there were some before.
@@ -83,8 +88,7 @@ impl Error {
     /// Rows of an export that cannot be read. `export` is its label, such as `acme/orders 20260104_V0001` or a path.
     pub(crate) fn rejected(export: &str, rejects: Rejects) -> Self {
         let total = rejects.total();
-        let rows = if total == 1 { "place" } else { "places" };
-        let message = format!("{total} {rows} cannot be read; nothing was published");
+        let message = format!("{} cannot be read; nothing was published", plural(total, "place"));
         let mut error = Self::new(ErrorKind::Rejected, export, &message)
             .help("deliver the export again without these rows, or fix the schema");
         error.0.rejects = Some(rejects);
@@ -123,7 +127,12 @@ impl Error {
             io::ErrorKind::InvalidFilename => "the path is too long",
             _ => return Self::io(source, action, path),
         };
-        Self::refused(printable_path(path), message).help("check the path")
+        Self::usage(printable_path(path), message).help("check the path")
+    }
+
+    /// A command line that is wrong.
+    pub(crate) fn usage(subject: impl AsRef<str>, message: impl AsRef<str>) -> Self {
+        Self::new(ErrorKind::Usage, subject.as_ref(), message.as_ref())
     }
 
     /// A failure to read a file. A reader of a remote file passes its own error inside the `io::Error`, which is
@@ -155,6 +164,11 @@ impl Error {
         Self::new(ErrorKind::Registry, &format!("the registry {}", printable_path(path)), &message.to_string())
     }
 
+    /// A record of the registry at `path` that cannot be read; `problem` says which.
+    pub(crate) fn damaged_record(path: &Path, problem: &str) -> Self {
+        Self::registry(path, problem).help("restore the registry from a backup; other tables are not affected")
+    }
+
     /// An error that an AWS service returned.
     #[cfg(feature = "aws")]
     pub(crate) fn aws(subject: impl AsRef<str>, message: impl fmt::Display) -> Self {
@@ -168,7 +182,7 @@ impl Error {
 
     /// A request that needs a program built with AWS support.
     pub(crate) fn without_aws(what: &str) -> Self {
-        Self::refused("", format!("this program was built without AWS support and cannot reach {what}"))
+        Self::usage("", format!("this program was built without AWS support and cannot reach {what}"))
             .help("run `cargo tidemark-aws` instead of `cargo tidemark`; the first build takes several minutes")
     }
 
@@ -226,6 +240,7 @@ impl Error {
             | ErrorKind::OutOfTime
             | ErrorKind::Interrupted
             | ErrorKind::NotConserved => Fault::Machine,
+            ErrorKind::Usage => Fault::Usage,
         }
     }
 

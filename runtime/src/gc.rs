@@ -132,9 +132,18 @@ fn collect_table(
         came_meanwhile: false,
         failed: None,
     };
+    // Looking needs no lease: without a holder, nobody is writing.
+    if options.decision.is_none()
+        && let Some(holder) = runner.registry.holder(key)?
+    {
+        report.locked_by = Some(holder);
+        return Ok(report);
+    }
+    let needs_lease = is_known && options.decision.is_some();
     let mut remove = || remove_change_sets(runner, state, key, is_known, options, &mut report.removed);
     // A table that the registry does not know has no lease, and no run that could take one.
-    let result = if is_known { runner.with_lease(key, |_, _| remove()) } else { remove().map(|()| Some(((), false))) };
+    let result =
+        if needs_lease { runner.with_lease(key, |_, _| remove()) } else { remove().map(|()| Some(((), false))) };
     match result {
         Ok(Some(((), came_meanwhile))) => report.came_meanwhile = came_meanwhile,
         Ok(None) => report.locked_by = Some(runner.holder(key)?),

@@ -109,7 +109,7 @@ impl Subject {
         let help = error.next_step().map(|help| format!(" ({help})")).unwrap_or_default();
         let kind = match (error.kind(), error.fault()) {
             (ErrorKind::LeaseLost, _) => "LeaseLost",
-            (ErrorKind::OutOfTime, _) | (_, Fault::Input) => "Input",
+            (ErrorKind::OutOfTime, _) | (_, Fault::Input | Fault::Usage) => "Input",
             (_, Fault::Machine) => "Machine",
         };
         tracing::error!(tenant, table, version, kind, "{error}{help}");

@@ -136,6 +136,8 @@ mod fs;
 pub mod gc;
 #[cfg(feature = "pipeline")]
 pub mod inspect;
+#[cfg(feature = "pipeline")]
+mod invocation;
 #[cfg(feature = "aws")]
 pub mod lambda;
 #[cfg(feature = "pipeline")]
@@ -152,6 +154,8 @@ pub mod snapshot;
 pub mod store;
 #[cfg(feature = "pipeline")]
 pub mod telemetry;
+
+mod wording;
 
 pub use error::Error;
 pub use operation::{Change, Operation, Record};

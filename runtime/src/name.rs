@@ -38,6 +38,27 @@ pub(crate) fn is_name(text: &str) -> bool {
 /// The rule of [`is_name`], for errors.
 pub(crate) const NAME_RULE: &str = "1 to 128 letters, digits, `_`, `-` and `.`, starting with a letter or a digit";
 
+/// The table names that no schema can have, because generated code needs them for something else.
+const RESERVED_TABLES: &[&str] = &["athena", "bin", "crate", "lib", "main", "mod", "self", "super"];
+
+/// Returns whether a schema can have this name, as the generator checks it.
+pub(crate) fn is_table_name(text: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    is_name(text)
+        && text.starts_with(|first: char| first.is_ascii_lowercase())
+        && text.bytes().all(inner)
+        && !RESERVED_TABLES.contains(&text)
+}
+
+/// The rule of [`is_table_name`], for errors.
+pub(crate) const TABLE_RULE: &str = "lower-case letters, digits and `_`, starting with a letter";
+
+/// Returns whether a schema can have a column of this name, as the generator checks it.
+pub(crate) fn is_column_name(text: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    text.len() <= MAX_NAME && text.starts_with(|first: char| first.is_ascii_alphabetic()) && text.bytes().all(inner)
+}
+
 /// A text that is safe to show on a terminal: invisible characters are escaped, so that text from outside cannot move
 /// the cursor, change the title, reverse the text or start a new line. Quotes and backslashes are not escaped, so that
 /// a path can be copied, and nothing is escaped twice.
@@ -97,6 +118,19 @@ pub fn natural_sort_key(text: &str) -> String {
     place
 }
 
+/// A name with this place in natural order: the one whose numbers have no leading zeros.
+pub(crate) fn name_at(place: &str) -> String {
+    let (mut name, mut rest) = (String::new(), place);
+    while let Some(at) = rest.find(|c: char| c.is_ascii_digit()) {
+        let length = rest.get(at + 1..at + 4).and_then(|length| length.parse::<usize>().ok()).unwrap_or_default();
+        let digits = rest.get(at + 4..at + 4 + length).unwrap_or_default();
+        name.push_str(&rest[..at]);
+        name.push_str(if digits.is_empty() { "0" } else { digits });
+        rest = rest.get(at + 4 + length..).unwrap_or_default();
+    }
+    name + rest
+}
+
 /// Compares in natural order, and spellings with the same place by their bytes, so that the order is total.
 pub fn natural_cmp(a: &str, b: &str) -> Ordering {
     natural_sort_key(a).cmp(&natural_sort_key(b)).then_with(|| a.cmp(b))
@@ -148,6 +182,18 @@ mod tests {
         assert_eq!(natural_sort_key("V1"), natural_sort_key("V0001"));
         assert_eq!(natural_sort_key("V0"), natural_sort_key("V000"));
         assert_ne!(natural_sort_key("V1"), natural_sort_key("V10"));
+    }
+
+    #[test]
+    fn a_place_leads_back_to_a_name() {
+        for name in ["V1", "20260101_V10", "a", "7-x.y0", "0"] {
+            assert_eq!(name_at(&natural_sort_key(name)), name);
+        }
+        assert_eq!(name_at(&natural_sort_key("V007")), "V7");
+        // Whatever a damaged registry holds.
+        for place in ["V0", "V0999", "V0x1", "09991", "é0é"] {
+            name_at(place);
+        }
     }
 
     #[test]

@@ -5,8 +5,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::name::natural_cmp;
-use crate::table::Column;
+use crate::name::{natural_cmp, printable};
+use crate::table::{Column, Type};
 
 /// The maximum number of offenders that are listed; the totals count all of them.
 pub const SHOWN: usize = 20;
@@ -137,23 +137,47 @@ impl fmt::Display for Reason {
     }
 }
 
-/// An excerpt of a field's text for messages: escaped, truncated, and masked if the column is `pii`.
+/// An excerpt of a field for messages: as it is in the file, except that what is not visible is escaped; truncated, and
+/// masked if the column is `pii`.
 pub(crate) fn excerpt(text: &[u8], pii: bool) -> String {
     if pii {
         return "a masked value".into();
     }
-    let text = String::from_utf8_lossy(text);
-    let cut: String = text.chars().take(MAX_EXCERPT).flat_map(char::escape_debug).collect();
-    let more = if text.chars().nth(MAX_EXCERPT).is_some() { "…" } else { "" };
-    format!("`{cut}{more}`")
+    let (mut excerpt, mut left) = (String::new(), MAX_EXCERPT);
+    for chunk in text.utf8_chunks() {
+        let valid: String = chunk.valid().chars().take(left).collect();
+        left -= valid.chars().count();
+        excerpt += &printable(&valid);
+        let invalid = chunk.invalid().iter().take(left);
+        left -= invalid.len();
+        invalid.for_each(|byte| excerpt += &format!("\\x{byte:02x}"));
+        if valid.len() < chunk.valid().len() || left == 0 {
+            break;
+        }
+    }
+    let is_cut = String::from_utf8_lossy(text).chars().nth(MAX_EXCERPT).is_some();
+    format!("`{excerpt}{}`", if is_cut { "…" } else { "" })
 }
 
-/// Says to people why a text is not a value of its column: `` `12,50` is not a decimal(12,2)``.
+/// Says to people why a text, as it is in the file, is not a value of its column: `` `12,50` is not a decimal(12,2)``.
 pub(crate) fn explain(column: &Column, text: &[u8], reason: Reason) -> String {
     let mismatch = mismatch(column, reason);
     match reason {
-        Reason::NullKey | Reason::NullValue => mismatch,
-        _ => format!("{} {mismatch}", excerpt(text, column.pii)),
+        Reason::NullKey | Reason::NullValue if text.is_empty() => mismatch,
+        Reason::NullKey | Reason::NullValue => format!("{mismatch}: {}", excerpt(text, column.pii)),
+        _ => format!("{} {mismatch}{}", excerpt(text, column.pii), advice(column, text)),
+    }
+}
+
+/// The option that would read a text, if there is one, after a semicolon.
+fn advice(column: &Column, text: &[u8]) -> &'static str {
+    match (column.ty, column.prefix) {
+        (Type::Binary(_), None) if text.starts_with(br"\x") => r#"; declare `encoding: hex` and `prefix: "\\x"`"#,
+        (Type::Decimal { .. } | Type::Float | Type::Double, _) if column.numbers.is_none() && text.contains(&b',') => {
+            "; declare `decimal_mark` and `group_mark` if it is a number"
+        }
+        (Type::Binary(_), None) if text.starts_with(b"0x") => "; declare `encoding: hex` and `prefix: 0x`",
+        _ => "",
     }
 }
 
@@ -176,9 +200,31 @@ pub(crate) fn mismatch(column: &Column, reason: Reason) -> String {
         Reason::NullKey => "the key is NULL".into(),
         Reason::NullValue => "NULL in a column that is not nullable".into(),
         Reason::NotUtf8 => "is not UTF-8".into(),
-        _ => match column.format {
-            Some(format) => format!("is not {article} {} like `{format}`", column.ty),
-            None => format!("is not {article} {}", column.ty),
+        _ => match (column.format, column.prefix) {
+            (Some(format), _) => format!("is not {article} {} like `{format}`", column.ty),
+            (None, Some(prefix)) => format!("is not {article} {} after `{prefix}`", column.ty),
+            (None, None) => format!("is not {article} {}", column.ty),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_excerpt_is_the_text_of_the_file() {
+        for (text, expected) in [
+            (&br#"it's a \N "x" "#[..], r#"`it's a \N "x" `"#),
+            ("a\tb\u{202e}".as_bytes(), "`a\\tb\\u{202e}`"),
+            (b"a\xff\xfeb", "`a\\xff\\xfeb`"),
+            (b"", "``"),
+            ("€".repeat(60).as_bytes(), &format!("`{}`", "€".repeat(60))),
+            ("€".repeat(61).as_bytes(), &format!("`{}…`", "€".repeat(60))),
+            (&[0xff; 61], &format!("`{}…`", r"\xff".repeat(60))),
+        ] {
+            assert_eq!(excerpt(text, false), expected);
+        }
+        assert_eq!(excerpt(b"secret", true), "a masked value");
     }
 }

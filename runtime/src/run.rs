@@ -15,24 +15,29 @@ mod publish;
 mod register;
 mod replay;
 mod report;
+mod root;
 mod runner;
+mod strays;
 mod version_name;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use crate::breakpoint::Breakpoint;
 #[cfg(feature = "aws")]
 use crate::engine::{DeltaProgress, Poll};
-use crate::error::{Error, ErrorKind, Result};
-use crate::store::{Lease, Setting, Status, Version};
+use crate::error::{Error, ErrorKind, Fault, Result};
+use crate::name::TableKey;
+use crate::snapshot::discover::{Discovery, Selection};
+use crate::store::{Lease, Setting, Status, TableState, Version};
 use crate::table::Table;
 use crate::telemetry::{Progress, Watch, check_stop};
 pub(crate) use next::{Step, next_step};
 pub use passed_over::is_passed_over;
 use register::Job;
-pub use report::{Outcome, Report, Stray};
+pub use register::find_exports;
+pub use report::{Outcome, Report, UnreadableTenant};
 pub use runner::Runner;
 
 /// The outcome of preparing a version for publishing.
@@ -50,14 +55,29 @@ pub(crate) enum Prepared {
 impl Runner {
     /// Processes every pending version of the selected tenants and tables: the versions of a table in order, tables in
     /// parallel. Fails only if nothing can be done at all; the failure of a table is in the report.
-    pub fn run(&self, select: impl Fn(&str, &str) -> bool, progress: &Progress) -> Result<Report> {
-        let (jobs, strays) = self.discover(select)?;
+    pub fn run(&self, selection: &Selection, progress: &Progress) -> Result<Report> {
+        self.run_found(find_exports(&*self.exports, self.tables, selection)?, progress)
+    }
+
+    /// Processes the exports that [`find_exports`] found.
+    pub fn run_found(&self, found: Discovery, progress: &Progress) -> Result<Report> {
+        let Discovery { tables, strays, unreadable, ignored } = found;
+        let jobs = self.jobs(tables);
         let found = jobs.iter().map(|job| job.versions.len()).sum();
         // A folder without exports may be a typo; it does not replace the remembered one.
         if found > 0 || self.registry.exports_root()?.is_none() {
-            self.registry.remember(Setting::Exports, &self.exports.root()?)?;
+            self.remember(Setting::Exports, &self.exports.root()?)?;
         }
-        Ok(Report::new(self.run_tables(jobs, progress), strays, found))
+        let strays = self.new_strays(strays)?;
+        Ok(Report::new(self.run_tables(jobs, progress), unreadable, strays, found, ignored))
+    }
+
+    /// Remembers a setting, if it is not the remembered one.
+    pub(crate) fn remember(&self, setting: Setting, value: &str) -> Result<()> {
+        match self.registry.setting(setting)? {
+            Some(known) if known == value => Ok(()),
+            _ => self.registry.remember(setting, value),
+        }
     }
 
     /// Processes tables in parallel, on as many threads as there are processors.
@@ -92,16 +112,25 @@ impl Runner {
         outcomes
     }
 
-    /// The flow of one tenant's table: register its versions, lock it, process those that are complete, unlock it.
+    /// The flow of one tenant's table: register its versions, lock it, process those that are complete, unlock it. A
+    /// table with nothing to do is not locked.
     fn process_table(&self, job: &Job, watch: &Watch, outcomes: &mut Vec<Outcome>) -> Result<()> {
-        self.register(job, outcomes)?;
+        let Some(table) = job.table else { return self.register_without_schema(job, outcomes) };
+        let unreadable = self.register(job, table, outcomes)?;
         Breakpoint::Registered.reached();
-        let Some(lease) = self.lock(&job.key)? else {
-            outcomes.push(self.locked(&job.key)?);
+        let resync = self.registry.resync(&job.key)?;
+        if self.next(&job.key, table, resync, &unreadable)?.is_none() {
             return Ok(());
+        }
+        let lease = match self.lock_unless_held(&job.key)? {
+            Ok(lease) => lease,
+            Err(holder) => {
+                outcomes.push(Outcome::locked(&job.key, &holder));
+                return Ok(());
+            }
         };
         self.keep_alive(&lease, watch, || {
-            let drained = self.drain(&lease, job.table, watch, outcomes);
+            let drained = self.drain(&lease, table, unreadable, watch, outcomes);
             if drained.is_err() {
                 self.unlock(&lease, None)?;
             }
@@ -109,26 +138,52 @@ impl Runner {
         })
     }
 
-    /// Processes a table until nothing is left and nothing new has arrived, then releases the lease. Stops at the first
-    /// version that cannot be finished, unless the version itself is at fault.
-    fn drain(&self, lease: &Lease, table: &'static Table, watch: &Watch, outcomes: &mut Vec<Outcome>) -> Result<()> {
+    /// The next step for a table, apart from the versions whose exports cannot be read.
+    fn next(
+        &self,
+        key: &TableKey,
+        table: &'static Table,
+        resync: bool,
+        unreadable: &BTreeSet<String>,
+    ) -> Result<Option<Step>> {
+        let mut versions = match unreadable.is_empty() {
+            true => self.registry.current_versions(key)?,
+            false => self.registry.versions(key)?,
+        };
+        versions.retain(|version| version.status == Status::Publishing || !unreadable.contains(&version.version));
+        Ok(next_step(&versions, table, resync))
+    }
+
+    /// Processes a table until nothing is left and nothing new has arrived, then releases the lease. A version at fault
+    /// is left behind, and so is one whose export cannot be read; anything else stops the table.
+    fn drain(
+        &self,
+        lease: &Lease,
+        table: &'static Table,
+        mut unreadable: BTreeSet<String>,
+        watch: &Watch,
+        outcomes: &mut Vec<Outcome>,
+    ) -> Result<()> {
         loop {
-            let pending = self.registry.pending(&lease.key)?;
-            let versions = self.registry.current_versions(&lease.key)?;
-            let resync = self.registry.resync(&lease.key)?;
+            let TableState { pending, resync, .. } = self.registry.state(&lease.key)?;
+            let step = self.next(&lease.key, table, resync, &unreadable)?;
             Breakpoint::Listed.reached();
-            let Some(step) = next_step(&versions, table, resync) else {
+            let Some(step) = step else {
                 if self.unlock(lease, Some(pending))? {
                     return Ok(());
                 }
                 continue;
             };
-            let version = step.version().clone();
+            let (version, reads) = (step.version().clone(), matches!(step, Step::Run(_)));
             match check_stop().and_then(|()| self.take(step, lease, table, watch)) {
                 Ok(outcome) => outcomes.extend(outcome),
                 Err(error) => {
+                    let goes_on = reads && error.fault() == Fault::Machine && self.is_unreadable(&version);
                     outcomes.push(self.stopped(lease, &version, error));
-                    return self.unlock(lease, None).map(|_| ());
+                    if !goes_on {
+                        return self.unlock(lease, None).map(|_| ());
+                    }
+                    unreadable.insert(version.version);
                 }
             }
             watch.version_done();

@@ -68,6 +68,43 @@ pub struct Mark {
     pub sequence: u64,
     /// The fence of the last publisher.
     pub fence: u64,
+    /// The hash of the plan that was published under the sequence. A copy of the registry would assign the same
+    /// sequence to another plan.
+    #[serde(default)]
+    pub plan: Option<String>,
+}
+
+/// Larger numbers are not exact in every JSON reader: no registry assigns them.
+const MAX_SEQUENCE: u64 = (1 << 53) - 1;
+
+impl Mark {
+    /// Reads a mark.
+    fn parse(json: &[u8]) -> std::result::Result<Self, String> {
+        let mark: Self = serde_json::from_slice(json).map_err(|error| error.to_string())?;
+        let is_plausible = mark.sequence <= MAX_SEQUENCE && mark.fence <= MAX_SEQUENCE;
+        if is_plausible { Ok(mark) } else { Err(format!("no registry assigns sequence {}", mark.sequence)) }
+    }
+
+    /// The mark of a publisher who is about to publish a version; `known` is the one that is there. Fails with the
+    /// identity of the other registry if the version may not be published there.
+    fn raised(known: Option<&Self>, publisher: Publisher<'_>, version: &Version) -> std::result::Result<Self, String> {
+        let own = Self {
+            registry: publisher.registry.into(),
+            sequence: version.sequence.unwrap_or_default(),
+            fence: publisher.fence,
+            plan: version.plan.as_ref().map(|plan| plan.hash.clone()),
+        };
+        match known {
+            Some(known) if known.registry != own.registry => Err(known.registry.clone()),
+            Some(known) if known.sequence > own.sequence => Ok(Self { fence: own.fence, ..known.clone() }),
+            Some(Self { sequence, plan: Some(plan), .. })
+                if *sequence == own.sequence && Some(plan) != own.plan.as_ref() =>
+            {
+                Err(format!("{}, in another copy", own.registry))
+            }
+            _ => Ok(own),
+        }
+    }
 }
 
 /// A folder of published parts, to be read again.
@@ -92,7 +129,7 @@ pub struct PublishedVersion {
 }
 
 /// The error of a publisher that finds another registry's mark. `output` is where the table's mark is.
-fn of_another_registry(output: &str, registry: &str) -> Error {
+fn foreign_mark(output: &str, registry: &str) -> Error {
     Error::refused(output, format!("another registry ({}) has begun to publish there", printable(registry)))
         .help("use one registry for an output; to go on with this one, run exports with --adopt")
 }

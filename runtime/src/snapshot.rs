@@ -1,11 +1,14 @@
 //! Exports: where they are, and how their bytes become fields.
 //!
-//! [`local`] and `s3` list the parts of an export, `complete` checks that all of them are there, [`part`]
-//! decompresses one, [`decoded`] turns its text into UTF-8, and [`csv`] splits it into fields.
+//! [`discover`] finds the exports below a root, except what `ignore` hides. [`local`] and `s3` list the parts of an
+//! export, `complete` checks that all of them are there, [`part`] decompresses one, [`decoded`] turns its text into
+//! UTF-8, and [`csv`] splits it into fields.
 
 pub(crate) mod complete;
 pub mod csv;
 pub mod decoded;
+pub mod discover;
+mod ignore;
 pub mod local;
 pub mod part;
 #[cfg(feature = "aws")]
@@ -56,19 +59,46 @@ impl Part {
     }
 }
 
+/// The file at the root of the exports that lists what is not an export.
+pub const IGNORE_FILE: &str = ".tidemarkignore";
+
 /// Exports of tenants and tables: ROOT/TENANT/TABLE/VERSION/FILE.
 pub trait Snapshots: Debug + Send + Sync {
     /// The root, as the registry stores it and people read it: a path, or `s3://BUCKET/PREFIX`.
     fn root(&self) -> Result<String>;
 
-    /// Every version of every tenant and table that `filter` accepts. Names are checked here, and nowhere else.
-    fn discover(&self, filter: &dyn Fn(&str, &str) -> bool) -> Result<Discovery>;
+    /// Visits what is directly below the root, or below a tenant or a table of it: everything, or only the entry with
+    /// this name. Visits nothing if the folder does not exist.
+    fn list(&self, folder: &[&str], only: Option<&str>, visit: &mut dyn FnMut(Entry<'_>)) -> Result<()>;
 
-    /// The path of a tenant's table, for errors.
-    fn path(&self, tenant: &str, table: &str) -> PathBuf;
+    /// The text of [`IGNORE_FILE`], if there is one.
+    fn ignore_file(&self) -> Result<Option<String>>;
+
+    /// The path of a folder or file below the root, for errors.
+    fn path(&self, below: &[&str]) -> PathBuf;
 
     /// The folder of an export, which may not exist.
     fn folder(&self, tenant: &str, table: &str, version: &str) -> Arc<dyn Folder>;
+}
+
+/// Something in a folder of the exports.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// What it is.
+    pub kind: EntryKind,
+}
+
+/// What is in a folder of the exports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EntryKind {
+    /// A folder.
+    Folder,
+    /// A symbolic link, which is never followed.
+    Link,
+    /// A file, or something like a fifo.
+    File,
 }
 
 /// A folder with the files of one export.
@@ -90,18 +120,6 @@ pub trait Folder: Debug + Send + Sync {
         None
     }
 }
-
-/// The contents of a tree of exports.
-#[derive(Debug, Default)]
-pub struct Discovery {
-    /// Tenant, table and version of each folder, in order, versions in natural order.
-    pub versions: Vec<(String, String, String)>,
-    /// Files and folders that cannot be exports.
-    pub strays: Vec<Stray>,
-}
-
-/// The path of something that cannot be an export, the reason, and what to do next.
-pub type Stray = (PathBuf, String, Option<String>);
 
 /// The files in a folder TENANT/TABLE/VERSION.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

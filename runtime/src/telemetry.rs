@@ -1,6 +1,6 @@
 //! Progress bars, logs, and interruption.
 
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -137,7 +137,8 @@ pub(crate) fn listen_for_ctrl_c() {
         if STOP.swap(true, Ordering::Relaxed) {
             std::process::exit(INTERRUPTED);
         }
-        eprintln!("\nstopping after this step; press Ctrl-C again to stop at once");
+        // A stderr that is full or closed is no reason to stop at once.
+        let _ = writeln!(std::io::stderr(), "\nstopping after this step; press Ctrl-C again to stop at once");
     };
     if let Err(error) = ctrlc::set_handler(handler) {
         tracing::warn!(%error, "cannot handle Ctrl-C; it will stop the program immediately");
@@ -163,6 +164,8 @@ pub(crate) fn init_logs() {
         .with_ansi(colours)
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        // It would report a stderr that is full or closed on stderr, and panic.
+        .log_internal_errors(false)
         .without_time()
         .try_init();
 }

@@ -3,7 +3,7 @@
 use generator::model;
 use generator::render::{Color, human};
 use runtime::engine::athena::Statements;
-use runtime::table::{Column, Completeness, Compression, Encoding, Guards, Source, Table, Type};
+use runtime::table::{Column, Completeness, Compression, Encoding, Guards, Numbers, Sign, Source, Table, Type};
 
 /// The runtime's table for a model. It is never freed, as the runtime's tables are statics.
 pub fn table(model: &model::Table) -> &'static Table {
@@ -61,14 +61,30 @@ fn column(column: &model::Column) -> Column {
         header: column.header.as_deref().map(text),
         ty: column_type(&column.ty),
         nullable: column.nullable,
+        nulls: column.nulls.as_ref().map(texts),
         compare: column.compare,
         pii: column.pii,
         trim: column.trim,
         format: column.ty.format().map(text),
         default: column.default.as_deref().map(text),
         formerly: column.formerly.as_deref().map(text),
+        prefix: column.prefix.as_deref().map(text),
+        numbers: column.numbers.as_ref().map(numbers),
         true_values,
         false_values,
+    }
+}
+
+fn numbers(numbers: &model::Numbers) -> Numbers {
+    Numbers {
+        decimal_mark: numbers.decimal_mark,
+        group_mark: numbers.group_mark,
+        sign: match numbers.sign {
+            model::Sign::Leading => Sign::Leading,
+            model::Sign::Trailing => Sign::Trailing,
+            model::Sign::Parentheses => Sign::Parentheses,
+        },
+        strip: texts(&numbers.strip),
     }
 }
 

@@ -23,6 +23,9 @@ fn column(column: &Column) -> Value {
     set("type", json!(type_name(column.ty)));
     set("nullable", json!(column.nullable));
     set("compare", json!(column.compare));
+    if let Some(nulls) = column.nulls {
+        set("nulls", json!(nulls));
+    }
     set("pii", json!(column.pii));
     set("trim", json!(column.trim));
     if let Some(header) = column.header {
@@ -36,6 +39,9 @@ fn column(column: &Column) -> Value {
     }
     if let Type::Binary(encoding) = column.ty {
         set("encoding", json!(if encoding == Encoding::Hex { "hex" } else { "base64" }));
+    }
+    if let Some(prefix) = column.prefix {
+        set("prefix", json!(prefix));
     }
     if !(column.true_values.is_empty() && column.false_values.is_empty()) {
         set("true_values", json!(column.true_values));

@@ -46,6 +46,8 @@ class Athena:
     def __init__(self, engine_address: str, aws_address: str) -> None:
         self.aws_address = aws_address
         self.services = Services(Engine(engine_address), aws.client("s3", aws_address), aws.client("glue", aws_address))
+        # Made on first use, and not safe for threads: two would make two sets, and neither catches the other's.
+        _ = self.services.glue.exceptions
         self.workgroups = aws.client("athena", aws_address)
         self.lock, self.failures = threading.Lock(), Failures()
         self.executions: dict[str, Execution] = {}

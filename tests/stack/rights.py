@@ -41,6 +41,7 @@ RARELY_USED = {
     ("athena", "s3:ListBucket"): "when it planned the version before",
     ("sweep", "dynamodb:PutItem"): "when a waiting version is complete, and its event was lost",
     ("sweep", "dynamodb:UpdateItem"): "when a waiting version is complete, and its event was lost",
+    ("sweep", "dynamodb:DeleteItem"): "when a waiting version is complete, and its event was lost",
     ("apply-orders", "dynamodb:Query"): "at the end of a version with `reset`",
     ("apply-orders", "kinesis:DescribeStreamSummary"): "Lambda reads the stream for its consumer",
     ("apply-orders", "kinesis:ListShards"): "Lambda reads the stream for its consumer",

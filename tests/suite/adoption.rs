@@ -105,11 +105,7 @@ fn check_refused(workspace: &Workspace, arguments: &[&str], problem: &str) -> Co
     let output = workspace.tidemark(&[&["run", "exports"], arguments].concat());
     assert_eq!(output.status, 1, "{}", output.transcript());
     assert!(output.stderr.contains(problem), "{}", output.transcript());
-    assert!(
-        output.stderr.contains("cargo tidemark run ") && output.stderr.contains("exports --adopt"),
-        "{}",
-        output.stderr
-    );
+    assert!(output.stderr.contains("tidemark run ") && output.stderr.contains("--adopt"), "{}", output.stderr);
     assert_eq!(files(&workspace.path("out")), before);
     output
 }
@@ -362,4 +358,39 @@ fn nobody_who_walks_the_output_finds_a_part_that_is_being_written() {
     let versions: Vec<Value> =
         parts(&workspace).iter().map(|part| ndjson(&gunzip(part))[0]["version"].clone()).collect();
     assert_eq!(versions, ["V1", "V2", "V3", "V4"]);
+}
+
+#[test]
+fn a_copy_of_a_registry_does_not_overwrite_what_the_other_published() {
+    let workspace = workspace();
+    fs::create_dir(workspace.path("copy")).unwrap();
+    copy_registry(&workspace, "copy/registry.sqlite");
+    deliver(&workspace, 4, &["b"]);
+    // The copy is killed once it has assigned the sequence.
+    let arguments = ["run", "exports", "--state", "copy"];
+    StoppedProcess::start(&workspace, &arguments, Breakpoint::Publishing, 1).unwrap().kill();
+    remove_exports(&workspace, &[4]);
+    workspace.export(&format!("{KEY}/V4"), &rows(&["b", "c", "d"], 7));
+    assert_eq!(workspace.run().status, 0);
+    let published = files(&workspace.path("out"));
+    let output = workspace.tidemark(&arguments);
+    assert_ne!(output.status, 0, "{}", output.transcript());
+    assert!(output.stderr.contains("another copy"), "{}", output.stderr);
+    let parts = |files: BTreeMap<PathBuf, Vec<u8>>| files.into_iter().filter(|(path, _)| !path.ends_with("mark.json"));
+    assert!(parts(files(&workspace.path("out"))).eq(parts(published)));
+}
+
+#[test]
+fn an_implausible_mark_is_called_damaged() {
+    for sequence in [u64::MAX, i64::MAX as u64, 1 << 53] {
+        let workspace = workspace();
+        let mark = json!({"registry": "0123456789abcdef", "sequence": sequence, "fence": 1});
+        workspace.write(&format!("out/.writing/{KEY}/mark.json"), mark.to_string().as_bytes());
+        deliver(&workspace, 4, &["b"]);
+        for arguments in [&["run", "exports"][..], &["run", "exports", "--adopt"]] {
+            let output = workspace.tidemark(arguments);
+            assert_ne!(output.status, 0, "{}", output.transcript());
+            assert!(output.stderr.contains("the mark cannot be read: no registry assigns"), "{}", output.stderr);
+        }
+    }
 }

@@ -38,7 +38,7 @@ fn undisturbed(exports: &[(&str, String)]) -> Workspace {
 #[test]
 fn a_planned_version_of_which_a_part_is_gone_is_planned_again() {
     let exports = [("V1", rows(0..300, 1))];
-    let expected = files(&undisturbed(&exports).path("out"));
+    let expected = undisturbed(&exports).output();
     let number = expected.len();
     assert!(number > 5, "{number} parts");
     for lost in [0, 1, number - 1] {
@@ -50,7 +50,7 @@ fn a_planned_version_of_which_a_part_is_gone_is_planned_again() {
         assert_eq!(parts.len(), number);
         fs::remove_file(&parts[lost]).unwrap();
         assert_eq!(run(&workspace), 0, "without part {lost}");
-        assert_eq!(files(&workspace.path("out")), expected, "without part {lost}");
+        assert_eq!(workspace.output(), expected, "without part {lost}");
     }
 }
 
@@ -73,15 +73,23 @@ fn an_approved_version_of_which_a_part_is_gone_is_planned_again_and_published_as
 #[test]
 fn parts_that_a_longer_publication_left_behind_are_removed() {
     let exports = [("V1", rows(0..300, 1))];
-    let expected = files(&undisturbed(&exports).path("out"));
+    let expected = undisturbed(&exports).output();
     let workspace = Workspace::new();
     workspace.export("acme/test_table/V1", &exports[0].1);
+    let arguments = ["run", "exports"];
+    StoppedProcess::start_with(&workspace, &arguments, Breakpoint::PartPublished, 1, &[SMALL_PARTS]).unwrap().kill();
+    let published = workspace.parts("acme/test_table/V1");
+    assert_eq!(published.len(), 1);
+    let first = published[0].file_name().unwrap().to_string_lossy().into_owned();
+    let (sequence, _) = first.split_once("-part-").unwrap();
     for part in [expected.len(), expected.len() + 1, 70_000] {
-        let name = format!("out/acme/test_table/V1/part-{part:05}.ndjson.gz");
-        workspace.write(&name, &gzip(b"{\"op\":\"INSERT\"}\n"));
+        // Under this sequence, and as an earlier release would have called it.
+        for name in [format!("{sequence}-part-{part:05}.ndjson.gz"), format!("part-{part:05}.ndjson.gz")] {
+            workspace.write(&format!("out/acme/test_table/V1/{name}"), &gzip(b"{\"op\":\"INSERT\"}\n"));
+        }
     }
     assert_eq!(run(&workspace), 0);
-    assert_eq!(files(&workspace.path("out")), expected);
+    assert_eq!(workspace.output(), expected);
     let verified = workspace.tidemark(&["verify"]);
     assert_eq!(verified.status, 0, "{}", verified.transcript());
 }

@@ -126,7 +126,8 @@ fn the_vectors_on_the_wire_format_page_are_golden() {
 
 #[test]
 fn the_reader_on_the_wire_format_page_is_the_one_in_the_samples() {
-    assert_eq!(blocks(&read("docs/wire-format.md"), "python"), [read("samples/check_end.py")]);
+    let samples = ["samples/check_end.py", "samples/row_hash.py"].map(read);
+    assert_eq!(blocks(&read("docs/wire-format.md"), "python"), samples);
 }
 
 #[test]

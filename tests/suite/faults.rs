@@ -115,7 +115,7 @@ fn corrupt_files_are_rejected_and_read_again_once_replaced() {
         let workspace = workspace();
         workspace.write("exports/acme/test_table/V2/part.csv.gz", bytes);
         insta::assert_snapshot!(name, assert_refused(&workspace, "FAILED"));
-        assert!(workspace.run().stdout.contains("none is new (1 FAILED, see: cargo tidemark status)"), "{name}");
+        assert!(workspace.run().stdout.contains("none is new (1 FAILED, see: tidemark status)"), "{name}");
         workspace.write("exports/acme/test_table/V2/part.csv.gz", &gzip(b"PK1;1;a;x\n"));
         assert_eq!(workspace.run().status, 0, "{name}");
         assert_eq!(workspace.statuses("acme/test_table")["V2"], "SUCCEEDED");
@@ -242,7 +242,7 @@ fn a_full_disk_is_a_machine_fault_and_the_next_run_resumes() {
     // The run could not release its lease in a registry on a full disk, so the lease must expire.
     let registry = rusqlite::Connection::open(workspace.path("state/registry.sqlite")).unwrap();
     registry.execute("UPDATE tables SET expires_at = 1", []).unwrap();
-    let output = workspace.tidemark(&["run", "exports", "--state", "state"]);
+    let output = workspace.tidemark(&["run", "exports", "--state", "state", "--out", "out"]);
     assert_eq!(output.status, 0, "{}", output.stderr);
     assert_eq!(workspace.published("acme/test_table/V1").len(), 20_002);
 }

@@ -208,3 +208,28 @@ fn each_guard_breaks_just_past_its_limit() {
         assert_eq!(rendered, expected, "{guards:?} {counts:?}");
     }
 }
+
+#[test]
+fn an_approval_of_a_version_whose_files_are_gone_fails() {
+    let workspace = truncated();
+    workspace.run();
+    let hash = plan_hash(&workspace, "acme/orders/V2");
+    std::fs::remove_dir_all(workspace.path("exports/acme/orders/V2")).unwrap();
+    let output = workspace.tidemark(&["approve", "acme/orders/V2", &hash]);
+    assert_eq!(output.status, 1, "{}", output.transcript());
+    assert!(output.stderr.contains("its files changed after the review"), "{}", output.stderr);
+    assert!(workspace.published("acme/orders/V2").is_empty());
+}
+
+#[test]
+fn a_version_held_before_a_resync_says_how_to_publish_it_after_all() {
+    let workspace = truncated();
+    workspace.run();
+    workspace.tidemark(&["resync", "acme/orders"]);
+    let output = approve(&workspace, "acme/orders/V2");
+    assert_eq!(output.status, 1, "{}", output.transcript());
+    assert!(output.stderr.contains("tidemark resync acme/orders --cancel"), "{}", output.stderr);
+    workspace.tidemark(&["resync", "acme/orders", "--cancel"]);
+    assert_eq!(approve(&workspace, "acme/orders/V2").status, 0);
+    assert_eq!(workspace.statuses("acme/orders")["V2"], "SUCCEEDED");
+}

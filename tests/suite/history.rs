@@ -1,5 +1,7 @@
 //! `history`: the versions of a table, what was found out about them, and who decided what.
 
+use std::os::unix::fs::PermissionsExt;
+
 use serde_json::Value;
 
 use crate::limits::command;
@@ -108,7 +110,7 @@ fn one_version_shows_the_bad_rows_that_were_found_whatever_its_status_is_now() {
     assert_eq!((&offender["part"], &offender["line"]), (&"part.csv.gz".into(), &2.into()));
     assert_eq!(json(&workspace, &["history", "acme/test_table/V1"]), version);
     insta::assert_snapshot!("one_version", workspace.tidemark(&["history", "acme/test_table/V1"]).transcript());
-    assert_eq!(workspace.tidemark(&["history", "acme/test_table", "V2"]).status, 1);
+    assert_eq!(workspace.tidemark(&["history", "acme/test_table", "V2"]).status, 2);
 }
 
 #[test]
@@ -117,7 +119,7 @@ fn a_registry_without_a_journal_gets_one() {
     workspace.export("acme/test_table/V1", "PK1;one;;\n");
     workspace.run();
     let registry = rusqlite::Connection::open(workspace.path(".tidemark/registry.sqlite")).unwrap();
-    registry.execute_batch("DROP TABLE journal; PRAGMA user_version = 3").unwrap();
+    registry.execute_batch("DROP TABLE journal; DROP INDEX versions_by_status; PRAGMA user_version = 3").unwrap();
     decide(&workspace, &["retry", "acme/test_table/V1", "--by", "alice"]);
     assert_eq!(decisions(&json(&workspace, &["history", "acme/test_table", "V1"]))[0][1], Some("alice"));
 }
@@ -133,7 +135,7 @@ fn a_superseded_version_keeps_what_was_found_and_is_listed_once() {
     assert_eq!(output.status, 1, "a guard broke");
     insta::assert_snapshot!("held_and_passed", output.transcript());
     // The help can be pasted.
-    let help = output.stderr.lines().find_map(|line| line.split_once("cargo tidemark ")).unwrap().1;
+    let help = output.stderr.lines().find_map(|line| line.split_once(" tidemark ")).unwrap().1;
     let shown = workspace.tidemark(&help.split(' ').collect::<Vec<_>>());
     insta::assert_snapshot!("held_and_passed_version", shown.transcript());
     let version = json(&workspace, &["history", "acme/test_table", "V2"]);
@@ -149,9 +151,16 @@ fn a_version_that_failed_or_waited_before_it_was_passed_says_so() {
     workspace.export("acme/test_table/V1", "PK1;one;;\n");
     workspace.write("exports/acme/test_table/V2/a.csv.gz", b"");
     workspace.write("exports/acme/test_table/V2/b.csv.gz", b"");
-    workspace.export("acme/test_table/V4", &rows(0..3));
     assert_eq!(workspace.run().status, 1);
+    // It is tried again, but cannot be read while V4 succeeds.
     decide(&workspace, &["retry", "acme/test_table/V1"]);
+    workspace.export("acme/test_table/V4", &rows(0..3));
+    workspace.drop_root();
+    let mode =
+        |mode| std::fs::set_permissions(workspace.path("exports/acme/test_table/V1"), PermissionsExt::from_mode(mode));
+    mode(0o000).unwrap();
+    assert_eq!(workspace.run().status, 2);
+    mode(0o755).unwrap();
     std::fs::remove_file(workspace.path("exports/acme/test_table/V2/b.csv.gz")).unwrap();
     workspace.export("acme/test_table/V3", &rows(0..3));
     assert_eq!(workspace.run().status, 0);

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod adoption;
+mod apart;
 mod architecture;
 #[cfg(feature = "aws")]
 mod athena_queries;
@@ -33,6 +34,7 @@ mod history;
 mod hygiene;
 mod inspect;
 mod limits;
+mod messages;
 mod mistyped;
 #[cfg(feature = "aws")]
 mod new_table;
@@ -46,6 +48,7 @@ mod properties;
 mod random;
 #[cfg(feature = "aws")]
 mod reader;
+mod reading;
 mod record_limit;
 mod registry;
 #[cfg(feature = "aws")]
@@ -60,6 +63,9 @@ mod schema_changes;
 mod sequences;
 #[cfg(feature = "aws")]
 mod stack;
+mod strays;
 #[cfg(feature = "aws")]
 mod streams;
+mod unreadable;
 mod workspace;
+mod wrong_root;

@@ -97,7 +97,7 @@ fn a_retired_version_stays_the_baseline_and_what_it_superseded_is_published() {
     for (version, count) in [("20260103", 3), ("20260104", 4)] {
         let output = deliver(&workspace, version, count);
         assert_eq!(output.status, 1, "{}", output.transcript());
-        assert!(output.stderr.contains("cargo tidemark retire acme/test_table/20290102"), "{}", output.stderr);
+        assert!(output.stderr.contains("tidemark retire acme/test_table/20290102"), "{}", output.stderr);
     }
     let shown = workspace.tidemark(&["status"]).stdout;
     assert!(shown.contains("20260103") && shown.contains("20260104"), "{shown}");
@@ -161,5 +161,28 @@ fn a_version_delivered_in_turn_and_superseded_is_reported_and_a_late_one_is_not(
         assert_eq!((check.status, check.stdout.lines().count()), (output.status, usize::from(is_reported)));
         // It is reported by the run that supersedes it, and by no other.
         assert_eq!(workspace.run().status, 0);
+    }
+}
+
+#[test]
+fn a_version_that_is_named_like_those_before_it_is_reported_if_the_newest_is_not() {
+    for wrong in ["v3", "VV3", "W3"] {
+        let workspace = Workspace::new();
+        for (number, version) in ["V1", "V2", wrong].into_iter().enumerate() {
+            assert_eq!(deliver(&workspace, version, number as u32 + 1).status, 0, "{version}");
+        }
+        for version in ["V4", "V5"] {
+            let output = deliver(&workspace, version, 9);
+            assert_eq!(output.status, 1, "{wrong} {version}: {}", output.transcript());
+            assert!(
+                output.transcript().contains(&format!("retire acme/test_table/{wrong}")),
+                "{}",
+                output.transcript()
+            );
+        }
+        assert_eq!(workspace.tidemark(&["status", "--check"]).status, 1);
+        assert_eq!(workspace.tidemark(&["retire", &format!("acme/test_table/{wrong}")]).status, 0);
+        workspace.run();
+        assert_eq!(status(&workspace, "V5"), "SUCCEEDED");
     }
 }

@@ -141,14 +141,23 @@ fn column(at: usize, (ty, flags, parameter): (u8, u8, u16), is_key: bool, has_he
     let mut column = Column::new(leak(format!("c{at}")), ty);
     column.header = if has_header && flags & 128 != 0 { Some(leak(format!("Column {at}. Größe"))) } else { None };
     column.nullable = !is_key && flags & 3 != 0;
+    column.nulls = nulls(parameter >> 9);
     column.compare = is_key || flags & 12 != 0;
     column.trim = flags & 48 == 0;
     column.pii = flags & 64 != 0;
     column.format = format(ty, parameter);
+    if ty == Type::Binary(Encoding::Hex) {
+        column.prefix = pick(&[None, Some("0x"), Some("\\x")], parameter);
+    }
     if ty == Type::Boolean && parameter & 1 != 0 {
         column = column.words(&["yes", "ja"], &["no", "nein"]);
     }
     column
+}
+
+/// The column's own NULL markers.
+fn nulls(die: u16) -> Option<&'static [&'static str]> {
+    pick(&[None, None, None, Some(&[]), Some(&["\\N"]), Some(&["", "NA"])], die)
 }
 
 fn format(ty: Type, die: u16) -> Option<&'static str> {
@@ -203,8 +212,9 @@ pub(crate) fn cell_texts(table: &Table, row: &Row) -> Option<Vec<CellText>> {
 
 fn cell_text(table: &Table, column: &Column, (value, spelling): Cell) -> Option<CellText> {
     let source = &table.source;
-    if column.nullable && value % 8 == 0 && !source.nulls.is_empty() {
-        let text = padded(column, pick(source.nulls, spelling), spelling);
+    let nulls = column.nulls.unwrap_or(source.nulls);
+    if column.nullable && value % 8 == 0 && !nulls.is_empty() {
+        let text = padded(column, pick(nulls, spelling), spelling);
         let quotes = match quotes(source, &text)? {
             quotes if source.quoted_nulls => quotes,
             Quotes::Optional => Quotes::Forbidden,
@@ -223,7 +233,7 @@ fn cell_text(table: &Table, column: &Column, (value, spelling): Cell) -> Option<
         if table.athena && text.contains('\u{FFFD}') {
             continue;
         }
-        let quotes = match source.nulls.contains(&meant) {
+        let quotes = match nulls.contains(&meant) {
             false => needed,
             true if !column.nullable && !table.is_key(column) && meant.is_empty() && is_string(column) => needed,
             true if source.quoted_nulls => continue,

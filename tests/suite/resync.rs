@@ -42,7 +42,7 @@ fn a_lost_baseline_is_replaced_by_publishing_the_next_version_in_full() {
     workspace.export("acme/test_table/V2", &rows(11..=205, 2));
     let output = workspace.run();
     assert_eq!(output.status, 1);
-    assert!(output.stderr.contains("cargo tidemark resync acme/test_table"), "{}", output.stderr);
+    assert!(output.stderr.contains("tidemark resync acme/test_table"), "{}", output.stderr);
     insta::assert_snapshot!("resync", workspace.tidemark(&["resync", "acme/test_table"]).transcript());
     assert!(workspace.tidemark(&["status"]).stdout.contains("the next version is published in full"));
     assert_eq!(workspace.run().status, 0);

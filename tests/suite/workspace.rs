@@ -95,8 +95,8 @@ impl Workspace {
         self.write(&format!("exports/{version}/part.csv.gz"), &gzip(text.as_bytes()))
     }
 
-    /// Runs `tidemark` in the workspace's folder. In its output, `~` replaces the folder's name, and the first sequence
-    /// is 1.
+    /// Runs `tidemark` in the workspace's folder. In its output, `~` replaces the folder's name, `tidemark` the
+    /// program's, and the first sequence is 1.
     pub(crate) fn tidemark(&self, arguments: &[&str]) -> CommandOutput {
         self.tidemark_with_env(arguments, &[])
     }
@@ -105,7 +105,8 @@ impl Workspace {
         let output = self.command(arguments).envs(environment.iter().copied()).output().unwrap();
         let sequences = self.sequences();
         let text = |bytes: Vec<u8>| {
-            let text = String::from_utf8(bytes).unwrap().replace(&*self.root.path().to_string_lossy(), "~");
+            let text = String::from_utf8(bytes).unwrap().replace(self.program, "tidemark");
+            let text = text.replace(&*self.root.path().to_string_lossy(), "~");
             sequences.map_or_else(|| text.clone(), |sequences| sequences.in_output(&text))
         };
         CommandOutput {

@@ -4,15 +4,21 @@
 //! Each column is one expression (`typed`). Everything after that works on arrays of texts, so that each column appears
 //! only once in the statement.
 
+mod decimal;
+mod epoch;
+mod sql;
 mod typed;
+
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 use super::artifact::{Files, table_header};
 use super::template::render;
-use crate::model::{Column, Source, Table};
+use crate::model::{Column, Table};
 use crate::names;
-use typed::{ColumnExpression, literal};
+use sql::literal;
+use typed::ColumnExpression;
 
 /// The folder of the statements.
 pub(super) const FOLDER: &str = "generated/sql";
@@ -137,7 +143,7 @@ pub(crate) fn statement(table: &Table, with_baseline: bool) -> String {
             format!("transform(ARRAY{compared:?}, place -> bytes[place])")
         },
         distinguishing_hash: if compares_all { "hash" } else { "image_hash" },
-        reasons: reasons(&table.source, key_len),
+        reasons: reasons(table, &columns, key_len),
         keeps_old_row: if table.before_image { "op IN ('UPDATE', 'DELETE')" } else { "op = 'UPDATE'" },
     };
     render("delta.sql", &view)
@@ -245,11 +251,18 @@ fn trimmed(text: &str) -> String {
     format!("regexp_replace({text}, '^[ \\t]+|[ \\t]+$', '')")
 }
 
-fn reasons(source: &Source, key_len: usize) -> Vec<Reason> {
-    let mut reasons = Vec::new();
-    if !source.nulls.is_empty() {
+/// The reasons for invalid values, of which the first that applies counts. `columns` are in the order of their places.
+fn reasons(table: &Table, columns: &[&Column], key_len: usize) -> Vec<Reason> {
+    let mut places_of: BTreeMap<&[String], Vec<usize>> = BTreeMap::new();
+    for (column, place) in columns.iter().zip(1..) {
+        places_of.entry(table.nulls_of(column)).or_default().push(place);
+    }
+    let is_shared = places_of.len() == 1;
+    let mut reasons: Vec<Reason> = Vec::new();
+    for (nulls, places) in places_of.iter().filter(|(nulls, _)| !nulls.is_empty()) {
+        let is_null = format!("substr(texts[place], 2) IN ({})", sql::literals(nulls));
         reasons.push(Reason {
-            when: format!("substr(texts[place], 2) IN ({})", typed::literals(&source.nulls)),
+            when: if is_shared { is_null } else { format!("contains(ARRAY{places:?}, place) AND {is_null}") },
             then: format!("IF(place <= {key_len}, 'null-key', 'null-value')"),
         });
     }

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use proc_macro2::{Literal, TokenStream};
-use quote::quote;
+use quote::{format_ident, quote};
 
 use super::artifact::{Files, table_header};
 use super::rustdoc;
-use crate::model::{Column, ColumnType, Completeness, Compression, Encoding, Guards, Source, Table};
+use crate::model::{Column, ColumnType, Completeness, Compression, Encoding, Guards, Numbers, Sign, Source, Table};
 use crate::names;
 
 pub(super) fn emit(tables: &[Table], files: &mut Files) {
@@ -53,6 +53,9 @@ fn imports(table: &Table) -> Vec<TokenStream> {
     }
     if table.columns.iter().any(|column| matches!(column.ty, ColumnType::Binary(_))) {
         contract.insert("Encoding");
+    }
+    if table.columns.iter().any(|column| column.numbers.is_some()) {
+        contract.extend(["Numbers", "Sign"]);
     }
     let identifiers = |names: BTreeSet<&str>| names.into_iter().map(names::identifier).collect::<Vec<_>>();
     let contract = identifiers(contract);
@@ -181,9 +184,6 @@ fn column_definition(column: &Column) -> TokenStream {
     let name = &column.name;
     let ty = type_definition(&column.ty);
     let mut tokens = quote! { Column::new(#name, #ty) };
-    if let Some(header) = &column.header {
-        tokens.extend(quote! { .header(#header) });
-    }
     let mut switch = |is_on: bool, method: TokenStream| {
         if is_on {
             tokens.extend(method);
@@ -193,20 +193,43 @@ fn column_definition(column: &Column) -> TokenStream {
     switch(!column.compare, quote! { .not_compared() });
     switch(column.pii, quote! { .pii() });
     switch(column.trim, quote! { .trim() });
-    if let Some(format) = column.ty.format() {
-        tokens.extend(quote! { .format(#format) });
+    if let Some(nulls) = &column.nulls {
+        tokens.extend(quote! { .nulls(&[#(#nulls),*]) });
     }
-    if let Some(default) = &column.default {
-        tokens.extend(quote! { .default(#default) });
+    for (method, text) in [
+        ("header", column.header.as_deref()),
+        ("format", column.ty.format()),
+        ("default", column.default.as_deref()),
+        ("formerly", column.formerly.as_deref()),
+        ("prefix", column.prefix.as_deref()),
+    ] {
+        if let Some(text) = text {
+            let method = format_ident!("{method}");
+            tokens.extend(quote! { .#method(#text) });
+        }
     }
-    if let Some(formerly) = &column.formerly {
-        tokens.extend(quote! { .formerly(#formerly) });
+    if let Some(numbers) = &column.numbers {
+        let numbers = numbers_definition(numbers);
+        tokens.extend(quote! { .numbers(#numbers) });
     }
     if let ColumnType::Boolean { words: Some(words) } = &column.ty {
         let (yes, no) = (&words.true_values, &words.false_values);
         tokens.extend(quote! { .words(&[#(#yes),*], &[#(#no),*]) });
     }
     tokens
+}
+
+fn numbers_definition(numbers: &Numbers) -> TokenStream {
+    let Numbers { decimal_mark, group_mark, strip, sign } = numbers;
+    let group_mark = optional(group_mark.map(Literal::character));
+    let sign = match sign {
+        Sign::Leading => quote! { Sign::Leading },
+        Sign::Trailing => quote! { Sign::Trailing },
+        Sign::Parentheses => quote! { Sign::Parentheses },
+    };
+    quote! {
+        Numbers { decimal_mark: #decimal_mark, group_mark: #group_mark, sign: #sign, strip: &[#(#strip),*] }
+    }
 }
 
 fn type_definition(ty: &ColumnType) -> TokenStream {

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::{Column, ColumnType, Completeness, Source, Table};
+use super::{Column, ColumnType, Completeness, Numbers, Source, Table};
 
 impl Table {
     /// The hash of the schema, XXH3-128 as 32 hex digits. It changes whenever the same export could produce a different
@@ -34,11 +34,14 @@ impl Table {
 
 impl Column {
     fn normalised(&self) -> String {
-        let Self { name, header, ty, nullable, compare, default, formerly, trim, .. } = self;
+        let Self { name, header, ty, nullable, nulls, compare, default, formerly, trim, prefix, numbers, .. } = self;
         let mut text =
             format!("column {} {} nullable {nullable} compare {compare} trim {trim}", quoted(name), ty.name());
         if let Some(header) = header {
             text += &format!(" header {}", quoted(header));
+        }
+        if let Some(nulls) = nulls {
+            text += &format!(" nulls {}", quoted(nulls));
         }
         if let Some(default) = default {
             text += &format!(" default {}", quoted(default));
@@ -48,6 +51,14 @@ impl Column {
         }
         if let Some(format) = ty.format() {
             text += &format!(" format {}", quoted(format));
+        }
+        if let Some(prefix) = prefix {
+            text += &format!(" prefix {}", quoted(prefix));
+        }
+        if let Some(Numbers { decimal_mark, group_mark, sign, strip }) = numbers {
+            let group_mark = quoted(&group_mark.map(String::from).unwrap_or_default());
+            let (mark, sign, strip) = (quoted(&decimal_mark.to_string()), sign.name(), quoted(strip));
+            text += &format!(" decimal_mark {mark} group_mark {group_mark} sign {sign} strip {strip}");
         }
         match ty {
             ColumnType::Boolean { words: Some(words) } => {

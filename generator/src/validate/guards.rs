@@ -10,7 +10,7 @@ const ALL_ROWS: f64 = 1.0;
 /// The largest number of rows that a YAML number represents exactly.
 const MAX_ROWS: f64 = 9_007_199_254_740_991.0;
 
-/// What most limits count.
+/// The unit of most limits.
 const ROWS: &str = "rows";
 
 /// The model of `guards`.

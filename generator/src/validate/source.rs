@@ -168,7 +168,13 @@ fn contradictions(spec: &SourceSpec, quote: Option<u8>, diagnostics: &mut Vec<Di
     }
 }
 
-fn impossible_nulls(nulls: &[Spanned<String>], delimiter: u8, quote: Option<u8>, diagnostics: &mut Vec<Diagnostic>) {
+/// Reports NULL markers that no field can contain, and repeated ones.
+pub(super) fn impossible_nulls(
+    nulls: &[Spanned<String>],
+    delimiter: u8,
+    quote: Option<u8>,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
     for (index, null) in nulls.iter().enumerate() {
         let reason = if null.contains(['\n', '\r', '\0']) {
             "it contains a line break or NUL"

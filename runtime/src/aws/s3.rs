@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html>
 const MAX_REMOVED: usize = 1000;
 
-/// How long the response to a write may take, including the upload: half a minute, and a second for each megabyte.
+/// The timeout of a write, including the upload: half a minute, and a second for each megabyte.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
 const BYTES_PER_SECOND: usize = 1_000_000;
 
@@ -154,6 +154,14 @@ pub(crate) fn list_objects(aws: &Aws, prefix: &S3Uri) -> Result<Vec<(String, u64
     Ok(objects)
 }
 
+/// The size of an object in bytes, if it exists. Needs no right but to list the bucket.
+pub(crate) fn size(aws: &Aws, uri: &S3Uri) -> Result<Option<u64>> {
+    let call = aws.s3.list_objects_v2().bucket(&uri.bucket).prefix(&uri.key).max_keys(1);
+    let page = aws.wait(call.send()).map_err(|error| failed("cannot list", uri, &error))?;
+    let object = page.contents().first().filter(|object| object.key() == Some(&uri.key));
+    Ok(object.map(|object| u64::try_from(object.size().unwrap_or_default()).unwrap_or_default()))
+}
+
 /// The names of the objects below a prefix, relative to it.
 pub fn object_names(aws: &Aws, folder: &S3Uri) -> Result<Vec<String>> {
     let prefix = folder.join("");
@@ -192,7 +200,7 @@ pub fn open(aws: &Arc<Aws>, uri: &S3Uri) -> Result<impl Read + use<>> {
 
 /// The outcome of a conditional write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Written {
+pub(crate) enum PutOutcome {
     /// The object is written.
     Done,
     /// The condition does not hold: the object exists, or is another one than expected.
@@ -205,12 +213,12 @@ pub(crate) fn write(aws: &Aws, uri: &S3Uri, bytes: Vec<u8>) -> Result<()> {
 }
 
 /// Writes an object unless one with this key exists.
-pub(crate) fn put_new(aws: &Aws, uri: &S3Uri, bytes: Vec<u8>) -> Result<Written> {
+pub(crate) fn put_new(aws: &Aws, uri: &S3Uri, bytes: Vec<u8>) -> Result<PutOutcome> {
     put(aws, uri, bytes, |call| call.if_none_match("*"))
 }
 
 /// Writes an object over the one with this ETag.
-pub(crate) fn put_over(aws: &Aws, uri: &S3Uri, bytes: Vec<u8>, etag: &str) -> Result<Written> {
+pub(crate) fn put_over(aws: &Aws, uri: &S3Uri, bytes: Vec<u8>, etag: &str) -> Result<PutOutcome> {
     put(aws, uri, bytes, |call| call.if_match(etag))
 }
 
@@ -231,14 +239,14 @@ fn put(
     uri: &S3Uri,
     bytes: Vec<u8>,
     condition: impl FnOnce(PutObjectFluentBuilder) -> PutObjectFluentBuilder,
-) -> Result<Written> {
+) -> Result<PutOutcome> {
     let timeout = RESPONSE_TIMEOUT + Duration::from_secs((bytes.len() / BYTES_PER_SECOND) as u64);
     let timeout = TimeoutConfig::builder().read_timeout(timeout).build();
     let call = aws.s3.put_object().bucket(&uri.bucket).key(&uri.key).body(ByteStream::from(bytes));
     let call = condition(call).customize().config_override(Config::new().timeout_config(timeout));
     match aws.wait(call.send()) {
-        Ok(_) => Ok(Written::Done),
-        Err(error) if is_condition(&error) => Ok(Written::Exists),
+        Ok(_) => Ok(PutOutcome::Done),
+        Err(error) if is_condition(&error) => Ok(PutOutcome::Exists),
         Err(error) => Err(failed("cannot write", uri, &error).caused_by(error)),
     }
 }

@@ -1,5 +1,7 @@
 //! One field of a row, as it is in a part.
 
+use std::borrow::Cow;
+
 /// The text of a field, without its quotes.
 #[derive(Debug, Clone, Copy)]
 pub struct Field<'a> {
@@ -26,6 +28,17 @@ impl<'a> Field<'a> {
     #[inline]
     pub fn text(&self) -> &'a [u8] {
         &self.bytes[..self.length]
+    }
+
+    /// The text as it is in a part: with its quotes, if it has any, and with doubled quotes inside.
+    pub(crate) fn as_delivered(&self, quote: Option<u8>) -> Cow<'a, [u8]> {
+        let Some(quote) = quote.filter(|_| self.quoted) else { return Cow::Borrowed(self.text()) };
+        let mut text = vec![quote];
+        for byte in self.text() {
+            text.extend(std::iter::repeat_n(*byte, if *byte == quote { 2 } else { 1 }));
+        }
+        text.push(quote);
+        Cow::Owned(text)
     }
 
     /// The length of the text in bytes.

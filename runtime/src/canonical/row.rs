@@ -17,6 +17,7 @@ use crate::epoch::{ColumnSource, Epoch, SourceFormat};
 use crate::reject::Reason;
 use crate::table::{Column, Table};
 pub use inspect::InspectedColumn;
+pub(crate) use inspect::KeyMatch;
 
 /// How many characters of a key's value are shown.
 const SHOWN: usize = 200;
@@ -84,20 +85,7 @@ impl Layout {
         let key = table.primary_key.iter().filter_map(|name| table.column(name));
         let rest = table.columns.iter().filter(|column| !table.is_key(column));
         let columns: Vec<&'static Column> = key.chain(rest).collect();
-        let reader = |column: &&'static Column, format: &SourceFormat| {
-            Reader::new(column, format, table.is_key(column), table.athena)
-        };
-        let today = SourceFormat::from_source(&table.source);
-        let origin = |column: &&'static Column| match epoch.locate(column) {
-            ColumnSource::Column(index) => Origin::Column(index),
-            ColumnSource::Added => Origin::Fill(fill(&reader(column, &today), column)),
-        };
-        let slot = |column: &&'static Column| Slot {
-            reader: reader(column, &epoch.source),
-            origin: origin(column),
-            is_compared: column.compare || table.is_key(column),
-        };
-        let slots: Vec<Slot> = columns.iter().map(slot).collect();
+        let slots: Vec<Slot> = columns.into_iter().map(|column| Slot::new(table, column, epoch)).collect();
         Self {
             table,
             format: epoch.source.clone(),
@@ -231,6 +219,25 @@ impl Layout {
 }
 
 impl Slot {
+    fn new(table: &Table, column: &'static Column, epoch: &Epoch) -> Self {
+        let is_key = table.is_key(column);
+        let (reader, origin) = match epoch.locate(column) {
+            ColumnSource::Column(index) => {
+                let format = &epoch.columns[index].format;
+                let reader = Reader::written_as(column, format, &epoch.source, is_key, table.athena);
+                (reader, Origin::Column(index))
+            }
+            ColumnSource::Added => {
+                // The schema that has the default says how it is written.
+                let today = SourceFormat::from_source(&table.source);
+                let reader = Reader::new(column, &today, is_key, table.athena);
+                let origin = Origin::Fill(fill(&reader, column));
+                (reader, origin)
+            }
+        };
+        Self { reader, origin, is_compared: column.compare || is_key }
+    }
+
     fn column(&self) -> &'static Column {
         self.reader.column()
     }

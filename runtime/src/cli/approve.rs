@@ -9,8 +9,10 @@ use crate::cli::{resolve, run_report};
 use crate::clock;
 use crate::engine::athena::Statements;
 use crate::error::{Error, Fault, Result};
+use crate::invocation::command;
 use crate::run::Runner;
-use crate::store::{Decision, Registry, Setting, Version, baseline};
+use crate::snapshot::discover::Selection;
+use crate::store::{Decision, Registry, Setting, Status, Version, baseline};
 use crate::table::Table;
 use crate::telemetry::{self, Progress};
 
@@ -36,7 +38,7 @@ pub(super) struct ApproveArgs {
     #[command(flatten)]
     decision: DecisionArgs,
     #[command(flatten)]
-    state: StateArgs,
+    pub(super) state: StateArgs,
     #[command(flatten)]
     pub(super) format: FormatArgs,
 }
@@ -65,13 +67,29 @@ pub(super) fn approve(
     let runner = Runner { engines, ..runner };
     let key = &version.key;
     let progress = Progress::new(args.format.format == Format::Text);
-    let report = runner.run(|tenant, table| tenant == key.tenant && table == key.table, &progress)?;
+    let selection = Selection { tenant: Some(key.tenant.clone()), table: Some(key.table.clone()) };
+    let report = runner.run(&selection, &progress)?;
     match args.format.format {
         Format::Json => output::print_json(&report)?,
         Format::Text => run_report::print(&report, &runner.sink.display_name(), started.elapsed())?,
     }
     run_report::print_problems(&report);
+    check_approved(&runner.registry, &version)?;
     Ok(report.fault())
+}
+
+/// Fails if the approval is void, because the export is no longer the one that was reviewed.
+fn check_approved(registry: &Registry, version: &Version) -> Result<()> {
+    let now = registry.version(&version.key, &version.version)?;
+    let is_void = |now: &Version| matches!(now.status, Status::Waiting | Status::Registered) && !now.is_approved();
+    match now.filter(is_void) {
+        None => Ok(()),
+        Some(now) => {
+            let problem = format!("its files changed after the review; it is {} and was not published", now.status);
+            let help = format!("see: {}", command(&[&"history", &version.key.to_string()]));
+            Err(Error::refused(version.to_string(), problem).help(help))
+        }
+    }
 }
 
 fn record_approval(registry: &Registry, version: &Version, decision: &Decision) -> Result<()> {
@@ -86,7 +104,7 @@ fn approve_on_aws(args: &ApproveArgs, registry: &Registry, version: &Version, de
     if args.out.is_given() || args.exports.is_given() || args.engine.is_given() {
         let problem = "the state machine publishes it, with the exports, stream and engine of its deployment";
         return Err(
-            Error::refused(version.to_string(), problem).help("omit --exports, --out, --sink, --engine and --athena-…")
+            Error::usage(version.to_string(), problem).help("omit --exports, --out, --sink, --engine and --athena-…")
         );
     }
     record_approval(registry, version, decision)?;
@@ -96,8 +114,8 @@ fn approve_on_aws(args: &ApproveArgs, registry: &Registry, version: &Version, de
             "tenant": version.key.tenant, "table": version.key.table, "version": version.version, "approved": true,
         })),
         Format::Text => output::print(&format!(
-            "{version} is approved and is being published. To follow it: cargo tidemark-aws history {}\n",
-            version.key
+            "{version} is approved and is being published. To follow it: {}\n",
+            command(&[&"history", &version.key.to_string()])
         )),
     }
 }
@@ -105,7 +123,7 @@ fn approve_on_aws(args: &ApproveArgs, registry: &Registry, version: &Version, de
 /// Checks that the reviewed plan is the one that would be published.
 fn check_approval(registry: &Registry, table: &Table, version: &Version, hash: &str) -> Result<()> {
     check_held(version)?;
-    let help = format!("review it again: cargo tidemark plan {}", version.path());
+    let help = format!("review it again: {}", command(&[&"plan", &version.path()]));
     let refuse = |problem: &str| Err(Error::refused(version.to_string(), problem).help(&help));
     let Some(plan) = &version.plan else { return refuse("it has no plan") };
     if hash.len() < SHORT_HASH {
@@ -116,7 +134,9 @@ fn check_approval(registry: &Registry, table: &Table, version: &Version, hash: &
     }
     let resync = registry.resync(&version.key)?;
     if resync && plan.reset.is_none() {
-        return refuse("a resync was requested after it was planned: the next version to arrive is published in full");
+        let problem = "a resync was requested after it was planned: the next version to arrive is published in full";
+        let cancel = command(&[&"resync", &version.key.to_string(), &"--cancel"]);
+        return Err(Error::refused(version.to_string(), problem).help(format!("to publish this one instead: {cancel}")));
     }
     let versions = registry.versions(&version.key)?;
     let baseline = baseline(&versions).filter(|_| !resync);

@@ -1,15 +1,19 @@
 //! Arguments that several commands share, as typed. `resolve` says what they mean.
 
+use std::ffi::OsStr;
 use std::num::NonZero;
 use std::path::PathBuf;
 
 use clap::builder::NonEmptyStringValueParser;
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, value_parser};
 
 use crate::engine::{Choice, Limits};
 
 /// Where operations go unless `--out` says otherwise.
 pub(super) const OUT: &str = "out";
+
+/// More threads than any machine has processors for; far more would not start.
+const MAX_THREADS: i64 = 1024;
 
 /// The resources that a delta may use.
 #[derive(Debug, Args)]
@@ -18,14 +22,15 @@ pub(super) struct LimitArgs {
     #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = parse_size)]
     memory: u64,
     /// Threads that read rows and write parts, in addition to decompression threads [default: one per processor].
-    #[arg(long, value_name = "N")]
-    threads: Option<NonZero<usize>>,
+    #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..=MAX_THREADS))]
+    threads: Option<u16>,
 }
 
 impl LimitArgs {
     pub(super) fn limits(&self) -> Limits {
         let defaults = Limits::default();
-        Limits { memory: self.memory, threads: self.threads.unwrap_or(defaults.threads), ..defaults }
+        let threads = self.threads.and_then(|threads| NonZero::new(threads.into())).unwrap_or(defaults.threads);
+        Limits { memory: self.memory, threads, ..defaults }
     }
 }
 
@@ -71,14 +76,23 @@ pub(super) struct StateArgs {
     pub(super) store: Option<String>,
 }
 
+impl StateArgs {
+    /// The options that were typed, for commands in messages.
+    pub(super) fn typed(&self) -> Vec<(&'static str, &OsStr)> {
+        let state = self.state.as_ref().map(|state| ("--state", state.as_os_str()));
+        let store = self.store.as_ref().map(|store| ("--store", OsStr::new(store)));
+        state.into_iter().chain(store).collect()
+    }
+}
+
 /// Where operations go.
 #[derive(Debug, Args)]
 pub(super) struct OutArgs {
     /// Folder for operations, or s3://BUCKET/PREFIX: OUT/TENANT/TABLE/VERSION/SEQUENCE-part-00000.ndjson.gz [default:
-    /// out].
+    /// the last run's, or out].
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
-    /// Kinesis stream for operations, instead of a folder [default with --store: from the registry]. Consumers that
+    /// Kinesis stream for operations, instead of a folder [default: the last run's]. Consumers that
     /// cannot read aggregated records need `kinesis:STREAM?aggregate=off`.
     #[arg(long, value_name = "kinesis:STREAM", conflicts_with = "out")]
     pub(super) sink: Option<String>,

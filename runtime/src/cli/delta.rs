@@ -9,7 +9,7 @@ use clap::Args;
 use crate::change_set::LineSink;
 use crate::cli::args::{EngineArgs, Format, FormatArgs, LimitArgs};
 use crate::cli::lookup::{checked_name, find_table};
-use crate::cli::output::{self, count};
+use crate::cli::output::{self, count, plural};
 use crate::cli::resolve;
 use crate::delta::Delta;
 use crate::engine::athena::Statements;
@@ -135,14 +135,14 @@ fn summarise(args: &DeltaArgs, plan: &Plan) -> Result<()> {
     match args.format.format {
         Format::Json if args.output != "-" => output::print_json(plan),
         Format::Json => {
-            eprintln!("{}", serde_json::to_string(plan).expect("every map has string keys"));
+            output::to_stderr(&serde_json::to_string(plan).expect("every map has string keys"));
             Ok(())
         }
         Format::Text => {
-            let [rows, inserted, updated, deleted] =
-                [counts.rows, counts.inserted, counts.updated, counts.deleted].map(count);
+            let [inserted, updated, deleted] = [counts.inserted, counts.updated, counts.deleted].map(count);
+            let rows = plural(counts.rows, "row");
             let collapsed = output::collapsed(counts).map(|note| format!("; {note}")).unwrap_or_default();
-            eprintln!("{rows} rows: {inserted} inserted, {updated} updated, {deleted} deleted{collapsed}");
+            output::to_stderr(&format!("{rows}: {inserted} inserted, {updated} updated, {deleted} deleted{collapsed}"));
             Ok(())
         }
     }

@@ -35,7 +35,7 @@ pub(super) struct GcArgs {
     #[command(flatten)]
     decision: DecisionArgs,
     #[command(flatten)]
-    state: StateArgs,
+    pub(super) state: StateArgs,
     #[command(flatten)]
     pub(super) format: FormatArgs,
 }
@@ -62,7 +62,7 @@ pub(super) fn gc(args: &GcArgs, tables: &'static [&'static Table]) -> Result<Opt
     }
     let failed = || collected.tables.iter().filter_map(|table| Some((&table.key, table.failed.as_ref()?)));
     for (key, failed) in failed() {
-        eprintln!();
+        output::to_stderr("");
         output::report(&format!("{key}: {}", failed.message), None, failed.help.as_deref());
     }
     Ok(failed().map(|(_, failed)| failed.fault).max_by_key(|fault| *fault == Fault::Machine))
@@ -74,7 +74,7 @@ fn text(collected: &Collected, dry_run: bool) -> String {
     let verb = if dry_run { "would be removed" } else { "removed" };
     let mut total = match all.is_empty() {
         true => format!("nothing {}", if dry_run { "would be removed" } else { "to remove" }),
-        false => format!("{} {verb}, {} bytes", kinds(&all), count(collected.bytes)),
+        false => format!("{} {verb}, {}", kinds(&all), plural(collected.bytes, "byte")),
     };
     total += ".\n";
     let work = (!collected.work.is_empty()).then(|| {
@@ -114,6 +114,6 @@ fn row(report: &TableReport) -> Vec<String> {
 fn kinds(all: &[&Removed]) -> String {
     let number = |kind: RemovedKind| all.iter().filter(|removed| removed.kind == kind).count();
     let parts = [(number(RemovedKind::ChangeSet), "change set"), (number(RemovedKind::Leftover), "leftover")];
-    let parts = parts.iter().filter(|(number, _)| *number > 0).map(|(number, noun)| plural(*number, noun));
+    let parts = parts.iter().filter(|(number, _)| *number > 0).map(|(number, noun)| plural(*number as u64, noun));
     parts.collect::<Vec<_>>().join(" and ")
 }

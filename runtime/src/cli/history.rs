@@ -6,12 +6,11 @@ mod version;
 use clap::Args;
 
 use crate::cli::args::{Format, FormatArgs, StateArgs};
-use crate::cli::lookup::{known_versions, name_of_one, table_key};
+use crate::cli::lookup::{any_table_key, known_versions, name_of_one};
 use crate::cli::output::{self, count, time};
 use crate::error::{Fault, Result};
 use crate::plan::Counts;
 use crate::store::Version;
-use crate::table::Table;
 use entries::{VersionHistory, with_journal};
 
 #[derive(Debug, Args)]
@@ -31,18 +30,18 @@ pub(super) struct HistoryArgs {
     #[arg(value_name = "VERSION")]
     version: Option<String>,
     #[command(flatten)]
-    state: StateArgs,
+    pub(super) state: StateArgs,
     #[command(flatten)]
     pub(super) format: FormatArgs,
 }
 
-pub(super) fn history(args: &HistoryArgs, tables: &[&'static Table]) -> Result<Option<Fault>> {
+pub(super) fn history(args: &HistoryArgs) -> Result<Option<Fault>> {
     // A path as other commands take it, `TENANT/TABLE/VERSION`, is as good.
     let (key, version) = match (args.key.match_indices('/').nth(1), &args.version) {
         (Some((slash, _)), None) => (&args.key[..slash], Some(&args.key[slash + 1..])),
         (_, version) => (args.key.as_str(), version.as_deref()),
     };
-    let key = table_key(tables, key)?;
+    let key = any_table_key(key)?;
     let registry = args.state.registry()?;
     let versions = known_versions(&registry, &key)?;
     let version = version.map(|version| name_of_one(&key, &versions, version)).transpose()?;

@@ -1,6 +1,7 @@
 //! Finds what a typed name refers to. Errors suggest the nearest known name.
 
 use crate::error::{Error, Result};
+use crate::invocation::command;
 use crate::name::TableKey;
 use crate::name::{NAME_RULE, is_name, suggest};
 use crate::store::{Registry, Status, Version};
@@ -12,7 +13,7 @@ pub(super) fn find_table(tables: &[&'static Table], name: &str) -> Result<&'stat
         return Ok(table);
     }
     let help = suggest(name, &tables.iter().map(|table| table.name).collect::<Vec<_>>());
-    Err(Error::refused("", format!("unknown table `{}`", name.escape_debug())).help(help))
+    Err(Error::usage("", format!("unknown table `{}`", name.escape_debug())).help(help))
 }
 
 /// Checks a typed name; `noun` says of what, such as `tenant`.
@@ -20,22 +21,29 @@ pub(super) fn checked_name(noun: &str, name: &str) -> Result<String> {
     if is_name(name) {
         return Ok(name.into());
     }
-    Err(Error::refused("", format!("`{}` is not a valid {noun} name", name.escape_debug()))
+    Err(Error::usage("", format!("`{}` is not a valid {noun} name", name.escape_debug()))
         .help(format!("a name has {NAME_RULE}")))
 }
 
 /// Parses `TENANT/TABLE`. The table must have a schema.
 pub(super) fn table_key(tables: &[&'static Table], text: &str) -> Result<TableKey> {
+    let key = any_table_key(text)?;
+    find_table(tables, &key.table)?;
+    Ok(key)
+}
+
+/// Parses `TENANT/TABLE`. The registry may know tables that have no schema.
+pub(super) fn any_table_key(text: &str) -> Result<TableKey> {
     let (tenant, table) = text.split_once('/').ok_or_else(|| {
-        Error::refused("", format!("`{}` is not TENANT/TABLE", text.escape_debug())).help("write it like acme/orders")
+        Error::usage("", format!("`{}` is not TENANT/TABLE", text.escape_debug())).help("write it like acme/orders")
     })?;
-    Ok(TableKey { tenant: checked_name("tenant", tenant)?, table: find_table(tables, table)?.name.into() })
+    Ok(TableKey { tenant: checked_name("tenant", tenant)?, table: checked_name("table", table)? })
 }
 
 /// Parses `TENANT/TABLE/VERSION`. The table must have a schema.
 fn version_key(tables: &[&'static Table], text: &str) -> Result<(TableKey, String)> {
     let (key, version) = text.rsplit_once('/').filter(|(key, _)| key.contains('/')).ok_or_else(|| {
-        Error::refused("", format!("`{}` is not TENANT/TABLE/VERSION", text.escape_debug()))
+        Error::usage("", format!("`{}` is not TENANT/TABLE/VERSION", text.escape_debug()))
             .help("write it like acme/orders/20260101_V0001")
     })?;
     Ok((table_key(tables, key)?, checked_name("version", version)?))
@@ -49,7 +57,7 @@ pub(super) fn known_versions(registry: &Registry, key: &TableKey) -> Result<Vec<
     }
     let known: Vec<String> = registry.tables()?.iter().map(TableKey::to_string).collect();
     let help = suggest(&key.to_string(), &known.iter().map(String::as_str).collect::<Vec<_>>());
-    Err(Error::refused(key.to_string(), "it has no versions yet").help(help))
+    Err(Error::usage(key.to_string(), "it has no versions yet").help(help))
 }
 
 /// The version that `TENANT/TABLE/VERSION` names, and its table.
@@ -72,7 +80,7 @@ pub(super) fn name_of_one(key: &TableKey, versions: &[Version], name: &str) -> R
     if known.contains(&name.as_str()) {
         return Ok(name);
     }
-    Err(Error::refused(key.to_string(), format!("unknown version `{name}`")).help(suggest(&name, &known)))
+    Err(Error::usage(key.to_string(), format!("unknown version `{name}`")).help(suggest(&name, &known)))
 }
 
 /// Fails unless the version is HELD.
@@ -81,5 +89,6 @@ pub(super) fn check_held(version: &Version) -> Result<()> {
         return Ok(());
     }
     let problem = format!("it is {}; only a HELD version can be approved or rejected", version.status);
-    Err(Error::refused(version.to_string(), problem).help(format!("see: cargo tidemark history {}", version.key)))
+    Err(Error::refused(version.to_string(), problem)
+        .help(format!("see: {}", command(&[&"history", &version.key.to_string()]))))
 }

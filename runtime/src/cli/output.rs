@@ -12,11 +12,13 @@ use crate::cli::args::Format;
 use crate::error::{Error, IoContext as _, Result};
 use crate::plan::{Counts, Plan};
 use crate::reject::Rejects;
+use crate::wording::noun;
 
 /// How many digits of a plan's hash are shown, and how many `approve` needs at least.
 pub(super) const SHORT_HASH: usize = 8;
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
+const NOTE: Style = AnsiColor::Yellow.on_default().bold();
 const HELP: Style = AnsiColor::Cyan.on_default().bold();
 
 /// Writes to stdout. A closed pipe is an error like any other here.
@@ -58,18 +60,17 @@ pub(super) fn count(number: u64) -> String {
 
 /// The first digits of a plan's hash.
 pub(super) fn short_hash(plan: &Plan) -> &str {
-    &plan.hash[..SHORT_HASH]
+    plan.hash.get(..SHORT_HASH).unwrap_or(&plan.hash)
 }
 
 /// `1 version`, `2 versions`.
-pub(super) fn plural(number: usize, noun: &str) -> String {
-    format!("{} {noun}{}", count(number as u64), if number == 1 { "" } else { "s" })
+pub(super) fn plural(number: u64, singular: &str) -> String {
+    format!("{} {}", count(number), noun(number, singular))
 }
 
-/// What to say about rows of the snapshot that repeat another one.
+/// Describes rows of the snapshot that repeat another one; `None` if none does.
 pub(super) fn collapsed(counts: &Counts) -> Option<String> {
-    let rows = usize::try_from(counts.duplicates).unwrap_or(usize::MAX);
-    (rows > 0).then(|| format!("{} collapsed", plural(rows, "repeated row")))
+    (counts.duplicates > 0).then(|| format!("{} collapsed", plural(counts.duplicates, "repeated row")))
 }
 
 /// A time as ISO 8601 in UTC, to the second.
@@ -78,10 +79,9 @@ pub(super) fn time(milliseconds: i64) -> String {
         .map_or_else(|_| "?".into(), |time| time.strftime("%Y-%m-%d %H:%M:%SZ").to_string())
 }
 
-/// A time as ISO 8601 in UTC, to the millisecond, for JSON.
-pub(super) fn iso_time(milliseconds: i64) -> String {
-    jiff::Timestamp::from_millisecond(milliseconds)
-        .map_or_else(|_| "?".into(), |time| time.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string())
+/// Writes a line to stderr, and goes on if stderr is full or closed: the exit status still reports the failure.
+pub(super) fn to_stderr(line: &str) {
+    let _ = writeln!(anstream::stderr(), "{line}");
 }
 
 /// Reports an error on stderr, with its rows and the next step; as JSON also on stdout.
@@ -97,9 +97,15 @@ pub(super) fn error(error: &Error, format: Format) {
     report(&error.to_string(), rejects, error.next_step());
 }
 
+/// Reports one of several errors on stderr, after what was printed.
+pub(super) fn problem(error: &Error) {
+    to_stderr("");
+    report(&error.to_string(), None, error.next_step());
+}
+
 /// Reports a problem on stderr.
 pub(super) fn report(message: &str, rejects: Option<&Rejects>, help: Option<&str>) {
-    anstream::eprintln!("{ERROR}error{ERROR:#}: {message}");
+    to_stderr(&format!("{ERROR}error{ERROR:#}: {message}"));
     if let Some(rejects) = rejects {
         offenders(rejects);
     }
@@ -108,9 +114,14 @@ pub(super) fn report(message: &str, rejects: Option<&Rejects>, help: Option<&str
     }
 }
 
+/// Says on stderr what is no error but worth knowing.
+pub(super) fn note(text: &str) {
+    to_stderr(&format!("{NOTE}note{NOTE:#}: {text}"));
+}
+
 /// Prints the next step on stderr.
 pub(super) fn help(text: &str) {
-    anstream::eprintln!("{HELP}help{HELP:#}: {text}");
+    to_stderr(&format!("{HELP}help{HELP:#}: {text}"));
 }
 
 /// Indented columns of text, without a header.
@@ -127,7 +138,7 @@ pub(super) fn indented(rows: &[Vec<String>]) -> String {
 }
 
 fn offenders(rejects: &Rejects) {
-    offender_lines(rejects).iter().for_each(|line| anstream::eprintln!("{line}"));
+    offender_lines(rejects).iter().for_each(|line| to_stderr(line));
 }
 
 /// The first rows that were refused, indented, and how many there are of each kind.

@@ -4,16 +4,17 @@ use clap::Args;
 
 use crate::cli::args::{EngineArgs, ExportsArgs, Format, FormatArgs, LimitArgs, OutArgs, StateArgs};
 use crate::cli::lookup::known_version;
-use crate::cli::output::{self, SHORT_HASH, count, short_hash};
+use crate::cli::output::{self, SHORT_HASH, count, plural, short_hash};
 use crate::engine::athena::Statements;
 use crate::epoch::Drift;
 use crate::error::{Error, Fault, Result};
+use crate::invocation::command;
 use crate::plan::{Counts, Findings, Plan, Reset, RowSample, Scan};
 use crate::run::guard::{GuardBreach, OperationKind, breaches, percent, ratio};
 use crate::store::{Status, Version};
 use crate::table::Table;
 
-/// How many columns a line shows.
+/// The maximum number of columns on a line.
 const LINE_COLUMNS: usize = 5;
 
 #[derive(Debug, Args)]
@@ -31,7 +32,7 @@ pub(super) struct PlanArgs {
     #[command(flatten)]
     exports: ExportsArgs,
     #[command(flatten)]
-    state: StateArgs,
+    pub(super) state: StateArgs,
     #[command(flatten)]
     engine: EngineArgs,
     #[command(flatten)]
@@ -57,9 +58,8 @@ pub(super) fn plan(
     }
     let Some(plan) = &version.plan else {
         let problem = format!("it is {} and has no plan", version.status);
-        return Err(
-            Error::refused(version.to_string(), problem).help(format!("see: cargo tidemark history {}", version.key))
-        );
+        return Err(Error::refused(version.to_string(), problem)
+            .help(format!("see: {}", command(&[&"history", &version.key.to_string()]))));
     };
     match args.format.format {
         Format::Json => output::print_json(&version)?,
@@ -98,8 +98,8 @@ fn text(version: &Version, plan: &Plan, breaches: &[GuardBreach]) -> String {
     }
     if version.status == Status::Held {
         let path = version.path();
-        lines.push(format!("to publish it    cargo tidemark approve {path} {}", short_hash(plan)));
-        lines.push(format!("to reject it     cargo tidemark reject  {path}"));
+        lines.push(format!("to publish it    {}", command(&[&"approve", &path, &short_hash(plan)])));
+        lines.push(format!("to reject it     {}", command(&[&"reject", &path])));
     }
     lines.join("\n") + "\n"
 }
@@ -135,7 +135,7 @@ fn operations(plan: &Plan, breaches: &[GuardBreach]) -> Vec<String> {
 fn reset_line(reset: &Reset) -> String {
     match &reset.version {
         Some(version) => {
-            format!("resync     published in full; it replaces the {} rows of {version}", count(reset.rows))
+            format!("resync     published in full; it replaces the {} of {version}", plural(reset.rows, "row"))
         }
         None => "resync     published in full".into(),
     }
@@ -161,7 +161,8 @@ fn epoch_updates(findings: &Findings) -> Vec<String> {
     let backfilled = (findings.backfilled > 0)
         .then(|| format!("           {} of these in added columns only", count(findings.backfilled)));
     let unreadable = findings.unreadable.iter().map(|(column, number)| {
-        format!("           {} old values of {column} are not valid for its current type", count(*number))
+        let are = if *number == 1 { "is" } else { "are" };
+        format!("           {} of {column} {are} not valid for its current type", plural(*number, "old value"))
     });
     backfilled.into_iter().chain(unreadable).collect()
 }
@@ -199,7 +200,7 @@ fn joined(mut columns: Vec<String>, more: usize) -> String {
     columns.join(" · ")
 }
 
-/// What all deleted rows have in common.
+/// The line about values that all deleted rows share; `None` if they share none.
 fn common(findings: &Findings) -> Option<String> {
     let values = findings.deleted_common.iter().map(|(column, value)| format!("{column} = {value}"));
     let values: Vec<String> = values.collect();

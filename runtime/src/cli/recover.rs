@@ -21,7 +21,7 @@ pub(super) struct RecoverArgs {
     #[command(flatten)]
     decision: DecisionArgs,
     #[command(flatten)]
-    state: StateArgs,
+    pub(super) state: StateArgs,
     #[command(flatten)]
     pub(super) format: FormatArgs,
 }
@@ -38,6 +38,6 @@ pub(super) fn recover(args: &RecoverArgs) -> Result<Option<Fault>> {
 
 fn text(tables: &[TableKey]) -> String {
     let list: String = tables.iter().map(|table| format!("  {table}\n")).collect();
-    let total = plural(tables.len(), "table");
+    let total = plural(tables.len() as u64, "table");
     format!("Sequences go on above everything that was published. {total} to publish in full next:\n{list}")
 }

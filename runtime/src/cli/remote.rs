@@ -52,7 +52,7 @@ mod with_aws {
 
     fn parse(uri: &str) -> Result<S3Uri> {
         S3Uri::parse(uri).ok_or_else(|| {
-            Error::refused(uri, "no bucket is named").help("write it as s3://BUCKET or s3://BUCKET/PREFIX")
+            Error::usage(uri, "no bucket is named").help("write it as s3://BUCKET or s3://BUCKET/PREFIX")
         })
     }
 
@@ -67,7 +67,7 @@ mod with_aws {
     pub(in crate::cli) fn store(name: &str) -> Result<Registry> {
         match name.strip_prefix("dynamodb:").filter(|table| !table.is_empty()) {
             Some(table) => Ok(Registry::new(Dynamodb::open(aws()?, table)?)),
-            None => Err(Error::refused(name, "not a registry on AWS").help("write it as dynamodb:TABLE")),
+            None => Err(Error::usage(name, "not a registry on AWS").help("write it as dynamodb:TABLE")),
         }
     }
 

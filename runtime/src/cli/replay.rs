@@ -27,7 +27,7 @@ pub(super) struct ReplayArgs {
     #[command(flatten)]
     decision: DecisionArgs,
     #[command(flatten)]
-    state: StateArgs,
+    pub(super) state: StateArgs,
     #[command(flatten)]
     pub(super) format: FormatArgs,
 }

@@ -13,6 +13,7 @@ use crate::engine::athena::Statements;
 use crate::engine::{Engines, Limits};
 use crate::error::{Error, IoContext as _, Result};
 use crate::fs::folder_names;
+use crate::invocation::{command, repeated};
 use crate::name::{TableKey, printable_path};
 use crate::run::Runner;
 use crate::sink::file::{Files, LocalPublishedFolder};
@@ -96,9 +97,10 @@ impl ExportsArgs {
         if let Some(typed) = &self.exports {
             return Ok(typed.clone());
         }
-        registry.exports_root()?.map(PathBuf::from).ok_or_else(|| {
-            Error::refused("", "the folder of the exports is unknown").help("name it with --exports DIR")
-        })
+        registry
+            .exports_root()?
+            .map(PathBuf::from)
+            .ok_or_else(|| Error::usage("", "the folder of the exports is unknown").help("name it with --exports DIR"))
     }
 
     pub(super) fn open(&self, registry: &Registry) -> Result<Box<dyn Snapshots>> {
@@ -108,7 +110,7 @@ impl ExportsArgs {
 
 impl StateArgs {
     /// The folder for what is always on this machine, such as temporary files.
-    fn folder(&self) -> PathBuf {
+    pub(super) fn folder(&self) -> PathBuf {
         match &self.state {
             Some(state) if !is_remote(state) => state.clone(),
             _ => STATE.into(),
@@ -118,7 +120,7 @@ impl StateArgs {
     /// The state folder, for a command that works on it alone. Fails if the state is on AWS.
     pub(super) fn local_folder(&self) -> Result<PathBuf> {
         if self.state.as_deref().is_some_and(is_remote) || self.store.is_some() {
-            return Err(Error::refused("", "change sets in S3 are removed by the lifecycle rules of their bucket")
+            return Err(Error::usage("", "change sets in S3 are removed by the lifecycle rules of their bucket")
                 .help("see `ChangeSetDays` in infra/README.md"));
         }
         Ok(self.folder())
@@ -136,25 +138,27 @@ impl StateArgs {
         let path = self.registry_path();
         match Sqlite::open_existing(&path)? {
             Some(registry) => Ok(Registry::new(registry)),
-            None if self.has_change_sets()? => Err(self.lost("DIR".as_ref())),
-            None => Err(Error::refused(path.display().to_string(), "there is no registry yet")
-                .help("run exports first (cargo tidemark run DIR), or name its folder with --state")),
+            None if self.has_change_sets()? => Err(self.lost(&command(&[&"run", &"DIR", &"--adopt"]))),
+            None => Err(Error::usage(path.display().to_string(), "there is no registry yet").help(format!(
+                "run exports first: {}; or name the folder of the registry with --state",
+                command(&[&"run", &"DIR"])
+            ))),
         }
     }
 
     /// Opens the registry; a local one is created if it does not exist. Next to change sets, an empty one means that
     /// theirs was lost, which only a run that adopts what was published may pass over.
-    pub(super) fn registry_or_new(&self, exports: &Path, adopt: bool) -> Result<Registry> {
+    pub(super) fn registry_or_new(&self, adopt: bool) -> Result<Registry> {
         if self.store.is_some() {
             return self.registry();
         }
         let (path, may_be_lost) = (self.registry_path(), !adopt && self.has_change_sets()?);
         if may_be_lost && !path.try_exists().at("cannot find", &path)? {
-            return Err(self.lost(exports));
+            return Err(self.lost(&repeated(("".as_ref(), "".as_ref()), &[("--adopt", None)])));
         }
         let registry = Registry::new(Sqlite::open(&path)?);
         if may_be_lost && registry.tables()?.is_empty() {
-            return Err(self.lost(exports));
+            return Err(self.lost(&repeated(("".as_ref(), "".as_ref()), &[("--adopt", None)])));
         }
         Ok(registry)
     }
@@ -167,13 +171,12 @@ impl StateArgs {
         }
     }
 
-    fn lost(&self, exports: &Path) -> Error {
+    fn lost(&self, adopting: &str) -> Error {
         let changes = printable_path(&self.folder().join("changes"));
         let problem = format!("the registry is gone or empty, but there are change sets in {changes}: it was lost");
         Error::refused(printable_path(&self.registry_path()), problem).help(format!(
             "restore it from a backup. If there is none, start a new one, which goes on above everything that was \
-             published: cargo tidemark run {} --adopt",
-            printable_path(exports)
+             published: {adopting}"
         ))
     }
 
@@ -211,37 +214,65 @@ impl StateArgs {
         tables: &'static [&'static Table],
         limits: Limits,
     ) -> Result<Runner> {
-        let (changes, sink) = (self.changes(&registry)?, out.sink(self, &registry, limits)?);
+        let (changes, sink) = (self.changes(&registry)?, out.sink(&registry, limits)?);
         let work = self.folder().join("work");
         let (engines, adopt) = (Engines::default(), None);
         Ok(Runner { tables, exports, registry, changes, sink, work, adopt, engines, limits })
     }
 
-    /// Records where change sets are and where operations go, so that another machine can resume the work.
+    /// Records where change sets are and where operations go, so that later commands and other machines go on with the
+    /// same.
     pub(super) fn remember(&self, runner: &Runner, out: &OutArgs) -> Result<()> {
-        if self.store.is_none() {
-            return Ok(());
+        let registry = &runner.registry;
+        if self.store.is_some() {
+            runner.remember(Setting::Changes, &runner.changes.root()?)?;
         }
-        runner.registry.remember(Setting::Changes, &runner.changes.root()?)?;
         // As typed, because the text also says whether operations are aggregated.
-        out.sink.iter().try_for_each(|sink| runner.registry.remember(Setting::Sink, sink))
+        let typed = out.sink.clone().or(out.out.as_deref().map(absolute));
+        match typed {
+            Some(typed) => runner.remember(Setting::Sink, &typed),
+            None if registry.setting(Setting::Sink)?.is_none() => {
+                runner.remember(Setting::Sink, &absolute(OUT.as_ref()))
+            }
+            None => Ok(()),
+        }
     }
 }
 
 impl OutArgs {
-    fn sink(&self, state: &StateArgs, registry: &Registry, limits: Limits) -> Result<Box<dyn Sink>> {
-        let recorded = if state.store.is_some() { registry.setting(Setting::Sink)? } else { None };
-        match (&self.out, self.sink.as_ref().or(recorded.as_ref())) {
-            (None, Some(sink)) => remote::sink(sink),
-            (out, _) => {
-                let out = out.as_deref().unwrap_or(OUT.as_ref());
-                if is_remote(out) {
-                    return remote::files(&out.to_string_lossy(), limits.threads);
-                }
-                Ok(Box::new(Files::new(out, limits.threads)))
+    fn sink(&self, registry: &Registry, limits: Limits) -> Result<Box<dyn Sink>> {
+        let recorded = match self.is_given() {
+            true => None,
+            false => registry.setting(Setting::Sink)?,
+        };
+        let files = |out: &Path| -> Result<Box<dyn Sink>> {
+            if is_remote(out) {
+                return remote::files(&out.to_string_lossy(), limits.threads);
             }
+            Ok(Box::new(Files::new(out, limits.threads)))
+        };
+        match (&self.out, self.sink.as_ref().or(recorded.as_ref())) {
+            (Some(out), _) => files(out),
+            (None, Some(folder)) if folder.starts_with('/') => files(relative(Path::new(folder))),
+            (None, Some(bucket)) if is_remote(Path::new(bucket)) => files(Path::new(bucket)),
+            (None, Some(sink)) => remote::sink(sink),
+            (None, None) => files(OUT.as_ref()),
         }
     }
+}
+
+/// A folder as the registry remembers it.
+fn absolute(path: &Path) -> String {
+    match std::path::absolute(path) {
+        Ok(absolute) if !is_remote(path) => absolute.to_string_lossy().into_owned(),
+        _ => path.to_string_lossy().into_owned(),
+    }
+}
+
+/// A remembered folder as people type it: relative, if it is below the current one.
+fn relative(path: &Path) -> &Path {
+    let current = std::env::current_dir().unwrap_or_default();
+    path.strip_prefix(current).ok().filter(|path| !path.as_os_str().is_empty()).unwrap_or(path)
 }
 
 impl EngineArgs {

@@ -6,6 +6,7 @@ use crate::cli::args::{DecisionArgs, Format, FormatArgs, StateArgs};
 use crate::cli::lookup::{known_versions, table_key};
 use crate::cli::{output, resolve};
 use crate::error::{Fault, Result};
+use crate::invocation::command;
 use crate::store::Status;
 use crate::table::Table;
 
@@ -29,7 +30,7 @@ pub(super) struct ResyncArgs {
     #[command(flatten)]
     decision: DecisionArgs,
     #[command(flatten)]
-    state: StateArgs,
+    pub(super) state: StateArgs,
     #[command(flatten)]
     pub(super) format: FormatArgs,
 }
@@ -51,7 +52,9 @@ pub(super) fn resync(args: &ResyncArgs, tables: &'static [&'static Table]) -> Re
         (true, false, _) => format!("No resync of {key} was requested.\n"),
         (true, true, _) => format!("The resync of {key} is cancelled; the next version is compared as usual.\n"),
         (false, _, Some(next)) if is_started => format!("{next} is being published in full.\n"),
-        (false, _, Some(next)) => format!("{next} will be published in full. To continue: cargo tidemark run {root}\n"),
+        (false, _, Some(next)) => {
+            format!("{next} will be published in full. To continue: {}\n", command(&[&"run", &root]))
+        }
         (false, _, None) => format!("The next version of {key} to arrive will be published in full.\n"),
     })?;
     Ok(None)

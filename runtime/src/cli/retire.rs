@@ -7,7 +7,7 @@ use crate::cli::lookup::known_version;
 use crate::cli::output::{self, plural};
 use crate::cli::resolve;
 use crate::error::{Error, Fault, Result};
-use crate::name::printable;
+use crate::invocation::command;
 use crate::store::{Registry, Status, Version, newest};
 use crate::table::Table;
 
@@ -26,7 +26,7 @@ pub(super) struct RetireArgs {
     #[command(flatten)]
     decision: DecisionArgs,
     #[command(flatten)]
-    state: StateArgs,
+    pub(super) state: StateArgs,
     #[command(flatten)]
     pub(super) format: FormatArgs,
 }
@@ -52,7 +52,8 @@ pub(super) fn retire(args: &RetireArgs, tables: &'static [&'static Table]) -> Re
 /// Checks that retiring a version changes something. Returns the versions that can be processed after that.
 fn check(version: &Version, versions: &[Version]) -> Result<Vec<String>> {
     let refuse = |problem: String| {
-        Err(Error::refused(version.to_string(), problem).help(format!("see: cargo tidemark history {}", version.key)))
+        Err(Error::refused(version.to_string(), problem)
+            .help(format!("see: {}", command(&[&"history", &version.key.to_string()]))))
     };
     if version.status != Status::Succeeded {
         return refuse(format!("it is {}; only a version that SUCCEEDED can be retired", version.status));
@@ -67,12 +68,12 @@ fn check(version: &Version, versions: &[Version]) -> Result<Vec<String>> {
 }
 
 fn text(registry: &Registry, version: &Version, reopened: &[String], is_started: bool) -> Result<String> {
-    let versions = format!("{} that it superseded ({})", plural(reopened.len(), "version"), reopened.join(", "));
-    let root = printable(&registry.exports_root()?.unwrap_or_else(|| "DIR".into()));
+    let versions = format!("{} that it superseded ({})", plural(reopened.len() as u64, "version"), reopened.join(", "));
+    let root = registry.exports_root()?.unwrap_or_else(|| "DIR".into());
     let next = match (reopened.is_empty(), is_started) {
         (true, _) => "The next version is compared with it.".into(),
         (false, true) => format!("What comes next: {versions}, which the state machine processes now."),
-        (false, false) => format!("What comes next: {versions}. To continue: cargo tidemark run {root}"),
+        (false, false) => format!("What comes next: {versions}. To continue: {}", command(&[&"run", &root])),
     };
     Ok(format!("{version} is RETIRED: its name no longer counts. {next}\n"))
 }

@@ -1,9 +1,10 @@
 //! `tidemark run`: the pipeline for a folder of exports.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use crate::cli::apart::check_apart;
 use crate::cli::args::{AdoptArgs, EngineArgs, Format, FormatArgs, LimitArgs, OutArgs, StateArgs};
 use crate::cli::lookup::{checked_name, find_table};
 use crate::cli::output::{self, plural};
@@ -12,8 +13,11 @@ use crate::cli::{resolve, run_report};
 use crate::clock;
 use crate::engine::athena::Statements;
 use crate::error::{Error, Fault, Result};
+use crate::invocation::command;
 use crate::name::printable_path;
-use crate::run::{Report, Runner};
+use crate::run::{Report, Runner, find_exports};
+use crate::snapshot::IGNORE_FILE;
+use crate::snapshot::discover::Selection;
 use crate::store::Status;
 use crate::table::Table;
 use crate::telemetry::{self, Progress};
@@ -47,7 +51,7 @@ pub(super) struct RunArgs {
     #[command(flatten)]
     decision: AdoptArgs,
     #[command(flatten)]
-    state: StateArgs,
+    pub(super) state: StateArgs,
     #[command(flatten)]
     engine: EngineArgs,
     #[command(flatten)]
@@ -65,25 +69,32 @@ pub(super) fn run(
     let tenant = args.tenant.as_deref().map(|tenant| checked_name("tenant", tenant)).transpose()?;
     let table = args.table.as_deref().map(|table| find_table(tables, table)).transpose()?;
     let exports = resolve::exports(&args.exports)?;
+    let selection = Selection { tenant, table: table.map(|table| table.name.into()) };
+    // Before a registry is created: the folder may be the wrong one.
+    let found = find_exports(&*exports, tables, &selection)?;
     telemetry::listen_for_ctrl_c();
     let limits = args.limits.limits();
     let adopt = args.adopt.then(|| args.decision.decision(&args.state)).transpose()?;
-    let registry = args.state.registry_or_new(&args.exports, args.adopt)?;
+    check_apart(&args.exports, "the registry and the change sets", &args.state.folder())?;
+    let registry = args.state.registry_or_new(args.adopt)?;
     let runner = args.state.runner_for(registry, exports, &args.out, tables, limits)?;
     let engines = args.engine.engines(statements, &[&args.exports], Some(&runner.registry))?;
     let runner = Runner { engines, adopt, ..runner };
     check_adoption(&runner)?;
-    args.state.remember(&runner, &args.out)?;
-    let is_selected = |of_tenant: &str, of_table: &str| {
-        tenant.as_deref().is_none_or(|tenant| tenant == of_tenant) && table.is_none_or(|table| table.name == of_table)
-    };
-    let report = runner.run(is_selected, &Progress::new(args.format.format == Format::Text))?;
+    check_apart(&args.exports, "published operations", Path::new(&runner.sink.name()))?;
+    // A folder without exports may be a typo.
+    if !found.tables.is_empty() {
+        args.state.remember(&runner, &args.out)?;
+    }
+    let report = runner.run_found(found, &Progress::new(args.format.format == Format::Text))?;
     if report.found == 0 {
-        check_folder(args, &runner, is_selected).inspect_err(|_| run_report::print_problems(&report))?;
+        check_folder(args, &runner, &selection).inspect_err(|_| run_report::print_problems(&report))?;
     }
     match args.format.format {
         Format::Json => output::print_json(&report)?,
-        Format::Text if report.outcomes.is_empty() => output::print(&nothing_to_do(args, &runner, &report)?)?,
+        Format::Text if report.outcomes.is_empty() && report.unreadable.is_empty() => {
+            output::print(&nothing_to_do(args, &runner, &report)?)?
+        }
         Format::Text => run_report::print(&report, &runner.sink.display_name(), started.elapsed())?,
     }
     run_report::print_problems(&report);
@@ -102,13 +113,13 @@ fn check_adoption(runner: &Runner) -> Result<()> {
 
 /// Fails if the registry knows a selected table: then the folder without exports is the wrong one, or its disk is not
 /// mounted. Running again may help.
-fn check_folder(args: &RunArgs, runner: &Runner, is_selected: impl Fn(&str, &str) -> bool) -> Result<()> {
+fn check_folder(args: &RunArgs, runner: &Runner, selection: &Selection) -> Result<()> {
     let known = runner.registry.tables()?;
-    let known = known.iter().filter(|key| is_selected(&key.tenant, &key.table)).count();
+    let known = known.iter().filter(|key| selection.includes(key)).count();
     if known == 0 {
         return Ok(());
     }
-    let problem = format!("it has no exports, but the registry knows {}", plural(known, "table"));
+    let problem = format!("it has no exports, but the registry knows {}", plural(known as u64, "table"));
     let help = "check that it is the right folder, and that its disk is mounted; exports are expected at \
                 DIR/TENANT/TABLE/VERSION/FILE";
     Err(Error::missing_exports(printable_path(&args.exports), problem).help(help))
@@ -118,14 +129,19 @@ fn nothing_to_do(args: &RunArgs, runner: &Runner, report: &Report) -> Result<Str
     if report.found == 0 {
         let of_tenant = args.tenant.as_ref().map(|tenant| format!(" of tenant {tenant}")).unwrap_or_default();
         let of_table = args.table.as_ref().map(|table| format!(" of table {table}")).unwrap_or_default();
+        let ignored = match report.ignored {
+            0 => String::new(),
+            ignored => format!("; {IGNORE_FILE} hides {}", plural(ignored, "name")),
+        };
         return Ok(format!(
-            "nothing to do: no exports{of_tenant}{of_table} in {}; they are expected at {0}/TENANT/TABLE/VERSION/FILE\n",
+            "nothing to do: no exports{of_tenant}{of_table} in {}; they are expected at {0}/TENANT/TABLE/VERSION/FILE{ignored}\n",
             printable_path(&args.exports)
         ));
     }
     let (mut known, mut held, mut failed) = (0, 0, 0);
     for key in runner.registry.tables()? {
-        let versions = runner.registry.versions(&key)?;
+        // A table whose records cannot be read is reported when it is its turn.
+        let versions = runner.registry.versions(&key).unwrap_or_default();
         known += versions.len();
         held += open(&versions).filter(|version| version.status == Status::Held).count();
         failed += open(&versions).filter(|version| version.status == Status::Failed).count();
@@ -133,6 +149,6 @@ fn nothing_to_do(args: &RunArgs, runner: &Runner, report: &Report) -> Result<Str
     let numbers = [(held, Status::Held), (failed, Status::Failed)].into_iter().filter(|(number, _)| *number > 0);
     let open: Vec<String> = numbers.map(|(number, status)| format!("{number} {status}")).collect();
     let open =
-        if open.is_empty() { String::new() } else { format!(" ({}, see: cargo tidemark status)", open.join(", ")) };
-    Ok(format!("nothing to do: {} known, none is new{open}\n", plural(known, "version")))
+        if open.is_empty() { String::new() } else { format!(" ({}, see: {})", open.join(", "), command(&[&"status"])) };
+    Ok(format!("nothing to do: {} known, none is new{open}\n", plural(known as u64, "version")))
 }

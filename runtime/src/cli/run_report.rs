@@ -7,6 +7,7 @@ use crate::error::Result;
 use crate::name::printable_path;
 use crate::plan::Counts;
 use crate::run::{Outcome, Report};
+use crate::snapshot::IGNORE_FILE;
 use crate::store::Status;
 
 /// Prints what a run did, and a summary. `out` is where operations went.
@@ -15,7 +16,7 @@ pub(super) fn print(report: &Report, out: &str, took: Duration) -> Result<()> {
     let header = ["tenant", "table", "version", "rows", "inserted", "updated", "deleted", "status", ""];
     let mut text = output::grid(&header, &[3, 4, 5, 6], outcomes.iter().map(row));
     let versions = outcomes.iter().filter(|outcome| outcome.version.is_some()).count();
-    let mut summary = vec![plural(versions, "version")];
+    let mut summary = vec![plural(versions as u64, "version")];
     for (status, word) in [
         (Status::Held, "held"),
         (Status::Failed, "failed"),
@@ -60,23 +61,49 @@ pub(super) fn print_problems(report: &Report) {
             outcome.help.iter().for_each(|help| output::help(help));
             continue;
         }
-        eprintln!();
+        output::to_stderr("");
         output::report(&message(outcome), outcome.rejects.as_ref(), None);
         if outcome.status == Some(Status::Failed) {
             let baseline = match &outcome.baseline {
                 Some(baseline) => format!("the baseline is still {baseline}"),
                 None => "there is no baseline yet".into(),
             };
-            eprintln!("The version is FAILED; {baseline}.");
+            output::to_stderr(&format!("The version is FAILED; {baseline}."));
         }
         if let Some(help) = &outcome.help {
             output::help(help);
         }
     }
-    for stray in &report.strays {
-        eprintln!();
-        output::report(&format!("{}: {}", printable_path(&stray.path), stray.problem), None, stray.help.as_deref());
+    for tenant in &report.unreadable {
+        output::to_stderr("");
+        output::report(&tenant.message, None, tenant.help.as_deref());
     }
+    print_strays(report);
+}
+
+/// Reports what is among the exports without being part of one: one by one, or many in one line.
+fn print_strays(report: &Report) {
+    let Some(first) = report.strays.first() else { return };
+    output::to_stderr("");
+    if report.more_strays == 0 {
+        for stray in &report.strays {
+            let help = stray.help.as_ref().map(|help| format!(" ({help})")).unwrap_or_default();
+            output::note(&format!("{}: {}{help}", printable_path(&stray.path), stray.problem));
+        }
+    } else {
+        const EXAMPLES: usize = 3;
+        let total = count(report.more_strays + report.strays.len() as u64);
+        let examples: Vec<String> =
+            report.strays.iter().take(EXAMPLES).map(|stray| printable_path(&stray.path)).collect();
+        let problem = &first.problem;
+        output::note(&format!(
+            "{total} files and folders are not exports, such as {} ({problem})",
+            examples.join(", ")
+        ));
+    }
+    output::help(&format!(
+        "move them away, or list them in {IGNORE_FILE} at the root of the exports; they are reported once"
+    ));
 }
 
 /// The outcome's note, after the name of the table or version unless the note starts with it, or with a path in it.

@@ -7,7 +7,8 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::cli::args::{Format, FormatArgs, StateArgs};
-use crate::cli::output::{self, count, iso_time, time};
+use crate::cli::output::{self, count, time};
+use crate::clock::iso_time;
 use crate::error::{Error, Fault, Result};
 use crate::name::TableKey;
 use crate::store::{Registry, Status, Version, baseline};
@@ -33,7 +34,7 @@ pub(super) struct StatusArgs {
     #[arg(long)]
     check: bool,
     #[command(flatten)]
-    state: StateArgs,
+    pub(super) state: StateArgs,
     #[command(flatten)]
     pub(super) format: FormatArgs,
 }
@@ -55,6 +56,26 @@ struct TableStatus {
     /// When the baseline was published, for people.
     #[serde(skip)]
     published: String,
+    /// Why nothing is known about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+impl TableStatus {
+    fn unknown(key: TableKey) -> Self {
+        Self {
+            key,
+            baseline: None,
+            rows: None,
+            sequence: None,
+            published_at: None,
+            published: String::new(),
+            locked_by: None,
+            resync: false,
+            open: Vec::new(),
+            error: None,
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -71,20 +92,33 @@ pub(super) fn status(args: &StatusArgs) -> Result<Option<Fault>> {
     let known = keys.len();
     keys.retain(|key| matches(&args.tenant, &key.tenant) && matches(&args.table, &key.table));
     if keys.is_empty() && known > 0 {
-        let problem = format!("no table matches; the registry has {}", output::plural(known, "table"));
-        return Err(Error::refused("", problem).help("omit --tenant and --table to show all"));
+        let problem = format!("no table matches; the registry has {}", output::plural(known as u64, "table"));
+        return Err(Error::usage("", problem).help("omit --tenant and --table to show all"));
     }
     if args.check {
         return check::check(&registry, &keys, args.format.format);
     }
-    let tables: Vec<TableStatus> = keys.into_iter().map(|key| table_status(&registry, key)).collect::<Result<_>>()?;
+    let (mut tables, mut errors) = (Vec::new(), Vec::new());
+    for key in keys {
+        // A table whose records cannot be read does not hide the others.
+        match table_status(&registry, key.clone()) {
+            Ok(table) => tables.push(table),
+            Err(error) => {
+                tables.push(TableStatus { error: Some(error.to_string()), ..TableStatus::unknown(key) });
+                errors.push(error);
+            }
+        }
+    }
     if args.format.format == Format::Json {
         output::print_json(&tables)?;
-        return Ok(None);
+    } else {
+        let header = ["tenant", "table", "baseline", "rows", "sequence", "published", ""];
+        output::print(&output::grid(&header, &[3, 4], tables.iter().flat_map(rows)))?;
     }
-    let header = ["tenant", "table", "baseline", "rows", "sequence", "published", ""];
-    output::print(&output::grid(&header, &[3, 4], tables.iter().flat_map(rows)))?;
-    Ok(None)
+    for error in &errors {
+        output::problem(error);
+    }
+    Ok(errors.first().map(Error::fault))
 }
 
 /// A row for the table, and one for each version that is not done.
@@ -108,6 +142,9 @@ fn rows(table: &TableStatus) -> Vec<Vec<String>> {
 }
 
 fn notes(table: &TableStatus) -> String {
+    if table.error.is_some() {
+        return "see below".into();
+    }
     let locked = table.locked_by.as_ref().map(|owner| format!("locked by {owner}"));
     let resync = table.resync.then(|| "the next version is published in full".to_owned());
     locked.into_iter().chain(resync).collect::<Vec<_>>().join("; ")
@@ -126,6 +163,7 @@ fn table_status(registry: &Registry, key: TableKey) -> Result<TableStatus> {
         locked_by: registry.holder(&key)?,
         resync: registry.resync(&key)?,
         open: open(&versions).map(OpenVersion::new).collect(),
+        error: None,
         key,
     })
 }

@@ -10,6 +10,7 @@ use crate::cli::lookup::{known_version, known_versions, table_key};
 use crate::cli::{output, resolve};
 use crate::error::{Error, Fault, Result};
 use crate::inspect::verify::{self, Verdict};
+use crate::invocation::command;
 use crate::name::{TableKey, printable_path};
 use crate::run::Runner;
 use crate::store::{Registry, Version, baseline};
@@ -28,7 +29,8 @@ the registry. Reads what was published and checks BEGIN, END, counts, ids and fi
 plan. Missing files are listed; they are an error only if they are the export of the newest version,
 because the next version is compared with it. Changes nothing.
 
-Exit status: 0 all files that exist match; 1 some do not; 2 the machine failed.")]
+Exit status: 0 all files that exist match; 1 some do not; 2 the command line is wrong, or the
+machine failed.")]
 pub(super) struct VerifyArgs {
     /// Only this table, or only this version.
     #[arg(value_name = "TENANT/TABLE[/VERSION]")]
@@ -39,7 +41,7 @@ pub(super) struct VerifyArgs {
     #[command(flatten)]
     exports: ExportsArgs,
     #[command(flatten)]
-    state: StateArgs,
+    pub(super) state: StateArgs,
     #[command(flatten)]
     limits: LimitArgs,
     #[command(flatten)]
@@ -94,7 +96,7 @@ pub(super) fn verify(args: &VerifyArgs, tables: &'static [&'static Table]) -> Re
         Format::Text => output::print(&text(&checked, wrong))?,
     }
     for Problem { message, help } in checked.iter().flat_map(|checked| &checked.faults) {
-        eprintln!();
+        output::to_stderr("");
         output::report(message, None, Some(help));
     }
     Ok((wrong > 0).then_some(Fault::Input))
@@ -121,7 +123,7 @@ fn selected(
             if !version.status.is_published() {
                 let problem = format!("it is {}; only a SUCCEEDED version can be verified", version.status);
                 return Err(Error::refused(version.to_string(), problem)
-                    .help(format!("see: cargo tidemark history {}", version.key)));
+                    .help(format!("see: {}", command(&[&"history", &version.key.to_string()]))));
             }
             Ok(vec![(version.key.clone(), vec![version])])
         }
@@ -167,7 +169,7 @@ fn export_problem(version: &Version, export: &Verdict, is_baseline: bool) -> Opt
         Verdict::Gone | Verdict::Same | Verdict::SameBytes => return None,
     };
     let help = if is_baseline {
-        let resync = format!("cargo tidemark resync {}", version.key);
+        let resync = command(&[&"resync", &version.key.to_string()]);
         format!("the next version is compared with it: restore the published files, or run: {resync}")
     } else {
         "restore the published files; later versions are not compared with them".into()
@@ -178,9 +180,9 @@ fn export_problem(version: &Version, export: &Verdict, is_baseline: bool) -> Opt
 fn published_problem(version: &Version, published: &Verdict, out: &Path, can_replay: bool) -> Option<Problem> {
     let Verdict::Different(problem) = published else { return None };
     let help = if can_replay {
-        format!("publish it again: cargo tidemark replay {} --out {}", version.path(), printable_path(out))
+        format!("publish it again: {}", command(&[&"replay", &version.path(), &"--out", &out]))
     } else {
-        let resync = format!("cargo tidemark resync {}", version.key);
+        let resync = command(&[&"resync", &version.key.to_string()]);
         format!("its change set is gone, so it cannot be replayed; if a consumer needs it, run: {resync}")
     };
     let folder = out.join(version.path());
@@ -199,7 +201,7 @@ fn text(checked: &[Checked], wrong: usize) -> String {
         let (tenant, table) = (checked.key.tenant.clone(), checked.key.table.clone());
         vec![tenant, table, checked.version.clone(), export.into(), word(&checked.published).into()]
     });
-    let total = output::plural(checked.len(), "version");
+    let total = output::plural(checked.len() as u64, "version");
     let summary = match wrong {
         0 => "all files that exist match the registry".to_owned(),
         1 => "1 does not match, see below".into(),

@@ -9,7 +9,7 @@ use crate::cli::args::{ExportsArgs, Format, FormatArgs, OutArgs, StateArgs};
 use crate::cli::lookup::{find_table, known_versions, table_key};
 use crate::cli::output;
 use crate::error::{Fault, Result};
-use crate::inspect::why::{self, Key, RowInVersion};
+use crate::inspect::why::{self, Files, Key, RowInVersion};
 use crate::name::TableKey;
 use crate::run::Runner;
 use crate::store::Version;
@@ -37,7 +37,7 @@ pub(super) struct WhyArgs {
     #[command(flatten)]
     exports: ExportsArgs,
     #[command(flatten)]
-    state: StateArgs,
+    pub(super) state: StateArgs,
     #[command(flatten)]
     pub(super) format: FormatArgs,
 }
@@ -67,7 +67,7 @@ pub(super) fn why(args: &WhyArgs, tables: &'static [&'static Table]) -> Result<O
         Format::Json => output::print_json(&Row { table: &table_key, key: &key.shown, versions: &rows })?,
         Format::Text => output::print(&text::render(&table_key, &key.shown, &rows))?,
     }
-    Ok(None)
+    Ok(rows.iter().any(|row| row.export == Files::Unreadable).then_some(Fault::Machine))
 }
 
 fn rows(

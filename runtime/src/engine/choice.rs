@@ -8,6 +8,7 @@ use super::native;
 use super::request::{DeltaError, DeltaRequest, DeltaSummary};
 use crate::change_set::LineSink;
 use crate::error::Error;
+use crate::invocation::command;
 #[cfg(feature = "aws")]
 use crate::table::Table;
 
@@ -118,12 +119,12 @@ impl Engines {
             );
         }
         let baseline = inputs.baseline.filter(|baseline| baseline.epoch.is_some())?;
+        let table_path = format!("{}/{}", request.head.tenant, request.head.table);
         let problem = "the baseline was read with an earlier schema, which only the native engine can read";
-        Some(
-            Error::refused(&baseline.label, problem).help(
-                "use --engine native for this version, or publish it in full: cargo tidemark resync TENANT/TABLE",
-            ),
-        )
+        Some(Error::refused(&baseline.label, problem).help(format!(
+            "use --engine native for this version, or publish it in full: {}",
+            command(&[&"resync", &table_path])
+        )))
     }
 
     #[cfg(feature = "aws")]

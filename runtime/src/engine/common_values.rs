@@ -1,4 +1,4 @@
-//! What all deleted rows have in common, as when a partition is missing from an export.
+//! Finds the values that all deleted rows share, as when a partition is missing from an export.
 
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;

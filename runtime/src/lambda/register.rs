@@ -46,7 +46,7 @@ pub(super) fn register(deployment: &Deployment, event: SqsEvent, deadline: Deadl
         }
         let Err(error) = register_version(deployment, &path) else { continue };
         match error.fault() {
-            Fault::Input => report_refused(&path, &error),
+            Fault::Input | Fault::Usage => report_refused(&path, &error),
             Fault::Machine => {
                 tracing::error!(tenant = path.0, table = path.1, version = path.2, "{error}");
                 messages.into_iter().for_each(|message| answer.add_failure(message));

@@ -9,6 +9,7 @@ use std::fmt;
 use super::report::Outcome;
 use super::runner::Runner;
 use crate::error::{Error, Result};
+use crate::invocation::command;
 use crate::sink::{Mark, PublishedVersion};
 use crate::store::{Decision, Lease, Version};
 
@@ -70,7 +71,7 @@ impl Runner {
         let published = self.sink.published(key)?.into_iter().map(|published| published.sequence);
         let highest = published.chain(marked).chain([self.registry.last_sequence(key)?]).max().unwrap_or_default();
         self.registry.adopt(lease, highest, decision, &foreign.to_string())?;
-        let mark = Mark { registry: self.registry.id().into(), sequence: highest, fence: lease.fence };
+        let mark = Mark { registry: self.registry.id().into(), sequence: highest, fence: lease.fence, plan: None };
         self.sink.adopt(key, &mark)?;
         Ok(Outcome::adopted(key, highest))
     }
@@ -84,7 +85,8 @@ impl Runner {
         let output = format!("{}/{}", self.sink.display_name(), lease.key);
         Error::refused(output, format!("{foreign}; nothing was published")).help(format!(
             "{first}. If there is none, go on above all sequences, with the next version in full: \
-             cargo tidemark run {root} --adopt"
+             {}",
+            command(&[&"run", &root, &"--adopt"])
         ))
     }
 }

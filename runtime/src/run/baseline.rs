@@ -6,6 +6,7 @@ use super::runner::Runner;
 use crate::canonical::row::Layout;
 use crate::epoch::{Drift, Epoch};
 use crate::error::{Error, Result};
+use crate::invocation::command;
 use crate::operation::SchemaChange;
 use crate::snapshot::{Export, Folder, Part, has_content_of};
 use crate::store::{Version, same_parts};
@@ -79,7 +80,7 @@ pub(super) fn changed(baseline: &Version, what: String) -> Error {
 
 /// What to do if nothing can be compared with the baseline any more.
 fn resync_help(baseline: &Version) -> String {
-    format!("publish the next version in full: cargo tidemark resync {}", baseline.key)
+    format!("publish the next version in full: {}", command(&[&"resync", &baseline.key.to_string()]))
 }
 
 /// Turns an error in the baseline's files into one that does not blame the snapshot.

@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::plan::{Counts, Plan, Reset};
 use crate::store::{Action, Lease, Status, Version, newest};
 use crate::table::{Guards, Table};
+use crate::wording::plural;
 
 /// A guard that a plan breaks. `Display` renders it for people: `deletes 50 % > 20 %`.
 #[derive(Debug, Clone, PartialEq)]
@@ -111,7 +112,7 @@ impl GuardBreach {
 impl fmt::Display for GuardBreach {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            GuardBreach::Rows { rows, min } => write!(f, "{rows} rows < {min}")?,
+            GuardBreach::Rows { rows, min } => write!(f, "{} < {min}", plural(*rows, "row"))?,
             GuardBreach::Ratio { kind, ratio, max, .. } => {
                 write!(f, "{kind} {} > {}", percent(*ratio), percent(*max))?;
             }

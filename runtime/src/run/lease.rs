@@ -3,13 +3,15 @@
 use std::sync::mpsc;
 use std::thread;
 
-use super::report::Outcome;
 use super::runner::Runner;
 use crate::breakpoint::Breakpoint;
 use crate::error::{Error, Result};
 use crate::name::TableKey;
 use crate::store::{Lease, Version, lease_duration};
 use crate::telemetry::Watch;
+
+/// How often a lease that is free and cannot be taken is tried: others take it again and again.
+const ATTEMPTS: usize = 5;
 
 impl Runner {
     pub(super) fn lock(&self, key: &TableKey) -> Result<Option<Lease>> {
@@ -20,10 +22,19 @@ impl Runner {
         Ok(lease)
     }
 
-    /// The outcome of a run that found the table locked. It does not wait: the holder also processes the versions that
-    /// this run registered.
-    pub(super) fn locked(&self, key: &TableKey) -> Result<Outcome> {
-        Ok(Outcome::locked(key, &self.holder(key)?))
+    /// Takes the table's lease; or returns who holds it. A run does not wait: the holder also processes the versions
+    /// that this run registered.
+    pub(super) fn lock_unless_held(&self, key: &TableKey) -> Result<Result<Lease, String>> {
+        // Between two calls, a holder may have released the lease.
+        for _ in 0..ATTEMPTS {
+            if let Some(lease) = self.lock(key)? {
+                return Ok(Ok(lease));
+            }
+            if let Some(holder) = self.registry.holder(key)? {
+                return Ok(Err(holder));
+            }
+        }
+        Ok(Err(self.holder(key)?))
     }
 
     /// Releases the lease. With `pending`, only if nothing has become runnable since it was read.

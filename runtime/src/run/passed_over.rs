@@ -8,7 +8,7 @@ use crate::store::{Status, Version, newest};
 ///
 /// If both names begin with dates, the one whose date is nearer to the day of its own delivery is right: a version that
 /// comes late is further from it than the newest is. Otherwise the version was in its turn if the number in its name is
-/// nearer to that of the version before than to that of the newest.
+/// nearer to that of the version before than to that of the newest, or if only the version before is named like it.
 pub fn is_passed_over(versions: &[Version], version: &Version) -> bool {
     let Some(newest) = newest(versions) else { return false };
     let is_before = |other: &&Version| other.version != version.version;
@@ -24,7 +24,9 @@ pub fn is_passed_over(versions: &[Version], version: &Version) -> bool {
     let from_previous = previous.and_then(|previous| distance(&previous.version, &version.version));
     match (from_previous, distance(&version.version, &newest.version)) {
         (Some(from_previous), Some(to_newest)) => from_previous < to_newest,
-        _ => false,
+        // It is named like the version before, and the newest is not.
+        (Some(_), None) => true,
+        (None, _) => false,
     }
 }
 

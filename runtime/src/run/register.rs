@@ -1,11 +1,15 @@
 //! The first steps: discover exports, register their versions, and see which are complete.
 
-use super::report::{Outcome, Stray};
+use std::collections::BTreeSet;
+
+use super::report::Outcome;
+use super::root::check_root;
 use super::runner::Runner;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Fault, Result};
 use crate::name::{TableKey, nearest};
 use crate::snapshot::complete::{Missing, complete};
-use crate::snapshot::{Folder, Part, has_content_of};
+use crate::snapshot::discover::{Discovery, Selection, discover};
+use crate::snapshot::{Folder, Part, Snapshots, has_content_of};
 use crate::store::{ListedParts, Registered, Status, Version};
 use crate::table::{Compression, Table};
 
@@ -13,65 +17,86 @@ use crate::table::{Compression, Table};
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) key: TableKey,
-    pub(super) table: &'static Table,
+    /// Its schema, if this program has one.
+    pub(super) table: Option<&'static Table>,
     pub(super) versions: Vec<String>,
 }
 
+/// Finds the selected exports. Fails if there can be none, because the root is wrong or cannot be listed.
+pub fn find_exports(exports: &dyn Snapshots, tables: &[&'static Table], selection: &Selection) -> Result<Discovery> {
+    let found = discover(exports, selection)?;
+    check_root(exports, tables, selection, &found)?;
+    Ok(found)
+}
+
 impl Runner {
-    /// Lists one job for each selected tenant's table, and what is among the exports without being one.
-    pub(super) fn discover(&self, select: impl Fn(&str, &str) -> bool) -> Result<(Vec<Job>, Vec<Stray>)> {
-        let discovery = self.exports.discover(&select)?;
-        let mut strays: Vec<Stray> =
-            discovery.strays.into_iter().map(|(path, problem, help)| Stray { path, problem, help }).collect();
-        let mut jobs: Vec<Job> = Vec::new();
-        for (tenant, table, version) in discovery.versions {
-            let key = TableKey { tenant, table };
-            if let Some(job) = jobs.last_mut().filter(|job| job.key == key) {
-                job.versions.push(version);
-                continue;
-            }
-            match self.table(&key.table) {
-                Some(table) => jobs.push(Job { key, table, versions: vec![version] }),
-                None => {
-                    let stray = self.unknown_table(&key);
-                    if !strays.contains(&stray) {
-                        strays.push(stray);
+    /// One job for each tenant's table.
+    pub(super) fn jobs(&self, tables: Vec<(TableKey, Vec<String>)>) -> Vec<Job> {
+        let job = |(key, versions): (TableKey, Vec<String>)| Job { table: self.table(&key.table), key, versions };
+        tables.into_iter().map(job).collect()
+    }
+
+    /// Registers every version of a job. Those that are not complete yet stay WAITING. Returns the versions whose
+    /// folders cannot be read.
+    pub(super) fn register(
+        &self,
+        job: &Job,
+        table: &'static Table,
+        outcomes: &mut Vec<Outcome>,
+    ) -> Result<BTreeSet<String>> {
+        let mut unreadable = BTreeSet::new();
+        for version in &job.versions {
+            let (key, registered) = (&job.key, self.register_version(table, &job.key, version));
+            match registered {
+                Ok(Registered::Refused { first_time: true }) => outcomes.push(Outcome::refused(key, version)),
+                Ok(Registered::Alias(other)) => outcomes.push(Outcome::alias(key, version, &other)),
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::Export => {
+                    let registered = self.register_unusable(key, version, &error)?;
+                    if matches!(registered, Registered::New | Registered::Changed) {
+                        outcomes.push(Outcome::unusable(key, version, error));
                     }
+                }
+                Err(error) => {
+                    if error.fault() == Fault::Machine {
+                        unreadable.insert(version.clone());
+                    }
+                    outcomes.push(Outcome::unregistered(key, version, error));
                 }
             }
         }
-        Ok((jobs, strays))
+        self.report_waiting(&job.key, outcomes)?;
+        Ok(unreadable)
     }
 
-    fn unknown_table(&self, key: &TableKey) -> Stray {
-        let known: Vec<&str> = self.tables.iter().map(|table| table.name).collect();
-        Stray {
-            path: self.exports.path(&key.tenant, &key.table),
-            problem: format!("unknown table `{}`", key.table),
-            help: Some(match nearest(&key.table, known.iter().copied()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!(
-                    "write schemas/{}.yaml and run: cargo run -p generator; known tables: {}",
-                    key.table,
-                    known.join(", ")
-                ),
-            }),
-        }
-    }
-
-    /// Registers every version of a job. Those that are not complete yet stay WAITING.
-    pub(super) fn register(&self, job: &Job, outcomes: &mut Vec<Outcome>) -> Result<()> {
-        for version in &job.versions {
-            match self.register_version(job.table, &job.key, version) {
-                Ok(Registered::Refused { first_time: true }) => outcomes.push(Outcome::refused(&job.key, version)),
-                Ok(Registered::Alias(other)) => outcomes.push(Outcome::alias(&job.key, version, &other)),
-                Ok(_) => {}
-                Err(error) => outcomes.push(Outcome::unregistered(&job.key, version, error)),
+    /// Registers the versions of a table without a schema as WAITING, so that a later program which knows the table
+    /// picks them up.
+    pub(super) fn register_without_schema(&self, job: &Job, outcomes: &mut Vec<Outcome>) -> Result<()> {
+        let reason = self.no_schema(&job.key.table);
+        let known = self.registry.versions(&job.key)?;
+        for name in &job.versions {
+            match known.iter().find(|known| known.version == *name) {
+                // One that was registered by a program which knew the table stays as it is.
+                Some(known) if known.status != Status::Waiting => {}
+                _ => drop(self.registry.register_waiting(&job.key, name, reason.clone())?),
             }
         }
-        let waiting = self.registry.with_status(&job.key, Status::Waiting)?;
-        outcomes.extend(waiting.iter().map(Outcome::from_version));
+        self.report_waiting(&job.key, outcomes)
+    }
+
+    fn report_waiting(&self, key: &TableKey, outcomes: &mut Vec<Outcome>) -> Result<()> {
+        let reported: BTreeSet<String> = outcomes.iter().filter_map(|outcome| outcome.version.clone()).collect();
+        let waiting = self.registry.with_status(key, Status::Waiting)?;
+        let waiting = waiting.iter().filter(|version| !reported.contains(&version.version));
+        outcomes.extend(waiting.map(Outcome::from_version));
         Ok(())
+    }
+
+    /// Why the versions of a table without a schema wait.
+    fn no_schema(&self, table: &str) -> String {
+        let near = nearest(table, self.tables.iter().map(|table| table.name));
+        let rename = near.map(|near| format!(", or rename the folder if `{near}` is meant")).unwrap_or_default();
+        format!("no schema: write schemas/{table}.yaml and run `cargo run -p generator`{rename}")
     }
 
     pub(crate) fn register_version(&self, table: &Table, key: &TableKey, version: &str) -> Result<Registered> {
@@ -88,8 +113,8 @@ impl Runner {
     /// Registers a version whose folder holds something that does not belong in an export. It waits until that is gone.
     pub(crate) fn register_unusable(&self, key: &TableKey, version: &str, problem: &Error) -> Result<Registered> {
         let help = problem.next_step().map(|help| format!(" ({help})")).unwrap_or_default();
-        let waits_for = format!("a correction: {problem}{help}");
-        self.registry.register(key, version, Err((Vec::new(), waits_for)), |_, _| Ok(false))
+        let reason = format!("waits for a correction: {problem}{help}");
+        self.registry.register_waiting(key, version, reason)
     }
 
     /// Returns whether overwritten parts have the same contents as before, even if they were compressed again. Reads
@@ -132,6 +157,17 @@ impl Runner {
         match self.register_version(table, &version.key, &version.version)? {
             Registered::Same => Ok(true),
             Registered::New | Registered::Changed | Registered::Refused { .. } | Registered::Alias(_) => Ok(false),
+        }
+    }
+
+    /// Returns whether the export of a version cannot be read, so that only this version has to wait: its folder cannot
+    /// be listed, or one of its parts cannot be opened.
+    pub(super) fn is_unreadable(&self, version: &Version) -> bool {
+        let folder = self.exports.folder(&version.key.tenant, &version.key.table, &version.version);
+        let is_fault = |error: Error| error.fault() == Fault::Machine;
+        match folder.list() {
+            Err(error) => is_fault(error),
+            Ok(_) => version.parts.iter().any(|part| folder.open(&part.name).err().is_some_and(is_fault)),
         }
     }
 }

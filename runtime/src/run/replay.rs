@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::runner::Runner;
 use crate::error::{Error, Result};
+use crate::invocation::command;
 use crate::store::{Action, Decision, Version};
 use crate::table::Table;
 use crate::telemetry::check_stop;
@@ -20,7 +21,7 @@ impl Runner {
         if let Some(reset) = self.reset_after(version)? {
             let problem = format!("{reset} was published in full after it, and replaces its operations");
             return Err(Error::refused(version.to_string(), problem)
-                .help(format!("replay that one: cargo tidemark replay {}/{reset}", version.key)));
+                .help(format!("replay that one: {}", command(&[&"replay", &format!("{}/{reset}", version.key)]))));
         }
         if !self.changes.is_complete(version)? {
             let changes = self.changes.path(version, None);

@@ -2,14 +2,16 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::strays::NewStrays;
 use crate::error::{Error, ErrorKind, Fault};
+use crate::invocation::command;
 use crate::name::{TableKey, natural_cmp};
 use crate::plan::Counts;
 use crate::reject::Rejects;
+use crate::snapshot::discover::{Stray, Unreadable};
 use crate::store::{Status, Version};
 
 /// What happened to a version, or to a whole table.
@@ -42,16 +44,17 @@ pub struct Outcome {
     pub fault: Option<Fault>,
 }
 
-/// Something among the exports that cannot be an export.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Stray {
-    /// Its path.
-    #[serde(serialize_with = "crate::name::serialize_path")]
-    pub path: PathBuf,
-    /// Why it cannot be an export.
-    pub problem: String,
+/// A tenant whose folder cannot be listed.
+#[derive(Debug, Clone, Serialize)]
+pub struct UnreadableTenant {
+    /// The tenant.
+    pub tenant: String,
+    /// Why it cannot be listed.
+    pub message: String,
     /// What to do next.
     pub help: Option<String>,
+    /// Whose fault it is.
+    pub fault: Fault,
 }
 
 /// What a run did.
@@ -59,29 +62,52 @@ pub struct Stray {
 pub struct Report {
     /// Sorted by tenant, table and version.
     pub outcomes: Vec<Outcome>,
-    /// What was ignored.
+    /// The tenants that could not be looked at.
+    pub unreadable: Vec<UnreadableTenant>,
+    /// What is among the exports without being part of one and was not reported before: the first few.
     pub strays: Vec<Stray>,
+    /// How many more there are.
+    pub more_strays: u64,
     /// How many versions of exports were found, new or not.
     #[serde(skip)]
     pub found: usize,
+    /// How many files and folders `.tidemarkignore` hides.
+    #[serde(skip)]
+    pub ignored: u64,
 }
 
 impl Report {
-    pub(super) fn new(outcomes: Vec<Outcome>, strays: Vec<Stray>, found: usize) -> Self {
+    pub(super) fn new(
+        outcomes: Vec<Outcome>,
+        unreadable: Vec<Unreadable>,
+        strays: NewStrays,
+        found: usize,
+        ignored: u64,
+    ) -> Self {
         let mut outcomes = each_version_once(outcomes);
+        let mut tenants = Vec::new();
+        for Unreadable { tenant, table, error } in unreadable {
+            match table {
+                Some(table) => outcomes.push(Outcome::table_failed(&TableKey { tenant, table }, error)),
+                None => tenants.push(UnreadableTenant {
+                    tenant,
+                    message: error.to_string(),
+                    help: error.next_step().map(str::to_owned),
+                    fault: error.fault(),
+                }),
+            }
+        }
         let version = |outcome: &Outcome| outcome.version.clone().unwrap_or_default();
         outcomes.sort_by(|a, b| a.key.cmp(&b.key).then_with(|| natural_cmp(&version(a), &version(b))));
-        Self { outcomes, strays, found }
+        let more_strays = strays.count - strays.listed.len() as u64;
+        Self { outcomes, unreadable: tenants, strays: strays.listed, more_strays, found, ignored }
     }
 
-    /// The worst fault of all, for the exit status.
+    /// The worst fault of all, for the exit status. Strays are none: they are no part of an export.
     pub fn fault(&self) -> Option<Fault> {
-        let mut faults = self.outcomes.iter().filter_map(|outcome| outcome.fault);
-        let stray_fault = if self.strays.is_empty() { None } else { Some(Fault::Input) };
-        match faults.clone().find(|fault| *fault == Fault::Machine) {
-            None => faults.next().or(stray_fault),
-            machine => machine,
-        }
+        let faults = self.outcomes.iter().filter_map(|outcome| outcome.fault);
+        let faults: Vec<Fault> = faults.chain(self.unreadable.iter().map(|tenant| tenant.fault)).collect();
+        faults.iter().find(|fault| **fault == Fault::Machine).or(faults.first()).copied()
     }
 }
 
@@ -160,9 +186,10 @@ impl Outcome {
     /// A version that was superseded; by the named one although it was delivered in turn.
     pub(super) fn superseded(version: &Version, passed_over_by: Option<&Version>) -> Self {
         let Version { key, version: name, .. } = version;
-        let look = format!("to see what was found out about it: cargo tidemark history {key} {name}");
+        let history = command(&[&"history", &key.to_string(), name]);
+        let look = format!("to see what was found out about it: {history}");
         let retire =
-            |by: &Version| format!("if the name of {} is mistyped: cargo tidemark retire {}", by.version, by.path());
+            |by: &Version| format!("if the name of {} is mistyped: {}", by.version, command(&[&"retire", &by.path()]));
         let help = match passed_over_by {
             Some(by) => Some(retire(by)),
             None => version.finding.is_some().then_some(look),
@@ -173,13 +200,13 @@ impl Outcome {
     pub(super) fn held(version: &Version) -> Self {
         Self {
             fault: Some(Fault::Input),
-            help: Some(format!("to see why it is held: cargo tidemark plan {}", version.path())),
+            help: Some(format!("to see why it is held: {}", command(&[&"plan", &version.path()]))),
             ..Self::from_version(version)
         }
     }
 
     pub(super) fn failed(version: &Version, error: Error, baseline: Option<String>) -> Self {
-        let retry = format!("cargo tidemark retry {}", version.path());
+        let retry = command(&[&"retry", &version.path()]);
         let help = match (error.kind(), error.next_step()) {
             (ErrorKind::Export, Some(step)) => format!("{step}.\n      After its schema was fixed, run: {retry}"),
             _ => format!("deliver it again, or fix the schema and run: {retry}"),
@@ -205,6 +232,11 @@ impl Outcome {
     /// A version that could not be registered.
     pub(super) fn unregistered(key: &TableKey, version: &str, error: Error) -> Self {
         Self::from_error(key, Some(version), error)
+    }
+
+    /// A version that waits until something is removed that does not belong in an export.
+    pub(super) fn unusable(key: &TableKey, version: &str, error: Error) -> Self {
+        Self { status: Some(Status::Waiting), ..Self::from_error(key, Some(version), error) }
     }
 
     /// A version whose parts changed too late.

@@ -95,7 +95,7 @@ impl Sink for Files {
         create_folders(&folder)?;
         let staging = StagingDir::claim(&self.root, publisher, version)?;
         Breakpoint::Claimed.reached();
-        staging.mark(publisher, frame.sequence).map_err(|error| staging.lost().unwrap_or(error))?;
+        staging.mark(publisher, version).map_err(|error| staging.lost().unwrap_or(error))?;
         Breakpoint::Marked.reached();
         // An empty change set is one part that holds BEGIN and END.
         let last = frame.parts.max(1) - 1;

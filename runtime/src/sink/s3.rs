@@ -20,7 +20,7 @@ use flate2::write::GzEncoder;
 use super::part::{LEVEL, published_name, sequence_in, write_part};
 use super::{Frame, Mark, OnProgress, Publication, PublishedVersion, Sink};
 use crate::aws::Aws;
-use crate::aws::s3::{self, S3Uri, Written};
+use crate::aws::s3::{self, PutOutcome, S3Uri};
 use crate::breakpoint::Breakpoint;
 use crate::change_set::inflate;
 use crate::error::{Error, IoContext as _, Result};
@@ -47,8 +47,8 @@ impl S3Files {
     /// Writes a part unless it exists; then its contents must be the same.
     fn put_part(&self, uri: &S3Uri, bytes: &[u8]) -> Result<()> {
         match s3::put_new(&self.aws, uri, bytes.to_vec())? {
-            Written::Done => Ok(()),
-            Written::Exists => check_same(&self.aws, uri, bytes),
+            PutOutcome::Done => Ok(()),
+            PutOutcome::Exists => check_same(&self.aws, uri, bytes),
         }
     }
 }
@@ -100,7 +100,7 @@ impl Sink for S3Files {
         let Publication { table, version, publisher, .. } = publication;
         let frame = Frame::new(table, version);
         Breakpoint::Claimed.reached();
-        mark::raise(&self.aws, &self.root, version, publisher, frame.sequence)?;
+        mark::raise(&self.aws, &self.root, version, publisher)?;
         Breakpoint::Marked.reached();
         let folder = self.root.join(&version.path());
         let present: BTreeSet<String> = s3::object_names(&self.aws, &folder)?.into_iter().collect();

@@ -8,6 +8,7 @@ use super::{Listing, Part};
 use crate::name::{is_visible_text, printable};
 use crate::reject;
 use crate::table::Completeness;
+use crate::wording::plural;
 
 /// The file that lists the parts of an export, with `complete: manifest`.
 const MANIFEST: &str = "_manifest.json";
@@ -88,7 +89,7 @@ fn as_in_manifest(manifest: &str, parts: &[Part]) -> Result<Vec<Part>, Missing> 
         };
         if part.size != listed.size {
             let (name, size, expected) = (&part.name, part.size, listed.size);
-            return missing(format!("{name} to have {expected} bytes, as in {MANIFEST}; it has {size}"));
+            return missing(format!("{name} to have {}, as in {MANIFEST}; it has {size}", plural(expected, "byte")));
         }
         checked.insert(&part.name, Part { rows: listed.rows, ..part.clone() });
     }

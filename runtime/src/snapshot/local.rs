@@ -10,14 +10,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
-use super::{Discovery, Folder, Listing, Part, Snapshots, Stray};
+use super::discover::{LINK, replace_link};
+use super::{Entry, EntryKind, Folder, IGNORE_FILE, Listing, Part, Snapshots};
 use crate::error::{Error, IoContext as _, Result};
-use crate::name::{NAME_RULE, is_name, is_visible_text, natural_cmp};
+use crate::name::{is_visible_text, natural_cmp};
 
 /// The maximum size of a marker or manifest, in bytes: enough for about 200,000 parts.
 pub(super) const MAX_SIDECAR: u64 = 16 << 20;
-
-const LINK: &str = "a symbolic link, which is never followed";
 
 /// A tree of exports.
 #[derive(Debug, Clone)]
@@ -34,10 +33,30 @@ pub struct LocalFolder {
 }
 
 impl Local {
-    /// The tree below `root`, which must be a readable folder.
+    /// The tree below `root`, which must be a folder.
     pub fn new(root: &Path) -> Result<Self> {
-        fs::read_dir(root).map_err(|error| Error::named_path(error, "cannot read the exports in", root))?;
+        let metadata = fs::metadata(root).and_then(|metadata| match metadata.is_dir() {
+            true => Ok(metadata),
+            false => Err(io::ErrorKind::NotADirectory.into()),
+        });
+        metadata.map_err(|error| Error::named_path(error, "cannot read the exports in", root))?;
         Ok(Self { root: root.to_path_buf() })
+    }
+
+    /// The path of a folder below the root; `None` if it does not exist. A link on the way is an error.
+    fn inside<'a>(&self, below: impl IntoIterator<Item = &'a str>) -> Result<Option<PathBuf>> {
+        let mut folder = self.root.clone();
+        for name in below {
+            folder.push(name);
+            match fs::symlink_metadata(&folder) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+                Ok(metadata) if metadata.is_symlink() => {
+                    return Err(Error::export(&folder, LINK).help(replace_link("folder")));
+                }
+                metadata => metadata.at("cannot inspect", &folder)?,
+            };
+        }
+        Ok(Some(folder))
     }
 }
 
@@ -47,23 +66,36 @@ impl Snapshots for Local {
         Ok(absolute.to_string_lossy().into_owned())
     }
 
-    fn discover(&self, filter: &dyn Fn(&str, &str) -> bool) -> Result<Discovery> {
-        let mut discovery = Discovery::default();
-        for tenant in folders(&self.root, &mut discovery.strays)? {
-            for table in folders(&self.root.join(&tenant), &mut discovery.strays)? {
-                if !filter(&tenant, &table) {
-                    continue;
+    fn list(&self, folder: &[&str], only: Option<&str>, visit: &mut dyn FnMut(Entry<'_>)) -> Result<()> {
+        let Some(path) = self.inside(folder.iter().copied())? else { return Ok(()) };
+        if let Some(name) = only {
+            let path = path.join(name);
+            return match fs::symlink_metadata(&path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+                metadata => {
+                    visit(Entry { name, kind: entry_kind(metadata.at("cannot inspect", &path)?.file_type()) });
+                    Ok(())
                 }
-                for version in folders(&self.root.join(&tenant).join(&table), &mut discovery.strays)? {
-                    discovery.versions.push((tenant.clone(), table.clone(), version));
-                }
-            }
+            };
         }
-        Ok(discovery)
+        for entry in fs::read_dir(&path).at("cannot list", &path)? {
+            let entry = entry.at("cannot list", &path)?;
+            let kind = entry_kind(entry.file_type().at("cannot inspect", &entry.path())?);
+            visit(Entry { name: &entry.file_name().to_string_lossy(), kind });
+        }
+        Ok(())
     }
 
-    fn path(&self, tenant: &str, table: &str) -> PathBuf {
-        self.root.join(tenant).join(table)
+    fn ignore_file(&self) -> Result<Option<String>> {
+        let path = self.root.join(IGNORE_FILE);
+        match open_file(&path).and_then(read_text) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            text => text.map(Some).at("cannot read", &path),
+        }
+    }
+
+    fn path(&self, below: &[&str]) -> PathBuf {
+        below.iter().fold(self.root.clone(), |path, name| path.join(name))
     }
 
     fn folder(&self, tenant: &str, table: &str, version: &str) -> Arc<dyn Folder> {
@@ -80,18 +112,11 @@ impl LocalFolder {
 
 impl Folder for LocalFolder {
     fn list(&self) -> Result<Listing> {
-        let mut folder = self.root.clone();
-        for name in &self.below {
-            folder.push(name);
-            match fs::symlink_metadata(&folder) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Listing::default()),
-                Ok(metadata) if metadata.is_symlink() => {
-                    return Err(Error::export(&folder, LINK).help(replace_link("folder")));
-                }
-                metadata => metadata.at("cannot inspect", &folder)?,
-            };
+        let tree = Local { root: self.root.clone() };
+        match tree.inside(self.below.iter().map(String::as_str))? {
+            Some(folder) => list(&folder),
+            None => Ok(Listing::default()),
         }
-        list(&folder)
     }
 
     fn open(&self, name: &str) -> Result<Box<dyn Read + Send>> {
@@ -99,12 +124,7 @@ impl Folder for LocalFolder {
     }
 
     fn read_sidecar(&self, name: &str) -> io::Result<String> {
-        let mut text = String::new();
-        open_file(&self.path(name))?.take(MAX_SIDECAR + 1).read_to_string(&mut text)?;
-        if text.len() as u64 > MAX_SIDECAR {
-            return Err(io::Error::other("larger than 16 MiB"));
-        }
-        Ok(text)
+        read_text(open_file(&self.path(name))?)
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -171,6 +191,26 @@ fn open_file(path: &Path) -> io::Result<File> {
     if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("not a regular file")) }
 }
 
+/// The text of a small file.
+fn read_text(file: File) -> io::Result<String> {
+    let mut text = String::new();
+    file.take(MAX_SIDECAR + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > MAX_SIDECAR {
+        return Err(io::Error::other("larger than 16 MiB"));
+    }
+    Ok(text)
+}
+
+fn entry_kind(kind: FileType) -> EntryKind {
+    if kind.is_symlink() {
+        EntryKind::Link
+    } else if kind.is_dir() {
+        EntryKind::Folder
+    } else {
+        EntryKind::File
+    }
+}
+
 /// The name of a marker, a manifest or an unrelated file; `None` for the name of a part.
 fn sidecar(path: &Path) -> Option<String> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -188,36 +228,4 @@ fn not_a_part(path: &Path, kind: FileType) -> Error {
     }
     let problem = if kind.is_dir() { "a folder inside an export" } else { "not a regular file" };
     Error::export(path, problem).help("an export holds files only; move it away")
-}
-
-/// The next step for a link.
-fn replace_link(kind: &str) -> String {
-    format!("replace the link by the {kind} itself, or remove it")
-}
-
-/// The names of the folders in a folder, in natural order. Whatever cannot be a tenant, table or version is a stray,
-/// except names that start with `_` or `.`, which are ignored.
-fn folders(parent: &Path, strays: &mut Vec<Stray>) -> Result<Vec<String>> {
-    let mut names = Vec::new();
-    for entry in fs::read_dir(parent).at("cannot list", parent)? {
-        let entry = entry.at("cannot list", parent)?;
-        let path = entry.path();
-        let name = entry.file_name();
-        let text = name.to_string_lossy();
-        if text.starts_with(['_', '.']) {
-            continue;
-        }
-        let kind = entry.file_type().at("cannot inspect", &path)?;
-        if kind.is_symlink() {
-            strays.push((path, LINK.into(), Some(replace_link("folder"))));
-        } else if !kind.is_dir() {
-            strays.push((path, "not a folder; exports are at TENANT/TABLE/VERSION/FILE".into(), None));
-        } else if is_name(&text) {
-            names.push(text.into_owned());
-        } else {
-            strays.push((path, format!("not a valid name; expected {NAME_RULE}"), None));
-        }
-    }
-    names.sort_by(|a, b| natural_cmp(a, b));
-    Ok(names)
 }

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::local::MAX_SIDECAR;
-use super::{Discovery, Folder, Listing, Part, Snapshots, Stray};
+use super::{Entry, EntryKind, Folder, IGNORE_FILE, Listing, Part, Snapshots};
 use crate::aws::Aws;
-use crate::aws::s3::{Object, S3Uri, as_path, beginning, failed, list_objects};
+use crate::aws::s3::{Object, S3Uri, as_path, beginning, failed, list_objects, size};
 use crate::error::{Error, Result};
-use crate::name::{NAME_RULE, is_name, is_visible_text, natural_cmp};
+use crate::name::{is_visible_text, natural_cmp};
 use crate::telemetry::check_stop;
 
 /// A tree of exports in S3.
@@ -32,36 +32,8 @@ impl S3 {
         Self { aws, root: S3Uri { key: root.key.trim_end_matches('/').into(), ..root } }
     }
 
-    /// The names of the folders directly below a prefix. Whatever cannot be a tenant, table or version is a stray.
-    fn names(&self, parent: &S3Uri, strays: &mut Vec<Stray>) -> Result<Vec<String>> {
-        let prefix = if parent.key.is_empty() { String::new() } else { format!("{}/", parent.key) };
-        let call = self.aws.s3.list_objects_v2().bucket(&parent.bucket).prefix(&prefix).delimiter("/");
-        let mut pages = call.into_paginator().send();
-        let mut names = Vec::new();
-        while let Some(page) = self.aws.wait(pages.next()) {
-            check_stop()?;
-            let page = page.map_err(|error| failed("cannot list", parent, &error))?;
-            let objects = page.contents().iter().filter_map(|object| object.key());
-            let folders = page.common_prefixes().iter().filter_map(|prefix| prefix.prefix());
-            for key in objects.chain(folders) {
-                let name = &key[prefix.len()..];
-                let path = || as_path(&S3Uri { bucket: parent.bucket.clone(), key: key.to_owned() });
-                if name.is_empty() || name.starts_with(['_', '.']) {
-                    // The empty object that the console creates for a folder, or an unrelated name.
-                    continue;
-                }
-                match name.strip_suffix('/') {
-                    None => {
-                        let problem = "not a folder; exports are at TENANT/TABLE/VERSION/FILE";
-                        strays.push((path(), problem.into(), None));
-                    }
-                    Some(name) if is_name(name) => names.push(name.to_owned()),
-                    Some(_) => strays.push((path(), format!("not a valid name; expected {NAME_RULE}"), None)),
-                }
-            }
-        }
-        names.sort_by(|a, b| natural_cmp(a, b));
-        Ok(names)
+    fn below(&self, names: &[&str]) -> S3Uri {
+        names.iter().fold(self.root.clone(), |uri, name| uri.join(name))
     }
 }
 
@@ -70,24 +42,50 @@ impl Snapshots for S3 {
         Ok(self.root.uri())
     }
 
-    fn discover(&self, filter: &dyn Fn(&str, &str) -> bool) -> Result<Discovery> {
-        let mut discovery = Discovery::default();
-        for tenant in self.names(&self.root, &mut discovery.strays)? {
-            let tenant_root = self.root.join(&tenant);
-            for table in self.names(&tenant_root, &mut discovery.strays)? {
-                if !filter(&tenant, &table) {
-                    continue;
-                }
-                for version in self.names(&tenant_root.join(&table), &mut discovery.strays)? {
-                    discovery.versions.push((tenant.clone(), table.clone(), version));
+    fn list(&self, folder: &[&str], only: Option<&str>, visit: &mut dyn FnMut(Entry<'_>)) -> Result<()> {
+        let parent = self.below(folder);
+        let prefix = if parent.key.is_empty() { String::new() } else { format!("{}/", parent.key) };
+        // With a delimiter, a whole folder is one entry of the listing, however much is in it.
+        let listed = format!("{prefix}{}", only.map(|name| format!("{name}/")).unwrap_or_default());
+        let call = self.aws.s3.list_objects_v2().bucket(&parent.bucket).prefix(&listed);
+        if let Some(name) = only {
+            let page = self.aws.wait(call.max_keys(1).send());
+            let page = page.map_err(|error| failed("cannot list", &parent.join(name), &error))?;
+            if page.key_count().unwrap_or_default() > 0 {
+                visit(Entry { name, kind: EntryKind::Folder });
+            }
+            return Ok(());
+        }
+        let mut pages = call.delimiter("/").into_paginator().send();
+        while let Some(page) = self.aws.wait(pages.next()) {
+            check_stop()?;
+            let page = page.map_err(|error| failed("cannot list", &parent, &error))?;
+            let objects = page.contents().iter().filter_map(|object| object.key());
+            let folders = page.common_prefixes().iter().filter_map(|prefix| prefix.prefix());
+            for key in objects.chain(folders) {
+                // The console creates an empty object for a folder: its name is empty.
+                match key[prefix.len()..].strip_suffix('/') {
+                    Some(name) => visit(Entry { name, kind: EntryKind::Folder }),
+                    None if key.len() == prefix.len() => {}
+                    None => visit(Entry { name: &key[prefix.len()..], kind: EntryKind::File }),
                 }
             }
         }
-        Ok(discovery)
+        Ok(())
     }
 
-    fn path(&self, tenant: &str, table: &str) -> PathBuf {
-        as_path(&self.root.join(tenant).join(table))
+    fn ignore_file(&self) -> Result<Option<String>> {
+        let uri = self.root.join(IGNORE_FILE);
+        match size(&self.aws, &uri)? {
+            None => Ok(None),
+            // No range of an empty object can be read.
+            Some(0) => Ok(Some(String::new())),
+            Some(_) => read_text(&self.aws, &uri).map(Some).map_err(|error| Error::read(error, &as_path(&uri))),
+        }
+    }
+
+    fn path(&self, below: &[&str]) -> PathBuf {
+        as_path(&self.below(below))
     }
 
     fn folder(&self, tenant: &str, table: &str, version: &str) -> Arc<dyn Folder> {
@@ -112,11 +110,7 @@ impl Folder for S3Folder {
     }
 
     fn read_sidecar(&self, name: &str) -> io::Result<String> {
-        let text = beginning(&self.aws, &self.uri.join(name), MAX_SIDECAR + 1).map_err(io::Error::other)?;
-        if text.len() as u64 > MAX_SIDECAR {
-            return Err(io::Error::other("larger than 16 MiB"));
-        }
-        String::from_utf8(text).map_err(|_| io::Error::other("not UTF-8"))
+        read_text(&self.aws, &self.uri.join(name))
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -126,6 +120,15 @@ impl Folder for S3Folder {
     fn s3(&self) -> Option<String> {
         Some(self.uri.uri())
     }
+}
+
+/// The text of a small object.
+fn read_text(aws: &Aws, uri: &S3Uri) -> io::Result<String> {
+    let text = beginning(aws, uri, MAX_SIDECAR + 1).map_err(io::Error::other)?;
+    if text.len() as u64 > MAX_SIDECAR {
+        return Err(io::Error::other("larger than 16 MiB"));
+    }
+    String::from_utf8(text).map_err(|_| io::Error::other("not UTF-8"))
 }
 
 /// The files of an export. A part's identity is its ETag.

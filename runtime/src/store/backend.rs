@@ -27,6 +27,12 @@ pub trait RegistryBackend: Debug + Send + Sync {
     /// Remembers a setting for later commands.
     fn remember(&self, setting: Setting, value: &str) -> Result<()>;
 
+    /// What is remembered about files and folders that are not exports, by folder.
+    fn known_strays(&self) -> Result<BTreeMap<String, String>>;
+
+    /// Remembers what is in a folder without being part of an export.
+    fn remember_strays(&self, folder: &str, record: &str) -> Result<()>;
+
     /// Returns a table's state; that of an unknown table is the default.
     fn state(&self, key: &TableKey) -> Result<TableState>;
 
@@ -109,6 +115,9 @@ pub enum Range<'v> {
     /// Those after this version.
     After(&'v str),
 }
+
+/// The prefix of the settings that remember the strays of a folder.
+pub(super) const STRAYS: &str = "strays:";
 
 /// A setting that the registry remembers for later commands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

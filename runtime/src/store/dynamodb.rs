@@ -4,8 +4,8 @@
 //! same write, sent again, then fails on its own condition. So each write carries a unique token, by which it is
 //! recognised.
 
+mod by_status;
 mod item;
-mod places;
 mod requests;
 mod table;
 mod writes;
@@ -15,7 +15,9 @@ use std::collections::BTreeMap;
 use aws_sdk_dynamodb::types::builders::UpdateBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason, Update};
 
-use super::backend::{BeginOutcome, BeginPublishing, Range, RegistryBackend, Setting, VersionWrite, WriteOutcome};
+use super::backend::{
+    BeginOutcome, BeginPublishing, Range, RegistryBackend, STRAYS, Setting, VersionWrite, WriteOutcome,
+};
 use super::journal::JournalEntry;
 use super::lease::{Lease, lease_duration, split_owner};
 use super::record::{Extent, TableState, Version};
@@ -24,7 +26,7 @@ use crate::aws::token;
 use crate::clock;
 use crate::error::Result;
 use crate::name::TableKey;
-use item::{number, text};
+use item::{Item, number, text};
 use requests::{HELD, under_lease};
 pub use table::{Dynamodb, OpenVersion};
 use writes::failed_condition;
@@ -44,10 +46,19 @@ impl RegistryBackend for Dynamodb {
     }
 
     fn remember(&self, setting: Setting, value: &str) -> Result<()> {
-        let mut item = item::key(item::SETTINGS, setting.name());
-        item.insert("value".into(), text(value));
-        let call = self.aws.dynamodb.put_item().table_name(&self.table).set_item(Some(item));
-        self.aws.wait(call.send()).map(|_| ()).map_err(|error| self.failed(error))
+        self.put_value(setting.name(), value)
+    }
+
+    fn known_strays(&self) -> Result<BTreeMap<String, String>> {
+        let folder = |item: &Item| {
+            let folder = item::get_text(item, "sk")?.strip_prefix(STRAYS)?;
+            Some((folder.to_owned(), item::get_text(item, "value")?.to_owned()))
+        };
+        Ok(self.items(item::SETTINGS, STRAYS)?.iter().filter_map(folder).collect())
+    }
+
+    fn remember_strays(&self, folder: &str, record: &str) -> Result<()> {
+        self.put_value(&format!("{STRAYS}{folder}"), record)
     }
 
     fn state(&self, key: &TableKey) -> Result<TableState> {
@@ -76,7 +87,7 @@ impl RegistryBackend for Dynamodb {
     }
 
     fn versions(&self, key: &TableKey) -> Result<Vec<Version>> {
-        self.items(&key.to_string(), item::VERSION)?.iter().map(|item| self.parse_version(item)).collect()
+        self.items(&key.to_string(), item::VERSION)?.iter().map(|item| self.parse_version(key, item)).collect()
     }
 
     fn with_status(&self, key: &TableKey, status: Status, range: Range<'_>) -> Result<Vec<Version>> {
@@ -85,13 +96,13 @@ impl RegistryBackend for Dynamodb {
 
     fn version(&self, key: &TableKey, version: &str) -> Result<Option<Version>> {
         let item = self.item(item::key(key.to_string(), item::version_key(version)))?;
-        item.map(|item| self.parse_version(&item)).transpose()
+        item.map(|item| self.parse_version(key, &item)).transpose()
     }
 
     fn insert(&self, version: &Version) -> Result<bool> {
         let token = token();
         let mut writes = vec![self.insert_version(version, &token)?, self.list_table(version)?];
-        writes.push(self.put_place(version)?);
+        writes.push(self.put_status(version)?);
         match self.transact(&writes)? {
             Ok(()) => Ok(true),
             Err(reasons) => Ok(reasons.first().is_some_and(|reason| is_ours(reason, &token))),
@@ -108,9 +119,9 @@ impl RegistryBackend for Dynamodb {
         }
         let conditions = writes.len();
         writes.extend(write.entry.map(|entry| self.put_entry(entry, &token)).transpose()?);
-        writes.extend(self.move_place(write)?);
+        writes.extend(self.move_status(write)?);
         let Err(reasons) = self.transact(&writes)? else { return Ok(WriteOutcome::Done) };
-        // The writes of entries and places have no condition.
+        // The writes of entries and statuses have no condition.
         Ok(match &reasons[..conditions.min(reasons.len())] {
             [version, ..] if is_ours(version, &token) => WriteOutcome::Done,
             [_, lease] if failed_condition(lease) => WriteOutcome::LeaseLost,
@@ -134,7 +145,7 @@ impl RegistryBackend for Dynamodb {
         let version = &Version { sequence: Some(sequence), ..version.clone() };
         let put = VersionWrite { version, from, attempt, plan: None, lease: None, makes_runnable: false, entry: None };
         let mut writes = vec![self.put_version(put, &token)?, self.put_sequence(lease, sequence, requested, is_reset)?];
-        writes.extend(self.move_place(put)?);
+        writes.extend(self.move_status(put)?);
         let Err(reasons) = self.transact(&writes)? else { return Ok(BeginOutcome::Sequence(sequence)) };
         let [version_reason, table_reason, ..] = &reasons[..] else { return Ok(BeginOutcome::Changed) };
         if is_ours(version_reason, &token) {
@@ -164,7 +175,7 @@ impl RegistryBackend for Dynamodb {
     }
 
     fn journal(&self, key: &TableKey) -> Result<Vec<JournalEntry>> {
-        self.items(&key.to_string(), item::JOURNAL)?.iter().map(|item| self.parse_entry(item)).collect()
+        self.items(&key.to_string(), item::JOURNAL)?.iter().map(|item| self.parse_entry(key, item)).collect()
     }
 
     fn adopt(&self, lease: &Lease, sequence: u64, entry: &JournalEntry) -> Result<bool> {

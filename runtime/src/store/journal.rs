@@ -53,7 +53,7 @@ pub enum Action {
 pub struct JournalEntry {
     /// When, in milliseconds since 1970.
     pub at: i64,
-    /// Who decided; [`RUN`] for what a run found out.
+    /// Who decided; `run` for what a run found out.
     pub by: String,
     /// The reason that was given.
     pub because: Option<String>,
@@ -113,6 +113,11 @@ impl Action {
 }
 
 impl JournalEntry {
+    /// Parses an entry of a table's journal. Fails with what is wrong with it.
+    pub(super) fn parse(key: &TableKey, entry: &str) -> Result<Self, String> {
+        serde_json::from_str(entry).map_err(|error| format!("an entry of the journal of {key} is damaged: {error}"))
+    }
+
     /// An entry for what a run found out about a version.
     pub(crate) fn finding(action: Action, key: &TableKey, version: &str, details: Value) -> Self {
         Decision { by: RUN.into(), because: None }.entry(action, key, Some(version), details)

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::record::Version;
 use crate::error::Error;
+use crate::invocation::command;
 use crate::name::TableKey;
 
 /// How long a lease lasts without a heartbeat. A crashed run blocks its tables no longer than this.
@@ -47,6 +48,6 @@ impl Lease {
 
     fn lost_by(&self, subject: &str) -> Error {
         Error::lease_lost(subject, format!("another run took over from this one (fence {})", self.fence))
-            .help("this run stopped writing; see: cargo tidemark status")
+            .help(format!("this run stopped writing; see: {}", command(&[&"status"])))
     }
 }

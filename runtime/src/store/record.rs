@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::status::Status;
 use crate::epoch::Epoch;
-use crate::name::TableKey;
+use crate::name::{TableKey, name_at, natural_sort_key};
 use crate::plan::Plan;
 use crate::snapshot::Part;
 
@@ -49,11 +49,13 @@ pub struct Version {
     /// Its sequence, once publishing has begun.
     pub sequence: Option<u64>,
     /// When it was first seen, in milliseconds since 1970.
+    #[serde(with = "crate::clock::iso")]
     pub registered_at: i64,
     /// When this record was last written, in milliseconds since 1970.
+    #[serde(with = "crate::clock::iso")]
     pub updated_at: i64,
     /// When all its operations were published, in milliseconds since 1970.
-    #[serde(default)]
+    #[serde(default, with = "crate::clock::iso_option")]
     pub published_at: Option<i64>,
 }
 
@@ -100,6 +102,25 @@ pub struct TableState {
 }
 
 impl Version {
+    /// Parses the record of a table's version, which is stored at a position in natural order. Fails with what is wrong
+    /// with it, and with which one.
+    pub(super) fn parse(key: &TableKey, place: &str, record: &str) -> Result<Self, String> {
+        let damaged = |problem: String| format!("the record of {key} {} is damaged: {problem}", name_of(place, record));
+        let version: Self = serde_json::from_str(record).map_err(|error| damaged(error.to_string()))?;
+        if version.key != *key || natural_sort_key(&version.version) != place {
+            return Err(damaged(format!("it is that of {version}")));
+        }
+        Ok(version)
+    }
+
+    /// Fails if the record has another status than the one under which it is found.
+    pub(super) fn with_status(self, status: Status) -> Result<Self, String> {
+        match self.status == status {
+            true => Ok(self),
+            false => Err(format!("the record of {self} is damaged: it is {} and {status}", self.status)),
+        }
+    }
+
     /// `TENANT/TABLE/VERSION`, as users type it and as the folders of the exports are named.
     pub fn path(&self) -> String {
         format!("{}/{}", self.key, self.version)
@@ -152,8 +173,37 @@ pub fn baseline<'a>(versions: impl IntoIterator<Item = &'a Version>) -> Option<&
     published.max_by_key(|version| version.sequence)
 }
 
+/// The name of a version whose record is damaged: as the record spells it, or else without leading zeros.
+fn name_of(place: &str, record: &str) -> String {
+    let (_, rest) = record.split_once(r#""version":""#).unwrap_or_default();
+    match rest.split_once('"') {
+        Some((name, _)) if natural_sort_key(name) == place => name.into(),
+        _ => name_at(place),
+    }
+}
+
 /// Returns whether two lists hold the same parts, by name, size and identity.
 pub fn same_parts(a: &[Part], b: &[Part]) -> bool {
     let listed = |part: &Part| (part.name.clone(), part.size, part.identity.clone());
     a.iter().map(listed).eq(b.iter().map(listed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_damaged_record_is_named_as_well_as_possible() {
+        let key = TableKey { tenant: "acme".into(), table: "orders".into() };
+        let place = natural_sort_key("20260101_V0007");
+        for (record, name) in [
+            (r#"{"tenant":"acme","table":"orders","version":"20260101_V0007","status":"#, "20260101_V0007"),
+            (r#"{"tenant":"acme","table":"orders","version":"20260101_V0008","status":"#, "20260101_V7"),
+            (r#"{"tenant":"acme"}"#, "20260101_V7"),
+            ("", "20260101_V7"),
+        ] {
+            let problem = Version::parse(&key, &place, record).unwrap_err();
+            assert!(problem.starts_with(&format!("the record of acme/orders {name} is damaged: ")), "{problem}");
+        }
+    }
 }

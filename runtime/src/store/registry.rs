@@ -4,12 +4,14 @@ mod continuation;
 mod current;
 mod decisions;
 
+mod settings;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::backend::{BeginOutcome, BeginPublishing, RegistryBackend, Setting, VersionWrite, WriteOutcome};
+use super::backend::{BeginOutcome, BeginPublishing, RegistryBackend, VersionWrite, WriteOutcome};
 use super::journal::{Action, JournalEntry};
 use super::lease::Lease;
 use super::owner;
@@ -60,21 +62,6 @@ impl Registry {
     /// Returns the highest sequence that this registry may have assigned to a version of the table. The next is higher.
     pub fn last_sequence(&self, key: &TableKey) -> Result<u64> {
         Ok(self.state(key)?.sequence.max(self.0.created()?))
-    }
-
-    /// Returns a remembered setting.
-    pub fn setting(&self, setting: Setting) -> Result<Option<String>> {
-        self.0.setting(setting)
-    }
-
-    /// Remembers a setting for later commands.
-    pub fn remember(&self, setting: Setting, value: &str) -> Result<()> {
-        self.0.remember(setting, value)
-    }
-
-    /// The root of the exports that was last remembered.
-    pub fn exports_root(&self) -> Result<Option<String>> {
-        self.setting(Setting::Exports)
     }
 
     /// Lists every tenant's table that has a version, sorted.
@@ -128,6 +115,12 @@ impl Registry {
         self.register_over(known, key, version, parts, same_content)
     }
 
+    /// Registers a version that cannot be compared, with the reason.
+    pub fn register_waiting(&self, key: &TableKey, version: &str, reason: String) -> Result<Registered> {
+        let known = self.version(key, version)?;
+        self.register_as(known, key, version, (Vec::new(), Some(reason)), |_, _| Ok(false))
+    }
+
     /// Registers a version over the record that was read before its parts were listed. If the record has changed since,
     /// it is newer than the listing, and stays.
     pub fn register_over(
@@ -138,12 +131,24 @@ impl Registry {
         parts: ListedParts,
         same_content: impl Fn(&[Part], &[Part]) -> Result<bool>,
     ) -> Result<Registered> {
-        let (parts, waits_for) = match parts {
+        let parts = match parts {
             Ok(parts) => (parts, None),
             Err((parts, waits_for)) => (parts, Some(format!("waits for {waits_for}"))),
         };
+        self.register_as(known, key, version, parts, same_content)
+    }
+
+    /// Registers a version with its parts; with a reason to wait, as WAITING.
+    fn register_as(
+        &self,
+        known: Option<Version>,
+        key: &TableKey,
+        version: &str,
+        (parts, reason): (Vec<Part>, Option<String>),
+        same_content: impl Fn(&[Part], &[Part]) -> Result<bool>,
+    ) -> Result<Registered> {
         let Some(known) = known else {
-            let is_new = self.0.insert(&new_version(key, version, parts, waits_for))?;
+            let is_new = self.0.insert(&new_version(key, version, parts, reason))?;
             // Another process may have been quicker; then nothing is left to do.
             return Ok(if is_new { Registered::New } else { Registered::Same });
         };
@@ -155,12 +160,12 @@ impl Registry {
         }
         let is_same = self.has_same_parts(&known, &parts, same_content)?;
         match known.status {
-            Status::Waiting if is_same && known.reason == waits_for => Ok(Registered::Same),
-            Status::Waiting => self.start_over(known, parts, waits_for),
+            Status::Waiting if is_same && known.reason == reason => Ok(Registered::Same),
+            Status::Waiting => self.start_over(known, parts, reason),
             _ if is_same => Ok(Registered::Same),
             Status::Succeeded | Status::Retired | Status::Publishing => self.refuse(known, parts),
             Status::Superseded => Ok(Registered::Same),
-            _ => self.start_over(known, parts, waits_for),
+            _ => self.start_over(known, parts, reason),
         }
     }
 
@@ -197,10 +202,10 @@ impl Registry {
         self.0.write(overwrite(known, &updated)).map(|_| ())
     }
 
-    fn start_over(&self, known: Version, parts: Vec<Part>, waits_for: Option<String>) -> Result<Registered> {
-        let status = if waits_for.is_some() { Status::Waiting } else { Status::Registered };
+    fn start_over(&self, known: Version, parts: Vec<Part>, reason: Option<String>) -> Result<Registered> {
+        let status = if reason.is_some() { Status::Waiting } else { Status::Registered };
         let changed = Version {
-            reason: waits_for,
+            reason,
             attempt: known.attempt + 1,
             parts,
             // What was found out was about other parts. It stays in the journal.
@@ -338,13 +343,13 @@ impl Registry {
     }
 }
 
-fn new_version(key: &TableKey, version: &str, parts: Vec<Part>, waits_for: Option<String>) -> Version {
+fn new_version(key: &TableKey, version: &str, parts: Vec<Part>, reason: Option<String>) -> Version {
     let now = clock::now_ms();
     Version {
         key: key.clone(),
         version: version.into(),
-        status: if waits_for.is_some() { Status::Waiting } else { Status::Registered },
-        reason: waits_for,
+        status: if reason.is_some() { Status::Waiting } else { Status::Registered },
+        reason,
         attempt: 1,
         parts,
         refused_parts: None,

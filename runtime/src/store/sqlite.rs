@@ -3,18 +3,21 @@
 //! As on DynamoDB, every step is one conditional write: it names the status that it starts from and the fence that it
 //! is made under, and changes nothing if either has changed.
 
+mod connection;
 mod layout;
+mod reader;
 mod statements;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
-use super::backend::{BeginOutcome, BeginPublishing, Range, RegistryBackend, Setting, VersionWrite, WriteOutcome};
+use super::backend::{
+    BeginOutcome, BeginPublishing, Range, RegistryBackend, STRAYS, Setting, VersionWrite, WriteOutcome,
+};
 use super::journal::JournalEntry;
 use super::lease::{Lease, lease_duration};
 use super::record::{Extent, TableState, Version};
@@ -22,22 +25,25 @@ use super::status::Status;
 use crate::clock;
 use crate::error::{Error, IoContext as _, Result};
 use crate::name::{TableKey, natural_sort_key};
-use statements::{add_pending, append, delete_deliveries, from_json, holds_lease, replace, sequence_of, to_json};
+use connection::{connect, failed, needs_recovery};
+use reader::Reader;
+use statements::{StoredRecord, add_pending, append, delete_deliveries, holds_lease, replace, sequence_of, to_json};
 
-/// How long a write waits for another process.
-const BUSY: Duration = Duration::from_secs(60);
-
-/// An open registry.
+/// An open registry. It is opened for writing by the first write, so that whoever only reads does nothing else.
 #[derive(Debug)]
 pub struct Sqlite {
     path: PathBuf,
     id: String,
-    connection: Mutex<Connection>,
+    reader: Mutex<Reader>,
+    writer: Mutex<Option<Connection>>,
 }
 
 impl Sqlite {
     /// Opens the registry, and creates it if it does not exist.
     pub fn open(path: &Path) -> Result<Self> {
+        if let Some(registry) = Self::open_existing(path)? {
+            return Ok(registry);
+        }
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder).at("cannot create", folder)?;
         }
@@ -46,49 +52,85 @@ impl Sqlite {
             Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error).at("cannot create", path)?,
             _ => {}
         }
-        Self::connect(path).map_err(|error| failed(path, error))?.checked()
+        let writer = connect(path).map_err(|error| failed(path, error))?;
+        Self::new(path, Some(writer)).checked()
     }
 
-    /// Opens the registry if it exists.
+    /// Opens the registry if it exists. One that another process is about to create does not exist yet.
     pub fn open_existing(path: &Path) -> Result<Option<Self>> {
-        if path.try_exists().at("cannot find", path)? { Self::open(path).map(Some) } else { Ok(None) }
+        if !path.try_exists().at("cannot find", path)? {
+            return Ok(None);
+        }
+        let registry = Self::new(path, None);
+        match registry.read(layout::version)? {
+            0 => return Ok(None),
+            version if version < layout::LAYOUT => registry.run(|_| Ok(()))?,
+            _ => {}
+        }
+        registry.checked().map(Some)
     }
 
-    fn connect(path: &Path) -> rusqlite::Result<Self> {
-        let mut connection = Connection::open(path)?;
-        connection.busy_timeout(BUSY)?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-        connection.pragma_update(None, "synchronous", "FULL")?;
-        let id = layout::create(&mut connection)?;
-        Ok(Self { path: path.to_path_buf(), id, connection: Mutex::new(connection) })
+    fn new(path: &Path, writer: Option<Connection>) -> Self {
+        let (reader, writer) = (Mutex::new(Reader::new(path)), Mutex::new(writer));
+        Self { path: path.to_path_buf(), id: String::new(), reader, writer }
     }
 
     /// Refuses a file with another layout.
-    fn checked(self) -> Result<Self> {
-        let version = self.run(layout::version)?;
+    fn checked(mut self) -> Result<Self> {
+        let version = self.read(layout::version)?;
         if version == layout::LAYOUT {
+            self.id = self.read(|connection| statements::setting(connection, "id"))?.unwrap_or_default();
             return Ok(self);
         }
         let problem = format!("it has layout {version}, but this program reads layout {}", layout::LAYOUT);
         Err(Error::registry(&self.path, problem).help("use the program that wrote it, or another --state"))
     }
 
-    fn connection(&self) -> MutexGuard<'_, Connection> {
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Runs something that writes. The first write opens the file for writing.
+    fn write_with<T>(&self, write: impl FnOnce(&mut Connection) -> rusqlite::Result<T>) -> Result<T> {
+        let mut writer = lock(&self.writer);
+        let connection = match &mut *writer {
+            Some(connection) => connection,
+            none => {
+                // As long as a reader has it open, the last writer cannot tidy up.
+                lock(&self.reader).close();
+                none.insert(connect(&self.path).map_err(|error| failed(&self.path, error))?)
+            }
+        };
+        write(connection).map_err(|error| failed(&self.path, error))
     }
 
-    /// Runs one statement, which is atomic by itself.
+    /// Runs a query. If a killed writer left work half done, it is undone first, which needs the right to write.
+    fn read<T>(&self, query: impl Fn(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+        let result = match &*lock(&self.writer) {
+            Some(writer) => query(writer),
+            None => lock(&self.reader).read(&query),
+        };
+        match result {
+            Err(error) if needs_recovery(&error) => {
+                self.write_with(|connection| query(connection)).map_err(|_| failed(&self.path, error))
+            }
+            result => result.map_err(|error| failed(&self.path, error)),
+        }
+    }
+
+    /// Runs one statement that writes, which is atomic by itself.
     fn run<T>(&self, run: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
-        run(&self.connection()).map_err(|error| failed(&self.path, error))
+        self.write_with(|connection| run(connection))
+    }
+
+    fn parse(&self, key: &TableKey, record: &StoredRecord) -> Result<Version> {
+        Version::parse(key, &record.place, &record.text).map_err(|problem| Error::damaged_record(&self.path, &problem))
     }
 
     /// Runs `change` in its own transaction; a failure rolls it back.
     fn transact<T>(&self, change: impl FnOnce(Transaction<'_>) -> rusqlite::Result<T>) -> Result<T> {
-        let mut connection = self.connection();
-        let run =
-            |connection: &mut Connection| change(connection.transaction_with_behavior(TransactionBehavior::Immediate)?);
-        run(&mut connection).map_err(|error| failed(&self.path, error))
+        self.write_with(|connection| change(connection.transaction_with_behavior(TransactionBehavior::Immediate)?))
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl RegistryBackend for Sqlite {
@@ -97,26 +139,34 @@ impl RegistryBackend for Sqlite {
     }
 
     fn created(&self) -> Result<u64> {
-        self.run(statements::created)
+        self.read(statements::created)
     }
 
     fn setting(&self, setting: Setting) -> Result<Option<String>> {
-        self.run(|connection| statements::setting(connection, setting.name()))
+        self.read(|connection| statements::setting(connection, setting.name()))
     }
 
     fn remember(&self, setting: Setting, value: &str) -> Result<()> {
-        self.run(|connection| {
-            let sql = "INSERT INTO settings VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = ?2";
-            connection.execute(sql, [setting.name(), value]).map(|_| ())
+        self.run(|connection| statements::remember(connection, setting.name(), value))
+    }
+
+    fn known_strays(&self) -> Result<BTreeMap<String, String>> {
+        self.read(|connection| {
+            let sql = "SELECT substr(name, length(?1) + 1), value FROM settings WHERE substr(name, 1, length(?1)) = ?1";
+            connection.prepare(sql)?.query_map([STRAYS], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
         })
     }
 
+    fn remember_strays(&self, folder: &str, record: &str) -> Result<()> {
+        self.run(|connection| statements::remember(connection, &format!("{STRAYS}{folder}"), record))
+    }
+
     fn state(&self, key: &TableKey) -> Result<TableState> {
-        self.run(|connection| Ok(statements::state(connection, key)?.unwrap_or_default()))
+        self.read(|connection| Ok(statements::state(connection, key)?.unwrap_or_default()))
     }
 
     fn tables(&self) -> Result<Vec<TableKey>> {
-        self.run(|connection| {
+        self.read(|connection| {
             let mut statement =
                 connection.prepare("SELECT DISTINCT tenant, name FROM versions ORDER BY tenant, name")?;
             statement.query_map([], |row| Ok(TableKey { tenant: row.get(0)?, table: row.get(1)? }))?.collect()
@@ -124,20 +174,20 @@ impl RegistryBackend for Sqlite {
     }
 
     fn versions(&self, key: &TableKey) -> Result<Vec<Version>> {
-        self.run(|connection| statements::versions(connection, key))
+        let records = self.read(|connection| statements::records(connection, key))?;
+        records.iter().map(|record| self.parse(key, record)).collect()
     }
 
     fn with_status(&self, key: &TableKey, status: Status, range: Range<'_>) -> Result<Vec<Version>> {
-        self.run(|connection| statements::with_status(connection, key, status, range))
+        let records = self.read(|connection| statements::with_status(connection, key, status, range))?;
+        let damaged = |problem: String| Error::damaged_record(&self.path, &problem);
+        let parse = |record| self.parse(key, record)?.with_status(status).map_err(damaged);
+        records.iter().map(parse).collect()
     }
 
     fn version(&self, key: &TableKey, version: &str) -> Result<Option<Version>> {
-        self.run(|connection| {
-            let sql = "SELECT record FROM versions WHERE tenant = ?1 AND name = ?2 AND place = ?3";
-            let values = params![key.tenant, key.table, natural_sort_key(version)];
-            let record: Option<String> = connection.query_row(sql, values, |row| row.get(0)).optional()?;
-            record.map(|record| from_json(&record)).transpose()
-        })
+        let record = self.read(|connection| statements::record(connection, key, &natural_sort_key(version)))?;
+        record.map(|record| self.parse(key, &record)).transpose()
     }
 
     fn insert(&self, version: &Version) -> Result<bool> {
@@ -231,7 +281,13 @@ impl RegistryBackend for Sqlite {
     }
 
     fn journal(&self, key: &TableKey) -> Result<Vec<JournalEntry>> {
-        self.run(|connection| statements::journal(connection, key))
+        let entries = self.read(|connection| statements::journal(connection, key))?;
+        let parse = |entry: &String| JournalEntry::parse(key, entry);
+        entries
+            .iter()
+            .map(parse)
+            .collect::<Result<_, _>>()
+            .map_err(|problem| Error::damaged_record(&self.path, &problem))
     }
 
     fn adopt(&self, lease: &Lease, sequence: u64, entry: &JournalEntry) -> Result<bool> {
@@ -312,7 +368,7 @@ impl RegistryBackend for Sqlite {
 
     fn delivered(&self, version: &Version, sink: &str) -> Result<BTreeMap<u32, Extent>> {
         let (key, place) = (&version.key, natural_sort_key(&version.version));
-        self.run(|connection| {
+        self.read(|connection| {
             let sql = "SELECT part, lines FROM deliveries
                        WHERE tenant = ?1 AND name = ?2 AND place = ?3 AND sequence = ?4 AND sink = ?5";
             let values = params![key.tenant, key.table, place, sequence_of(version), sink];
@@ -338,21 +394,4 @@ impl RegistryBackend for Sqlite {
             Ok(true)
         })
     }
-}
-
-fn failed(path: &Path, error: rusqlite::Error) -> Error {
-    use rusqlite::ErrorCode::{
-        CannotOpen, DatabaseBusy, DatabaseCorrupt, DiskFull, NotADatabase, PermissionDenied, ReadOnly,
-    };
-    let help = match error.sqlite_error_code() {
-        Some(DatabaseBusy) => "another run is writing; try again",
-        Some(DiskFull) => "free some space, then run again; nothing is lost",
-        Some(CannotOpen | PermissionDenied | ReadOnly) => "check the permissions, or name another folder with --state",
-        Some(DatabaseCorrupt | NotADatabase) => {
-            "restore it from a backup. If there is none, move it away and run exports with --adopt: a new registry \
-             continues above everything that was published (docs/operations.md, \"Backup and restore\")"
-        }
-        _ => "run again; nothing is lost",
-    };
-    Error::registry(path, &error).help(help).caused_by(error)
 }

@@ -94,8 +94,8 @@ fn temporary_files_of_the_registry_respect_the_umask() {
     let workspace = Workspace::new();
     workspace.export("acme/test_table/V1", GOOD);
     // The report must exceed the capacity of a pipe, so that the run waits until it is read.
-    for n in 0..2000 {
-        workspace.write(&format!("exports/stray-{n:0>100}"), b"");
+    for n in 0..300 {
+        workspace.write(&format!("exports/acme/unknown/V{n}/part.csv.gz"), b"");
     }
     let mut run = command("sh")
         .args(["-c", "umask 077; exec \"$0\" \"$@\"", BINARY, "run", "exports", "--format", "json"])
@@ -109,7 +109,7 @@ fn temporary_files_of_the_registry_respect_the_umask() {
     let modes = modes(&workspace, &[".tidemark", "out"]);
     let mut rest = Vec::new();
     stdout.read_to_end(&mut rest).unwrap();
-    assert_eq!(run.wait().unwrap().code(), Some(1));
+    assert_eq!(run.wait().unwrap().code(), Some(0));
     assert!(rest.len() > 64 << 10, "the report fits into a pipe, so the run did not wait");
     for name in ["registry.sqlite-wal", "registry.sqlite-shm"] {
         assert!(has(&modes, [".tidemark", name]), "{modes:#?}");

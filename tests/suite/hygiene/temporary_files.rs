@@ -136,7 +136,7 @@ fn a_read_only_registry_stops_the_run_and_the_next_run_resumes() {
     let read_only = ReadOnly::tree(&workspace.path(".tidemark"));
     let output = workspace.run();
     assert_eq!(output.status, 2, "{}", output.transcript());
-    assert!(output.stderr.contains("error: the registry .tidemark/registry.sqlite: "), "{}", output.stderr);
+    assert!(output.stderr.contains("the registry .tidemark/registry.sqlite: "), "{}", output.stderr);
     let help = "help: check the permissions, or name another folder with --state\n";
     assert!(output.stderr.contains(help), "{}", output.stderr);
     drop(read_only);

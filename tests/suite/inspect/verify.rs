@@ -259,7 +259,7 @@ fn every_published_part_must_be_there() {
     // Without the change set, `replay` cannot help.
     fs::remove_dir_all(workspace.path(".tidemark/changes")).unwrap();
     let output = workspace.tidemark(&["verify", "acme/test_table/V1"]);
-    assert!(output.stderr.contains("cargo tidemark resync acme/test_table"), "{}", output.stderr);
+    assert!(output.stderr.contains("tidemark resync acme/test_table"), "{}", output.stderr);
 }
 
 #[test]

@@ -61,6 +61,8 @@ const DEFAULTS: Function = Function {
 };
 
 const LEASE: &str = "'dynamodb:GetItem', 'dynamodb:UpdateItem'";
+const DELIVERIES: &str =
+    "'dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:UpdateItem', 'dynamodb:PutItem', 'dynamodb:ConditionCheckItem'";
 const VERSIONS: &str = "'dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:UpdateItem', 'dynamodb:PutItem', 'dynamodb:DeleteItem', \
      'dynamodb:ConditionCheckItem'";
 const READ_STREAM_STATE: &str = "'kinesis:DescribeStreamSummary', 'kinesis:ListShards'";
@@ -152,7 +154,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         description: "Publishes a part of a version, as much as the timeout allows.",
         memory: "1024",
         timeout: 900,
-        registry: VERSIONS,
+        registry: DELIVERIES,
         stream: WRITE_TO_STREAM,
         changes: "'s3:GetObject'",
         ..DEFAULTS

@@ -18,6 +18,17 @@ pub struct InspectedColumn<'a> {
     pub value: Result<Option<Vec<u8>>, Reason>,
 }
 
+/// The result of comparing a row's key with another key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum KeyMatch {
+    /// It is the same.
+    Same,
+    /// It is another.
+    Other,
+    /// A part of it cannot be read; the rest is the same.
+    Unreadable,
+}
+
 impl Layout {
     /// A key in row bytes, from one text for each key column. Fails with the first column whose text is not a value,
     /// and the reason.
@@ -31,21 +42,25 @@ impl Layout {
         Ok(key)
     }
 
-    /// Returns whether a row has this key, in row bytes. `field` returns the field of the export's column at an index,
-    /// if the row has it; `text` is a buffer that is reused from row to row.
-    pub(crate) fn has_key<'f>(
+    /// Compares a row's key with a key in row bytes. `field` returns the field of the export's column at an index, if
+    /// the row has it; `text` is a buffer that is reused from row to row.
+    pub(crate) fn compare_key<'f>(
         &self,
         field: impl Fn(usize) -> Option<Field<'f>>,
         key: &[u8],
         text: &mut Vec<u8>,
-    ) -> bool {
-        let mut expected = segments(key);
-        self.slots[..self.keys].iter().all(|Slot { reader, origin, .. }| {
-            let (Origin::Column(index), Some(expected)) = (origin, expected.next()) else { return false };
-            let Some(field) = field(*index) else { return false };
+    ) -> KeyMatch {
+        let mut found = KeyMatch::Same;
+        for (Slot { reader, origin, .. }, expected) in self.slots[..self.keys].iter().zip(segments(key)) {
+            let Origin::Column(index) = origin else { return KeyMatch::Other };
             text.clear();
-            reader.read(field.text(), field.quoted, text).is_ok() && expected.text == Some(text.as_slice())
-        })
+            match field(*index).map(|field| reader.read(field.text(), field.quoted, text)) {
+                Some(Ok(_)) if expected.text == Some(text.as_slice()) => {}
+                Some(Ok(_)) => return KeyMatch::Other,
+                None | Some(Err(_)) => found = KeyMatch::Unreadable,
+            }
+        }
+        found
     }
 
     /// The columns of a row, in the order of the schema. `field` returns the field of the export's column at an index.

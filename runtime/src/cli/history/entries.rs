@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::cli::output::{iso_time, time};
+use crate::cli::output::time;
+use crate::clock::iso_time;
 use crate::error::Result;
 use crate::name::printable;
 use crate::store::{Action, JournalEntry, Registry, Status, Version};
@@ -15,7 +16,7 @@ use crate::store::{Action, JournalEntry, Registry, Status, Version};
 pub(super) struct VersionHistory {
     #[serde(flatten)]
     pub(super) version: Version,
-    /// What people decided.
+    /// The decisions of people about it.
     decisions: Vec<Entry>,
     /// Why runs did not publish it.
     findings: Vec<Entry>,

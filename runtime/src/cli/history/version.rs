@@ -21,7 +21,7 @@ pub(super) fn text(history: &VersionHistory) -> String {
 }
 
 fn facts(version: &Version) -> String {
-    let parts = plural(version.parts.len(), "part");
+    let parts = plural(version.parts.len() as u64, "part");
     let sequence = version.sequence.map(|sequence| format!(", sequence {sequence}")).unwrap_or_default();
     format!("registered  {}  {parts}{sequence}; since {}", time(version.registered_at), time(version.updated_at))
 }
@@ -29,8 +29,8 @@ fn facts(version: &Version) -> String {
 fn counts(counts: Counts) -> String {
     let collapsed = collapsed(&counts).map(|note| format!("; {note}")).unwrap_or_default();
     let Counts { rows, inserted, updated, deleted, .. } = counts;
-    let [rows, inserted, updated, deleted] = [rows, inserted, updated, deleted].map(count);
-    format!("{rows} rows: {inserted} inserted, {updated} updated, {deleted} deleted{collapsed}")
+    let [inserted, updated, deleted] = [inserted, updated, deleted].map(count);
+    format!("{}: {inserted} inserted, {updated} updated, {deleted} deleted{collapsed}", plural(rows, "row"))
 }
 
 /// The counts of the plan that was held, or the rows that could not be read.

@@ -23,15 +23,22 @@ struct Problem {
 
 /// Prints every problem of these tables, a line each.
 pub(super) fn check(registry: &Registry, keys: &[TableKey], format: Format) -> Result<Option<Fault>> {
-    let mut problems = Vec::new();
+    let (mut problems, mut failed) = (Vec::new(), None);
     for key in keys {
-        problems.extend(table_problems(registry, key)?);
+        match table_problems(registry, key) {
+            Ok(found) => problems.extend(found),
+            // A table whose records cannot be read does not hide the others.
+            Err(error) => {
+                failed = failed.or(Some(error.fault()));
+                problems.push(Problem { key: key.clone(), version: None, status: None, problem: error.to_string() });
+            }
+        }
     }
     match format {
         Format::Json => output::print_json(&problems)?,
         Format::Text => output::print(&problems.iter().map(line).collect::<String>())?,
     }
-    Ok((!problems.is_empty()).then_some(Fault::Input))
+    Ok(failed.or((!problems.is_empty()).then_some(Fault::Input)))
 }
 
 fn line(problem: &Problem) -> String {

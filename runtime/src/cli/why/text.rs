@@ -4,7 +4,7 @@ use serde_json::Value as Json;
 
 use crate::cli::output::{count, grid};
 use crate::inspect::why::{Cell, ChangeSet, Changed, Files, Occurrence, RowInVersion, SHOWN};
-use crate::name::TableKey;
+use crate::name::{TableKey, printable};
 use crate::store::Status;
 
 /// Longest piece of a text that is shown, in characters; JSON output has all of it.
@@ -55,12 +55,14 @@ fn location(version: &RowInVersion) -> String {
         (Files::Gone, _) if version.status == Status::Waiting => "no files yet".into(),
         (Files::Gone, _) => "its files are gone".into(),
         (Files::OtherKey, _) => "its rows had another key".into(),
+        (Files::Unreadable, []) => "its files cannot be read".into(),
+        (Files::Read, []) if !version.notes.is_empty() => "not found".into(),
         (Files::Read, []) => "not in the export".into(),
-        (Files::Read, [row]) => line(row),
-        (Files::Read, rows) if are_equal(rows) && version.places <= SHOWN as u64 => {
+        (Files::Read | Files::Unreadable, [row]) => line(row),
+        (Files::Read | Files::Unreadable, rows) if are_equal(rows) && version.places <= SHOWN as u64 => {
             rows.iter().map(line).collect::<Vec<_>>().join(", ")
         }
-        (Files::Read, _) => format!("at {} places", count(version.places)),
+        (Files::Read | Files::Unreadable, _) => format!("at {} places", count(version.places)),
     }
 }
 
@@ -183,6 +185,6 @@ fn bare(value: &Json) -> String {
 }
 
 fn cut(text: &str) -> String {
-    let cut: String = text.chars().take(MAX_TEXT).flat_map(char::escape_debug).collect();
+    let cut = printable(&text.chars().take(MAX_TEXT).collect::<String>());
     if text.chars().nth(MAX_TEXT).is_some() { cut + "…" } else { cut }
 }

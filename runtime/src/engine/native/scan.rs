@@ -13,6 +13,7 @@ use crate::snapshot::part::{Inflated, check_name};
 use crate::snapshot::tail::{Ending, Tail};
 use crate::snapshot::{Export, Part};
 use crate::telemetry::Watch;
+use crate::wording::plural;
 
 mod ends;
 mod field_map;
@@ -54,13 +55,7 @@ pub(super) fn scan(
     let (mut rejects, mut row) = (Rejects::default(), Row::default());
     let parts = each_record(export, parts, layout, watch, |part, fields, record| match record {
         Err(error) => {
-            rejects.add(error.reason, || Offender {
-                part: part.name.clone(),
-                line: error.line,
-                column: None,
-                reason: error.reason,
-                message: error.message.into(),
-            });
+            rejects.add(error.reason, || row_offender(part, error.line, error.reason, error.message.into()));
             Ok(())
         }
         Ok(record) if read_row(layout, fields, &record, part, &mut rejects, &mut row) => {
@@ -200,13 +195,8 @@ fn read_row(
 ) -> bool {
     let expected = layout.names.len();
     if record.len() != expected {
-        rejects.add(Reason::FieldCount, || Offender {
-            part: part.name.clone(),
-            line: record.line,
-            column: None,
-            reason: Reason::FieldCount,
-            message: field_count(record.len(), expected, layout.format.header),
-        });
+        let message = || field_count(record.len(), expected, layout.format.header);
+        rejects.add(Reason::FieldCount, || row_offender(part, record.line, Reason::FieldCount, message()));
         return false;
     }
     let is_readable = layout.read(
@@ -218,39 +208,37 @@ fn read_row(
                 line: record.line,
                 column: Some(column.name.into()),
                 reason,
-                message: reject::explain_text(column, field.text(), reason, layout.format.encoding.as_deref()),
+                message: reject::explain_text(
+                    column,
+                    &field.as_delivered(layout.format.quote),
+                    reason,
+                    layout.format.encoding.as_deref(),
+                ),
             });
         },
     );
     if is_readable && fields.is_header(record) {
-        rejects.add(Reason::RepeatedHeader, || repeated_header(part, record.line));
+        let message = "the row repeats the header; `repeated_header: skip` skips such rows";
+        rejects.add(Reason::RepeatedHeader, || row_offender(part, record.line, Reason::RepeatedHeader, message.into()));
         return false;
     }
     is_readable
 }
 
-/// A row that repeats the header although all of its names can be read as values.
-fn repeated_header(part: &Part, line: u64) -> Offender {
-    Offender {
-        part: part.name.clone(),
-        line,
-        column: None,
-        reason: Reason::RepeatedHeader,
-        message: "the row repeats the header; `repeated_header: skip` skips such rows".into(),
-    }
+/// A row that is refused as a whole.
+fn row_offender(part: &Part, line: u64, reason: Reason, message: String) -> Offender {
+    Offender { part: part.name.clone(), line, column: None, reason, message }
 }
 
 fn field_count(actual: usize, expected: usize, header: bool) -> String {
-    let noun = if actual == 1 { "field" } else { "fields" };
     let whose = if header { "the header has" } else { "the schema has" };
-    format!("{actual} {noun} where {whose} {expected}")
+    format!("{} where {whose} {expected}", plural(actual as u64, "field"))
 }
 
 fn check_rows(path: &Path, part: &Part, rows: u64) -> Result<()> {
     match part.rows {
         Some(promised) if promised != rows => {
-            let noun = if rows == 1 { "row" } else { "rows" };
-            Err(Error::export(path, format!("it has {rows} {noun}, but _manifest.json says {promised}"))
+            Err(Error::export(path, format!("it has {}, but _manifest.json says {promised}", plural(rows, "row")))
                 .help("deliver the part and its manifest again"))
         }
         _ => Ok(()),
@@ -261,6 +249,6 @@ fn check_size(path: &Path, part: &Part, size: u64) -> Result<()> {
     if size == part.size {
         return Ok(());
     }
-    let problem = format!("it changed while it was read: it has {size} bytes, but had {}", part.size);
+    let problem = format!("it changed while it was read: it has {}, but had {}", plural(size, "byte"), part.size);
     Err(Error::refused(path.display().to_string(), problem).help("run again once it is complete"))
 }

@@ -10,6 +10,7 @@ use crate::snapshot::{Export, Folder, Part, has_content_of};
 use crate::store::Version;
 use crate::table::{Compression, Table};
 use crate::telemetry::Watch;
+use crate::wording::plural;
 
 /// Checks the export of a version that succeeded: the checksums of its parts, and, if it was read with the current
 /// schema, its row count and fingerprint. `table` is `None` if there is no schema any more.
@@ -49,7 +50,7 @@ fn listing_difference(known: &[Part], listed: &[Part]) -> Option<String> {
         match listed.iter().find(|listed| listed.name == part.name) {
             None => return Some(format!("{} is gone", part.name)),
             Some(listed) if listed.size != part.size => {
-                return Some(format!("{} has {} bytes instead of {}", part.name, listed.size, part.size));
+                return Some(format!("{} has {} instead of {}", part.name, plural(listed.size, "byte"), part.size));
             }
             Some(_) => {}
         }
@@ -94,7 +95,11 @@ fn compare(summary: &Summary, version: &Version) -> Verdict {
     }
     let Some(plan) = &version.plan else { return Verdict::SameBytes };
     if summary.rows != plan.counts.rows {
-        return Verdict::Different(format!("it has {} rows, but the registry says {}", summary.rows, plan.counts.rows));
+        return Verdict::Different(format!(
+            "it has {}, but the registry says {}",
+            plural(summary.rows, "row"),
+            plan.counts.rows
+        ));
     }
     if summary.fingerprint != plan.fingerprint {
         let (actual, known) = (summary.fingerprint, plan.fingerprint);

@@ -13,6 +13,7 @@ use crate::sink::part::{is_old_name, published_name, sequence_in};
 use crate::sink::{PublishedFolder, control_records};
 use crate::store::Version;
 use crate::telemetry::Watch;
+use crate::wording::plural;
 
 /// Lines between checkpoints.
 const CHECKPOINT_LINES: u64 = 4096;
@@ -55,11 +56,11 @@ fn part_names(names: &[String], sequence: u64, number: u32) -> Result<Vec<String
         return Ok(Vec::new());
     }
     if let Some(missing) = expected.iter().find(|name| !exists(name)) {
-        return Err(format!("{missing} is missing, of {number} parts"));
+        return Err(format!("{missing} is missing, of {}", plural(number.into(), "part")));
     }
     let is_its_own = |name: &&String| is_old_name(name) || sequence_in(name) == Some(sequence);
     match names.iter().find(|name| is_its_own(name) && !expected.contains(name)) {
-        Some(other) => Err(format!("{other} is not one of its {number} parts")),
+        Some(other) => Err(format!("{other} is not one of its {}", plural(number.into(), "part"))),
         None => Ok(expected),
     }
 }

@@ -4,7 +4,7 @@ use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::canonical::row::{InspectedColumn, Layout};
 use crate::engine::native::{self, FoundRow};
-use crate::error::{Error, Fault, Result};
+use crate::error::{Error, ErrorKind, Fault, Result};
 use crate::inspect::why::key::Key;
 use crate::inspect::why::row::{Cell, Files, MASK, Occurrence, RowInVersion, SHOWN, masked};
 use crate::operation::value_json;
@@ -13,6 +13,7 @@ use crate::run::Runner;
 use crate::snapshot::{Export, Part};
 use crate::store::Version;
 use crate::telemetry::Watch;
+use crate::wording::plural;
 
 /// Searches a version's export for the key.
 pub(super) fn inspect(
@@ -25,7 +26,10 @@ pub(super) fn inspect(
 ) -> Result<()> {
     let folder = runner.exports.folder(&version.key.tenant, &version.key.table, &version.version);
     let parts = match folder.list() {
-        Err(error) => return note(error, row),
+        Err(error) => {
+            row.export = Files::Unreadable;
+            return note(error, row);
+        }
         Ok(listing) => listing.parts,
     };
     if parts.is_empty() {
@@ -37,20 +41,41 @@ pub(super) fn inspect(
     }
     let export = Export { label: version.to_string(), folder, parts: Vec::new(), epoch: None };
     for part in &parts {
-        let mut occurrences = Vec::new();
-        let read = native::find(&export, part, layout, &key.bytes, watch, |sighting| {
-            row.places += 1;
-            if row.places <= SHOWN as u64 {
-                occurrences.push(occurrence(&part.name, sighting));
-            }
-        });
-        row.rows.extend(occurrences);
-        match read {
+        match search(&export, part, layout, key, watch, row) {
             Ok(part) => row.notes.extend(difference(&part, &version.parts)),
             Err(error) => note(error, row)?,
         }
     }
     Ok(())
+}
+
+/// Searches one part for the key.
+fn search(
+    export: &Export,
+    part: &Part,
+    layout: &Layout,
+    key: &Key,
+    watch: &Watch,
+    row: &mut RowInVersion,
+) -> Result<Part> {
+    let mut unreadable = Vec::new();
+    let visit = |found: FoundRow<'_>| {
+        row.places += 1;
+        if row.places <= SHOWN as u64 {
+            row.rows.push(occurrence(&part.name, found));
+        }
+    };
+    let read = native::find(export, part, layout, &key.bytes, watch, visit, |line| unreadable.push(line));
+    row.notes.extend(unreadable_keys(&part.name, &unreadable));
+    read
+}
+
+/// The rows that may be the one that is looked for, because their keys cannot be read.
+fn unreadable_keys(part: &str, lines: &[u64]) -> Option<String> {
+    let first = lines.first()?;
+    let rows = plural(lines.len() as u64, "row");
+    let (its, which) = if lines.len() == 1 { ("a key that", "at") } else { ("keys that", "the first at") };
+    Some(format!("{rows} with {its} cannot be read, {which} {part}:{first}"))
 }
 
 /// How a part differs from the one in the registry.
@@ -61,10 +86,13 @@ fn difference(part: &Part, known: &[Part]) -> Option<String> {
     known.has_other_content(part).then(|| format!("{} has changed since it was registered", part.name))
 }
 
-/// Notes what is wrong with a file. A fault of the machine is an error instead.
+/// Notes what is wrong with a file. The others are read all the same.
 fn note(error: Error, row: &mut RowInVersion) -> Result<()> {
-    if error.fault() == Fault::Machine {
+    if error.kind() == ErrorKind::Interrupted {
         return Err(error);
+    }
+    if error.fault() == Fault::Machine {
+        row.export = Files::Unreadable;
     }
     row.notes.push(error.to_string());
     Ok(())

@@ -1,11 +1,15 @@
 //! The key of the row to find.
 
+use std::ffi::OsStr;
+
 use crate::canonical::row::Layout;
 use crate::error::{Error, Result};
+use crate::invocation::command;
 use crate::name::TableKey;
 use crate::operation::key_json;
 use crate::reject;
 use crate::table::Table;
+use crate::wording::plural;
 
 /// The key of a row.
 #[derive(Debug)]
@@ -23,18 +27,21 @@ impl Key {
     pub fn parse(key: &TableKey, table: &'static Table, texts: &[String]) -> Result<Self> {
         let columns = table.primary_key.join(", ");
         if texts.len() != table.primary_key.len() {
-            let were = if texts.len() == 1 { "value was" } else { "values were" };
-            let problem = format!("the key is ({columns}), but {} {were} given", texts.len());
-            let usage = table.primary_key.join(" ").to_uppercase();
-            return Err(Error::refused(key.to_string(), problem)
-                .help(format!("give one value for each, in this order: cargo tidemark why {key} {usage}")));
+            let were = if texts.len() == 1 { "was" } else { "were" };
+            let problem = format!("the key is ({columns}), but {} {were} given", plural(texts.len() as u64, "value"));
+            let names: Vec<String> = table.primary_key.iter().map(|name| name.to_uppercase()).collect();
+            let key_text = key.to_string();
+            let mut words: Vec<&dyn AsRef<OsStr>> = vec![&"why", &key_text];
+            words.extend(names.iter().map(|name| name as &dyn AsRef<OsStr>));
+            return Err(Error::usage(key.to_string(), problem)
+                .help(format!("give one value for each, in this order: {}", command(&words))));
         }
         let layout = Layout::new(table);
         let bytes = layout.key_from_texts(texts).map_err(|(column, reason)| {
             let index = table.primary_key.iter().position(|name| *name == column.name).unwrap_or_default();
             let problem = reject::explain(column, texts[index].as_bytes(), reason);
-            Error::refused("", format!("key column `{}`: {problem}", column.name))
-                .help(format!("the key is ({columns}); see: cargo tidemark tables {}", table.name))
+            Error::usage("", format!("key column `{}`: {problem}", column.name))
+                .help(format!("the key is ({columns}); see: {}", command(&[&"tables", &table.name])))
         })?;
         Ok(Self { shown: layout.shown_key(&bytes), json: key_json(&layout, &bytes), bytes })
     }

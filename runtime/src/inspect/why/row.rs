@@ -43,6 +43,8 @@ pub enum Files {
     Read,
     /// They do not exist.
     Gone,
+    /// At least one of them cannot be read now; the notes say why.
+    Unreadable,
     /// They were written under another primary key.
     OtherKey,
 }

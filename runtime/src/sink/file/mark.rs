@@ -10,7 +10,8 @@ use std::path::Path;
 use crate::error::{Error, IoContext as _, Result};
 use crate::fs::sync_folder;
 use crate::name::printable_path;
-use crate::sink::{Mark, Publisher, of_another_registry};
+use crate::sink::{Mark, Publisher, foreign_mark};
+use crate::store::Version;
 
 const NAME: &str = "mark.json";
 
@@ -21,22 +22,19 @@ pub(super) fn read(of_table: &Path) -> Result<Option<Mark>> {
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
         json => json.at("cannot read", &path)?,
     };
-    match serde_json::from_slice(&json) {
+    match Mark::parse(&json) {
         Ok(mark) => Ok(Some(mark)),
         Err(error) => Err(Error::refused(printable_path(&path), format!("the mark cannot be read: {error}"))
             .help("remove it and run again; what was published is then compared with the registry")),
     }
 }
 
-/// Raises the mark to this sequence. `own` is the publisher's own folder.
-pub(super) fn raise(own: &Path, publisher: Publisher<'_>, sequence: u64) -> Result<()> {
+/// Raises the mark to a version's sequence. `own` is the publisher's own folder.
+pub(super) fn raise(own: &Path, publisher: Publisher<'_>, version: &Version) -> Result<()> {
     let of_table = own.parent().expect("a publisher's folder is in its table's");
     let known = read(of_table)?;
-    if let Some(other) = known.as_ref().filter(|mark| mark.registry != publisher.registry) {
-        return Err(of_another_registry(&printable_path(of_table), &other.registry));
-    }
-    let highest = known.as_ref().map_or(sequence, |mark| mark.sequence.max(sequence));
-    let mark = Mark { registry: publisher.registry.into(), sequence: highest, fence: publisher.fence };
+    let raised = Mark::raised(known.as_ref(), publisher, version);
+    let mark = raised.map_err(|other| foreign_mark(&printable_path(of_table), &other))?;
     if known.as_ref() == Some(&mark) {
         return Ok(());
     }

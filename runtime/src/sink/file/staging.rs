@@ -18,6 +18,7 @@ use flate2::write::GzEncoder;
 
 use crate::error::{Error, IoContext as _, Result};
 use crate::fs::{finish_gzip, folder_names, sync_folder};
+use crate::invocation::command;
 use crate::name::TableKey;
 use crate::sink::Publisher;
 use crate::sink::file::mark;
@@ -59,8 +60,8 @@ impl StagingDir {
 
     /// Records who publishes, before anything of the version is visible. Fails if another registry has published there
     /// since this run looked.
-    pub(super) fn mark(&self, publisher: Publisher<'_>, sequence: u64) -> Result<()> {
-        mark::raise(&self.path, publisher, sequence)
+    pub(super) fn mark(&self, publisher: Publisher<'_>, version: &Version) -> Result<()> {
+        mark::raise(&self.path, publisher, version)
     }
 
     /// Writes a part, and makes it durable.
@@ -142,8 +143,8 @@ fn remove(folder: &Path) -> Result<()> {
 
 fn lost(version: &str, folder: &Path) -> Error {
     Error::lease_lost(version, "another run took over publishing from this one").help(format!(
-        "this run stopped writing; see: cargo tidemark status. If the registry was restored from a backup, \
-         remove {} and run again",
+        "this run stopped writing; see: {}; if the registry was restored from a backup, remove {} and run again",
+        command(&[&"status"]),
         folder.parent().unwrap_or(folder).display()
     ))
 }

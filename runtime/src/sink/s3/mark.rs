@@ -4,10 +4,11 @@
 use std::sync::Arc;
 
 use crate::aws::Aws;
-use crate::aws::s3::{self, S3Uri, Written};
+use crate::aws::s3::{self, PutOutcome, S3Uri};
 use crate::error::{Error, Result};
+use crate::invocation::command;
 use crate::name::TableKey;
-use crate::sink::{Mark, Publisher, of_another_registry};
+use crate::sink::{Mark, Publisher, foreign_mark};
 use crate::store::Version;
 
 /// How often a mark that somebody else has just replaced is read again.
@@ -23,27 +24,21 @@ pub(super) struct KnownMark {
 pub(super) fn read(aws: &Arc<Aws>, root: &S3Uri, key: &TableKey) -> Result<Option<KnownMark>> {
     let uri = uri(root, key);
     let Some((bytes, etag)) = s3::get_if_exists(aws, &uri)? else { return Ok(None) };
-    match serde_json::from_slice(&bytes) {
+    match Mark::parse(&bytes) {
         Ok(mark) => Ok(Some(KnownMark { mark, etag })),
         Err(error) => Err(Error::refused(uri.uri(), format!("the mark cannot be read: {error}"))
             .help("remove it and run again; what was published is then compared with the registry")),
     }
 }
 
-/// Raises the mark to this sequence, before anything of the version is visible. Fails if another registry, or another
-/// run of this one, has published there since.
-pub(super) fn raise(
-    aws: &Arc<Aws>,
-    root: &S3Uri,
-    version: &Version,
-    publisher: Publisher<'_>,
-    sequence: u64,
-) -> Result<()> {
+/// Raises the mark to a version's sequence, before anything of the version is visible. Fails if another registry, or
+/// another run of this one, has published there since.
+pub(super) fn raise(aws: &Arc<Aws>, root: &S3Uri, version: &Version, publisher: Publisher<'_>) -> Result<()> {
     for _ in 0..ATTEMPTS {
         let known = read(aws, root, &version.key)?;
         check_publisher(root, version, publisher, known.as_ref())?;
-        let highest = known.as_ref().map_or(sequence, |known| known.mark.sequence.max(sequence));
-        let mark = Mark { registry: publisher.registry.into(), sequence: highest, fence: publisher.fence };
+        let raised = Mark::raised(known.as_ref().map(|known| &known.mark), publisher, version);
+        let mark = raised.map_err(|other| foreign_mark(&uri(root, &version.key).uri(), &other))?;
         if known.as_ref().is_some_and(|known| known.mark == mark) || write(aws, root, &version.key, &mark, known)? {
             return Ok(());
         }
@@ -71,11 +66,11 @@ pub(super) fn replace(aws: &Arc<Aws>, root: &S3Uri, key: &TableKey, mark: &Mark)
 fn check_publisher(root: &S3Uri, version: &Version, publisher: Publisher<'_>, known: Option<&KnownMark>) -> Result<()> {
     let Some(KnownMark { mark, .. }) = known else { return Ok(()) };
     if mark.registry != publisher.registry {
-        return Err(of_another_registry(&uri(root, &version.key).uri(), &mark.registry));
+        return Err(foreign_mark(&uri(root, &version.key).uri(), &mark.registry));
     }
     if mark.fence > publisher.fence {
         return Err(Error::lease_lost(version.to_string(), "another run took over publishing from this one")
-            .help("this run stopped writing; see: cargo tidemark status"));
+            .help(format!("this run stopped writing; see: {}", command(&[&"status"]))));
     }
     Ok(())
 }
@@ -89,7 +84,7 @@ fn write(aws: &Aws, root: &S3Uri, key: &TableKey, mark: &Mark, known: Option<Kno
         None => s3::put_new(aws, &uri, json)?,
         Some(known) => s3::put_over(aws, &uri, json, &known.etag)?,
     };
-    Ok(written == Written::Done)
+    Ok(written == PutOutcome::Done)
 }
 
 fn contended(root: &S3Uri, key: &TableKey) -> Error {

@@ -1,7 +1,7 @@
 //! The DynamoDB table that holds a registry: opening and reading it.
 
 use std::error::Error as StdError;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use aws_credential_types::provider::error::CredentialsError;
@@ -47,7 +47,7 @@ impl Dynamodb {
         let id = item::get_text(&item, "value").ok_or_else(|| registry.problem("it has no identity"))?;
         registry.id = id.to_owned();
         if item::get_number(&item, "layout").unwrap_or_default() < item::LAYOUT {
-            registry.add_places()?;
+            registry.add_statuses()?;
         }
         Ok(registry)
     }
@@ -126,20 +126,30 @@ impl Dynamodb {
         Ok(item.and_then(|item| item::get_text(&item, "value").map(str::to_owned)))
     }
 
-    pub(super) fn parse_version(&self, item: &Item) -> Result<Version> {
-        let record = item::get_text(item, "record").ok_or_else(|| self.problem("a version has no record"))?;
-        serde_json::from_str(record)
-            .map_err(|error| self.problem(format!("a version's record cannot be read: {error}")))
+    pub(super) fn put_value(&self, name: &str, value: &str) -> Result<()> {
+        let mut item = item::key(item::SETTINGS, name);
+        item.insert("value".into(), text(value));
+        let call = self.aws.dynamodb.put_item().table_name(&self.table).set_item(Some(item));
+        self.aws.wait(call.send()).map(|_| ()).map_err(|error| self.failed(error))
     }
 
-    pub(super) fn parse_entry(&self, item: &Item) -> Result<JournalEntry> {
-        let entry = item::get_text(item, "entry").ok_or_else(|| self.problem("an entry of the journal is empty"))?;
-        serde_json::from_str(entry)
-            .map_err(|error| self.problem(format!("an entry of the journal cannot be read: {error}")))
+    pub(super) fn parse_version(&self, key: &TableKey, item: &Item) -> Result<Version> {
+        let place = item::get_text(item, "sk").and_then(|sk| sk.strip_prefix(item::VERSION)).unwrap_or_default();
+        Version::parse(key, place, item::get_text(item, "record").unwrap_or_default())
+            .map_err(|problem| Error::damaged_record(&self.path(), &problem))
+    }
+
+    fn path(&self) -> PathBuf {
+        format!("dynamodb:{}", self.table).into()
+    }
+
+    pub(super) fn parse_entry(&self, key: &TableKey, item: &Item) -> Result<JournalEntry> {
+        JournalEntry::parse(key, item::get_text(item, "entry").unwrap_or_default())
+            .map_err(|problem| Error::damaged_record(&self.path(), &problem))
     }
 
     pub(super) fn problem(&self, problem: impl std::fmt::Display) -> Error {
-        Error::registry(Path::new(&format!("dynamodb:{}", self.table)), problem)
+        Error::registry(&self.path(), problem)
     }
 
     /// The error of a failed call.

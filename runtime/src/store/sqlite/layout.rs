@@ -2,7 +2,6 @@
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-use super::statements;
 use crate::clock;
 
 /// The version of the file's layout. A file with another layout is refused rather than guessed at.
@@ -62,13 +61,11 @@ const BY_STATUS: &str = "
     CREATE INDEX versions_by_status ON versions (tenant, name, status, place);
 ";
 
-/// Creates the tables that are missing, and returns the registry's identity.
-pub(super) fn create(connection: &mut Connection) -> rusqlite::Result<String> {
+/// Creates the tables that are missing.
+pub(super) fn create(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     create_in(&transaction)?;
-    let id = statements::setting(&transaction, "id")?.unwrap_or_default();
-    transaction.commit()?;
-    Ok(id)
+    transaction.commit()
 }
 
 fn create_in(transaction: &Transaction<'_>) -> rusqlite::Result<()> {

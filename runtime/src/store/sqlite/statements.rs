@@ -2,7 +2,6 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use crate::clock;
 use crate::name::{TableKey, natural_sort_key};
@@ -36,12 +35,40 @@ pub(super) fn state(connection: &Connection, key: &TableKey) -> rusqlite::Result
     connection.query_row(sql, params![key.tenant, key.table, clock::now_ms()], state).optional()
 }
 
-pub(super) fn versions(connection: &Connection, key: &TableKey) -> rusqlite::Result<Vec<Version>> {
-    let sql = "SELECT record FROM versions WHERE tenant = ?1 AND name = ?2 ORDER BY place";
-    connection
-        .prepare(sql)?
-        .query_map(params![key.tenant, key.table], |row| from_json(&row.get::<_, String>(0)?))?
-        .collect()
+pub(super) fn remember(connection: &Connection, name: &str, value: &str) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO settings VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = ?2";
+    connection.execute(sql, [name, value]).map(|_| ())
+}
+
+/// A version's record, as it is stored.
+pub(super) struct StoredRecord {
+    /// The version's position in natural order.
+    pub(super) place: String,
+    /// JSON, unless it is damaged.
+    pub(super) text: String,
+}
+
+impl StoredRecord {
+    fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self { place: lossy_text(row, 0)?, text: lossy_text(row, 1)? })
+    }
+}
+
+/// A text that may be damaged.
+fn lossy_text(row: &Row<'_>, index: usize) -> rusqlite::Result<String> {
+    Ok(String::from_utf8_lossy(row.get_ref(index)?.as_bytes()?).into_owned())
+}
+
+/// The records of a table's versions, in natural order.
+pub(super) fn records(connection: &Connection, key: &TableKey) -> rusqlite::Result<Vec<StoredRecord>> {
+    let sql = "SELECT place, record FROM versions WHERE tenant = ?1 AND name = ?2 ORDER BY place";
+    connection.prepare(sql)?.query_map(params![key.tenant, key.table], StoredRecord::from_row)?.collect()
+}
+
+/// The record at a position in natural order.
+pub(super) fn record(connection: &Connection, key: &TableKey, place: &str) -> rusqlite::Result<Option<StoredRecord>> {
+    let sql = "SELECT place, record FROM versions WHERE tenant = ?1 AND name = ?2 AND place = ?3";
+    connection.query_row(sql, params![key.tenant, key.table, place], StoredRecord::from_row).optional()
 }
 
 pub(super) fn with_status(
@@ -49,7 +76,7 @@ pub(super) fn with_status(
     key: &TableKey,
     status: Status,
     range: Range<'_>,
-) -> rusqlite::Result<Vec<Version>> {
+) -> rusqlite::Result<Vec<StoredRecord>> {
     let (rest, bound) = match range {
         Range::All => ("place > ?4 ORDER BY place", String::new()),
         Range::Oldest => ("place > ?4 ORDER BY place LIMIT 1", String::new()),
@@ -57,10 +84,10 @@ pub(super) fn with_status(
         Range::NewestBefore(version) => ("place < ?4 ORDER BY place DESC LIMIT 1", natural_sort_key(version)),
         Range::After(version) => ("place > ?4 ORDER BY place", natural_sort_key(version)),
     };
-    let sql = format!("SELECT record FROM versions WHERE tenant = ?1 AND name = ?2 AND status = ?3 AND {rest}");
+    let sql = format!("SELECT place, record FROM versions WHERE tenant = ?1 AND name = ?2 AND status = ?3 AND {rest}");
     connection
         .prepare_cached(&sql)?
-        .query_map(params![key.tenant, key.table, status.name(), bound], |row| from_json(&row.get::<_, String>(0)?))?
+        .query_map(params![key.tenant, key.table, status.name(), bound], StoredRecord::from_row)?
         .collect()
 }
 
@@ -99,19 +126,12 @@ pub(super) fn append(connection: &Connection, entry: &JournalEntry) -> rusqlite:
     connection.execute(sql, params![entry.key.tenant, entry.key.table, to_json(entry)]).map(|_| ())
 }
 
-pub(super) fn journal(connection: &Connection, key: &TableKey) -> rusqlite::Result<Vec<JournalEntry>> {
+/// The entries of a table's journal, as they are stored.
+pub(super) fn journal(connection: &Connection, key: &TableKey) -> rusqlite::Result<Vec<String>> {
     let sql = "SELECT entry FROM journal WHERE tenant = ?1 AND name = ?2 ORDER BY number";
-    connection
-        .prepare(sql)?
-        .query_map(params![key.tenant, key.table], |row| from_json(&row.get::<_, String>(0)?))?
-        .collect()
+    connection.prepare(sql)?.query_map(params![key.tenant, key.table], |row| lossy_text(row, 0))?.collect()
 }
 
 pub(super) fn to_json(record: &impl Serialize) -> String {
     serde_json::to_string(record).expect("a record has string keys only")
-}
-
-pub(super) fn from_json<T: DeserializeOwned>(text: &str) -> rusqlite::Result<T> {
-    serde_json::from_str(text)
-        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(error)))
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::canonical::row::{Layout, Row};
 use crate::error::{Error, Result};
-use crate::name::nearest;
+use crate::name::{is_column_name, nearest};
 use crate::reject::excerpt;
 use crate::snapshot::csv::Record;
 
@@ -72,7 +72,7 @@ fn check_names(names: &[String], layout: &Layout) -> Result<(), (String, String)
     for (index, name) in names.iter().enumerate() {
         if !is_column(name) {
             let problem = format!("the header names an unknown column {}", excerpt(name.as_bytes(), false));
-            return Err((problem, unknown_name(name, columns)));
+            return Err((problem, help_with_unknown(name, layout, names)));
         }
         if names[..index].iter().any(|other| layout.is_spelled(other, name)) {
             return Err((format!("the header names `{name}` twice"), "deliver it again with one of them".into()));
@@ -87,19 +87,37 @@ fn check_names(names: &[String], layout: &Layout) -> Result<(), (String, String)
     Err((format!("the header lacks {}", missing.join(", ")), help.into()))
 }
 
-/// What to do about a name that the schema does not have.
-fn unknown_name(name: &str, columns: &[String]) -> String {
-    if let Some(same) = columns.iter().find(|column| column.to_lowercase() == name.to_lowercase()) {
-        return format!("the schema has `{same}`; declare `header_case: ignore`, or rename one of them");
+/// What to do about a name in a header that is not a column. Never proposes a name that the schema or the header would
+/// refuse.
+fn help_with_unknown(name: &str, layout: &Layout, header: &[String]) -> String {
+    const ROW: &str = "if this line is a row, declare `header: false`";
+    let columns = || layout.headers.iter().map(String::as_str);
+    let missing = || columns().filter(|column| !header.iter().any(|other| layout.is_spelled(other, column)));
+    let without_blanks = name.trim();
+    if let Some(column) = missing().find(|column| layout.is_spelled(without_blanks, column)) {
+        return format!(
+            "remove the blanks around `{column}` in the header, or declare the column's `header: {name:?}`"
+        );
     }
-    if let Some(near) = nearest(name, columns.iter().map(String::as_str)) {
-        return format!("the schema has `{near}`; rename one of them");
+    if name.is_empty() {
+        return format!("name every column in the header, and deliver it without a delimiter at its end; or, {ROW}");
     }
-    let is_plain = name.starts_with(|c: char| c.is_ascii_alphabetic())
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    if is_plain || name.contains('\u{FFFD}') {
-        "add it to the schema, or, if this line is a row, declare `header: false`".into()
-    } else {
-        format!("give its column in the schema `header: {name:?}`, or, if this line is a row, declare `header: false`")
+    if name.contains('\u{FFFD}') {
+        return format!("if it is written in another encoding, declare `encoding`; or, {ROW}");
+    }
+    let is_same = |column: &&str| column.to_lowercase() == without_blanks.to_lowercase();
+    if columns().any(|column| is_same(&column)) {
+        return match missing().find(is_same) {
+            Some(near) => {
+                format!("the schema has `{near}`; declare `header_case: ignore`, or write it in the same case")
+            }
+            None => "deliver it again without this column; the schema has it under another spelling".into(),
+        };
+    }
+    match nearest(name, missing()) {
+        Some(near) if is_column_name(name) => format!("the schema has `{near}`; rename one of them"),
+        Some(near) => format!("the schema has `{near}`; declare the column's `header: {name:?}`"),
+        None if is_column_name(name) => format!("add it to the schema; or, {ROW}"),
+        None => format!("declare `header: {name:?}` for its column; or, {ROW}"),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{CHECKPOINT_ROWS, FieldMap, OpenPart, close, field_count, open, unreadable};
 use crate::canonical::field::Field;
-use crate::canonical::row::{InspectedColumn, Layout};
+use crate::canonical::row::{InspectedColumn, KeyMatch, Layout};
 use crate::error::Result;
 use crate::snapshot::csv::{Dialect, Record};
 use crate::snapshot::{Export, Part};
@@ -17,9 +17,9 @@ pub struct FoundRow<'a> {
     pub columns: Result<Vec<InspectedColumn<'a>>, String>,
 }
 
-/// Gives every row of a part that has this key, given as row bytes, to `visit`. Returns the part, with the checksum of
-/// the bytes that were read. If a record cannot be split, its key is guessed: a user who asks for a missing row needs
-/// to see it.
+/// Gives every row of a part that has this key, given as row bytes, to `visit`, and the line of each whose key cannot
+/// be read to `unreadable_key`. Returns the part, with the checksum of the bytes that were read. If a record cannot be
+/// split, its key is guessed: a user who asks for a missing row needs to see it.
 pub fn find(
     export: &Export,
     part: &Part,
@@ -27,6 +27,7 @@ pub fn find(
     key: &[u8],
     watch: &Watch,
     mut visit: impl FnMut(FoundRow<'_>),
+    mut unreadable_key: impl FnMut(u64),
 ) -> Result<Part> {
     let OpenPart { path, mut reader, fields } = open(export, part, layout)?;
     let dialect = Dialect::from_format(&layout.format);
@@ -39,21 +40,28 @@ pub fn find(
         match record {
             Ok(record) => {
                 let field = |column: usize| Some(fields.field(column)).filter(|at| *at < record.len());
-                if !layout.has_key(|column| field(column).map(|at| record.field(at)), key, &mut text) {
-                    continue;
+                match layout.compare_key(|column| field(column).map(|at| record.field(at)), key, &mut text) {
+                    KeyMatch::Other => {}
+                    KeyMatch::Unreadable => unreadable_key(record.line),
+                    KeyMatch::Same => visit(found(layout, &fields, &record)),
                 }
-                visit(FoundRow { line: record.line, columns: columns(layout, &fields, &record) });
             }
             Err(error) => {
                 let guess = guessed(reader.last_bytes(), dialect);
-                if layout.has_key(|column| guess.get(fields.field(column)).copied(), key, &mut text) {
-                    visit(FoundRow { line: error.line, columns: Err(error.message.into()) });
+                match layout.compare_key(|column| guess.get(fields.field(column)).copied(), key, &mut text) {
+                    KeyMatch::Other => {}
+                    KeyMatch::Unreadable => unreadable_key(error.line),
+                    KeyMatch::Same => visit(FoundRow { line: error.line, columns: Err(error.message.into()) }),
                 }
             }
         }
     }
     watch.checkpoint(rows % CHECKPOINT_ROWS)?;
     close(reader, &path, part, rows)
+}
+
+fn found<'r>(layout: &Layout, fields: &FieldMap, record: &'r Record<'_>) -> FoundRow<'r> {
+    FoundRow { line: record.line, columns: columns(layout, fields, record) }
 }
 
 /// With a field too many or too few, it is not known which text belongs to which column, and so which is `pii`.

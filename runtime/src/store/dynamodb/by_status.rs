@@ -18,10 +18,10 @@ impl Dynamodb {
     /// Lists the versions that have a status.
     pub(super) fn read_with_status(&self, key: &TableKey, status: Status, range: Range<'_>) -> Result<Vec<Version>> {
         let mut versions = Vec::new();
-        for place in self.places(key, status, range)? {
+        for place in self.positions(key, status, range)? {
             let version = self.item(item::key(key.to_string(), format!("{}{place}", item::VERSION)))?;
             let version = version.ok_or_else(|| self.problem("it lists a version that does not exist"))?;
-            versions.push(self.parse_version(&version)?);
+            versions.push(self.parse_version(key, &version)?);
         }
         // What has changed since it was listed has another status now.
         versions.retain(|version| version.status == status);
@@ -29,7 +29,7 @@ impl Dynamodb {
     }
 
     /// The positions of versions that have a status, in natural order.
-    fn places(&self, key: &TableKey, status: Status, range: Range<'_>) -> Result<Vec<String>> {
+    fn positions(&self, key: &TableKey, status: Status, range: Range<'_>) -> Result<Vec<String>> {
         let prefix = item::status_prefix(status);
         let (bound, limit, is_forward) = match range {
             Range::All => (None, None, true),
@@ -56,33 +56,34 @@ impl Dynamodb {
             Some(limit) => self.page(call.limit(limit))?,
             None => self.pages(call)?,
         };
-        let places = items.iter().filter_map(|item| item::get_text(item, "sk")?.strip_prefix(&prefix).map(Into::into));
-        let mut places: Vec<String> = places.filter(|place| Some(place) != bound.as_ref()).collect();
+        let positions =
+            items.iter().filter_map(|item| item::get_text(item, "sk")?.strip_prefix(&prefix).map(Into::into));
+        let mut positions: Vec<String> = positions.filter(|place| Some(place) != bound.as_ref()).collect();
         if !matches!(range, Range::All | Range::After(_)) {
-            places.truncate(1);
+            positions.truncate(1);
         }
-        Ok(places)
+        Ok(positions)
     }
 
     /// Lists a version under its status.
-    pub(super) fn put_place(&self, version: &Version) -> Result<TransactWriteItem> {
+    pub(super) fn put_status(&self, version: &Version) -> Result<TransactWriteItem> {
         let put = Put::builder().table_name(&self.table).set_item(Some(item::status_key(version, version.status)));
         Ok(TransactWriteItem::builder().put(put.build().map_err(|error| self.problem(error))?).build())
     }
 
     /// Lists a version under its new status instead of the one that it has now.
-    pub(super) fn move_place(&self, write: VersionWrite<'_>) -> Result<Vec<TransactWriteItem>> {
+    pub(super) fn move_status(&self, write: VersionWrite<'_>) -> Result<Vec<TransactWriteItem>> {
         let VersionWrite { version, from, .. } = write;
         if version.status == from {
             return Ok(Vec::new());
         }
         let delete = Delete::builder().table_name(&self.table).set_key(Some(item::status_key(version, from)));
         let delete = delete.build().map_err(|error| self.problem(error))?;
-        Ok(vec![TransactWriteItem::builder().delete(delete).build(), self.put_place(version)?])
+        Ok(vec![TransactWriteItem::builder().delete(delete).build(), self.put_status(version)?])
     }
 
     /// Lists all versions of a registry with the first layout, which did not list them. May be repeated.
-    pub(super) fn add_places(&self) -> Result<()> {
+    pub(super) fn add_statuses(&self) -> Result<()> {
         for key in self.tables()? {
             for version in self.versions(&key)? {
                 let call = self.aws.dynamodb.put_item().table_name(&self.table);

@@ -1,0 +1,35 @@
+//! What a `.tidemarkignore` hides: tenants, tables, versions, and files next to them, but never a file of an export.
+
+use ::ignore::gitignore::{Gitignore, GitignoreBuilder};
+
+use super::{EntryKind, IGNORE_FILE, Snapshots};
+use crate::error::{Error, Result};
+
+/// The patterns of a `.tidemarkignore`, in the syntax of a `.gitignore`.
+pub(super) struct IgnoreRules(Gitignore);
+
+impl IgnoreRules {
+    /// The rules at the root of these exports; without a file, nothing is ignored.
+    pub(super) fn from_file(exports: &dyn Snapshots) -> Result<Self> {
+        let mut rules = GitignoreBuilder::new("");
+        let text = exports.ignore_file()?.unwrap_or_default();
+        for (index, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
+            rules.add_line(None, line).map_err(|error| invalid(exports, index as u64 + 1, &error))?;
+        }
+        rules.build().map(Self).map_err(|error| invalid(exports, 1, &error))
+    }
+
+    /// Returns whether an entry is ignored. Nothing below an ignored folder is looked at.
+    pub(super) fn hides(&self, folder: &[&str], name: &str, kind: EntryKind) -> bool {
+        if self.0.is_empty() {
+            return false;
+        }
+        let path = [folder, &[name]].concat().join("/");
+        self.0.matched(path, kind == EntryKind::Folder).is_ignore()
+    }
+}
+
+fn invalid(exports: &dyn Snapshots, line: u64, error: &::ignore::Error) -> Error {
+    Error::export_line(&exports.path(&[IGNORE_FILE]), line, error.to_string())
+        .help("fix the pattern; the file has the syntax of a .gitignore")
+}

@@ -1,0 +1,151 @@
+//! A stderr that is full or closed, and what is printed for programs.
+
+use std::process::{Command, Stdio};
+
+use regex::Regex;
+use serde_json::Value;
+
+use crate::workspace::Workspace;
+
+/// A workspace in which every kind of message is printed: V1 published, V2 held, V3 failed, V4 waiting, and strays.
+fn workspace() -> Workspace {
+    let workspace = Workspace::new();
+    let rows: String = (0..100).map(|n| format!("PK{n};{n};a;x\n")).collect();
+    workspace.export("acme/test_table/V1", &rows);
+    workspace.run();
+    workspace.export("acme/test_table/V2", "PK1;1;a;x\n");
+    workspace.export("acme/test_table/V3", "PK1;one;a;x\n");
+    workspace.write("exports/acme/test_table/V4/sub/x", b"");
+    workspace.write("exports/stray", b"");
+    workspace
+}
+
+const COMMANDS: [&[&str]; 12] = [
+    &["run", "exports"],
+    &["run", "exports", "--format", "json"],
+    &["run", "nowhere"],
+    &["run", "exports", "--memory", "0"],
+    &["status"],
+    &["status", "--state", "nowhere"],
+    &["retry", "acme/test_table/V1"],
+    &["approve", "acme/test_table/V2", "00000000"],
+    &["verify"],
+    &["delta", "test_table", "none", "exports/acme/test_table/V1"],
+    &["delta", "test_table", "none", "exports/acme/test_table/V3", "--format", "json"],
+    &["gc", "--keep", "x"],
+];
+
+#[test]
+fn a_stderr_that_is_full_or_closed_changes_no_exit_status() {
+    let expected = workspace();
+    let (full, closed) = (workspace(), workspace());
+    for arguments in COMMANDS {
+        let status = expected.tidemark(arguments).status;
+        let on_full = full
+            .command(arguments)
+            .env("RUST_LOG", "trace")
+            .stdout(Stdio::null())
+            .stderr(std::fs::File::options().write(true).open("/dev/full").unwrap())
+            .status()
+            .unwrap();
+        assert_eq!(on_full.code(), Some(status), "{arguments:?}");
+        // The reader of the pipe has ended.
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let on_closed =
+            closed.command(arguments).env("RUST_LOG", "trace").stdout(Stdio::null()).stderr(writer).status().unwrap();
+        assert_eq!(on_closed.code(), Some(status), "{arguments:?}");
+    }
+}
+
+#[test]
+fn the_generator_survives_a_stderr_that_is_full() {
+    let workspace = Workspace::new();
+    workspace.write("schemas/t.yaml", b"{ table: t, primary_key: [id], columns: [{ name: id, type: integr }] }");
+    let run = |root: &str| {
+        let root = workspace.path(root);
+        let stderr = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_generator-under-test"));
+        command.arg("--root").arg(root).stdout(Stdio::null()).stderr(stderr).status().unwrap().code()
+    };
+    assert_eq!(run(""), Some(1));
+    workspace.write("good/schemas/t.yaml", b"{ table: t, primary_key: [id], columns: [{ name: id, type: int }] }");
+    assert_eq!(run("good"), Some(0));
+    assert_eq!(run("good"), Some(0));
+}
+
+/// Every value with its field's name.
+fn fields<'a>(name: &str, value: &'a Value, found: &mut Vec<(String, &'a Value)>) {
+    match value {
+        Value::Object(map) => map.iter().for_each(|(name, value)| fields(name, value, found)),
+        Value::Array(values) => values.iter().for_each(|value| fields(name, value, found)),
+        value => found.push((name.into(), value)),
+    }
+}
+
+#[test]
+fn times_in_json_are_iso_8601() {
+    let workspace = workspace();
+    workspace.run();
+    let iso = Regex::new(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$").unwrap();
+    let mut times = 0;
+    for arguments in [
+        &["status"][..],
+        &["history", "acme/test_table"],
+        &["plan", "acme/test_table/V2"],
+        &["verify"],
+        &["why", "acme/test_table", "PK1"],
+        &["reject", "acme/test_table/V2", "--because", "a test"],
+        &["history", "acme/test_table/V2"],
+        &["replay", "acme/test_table/V1"],
+        &["gc", "--dry-run"],
+        &["run", "exports"],
+    ] {
+        let output = workspace.tidemark(&[arguments, &["--format", "json"]].concat());
+        let json: Value = serde_json::from_str(&output.stdout).unwrap_or_else(|_| panic!("{arguments:?}"));
+        let mut found = Vec::new();
+        fields("", &json, &mut found);
+        for (name, value) in found {
+            let is_time = name == "at" || name.ends_with("_at") && !value.is_boolean();
+            if is_time && !value.is_null() {
+                assert!(value.as_str().is_some_and(|text| iso.is_match(text)), "{arguments:?}: {name} is {value}");
+                times += 1;
+            }
+        }
+    }
+    assert!(times > 10, "{times}");
+}
+
+#[test]
+fn one_is_not_plural() {
+    let workspace = Workspace::new();
+    let wrong = Regex::new(r"(?m)(^|[^\d,.])1 (rows|versions|parts|places|values|fields|bytes|columns|tables|names|change sets|leftovers|old values)\b").unwrap();
+    workspace.export("acme/test_table/V1", "PK1;1;a;x\n");
+    let mut printed = String::new();
+    let mut print = |arguments: &[&str]| {
+        let output = workspace.tidemark(arguments);
+        printed += &format!("{arguments:?}\n{}{}", output.stdout, output.stderr);
+    };
+    print(&["run", "exports"]);
+    print(&["run", "exports"]);
+    print(&["status", "--tenant", "nobody"]);
+    print(&["history", "acme/test_table/V1"]);
+    print(&["verify"]);
+    print(&["why", "acme/test_table", "PK1"]);
+    print(&["why", "acme/orders", "1"]);
+    print(&["delta", "test_table", "none", "exports/acme/test_table/V1"]);
+    print(&["resync", "acme/test_table"]);
+    workspace.export("acme/test_table/V2", "PK1;1;a;x\n");
+    print(&["plan", "acme/test_table/V2"]);
+    print(&["run", "exports"]);
+    print(&["plan", "acme/test_table/V2"]);
+    workspace.export("acme/test_table/V3", "PK1\n");
+    print(&["run", "exports"]);
+    print(&["gc", "--keep", "1"]);
+    workspace.write("out/acme/test_table/V2/part-00000.ndjson.gz", b"");
+    std::fs::remove_file(workspace.path("out/acme/test_table/V2/part-00000.ndjson.gz")).unwrap();
+    workspace.write("out/acme/test_table/V2/part-00001.ndjson.gz", b"");
+    print(&["verify"]);
+    assert!(printed.contains("1 row"), "{printed}");
+    assert!(!wrong.is_match(&printed), "{:?}\n{printed}", wrong.find(&printed));
+}
