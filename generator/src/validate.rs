@@ -5,10 +5,13 @@
 
 mod athena;
 mod column;
+mod encoding;
 mod format;
 mod formerly;
 mod guards;
+mod header;
 mod key;
+mod lines;
 mod numbers;
 mod readable;
 mod source;
@@ -33,6 +36,7 @@ pub(crate) fn table(spec: &Spec, diagnostics: &mut Vec<Diagnostic>) -> Option<Ta
     let columns: &[ColumnSpec] = spec.columns.as_deref().map_or(&[], Vec::as_slice);
     no_columns(spec, diagnostics);
     duplicate_columns(columns, diagnostics);
+    header::headers(&spec.source, columns, diagnostics);
     colliding_fields(columns, diagnostics);
     let key = key::key(spec, columns, diagnostics);
     formerly::old_names(columns, &key, diagnostics);

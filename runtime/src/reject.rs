@@ -26,6 +26,8 @@ pub enum Reason {
     BadCharacter,
     /// More bytes than a record may have, as with a quote that is never closed.
     RecordTooLarge,
+    /// A row that repeats the header, as in files that were joined.
+    RepeatedHeader,
     /// Bytes that are not UTF-8; and U+FFFD if Athena can read the table, because Athena replaces such bytes by it.
     NotUtf8,
     /// NULL in a key column.
@@ -94,11 +96,12 @@ impl Rejects {
 
 impl Reason {
     /// Every reason.
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::FieldCount,
         Self::BadQuoting,
         Self::BadCharacter,
         Self::RecordTooLarge,
+        Self::RepeatedHeader,
         Self::NotUtf8,
         Self::NullKey,
         Self::NullValue,
@@ -113,6 +116,7 @@ impl Reason {
             Self::BadQuoting => "bad-quoting",
             Self::BadCharacter => "bad-character",
             Self::RecordTooLarge => "record-too-large",
+            Self::RepeatedHeader => "repeated-header",
             Self::NotUtf8 => "not-utf8",
             Self::NullKey => "null-key",
             Self::NullValue => "null-value",
@@ -174,6 +178,18 @@ fn advice(column: &Column, text: &[u8]) -> &'static str {
         }
         (Type::Binary(_), None) if text.starts_with(b"0x") => "; declare `encoding: hex` and `prefix: 0x`",
         _ => "",
+    }
+}
+
+/// The same for a text that was decoded from this encoding; `None` is UTF-8.
+pub(crate) fn explain_text(column: &Column, text: &[u8], reason: Reason, encoding: Option<&str>) -> String {
+    let explained = explain(column, text, reason);
+    match (reason, encoding) {
+        (Reason::NotUtf8, None) => format!("{explained}; is it written in another `source.encoding`?"),
+        (Reason::NotUtf8, Some(encoding)) => {
+            format!("{} has a byte that is not a character of `encoding: {encoding}`", excerpt(text, column.pii))
+        }
+        _ => explained,
     }
 }
 

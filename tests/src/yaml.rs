@@ -28,6 +28,9 @@ fn column(column: &Column) -> Value {
     }
     set("pii", json!(column.pii));
     set("trim", json!(column.trim));
+    if let Some(header) = column.header {
+        set("header", json!(header));
+    }
     if let Some(format) = column.format {
         set("format", json!(format));
     }
@@ -74,6 +77,12 @@ fn source(source: &Source) -> Value {
         "nulls": source.nulls,
         "complete": complete,
     });
+    if source.any_header_case {
+        fields["header_case"] = json!("ignore");
+    }
+    if let Some(encoding) = source.encoding {
+        fields["encoding"] = json!(encoding);
+    }
     if source.quote.is_some() {
         fields["quoted_nulls"] = json!(source.quoted_nulls);
         fields["multiline"] = json!(source.multiline);

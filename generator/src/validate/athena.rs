@@ -1,8 +1,9 @@
 //! Checks that a table that may run on Athena can run there, and the limit on what a statement may cost.
 
+use super::encoding::is_utf8;
 use super::numbers;
 use crate::diagnostic::{Code, Diagnostic, Span};
-use crate::spec::{ColumnSpec, SourceSpec, Spec};
+use crate::spec::{ColumnSpec, HeaderSpec, SourceSpec, Spec};
 use crate::wording::excerpt;
 
 /// The largest number of columns that was tested: Trino 476 planned and ran that delta in 3.5 seconds.
@@ -60,6 +61,7 @@ pub(super) fn not_for_athena(spec: &Spec, diagnostics: &mut Vec<Diagnostic>) {
         );
     };
     let SourceSpec { multiline, quoted_nulls, compression, .. } = &spec.source;
+    later_options(&spec.source, &mut report);
     if let Some(multiline) = multiline.as_ref().filter(|flag| flag.value) {
         report(
             &multiline.span,
@@ -87,6 +89,25 @@ pub(super) fn not_for_athena(spec: &Spec, diagnostics: &mut Vec<Diagnostic>) {
     if let Some(columns) = spec.columns.as_ref().filter(|columns| columns.len() > MAX_ATHENA_COLUMNS) {
         let message = format!("{} columns are too many for a delta on Athena", columns.len());
         report(&columns.span, message, &format!("up to {MAX_ATHENA_COLUMNS} are supported"));
+    }
+}
+
+/// Reports what Athena's readers have no option for.
+fn later_options(source: &SourceSpec, report: &mut impl FnMut(&Span, String, &str)) {
+    let SourceSpec { encoding, header, repeated_header, skip_first, skip_last, comment, trailer, .. } = source;
+    let counts = [skip_first, skip_last].into_iter().flatten().map(|count| &count.span);
+    let texts = [comment, trailer].into_iter().flatten().map(|text| &text.span);
+    for span in counts.chain(texts) {
+        report(span, "Athena reads every line as a row".to_owned(), "native engine only");
+    }
+    if let Some(header) = header.as_ref().filter(|header| header.value == HeaderSpec::FirstPart) {
+        report(&header.span, "Athena skips the first line of every part".to_owned(), "native engine only");
+    }
+    if let Some(skip) = repeated_header.as_ref().filter(|word| word.value == "skip") {
+        report(&skip.span, "Athena cannot skip rows that repeat the header".to_owned(), "native engine only");
+    }
+    if let Some(encoding) = encoding.as_ref().filter(|label| !is_utf8(label)) {
+        report(&encoding.span, "Athena reads nothing but UTF-8".to_owned(), "native engine only");
     }
 }
 
