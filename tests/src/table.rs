@@ -3,7 +3,9 @@
 use generator::model;
 use generator::render::{Color, human};
 use runtime::engine::athena::Statements;
-use runtime::table::{Column, Completeness, Compression, Encoding, Guards, Numbers, Sign, Source, Table, Type};
+use runtime::table::{
+    Column, Completeness, Compression, Encoding, Guards, Numbers, Sign, Source, Table, Target, Type,
+};
 
 /// The runtime's table for a model. It is never freed, as the runtime's tables are statics.
 pub fn table(model: &model::Table) -> &'static Table {
@@ -17,6 +19,7 @@ pub fn table(model: &model::Table) -> &'static Table {
         before_image: model.before_image,
         athena: model.athena,
         guards: guards(&model.guards),
+        target: target(model),
     }))
 }
 
@@ -152,6 +155,15 @@ fn guards(guards: &model::Guards) -> Guards {
         min_baseline_rows: guards.min_baseline_rows,
         max_version_jump_days: guards.max_version_jump_days,
     }
+}
+
+fn target(model: &model::Table) -> Target {
+    let leaked = |statements: Result<String, String>| match statements {
+        Ok(statements) => Ok(text(&statements)),
+        Err(problem) => Err(text(&problem)),
+    };
+    let generated = generator::target(model);
+    Target { name: text(&model.name), sqlite: leaked(generated.sqlite), postgres: leaked(generated.postgres) }
 }
 
 fn text(text: &str) -> &'static str {
