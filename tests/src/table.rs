@@ -3,9 +3,7 @@
 use generator::model;
 use generator::render::{Color, human};
 use runtime::engine::athena::Statements;
-use runtime::table::{
-    Column, Completeness, Compression, Encoding, Guards, Numbers, Sign, Source, Table, Target, Type,
-};
+use runtime::table::{Column, Completeness, Compression, Encoding, Guards, Numbers, Sign, Source, Table, Target, Type};
 
 /// The runtime's table for a model. It is never freed, as the runtime's tables are statics.
 pub fn table(model: &model::Table) -> &'static Table {
