@@ -148,6 +148,8 @@ pub mod plan;
 #[cfg(feature = "pipeline")]
 pub mod run;
 #[cfg(feature = "pipeline")]
+pub mod schemas;
+#[cfg(feature = "pipeline")]
 pub mod sink;
 #[cfg(feature = "pipeline")]
 pub mod snapshot;

@@ -38,6 +38,7 @@ mod messages;
 mod mistyped;
 #[cfg(feature = "aws")]
 mod new_table;
+mod own_schemas;
 #[cfg(feature = "aws")]
 mod parity;
 #[cfg(feature = "aws")]
