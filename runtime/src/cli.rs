@@ -29,9 +29,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::cli::args::StateArgs;
+use crate::cli::args::{Format, StateArgs};
 use crate::engine::athena::Statements;
-use crate::error::{Error, Fault};
+use crate::error::{Error, Fault, Result};
 use crate::invocation;
 use crate::table::Table;
 use crate::telemetry;
@@ -114,7 +114,7 @@ pub fn main(tables: &'static [&'static Table], statements: &'static [Statements]
         Command::Resync(args) => (args.format.format, resync::resync(&args, tables)),
         Command::Recover(args) => (args.format.format, recover::recover(&args)),
         Command::Retire(args) => (args.format.format, retire::retire(&args, tables)),
-        Command::Status(args) => (args.format.format, status::status(&args)),
+        Command::Status(args) => (args.format.format, status::status(&args, tables)),
         Command::History(args) => (args.format.format, history::history(&args)),
         Command::Why(args) => (args.format.format, why::why(&args, tables)),
         Command::Verify(args) => (args.format.format, verify::verify(&args, tables)),
@@ -122,6 +122,11 @@ pub fn main(tables: &'static [&'static Table], statements: &'static [Statements]
         Command::Retry(args) => (args.format.format, retry::retry(&args, tables)),
         Command::Tables(args) => (args.format.format, tables::tables(&args, tables)),
     };
+    exit(result, format)
+}
+
+/// Ends the program; reports the error that a command ended with.
+fn exit(result: Result<Option<Fault>>, format: Format) -> ExitCode {
     match result {
         Ok(fault) => exit_code(fault),
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
@@ -134,11 +139,11 @@ pub fn main(tables: &'static [&'static Table], statements: &'static [Statements]
 
 /// Prints the help that was asked for, or what is wrong with the command line; as JSON as well, if that was asked for.
 fn explain_usage(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        return exit(output::print(&error.render().ansi().to_string()).map(|()| None), Format::Text);
+    }
     // The exit status says the same as an output that is closed or full.
     let _ = error.print();
-    if !error.use_stderr() {
-        return ExitCode::SUCCESS;
-    }
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let is_json = |pair: &[OsString]| pair[0] == "--format" && pair[1] == "json";
     if arguments.windows(2).any(is_json) || arguments.iter().any(|argument| argument == "--format=json") {

@@ -29,7 +29,7 @@ impl Runner {
                 .help("a consumer that lost it can start from the newest export with `delta TABLE none`"));
         }
         self.with_lease_or_refuse(version, |lease, _| {
-            self.adopt_if_foreign(lease, version)?;
+            self.check_replay(lease, version)?;
             let details = json!({ "sequence": version.sequence, "sink": self.sink.name() });
             let entry = decision.entry(Action::Replay, &version.key, Some(&version.version), details);
             self.registry.append(&entry)?;
