@@ -55,6 +55,8 @@ typed_rows AS (
       CASE
         WHEN amount IN ('') THEN chr(0) || amount
         WHEN regexp_like(amount, '^[+-]?0*[0-9]{0,16}(\.[0-9]{0,2}0*)?$') AND regexp_like(amount, '[0-9]') THEN CAST(CAST(regexp_replace(amount, '^([+-]?)0+([0-9])', '$1$2') AS decimal(18, 2)) AS varchar)
+        WHEN regexp_like(amount, '^[+-]?(0+(\.0*)?|\.0+)[eE][+-]?[0-9]+$') THEN '0.00'
+        WHEN regexp_like(amount, '^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)[eE][+-]?[0-9]+$') AND (length(replace(regexp_extract(amount, '^[+-]?[0.]*([0-9.]*)[eE]', 1), '.', '')) - coalesce(length(regexp_extract(amount, '[.]([0-9]*)[eE]', 1)), 0) + try_cast(regexp_extract(amount, '[eE]([+-]?[0-9]+)$', 1) AS integer) + 2) BETWEEN length(regexp_replace(replace(regexp_extract(amount, '^[+-]?[0.]*([0-9.]*)[eE]', 1), '.', ''), '0+$', '')) AND 18 THEN IF(starts_with(amount, '-'), '-', '') || regexp_replace(lpad(rpad(replace(regexp_extract(amount, '^[+-]?[0.]*([0-9.]*)[eE]', 1), '.', ''), (length(replace(regexp_extract(amount, '^[+-]?[0.]*([0-9.]*)[eE]', 1), '.', '')) - coalesce(length(regexp_extract(amount, '[.]([0-9]*)[eE]', 1)), 0) + try_cast(regexp_extract(amount, '[eE]([+-]?[0-9]+)$', 1) AS integer) + 2), '0'), greatest((length(replace(regexp_extract(amount, '^[+-]?[0.]*([0-9.]*)[eE]', 1), '.', '')) - coalesce(length(regexp_extract(amount, '[.]([0-9]*)[eE]', 1)), 0) + try_cast(regexp_extract(amount, '[eE]([+-]?[0-9]+)$', 1) AS integer) + 2), 3), '0'), '(.{2})$', '.$1')
         ELSE chr(0) || amount
       END,
       -- currency  char(3)

@@ -32,6 +32,8 @@ typed_rows AS (
       CASE
         WHEN price IN ('') THEN chr(0) || price
         WHEN regexp_like(price, '^[+-]?0*[0-9]{0,7}(\.[0-9]{0,2}0*)?$') AND regexp_like(price, '[0-9]') THEN CAST(CAST(regexp_replace(price, '^([+-]?)0+([0-9])', '$1$2') AS decimal(9, 2)) AS varchar)
+        WHEN regexp_like(price, '^[+-]?(0+(\.0*)?|\.0+)[eE][+-]?[0-9]+$') THEN '0.00'
+        WHEN regexp_like(price, '^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)[eE][+-]?[0-9]+$') AND (length(replace(regexp_extract(price, '^[+-]?[0.]*([0-9.]*)[eE]', 1), '.', '')) - coalesce(length(regexp_extract(price, '[.]([0-9]*)[eE]', 1)), 0) + try_cast(regexp_extract(price, '[eE]([+-]?[0-9]+)$', 1) AS integer) + 2) BETWEEN length(regexp_replace(replace(regexp_extract(price, '^[+-]?[0.]*([0-9.]*)[eE]', 1), '.', ''), '0+$', '')) AND 9 THEN IF(starts_with(price, '-'), '-', '') || regexp_replace(lpad(rpad(replace(regexp_extract(price, '^[+-]?[0.]*([0-9.]*)[eE]', 1), '.', ''), (length(replace(regexp_extract(price, '^[+-]?[0.]*([0-9.]*)[eE]', 1), '.', '')) - coalesce(length(regexp_extract(price, '[.]([0-9]*)[eE]', 1)), 0) + try_cast(regexp_extract(price, '[eE]([+-]?[0-9]+)$', 1) AS integer) + 2), '0'), greatest((length(replace(regexp_extract(price, '^[+-]?[0.]*([0-9.]*)[eE]', 1), '.', '')) - coalesce(length(regexp_extract(price, '[.]([0-9]*)[eE]', 1)), 0) + try_cast(regexp_extract(price, '[eE]([+-]?[0-9]+)$', 1) AS integer) + 2), 3), '0'), '(.{2})$', '.$1')
         ELSE chr(0) || price
       END,
       -- weight_kg  double, nullable

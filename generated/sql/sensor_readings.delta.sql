@@ -94,6 +94,8 @@ typed_rows AS (
       CASE
         WHEN energy_kwh IN ('n/a') THEN chr(0) || energy_kwh
         WHEN regexp_like(energy_kwh, '^[+-]?0*[0-9]{0,28}(\.[0-9]{0,10}0*)?$') AND regexp_like(energy_kwh, '[0-9]') THEN CAST(CAST(regexp_replace(energy_kwh, '^([+-]?)0+([0-9])', '$1$2') AS decimal(38, 10)) AS varchar)
+        WHEN regexp_like(energy_kwh, '^[+-]?(0+(\.0*)?|\.0+)[eE][+-]?[0-9]+$') THEN '0.0000000000'
+        WHEN regexp_like(energy_kwh, '^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)[eE][+-]?[0-9]+$') AND (length(replace(regexp_extract(energy_kwh, '^[+-]?[0.]*([0-9.]*)[eE]', 1), '.', '')) - coalesce(length(regexp_extract(energy_kwh, '[.]([0-9]*)[eE]', 1)), 0) + try_cast(regexp_extract(energy_kwh, '[eE]([+-]?[0-9]+)$', 1) AS integer) + 10) BETWEEN length(regexp_replace(replace(regexp_extract(energy_kwh, '^[+-]?[0.]*([0-9.]*)[eE]', 1), '.', ''), '0+$', '')) AND 38 THEN IF(starts_with(energy_kwh, '-'), '-', '') || regexp_replace(lpad(rpad(replace(regexp_extract(energy_kwh, '^[+-]?[0.]*([0-9.]*)[eE]', 1), '.', ''), (length(replace(regexp_extract(energy_kwh, '^[+-]?[0.]*([0-9.]*)[eE]', 1), '.', '')) - coalesce(length(regexp_extract(energy_kwh, '[.]([0-9]*)[eE]', 1)), 0) + try_cast(regexp_extract(energy_kwh, '[eE]([+-]?[0-9]+)$', 1) AS integer) + 10), '0'), greatest((length(replace(regexp_extract(energy_kwh, '^[+-]?[0.]*([0-9.]*)[eE]', 1), '.', '')) - coalesce(length(regexp_extract(energy_kwh, '[.]([0-9]*)[eE]', 1)), 0) + try_cast(regexp_extract(energy_kwh, '[eE]([+-]?[0-9]+)$', 1) AS integer) + 10), 11), '0'), '(.{10})$', '.$1')
         ELSE chr(0) || energy_kwh
       END,
       -- firmware_sha  binary, nullable

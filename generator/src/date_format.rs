@@ -31,6 +31,21 @@ const LETTERS: &[(char, Piece)] = &[
     ('%', Piece::Literal(b'%')),
 ];
 
+/// The formats of an integer number of units since 1970, in UTC: each with the decimal digits of its fraction of a
+/// second.
+pub(crate) const EPOCHS: &[(&str, u32)] = &[("epoch_seconds", 0), ("epoch_millis", 3), ("epoch_micros", 6)];
+
+/// The digits of the fraction of a second, if the format counts units since 1970.
+pub(crate) fn epoch_digits(format: &str) -> Option<u32> {
+    EPOCHS.iter().find(|(name, _)| *name == format).map(|(_, digits)| *digits)
+}
+
+/// The smallest and the largest number of units since 1970 that are in the years 0001 to 9999.
+pub(crate) fn epoch_range(digits: u32) -> (i64, i64) {
+    let unit = 10_i64.pow(digits);
+    (-62_135_596_800 * unit, 253_402_300_800 * unit - 1)
+}
+
 /// Parses a format.
 ///
 /// # Errors

@@ -35,14 +35,18 @@ pub struct Table {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Column {
-    /// The name as in the header of an export.
+    /// The name.
     pub name: String,
+    /// The name in the header of an export, if that is another.
+    pub header: Option<String>,
     /// The field of the generated structs, without `r#`; unique within the table.
     pub field: String,
     /// The type, with the options that only this type has.
     pub ty: ColumnType,
     /// Whether NULL is a value. Never true in the key.
     pub nullable: bool,
+    /// The texts that mean NULL, sorted, if they are not those of the source.
+    pub nulls: Option<Vec<String>>,
     /// The description from the schema.
     pub description: Option<String>,
     /// Whether a change of this column alone is an UPDATE. Always true in the key.
@@ -56,6 +60,10 @@ pub struct Column {
     pub pii: bool,
     /// Whether spaces and tabs around the text are removed.
     pub trim: bool,
+    /// The text before the digits of a binary column in hex.
+    pub prefix: Option<String>,
+    /// How numbers are written, if not like `-1234.5`.
+    pub numbers: Option<Numbers>,
 }
 
 /// A type, with the options that belong to it.
@@ -119,6 +127,30 @@ pub struct Words {
     pub false_values: Vec<String>,
 }
 
+/// How the numbers of a column are written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Numbers {
+    /// The character before the fraction.
+    pub decimal_mark: char,
+    /// The character between groups of three digits.
+    pub group_mark: Option<char>,
+    /// Where the sign is.
+    pub sign: Sign,
+    /// Texts before or after the number that are not part of it; longer ones first.
+    pub strip: Vec<String>,
+}
+
+/// Where the sign of a number is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sign {
+    /// `-1`
+    Leading,
+    /// `1-`
+    Trailing,
+    /// `(1)` is negative.
+    Parentheses,
+}
+
 /// The text encoding of a binary column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
@@ -133,12 +165,28 @@ pub enum Encoding {
 pub struct Source {
     /// The compression of each part.
     pub compression: Compression,
+    /// The encoding of the text, by its lower-case WHATWG name; `None` is UTF-8.
+    pub encoding: Option<String>,
     /// The byte between two fields.
     pub delimiter: u8,
     /// The byte around a quoted field; `None` if fields are never quoted.
     pub quote: Option<u8>,
     /// Whether each part starts with a header line.
     pub header: bool,
+    /// Whether only the first part has a header.
+    pub first_part_header: bool,
+    /// Whether a header may name columns in another case.
+    pub any_header_case: bool,
+    /// Whether records that repeat the header are skipped; otherwise they are refused.
+    pub skip_repeated_header: bool,
+    /// How many lines at the beginning of a part are not rows.
+    pub skip_first: u32,
+    /// How many lines at the end of a part are not rows.
+    pub skip_last: u32,
+    /// What a line begins with that is a comment.
+    pub comment: Option<String>,
+    /// The regular expression of a part's last line, whose first group is the number of rows.
+    pub trailer: Option<String>,
     /// The texts that mean NULL, sorted.
     pub nulls: Vec<String>,
     /// Whether a quoted field can be NULL. Always true without a quote.
@@ -201,9 +249,17 @@ impl Default for Source {
     fn default() -> Self {
         Self {
             compression: Compression::Gzip,
+            encoding: None,
             delimiter: b',',
             quote: Some(b'"'),
             header: true,
+            first_part_header: false,
+            any_header_case: false,
+            skip_repeated_header: false,
+            skip_first: 0,
+            skip_last: 0,
+            comment: None,
+            trailer: None,
             nulls: vec![String::new()],
             quoted_nulls: true,
             multiline: false,
@@ -237,6 +293,11 @@ impl Table {
     /// The key columns, in the key's order.
     pub fn key_columns(&self) -> impl Iterator<Item = &Column> {
         self.primary_key.iter().map(|index| &self.columns[*index])
+    }
+
+    /// The texts that mean NULL in a column.
+    pub fn nulls_of<'a>(&'a self, column: &'a Column) -> &'a [String] {
+        column.nulls.as_ref().unwrap_or(&self.source.nulls)
     }
 
     /// The columns outside the key, in the order of the schema.
@@ -283,6 +344,17 @@ impl ColumnType {
     /// Returns whether the type is an IEEE 754 floating-point number.
     pub fn is_float(&self) -> bool {
         matches!(self, Self::Float | Self::Double)
+    }
+}
+
+impl Sign {
+    /// The name as in a schema.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Leading => "leading",
+            Self::Trailing => "trailing",
+            Self::Parentheses => "parentheses",
+        }
     }
 }
 

@@ -29,8 +29,10 @@ pub(crate) struct Spec {
 #[derive(Debug, Default)]
 pub(crate) struct ColumnSpec {
     pub(crate) name: Optional<String>,
+    pub(crate) header: Optional<String>,
     pub(crate) ty: Optional<String>,
     pub(crate) nullable: Optional<bool>,
+    pub(crate) nulls: Optional<Vec<Spanned<String>>>,
     pub(crate) description: Optional<String>,
     pub(crate) format: Optional<String>,
     pub(crate) compare: Optional<bool>,
@@ -41,19 +43,45 @@ pub(crate) struct ColumnSpec {
     pub(crate) true_values: Optional<Vec<Spanned<String>>>,
     pub(crate) false_values: Optional<Vec<Spanned<String>>>,
     pub(crate) encoding: Optional<String>,
+    pub(crate) prefix: Optional<String>,
+    pub(crate) numbers: NumbersSpec,
+    pub(crate) strip: Optional<Vec<Spanned<String>>>,
 }
 
 /// `source`.
 #[derive(Debug, Default)]
 pub(crate) struct SourceSpec {
     pub(crate) compression: Optional<String>,
+    pub(crate) encoding: Optional<String>,
     pub(crate) delimiter: Optional<String>,
     pub(crate) quote: Optional<String>,
-    pub(crate) header: Optional<bool>,
+    pub(crate) header: Optional<HeaderSpec>,
+    pub(crate) header_case: Optional<String>,
+    pub(crate) repeated_header: Optional<String>,
+    pub(crate) skip_first: Optional<f64>,
+    pub(crate) skip_last: Optional<f64>,
+    pub(crate) comment: Optional<String>,
+    pub(crate) trailer: Optional<String>,
     pub(crate) nulls: Optional<Vec<Spanned<String>>>,
     pub(crate) quoted_nulls: Optional<bool>,
     pub(crate) multiline: Optional<bool>,
     pub(crate) complete: Option<CompleteSpec>,
+    pub(crate) numbers: NumbersSpec,
+}
+
+/// How numbers are written, in a column or in `source`.
+#[derive(Debug, Default)]
+pub(crate) struct NumbersSpec {
+    pub(crate) decimal_mark: Optional<String>,
+    pub(crate) group_mark: Optional<String>,
+    pub(crate) sign: Optional<String>,
+}
+
+/// `source.header`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum HeaderSpec {
+    Flag(bool),
+    FirstPart,
 }
 
 /// `source.complete`: a word or a mapping with one field.
@@ -84,8 +112,10 @@ pub(crate) mod known {
         &["table", "description", "primary_key", "columns", "source", "engine", "operations", "guards"];
     pub(crate) const COLUMN: &[&str] = &[
         "name",
+        "header",
         "type",
         "nullable",
+        "nulls",
         "description",
         "format",
         "compare",
@@ -96,9 +126,32 @@ pub(crate) mod known {
         "true_values",
         "false_values",
         "encoding",
+        "prefix",
+        "decimal_mark",
+        "group_mark",
+        "sign",
+        "strip",
     ];
-    pub(crate) const SOURCE: &[&str] =
-        &["compression", "delimiter", "quote", "header", "nulls", "quoted_nulls", "multiline", "complete"];
+    pub(crate) const SOURCE: &[&str] = &[
+        "compression",
+        "encoding",
+        "delimiter",
+        "quote",
+        "header",
+        "header_case",
+        "repeated_header",
+        "skip_first",
+        "skip_last",
+        "comment",
+        "trailer",
+        "nulls",
+        "quoted_nulls",
+        "multiline",
+        "complete",
+        "decimal_mark",
+        "group_mark",
+        "sign",
+    ];
     pub(crate) const COMPLETE: &[&str] = &["marker", "count"];
     pub(crate) const ENGINE: &[&str] = &["athena", "max_scan"];
     pub(crate) const OPERATIONS: &[&str] = &["before_image"];
@@ -156,8 +209,10 @@ fn column(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> ColumnSpec {
     fields.require(&["name", "type"]);
     ColumnSpec {
         name: fields.text("name"),
+        header: fields.text("header"),
         ty: fields.text("type"),
         nullable: fields.flag("nullable"),
+        nulls: fields.raw_texts("nulls"),
         description: fields.text("description"),
         format: fields.text("format"),
         compare: fields.flag("compare"),
@@ -168,6 +223,9 @@ fn column(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> ColumnSpec {
         true_values: fields.raw_texts("true_values"),
         false_values: fields.raw_texts("false_values"),
         encoding: fields.text("encoding"),
+        prefix: fields.text("prefix"),
+        numbers: numbers(&mut fields),
+        strip: fields.texts("strip"),
     }
 }
 
@@ -177,14 +235,43 @@ fn source(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> SourceSpec {
     };
     SourceSpec {
         compression: fields.text("compression"),
+        encoding: fields.text("encoding"),
         delimiter: fields.text("delimiter"),
         quote: fields.text("quote"),
-        header: fields.flag("header"),
+        header: fields.get("header").and_then(|node| header(node, fields.diagnostics)),
+        header_case: fields.text("header_case"),
+        repeated_header: fields.text("repeated_header"),
+        skip_first: fields.number("skip_first"),
+        skip_last: fields.number("skip_last"),
+        comment: fields.text("comment"),
+        trailer: fields.text("trailer"),
         nulls: fields.raw_texts("nulls"),
         quoted_nulls: fields.flag("quoted_nulls"),
         multiline: fields.flag("multiline"),
         complete: fields.get("complete").and_then(|node| complete(node, fields.diagnostics)),
+        numbers: numbers(&mut fields),
     }
+}
+
+fn numbers(fields: &mut Fields<'_>) -> NumbersSpec {
+    NumbersSpec {
+        decimal_mark: fields.text("decimal_mark"),
+        group_mark: fields.text("group_mark"),
+        sign: fields.text("sign"),
+    }
+}
+
+fn header(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Optional<HeaderSpec> {
+    let value = match &node.value {
+        Value::Scalar { kind: Scalar::Bool(flag), .. } => HeaderSpec::Flag(*flag),
+        Value::Scalar { kind: Scalar::Text, text } if text == "first_part" => HeaderSpec::FirstPart,
+        _ => {
+            let diagnostic = fields::wrong_kind("header", "true, false or first_part", node);
+            diagnostics.push(diagnostic.help("write `true`, `false` or `first_part` without quotes"));
+            return None;
+        }
+    };
+    Some(Spanned { value, span: node.span.clone() })
 }
 
 fn complete(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<CompleteSpec> {

@@ -5,14 +5,19 @@
 
 mod athena;
 mod column;
+mod encoding;
 mod format;
 mod formerly;
 mod guards;
+mod header;
 mod key;
+mod lines;
+mod numbers;
 mod readable;
 mod source;
 mod tables;
 mod text;
+mod words;
 
 use std::collections::BTreeMap;
 
@@ -31,10 +36,12 @@ pub(crate) fn table(spec: &Spec, diagnostics: &mut Vec<Diagnostic>) -> Option<Ta
     let columns: &[ColumnSpec] = spec.columns.as_deref().map_or(&[], Vec::as_slice);
     no_columns(spec, diagnostics);
     duplicate_columns(columns, diagnostics);
+    header::headers(&spec.source, columns, diagnostics);
     colliding_fields(columns, diagnostics);
     let key = key::key(spec, columns, diagnostics);
     formerly::old_names(columns, &key, diagnostics);
-    let context = column::Context { nulls: &source.nulls, key: &key };
+    numbers::unknown_words(&spec.source.numbers, diagnostics);
+    let context = column::Context { source: &source, numbers: &spec.source.numbers, key: &key };
     let columns: Vec<Option<Column>> =
         columns.iter().map(|column| column::column(column, &context, diagnostics)).collect();
     let guards = guards::guards(&spec.guards, diagnostics);

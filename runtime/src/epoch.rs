@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::table::{Column, Compression, Source, Table};
+use crate::table::{Column, Compression, Numbers, Sign, Source, Table};
 
 /// Everything needed to read an export again later.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,9 +27,42 @@ pub struct Epoch {
 pub struct OldColumn {
     /// The column's name.
     pub name: String,
+    /// The column's name in a header, if that is another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub header: Option<String>,
     /// The column's type as errors show it, followed by `, trimmed` if its text is trimmed.
     #[serde(rename = "type")]
     pub ty: String,
+    /// How its texts are written.
+    #[serde(flatten)]
+    pub format: ColumnFormat,
+}
+
+/// How the texts of one column are written, where that differs from the export as a whole.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ColumnFormat {
+    /// The texts that mean NULL in this column; `None` if they are those of the source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nulls: Option<Vec<String>>,
+    /// The text before the digits of a binary column in hex.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<String>,
+    /// How numbers are written, if not like `-1234.5`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub numbers: Option<NumberFormat>,
+}
+
+/// How the numbers of a column are written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NumberFormat {
+    /// The character before the fraction.
+    pub decimal_mark: char,
+    /// The character between groups of three digits.
+    pub group_mark: Option<char>,
+    /// Where the sign is.
+    pub sign: Sign,
+    /// Texts before or after the number that are not part of it.
+    pub strip: Vec<String>,
 }
 
 /// How the parts of an export are written.
@@ -37,12 +70,36 @@ pub struct OldColumn {
 pub struct SourceFormat {
     /// How each part is compressed.
     pub compression: Compression,
+    /// The encoding of the text, by its lower-case WHATWG name; `None` is UTF-8.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoding: Option<String>,
     /// The byte between two fields.
     pub delimiter: u8,
     /// The byte around a quoted field; `None` if fields are never quoted.
     pub quote: Option<u8>,
     /// Whether each part starts with the names of its columns.
     pub header: bool,
+    /// Whether only the first part has a header.
+    #[serde(default, skip_serializing_if = "is_off")]
+    pub first_part_header: bool,
+    /// Whether a header may name columns in another case.
+    #[serde(default, skip_serializing_if = "is_off")]
+    pub any_header_case: bool,
+    /// Whether records that repeat the header are skipped; otherwise they are refused.
+    #[serde(default, skip_serializing_if = "is_off")]
+    pub skip_repeated_header: bool,
+    /// How many lines at the beginning of a part are not rows.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub skip_first: u32,
+    /// How many lines at the end of a part are not rows.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub skip_last: u32,
+    /// What a line begins with that is a comment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+    /// The regular expression of a part's last line, whose first group is the number of rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trailer: Option<String>,
     /// The texts that mean NULL.
     pub nulls: Vec<String>,
     /// Whether a quoted field can be NULL.
@@ -80,12 +137,45 @@ impl SourceFormat {
     pub fn from_source(source: &Source) -> Self {
         Self {
             compression: source.compression,
+            encoding: source.encoding.map(Into::into),
             delimiter: source.delimiter,
             quote: source.quote,
             header: source.header,
+            first_part_header: source.first_part_header,
+            any_header_case: source.any_header_case,
+            skip_repeated_header: source.skip_repeated_header,
+            skip_first: source.skip_first,
+            skip_last: source.skip_last,
+            comment: source.comment.map(Into::into),
+            trailer: source.trailer.map(Into::into),
             nulls: source.nulls.iter().map(|null| (*null).into()).collect(),
             quoted_nulls: source.quoted_nulls,
             multiline: source.multiline,
+        }
+    }
+}
+
+/// An option that is off is not stored, as in formats from before it existed.
+fn is_off(flag: &bool) -> bool {
+    !flag
+}
+
+fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
+impl ColumnFormat {
+    /// The format that a schema declares for a column.
+    pub fn from_column(column: &Column) -> Self {
+        Self {
+            nulls: column.nulls.map(|nulls| nulls.iter().map(|null| (*null).into()).collect()),
+            prefix: column.prefix.map(Into::into),
+            numbers: column.numbers.map(|Numbers { decimal_mark, group_mark, sign, strip }| NumberFormat {
+                decimal_mark,
+                group_mark,
+                sign,
+                strip: strip.iter().map(|text| (*text).into()).collect(),
+            }),
         }
     }
 }
@@ -168,7 +258,12 @@ impl Epoch {
 impl OldColumn {
     fn from_column(column: &Column) -> Self {
         let trim = if column.trim { ", trimmed" } else { "" };
-        Self { name: column.name.into(), ty: column.ty.to_string() + trim }
+        Self {
+            name: column.name.into(),
+            header: column.header.map(Into::into),
+            ty: column.ty.to_string() + trim,
+            format: ColumnFormat::from_column(column),
+        }
     }
 
     /// Returns whether every value of this type has the same canonical text under the other type, if it is readable

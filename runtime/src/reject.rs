@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::name::{natural_cmp, printable};
-use crate::table::Column;
+use crate::table::{Column, Type};
 
 /// The maximum number of offenders that are listed; the totals count all of them.
 pub const SHOWN: usize = 20;
@@ -26,6 +26,8 @@ pub enum Reason {
     BadCharacter,
     /// More bytes than a record may have, as with a quote that is never closed.
     RecordTooLarge,
+    /// A row that repeats the header, as in files that were joined.
+    RepeatedHeader,
     /// Bytes that are not UTF-8; and U+FFFD if Athena can read the table, because Athena replaces such bytes by it.
     NotUtf8,
     /// NULL in a key column.
@@ -94,11 +96,12 @@ impl Rejects {
 
 impl Reason {
     /// Every reason.
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::FieldCount,
         Self::BadQuoting,
         Self::BadCharacter,
         Self::RecordTooLarge,
+        Self::RepeatedHeader,
         Self::NotUtf8,
         Self::NullKey,
         Self::NullValue,
@@ -113,6 +116,7 @@ impl Reason {
             Self::BadQuoting => "bad-quoting",
             Self::BadCharacter => "bad-character",
             Self::RecordTooLarge => "record-too-large",
+            Self::RepeatedHeader => "repeated-header",
             Self::NotUtf8 => "not-utf8",
             Self::NullKey => "null-key",
             Self::NullValue => "null-value",
@@ -161,7 +165,31 @@ pub(crate) fn explain(column: &Column, text: &[u8], reason: Reason) -> String {
     match reason {
         Reason::NullKey | Reason::NullValue if text.is_empty() => mismatch,
         Reason::NullKey | Reason::NullValue => format!("{mismatch}: {}", excerpt(text, column.pii)),
-        _ => format!("{} {mismatch}", excerpt(text, column.pii)),
+        _ => format!("{} {mismatch}{}", excerpt(text, column.pii), advice(column, text)),
+    }
+}
+
+/// The option that would read a text, if there is one, after a semicolon.
+fn advice(column: &Column, text: &[u8]) -> &'static str {
+    match (column.ty, column.prefix) {
+        (Type::Binary(_), None) if text.starts_with(br"\x") => r#"; declare `encoding: hex` and `prefix: "\\x"`"#,
+        (Type::Decimal { .. } | Type::Float | Type::Double, _) if column.numbers.is_none() && text.contains(&b',') => {
+            "; declare `decimal_mark` and `group_mark` if it is a number"
+        }
+        (Type::Binary(_), None) if text.starts_with(b"0x") => "; declare `encoding: hex` and `prefix: 0x`",
+        _ => "",
+    }
+}
+
+/// The same for a text that was decoded from this encoding; `None` is UTF-8.
+pub(crate) fn explain_text(column: &Column, text: &[u8], reason: Reason, encoding: Option<&str>) -> String {
+    let explained = explain(column, text, reason);
+    match (reason, encoding) {
+        (Reason::NotUtf8, None) => format!("{explained}; is it written in another `source.encoding`?"),
+        (Reason::NotUtf8, Some(encoding)) => {
+            format!("{} has a byte that is not a character of `encoding: {encoding}`", excerpt(text, column.pii))
+        }
+        _ => explained,
     }
 }
 
@@ -172,9 +200,10 @@ pub(crate) fn mismatch(column: &Column, reason: Reason) -> String {
         Reason::NullKey => "the key is NULL".into(),
         Reason::NullValue => "NULL in a column that is not nullable".into(),
         Reason::NotUtf8 => "is not UTF-8".into(),
-        _ => match column.format {
-            Some(format) => format!("is not {article} {} like `{format}`", column.ty),
-            None => format!("is not {article} {}", column.ty),
+        _ => match (column.format, column.prefix) {
+            (Some(format), _) => format!("is not {article} {} like `{format}`", column.ty),
+            (None, Some(prefix)) => format!("is not {article} {} after `{prefix}`", column.ty),
+            (None, None) => format!("is not {article} {}", column.ty),
         },
     }
 }

@@ -4,9 +4,11 @@
 //! writes (`primary_key` names columns, key columns are not nullable, formats suit their types, and so on); the runtime
 //! relies on that and does not check it again.
 
-use std::fmt;
+mod types;
 
 use serde::{Deserialize, Serialize};
+
+pub use types::{Encoding, Numbers, Sign, Type};
 
 /// One table, with everything that the runtime knows about it.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,6 +31,8 @@ pub struct Table {
     pub athena: bool,
     /// The rules that hold a run for review.
     pub guards: Guards,
+    /// The table in a database that holds its rows.
+    pub target: Target,
 }
 
 /// One column. [`Column::new`] has the defaults, the other methods change them.
@@ -36,10 +40,14 @@ pub struct Table {
 pub struct Column {
     /// The column's name, exactly as the header of an export spells it.
     pub name: &'static str,
+    /// The column's name in a header, if that is another.
+    pub header: Option<&'static str>,
     /// The type its text is read as.
     pub ty: Type,
     /// Whether NULL is a value of the column.
     pub nullable: bool,
+    /// The texts that mean NULL in this column; `None` if they are those of the source.
+    pub nulls: Option<&'static [&'static str]>,
     /// Whether rows that differ only in this column are an UPDATE.
     pub compare: bool,
     /// Whether its values are masked wherever people can see them.
@@ -53,59 +61,14 @@ pub struct Column {
     /// The column's name in exports that are older than its present name. In a baseline of a schema without this
     /// column, the column with the old name is read instead. Never set for a key column.
     pub formerly: Option<&'static str>,
+    /// The text before the digits of a binary column in hex.
+    pub prefix: Option<&'static str>,
+    /// How numbers are written; `None` is like `-1234.5`.
+    pub numbers: Option<Numbers>,
     /// A boolean column's words for true; if empty, `true`, `t` and `1` in any case.
     pub true_values: &'static [&'static str],
     /// A boolean column's words for false; if empty, `false`, `f` and `0` in any case.
     pub false_values: &'static [&'static str],
-}
-
-/// A column's type, with its name in Glue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Type {
-    /// `boolean`
-    Boolean,
-    /// `tinyint`: 8 bits, signed
-    Tinyint,
-    /// `smallint`: 16 bits, signed
-    Smallint,
-    /// `int`: 32 bits, signed
-    Int,
-    /// `bigint`: 64 bits, signed
-    Bigint,
-    /// `float`: IEEE 754, 32 bits
-    Float,
-    /// `double`: IEEE 754, 64 bits
-    Double,
-    /// `decimal(precision,scale)`: 1 to 38 digits, `scale` of them after the point
-    Decimal {
-        /// The number of digits.
-        precision: u8,
-        /// The number of digits after the point.
-        scale: u8,
-    },
-    /// `char(n)`: up to n code points, not padded
-    Char(u32),
-    /// `varchar(n)`: up to n code points
-    Varchar(u32),
-    /// `string`: UTF-8 of any length
-    String,
-    /// `binary`
-    Binary(Encoding),
-    /// `date`, years 0001 to 9999
-    Date,
-    /// `timestamp`: date and time of day without a zone, to the microsecond
-    Timestamp,
-    /// `timestamptz`: an instant, to the microsecond, kept in UTC
-    Timestamptz,
-}
-
-/// How the text of a binary column is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Encoding {
-    /// RFC 4648, standard alphabet, padded.
-    Base64,
-    /// Two hex digits for each byte, in any case.
-    Hex,
 }
 
 /// How a table's exports are written. [`Source::DEFAULT`] is gzip CSV with a header.
@@ -113,12 +76,28 @@ pub enum Encoding {
 pub struct Source {
     /// How each part is compressed.
     pub compression: Compression,
+    /// The encoding of the text, by its lower-case WHATWG name; `None` is UTF-8.
+    pub encoding: Option<&'static str>,
     /// The byte between two fields.
     pub delimiter: u8,
     /// The byte around a field that contains delimiters or quotes; `None` if fields are never quoted.
     pub quote: Option<u8>,
     /// Whether each part starts with the names of its columns.
     pub header: bool,
+    /// Whether only the first part has a header.
+    pub first_part_header: bool,
+    /// Whether a header may name columns in another case.
+    pub any_header_case: bool,
+    /// Whether records that repeat the header are skipped; otherwise they are refused.
+    pub skip_repeated_header: bool,
+    /// How many lines at the beginning of a part are not rows.
+    pub skip_first: u32,
+    /// How many lines at the end of a part are not rows.
+    pub skip_last: u32,
+    /// What a line begins with that is a comment.
+    pub comment: Option<&'static str>,
+    /// The regular expression of a part's last line, whose first group is the number of rows.
+    pub trailer: Option<&'static str>,
     /// The texts that mean NULL.
     pub nulls: &'static [&'static str],
     /// Whether a quoted field can be NULL.
@@ -179,6 +158,22 @@ pub struct Guards {
     pub max_version_jump_days: Option<u64>,
 }
 
+/// A table in a database that holds the rows of every tenant's newest version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// Its name there.
+    pub name: &'static str,
+    /// The statements that create it in SQLite; or why it cannot be there.
+    pub sqlite: Result<&'static str, &'static str>,
+    /// The statements that create it in PostgreSQL; or why it cannot be there.
+    pub postgres: Result<&'static str, &'static str>,
+}
+
+impl Target {
+    /// That of a table whose rows go to no database.
+    pub const NONE: Self = Self { name: "", sqlite: Err("it has no target"), postgres: Err("it has no target") };
+}
+
 impl Table {
     /// The `schema` field of operations: `table@hash`.
     pub fn schema_id(&self) -> String {
@@ -196,34 +191,42 @@ impl Table {
     }
 }
 
-impl Type {
-    /// `decimal(precision,scale)`, as in a schema.
-    pub const fn decimal(precision: u8, scale: u8) -> Self {
-        Self::Decimal { precision, scale }
-    }
-}
-
 impl Column {
     /// A column that is not nullable, is compared, and has no options.
     pub const fn new(name: &'static str, ty: Type) -> Self {
         Self {
             name,
+            header: None,
             ty,
             nullable: false,
+            nulls: None,
             compare: true,
             pii: false,
             trim: false,
             format: None,
             default: None,
             formerly: None,
+            prefix: None,
+            numbers: None,
             true_values: &[],
             false_values: &[],
         }
     }
 
+    /// The column with this name in headers.
+    #[must_use]
+    pub const fn header(self, header: &'static str) -> Self {
+        Self { header: Some(header), ..self }
+    }
+
     /// Makes NULL a value of the column.
     pub const fn nullable(self) -> Self {
         Self { nullable: true, ..self }
+    }
+
+    /// Sets the texts that mean NULL in this column.
+    pub const fn nulls(self, nulls: &'static [&'static str]) -> Self {
+        Self { nulls: Some(nulls), ..self }
     }
 
     /// Makes rows that differ only in this column equal.
@@ -256,41 +259,19 @@ impl Column {
         Self { formerly: Some(name), ..self }
     }
 
+    /// Sets the text before the digits of a binary column in hex.
+    pub const fn prefix(self, prefix: &'static str) -> Self {
+        Self { prefix: Some(prefix), ..self }
+    }
+
+    /// Sets how numbers are written.
+    pub const fn numbers(self, numbers: Numbers) -> Self {
+        Self { numbers: Some(numbers), ..self }
+    }
+
     /// Sets a boolean column's words.
     pub const fn words(self, true_values: &'static [&'static str], false_values: &'static [&'static str]) -> Self {
         Self { true_values, false_values, ..self }
-    }
-}
-
-impl fmt::Display for Type {
-    /// Writes the type's name in Glue, and the encoding of a binary column.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = match self {
-            Type::Boolean => "boolean",
-            Type::Tinyint => "tinyint",
-            Type::Smallint => "smallint",
-            Type::Int => "int",
-            Type::Bigint => "bigint",
-            Type::Float => "float",
-            Type::Double => "double",
-            Type::Decimal { precision, scale } => return write!(f, "decimal({precision},{scale})"),
-            Type::Char(length) => return write!(f, "char({length})"),
-            Type::Varchar(length) => return write!(f, "varchar({length})"),
-            Type::String => "string",
-            Type::Binary(Encoding::Base64) => "binary in base64",
-            Type::Binary(Encoding::Hex) => "binary in hex",
-            Type::Date => "date",
-            Type::Timestamp => "timestamp",
-            Type::Timestamptz => "timestamptz",
-        };
-        f.write_str(name)
-    }
-}
-
-impl Type {
-    /// The indefinite article that the type's name takes.
-    pub(crate) fn article(self) -> &'static str {
-        if self == Type::Int { "an" } else { "a" }
     }
 }
 
@@ -298,9 +279,17 @@ impl Source {
     /// Gzip CSV with commas, double quotes and a header, one file for each export, and NULL as the empty text.
     pub const DEFAULT: Self = Self {
         compression: Compression::Gzip,
+        encoding: None,
         delimiter: b',',
         quote: Some(b'"'),
         header: true,
+        first_part_header: false,
+        any_header_case: false,
+        skip_repeated_header: false,
+        skip_first: 0,
+        skip_last: 0,
+        comment: None,
+        trailer: None,
         nulls: &[""],
         quoted_nulls: true,
         multiline: false,

@@ -3,7 +3,7 @@
 use generator::model;
 use generator::render::{Color, human};
 use runtime::engine::athena::Statements;
-use runtime::table::{Column, Completeness, Compression, Encoding, Guards, Source, Table, Type};
+use runtime::table::{Column, Completeness, Compression, Encoding, Guards, Numbers, Sign, Source, Table, Target, Type};
 
 /// The runtime's table for a model. It is never freed, as the runtime's tables are statics.
 pub fn table(model: &model::Table) -> &'static Table {
@@ -17,6 +17,7 @@ pub fn table(model: &model::Table) -> &'static Table {
         before_image: model.before_image,
         athena: model.athena,
         guards: guards(&model.guards),
+        target: target(model),
     }))
 }
 
@@ -58,16 +59,33 @@ fn column(column: &model::Column) -> Column {
     };
     Column {
         name: text(&column.name),
+        header: column.header.as_deref().map(text),
         ty: column_type(&column.ty),
         nullable: column.nullable,
+        nulls: column.nulls.as_ref().map(texts),
         compare: column.compare,
         pii: column.pii,
         trim: column.trim,
         format: column.ty.format().map(text),
         default: column.default.as_deref().map(text),
         formerly: column.formerly.as_deref().map(text),
+        prefix: column.prefix.as_deref().map(text),
+        numbers: column.numbers.as_ref().map(numbers),
         true_values,
         false_values,
+    }
+}
+
+fn numbers(numbers: &model::Numbers) -> Numbers {
+    Numbers {
+        decimal_mark: numbers.decimal_mark,
+        group_mark: numbers.group_mark,
+        sign: match numbers.sign {
+            model::Sign::Leading => Sign::Leading,
+            model::Sign::Trailing => Sign::Trailing,
+            model::Sign::Parentheses => Sign::Parentheses,
+        },
+        strip: texts(&numbers.strip),
     }
 }
 
@@ -100,9 +118,17 @@ fn source(source: &model::Source) -> Source {
             model::Compression::Zstd => Compression::Zstd,
             model::Compression::None => Compression::None,
         },
+        encoding: source.encoding.as_deref().map(text),
         delimiter: source.delimiter,
         quote: source.quote,
         header: source.header,
+        first_part_header: source.first_part_header,
+        any_header_case: source.any_header_case,
+        skip_repeated_header: source.skip_repeated_header,
+        skip_first: source.skip_first,
+        skip_last: source.skip_last,
+        comment: source.comment.as_deref().map(text),
+        trailer: source.trailer.as_deref().map(text),
         nulls: texts(&source.nulls),
         quoted_nulls: source.quoted_nulls,
         multiline: source.multiline,
@@ -127,6 +153,15 @@ fn guards(guards: &model::Guards) -> Guards {
         min_baseline_rows: guards.min_baseline_rows,
         max_version_jump_days: guards.max_version_jump_days,
     }
+}
+
+fn target(model: &model::Table) -> Target {
+    let leaked = |statements: Result<String, String>| match statements {
+        Ok(statements) => Ok(text(&statements)),
+        Err(problem) => Err(text(&problem)),
+    };
+    let generated = generator::target(model);
+    Target { name: text(&model.name), sqlite: leaked(generated.sqlite), postgres: leaked(generated.postgres) }
 }
 
 fn text(text: &str) -> &'static str {

@@ -23,8 +23,14 @@ fn column(column: &Column) -> Value {
     set("type", json!(type_name(column.ty)));
     set("nullable", json!(column.nullable));
     set("compare", json!(column.compare));
+    if let Some(nulls) = column.nulls {
+        set("nulls", json!(nulls));
+    }
     set("pii", json!(column.pii));
     set("trim", json!(column.trim));
+    if let Some(header) = column.header {
+        set("header", json!(header));
+    }
     if let Some(format) = column.format {
         set("format", json!(format));
     }
@@ -33,6 +39,9 @@ fn column(column: &Column) -> Value {
     }
     if let Type::Binary(encoding) = column.ty {
         set("encoding", json!(if encoding == Encoding::Hex { "hex" } else { "base64" }));
+    }
+    if let Some(prefix) = column.prefix {
+        set("prefix", json!(prefix));
     }
     if !(column.true_values.is_empty() && column.false_values.is_empty()) {
         set("true_values", json!(column.true_values));
@@ -68,6 +77,12 @@ fn source(source: &Source) -> Value {
         "nulls": source.nulls,
         "complete": complete,
     });
+    if source.any_header_case {
+        fields["header_case"] = json!("ignore");
+    }
+    if let Some(encoding) = source.encoding {
+        fields["encoding"] = json!(encoding);
+    }
     if source.quote.is_some() {
         fields["quoted_nulls"] = json!(source.quoted_nulls);
         fields["multiline"] = json!(source.multiline);

@@ -259,6 +259,25 @@ fn the_baseline_is_read_in_its_original_dialect() {
 }
 
 #[test]
+fn the_baseline_keeps_its_columns_own_nulls() {
+    let workspace = workspace();
+    let own = |nulls: &str| BEFORE.replace("nullable: true", &format!("nullable: true, nulls: [{nulls}]"));
+    let note = |n: u32, null: &str| if n == 1 { format!("{n},{null},{n}.50") } else { format!("{n},n{n},{n}.50") };
+    for (version, nulls, null) in [("V2", "none", "none"), ("V3", "n/a", "n/a"), ("V4", "", "n/a")] {
+        workspace.write("schemas/t.yaml", schema(&own(nulls)).as_bytes());
+        export(&workspace, version, "id,note,amount", |n| note(n, null));
+        let output = workspace.run();
+        assert_eq!(output.status, 0, "{}", output.transcript());
+    }
+    let notes = |version: &str| -> Vec<Value> {
+        operations(&workspace, version).iter().map(|operation| operation["after"]["note"].clone()).collect()
+    };
+    assert_eq!(notes("V2"), [Value::Null]);
+    assert_eq!(notes("V3"), [] as [Value; 0]);
+    assert_eq!(notes("V4"), ["n/a"]);
+}
+
+#[test]
 fn a_held_version_is_planned_again_after_a_schema_change() {
     let workspace = workspace();
     export(&workspace, "V2", "id,note,amount", |n| format!("{n},other,{n}.50"));

@@ -8,7 +8,7 @@ mod values;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use runtime::table::{Column, Completeness, Compression, Encoding, Guards, Source, Table, Type};
+use runtime::table::{Column, Completeness, Compression, Encoding, Guards, Source, Table, Target, Type};
 
 pub(crate) use files::{compress, export, texts};
 use values::class;
@@ -74,7 +74,7 @@ impl SchemaDice {
         let first_key = self.source as usize >> 28;
         let is_key = |at: usize| (at + first_key) % self.columns.len() < keys;
         let columns: Vec<Column> =
-            self.columns.iter().enumerate().map(|(at, dice)| column(at, *dice, is_key(at))).collect();
+            self.columns.iter().enumerate().map(|(at, dice)| column(at, *dice, is_key(at), source.header)).collect();
         let mut primary_key: Vec<&'static str> =
             columns.iter().enumerate().filter(|(at, _)| is_key(*at)).map(|(_, column)| column.name).collect();
         if self.source & 1 << 27 != 0 {
@@ -86,10 +86,11 @@ impl SchemaDice {
             schema: "00000000000000000000000000000000",
             primary_key: primary_key.leak(),
             columns: columns.leak(),
-            athena: self.source & 1 << 26 != 0 && !source.multiline && source.quoted_nulls,
+            athena: self.source & 1 << 26 != 0 && !source.multiline && source.quoted_nulls && source.encoding.is_none(),
             before_image: self.source & 1 << 25 != 0,
             source,
             guards: Guards::DEFAULT,
+            target: Target::NONE,
         }))
     }
 
@@ -99,19 +100,22 @@ impl SchemaDice {
         let nulls: &[&[&'static str]] = &[&[""], &[""], &["", "NULL"], &["\\N"], &["NULL", "n/a", ""], &[]];
         Source {
             compression: pick(&[Compression::None, Compression::Gzip, Compression::Zstd], die >> 2),
+            encoding: pick(&[None, None, None, None, None, None, Some("utf-16le"), Some("utf-16be")], die >> 19),
             delimiter: pick(b",;\t|", die >> 4),
             quote,
             header: die & 1 << 7 != 0,
+            any_header_case: die & 1 << 7 != 0 && die & 1 << 23 != 0,
             nulls: pick(nulls, die >> 8),
             quoted_nulls: quote.is_none() || die >> 16 & 3 != 0,
             multiline: quote.is_some() && die & 1 << 18 != 0,
             complete: Completeness::Single,
+            ..Source::DEFAULT
         }
     }
 }
 
 /// One column. The first die picks the type, the second the flags, the third the type's parameters.
-fn column(at: usize, (ty, flags, parameter): (u8, u8, u16), is_key: bool) -> Column {
+fn column(at: usize, (ty, flags, parameter): (u8, u8, u16), is_key: bool, has_header: bool) -> Column {
     let precision = (parameter % 38 + 1) as u8;
     let decimal = Type::Decimal { precision, scale: (parameter >> 6) as u8 % (precision + 1) };
     let length = u32::from(parameter % 6) + 1;
@@ -136,15 +140,25 @@ fn column(at: usize, (ty, flags, parameter): (u8, u8, u16), is_key: bool) -> Col
     // Floats cannot be keys.
     let ty = if is_key { pick(&types[..14], ty) } else { pick(&types, ty) };
     let mut column = Column::new(leak(format!("c{at}")), ty);
+    column.header = if has_header && flags & 128 != 0 { Some(leak(format!("Column {at}. Größe"))) } else { None };
     column.nullable = !is_key && flags & 3 != 0;
+    column.nulls = nulls(parameter >> 9);
     column.compare = is_key || flags & 12 != 0;
     column.trim = flags & 48 == 0;
     column.pii = flags & 64 != 0;
     column.format = format(ty, parameter);
+    if ty == Type::Binary(Encoding::Hex) {
+        column.prefix = pick(&[None, Some("0x"), Some("\\x")], parameter);
+    }
     if ty == Type::Boolean && parameter & 1 != 0 {
         column = column.words(&["yes", "ja"], &["no", "nein"]);
     }
     column
+}
+
+/// The column's own NULL markers.
+fn nulls(die: u16) -> Option<&'static [&'static str]> {
+    pick(&[None, None, None, Some(&[]), Some(&["\\N"]), Some(&["", "NA"])], die)
 }
 
 fn format(ty: Type, die: u16) -> Option<&'static str> {
@@ -199,8 +213,9 @@ pub(crate) fn cell_texts(table: &Table, row: &Row) -> Option<Vec<CellText>> {
 
 fn cell_text(table: &Table, column: &Column, (value, spelling): Cell) -> Option<CellText> {
     let source = &table.source;
-    if column.nullable && value % 8 == 0 && !source.nulls.is_empty() {
-        let text = padded(column, pick(source.nulls, spelling), spelling);
+    let nulls = column.nulls.unwrap_or(source.nulls);
+    if column.nullable && value % 8 == 0 && !nulls.is_empty() {
+        let text = padded(column, pick(nulls, spelling), spelling);
         let quotes = match quotes(source, &text)? {
             quotes if source.quoted_nulls => quotes,
             Quotes::Optional => Quotes::Forbidden,
@@ -219,7 +234,7 @@ fn cell_text(table: &Table, column: &Column, (value, spelling): Cell) -> Option<
         if table.athena && text.contains('\u{FFFD}') {
             continue;
         }
-        let quotes = match source.nulls.contains(&meant) {
+        let quotes = match nulls.contains(&meant) {
             false => needed,
             true if !column.nullable && !table.is_key(column) && meant.is_empty() && is_string(column) => needed,
             true if source.quoted_nulls => continue,

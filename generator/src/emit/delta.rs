@@ -4,15 +4,21 @@
 //! Each column is one expression (`typed`). Everything after that works on arrays of texts, so that each column appears
 //! only once in the statement.
 
+mod decimal;
+mod epoch;
+mod sql;
 mod typed;
+
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 use super::artifact::{Files, table_header};
 use super::template::render;
-use crate::model::{Column, Source, Table};
+use crate::model::{Column, Table};
 use crate::names;
-use typed::{ColumnExpression, literal};
+use sql::literal;
+use typed::ColumnExpression;
 
 /// The folder of the statements.
 pub(super) const FOLDER: &str = "generated/sql";
@@ -53,6 +59,8 @@ struct View {
     /// The hash that differs if two rows with the same key differ.
     distinguishing_hash: &'static str,
     reasons: Vec<Reason>,
+    /// The texts of a row that repeats the header, if it could be read as a row.
+    repeated_header: Option<String>,
     /// Whether an operation includes the old row.
     keeps_old_row: &'static str,
 }
@@ -111,6 +119,8 @@ pub(crate) fn statement(table: &Table, with_baseline: bool) -> String {
     let compared: Vec<usize> =
         columns.iter().zip(1..).filter(|(column, _)| column.compare).map(|(_, place)| place).collect();
     let compares_all = compared.len() == columns.len();
+    let repeated = RepeatedHeader::new(table, &columns, &raw);
+    let has_all_fields = raw.has_all_fields(repeated.as_ref());
     let Wording { title, parameters, reads, scans } = if with_baseline { DELTA } else { FIRST_IMPORT };
     let view = View {
         header: table_header(table),
@@ -120,7 +130,8 @@ pub(crate) fn statement(table: &Table, with_baseline: bool) -> String {
         scans,
         table: names::sql(&table.name),
         raw: raw.list,
-        has_all_fields: raw.has_all_fields,
+        has_all_fields,
+        repeated_header: repeated.map(|repeated| repeated.texts),
         is_split: groups.len() > 1,
         groups,
         is_not_blank: raw.is_not_blank,
@@ -132,7 +143,7 @@ pub(crate) fn statement(table: &Table, with_baseline: bool) -> String {
             format!("transform(ARRAY{compared:?}, place -> bytes[place])")
         },
         distinguishing_hash: if compares_all { "hash" } else { "image_hash" },
-        reasons: reasons(&table.source, key_len),
+        reasons: reasons(table, &columns, key_len),
         keeps_old_row: if table.before_image { "op IN ('UPDATE', 'DELETE')" } else { "op = 'UPDATE'" },
     };
     render("delta.sql", &view)
@@ -188,6 +199,14 @@ impl Raw {
         }
     }
 
+    /// The condition that a row has all fields, and does not repeat the header.
+    fn has_all_fields(&self, repeated: Option<&RepeatedHeader>) -> String {
+        match repeated {
+            Some(RepeatedHeader { is_header, .. }) => format!("{} AND NOT ({is_header})", self.has_all_fields),
+            None => self.has_all_fields.clone(),
+        }
+    }
+
     /// The expression for the raw text of a column.
     fn column(&self, table: &Table, name: &str) -> String {
         if table.source.quote.is_some() {
@@ -196,6 +215,29 @@ impl Raw {
         let index = table.columns.iter().position(|column| column.name == name).expect("a column of the table");
         let field = format!("element_at(fields, {})", index + 1);
         if table.columns[index].trim { trimmed(&field) } else { field }
+    }
+}
+
+/// How to recognise a row that repeats the header, in a table where every name is a value of its column.
+struct RepeatedHeader {
+    /// The condition on a raw row.
+    is_header: String,
+    /// The texts of such a row.
+    texts: String,
+}
+
+impl RepeatedHeader {
+    fn new(table: &Table, columns: &[&Column], raw: &Raw) -> Option<Self> {
+        if !table.source.header || !table.columns.iter().all(|column| column.ty.is_text()) {
+            return None;
+        }
+        let header = |column: &Column| literal(column.header.as_ref().unwrap_or(&column.name));
+        let equal = |column: &&Column| format!("{} = {}", raw.column(table, &column.name), header(column));
+        let texts: Vec<String> = columns.iter().map(|column| header(column)).collect();
+        Some(Self {
+            is_header: columns.iter().map(equal).collect::<Vec<_>>().join(" AND "),
+            texts: format!("ARRAY[{}]", texts.join(", ")),
+        })
     }
 }
 
@@ -209,11 +251,18 @@ fn trimmed(text: &str) -> String {
     format!("regexp_replace({text}, '^[ \\t]+|[ \\t]+$', '')")
 }
 
-fn reasons(source: &Source, key_len: usize) -> Vec<Reason> {
-    let mut reasons = Vec::new();
-    if !source.nulls.is_empty() {
+/// The reasons for invalid values, of which the first that applies counts. `columns` are in the order of their places.
+fn reasons(table: &Table, columns: &[&Column], key_len: usize) -> Vec<Reason> {
+    let mut places_of: BTreeMap<&[String], Vec<usize>> = BTreeMap::new();
+    for (column, place) in columns.iter().zip(1..) {
+        places_of.entry(table.nulls_of(column)).or_default().push(place);
+    }
+    let is_shared = places_of.len() == 1;
+    let mut reasons: Vec<Reason> = Vec::new();
+    for (nulls, places) in places_of.iter().filter(|(nulls, _)| !nulls.is_empty()) {
+        let is_null = format!("substr(texts[place], 2) IN ({})", sql::literals(nulls));
         reasons.push(Reason {
-            when: format!("substr(texts[place], 2) IN ({})", typed::literals(&source.nulls)),
+            when: if is_shared { is_null } else { format!("contains(ARRAY{places:?}, place) AND {is_null}") },
             then: format!("IF(place <= {key_len}, 'null-key', 'null-value')"),
         });
     }

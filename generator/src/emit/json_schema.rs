@@ -55,7 +55,7 @@ fn column() -> Value {
         "additionalProperties": false,
         "required": ["name", "type"],
         "properties": {
-            "name": column_name(),
+            "name": column_name(), "header": text("The name of the column in a header, if it is not a name here: with any characters, or empty."),
             "type": {
                 "description": "The type, by its Glue name. decimal(p,s) has p digits, s of them after the decimal point. char(n) and varchar(n) have up to n characters. timestamptz is an instant, stored in UTC.",
                 "anyOf": [
@@ -66,11 +66,9 @@ fn column() -> Value {
                 ]
             },
             "nullable": flag("Whether the column can be NULL.", false),
+            "nulls": own_nulls(),
             "description": text("What the column contains. Becomes the documentation of the generated field."),
-            "format": {
-                "description": "The format of a date, timestamp or timestamptz that is not ISO 8601: %Y %m %d %H %M %S %f (1 to 6 digits) %z (Z or an offset) %% and ASCII characters.",
-                "type": "string", "examples": ["%d.%m.%Y", "%Y-%m-%d %H:%M:%S"]
-            },
+            "format": format(),
             "compare": flag("Whether a change of this column alone is an UPDATE.", true),
             "default": {
                 "description": "The value, as in an export, for rows that were exported before the column existed.",
@@ -81,12 +79,64 @@ fn column() -> Value {
             "trim": flag("Whether spaces and tabs around the text are removed before it is read.", false),
             "true_values": words("The words for true in a boolean column, exactly as in the export. Requires false_values."),
             "false_values": words("The words for false in a boolean column, exactly as in the export. Requires true_values."),
-            "encoding": {
-                "description": "The text encoding of a binary column.",
-                "enum": ["base64", "hex"], "default": "base64"
-            }
+            "encoding": encoding(),
+            "prefix": prefix(),
+            "decimal_mark": decimal_mark(),
+            "group_mark": group_mark(),
+            "sign": sign(),
+            "strip": strip()
         },
         "dependencies": { "true_values": ["false_values"], "false_values": ["true_values"] }
+    })
+}
+
+fn format() -> Value {
+    json!({
+        "description": "The format of a date, timestamp or timestamptz that is not ISO 8601: %Y %m %d %H %M %S %f (1 to 6 digits) %z (Z or an offset) %% and ASCII characters. Or epoch_seconds, epoch_millis or epoch_micros: the number of them since 1970 in UTC, not for a date.",
+        "type": "string", "examples": ["%d.%m.%Y", "%Y-%m-%d %H:%M:%S"]
+    })
+}
+
+fn encoding() -> Value {
+    json!({ "description": "The text encoding of a binary column.", "enum": ["base64", "hex"], "default": "base64" })
+}
+
+fn prefix() -> Value {
+    json!({
+        "description": "The text before the digits of a binary column in hex: \\x as PostgreSQL, 0x as SQL Server. Requires encoding: hex.",
+        "enum": ["\\x", "0x"]
+    })
+}
+
+fn decimal_mark() -> Value {
+    json!({ "description": "The character before the fraction of a number.", "enum": [".", ","], "default": "." })
+}
+
+fn group_mark() -> Value {
+    json!({
+        "description": "The character between groups of three digits before the decimal mark. Numbers may also have none.",
+        "enum": ["none", ".", ",", " ", "'", "\u{2019}", "_", "\u{a0}", "\u{202f}"], "default": "none"
+    })
+}
+
+fn sign() -> Value {
+    json!({
+        "description": "Where the sign of a number is: -1, 1- or (1).",
+        "enum": ["leading", "trailing", "parentheses"], "default": "leading"
+    })
+}
+
+fn strip() -> Value {
+    json!({
+        "description": "Texts before or after a number that are not part of it, such as a currency or %.",
+        "type": "array", "minItems": 1, "uniqueItems": true, "items": { "type": "string", "minLength": 1 }
+    })
+}
+
+fn own_nulls() -> Value {
+    json!({
+        "description": "The texts that mean NULL in this column, instead of those of the source. With [], the empty text is a value.",
+        "type": "array", "uniqueItems": true, "items": scalar()
     })
 }
 
@@ -98,6 +148,7 @@ fn source() -> Value {
                 "description": "The compression of each part. The name of the file must end in .gz for gzip, in .zst for zstd, and in neither for none.",
                 "enum": ["gzip", "zstd", "none"], "default": "gzip"
             },
+            "encoding": text_encoding(),
             "delimiter": {
                 "description": "The ASCII character between two fields.",
                 "type": "string", "minLength": 1, "maxLength": 1, "default": ",", "examples": [",", ";", "\t", "|"]
@@ -106,16 +157,48 @@ fn source() -> Value {
                 "description": "The ASCII character around a field that contains delimiters or quotes, or none if fields are never quoted.",
                 "anyOf": [{ "const": "none" }, { "type": "string", "minLength": 1, "maxLength": 1 }], "default": "\""
             },
-            "header": flag("Whether each part starts with a header line that names the columns.", true),
-            "nulls": {
-                "description": "The texts that mean NULL in a nullable column.",
-                "type": "array", "uniqueItems": true, "items": scalar(), "default": [""]
+            "header": {
+                "description": "Whether each part, or only the first one, starts with a header line that names the columns. first_part is not supported on Athena.",
+                "enum": [true, false, "first_part"], "default": true
             },
+            "header_case": choice("Whether the case of names in a header counts.", ["exact", "ignore"]),
+            "skip_first": lines("The number of lines at the beginning of each part that are not rows. Not supported on Athena."),
+            "skip_last": lines("The number of lines at the end of each part that are not rows. Not supported on Athena."),
+            "comment": text("The text at the beginning of a line that makes it a comment, such as #. Not supported on Athena."),
+            "trailer": text("A regular expression for the last line of each part. Its first group is the number of rows. Not supported on Athena."),
+            "repeated_header": choice("What happens to rows that repeat the header, as in joined files. skip is not supported on Athena.", ["refuse", "skip"]),
+            "nulls": nulls(),
             "quoted_nulls": flag("Whether a quoted field can be NULL. If false, \"\" is the empty string and an empty field is NULL, as PostgreSQL's COPY writes them. false is not supported on Athena.", true),
             "multiline": flag("Whether a quoted field may contain line breaks. true is not supported on Athena.", false),
-            "complete": complete()
+            "complete": complete(),
+            "decimal_mark": decimal_mark(),
+            "group_mark": group_mark(),
+            "sign": sign()
         }),
     )
+}
+
+fn text_encoding() -> Value {
+    json!({
+        "description": "The encoding of the text: any label of the WHATWG standard. Other encodings than UTF-8 are not supported on Athena.",
+        "type": "string", "default": "utf-8", "examples": ["utf-8", "windows-1252", "iso-8859-15", "utf-16le", "utf-16be", "shift_jis", "gb18030"]
+    })
+}
+
+fn nulls() -> Value {
+    json!({
+        "description": "The texts that mean NULL in a nullable column.",
+        "type": "array", "uniqueItems": true, "items": scalar(), "default": [""]
+    })
+}
+
+fn lines(description: &str) -> Value {
+    json!({ "description": description, "type": "integer", "minimum": 0, "maximum": 10_000, "default": 0 })
+}
+
+/// One of two words, of which the first is the default.
+fn choice(description: &str, words: [&str; 2]) -> Value {
+    json!({ "description": description, "enum": words, "default": words[0] })
 }
 
 fn complete() -> Value {

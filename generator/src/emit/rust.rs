@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use proc_macro2::{Literal, TokenStream};
-use quote::quote;
+use quote::{format_ident, quote};
 
 use super::artifact::{Files, table_header};
-use super::rustdoc;
-use crate::model::{Column, ColumnType, Completeness, Compression, Encoding, Guards, Source, Table};
+use super::{rustdoc, target};
+use crate::model::{Column, ColumnType, Completeness, Compression, Encoding, Guards, Numbers, Sign, Source, Table};
 use crate::names;
 
 pub(super) fn emit(tables: &[Table], files: &mut Files) {
@@ -43,7 +43,7 @@ fn item(tokens: TokenStream) -> String {
 /// The `use` declarations that the module needs.
 fn imports(table: &Table) -> Vec<TokenStream> {
     let types: BTreeSet<&str> = table.columns.iter().filter_map(|column| runtime_type(&column.ty)).collect();
-    let mut contract = BTreeSet::from(["Column", "Guards", "Source", "Table", "Type"]);
+    let mut contract = BTreeSet::from(["Column", "Guards", "Source", "Table", "Target", "Type"]);
     let default = Source::default();
     if table.source.compression != default.compression {
         contract.insert("Compression");
@@ -53,6 +53,9 @@ fn imports(table: &Table) -> Vec<TokenStream> {
     }
     if table.columns.iter().any(|column| matches!(column.ty, ColumnType::Binary(_))) {
         contract.insert("Encoding");
+    }
+    if table.columns.iter().any(|column| column.numbers.is_some()) {
+        contract.extend(["Numbers", "Sign"]);
     }
     let identifiers = |names: BTreeSet<&str>| names.into_iter().map(names::identifier).collect::<Vec<_>>();
     let contract = identifiers(contract);
@@ -160,6 +163,7 @@ fn definition(table: &Table) -> TokenStream {
     let columns = table.columns.iter().map(column_definition);
     let source = source_definition(&table.source);
     let guards = guards_definition(&table.guards);
+    let target = target_definition(table);
     quote! {
         #doc
         pub static TABLE: Table = Table {
@@ -172,8 +176,25 @@ fn definition(table: &Table) -> TokenStream {
             before_image: #before_image,
             athena: #athena,
             guards: #guards,
+            target: #target,
         };
     }
+}
+
+/// The table in a database, whose statements are files next to the module.
+fn target_definition(table: &Table) -> TokenStream {
+    let name = &table.name;
+    let statements = |folder: &str, statements: Result<String, String>| match statements {
+        Ok(_) => {
+            // `include_str!` takes a path relative to the generated file.
+            let path = format!("{}/{name}.sql", folder.replace("generated/", "../"));
+            quote! { Ok(include_str!(#path)) }
+        }
+        Err(problem) => quote! { Err(#problem) },
+    };
+    let sqlite = statements(target::SQLITE, target::sqlite(table));
+    let postgres = statements(target::POSTGRES, target::postgres(table));
+    quote! { Target { name: #name, sqlite: #sqlite, postgres: #postgres } }
 }
 
 /// `Column::new("amount", Type::Double).nullable()`
@@ -190,20 +211,43 @@ fn column_definition(column: &Column) -> TokenStream {
     switch(!column.compare, quote! { .not_compared() });
     switch(column.pii, quote! { .pii() });
     switch(column.trim, quote! { .trim() });
-    if let Some(format) = column.ty.format() {
-        tokens.extend(quote! { .format(#format) });
+    if let Some(nulls) = &column.nulls {
+        tokens.extend(quote! { .nulls(&[#(#nulls),*]) });
     }
-    if let Some(default) = &column.default {
-        tokens.extend(quote! { .default(#default) });
+    for (method, text) in [
+        ("header", column.header.as_deref()),
+        ("format", column.ty.format()),
+        ("default", column.default.as_deref()),
+        ("formerly", column.formerly.as_deref()),
+        ("prefix", column.prefix.as_deref()),
+    ] {
+        if let Some(text) = text {
+            let method = format_ident!("{method}");
+            tokens.extend(quote! { .#method(#text) });
+        }
     }
-    if let Some(formerly) = &column.formerly {
-        tokens.extend(quote! { .formerly(#formerly) });
+    if let Some(numbers) = &column.numbers {
+        let numbers = numbers_definition(numbers);
+        tokens.extend(quote! { .numbers(#numbers) });
     }
     if let ColumnType::Boolean { words: Some(words) } = &column.ty {
         let (yes, no) = (&words.true_values, &words.false_values);
         tokens.extend(quote! { .words(&[#(#yes),*], &[#(#no),*]) });
     }
     tokens
+}
+
+fn numbers_definition(numbers: &Numbers) -> TokenStream {
+    let Numbers { decimal_mark, group_mark, strip, sign } = numbers;
+    let group_mark = optional(group_mark.map(Literal::character));
+    let sign = match sign {
+        Sign::Leading => quote! { Sign::Leading },
+        Sign::Trailing => quote! { Sign::Trailing },
+        Sign::Parentheses => quote! { Sign::Parentheses },
+    };
+    quote! {
+        Numbers { decimal_mark: #decimal_mark, group_mark: #group_mark, sign: #sign, strip: &[#(#strip),*] }
+    }
 }
 
 fn type_definition(ty: &ColumnType) -> TokenStream {
@@ -236,18 +280,8 @@ fn type_definition(ty: &ColumnType) -> TokenStream {
     }
 }
 
-/// `Source::DEFAULT`, with the fields that differ from it.
-fn source_definition(source: &Source) -> TokenStream {
-    let default = Source::default();
-    let Source { header, nulls, quoted_nulls, multiline, .. } = source;
-    let delimiter = Literal::byte_character(source.delimiter);
-    let quote = optional(source.quote.map(Literal::byte_character));
-    let compression = match source.compression {
-        Compression::Gzip => quote! { Compression::Gzip },
-        Compression::Zstd => quote! { Compression::Zstd },
-        Compression::None => quote! { Compression::None },
-    };
-    let complete = match &source.complete {
+fn completeness(complete: &Completeness) -> TokenStream {
+    match complete {
         Completeness::Single => quote! { Completeness::Single },
         Completeness::Marker(name) => quote! { Completeness::Marker(#name) },
         Completeness::Manifest => quote! { Completeness::Manifest },
@@ -255,12 +289,37 @@ fn source_definition(source: &Source) -> TokenStream {
             let count = Literal::u32_unsuffixed(*count);
             quote! { Completeness::Count(#count) }
         }
+    }
+}
+
+/// `Source::DEFAULT`, with the fields that differ from it.
+fn source_definition(source: &Source) -> TokenStream {
+    let default = Source::default();
+    let Source { header, nulls, quoted_nulls, multiline, .. } = source;
+    let delimiter = Literal::byte_character(source.delimiter);
+    let quote = optional(source.quote.map(Literal::byte_character));
+    let text = |text: &Option<String>| optional(text.as_deref().map(Literal::string));
+    let (encoding, comment, trailer) = (text(&source.encoding), text(&source.comment), text(&source.trailer));
+    let [skip_first, skip_last] = [source.skip_first, source.skip_last].map(Literal::u32_unsuffixed);
+    let compression = match source.compression {
+        Compression::Gzip => quote! { Compression::Gzip },
+        Compression::Zstd => quote! { Compression::Zstd },
+        Compression::None => quote! { Compression::None },
     };
+    let complete = completeness(&source.complete);
     let fields = [
         (source.compression != default.compression, quote! { compression: #compression }),
+        (source.encoding != default.encoding, quote! { encoding: #encoding }),
         (source.delimiter != default.delimiter, quote! { delimiter: #delimiter }),
         (source.quote != default.quote, quote! { quote: #quote }),
         (source.header != default.header, quote! { header: #header }),
+        (source.first_part_header, quote! { first_part_header: true }),
+        (source.any_header_case, quote! { any_header_case: true }),
+        (source.skip_first > 0, quote! { skip_first: #skip_first }),
+        (source.skip_last > 0, quote! { skip_last: #skip_last }),
+        (source.comment.is_some(), quote! { comment: #comment }),
+        (source.trailer.is_some(), quote! { trailer: #trailer }),
+        (source.skip_repeated_header, quote! { skip_repeated_header: true }),
         (source.nulls != default.nulls, quote! { nulls: &[#(#nulls),*] }),
         (source.quoted_nulls != default.quoted_nulls, quote! { quoted_nulls: #quoted_nulls }),
         (source.multiline != default.multiline, quote! { multiline: #multiline }),

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::{Column, ColumnType, Completeness, Source, Table};
+use super::{Column, ColumnType, Completeness, Numbers, Source, Table};
 
 impl Table {
     /// The hash of the schema, XXH3-128 as 32 hex digits. It changes whenever the same export could produce a different
@@ -34,9 +34,15 @@ impl Table {
 
 impl Column {
     fn normalised(&self) -> String {
-        let Self { name, ty, nullable, compare, default, formerly, trim, .. } = self;
+        let Self { name, header, ty, nullable, nulls, compare, default, formerly, trim, prefix, numbers, .. } = self;
         let mut text =
             format!("column {} {} nullable {nullable} compare {compare} trim {trim}", quoted(name), ty.name());
+        if let Some(header) = header {
+            text += &format!(" header {}", quoted(header));
+        }
+        if let Some(nulls) = nulls {
+            text += &format!(" nulls {}", quoted(nulls));
+        }
         if let Some(default) = default {
             text += &format!(" default {}", quoted(default));
         }
@@ -45,6 +51,14 @@ impl Column {
         }
         if let Some(format) = ty.format() {
             text += &format!(" format {}", quoted(format));
+        }
+        if let Some(prefix) = prefix {
+            text += &format!(" prefix {}", quoted(prefix));
+        }
+        if let Some(Numbers { decimal_mark, group_mark, sign, strip }) = numbers {
+            let group_mark = quoted(&group_mark.map(String::from).unwrap_or_default());
+            let (mark, sign, strip) = (quoted(&decimal_mark.to_string()), sign.name(), quoted(strip));
+            text += &format!(" decimal_mark {mark} group_mark {group_mark} sign {sign} strip {strip}");
         }
         match ty {
             ColumnType::Boolean { words: Some(words) } => {
@@ -59,7 +73,8 @@ impl Column {
 
 impl Source {
     fn normalised(&self) -> String {
-        let Self { compression, delimiter, quote, header, nulls, quoted_nulls, multiline, complete } = self;
+        let Self { compression, encoding, delimiter, quote, header, nulls, quoted_nulls, multiline, complete, .. } =
+            self;
         let complete = match complete {
             Completeness::Single => "single".to_owned(),
             Completeness::Marker(name) => format!("marker {}", quoted(name)),
@@ -67,12 +82,42 @@ impl Source {
             Completeness::Count(count) => format!("count {count}"),
         };
         let quote = quote.map_or("none".to_owned(), |quote| quote.to_string());
-        format!(
+        let mut text = format!(
             "source {} delimiter {delimiter} quote {quote} header {header} nulls {} quoted_nulls {quoted_nulls} \
              multiline {multiline} complete {complete}\n",
             compression.name(),
             quoted(nulls),
-        )
+        );
+        // An option that was added later is only written where it is used, so that other schemas keep their hashes.
+        if let Some(encoding) = encoding {
+            text += &format!("encoding {}\n", quoted(encoding));
+        }
+        text + &self.normalised_lines()
+    }
+
+    /// Headers, and lines that are not rows.
+    fn normalised_lines(&self) -> String {
+        let mut text = String::new();
+        for (name, is_on) in [
+            ("header in the first part", self.first_part_header),
+            ("header in any case", self.any_header_case),
+            ("repeated header skipped", self.skip_repeated_header),
+        ] {
+            if is_on {
+                text += &format!("{name}\n");
+            }
+        }
+        for (name, lines) in [("skip_first", self.skip_first), ("skip_last", self.skip_last)] {
+            if lines > 0 {
+                text += &format!("{name} {lines}\n");
+            }
+        }
+        for (name, option) in [("comment", &self.comment), ("trailer", &self.trailer)] {
+            if let Some(option) = option {
+                text += &format!("{name} {}\n", quoted(option));
+            }
+        }
+        text
     }
 }
 

@@ -1,7 +1,9 @@
 //! Checks that a table that may run on Athena can run there, and the limit on what a statement may cost.
 
+use super::encoding::is_utf8;
+use super::numbers;
 use crate::diagnostic::{Code, Diagnostic, Span};
-use crate::spec::{SourceSpec, Spec};
+use crate::spec::{ColumnSpec, HeaderSpec, SourceSpec, Spec};
 use crate::wording::excerpt;
 
 /// The largest number of columns that was tested: Trino 476 planned and ran that delta in 3.5 seconds.
@@ -59,6 +61,7 @@ pub(super) fn not_for_athena(spec: &Spec, diagnostics: &mut Vec<Diagnostic>) {
         );
     };
     let SourceSpec { multiline, quoted_nulls, compression, .. } = &spec.source;
+    later_options(&spec.source, &mut report);
     if let Some(multiline) = multiline.as_ref().filter(|flag| flag.value) {
         report(
             &multiline.span,
@@ -80,10 +83,41 @@ pub(super) fn not_for_athena(spec: &Spec, diagnostics: &mut Vec<Diagnostic>) {
             "it can read gzip and uncompressed files",
         );
     }
+    for (name, span) in number_options(spec) {
+        report(span, format!("Athena cannot read numbers with `{name}`"), "only the native engine has this option");
+    }
     if let Some(columns) = spec.columns.as_ref().filter(|columns| columns.len() > MAX_ATHENA_COLUMNS) {
         let message = format!("{} columns are too many for a delta on Athena", columns.len());
         report(&columns.span, message, &format!("up to {MAX_ATHENA_COLUMNS} are supported"));
     }
+}
+
+/// Reports what Athena's readers have no option for.
+fn later_options(source: &SourceSpec, report: &mut impl FnMut(&Span, String, &str)) {
+    let SourceSpec { encoding, header, repeated_header, skip_first, skip_last, comment, trailer, .. } = source;
+    let counts = [skip_first, skip_last].into_iter().flatten().map(|count| &count.span);
+    let texts = [comment, trailer].into_iter().flatten().map(|text| &text.span);
+    for span in counts.chain(texts) {
+        report(span, "Athena reads every line as a row".to_owned(), "native engine only");
+    }
+    if let Some(header) = header.as_ref().filter(|header| header.value == HeaderSpec::FirstPart) {
+        report(&header.span, "Athena skips the first line of every part".to_owned(), "native engine only");
+    }
+    if let Some(skip) = repeated_header.as_ref().filter(|word| word.value == "skip") {
+        report(&skip.span, "Athena cannot skip rows that repeat the header".to_owned(), "native engine only");
+    }
+    if let Some(encoding) = encoding.as_ref().filter(|label| !is_utf8(label)) {
+        report(&encoding.span, "Athena reads nothing but UTF-8".to_owned(), "native engine only");
+    }
+}
+
+/// The options that change how numbers are written.
+fn number_options(spec: &Spec) -> Vec<(&'static str, &Span)> {
+    let columns: &[ColumnSpec] = spec.columns.as_deref().map_or(&[], Vec::as_slice);
+    let numbers = columns.iter().map(|column| &column.numbers).chain([&spec.source.numbers]);
+    let marks = numbers.flat_map(numbers::declared).filter_map(|(name, option)| Some((name, &option.as_ref()?.span)));
+    let strip = columns.iter().filter_map(|column| Some(("strip", &column.strip.as_ref()?.span)));
+    marks.chain(strip).collect()
 }
 
 /// Reports a statement that is too long for Athena. `length` is in bytes.

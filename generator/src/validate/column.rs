@@ -1,11 +1,11 @@
 //! Checks one column: its name, its type, and the options of its type.
 
 use super::text::{column_name_pattern, description, sorted, unknown_value};
-use super::{format, readable};
+use super::{format, numbers, readable, source, words};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::model::{Column, ColumnType, Encoding, Words};
+use crate::model::{Column, ColumnType, Encoding, Source};
 use crate::names;
-use crate::spec::{ColumnSpec, Optional, Spanned};
+use crate::spec::{ColumnSpec, NumbersSpec, Spanned};
 use crate::wording::{excerpt, list, nearest};
 
 /// The names of the types.
@@ -43,13 +43,18 @@ const FOREIGN_TYPES: &[(&str, &str)] = &[
     ("datetime", "timestamp"),
 ];
 
+/// The prefixes of hex digits: PostgreSQL's and SQL Server's.
+const PREFIXES: &[&str] = &["\\x", "0x"];
+
 const MAX_PRECISION: u32 = 38;
 const MAX_CHAR: u32 = 255;
 const MAX_VARCHAR: u32 = 65_535;
 
 /// The parts of the table that the checks of a column need.
 pub(super) struct Context<'a> {
-    pub(super) nulls: &'a [String],
+    pub(super) source: &'a Source,
+    /// How numbers are written where a column does not say it.
+    pub(super) numbers: &'a NumbersSpec,
     pub(super) key: &'a [&'a str],
 }
 
@@ -59,29 +64,59 @@ pub(super) fn column(spec: &ColumnSpec, context: &Context<'_>, diagnostics: &mut
         invalid_column_name(name, diagnostics);
     }
     let nullable = spec.nullable.as_ref().is_some_and(|flag| flag.value);
+    let nulls = nulls(spec, context.source, diagnostics);
     let ty = spec.ty.as_ref().and_then(|spec| column_type(spec, diagnostics));
     let ty = ty.map(|ty| {
         options_of_other_types(spec, &ty, diagnostics);
-        with_options(ty, spec, context, diagnostics)
+        with_options(ty, spec, context.source, nulls.as_deref(), diagnostics)
     });
+    let prefix = prefix(spec, ty.as_ref(), diagnostics);
+    let numbers = ty.as_ref().and_then(|ty| numbers::numbers(spec, ty, context.numbers, diagnostics));
     let name = spec.name.as_ref()?.value.clone();
     let column = Column {
         field: names::field(&name),
+        header: spec.header.as_ref().map(|header| header.value.clone()).filter(|header| *header != name),
         ty: ty?,
         nullable,
+        nulls,
         description: description(spec.description.as_ref()),
         compare: spec.compare.as_ref().is_none_or(|flag| flag.value),
         default: spec.default.as_ref().map(|default| default.value.clone()),
         formerly: spec.formerly.as_ref().map(|formerly| formerly.value.clone()),
         pii: spec.pii.as_ref().is_some_and(|flag| flag.value),
         trim: spec.trim.as_ref().is_some_and(|flag| flag.value),
+        prefix,
+        numbers,
         name,
     };
     // On a key column, any default is a mistake, which `key` reports.
     if let Some(default) = spec.default.as_ref().filter(|_| !context.key.contains(&column.name.as_str())) {
-        unreadable_default(default, &column, context.nulls, diagnostics);
+        let nulls = column.nulls.as_ref().unwrap_or(&context.source.nulls);
+        unreadable_default(default, &column, nulls, diagnostics);
     }
     Some(column)
+}
+
+/// The column's own NULL markers; `None` if they are those of the source.
+fn nulls(spec: &ColumnSpec, source: &Source, diagnostics: &mut Vec<Diagnostic>) -> Option<Vec<String>> {
+    let nulls = spec.nulls.as_ref()?;
+    source::impossible_nulls(nulls, source.delimiter, source.quote, diagnostics);
+    if spec.trim.as_ref().is_some_and(|trim| trim.value) {
+        trimmed_nulls(nulls, diagnostics);
+    }
+    let nulls = sorted(nulls);
+    (nulls != source.nulls).then_some(nulls)
+}
+
+/// Reports NULL markers that begin or end with what `trim` removes.
+fn trimmed_nulls(nulls: &[Spanned<String>], diagnostics: &mut Vec<Diagnostic>) {
+    for null in nulls.iter().filter(|null| null.trim_matches([' ', '\t']) != null.as_str()) {
+        let message = format!("no field can contain the NULL marker `{}`", excerpt(null));
+        diagnostics.push(
+            Diagnostic::new(Code::ImpossibleNull, &null.span, message)
+                .label("the column is trimmed, so its texts neither begin nor end with a space or tab"),
+        );
+    }
 }
 
 fn invalid_column_name(name: &Spanned<String>, diagnostics: &mut Vec<Diagnostic>) {
@@ -93,11 +128,12 @@ fn invalid_column_name(name: &Spanned<String>, diagnostics: &mut Vec<Diagnostic>
                 format!("`{}` cannot be the name of a column", excerpt(name)),
             )
             .label("names that start with `_` are reserved for Tidemark")
-            .help("rename the column, in the header of the export too"),
+            .help("rename the column; if a header has this name, declare `header` for the column"),
         );
     } else if !names::is_column_name(name) {
         let message = format!("`{}` cannot be the name of a column", excerpt(name));
-        diagnostics.push(Diagnostic::new(Code::InvalidName, &name.span, message).help(column_name_pattern()));
+        let help = column_name_pattern() + "; if a header has this name, declare `header` for the column";
+        diagnostics.push(Diagnostic::new(Code::InvalidName, &name.span, message).help(help));
     }
 }
 
@@ -156,20 +192,9 @@ fn plain_type(name: &str) -> Option<ColumnType> {
 fn unknown_type(spec: &Spanned<String>, name: &str) -> Diagnostic {
     let diagnostic = Diagnostic::new(Code::UnknownType, &spec.span, format!("unknown column type `{}`", excerpt(spec)));
     let foreign = FOREIGN_TYPES.iter().find(|(foreign, _)| name.eq_ignore_ascii_case(foreign)).map(|(_, ours)| *ours);
-    let near = nearest(name, TYPES.iter().copied()).map(|near| with_parameters(near, spec));
-    match foreign.map(str::to_owned).or(near) {
+    match foreign.or_else(|| nearest(name, TYPES.iter().copied())) {
         Some(near) => diagnostic.label(format!("did you mean `{near}`?")),
         None => diagnostic.help(format!("the types are {}", list(TYPES))),
-    }
-}
-
-/// A type with the parameters that it needs: those that were written, or their names.
-fn with_parameters(name: &str, spec: &Spanned<String>) -> String {
-    let written = spec.find('(').map(|at| format!("{name}{}", &spec[at..]));
-    match name {
-        "decimal" => written.unwrap_or_else(|| "decimal(p,s)".into()),
-        "char" | "varchar" => written.unwrap_or_else(|| format!("{name}(n)")),
-        plain => plain.into(),
     }
 }
 
@@ -219,11 +244,23 @@ fn options_of_other_types(spec: &ColumnSpec, ty: &ColumnType, diagnostics: &mut 
     let is_boolean = matches!(ty, ColumnType::Boolean { .. });
     let is_time = matches!(ty, ColumnType::Date { .. } | ColumnType::Timestamp { .. } | ColumnType::Timestamptz { .. });
     let is_binary = matches!(ty, ColumnType::Binary(_));
+    let has_fraction = numbers::has_fraction(ty);
+    let is_number = has_fraction || numbers::is_integer(ty);
     let spans = [
         ("format", "`date`, `timestamp` and `timestamptz`", is_time, spec.format.as_ref().map(|it| &it.span)),
         ("true_values", "`boolean`", is_boolean, spec.true_values.as_ref().map(|it| &it.span)),
         ("false_values", "`boolean`", is_boolean, spec.false_values.as_ref().map(|it| &it.span)),
         ("encoding", "`binary`", is_binary, spec.encoding.as_ref().map(|it| &it.span)),
+        ("prefix", "`binary`", is_binary, spec.prefix.as_ref().map(|it| &it.span)),
+        (
+            "decimal_mark",
+            "`decimal`, `float` and `double`",
+            has_fraction,
+            spec.numbers.decimal_mark.as_ref().map(|it| &it.span),
+        ),
+        ("group_mark", "numbers", is_number, spec.numbers.group_mark.as_ref().map(|it| &it.span)),
+        ("sign", "numbers", is_number, spec.numbers.sign.as_ref().map(|it| &it.span)),
+        ("strip", "numbers", is_number, spec.strip.as_ref().map(|it| &it.span)),
     ];
     for (option, owners, fits, span) in spans {
         if let Some(span) = span.filter(|_| !fits) {
@@ -239,7 +276,8 @@ fn options_of_other_types(spec: &ColumnSpec, ty: &ColumnType, diagnostics: &mut 
 fn with_options(
     ty: ColumnType,
     spec: &ColumnSpec,
-    context: &Context<'_>,
+    source: &Source,
+    nulls: Option<&[String]>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> ColumnType {
     let format = |diagnostics| {
@@ -249,7 +287,9 @@ fn with_options(
         spec.format.as_ref().map(|format| format.value.clone())
     };
     match ty {
-        ColumnType::Boolean { .. } => ColumnType::Boolean { words: words(spec, context.nulls, diagnostics) },
+        ColumnType::Boolean { .. } => {
+            ColumnType::Boolean { words: words::words(spec, source, nulls.unwrap_or(&source.nulls), diagnostics) }
+        }
         ColumnType::Binary(default) => {
             ColumnType::Binary(encoding(spec.encoding.as_ref(), diagnostics).unwrap_or(default))
         }
@@ -272,56 +312,22 @@ fn encoding(spec: Option<&Spanned<String>>, diagnostics: &mut Vec<Diagnostic>) -
     }
 }
 
-fn words(spec: &ColumnSpec, nulls: &[String], diagnostics: &mut Vec<Diagnostic>) -> Option<Words> {
-    let (Some(yes), Some(no)) = (&spec.true_values, &spec.false_values) else {
-        unpaired_words(spec, diagnostics);
-        return None;
-    };
-    empty_words("true_values", &spec.true_values, diagnostics);
-    empty_words("false_values", &spec.false_values, diagnostics);
-    let mut known: Vec<&Spanned<String>> = Vec::new();
-    for word in yes.value.iter().chain(&no.value) {
-        if let Some(first) = known.iter().find(|first| first.value == word.value) {
-            diagnostics.push(
-                Diagnostic::new(Code::RepeatedText, &word.span, format!("the word `{}` is repeated", excerpt(word)))
-                    .label("repeated here")
-                    .also(&first.span, "first here")
-                    .help("each word means either true or false"),
-            );
-        }
-        // Also in a column that is not nullable: there, the word would be a NULL that is refused.
-        if nulls.contains(&word.value) {
-            let message = format!("`{}` already means NULL", excerpt(word));
-            diagnostics.push(
-                Diagnostic::new(Code::RepeatedText, &word.span, message)
-                    .label("one of the `nulls` of this table")
-                    .help("remove it here or change `nulls` under `source`"),
-            );
-        }
-        known.push(word);
+/// The text before the digits of a binary column in hex.
+fn prefix(spec: &ColumnSpec, ty: Option<&ColumnType>, diagnostics: &mut Vec<Diagnostic>) -> Option<String> {
+    let prefix = spec.prefix.as_ref()?;
+    if !PREFIXES.contains(&prefix.as_str()) {
+        diagnostics.push(unknown_value("prefix", prefix, PREFIXES));
     }
-    Some(Words { true_values: sorted(yes), false_values: sorted(no) })
-}
-
-fn unpaired_words(spec: &ColumnSpec, diagnostics: &mut Vec<Diagnostic>) {
-    let (alone, missing) = match (&spec.true_values, &spec.false_values) {
-        (Some(yes), None) => (("true_values", &yes.span), "false_values"),
-        (None, Some(no)) => (("false_values", &no.span), "true_values"),
-        _ => return,
-    };
-    let (name, span) = alone;
-    diagnostics.push(
-        Diagnostic::new(Code::UnpairedWords, span, format!("`{name}` needs `{missing}`"))
-            .help(format!("add `{missing}`; a column with its own words accepts no others")),
-    );
-}
-
-fn empty_words(name: &str, words: &Optional<Vec<Spanned<String>>>, diagnostics: &mut Vec<Diagnostic>) {
-    if let Some(words) = words.as_ref().filter(|words| words.is_empty()) {
-        diagnostics.push(
-            Diagnostic::new(Code::EmptyList, &words.span, format!("`{name}` is empty")).help("add at least one word"),
-        );
+    if let Some(ColumnType::Binary(Encoding::Base64)) = ty {
+        let mut diagnostic = Diagnostic::new(Code::Contradiction, &prefix.span, "base64 has no `prefix`")
+            .label("it is before hex digits")
+            .help("add `encoding: hex`");
+        if let Some(encoding) = &spec.encoding {
+            diagnostic = diagnostic.also(&encoding.span, "the encoding");
+        }
+        diagnostics.push(diagnostic);
     }
+    Some(prefix.value.clone())
 }
 
 fn unreadable_default(default: &Spanned<String>, column: &Column, nulls: &[String], diagnostics: &mut Vec<Diagnostic>) {

@@ -10,7 +10,10 @@ use Piece::{Day, Fraction, Hour, Literal, Minute, Month, Offset, Second, Year};
 
 /// Reports a format that is invalid, does not fit its type, or is ambiguous.
 pub(super) fn invalid_format(format: &Spanned<String>, ty: &ColumnType, diagnostics: &mut Vec<Diagnostic>) {
+    let is_epoch = date_format::epoch_digits(format).is_some();
     let reason = match date_format::parse(format) {
+        _ if is_epoch && !matches!(ty, ColumnType::Date { .. }) => None,
+        _ if is_epoch => Some("it has a time of day".to_owned()),
         Ok(pieces) => repeated(&pieces).or_else(|| unfit(&pieces, ty)).or_else(|| ambiguous(&pieces)),
         Err(reason) => Some(reason),
     };

@@ -5,6 +5,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::civil;
 
+use super::numbers;
+
 use crate::date_format::{self, Piece};
 use crate::model::{Column, ColumnType, Encoding};
 
@@ -22,6 +24,12 @@ pub(super) fn check(text: &str, column: &Column, nulls: &[String]) -> Result<(),
         let is_value = column.nullable || text.is_empty() && column.ty.is_text();
         return if is_value { Ok(()) } else { Err("this means NULL, but the column is not nullable".to_owned()) };
     }
+    let ordinary = column.numbers.as_ref().map(|numbers| numbers::ordinary(text, numbers));
+    let text = match &ordinary {
+        Some(None) => return Err(format!("not a valid `{}` as this column writes it", column.ty.name())),
+        Some(Some(ordinary)) => ordinary,
+        None => text,
+    };
     let is_readable = match &column.ty {
         ColumnType::Boolean { words: None } => {
             ["true", "t", "1", "false", "f", "0"].iter().any(|word| text.eq_ignore_ascii_case(word))
@@ -39,7 +47,7 @@ pub(super) fn check(text: &str, column: &Column, nulls: &[String]) -> Result<(),
         ColumnType::Char(longest) | ColumnType::Varchar(longest) => text.chars().count() <= *longest as usize,
         ColumnType::String => true,
         ColumnType::Binary(Encoding::Base64) => STANDARD.decode(text).is_ok(),
-        ColumnType::Binary(Encoding::Hex) => text.len() % 2 == 0 && text.bytes().all(|byte| byte.is_ascii_hexdigit()),
+        ColumnType::Binary(Encoding::Hex) => is_hex(text, column.prefix.as_deref().unwrap_or_default()),
         ColumnType::Date { .. } | ColumnType::Timestamp { .. } | ColumnType::Timestamptz { .. } => {
             is_moment(text, &column.ty)
         }
@@ -54,6 +62,11 @@ fn described(ty: &ColumnType) -> String {
         (ColumnType::Binary(encoding), _) => format!("binary` in `{}", encoding.name()),
         _ => ty.name(),
     }
+}
+
+fn is_hex(text: &str, prefix: &str) -> bool {
+    text.strip_prefix(prefix)
+        .is_some_and(|digits| digits.len() % 2 == 0 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 fn unsigned(text: &str) -> &str {
@@ -82,9 +95,22 @@ fn split_decimal(text: &str) -> Option<(&str, &str)> {
 }
 
 fn is_decimal(text: &str, precision: usize, scale: usize) -> bool {
-    split_decimal(unsigned(text)).is_some_and(|(whole, fraction)| {
-        whole.trim_start_matches('0').len() <= precision - scale && fraction.trim_end_matches('0').len() <= scale
-    })
+    let digits = unsigned(text);
+    let (mantissa, exponent) = digits.split_once(['e', 'E']).unwrap_or((digits, "0"));
+    let Some((whole, fraction)) = split_decimal(mantissa) else { return false };
+    if unsigned(exponent).is_empty() || !are_digits(unsigned(exponent)) {
+        return false;
+    }
+    let digits = format!("{whole}{fraction}");
+    let significant = digits.trim_start_matches('0');
+    if significant.is_empty() {
+        return true;
+    }
+    // The number of digits before the point; negative if zeros follow it.
+    let Ok(exponent) = exponent.parse::<i32>() else { return false };
+    let before = significant.len() as i64 - fraction.len() as i64 + i64::from(exponent);
+    let after = significant.trim_end_matches('0').len() as i64 - before;
+    before <= (precision - scale) as i64 && after <= scale as i64
 }
 
 fn is_float(text: &str, is_finite: impl Fn(&str) -> bool) -> bool {
@@ -98,6 +124,10 @@ fn is_float(text: &str, is_finite: impl Fn(&str) -> bool) -> bool {
 }
 
 fn is_moment(text: &str, ty: &ColumnType) -> bool {
+    if let Some(digits) = ty.format().and_then(date_format::epoch_digits) {
+        let (min, max) = date_format::epoch_range(digits);
+        return is_integer(text, min.into(), max.into());
+    }
     let formats: &[&str] = match (ty.format(), ty) {
         (Some(format), _) => &[format],
         (None, ColumnType::Date { .. }) => &["%Y-%m-%d"],

@@ -32,6 +32,8 @@ pub struct Layout {
     pub format: SourceFormat,
     /// The names of the export's columns; without a header also the order of its fields.
     pub names: Vec<String>,
+    /// The same as a header spells them.
+    pub headers: Vec<String>,
     /// The columns in the order of an image.
     slots: Vec<Slot>,
     keys: usize,
@@ -83,29 +85,26 @@ impl Layout {
         let key = table.primary_key.iter().filter_map(|name| table.column(name));
         let rest = table.columns.iter().filter(|column| !table.is_key(column));
         let columns: Vec<&'static Column> = key.chain(rest).collect();
-        let reader = |column: &&'static Column, format: &SourceFormat| {
-            Reader::new(column, format, table.is_key(column), table.athena)
-        };
-        let today = SourceFormat::from_source(&table.source);
-        let origin = |column: &&'static Column| match epoch.locate(column) {
-            ColumnSource::Column(index) => Origin::Column(index),
-            ColumnSource::Added => Origin::Fill(fill(&reader(column, &today), column)),
-        };
-        let slot = |column: &&'static Column| Slot {
-            reader: reader(column, &epoch.source),
-            origin: origin(column),
-            is_compared: column.compare || table.is_key(column),
-        };
-        let slots: Vec<Slot> = columns.iter().map(slot).collect();
+        let slots: Vec<Slot> = columns.into_iter().map(|column| Slot::new(table, column, epoch)).collect();
         Self {
             table,
             format: epoch.source.clone(),
             names: epoch.columns.iter().map(|column| column.name.clone()).collect(),
+            headers: epoch
+                .columns
+                .iter()
+                .map(|column| column.header.as_ref().unwrap_or(&column.name).clone())
+                .collect(),
             keys: table.primary_key.len(),
             all_compared: slots.iter().all(|slot| slot.is_compared),
             slots,
             is_lenient,
         }
+    }
+
+    /// Returns whether a header may spell a name like this.
+    pub(crate) fn is_spelled(&self, name: &str, header: &str) -> bool {
+        name == header || self.format.any_header_case && name.to_lowercase() == header.to_lowercase()
     }
 
     /// The key columns, in the key's order.
@@ -220,6 +219,25 @@ impl Layout {
 }
 
 impl Slot {
+    fn new(table: &Table, column: &'static Column, epoch: &Epoch) -> Self {
+        let is_key = table.is_key(column);
+        let (reader, origin) = match epoch.locate(column) {
+            ColumnSource::Column(index) => {
+                let format = &epoch.columns[index].format;
+                let reader = Reader::written_as(column, format, &epoch.source, is_key, table.athena);
+                (reader, Origin::Column(index))
+            }
+            ColumnSource::Added => {
+                // The schema that has the default says how it is written.
+                let today = SourceFormat::from_source(&table.source);
+                let reader = Reader::new(column, &today, is_key, table.athena);
+                let origin = Origin::Fill(fill(&reader, column));
+                (reader, origin)
+            }
+        };
+        Self { reader, origin, is_compared: column.compare || is_key }
+    }
+
     fn column(&self) -> &'static Column {
         self.reader.column()
     }

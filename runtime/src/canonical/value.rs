@@ -5,19 +5,21 @@
 //! | type | grammar | canonical text |
 //! |---|---|---|
 //! | integers | `[+-]?[0-9]+`, in range | no leading zeros, no `+`, no `-0` |
-//! | `decimal(p,s)` | `DECIMAL`, at most p - s digits before the point, s after it | exactly `s` fraction digits |
-//! | `float`, `double` | `DECIMAL([eE][+-]?[0-9]+)?`, or `NAMED` in any case | 16 hex digits of the bits as a double |
+//! | `decimal(p,s)` | `NUMBER`, at most p - s digits before the point, s after it | exactly `s` fraction digits |
+//! | `float`, `double` | `NUMBER`, or `NAMED` in any case | 16 hex digits of the bits as a double |
 //! | `boolean` | `true\|false\|t\|f\|1\|0` in any case, or the column's own words, exactly | `true`, `false` |
 //! | `date` | `YYYY-MM-DD`, years 0001 to 9999, or the column's format | `YYYY-MM-DD` |
 //! | `timestamp` | `YYYY-MM-DD[T ]HH:MM:SS(\.[0-9]{1,6})?`, or the format | `YYYY-MM-DDTHH:MM:SS.ffffff` |
 //! | `timestamptz` | the same, then `Z`, `±HH`, `±HHMM` or `±HH:MM`, up to 14 hours | the same in UTC, with `Z` |
 //! | `char(n)`, `varchar(n)`, `string` | UTF-8; at most n code points | itself |
-//! | `binary` | base64 (padded, strict) or hex | lower-case hex |
+//! | `binary` | base64 (padded, strict), or hex after the column's prefix | lower-case hex |
 //!
-//! `DECIMAL` is `[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)`, and leading and trailing zeros do not count as digits. `NAMED` is
-//! `[+-]?(nan|inf|infinity)`. Of a float, there is one NaN and no negative zero.
+//! `NUMBER` is `[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?`. Its exponent moves the point, and then leading
+//! and trailing zeros do not count as digits. `NAMED` is `[+-]?(nan|inf|infinity)`. Of a float, there is one NaN and no
+//! negative zero.
 
 mod number;
+mod number_format;
 mod plain;
 mod time;
 
@@ -25,7 +27,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use crate::canonical::field::Field;
-use crate::epoch::SourceFormat;
+use crate::epoch::{ColumnFormat, NumberFormat, SourceFormat};
 use crate::reject::Reason;
 use crate::table::{Column, Encoding, Type};
 pub(crate) use number::write_bits;
@@ -40,6 +42,10 @@ pub struct Reader {
     is_key: bool,
     nulls: Vec<Box<[u8]>>,
     quoted_nulls: bool,
+    /// The text before the digits of hex.
+    prefix: Box<[u8]>,
+    /// How numbers are written, if not in the ordinary way.
+    numbers: Option<NumberFormat>,
     refuse_replacement: bool,
     layout: TimeLayout,
     /// The texts that are canonical as they are. Only used if no text but the empty one can be NULL.
@@ -61,16 +67,34 @@ impl Reader {
     /// A reader for a column of exports in this format. `athena` refuses U+FFFD, because Athena replaces each byte that
     /// is not UTF-8 by it.
     pub fn new(column: &'static Column, source: &SourceFormat, is_key: bool, athena: bool) -> Self {
+        Self::written_as(column, &ColumnFormat::from_column(column), source, is_key, athena)
+    }
+
+    /// A reader for a column whose texts are written like this.
+    pub(crate) fn written_as(
+        column: &'static Column,
+        format: &ColumnFormat,
+        source: &SourceFormat,
+        is_key: bool,
+        athena: bool,
+    ) -> Self {
         let layout = TimeLayout::from_column(column);
-        let only_empty_is_null = source.nulls.iter().all(String::is_empty);
+        let nulls = format.nulls.as_ref().unwrap_or(&source.nulls);
+        let only_empty_is_null = nulls.iter().all(String::is_empty);
         Self {
             column,
             is_key,
-            nulls: source.nulls.iter().map(|null| null.as_bytes().into()).collect(),
+            nulls: nulls.iter().map(|null| null.as_bytes().into()).collect(),
             quoted_nulls: source.quoted_nulls,
+            prefix: format.prefix.as_deref().unwrap_or_default().as_bytes().into(),
             refuse_replacement: athena,
-            plain: if only_empty_is_null { Plain::from_column(column) } else { Plain::Never },
-            empty_is_null: column.nullable && !is_key && source.nulls.iter().any(String::is_empty),
+            numbers: format.numbers.clone(),
+            plain: if only_empty_is_null && format.numbers.is_none() {
+                Plain::from_column(column)
+            } else {
+                Plain::Never
+            },
+            empty_is_null: column.nullable && !is_key && nulls.iter().any(String::is_empty),
             layout,
         }
     }
@@ -101,7 +125,11 @@ impl Reader {
             return self.null(text);
         }
         let start = out.len();
-        self.canonical(text, out).map_err(|()| {
+        let result = match &self.numbers {
+            Some(format) => format.ordinary(text).and_then(|number| self.canonical(number.as_bytes(), out)),
+            None => self.canonical(text, out),
+        };
+        result.map_err(|()| {
             out.truncate(start);
             if self.is_clean(text) { Reason::UnreadableValue } else { Reason::NotUtf8 }
         })?;
@@ -137,7 +165,7 @@ impl Reader {
             Type::Decimal { precision, scale } => number::decimal(text, precision, scale, out),
             Type::Char(length) | Type::Varchar(length) => self.string(text, Some(length), out),
             Type::String => self.string(text, None, out),
-            Type::Binary(encoding) => binary(text, encoding, out),
+            Type::Binary(encoding) => binary(text.strip_prefix(&*self.prefix).ok_or(())?, encoding, out),
             Type::Date => self.layout.read(text).map(|moment| time::write_date(&moment, out)),
             Type::Timestamp => self.layout.read(text).map(|moment| time::write_timestamp(&moment, out)),
             Type::Timestamptz => self.layout.read(text)?.to_utc().map(|moment| {

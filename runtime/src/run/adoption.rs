@@ -15,7 +15,7 @@ use crate::clock;
 use crate::error::{Error, Result};
 use crate::invocation::command;
 use crate::name::TableKey;
-use crate::sink::{Mark, PublishedVersion};
+use crate::sink::{Mark, PublishedVersion, Sink};
 use crate::store::{Decision, Lease, Version};
 
 /// Why an output is not this registry's.
@@ -35,26 +35,31 @@ impl Runner {
     /// Checks that nobody else publishes the table into this output. If somebody does, adopts the output and returns
     /// the outcome, or fails if that was not asked for.
     pub(super) fn adopt_if_foreign(&self, lease: &Lease, version: &Version) -> Result<Option<Outcome>> {
-        match self.foreign_under(lease, version)? {
-            None => Ok(None),
-            Some(foreign) => match &self.adopt {
-                Some(decision) => self.adopt_output(lease, &foreign, decision).map(Some),
-                None => Err(self.refuse(&lease.key, &foreign)),
-            },
+        for sink in self.sinks.iter() {
+            if let Some(foreign) = self.foreign_under(sink, lease, version)? {
+                return match &self.adopt {
+                    Some(decision) => self.adopt_output(sink, lease, &foreign, decision).map(Some),
+                    None => Err(self.refuse(sink, &lease.key, &foreign)),
+                };
+            }
         }
+        Ok(None)
     }
 
     /// Checks that a version may be published again. An output that has lost what was published there gets it back
     /// that way.
     pub(super) fn check_replay(&self, lease: &Lease, version: &Version) -> Result<()> {
-        match self.foreign_under(lease, version)? {
-            None | Some(Foreign::Behind { .. }) => Ok(()),
-            Some(foreign) => Err(self.refuse(&lease.key, &foreign)),
+        for sink in self.sinks.iter() {
+            match self.foreign_under(sink, lease, version)? {
+                None | Some(Foreign::Behind { .. }) => {}
+                Some(foreign) => return Err(self.refuse(sink, &lease.key, &foreign)),
+            }
         }
+        Ok(())
     }
 
-    fn foreign_under(&self, lease: &Lease, version: &Version) -> Result<Option<Foreign>> {
-        match self.foreign(&lease.key, Some(lease.fence))? {
+    fn foreign_under(&self, sink: &dyn Sink, lease: &Lease, version: &Version) -> Result<Option<Foreign>> {
+        match self.foreign(sink, &lease.key, Some(lease.fence))? {
             // A run that has lost its lease finds its successor's mark, too.
             Some(Foreign::Restored(_)) if !self.registry.renew(lease)? => Err(lease.lost(version)),
             foreign => Ok(foreign),
@@ -62,15 +67,15 @@ impl Runner {
     }
 
     /// Why a table's output is not this registry's; `None` if it is. `fence` is that of the lease, if it is held.
-    pub(super) fn foreign(&self, key: &TableKey, fence: Option<u64>) -> Result<Option<Foreign>> {
-        if !self.sink.holds_marks() {
+    pub(super) fn foreign(&self, sink: &dyn Sink, key: &TableKey, fence: Option<u64>) -> Result<Option<Foreign>> {
+        if !sink.holds_marks() {
             return Ok(None);
         }
         // Read before the mark, which is raised before the registry knows that a version is published.
-        let published = self.published_there(key)?;
-        let mark = self.sink.mark(key)?;
+        let published = self.published_there(sink, key)?;
+        let mark = sink.mark(key)?;
         let Some(mark) = mark else {
-            let unmarked = self.sink.published(key)?;
+            let unmarked = sink.published(key)?;
             let is_of_earlier_release = !unmarked.is_empty() && unmarked.iter().all(|version| version.is_unmarked);
             return match published {
                 Some(published) if !is_of_earlier_release => Ok(Some(Foreign::Behind { published, mark: None })),
@@ -88,12 +93,13 @@ impl Runner {
     }
 
     /// The sequence up to which this registry has published the table into this output; `None` if nothing, or if the
-    /// registry was recovered since: then it goes on above everything in any case.
-    fn published_there(&self, key: &TableKey) -> Result<Option<u64>> {
+    /// registry was recovered since: then it goes on above everything in any case. Rows that are behind are brought up
+    /// to date.
+    fn published_there(&self, sink: &dyn Sink, key: &TableKey) -> Result<Option<u64>> {
         let Some(last) = self.registry.last_published(key)? else { return Ok(None) };
-        let is_here = last.progress.as_ref().is_some_and(|progress| progress.sink == self.sink.name());
+        let is_here = last.progress.as_ref().is_some_and(|progress| progress.sinks().any(|name| name == sink.name()));
         let is_recovered = self.registry.last_sequence(key)? > self.registry.state(key)?.sequence;
-        Ok(last.sequence.filter(|_| is_here && !is_recovered))
+        Ok(last.sequence.filter(|_| is_here && !is_recovered && !sink.holds_rows()))
     }
 
     /// Finds a version in an output without a mark that this registry did not publish. If there is none, an earlier
@@ -111,11 +117,11 @@ impl Runner {
     }
 
     /// Makes the output this registry's own. The mark comes last: until it is there, the output is adopted again.
-    fn adopt_output(&self, lease: &Lease, foreign: &Foreign, decision: &Decision) -> Result<Outcome> {
+    fn adopt_output(&self, sink: &dyn Sink, lease: &Lease, foreign: &Foreign, decision: &Decision) -> Result<Outcome> {
         let key = &lease.key;
         let seen = foreign.mark();
         let marked = seen.map(|mark| mark.sequence);
-        let published = self.sink.published(key)?.into_iter().map(|published| published.sequence);
+        let published = sink.published(key)?.into_iter().map(|published| published.sequence);
         // Where the output knows less than consumers, only the time is above all that they may have seen.
         let now = matches!(foreign, Foreign::Behind { .. }).then(|| clock::now_ms().max(0).unsigned_abs());
         let known = published.chain(marked).chain(now).chain([self.registry.last_sequence(key)?]);
@@ -124,14 +130,14 @@ impl Runner {
         Breakpoint::Adopting.reached();
         let (registry, adoption) = (self.registry.id().into(), Some(RandomState::new().hash_one(highest)));
         let mark = Mark { registry, sequence: highest, fence: lease.fence, plan: None, adoption };
-        self.sink.adopt(key, seen, &mark)?;
+        sink.adopt(key, seen, &mark)?;
         Ok(Outcome::adopted(key, highest))
     }
 
-    pub(super) fn refuse(&self, key: &TableKey, foreign: &Foreign) -> Error {
+    pub(super) fn refuse(&self, sink: &dyn Sink, key: &TableKey, foreign: &Foreign) -> Error {
         let root = self.exports.root().unwrap_or_else(|_| "DIR".into());
         let adopt = command(&[&"run", &root, &"--adopt"]);
-        let output = format!("{}/{key}", self.sink.display_name());
+        let output = format!("{}/{key}", sink.display_name());
         let first = match foreign {
             Foreign::OtherRegistry(_) | Foreign::Unknown(_) => {
                 "use that registry (--state, --store), or another --out. If there is none, "

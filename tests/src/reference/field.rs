@@ -1,10 +1,10 @@
 //! Reads a field's text as a canonical value or NULL, or rejects it with a reason.
 
-use runtime::table::{Column, Encoding, Table, Type};
+use runtime::table::{Column, Encoding, Numbers, Sign, Table, Type};
 use serde_json::Value as Json;
 
 use super::csv::Field;
-use super::pattern::matches;
+use super::pattern::{captures, matches};
 use super::value::Value;
 use super::{number, time};
 
@@ -15,15 +15,54 @@ pub fn read(table: &Table, column: &Column, field: &Field) -> Result<Value, &'st
         return Err("not-utf8");
     }
     let text = if column.trim { text.trim_matches([' ', '\t']) } else { text };
-    let means_null = table.source.nulls.contains(&text) && (table.source.quoted_nulls || !field.quoted);
+    let nulls = column.nulls.unwrap_or(table.source.nulls);
+    let means_null = nulls.contains(&text) && (table.source.quoted_nulls || !field.quoted);
     let is_string = matches!(column.ty, Type::String | Type::Varchar(_) | Type::Char(_));
     match () {
-        () if !means_null => parse(column, text).ok_or("unreadable-value"),
+        () if !means_null => ordinary(column, text).and_then(|text| parse(column, &text)).ok_or("unreadable-value"),
         () if table.is_key(column) => Err("null-key"),
         () if column.nullable => Ok(Value::NULL),
         () if text.is_empty() && is_string => Ok(Value::new(String::new(), Json::from(""))),
         () => Err("null-value"),
     }
+}
+
+/// The text of a number in the ordinary way of writing; any other text as it is.
+fn ordinary(column: &Column, text: &str) -> Option<String> {
+    let Some(Numbers { decimal_mark, group_mark, sign, strip }) = column.numbers else { return Some(text.into()) };
+    let symbols = strip.iter().map(|text| regex::escape(text)).collect::<Vec<_>>().join("|");
+    let (before, after) = if strip.is_empty() {
+        (String::new(), String::new())
+    } else {
+        (format!("(?:(?<b>{symbols})[ \t\u{a0}\u{202f}]*)?"), format!("(?:[ \t\u{a0}\u{202f}]*(?<a>{symbols}))?"))
+    };
+    let escaped = |mark: char| regex::escape(&mark.to_string());
+    let groups = group_mark.map_or(String::new(), |mark| format!("|[0-9]{{1,3}}({}[0-9]{{3}})+", escaped(mark)));
+    let number =
+        format!("(?<w>[0-9]*{groups})({}(?<f>[0-9]*))?(?<e>[eE][+-]?[0-9]+)?|(?<n>[a-zA-Z]+)", escaped(decimal_mark));
+    let forms = |sign: &str, number: &str| {
+        let inner = |number: &str| number.replace("(?<b>", "(?<c>").replace("(?<a>", "(?<d>");
+        let symbol = inner(&format!("{before}(?:{number}){after}"));
+        format!("{before}{}{after}", sign.replace('#', &symbol))
+    };
+    let pattern = match sign {
+        Sign::Leading => forms("(?<s>[+-]?)(?:#)", &number),
+        Sign::Trailing => forms("(?:#)(?<s>[+-]?)", &number),
+        Sign::Parentheses => forms("(?:(?<p>[(])(?:#)[)]|(?:@))", &number).replace("(?:@)", &{
+            let plain = forms("#", &number);
+            "bcadwfen".chars().fold(plain, |plain, name| plain.replace(&format!("(?<{name}>"), &format!("(?<{name}2>")))
+        }),
+    };
+    let groups = captures(&pattern, text)?;
+    let group = |name: &str| groups.get(name).or_else(|| groups.get(&format!("{name}2"))).cloned().unwrap_or_default();
+    if ["a", "b", "c", "d"].iter().filter(|name| !group(name).is_empty()).count() > 1 {
+        return None;
+    }
+    let sign = if group("p").is_empty() { group("s") } else { "-".into() };
+    let whole: String = group("w").chars().filter(char::is_ascii_digit).collect();
+    let has_fraction = groups.contains_key("f") || groups.contains_key("f2");
+    let point = if has_fraction { "." } else { "" };
+    Some(format!("{sign}{whole}{point}{}{}{}", group("f"), group("e"), group("n")))
 }
 
 fn parse(column: &Column, text: &str) -> Option<Value> {
@@ -38,7 +77,7 @@ fn parse(column: &Column, text: &str) -> Option<Value> {
         Type::Decimal { precision, scale } => number::decimal(text, precision, scale),
         Type::Char(length) | Type::Varchar(length) => string(text, length as usize),
         Type::String => string(text, usize::MAX),
-        Type::Binary(Encoding::Hex) => binary(from_hex(text)?),
+        Type::Binary(Encoding::Hex) => binary(from_hex(text.strip_prefix(column.prefix.unwrap_or(""))?)?),
         Type::Binary(Encoding::Base64) => binary(from_base64(text)?),
         Type::Date => time::date(text, column.format),
         Type::Timestamp => time::timestamp(text, column.format),

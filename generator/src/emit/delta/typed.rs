@@ -5,6 +5,8 @@
 
 use serde::Serialize;
 
+use super::sql::{literal, literals, matches};
+use super::{decimal, epoch};
 use crate::date_format::{self, Piece};
 use crate::model::{Column, ColumnType, Encoding, Table};
 
@@ -34,7 +36,7 @@ pub(super) fn column(table: &Table, column: &Column, raw: String) -> ColumnExpre
     let unreadable = format!("chr(0) || {raw}");
     let is_key = table.key_columns().any(|key| key.name == column.name);
     let mut arms: Vec<Arm> = null(table, column, is_key, &raw).into_iter().collect();
-    arms.extend(values(&column.ty, &raw).into_iter().map(|(when, then)| Arm { when, then }));
+    arms.extend(values(column, &raw).into_iter().map(|(when, then)| Arm { when, then }));
     ColumnExpression { comment: format!("{}  {}", column.name, described(column)), arms, otherwise: unreadable }
 }
 
@@ -47,7 +49,7 @@ fn described(column: &Column) -> String {
 /// a text column outside the key.
 fn null(table: &Table, column: &Column, is_key: bool, text: &str) -> Option<Arm> {
     let is_value = |null: &String| null.is_empty() && column.ty.is_text() && !is_key && !column.nullable;
-    let nulls: Vec<String> = table.source.nulls.iter().filter(|null| !is_value(null)).cloned().collect();
+    let nulls: Vec<String> = table.nulls_of(column).iter().filter(|null| !is_value(null)).cloned().collect();
     if nulls.is_empty() {
         return None;
     }
@@ -56,8 +58,8 @@ fn null(table: &Table, column: &Column, is_key: bool, text: &str) -> Option<Arm>
 }
 
 /// The conditions under which a text is a value, each with the canonical text.
-fn values(ty: &ColumnType, text: &str) -> Vec<(String, String)> {
-    match ty {
+fn values(column: &Column, text: &str) -> Vec<(String, String)> {
+    match &column.ty {
         ColumnType::Boolean { words: None } => vec![
             (matches(text, "^([tT][rR][uU][eE]|[tT]|1)$"), "'true'".into()),
             (matches(text, "^([fF][aA][lL][sS][eE]|[fF]|0)$"), "'false'".into()),
@@ -75,35 +77,40 @@ fn values(ty: &ColumnType, text: &str) -> Vec<(String, String)> {
         ColumnType::Bigint => integer(text, "bigint"),
         ColumnType::Float => float(text, "real"),
         ColumnType::Double => float(text, "double"),
-        ColumnType::Decimal { precision, scale } => decimal(text, *precision, *scale),
+        ColumnType::Decimal { precision, scale } => decimal::values(text, *precision, *scale),
         ColumnType::Char(length) | ColumnType::Varchar(length) => {
             vec![(format!("length({text}) <= {length} AND strpos({text}, chr(65533)) = 0"), text.into())]
         }
         ColumnType::String => vec![(format!("strpos({text}, chr(65533)) = 0"), text.into())],
-        ColumnType::Binary(Encoding::Hex) => vec![(matches(text, "^([0-9a-fA-F]{2})*$"), format!("lower({text})"))],
+        ColumnType::Binary(Encoding::Hex) => hex(text, column.prefix.as_deref()),
         ColumnType::Binary(Encoding::Base64) => {
             // The unused bits of the last digit are zero.
             let grammar = "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$";
             vec![(matches(text, grammar), format!("lower(to_hex(from_base64({text})))"))]
         }
         ColumnType::Date { format } => date(text, &layout(format.as_deref(), "%Y-%m-%d")),
+        ColumnType::Timestamp { format: Some(format) } if is_epoch(format) => epoch::values(text, format, ""),
+        ColumnType::Timestamptz { format: Some(format) } if is_epoch(format) => epoch::values(text, format, " || 'Z'"),
         ColumnType::Timestamp { format } => timestamp(text, &layout(format.as_deref(), ISO_TIMESTAMP)),
         ColumnType::Timestamptz { format } => timestamptz(text, &layout(format.as_deref(), ISO_TIMESTAMPTZ)),
     }
 }
 
+fn is_epoch(format: &str) -> bool {
+    date_format::epoch_digits(format).is_some()
+}
+
+fn hex(text: &str, prefix: Option<&str>) -> Vec<(String, String)> {
+    let Some(prefix) = prefix else {
+        return vec![(matches(text, "^([0-9a-fA-F]{2})*$"), format!("lower({text})"))];
+    };
+    let grammar = format!("^{}([0-9a-fA-F]{{2}})*$", prefix.replace('\\', "\\\\"));
+    vec![(matches(text, &grammar), format!("lower(substr({text}, {}))", prefix.len() + 1))]
+}
+
 fn integer(text: &str, ty: &str) -> Vec<(String, String)> {
     let is_in_range = format!("{} AND try_cast({text} AS {ty}) IS NOT NULL", matches(text, "^[+-]?[0-9]+$"));
     vec![(is_in_range, format!("CAST(CAST({text} AS {ty}) AS varchar)"))]
-}
-
-/// Insignificant zeros at either end can have any number.
-fn decimal(text: &str, precision: u8, scale: u8) -> Vec<(String, String)> {
-    let grammar = format!("^[+-]?0*[0-9]{{0,{}}}(\\.[0-9]{{0,{scale}}}0*)?$", precision - scale);
-    let is_value = format!("{} AND {}", matches(text, &grammar), matches(text, "[0-9]"));
-    // Trino's cast accepts no more digits than the type has, counting leading zeros.
-    let significant = format!("regexp_replace({text}, '^([+-]?)0+([0-9])', '$1$2')");
-    vec![(is_value, format!("CAST(CAST({significant} AS decimal({precision}, {scale})) AS varchar)"))]
 }
 
 /// The bits of a double, with a single NaN and no negative zero.
@@ -253,17 +260,4 @@ fn timestamptz(text: &str, layout: &Layout) -> Vec<(String, String)> {
         format!("{} AND year({utc}) BETWEEN 1 AND 9999", layout.is_valid(text)),
         format!("replace(substr(CAST({utc} AS varchar), 1, 19), ' ', 'T') || '.' || {} || 'Z'", layout.micros(text)),
     )]
-}
-
-fn matches(text: &str, pattern: &str) -> String {
-    format!("regexp_like({text}, {})", literal(pattern))
-}
-
-/// A text as a SQL literal.
-pub(super) fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
-}
-
-pub(super) fn literals(texts: &[String]) -> String {
-    texts.iter().map(|text| literal(text)).collect::<Vec<_>>().join(", ")
 }

@@ -27,16 +27,28 @@ pub(super) fn integer(text: &[u8], min: i64, max: i64, out: &mut Vec<u8>) -> Res
     Ok(())
 }
 
-/// At most `precision - scale` significant integer digits and `scale` significant fraction digits; nothing is rounded.
+/// At most `precision - scale` significant integer digits and `scale` significant fraction digits, after the exponent
+/// has moved the point; nothing is rounded.
 pub(super) fn decimal(text: &[u8], precision: u8, scale: u8, out: &mut Vec<u8>) -> Result<(), ()> {
     let (negative, rest) = sign(text);
-    let (whole, fraction) = point(rest)?;
-    let whole = strip_zeros(whole);
-    let fraction = &fraction[..fraction.iter().rposition(|digit| *digit != b'0').map_or(0, |last| last + 1)];
     let (precision, scale) = (usize::from(precision), usize::from(scale));
+    if let Some(at) = rest.iter().position(|byte| matches!(byte, b'e' | b'E')) {
+        let (whole, fraction) = point(&rest[..at])?;
+        let (whole, fraction) = shifted(whole, fraction, exponent(&rest[at + 1..])?, precision - scale, scale)?;
+        write_decimal(negative, &whole, &fraction, scale, out);
+        return Ok(());
+    }
+    let (whole, fraction) = point(rest)?;
+    let (whole, fraction) = (strip_zeros(whole), strip_last_zeros(fraction));
     if whole.len() > precision - scale || fraction.len() > scale {
         return Err(());
     }
+    write_decimal(negative, whole, fraction, scale, out);
+    Ok(())
+}
+
+/// Appends significant digits as canonical text.
+fn write_decimal(negative: bool, whole: &[u8], fraction: &[u8], scale: usize, out: &mut Vec<u8>) {
     if negative && (!whole.is_empty() || !fraction.is_empty()) {
         out.push(b'-');
     }
@@ -46,7 +58,44 @@ pub(super) fn decimal(text: &[u8], precision: u8, scale: u8, out: &mut Vec<u8>) 
         out.extend_from_slice(fraction);
         out.resize(out.len() + scale - fraction.len(), b'0');
     }
-    Ok(())
+}
+
+/// The significant digits before and after a point that an exponent has moved.
+fn shifted(
+    whole: &[u8],
+    fraction: &[u8],
+    exponent: i64,
+    max_whole: usize,
+    max_fraction: usize,
+) -> Result<(Vec<u8>, Vec<u8>), ()> {
+    let all = [whole, fraction].concat();
+    let digits = strip_zeros(&all);
+    // Where the point is, from the first significant digit.
+    let at = digits.len() as i64 - fraction.len() as i64 + exponent;
+    let digits = strip_last_zeros(digits);
+    if digits.is_empty() {
+        return Ok((Vec::new(), Vec::new()));
+    }
+    if at > max_whole as i64 || digits.len() as i64 - at > max_fraction as i64 {
+        return Err(());
+    }
+    let digit = |at: i64| usize::try_from(at).ok().and_then(|at| digits.get(at)).copied().unwrap_or(b'0');
+    Ok(((0..at).map(digit).collect(), (at..digits.len() as i64).map(digit).collect()))
+}
+
+/// `[+-]?[0-9]+`. Beyond 18 digits it is some number that no value has.
+fn exponent(text: &[u8]) -> Result<i64, ()> {
+    const MAX: i64 = 1_000_000_000_000_000_000;
+    let (negative, digits) = sign(text);
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return Err(());
+    }
+    let digits = strip_zeros(digits);
+    let magnitude = match digits.len() {
+        ..=18 => digits.iter().fold(0, |value, digit| value * 10 + i64::from(digit - b'0')),
+        _ => MAX,
+    };
+    Ok(if negative { -magnitude } else { magnitude })
 }
 
 /// A 32-bit float, rounded once from its text and then widened.
@@ -179,6 +228,10 @@ fn sign(text: &[u8]) -> (bool, &[u8]) {
 
 fn strip_zeros(digits: &[u8]) -> &[u8] {
     &digits[digits.iter().position(|digit| *digit != b'0').unwrap_or(digits.len())..]
+}
+
+fn strip_last_zeros(digits: &[u8]) -> &[u8] {
+    &digits[..digits.iter().rposition(|digit| *digit != b'0').map_or(0, |last| last + 1)]
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use jiff::SignedDuration;
 use jiff::civil;
 
+use crate::canonical::value::number;
 use crate::table::{Column, Type};
 
 /// The largest offset from UTC that a timestamptz may have, in minutes: 14 hours, as in Trino.
@@ -34,6 +35,8 @@ enum Piece {
     Fraction,
     /// `Z`, `±HH`, `±HHMM` or `±HH:MM`.
     Offset,
+    /// An integer number of units since 1970, in UTC; a unit is a second divided by ten to this power.
+    Epoch(u32),
     Literal(u8),
     /// `T` or a space, in ISO 8601.
     DateTimeSeparator,
@@ -84,6 +87,7 @@ impl Piece {
             Piece::Second => moment.second = digits(rest, 2)? as u8,
             Piece::Fraction => moment.micros = fraction(rest)?,
             Piece::Offset => moment.offset_minutes = offset(rest)?,
+            Piece::Epoch(digits) => *moment = since_1970(std::mem::take(rest), digits)?,
             Piece::Literal(literal) => one(rest, |byte| byte == literal)?,
             Piece::DateTimeSeparator => one(rest, |byte| matches!(byte, b'T' | b' '))?,
             Piece::OptionalFraction => {
@@ -201,6 +205,12 @@ fn iso_timestamp_pieces() -> Vec<Piece> {
 
 /// The pieces of a format. The generator refuses every `%x` that is not listed here.
 fn parse_format(format: &str) -> Vec<Piece> {
+    match format {
+        "epoch_seconds" => return vec![Piece::Epoch(0)],
+        "epoch_millis" => return vec![Piece::Epoch(3)],
+        "epoch_micros" => return vec![Piece::Epoch(6)],
+        _ => {}
+    }
     let mut pieces = Vec::new();
     let mut bytes = format.bytes();
     while let Some(byte) = bytes.next() {
@@ -222,6 +232,32 @@ fn parse_format(format: &str) -> Vec<Piece> {
         });
     }
     pieces
+}
+
+/// Reads `[+-]?[0-9]+` as units since 1970. Fails outside the years 0001 to 9999.
+fn since_1970(text: &[u8], digits: u32) -> Result<DateTime, ()> {
+    const FIRST_SECOND: i64 = -62_135_596_800;
+    const LAST_SECOND: i64 = 253_402_300_799;
+    let mut number = Vec::new();
+    number::integer(text, i64::MIN, i64::MAX, &mut number)?;
+    let number: i64 = std::str::from_utf8(&number).map_err(|_| ())?.parse().map_err(|_| ())?;
+    let unit = 10_i64.pow(digits);
+    let (seconds, rest) = (number.div_euclid(unit), number.rem_euclid(unit));
+    if !(FIRST_SECOND..=LAST_SECOND).contains(&seconds) {
+        return Err(());
+    }
+    let time =
+        civil::date(1970, 1, 1).at(0, 0, 0, 0).checked_add(SignedDuration::from_secs(seconds)).map_err(|_| ())?;
+    Ok(DateTime {
+        year: time.year() as u16,
+        month: time.month() as u8,
+        day: time.day() as u8,
+        hour: time.hour() as u8,
+        minute: time.minute() as u8,
+        second: time.second() as u8,
+        micros: rest as u32 * 10u32.pow(6 - digits),
+        offset_minutes: 0,
+    })
 }
 
 /// Reads one byte that is `expected`.
