@@ -45,6 +45,7 @@ pub(crate) struct ColumnSpec {
     pub(crate) prefix: Optional<String>,
     pub(crate) numbers: NumbersSpec,
     pub(crate) strip: Optional<Vec<Spanned<String>>>,
+    pub(crate) publish: Optional<bool>,
 }
 
 /// `source`.
@@ -115,6 +116,7 @@ pub(crate) mod known {
         "group_mark",
         "sign",
         "strip",
+        "publish",
     ];
     pub(crate) const SOURCE: &[&str] = &[
         "compression",
@@ -202,6 +204,7 @@ fn column(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> ColumnSpec {
         prefix: fields.text("prefix"),
         numbers: numbers(&mut fields),
         strip: fields.texts("strip"),
+        publish: fields.flag("publish"),
     }
 }
 

@@ -10,6 +10,7 @@ mod formerly;
 mod guards;
 mod key;
 mod numbers;
+mod publish;
 mod readable;
 mod source;
 mod tables;
@@ -36,6 +37,7 @@ pub(crate) fn table(spec: &Spec, diagnostics: &mut Vec<Diagnostic>) -> Option<Ta
     colliding_fields(columns, diagnostics);
     let key = key::key(spec, columns, diagnostics);
     formerly::old_names(columns, &key, diagnostics);
+    publish::unpublished_columns(columns, &key, diagnostics);
     numbers::unknown_words(&spec.source.numbers, diagnostics);
     let context = column::Context { source: &source, numbers: &spec.source.numbers, key: &key };
     let columns: Vec<Option<Column>> =

@@ -30,9 +30,21 @@ pub struct OldColumn {
     /// The column's type as errors show it, followed by `, trimmed` if its text is trimmed.
     #[serde(rename = "type")]
     pub ty: String,
+    /// Whether consumers saw the column.
+    #[serde(default = "published", skip_serializing_if = "is_published")]
+    pub publish: bool,
     /// How its texts are written.
     #[serde(flatten)]
     pub format: ColumnFormat,
+}
+
+/// Every column of an earlier release was published.
+fn published() -> bool {
+    true
+}
+
+fn is_published(publish: &bool) -> bool {
+    *publish
 }
 
 /// How the texts of one column are written, where that differs from the export as a whole.
@@ -101,7 +113,7 @@ pub struct Drift {
 pub(crate) enum ColumnSource {
     /// In the epoch's column with this index.
     Column(usize),
-    /// Nowhere; the column was added since.
+    /// Nowhere that consumers saw; the column was added, or first published, since.
     Added,
 }
 
@@ -147,11 +159,14 @@ impl Epoch {
         }
     }
 
-    /// Finds a column of today's schema in the epoch.
+    /// Finds a column of today's schema in the epoch. What consumers could not see is not there for a published column.
     pub(crate) fn locate(&self, column: &Column) -> ColumnSource {
-        let find = |name: &str| self.columns.iter().position(|old| old.name == name);
+        let position = |is_it: &dyn Fn(&str) -> bool| {
+            self.columns.iter().position(|old| (old.publish || !column.publish) && is_it(&old.name))
+        };
+        let find = |name: &str| position(&|old| old == name);
         // No schema has two names that differ only in case.
-        let in_any_case = |name: &str| self.columns.iter().position(|old| old.name.eq_ignore_ascii_case(name));
+        let in_any_case = |name: &str| position(&|old| old.eq_ignore_ascii_case(name));
         match find(column.name).or_else(|| column.formerly.and_then(find)).or_else(|| in_any_case(column.name)) {
             Some(index) => ColumnSource::Column(index),
             None => ColumnSource::Added,
@@ -167,7 +182,7 @@ impl Epoch {
         self.check_key(table, resync_help)?;
         let mut drift = Drift { from: self.schema.clone(), ..Drift::default() };
         let mut used = vec![false; self.columns.len()];
-        for column in table.columns {
+        for column in table.columns.iter().filter(|column| column.publish) {
             let ColumnSource::Column(index) = self.locate(column) else {
                 check_fill(column, resync_help)?;
                 drift.added.push(column.name.into());
@@ -182,7 +197,7 @@ impl Epoch {
                 drift.retyped.push((new.name, old.ty.clone(), new.ty));
             }
         }
-        let removed = self.columns.iter().zip(used).filter(|(_, used)| !used);
+        let removed = self.columns.iter().zip(used).filter(|(column, used)| column.publish && !used);
         drift.removed = removed.map(|(column, _)| column.name.clone()).collect();
         Ok(Some(drift))
     }
@@ -215,7 +230,7 @@ impl OldColumn {
     fn from_column(column: &Column) -> Self {
         let trim = if column.trim { ", trimmed" } else { "" };
         let format = ColumnFormat::from_column(column);
-        Self { name: column.name.into(), ty: column.ty.to_string() + trim, format }
+        Self { name: column.name.into(), ty: column.ty.to_string() + trim, publish: column.publish, format }
     }
 
     /// Returns whether every value of this type has the same canonical text under the other type, if it is readable

@@ -49,7 +49,7 @@ pub struct Offender {
     pub column: Option<String>,
     /// The reason.
     pub reason: Reason,
-    /// The same for people, with an excerpt of the text unless its column is marked `pii`.
+    /// The same for people, with an excerpt of the text unless its column is masked.
     pub message: String,
 }
 
@@ -160,8 +160,8 @@ pub(crate) fn explain(column: &Column, text: &[u8], reason: Reason) -> String {
     let mismatch = mismatch(column, reason);
     match reason {
         Reason::NullKey | Reason::NullValue if text.is_empty() => mismatch,
-        Reason::NullKey | Reason::NullValue => format!("{mismatch}: {}", excerpt(text, column.pii)),
-        _ => format!("{} {mismatch}{}", excerpt(text, column.pii), advice(column, text)),
+        Reason::NullKey | Reason::NullValue => format!("{mismatch}: {}", excerpt(text, column.is_masked())),
+        _ => format!("{} {mismatch}{}", excerpt(text, column.is_masked()), advice(column, text)),
     }
 }
 

@@ -59,6 +59,8 @@ pub struct Column {
     pub prefix: Option<&'static str>,
     /// How numbers are written; `None` is like `-1234.5`.
     pub numbers: Option<Numbers>,
+    /// Whether consumers see the column. Otherwise it is checked, and then dropped. Always true in the key.
+    pub publish: bool,
     /// A boolean column's words for true; if empty, `true`, `t` and `1` in any case.
     pub true_values: &'static [&'static str],
     /// A boolean column's words for false; if empty, `false`, `f` and `0` in any case.
@@ -250,6 +252,7 @@ impl Column {
             formerly: None,
             prefix: None,
             numbers: None,
+            publish: true,
             true_values: &[],
             false_values: &[],
         }
@@ -303,6 +306,16 @@ impl Column {
     /// Sets how numbers are written.
     pub const fn numbers(self, numbers: Numbers) -> Self {
         Self { numbers: Some(numbers), ..self }
+    }
+
+    /// Keeps the column from consumers. It is never compared.
+    pub const fn unpublished(self) -> Self {
+        Self { publish: false, compare: false, ..self }
+    }
+
+    /// Returns whether the column's values are masked wherever people can see them.
+    pub(crate) fn is_masked(&self) -> bool {
+        self.pii || !self.publish
     }
 
     /// Sets a boolean column's words.

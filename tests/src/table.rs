@@ -69,6 +69,7 @@ fn column(column: &model::Column) -> Column {
         formerly: column.formerly.as_deref().map(text),
         prefix: column.prefix.as_deref().map(text),
         numbers: column.numbers.as_ref().map(numbers),
+        publish: column.publish,
         true_values,
         false_values,
     }

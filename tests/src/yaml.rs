@@ -22,7 +22,11 @@ fn column(column: &Column) -> Value {
     set("name", json!(column.name));
     set("type", json!(type_name(column.ty)));
     set("nullable", json!(column.nullable));
-    set("compare", json!(column.compare));
+    if column.publish {
+        set("compare", json!(column.compare));
+    } else {
+        set("publish", json!(false));
+    }
     if let Some(nulls) = column.nulls {
         set("nulls", json!(nulls));
     }

@@ -66,6 +66,7 @@ mod stack;
 mod strays;
 #[cfg(feature = "aws")]
 mod streams;
+mod unpublished;
 mod unreadable;
 mod workspace;
 mod wrong_root;

@@ -112,10 +112,34 @@ impl SchemaDice {
 
 /// One column. The first die picks the type, the second the flags, the third the type's parameters.
 fn column(at: usize, (ty, flags, parameter): (u8, u8, u16), is_key: bool) -> Column {
+    let types = types(parameter);
+    // Floats cannot be keys.
+    let ty = if is_key { pick(&types[..14], ty) } else { pick(&types, ty) };
+    let mut column = Column::new(leak(format!("c{at}")), ty);
+    column.nullable = !is_key && flags & 3 != 0;
+    column.nulls = nulls(parameter >> 9);
+    column.compare = is_key || flags & 12 != 0;
+    column.trim = flags & 48 == 0;
+    column.pii = flags & 64 != 0;
+    if !is_key && parameter & 15 == 15 {
+        column = column.unpublished();
+    }
+    column.format = format(ty, parameter);
+    if ty == Type::Binary(Encoding::Hex) {
+        column.prefix = pick(&[None, Some("0x"), Some("\\x")], parameter);
+    }
+    if ty == Type::Boolean && parameter & 1 != 0 {
+        column = column.words(&["yes", "ja"], &["no", "nein"]);
+    }
+    column
+}
+
+/// All types, with floats at the end.
+fn types(parameter: u16) -> [Type; 16] {
     let precision = (parameter % 38 + 1) as u8;
     let decimal = Type::Decimal { precision, scale: (parameter >> 6) as u8 % (precision + 1) };
     let length = u32::from(parameter % 6) + 1;
-    let types = [
+    [
         Type::String,
         Type::Bigint,
         decimal,
@@ -132,23 +156,7 @@ fn column(at: usize, (ty, flags, parameter): (u8, u8, u16), is_key: bool) -> Col
         Type::Timestamptz,
         Type::Float,
         Type::Double,
-    ];
-    // Floats cannot be keys.
-    let ty = if is_key { pick(&types[..14], ty) } else { pick(&types, ty) };
-    let mut column = Column::new(leak(format!("c{at}")), ty);
-    column.nullable = !is_key && flags & 3 != 0;
-    column.nulls = nulls(parameter >> 9);
-    column.compare = is_key || flags & 12 != 0;
-    column.trim = flags & 48 == 0;
-    column.pii = flags & 64 != 0;
-    column.format = format(ty, parameter);
-    if ty == Type::Binary(Encoding::Hex) {
-        column.prefix = pick(&[None, Some("0x"), Some("\\x")], parameter);
-    }
-    if ty == Type::Boolean && parameter & 1 != 0 {
-        column = column.words(&["yes", "ja"], &["no", "nein"]);
-    }
-    column
+    ]
 }
 
 /// The column's own NULL markers.

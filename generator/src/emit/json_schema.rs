@@ -81,10 +81,8 @@ fn column() -> Value {
             "false_values": words("The words for false in a boolean column, exactly as in the export. Requires true_values."),
             "encoding": encoding(),
             "prefix": prefix(),
-            "decimal_mark": decimal_mark(),
-            "group_mark": group_mark(),
-            "sign": sign(),
-            "strip": strip()
+            "decimal_mark": decimal_mark(), "group_mark": group_mark(), "sign": sign(), "strip": strip(),
+            "publish": publish()
         },
         "dependencies": { "true_values": ["false_values"], "false_values": ["true_values"] }
     })
@@ -131,6 +129,10 @@ fn strip() -> Value {
         "description": "Texts before or after a number that are not part of it, such as a currency or %.",
         "type": "array", "minItems": 1, "uniqueItems": true, "items": { "type": "string", "minLength": 1 }
     })
+}
+
+fn publish() -> Value {
+    flag("Whether consumers see the column. If false, its values are checked, but reach nobody.", true)
 }
 
 fn own_nulls() -> Value {

@@ -34,7 +34,7 @@ impl Table {
 
 impl Column {
     fn normalised(&self) -> String {
-        let Self { name, ty, nullable, nulls, compare, default, formerly, trim, prefix, numbers, .. } = self;
+        let Self { name, ty, nullable, nulls, compare, default, formerly, trim, prefix, numbers, publish, .. } = self;
         let mut text =
             format!("column {} {} nullable {nullable} compare {compare} trim {trim}", quoted(name), ty.name());
         if let Some(nulls) = nulls {
@@ -64,13 +64,16 @@ impl Column {
             ColumnType::Binary(encoding) => text += &format!(" encoding {}", encoding.name()),
             _ => {}
         }
+        if !publish {
+            text += " unpublished";
+        }
         text + "\n"
     }
 }
 
 impl Source {
     fn normalised(&self) -> String {
-        let Self { compression, delimiter, quote, header, nulls, quoted_nulls, multiline, complete } = self;
+        let Self { compression, delimiter, quote, header, nulls, quoted_nulls, multiline, complete, .. } = self;
         let complete = match complete {
             Completeness::Single => "single".to_owned(),
             Completeness::Marker(name) => format!("marker {}", quoted(name)),

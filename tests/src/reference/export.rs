@@ -9,6 +9,7 @@ use runtime::table::{Compression, Table};
 use super::csv::{self, Field, Record};
 use super::field;
 use super::row::Row;
+use super::value::Value;
 
 /// A file of an export: its name, and its bytes as they are on disk.
 pub type Part<'a> = (&'a str, &'a [u8]);
@@ -146,7 +147,7 @@ fn read_row(table: &Table, order: &[usize], record: &Record) -> Result<Row, Vec<
     let (mut values, mut faults) = (Vec::new(), Vec::new());
     for (column, position) in table.columns.iter().zip(order) {
         match field::read(table, column, &fields[*position]) {
-            Ok(value) => values.push(value),
+            Ok(value) => values.push(if column.publish { value } else { Value::NULL }),
             Err(reason) => faults.push((Some(column.name), reason)),
         }
     }

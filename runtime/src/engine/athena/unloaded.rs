@@ -155,7 +155,9 @@ impl<'a> Unloaded<'a> {
     }
 
     fn add_rejects(&mut self, line: &Line) -> Result<(), String> {
-        let columns: Vec<&'static Column> = self.layout.key_columns().chain(self.layout.value_columns()).collect();
+        let layout = self.layout;
+        let columns = layout.key_columns().chain(layout.value_columns()).chain(layout.checked_columns());
+        let columns: Vec<&'static Column> = columns.collect();
         let sides = [(&mut self.before, line.olds, &line.old_samples), (&mut self.after, line.news, &line.new_samples)];
         for (totals, rows, samples) in sides {
             for (number, text) in line.reasons.iter().enumerate().filter(|_| rows > 0) {

@@ -115,7 +115,7 @@ fn cell(inspected: InspectedColumn<'_>) -> Cell {
         mark.update(&length.to_le_bytes());
         mark.update(text.unwrap_or_default());
     }
-    let raw = |text: &[u8]| if column.pii { MASK.into() } else { String::from_utf8_lossy(text).into_owned() };
+    let raw = |text: &[u8]| if column.is_masked() { MASK.into() } else { String::from_utf8_lossy(text).into_owned() };
     let refused = value.as_ref().err().copied().zip(field);
     Cell {
         column: column.name.into(),

@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::name::{COLUMN_RULE, is_column_name, nearest};
 use crate::reject::excerpt;
 use crate::snapshot::csv::Record;
+use crate::table::Column;
 
 /// For each column of the export, the position of its field.
 #[derive(Debug, PartialEq, Eq)]
@@ -25,7 +26,7 @@ impl FieldMap {
             header.iter().map(|field| String::from_utf8_lossy(field.text()).into_owned()).collect();
         let refuse = |problem: String, help: String| Err(Error::export_line(path, header.line, problem).help(help));
         let is_column = |name: &String| columns.contains(name);
-        if layout.table.columns.iter().any(|column| column.pii) && !names.iter().any(is_column) {
+        if layout.table.columns.iter().any(Column::is_masked) && !names.iter().any(is_column) {
             // It is probably a row, so its values must not appear in the message.
             let help = "add a header, or, if the parts have none, declare `header: false` in the schema";
             return refuse("the first line names none of the columns".into(), help.into());
