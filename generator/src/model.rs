@@ -180,6 +180,10 @@ pub struct Source {
     pub multiline: bool,
     /// How to tell that an export is complete.
     pub complete: Completeness,
+    /// Whether columns that the schema does not name are skipped. Never true without a header.
+    pub skip_unlisted: bool,
+    /// Whether a row that repeats another one in every column is refused.
+    pub refuse_duplicates: bool,
 }
 
 /// The compression of the parts of an export.
@@ -241,6 +245,8 @@ impl Default for Source {
             quoted_nulls: true,
             multiline: false,
             complete: Completeness::Single,
+            skip_unlisted: false,
+            refuse_duplicates: false,
         }
     }
 }

@@ -60,6 +60,8 @@ pub(crate) struct SourceSpec {
     pub(crate) multiline: Optional<bool>,
     pub(crate) complete: Option<CompleteSpec>,
     pub(crate) numbers: NumbersSpec,
+    pub(crate) unlisted: Optional<String>,
+    pub(crate) duplicates: Optional<String>,
 }
 
 /// How numbers are written, in a column or in `source`.
@@ -130,6 +132,8 @@ pub(crate) mod known {
         "decimal_mark",
         "group_mark",
         "sign",
+        "unlisted",
+        "duplicates",
     ];
     pub(crate) const COMPLETE: &[&str] = &["marker", "count"];
     pub(crate) const ENGINE: &[&str] = &["athena", "max_scan"];
@@ -222,6 +226,8 @@ fn source(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> SourceSpec {
         multiline: fields.flag("multiline"),
         complete: fields.get("complete").and_then(|node| complete(node, fields.diagnostics)),
         numbers: numbers(&mut fields),
+        unlisted: fields.text("unlisted"),
+        duplicates: fields.text("duplicates"),
     }
 }
 

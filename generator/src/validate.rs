@@ -12,6 +12,7 @@ mod key;
 mod numbers;
 mod publish;
 mod readable;
+mod rows;
 mod source;
 mod tables;
 mod text;

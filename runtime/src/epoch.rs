@@ -91,6 +91,16 @@ pub struct SourceFormat {
     pub quoted_nulls: bool,
     /// Whether a quoted field can contain line breaks.
     pub multiline: bool,
+    /// Whether columns of a part that the schema does not name are skipped.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub skip_unlisted: bool,
+    /// Whether a row that repeats another one in every column is refused.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub refuse_duplicates: bool,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// The changes from a baseline's schema to today's.
@@ -128,6 +138,8 @@ impl SourceFormat {
             nulls: source.nulls.iter().map(|null| (*null).into()).collect(),
             quoted_nulls: source.quoted_nulls,
             multiline: source.multiline,
+            skip_unlisted: source.skip_unlisted,
+            refuse_duplicates: source.refuse_duplicates,
         }
     }
 }

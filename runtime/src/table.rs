@@ -160,6 +160,10 @@ pub struct Source {
     pub multiline: bool,
     /// How to tell that an export is complete.
     pub complete: Completeness,
+    /// Whether columns of a part that the schema does not name are skipped. Never true without a header.
+    pub skip_unlisted: bool,
+    /// Whether a row that repeats another one in every column is refused.
+    pub refuse_duplicates: bool,
 }
 
 /// How the parts of an export are compressed, and the suffix that their names must have.
@@ -367,6 +371,8 @@ impl Source {
         quoted_nulls: true,
         multiline: false,
         complete: Completeness::Single,
+        skip_unlisted: false,
+        refuse_duplicates: false,
     };
 }
 

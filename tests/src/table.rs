@@ -129,6 +129,8 @@ fn source(source: &model::Source) -> Source {
             model::Completeness::Manifest => Completeness::Manifest,
             model::Completeness::Count(count) => Completeness::Count(*count),
         },
+        skip_unlisted: source.skip_unlisted,
+        refuse_duplicates: source.refuse_duplicates,
     }
 }
 

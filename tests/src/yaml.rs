@@ -78,6 +78,8 @@ fn source(source: &Source) -> Value {
         "nulls": source.nulls,
         "complete": complete,
     });
+    fields["unlisted"] = json!(if source.skip_unlisted { "ignore" } else { "refuse" });
+    fields["duplicates"] = json!(if source.refuse_duplicates { "refuse" } else { "one" });
     if source.quote.is_some() {
         fields["quoted_nulls"] = json!(source.quoted_nulls);
         fields["multiline"] = json!(source.multiline);

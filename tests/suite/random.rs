@@ -86,7 +86,7 @@ impl SchemaDice {
             schema: "00000000000000000000000000000000",
             primary_key: primary_key.leak(),
             columns: columns.leak(),
-            athena: self.source & 1 << 26 != 0 && !source.multiline && source.quoted_nulls,
+            athena: self.source & 1 << 26 != 0 && !source.multiline && source.quoted_nulls && !source.skip_unlisted,
             before_image: self.source & 1 << 25 != 0,
             source,
             guards: Guards::DEFAULT,
@@ -106,6 +106,8 @@ impl SchemaDice {
             quoted_nulls: quote.is_none() || die >> 16 & 3 != 0,
             multiline: quote.is_some() && die & 1 << 18 != 0,
             complete: Completeness::Single,
+            skip_unlisted: die & 1 << 7 != 0 && die >> 19 & 3 == 0,
+            refuse_duplicates: false,
         }
     }
 }

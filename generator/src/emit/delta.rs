@@ -60,6 +60,8 @@ struct View {
     distinguishing_hash: &'static str,
     /// The condition under which a text may be shown.
     is_shown: String,
+    /// Whether keys that appear twice are refused even if their rows are the same.
+    refuses_repeats: bool,
     reasons: Vec<Reason>,
     /// Whether an operation includes the old row.
     keeps_old_row: &'static str,
@@ -147,6 +149,7 @@ pub(crate) fn statement(table: &Table, with_baseline: bool) -> String {
         },
         distinguishing_hash: if compares_all { "hash" } else { "image_hash" },
         is_shown: if publishes_all { "place > 0".into() } else { format!("place BETWEEN 1 AND {published}") },
+        refuses_repeats: table.source.refuse_duplicates,
         reasons: reasons(table, &columns, key_len),
         keeps_old_row: if table.before_image { "op IN ('UPDATE', 'DELETE')" } else { "op = 'UPDATE'" },
     };

@@ -168,9 +168,25 @@ fn source() -> Value {
             "complete": complete(),
             "decimal_mark": decimal_mark(),
             "group_mark": group_mark(),
-            "sign": sign()
+            "sign": sign(),
+            "unlisted": unlisted(),
+            "duplicates": duplicates()
         }),
     )
+}
+
+fn unlisted() -> Value {
+    json!({
+        "description": "What happens to columns of a file that the schema does not name. ignore needs a header, and is not supported on Athena.",
+        "enum": ["refuse", "ignore"], "default": "refuse"
+    })
+}
+
+fn duplicates() -> Value {
+    json!({
+        "description": "What happens to rows that are the same in every column: they count as one, or are refused.",
+        "enum": ["one", "refuse"], "default": "one"
+    })
 }
 
 fn complete() -> Value {

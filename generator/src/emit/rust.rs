@@ -272,7 +272,7 @@ fn type_definition(ty: &ColumnType) -> TokenStream {
 /// `Source::DEFAULT`, with the fields that differ from it.
 fn source_definition(source: &Source) -> TokenStream {
     let default = Source::default();
-    let Source { header, nulls, quoted_nulls, multiline, .. } = source;
+    let Source { header, nulls, quoted_nulls, multiline, skip_unlisted, refuse_duplicates, .. } = source;
     let delimiter = Literal::byte_character(source.delimiter);
     let quote = optional(source.quote.map(Literal::byte_character));
     let compression = match source.compression {
@@ -298,6 +298,8 @@ fn source_definition(source: &Source) -> TokenStream {
         (source.quoted_nulls != default.quoted_nulls, quote! { quoted_nulls: #quoted_nulls }),
         (source.multiline != default.multiline, quote! { multiline: #multiline }),
         (source.complete != default.complete, quote! { complete: #complete }),
+        (*skip_unlisted, quote! { skip_unlisted: #skip_unlisted }),
+        (*refuse_duplicates, quote! { refuse_duplicates: #refuse_duplicates }),
     ];
     with_defaults("Source", &fields)
 }

@@ -81,9 +81,11 @@ impl Source {
             Completeness::Count(count) => format!("count {count}"),
         };
         let quote = quote.map_or("none".to_owned(), |quote| quote.to_string());
+        let flags = [(self.skip_unlisted, "skip_unlisted\n"), (self.refuse_duplicates, "refuse_duplicates\n")];
+        let flags: String = flags.iter().filter(|(is_set, _)| *is_set).map(|(_, name)| *name).collect();
         format!(
             "source {} delimiter {delimiter} quote {quote} header {header} nulls {} quoted_nulls {quoted_nulls} \
-             multiline {multiline} complete {complete}\n",
+             multiline {multiline} complete {complete}\n{flags}",
             compression.name(),
             quoted(nulls),
         )

@@ -81,13 +81,25 @@ pub(super) fn not_for_athena(spec: &Spec, diagnostics: &mut Vec<Diagnostic>) {
             "it can read gzip and uncompressed files",
         );
     }
-    for (name, span) in number_options(spec) {
-        report(span, format!("Athena cannot read numbers with `{name}`"), "only the native engine has this option");
+    for (span, message, label) in native_only(spec) {
+        report(span, message, label);
     }
     if let Some(columns) = spec.columns.as_ref().filter(|columns| columns.len() > MAX_ATHENA_COLUMNS) {
         let message = format!("{} columns are too many for a delta on Athena", columns.len());
         report(&columns.span, message, &format!("up to {MAX_ATHENA_COLUMNS} are supported"));
     }
+}
+
+/// The options that only the native engine has, each with a message and a label.
+fn native_only(spec: &Spec) -> Vec<(&Span, String, &'static str)> {
+    let unlisted = spec.source.unlisted.as_ref().filter(|unlisted| unlisted.value == "ignore").map(|unlisted| {
+        let message = "Athena cannot skip columns that the schema does not name".to_owned();
+        (&unlisted.span, message, "its reader takes columns by position")
+    });
+    let numbers = number_options(spec).into_iter().map(|(name, span)| {
+        (span, format!("Athena cannot read numbers with `{name}`"), "only the native engine has this option")
+    });
+    unlisted.into_iter().chain(numbers).collect()
 }
 
 /// The options that change how numbers are written.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Read as _;
 
 use flate2::read::MultiGzDecoder;
-use runtime::table::{Compression, Table};
+use runtime::table::{Column, Compression, Table};
 
 use super::csv::{self, Field, Record};
 use super::field;
@@ -65,26 +65,31 @@ pub fn read(table: &Table, parts: &[Part<'_>]) -> Result<Export, Stop> {
     for (name, bytes) in parts.iter().filter(|(name, _)| !name.starts_with(['_', '.'])) {
         let text = decompress(table, bytes)?;
         let mut records = csv::records(&text, &table.source).into_iter();
-        let order = columns(table, &mut records)?;
+        let fields = columns(table, &mut records)?;
         for record in records {
-            match read_row(table, &order, &record) {
+            match read_row(table, &fields, &record) {
                 Ok(row) => by_key.entry(row.key_bytes(table)).or_default().push((row, (*name).into(), record.line)),
                 Err(faults) => export.rejects.extend(faults.into_iter().map(|fault| reject(name, record.line, fault))),
             }
         }
     }
     for (key, rows) in by_key {
-        export.insert(key, rows);
+        export.insert(table, key, rows);
     }
     Ok(export)
 }
 
 impl Export {
-    /// Rows of one key count as one if they agree in every column; otherwise all of them are rejected.
-    fn insert(&mut self, key: Vec<u8>, mut rows: Vec<LocatedRow>) {
-        if rows.iter().any(|(row, ..)| *row != rows[0].0) {
-            let rejects = rows.iter().map(|(_, part, line)| reject(part, *line, (None, "conflicting-duplicate")));
-            self.rejects.extend(rejects);
+    /// Rows of one key count as one if they agree in every column, unless the table refuses that; otherwise all of them
+    /// are rejected.
+    fn insert(&mut self, table: &Table, key: Vec<u8>, mut rows: Vec<LocatedRow>) {
+        let reason = match () {
+            () if rows.iter().any(|(row, ..)| *row != rows[0].0) => Some("conflicting-duplicate"),
+            () if rows.len() > 1 && table.source.refuse_duplicates => Some("repeated-row"),
+            () => None,
+        };
+        if let Some(reason) = reason {
+            self.rejects.extend(rows.iter().map(|(_, part, line)| reject(part, *line, (None, reason))));
             return;
         }
         self.duplicates += rows.len() as u64 - 1;
@@ -116,36 +121,41 @@ fn decompress(table: &Table, bytes: &[u8]) -> Result<Vec<u8>, Stop> {
     Ok(text)
 }
 
-/// For each column of the table, the position of its field.
-fn columns(table: &Table, records: &mut impl Iterator<Item = Record>) -> Result<Vec<usize>, Stop> {
+/// Where the columns of a table are in the rows of a part.
+struct Fields {
+    /// For each column of the table, the position of its field.
+    positions: Vec<usize>,
+    /// How many fields a row has.
+    count: usize,
+}
+
+fn columns(table: &Table, records: &mut impl Iterator<Item = Record>) -> Result<Fields, Stop> {
     if !table.source.header {
-        return Ok((0..table.columns.len()).collect());
+        return Ok(Fields { positions: (0..table.columns.len()).collect(), count: table.columns.len() });
     }
     let header = records.next().ok_or(Stop::NoHeader)?.fields.map_err(|_| Stop::BadHeader)?;
     let names: Result<Vec<String>, _> = header.into_iter().map(|field| String::from_utf8(field.bytes)).collect();
     let names = names.map_err(|_| Stop::BadHeader)?;
-    if names.iter().any(|name| table.column(name).is_none()) {
+    if !table.source.skip_unlisted && names.iter().any(|name| table.column(name).is_none()) {
         return Err(Stop::UnknownColumn);
     }
-    let positions = |name: &str| (0..names.len()).filter(|position| names[*position] == name).collect::<Vec<_>>();
-    table
-        .columns
-        .iter()
-        .map(|column| match positions(column.name)[..] {
-            [] => Err(Stop::MissingColumn),
-            [position] => Ok(position),
-            _ => Err(Stop::RepeatedColumn),
-        })
-        .collect()
+    let found = |name: &str| (0..names.len()).filter(|position| names[*position] == name).collect::<Vec<_>>();
+    let position = |column: &Column| match found(column.name)[..] {
+        [] => Err(Stop::MissingColumn),
+        [position] => Ok(position),
+        _ => Err(Stop::RepeatedColumn),
+    };
+    let positions = table.columns.iter().map(position).collect::<Result<_, _>>()?;
+    Ok(Fields { positions, count: names.len() })
 }
 
-fn read_row(table: &Table, order: &[usize], record: &Record) -> Result<Row, Vec<RowFault>> {
+fn read_row(table: &Table, places: &Fields, record: &Record) -> Result<Row, Vec<RowFault>> {
     let fields: &[Field] = record.fields.as_ref().map_err(|reason| vec![(None, *reason)])?;
-    if fields.len() != table.columns.len() {
+    if fields.len() != places.count {
         return Err(vec![(None, "field-count")]);
     }
     let (mut values, mut faults) = (Vec::new(), Vec::new());
-    for (column, position) in table.columns.iter().zip(order) {
+    for (column, position) in table.columns.iter().zip(&places.positions) {
         match field::read(table, column, &fields[*position]) {
             Ok(value) => values.push(if column.publish { value } else { Value::NULL }),
             Err(reason) => faults.push((Some(column.name), reason)),

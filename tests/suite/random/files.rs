@@ -30,7 +30,8 @@ pub(crate) fn texts(table: &'static Table, rows: &[Vec<CellText>], dice: &FileDi
         .map(|part| {
             let rows = sequence[bound(part)..bound(part + 1)].iter().map(|at| &rows[*at]);
             // With a header, each part can have its own column order.
-            let mut order: Vec<usize> = (0..table.columns.len()).collect();
+            let unlisted = if table.source.skip_unlisted { die(part) % 3 } else { 0 };
+            let mut order: Vec<usize> = (0..table.columns.len() + unlisted).collect();
             if table.source.header && dice.style & 2 != 0 {
                 order.sort_by_key(|at| die(at + part * 7));
             }
@@ -69,8 +70,9 @@ fn text<'a>(
     let mut text = if style & 2 != 0 { "\u{FEFF}".to_owned() } else { String::new() };
     let mut lines: Vec<String> = Vec::new();
     if table.source.header {
-        let names =
-            order.iter().map(|at| field(&table.source, table.columns[*at].name, Quotes::Optional, dice.style >> 12));
+        // Names that no column has; they may be the same, or empty.
+        let name = |at: usize| table.columns.get(at).map_or(["x", ""][at % 2], |column| column.name);
+        let names = order.iter().map(|at| field(&table.source, name(*at), Quotes::Optional, dice.style >> 12));
         lines.push(names.collect::<Vec<_>>().join(&char::from(table.source.delimiter).to_string()));
     }
     for (number, row) in rows.enumerate() {
@@ -78,7 +80,10 @@ fn text<'a>(
             lines.push(String::new());
         }
         let die = u32::from(dice.order[number % dice.order.len()]);
-        let fields = order.iter().map(|at| field(&table.source, &row[*at].text, row[*at].quotes, die >> (at % 12)));
+        let fields = order.iter().map(|at| match row.get(*at) {
+            Some(cell) => field(&table.source, &cell.text, cell.quotes, die >> (at % 12)),
+            None => die.to_string(),
+        });
         lines.push(fields.collect::<Vec<_>>().join(&char::from(table.source.delimiter).to_string()));
     }
     text.push_str(&lines.join(line_end));

@@ -79,7 +79,7 @@ pub(super) fn scan_selected<T>(
 ) -> Result<Vec<Part>> {
     let (mut rejects, mut row) = (Rejects::default(), Row::default());
     each_record(export, &export.parts, layout, watch, |part, fields, record| {
-        let Some(record) = record.ok().filter(|record| record.len() == layout.names.len()) else { return Ok(()) };
+        let Some(record) = record.ok().filter(|record| record.len() == fields.width()) else { return Ok(()) };
         if !layout.read_key(|column| record.field(fields.field(column)), &mut row) {
             return Ok(());
         }
@@ -162,7 +162,7 @@ fn read_row(
     rejects: &mut Rejects,
     row: &mut Row,
 ) -> bool {
-    let expected = layout.names.len();
+    let expected = fields.width();
     if record.len() != expected {
         rejects.add(Reason::FieldCount, || Offender {
             part: part.name.clone(),
@@ -182,7 +182,7 @@ fn read_row(
                 line: record.line,
                 column: Some(column.name.into()),
                 reason,
-                message: reject::explain(column, &field.as_delivered(layout.format.quote), reason),
+                message: reject::explain(layout.table, column, &field.as_delivered(layout.format.quote), reason),
             });
         },
     )

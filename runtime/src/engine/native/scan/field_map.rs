@@ -11,15 +11,21 @@ use crate::table::Column;
 
 /// For each column of the export, the position of its field.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::engine::native) struct FieldMap(Vec<usize>);
+pub(in crate::engine::native) struct FieldMap {
+    positions: Vec<usize>,
+    /// The number of fields in a row.
+    width: usize,
+}
 
 impl FieldMap {
     /// Fields in the order of the columns.
     pub(super) fn in_order(layout: &Layout) -> Self {
-        Self((0..layout.names.len()).collect())
+        let width = layout.names.len();
+        Self { positions: (0..width).collect(), width }
     }
 
-    /// Fields by their names in a header, which must name every column once and nothing else.
+    /// Fields by their names in a header, which must name every column once, and nothing else unless the schema says
+    /// that other columns are skipped.
     pub(super) fn by_name(header: &Record<'_>, path: &Path, layout: &Layout) -> Result<Self> {
         let columns = &layout.names;
         let names: Vec<String> =
@@ -33,6 +39,9 @@ impl FieldMap {
         }
         for (index, name) in names.iter().enumerate() {
             if !is_column(name) {
+                if layout.format.skip_unlisted {
+                    continue;
+                }
                 let help = help_with_unknown(name, columns, &names);
                 return refuse(format!("the header names an unknown column {}", excerpt(name.as_bytes(), false)), help);
             }
@@ -49,12 +58,17 @@ impl FieldMap {
                 "deliver it again with every column, or remove the column from the schema".into(),
             );
         }
-        Ok(Self(columns.iter().filter_map(|name| position(name)).collect()))
+        Ok(Self { positions: columns.iter().filter_map(|name| position(name)).collect(), width: names.len() })
     }
 
     /// The position of a column's field.
     pub(in crate::engine::native) fn field(&self, column: usize) -> usize {
-        self.0[column]
+        self.positions[column]
+    }
+
+    /// The number of fields in a row.
+    pub(in crate::engine::native) fn width(&self) -> usize {
+        self.width
     }
 }
 
@@ -62,13 +76,16 @@ impl FieldMap {
 /// refuse.
 fn help_with_unknown(name: &str, columns: &[String], header: &[String]) -> String {
     const ROW: &str = "if this line is a row, declare `header: false`";
+    const SKIP: &str = "declare `unlisted: ignore` under `source`";
     let missing = || columns.iter().map(String::as_str).filter(|column| !header.iter().any(|other| other == column));
     let without_blanks = name.trim();
     if let Some(column) = missing().find(|column| *column == without_blanks) {
         return format!("remove the blanks around `{column}` in the header");
     }
     if name.is_empty() {
-        return format!("name every column in the header, and deliver it without a delimiter at its end; or, {ROW}");
+        return format!(
+            "name every column in the header, and deliver it without a delimiter at its end; or {SKIP}; or, {ROW}"
+        );
     }
     if columns.iter().any(|column| column.eq_ignore_ascii_case(without_blanks)) && is_column_name(without_blanks) {
         let near = missing().find(|column| column.eq_ignore_ascii_case(without_blanks));
@@ -80,7 +97,12 @@ fn help_with_unknown(name: &str, columns: &[String], header: &[String]) -> Strin
     match nearest(name, missing()) {
         Some(near) if is_column_name(name) => format!("the schema has `{near}`; rename one of them"),
         Some(near) => format!("the schema has `{near}`; rename it in the header"),
-        None if is_column_name(name) => format!("add it to the schema; or, {ROW}"),
-        None => format!("no column can have this name; rename it in the header to {COLUMN_RULE}; or, {ROW}"),
+        None if is_column_name(name) => {
+            let line = format!("- {{ name: {name}, type: string, nullable: true }}");
+            format!("add it to the schema, `{line}`; or {SKIP}; or, {ROW}")
+        }
+        None => {
+            format!("no column can have this name; rename it in the header to {COLUMN_RULE}; or {SKIP}; or, {ROW}")
+        }
     }
 }
