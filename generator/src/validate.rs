@@ -9,6 +9,7 @@ mod format;
 mod formerly;
 mod guards;
 mod key;
+mod moment;
 mod numbers;
 mod publish;
 mod readable;

@@ -168,7 +168,18 @@ fn nulls(die: u16) -> Option<&'static [&'static str]> {
 
 fn format(ty: Type, die: u16) -> Option<&'static str> {
     match ty {
-        Type::Date => pick(&[None, Some("%d.%m.%Y"), Some("%Y%m%d"), Some("100%% %m/%d/%Y")], die),
+        Type::Date => pick(
+            &[
+                None,
+                Some("%d.%m.%Y"),
+                Some("%Y%m%d"),
+                Some("100%% %m/%d/%Y"),
+                Some("%e-%b-%Y"),
+                Some("%-d. %B %Y"),
+                Some("%Y-%j"),
+            ],
+            die,
+        ),
         Type::Timestamp => pick(
             &[
                 None,
@@ -176,10 +187,14 @@ fn format(ty: Type, die: u16) -> Option<&'static str> {
                 Some("%Y%m%d%H%M%S%f"),
                 Some("%d/%m/%Y %H:%M"),
                 Some("%f %S.%M.%H %Y _%d-%m"),
+                Some("%-m/%-d/%Y %-I:%-M:%-S%.f %p"),
+                Some("%b %e %Y %I:%M%p"),
             ],
             die,
         ),
-        Type::Timestamptz => pick(&[None, Some("%Y-%m-%d %H:%M:%S%z"), Some("%z %Y%m%d%H%M%S.%f")], die),
+        Type::Timestamptz => {
+            pick(&[None, Some("%Y-%m-%d %H:%M:%S%z"), Some("%z %Y%m%d%H%M%S.%f"), Some("%Y-%m-%d %H:%M:%S%.f %Z")], die)
+        }
         _ => None,
     }
 }

@@ -90,7 +90,7 @@ fn column() -> Value {
 
 fn format() -> Value {
     json!({
-        "description": "The format of a date, timestamp or timestamptz that is not ISO 8601: %Y %m %d %H %M %S %f (1 to 6 digits) %z (Z or an offset) %% and ASCII characters. Or epoch_seconds, epoch_millis or epoch_micros: the number of them since 1970 in UTC, not for a date.",
+        "description": "The format of a date, timestamp or timestamptz that is not ISO 8601: %Y %y %m %B %b %d %e %j %H %I %p %M %S %f (1 to 6 digits and zeros) %.f (the same after a point, or nothing) %z (Z or an offset) %Z (a zone) %%, with - for parts without zeros in front (%-d), and ASCII characters. Or epoch_seconds, epoch_millis or epoch_micros: the number of them since 1970 in UTC, not for a date.",
         "type": "string", "examples": ["%d.%m.%Y", "%Y-%m-%d %H:%M:%S"]
     })
 }

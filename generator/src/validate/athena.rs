@@ -1,6 +1,7 @@
 //! Checks that a table that may run on Athena can run there, and the limit on what a statement may cost.
 
 use super::numbers;
+use crate::date_format;
 use crate::diagnostic::{Code, Diagnostic, Span};
 use crate::spec::{ColumnSpec, SourceSpec, Spec};
 use crate::wording::excerpt;
@@ -99,7 +100,18 @@ fn native_only(spec: &Spec) -> Vec<(&Span, String, &'static str)> {
     let numbers = number_options(spec).into_iter().map(|(name, span)| {
         (span, format!("Athena cannot read numbers with `{name}`"), "only the native engine has this option")
     });
-    unlisted.into_iter().chain(numbers).collect()
+    unlisted.into_iter().chain(numbers).chain(formats(spec)).collect()
+}
+
+/// The formats of which the SQL has not all directives.
+fn formats(spec: &Spec) -> impl Iterator<Item = (&Span, String, &'static str)> {
+    let columns: &[ColumnSpec] = spec.columns.as_deref().map_or(&[], Vec::as_slice);
+    columns.iter().filter_map(|column| {
+        let format = column.format.as_ref()?;
+        let directive = date_format::not_in_sql(format)?;
+        let message = format!("Athena cannot read times with `%{}`", directive.letters);
+        Some((&format.span, message, "only the native engine has this directive"))
+    })
 }
 
 /// The options that change how numbers are written.
