@@ -188,6 +188,10 @@ codes! {
     InvalidQuote = "invalid-quote",
     /// A NULL marker that no field can contain.
     ImpossibleNull = "impossible-null",
+    /// A comment that cannot be told from a row.
+    InvalidComment = "invalid-comment",
+    /// A trailer that is not a regular expression, or not that of a whole line.
+    InvalidTrailer = "invalid-trailer",
     /// A text that cannot be stripped from numbers.
     InvalidStrip = "invalid-strip",
     /// A word of a boolean column that no field can contain.

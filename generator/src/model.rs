@@ -35,8 +35,10 @@ pub struct Table {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Column {
-    /// The name as in the header of an export.
+    /// The name.
     pub name: String,
+    /// The name in the header of an export, if that is another.
+    pub header: Option<String>,
     /// The field of the generated structs, without `r#`; unique within the table.
     pub field: String,
     /// The type, with the options that only this type has.
@@ -166,12 +168,28 @@ pub enum Encoding {
 pub struct Source {
     /// The compression of each part.
     pub compression: Compression,
+    /// The encoding of the text, by its lower-case WHATWG name; `None` is UTF-8.
+    pub encoding: Option<String>,
     /// The byte between two fields.
     pub delimiter: u8,
     /// The byte around a quoted field; `None` if fields are never quoted.
     pub quote: Option<u8>,
     /// Whether each part starts with a header line.
     pub header: bool,
+    /// Whether only the first part has a header.
+    pub first_part_header: bool,
+    /// Whether a header may name columns in another case.
+    pub any_header_case: bool,
+    /// Whether records that repeat the header are skipped; otherwise they are refused.
+    pub skip_repeated_header: bool,
+    /// How many lines at the beginning of a part are not rows.
+    pub skip_first: u32,
+    /// How many lines at the end of a part are not rows.
+    pub skip_last: u32,
+    /// What a line begins with that is a comment.
+    pub comment: Option<String>,
+    /// The regular expression of a part's last line, whose first group is the number of rows.
+    pub trailer: Option<String>,
     /// The texts that mean NULL, sorted.
     pub nulls: Vec<String>,
     /// Whether a quoted field can be NULL. Always true without a quote.
@@ -238,9 +256,17 @@ impl Default for Source {
     fn default() -> Self {
         Self {
             compression: Compression::Gzip,
+            encoding: None,
             delimiter: b',',
             quote: Some(b'"'),
             header: true,
+            first_part_header: false,
+            any_header_case: false,
+            skip_repeated_header: false,
+            skip_first: 0,
+            skip_last: 0,
+            comment: None,
+            trailer: None,
             nulls: vec![String::new()],
             quoted_nulls: true,
             multiline: false,

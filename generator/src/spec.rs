@@ -29,6 +29,7 @@ pub(crate) struct Spec {
 #[derive(Debug, Default)]
 pub(crate) struct ColumnSpec {
     pub(crate) name: Optional<String>,
+    pub(crate) header: Optional<String>,
     pub(crate) ty: Optional<String>,
     pub(crate) nullable: Optional<bool>,
     pub(crate) nulls: Optional<Vec<Spanned<String>>>,
@@ -52,9 +53,16 @@ pub(crate) struct ColumnSpec {
 #[derive(Debug, Default)]
 pub(crate) struct SourceSpec {
     pub(crate) compression: Optional<String>,
+    pub(crate) encoding: Optional<String>,
     pub(crate) delimiter: Optional<String>,
     pub(crate) quote: Optional<String>,
-    pub(crate) header: Optional<bool>,
+    pub(crate) header: Optional<HeaderSpec>,
+    pub(crate) header_case: Optional<String>,
+    pub(crate) repeated_header: Optional<String>,
+    pub(crate) skip_first: Optional<f64>,
+    pub(crate) skip_last: Optional<f64>,
+    pub(crate) comment: Optional<String>,
+    pub(crate) trailer: Optional<String>,
     pub(crate) nulls: Optional<Vec<Spanned<String>>>,
     pub(crate) quoted_nulls: Optional<bool>,
     pub(crate) multiline: Optional<bool>,
@@ -70,6 +78,13 @@ pub(crate) struct NumbersSpec {
     pub(crate) decimal_mark: Optional<String>,
     pub(crate) group_mark: Optional<String>,
     pub(crate) sign: Optional<String>,
+}
+
+/// `source.header`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum HeaderSpec {
+    Flag(bool),
+    FirstPart,
 }
 
 /// `source.complete`: a word or a mapping with one field.
@@ -100,6 +115,7 @@ pub(crate) mod known {
         &["table", "description", "primary_key", "columns", "source", "engine", "operations", "guards"];
     pub(crate) const COLUMN: &[&str] = &[
         "name",
+        "header",
         "type",
         "nullable",
         "nulls",
@@ -122,9 +138,16 @@ pub(crate) mod known {
     ];
     pub(crate) const SOURCE: &[&str] = &[
         "compression",
+        "encoding",
         "delimiter",
         "quote",
         "header",
+        "header_case",
+        "repeated_header",
+        "skip_first",
+        "skip_last",
+        "comment",
+        "trailer",
         "nulls",
         "quoted_nulls",
         "multiline",
@@ -192,6 +215,7 @@ fn column(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> ColumnSpec {
     fields.require(&["name", "type"]);
     ColumnSpec {
         name: fields.text("name"),
+        header: fields.text("header"),
         ty: fields.text("type"),
         nullable: fields.flag("nullable"),
         nulls: fields.raw_texts("nulls"),
@@ -218,9 +242,16 @@ fn source(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> SourceSpec {
     };
     SourceSpec {
         compression: fields.text("compression"),
+        encoding: fields.text("encoding"),
         delimiter: fields.text("delimiter"),
         quote: fields.text("quote"),
-        header: fields.flag("header"),
+        header: fields.get("header").and_then(|node| header(node, fields.diagnostics)),
+        header_case: fields.text("header_case"),
+        repeated_header: fields.text("repeated_header"),
+        skip_first: fields.number("skip_first"),
+        skip_last: fields.number("skip_last"),
+        comment: fields.text("comment"),
+        trailer: fields.text("trailer"),
         nulls: fields.raw_texts("nulls"),
         quoted_nulls: fields.flag("quoted_nulls"),
         multiline: fields.flag("multiline"),
@@ -237,6 +268,19 @@ fn numbers(fields: &mut Fields<'_>) -> NumbersSpec {
         group_mark: fields.text("group_mark"),
         sign: fields.text("sign"),
     }
+}
+
+fn header(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Optional<HeaderSpec> {
+    let value = match &node.value {
+        Value::Scalar { kind: Scalar::Bool(flag), .. } => HeaderSpec::Flag(*flag),
+        Value::Scalar { kind: Scalar::Text, text } if text == "first_part" => HeaderSpec::FirstPart,
+        _ => {
+            let diagnostic = fields::wrong_kind("header", "true, false or first_part", node);
+            diagnostics.push(diagnostic.help("write `true`, `false` or `first_part` without quotes"));
+            return None;
+        }
+    };
+    Some(Spanned { value, span: node.span.clone() })
 }
 
 fn complete(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<CompleteSpec> {

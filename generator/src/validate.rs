@@ -5,10 +5,13 @@
 
 mod athena;
 mod column;
+mod encoding;
 mod format;
 mod formerly;
 mod guards;
+mod header;
 mod key;
+mod lines;
 mod moment;
 mod numbers;
 mod publish;
@@ -36,6 +39,7 @@ pub(crate) fn table(spec: &Spec, diagnostics: &mut Vec<Diagnostic>) -> Option<Ta
     let columns: &[ColumnSpec] = spec.columns.as_deref().map_or(&[], Vec::as_slice);
     no_columns(spec, diagnostics);
     duplicate_columns(columns, diagnostics);
+    header::headers(&spec.source, columns, diagnostics);
     colliding_fields(columns, diagnostics);
     let key = key::key(spec, columns, diagnostics);
     formerly::old_names(columns, &key, diagnostics);
@@ -45,11 +49,7 @@ pub(crate) fn table(spec: &Spec, diagnostics: &mut Vec<Diagnostic>) -> Option<Ta
     let columns: Vec<Option<Column>> =
         columns.iter().map(|column| column::column(column, &context, diagnostics)).collect();
     let guards = guards::guards(&spec.guards, diagnostics);
-    let athena = spec.athena.as_ref().is_none_or(|athena| athena.value);
-    let max_scan = athena::max_scan(spec, athena, diagnostics);
-    if athena {
-        athena::not_for_athena(spec, diagnostics);
-    }
+    let (athena, max_scan) = athena::engine(spec, diagnostics);
     if !diagnostics.is_empty() {
         return None;
     }

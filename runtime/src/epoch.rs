@@ -27,6 +27,9 @@ pub struct Epoch {
 pub struct OldColumn {
     /// The column's name.
     pub name: String,
+    /// The column's name in a header, if that is another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub header: Option<String>,
     /// The column's type as errors show it, followed by `, trimmed` if its text is trimmed.
     #[serde(rename = "type")]
     pub ty: String,
@@ -79,12 +82,36 @@ pub struct NumberFormat {
 pub struct SourceFormat {
     /// How each part is compressed.
     pub compression: Compression,
+    /// The encoding of the text, by its lower-case WHATWG name; `None` is UTF-8.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoding: Option<String>,
     /// The byte between two fields.
     pub delimiter: u8,
     /// The byte around a quoted field; `None` if fields are never quoted.
     pub quote: Option<u8>,
     /// Whether each part starts with the names of its columns.
     pub header: bool,
+    /// Whether only the first part has a header.
+    #[serde(default, skip_serializing_if = "is_off")]
+    pub first_part_header: bool,
+    /// Whether a header may name columns in another case.
+    #[serde(default, skip_serializing_if = "is_off")]
+    pub any_header_case: bool,
+    /// Whether records that repeat the header are skipped; otherwise they are refused.
+    #[serde(default, skip_serializing_if = "is_off")]
+    pub skip_repeated_header: bool,
+    /// How many lines at the beginning of a part are not rows.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub skip_first: u32,
+    /// How many lines at the end of a part are not rows.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub skip_last: u32,
+    /// What a line begins with that is a comment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+    /// The regular expression of a part's last line, whose first group is the number of rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trailer: Option<String>,
     /// The texts that mean NULL.
     pub nulls: Vec<String>,
     /// Whether a quoted field can be NULL.
@@ -132,9 +159,17 @@ impl SourceFormat {
     pub fn from_source(source: &Source) -> Self {
         Self {
             compression: source.compression,
+            encoding: source.encoding.map(Into::into),
             delimiter: source.delimiter,
             quote: source.quote,
             header: source.header,
+            first_part_header: source.first_part_header,
+            any_header_case: source.any_header_case,
+            skip_repeated_header: source.skip_repeated_header,
+            skip_first: source.skip_first,
+            skip_last: source.skip_last,
+            comment: source.comment.map(Into::into),
+            trailer: source.trailer.map(Into::into),
             nulls: source.nulls.iter().map(|null| (*null).into()).collect(),
             quoted_nulls: source.quoted_nulls,
             multiline: source.multiline,
@@ -142,6 +177,15 @@ impl SourceFormat {
             refuse_duplicates: source.refuse_duplicates,
         }
     }
+}
+
+/// An option that is off is not stored, as in formats from before it existed.
+fn is_off(flag: &bool) -> bool {
+    !flag
+}
+
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 impl ColumnFormat {
@@ -241,8 +285,13 @@ impl Epoch {
 impl OldColumn {
     fn from_column(column: &Column) -> Self {
         let trim = if column.trim { ", trimmed" } else { "" };
-        let format = ColumnFormat::from_column(column);
-        Self { name: column.name.into(), ty: column.ty.to_string() + trim, publish: column.publish, format }
+        Self {
+            name: column.name.into(),
+            header: column.header.map(Into::into),
+            ty: column.ty.to_string() + trim,
+            publish: column.publish,
+            format: ColumnFormat::from_column(column),
+        }
     }
 
     /// Returns whether every value of this type has the same canonical text under the other type, if it is readable

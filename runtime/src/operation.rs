@@ -3,12 +3,16 @@
 //! `docs/wire-format.md` specifies the lines, to the byte.
 
 #[cfg(feature = "pipeline")]
+mod change;
+#[cfg(feature = "pipeline")]
 mod line;
 mod record;
 mod schema_change;
 #[cfg(feature = "pipeline")]
 mod value;
 
+#[cfg(feature = "pipeline")]
+pub(crate) use change::{ChangeLine, Fields, Scalar};
 #[cfg(feature = "pipeline")]
 pub use line::Head;
 #[cfg(feature = "aws")]

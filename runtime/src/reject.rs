@@ -27,6 +27,8 @@ pub enum Reason {
     BadCharacter,
     /// More bytes than a record may have, as with a quote that is never closed.
     RecordTooLarge,
+    /// A row that repeats the header, as in files that were joined.
+    RepeatedHeader,
     /// Bytes that are not UTF-8; and U+FFFD if Athena can read the table, because Athena replaces such bytes by it.
     NotUtf8,
     /// NULL in a key column.
@@ -97,11 +99,12 @@ impl Rejects {
 
 impl Reason {
     /// Every reason.
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::FieldCount,
         Self::BadQuoting,
         Self::BadCharacter,
         Self::RecordTooLarge,
+        Self::RepeatedHeader,
         Self::NotUtf8,
         Self::NullKey,
         Self::NullValue,
@@ -117,6 +120,7 @@ impl Reason {
             Self::BadQuoting => "bad-quoting",
             Self::BadCharacter => "bad-character",
             Self::RecordTooLarge => "record-too-large",
+            Self::RepeatedHeader => "repeated-header",
             Self::NotUtf8 => "not-utf8",
             Self::NullKey => "null-key",
             Self::NullValue => "null-value",
@@ -179,6 +183,27 @@ pub(crate) fn explain(table: &Table, column: &Column, text: &[u8], reason: Reaso
     }
 }
 
+/// The same for a text that was decoded from this encoding; `None` is UTF-8.
+pub(crate) fn explain_text(
+    table: &Table,
+    column: &Column,
+    text: &[u8],
+    reason: Reason,
+    encoding: Option<&str>,
+) -> String {
+    let explained = explain(table, column, text, reason);
+    match (reason, encoding) {
+        (Reason::NotUtf8, None) => format!("{explained}; is it written in another `source.encoding`?"),
+        (Reason::NotUtf8, Some(encoding)) => {
+            format!(
+                "{} has a byte that is not a character of `encoding: {encoding}`",
+                excerpt(text, column.is_masked())
+            )
+        }
+        _ => explained,
+    }
+}
+
 /// Says to people that a key, as it is shown, is there more than once.
 pub(crate) fn repetition(key: &str, reason: Reason) -> String {
     match reason {
@@ -187,7 +212,7 @@ pub(crate) fn repetition(key: &str, reason: Reason) -> String {
     }
 }
 
-/// The same without the text: `is not a decimal(12,2)`.
+/// Says why a text is not a value without the text: `is not a decimal(12,2)`.
 pub(crate) fn mismatch(column: &Column, reason: Reason) -> String {
     let article = column.ty.article();
     match reason {

@@ -1,17 +1,19 @@
 //! Exports: where they are, and how their bytes become fields.
 //!
 //! [`discover`] finds the exports below a root, except what `ignore` hides. [`local`] and `s3` list the parts of an
-//! export, `complete` checks that all of them are there, [`part`]
-//! decompresses one, and [`csv`] splits it into fields.
+//! export, `complete` checks that all of them are there, [`part`] decompresses one, [`decoded`] turns its text into
+//! UTF-8, and [`csv`] splits it into fields.
 
 pub(crate) mod complete;
 pub mod csv;
+pub mod decoded;
 pub mod discover;
 mod ignore;
 pub mod local;
 pub mod part;
 #[cfg(feature = "aws")]
 pub mod s3;
+pub mod tail;
 
 use std::fmt::Debug;
 use std::io::{self, Read};

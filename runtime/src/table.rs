@@ -4,9 +4,11 @@
 //! writes (`primary_key` names columns, key columns are not nullable, formats suit their types, and so on); the runtime
 //! relies on that and does not check it again.
 
-use std::fmt;
+mod types;
 
 use serde::{Deserialize, Serialize};
+
+pub use types::{Encoding, Numbers, Sign, Type};
 
 /// One table, with everything that the runtime knows about it.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,6 +31,8 @@ pub struct Table {
     pub athena: bool,
     /// The rules that hold a run for review.
     pub guards: Guards,
+    /// The table in a database that holds its rows.
+    pub target: Target,
 }
 
 /// One column. [`Column::new`] has the defaults, the other methods change them.
@@ -36,6 +40,8 @@ pub struct Table {
 pub struct Column {
     /// The column's name, exactly as the header of an export spells it.
     pub name: &'static str,
+    /// The column's name in a header, if that is another.
+    pub header: Option<&'static str>,
     /// The type its text is read as.
     pub ty: Type,
     /// Whether NULL is a value of the column.
@@ -67,91 +73,33 @@ pub struct Column {
     pub false_values: &'static [&'static str],
 }
 
-/// A column's type, with its name in Glue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Type {
-    /// `boolean`
-    Boolean,
-    /// `tinyint`: 8 bits, signed
-    Tinyint,
-    /// `smallint`: 16 bits, signed
-    Smallint,
-    /// `int`: 32 bits, signed
-    Int,
-    /// `bigint`: 64 bits, signed
-    Bigint,
-    /// `float`: IEEE 754, 32 bits
-    Float,
-    /// `double`: IEEE 754, 64 bits
-    Double,
-    /// `decimal(precision,scale)`: 1 to 38 digits, `scale` of them after the point
-    Decimal {
-        /// The number of digits.
-        precision: u8,
-        /// The number of digits after the point.
-        scale: u8,
-    },
-    /// `char(n)`: up to n code points, not padded
-    Char(u32),
-    /// `varchar(n)`: up to n code points
-    Varchar(u32),
-    /// `string`: UTF-8 of any length
-    String,
-    /// `binary`
-    Binary(Encoding),
-    /// `date`, years 0001 to 9999
-    Date,
-    /// `timestamp`: date and time of day without a zone, to the microsecond
-    Timestamp,
-    /// `timestamptz`: an instant, to the microsecond, kept in UTC
-    Timestamptz,
-}
-
-/// How the numbers of a column are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Numbers {
-    /// The character before the fraction.
-    pub decimal_mark: char,
-    /// The character between groups of three digits; a number may also have none.
-    pub group_mark: Option<char>,
-    /// Where the sign is.
-    pub sign: Sign,
-    /// Texts before or after the number that are not part of it; longer ones first.
-    pub strip: &'static [&'static str],
-}
-
-/// Where the sign of a number is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Sign {
-    /// `-1`
-    Leading,
-    /// `1-`
-    Trailing,
-    /// `(1)` is negative.
-    Parentheses,
-}
-
-/// How the text of a binary column is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Encoding {
-    /// RFC 4648, standard alphabet, padded.
-    Base64,
-    /// Two hex digits for each byte, in any case.
-    Hex,
-}
-
 /// How a table's exports are written. [`Source::DEFAULT`] is gzip CSV with a header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
     /// How each part is compressed.
     pub compression: Compression,
+    /// The encoding of the text, by its lower-case WHATWG name; `None` is UTF-8.
+    pub encoding: Option<&'static str>,
     /// The byte between two fields.
     pub delimiter: u8,
     /// The byte around a field that contains delimiters or quotes; `None` if fields are never quoted.
     pub quote: Option<u8>,
     /// Whether each part starts with the names of its columns.
     pub header: bool,
+    /// Whether only the first part has a header.
+    pub first_part_header: bool,
+    /// Whether a header may name columns in another case.
+    pub any_header_case: bool,
+    /// Whether records that repeat the header are skipped; otherwise they are refused.
+    pub skip_repeated_header: bool,
+    /// How many lines at the beginning of a part are not rows.
+    pub skip_first: u32,
+    /// How many lines at the end of a part are not rows.
+    pub skip_last: u32,
+    /// What a line begins with that is a comment.
+    pub comment: Option<&'static str>,
+    /// The regular expression of a part's last line, whose first group is the number of rows.
+    pub trailer: Option<&'static str>,
     /// The texts that mean NULL.
     pub nulls: &'static [&'static str],
     /// Whether a quoted field can be NULL.
@@ -216,6 +164,22 @@ pub struct Guards {
     pub max_version_jump_days: Option<u64>,
 }
 
+/// A table in a database that holds the rows of every tenant's newest version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// Its name there.
+    pub name: &'static str,
+    /// The statements that create it in SQLite; or why it cannot be there.
+    pub sqlite: Result<&'static str, &'static str>,
+    /// The statements that create it in PostgreSQL; or why it cannot be there.
+    pub postgres: Result<&'static str, &'static str>,
+}
+
+impl Target {
+    /// That of a table whose rows go to no database.
+    pub const NONE: Self = Self { name: "", sqlite: Err("it has no target"), postgres: Err("it has no target") };
+}
+
 impl Table {
     /// The `schema` field of operations: `table@hash`.
     pub fn schema_id(&self) -> String {
@@ -233,18 +197,12 @@ impl Table {
     }
 }
 
-impl Type {
-    /// `decimal(precision,scale)`, as in a schema.
-    pub const fn decimal(precision: u8, scale: u8) -> Self {
-        Self::Decimal { precision, scale }
-    }
-}
-
 impl Column {
     /// A column that is not nullable, is compared, and has no options.
     pub const fn new(name: &'static str, ty: Type) -> Self {
         Self {
             name,
+            header: None,
             ty,
             nullable: false,
             nulls: None,
@@ -260,6 +218,12 @@ impl Column {
             true_values: &[],
             false_values: &[],
         }
+    }
+
+    /// The column with this name in headers.
+    #[must_use]
+    pub const fn header(self, header: &'static str) -> Self {
+        Self { header: Some(header), ..self }
     }
 
     /// Makes NULL a value of the column.
@@ -328,45 +292,21 @@ impl Column {
     }
 }
 
-impl fmt::Display for Type {
-    /// Writes the type's name in Glue, and the encoding of a binary column.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = match self {
-            Type::Boolean => "boolean",
-            Type::Tinyint => "tinyint",
-            Type::Smallint => "smallint",
-            Type::Int => "int",
-            Type::Bigint => "bigint",
-            Type::Float => "float",
-            Type::Double => "double",
-            Type::Decimal { precision, scale } => return write!(f, "decimal({precision},{scale})"),
-            Type::Char(length) => return write!(f, "char({length})"),
-            Type::Varchar(length) => return write!(f, "varchar({length})"),
-            Type::String => "string",
-            Type::Binary(Encoding::Base64) => "binary in base64",
-            Type::Binary(Encoding::Hex) => "binary in hex",
-            Type::Date => "date",
-            Type::Timestamp => "timestamp",
-            Type::Timestamptz => "timestamptz",
-        };
-        f.write_str(name)
-    }
-}
-
-impl Type {
-    /// The indefinite article that the type's name takes.
-    pub(crate) fn article(self) -> &'static str {
-        if self == Type::Int { "an" } else { "a" }
-    }
-}
-
 impl Source {
     /// Gzip CSV with commas, double quotes and a header, one file for each export, and NULL as the empty text.
     pub const DEFAULT: Self = Self {
         compression: Compression::Gzip,
+        encoding: None,
         delimiter: b',',
         quote: Some(b'"'),
         header: true,
+        first_part_header: false,
+        any_header_case: false,
+        skip_repeated_header: false,
+        skip_first: 0,
+        skip_last: 0,
+        comment: None,
+        trailer: None,
         nulls: &[""],
         quoted_nulls: true,
         multiline: false,

@@ -1,36 +1,9 @@
-//! Converts a validated schema to the runtime's table without compiling generated code, for the schemas of tests.
+//! Tables from the text of a schema.
 
 use generator::model;
 use generator::render::{Color, human};
-use runtime::engine::athena::Statements;
-use runtime::table::{Column, Completeness, Compression, Encoding, Guards, Numbers, Sign, Source, Table, Type};
-
-/// The runtime's table for a model. It is never freed, as the runtime's tables are statics.
-pub fn table(model: &model::Table) -> &'static Table {
-    Box::leak(Box::new(Table {
-        name: text(&model.name),
-        role: text(&model.role()),
-        schema: text(&model.schema_hash()),
-        primary_key: texts(model.key_columns().map(|column| &column.name)),
-        columns: Vec::leak(model.columns.iter().map(column).collect()),
-        source: source(&model.source),
-        before_image: model.before_image,
-        athena: model.athena,
-        guards: guards(&model.guards),
-    }))
-}
-
-/// The Athena statements for a model.
-pub fn statements(model: &model::Table) -> Statements {
-    let generated = generator::statements(model);
-    Statements {
-        table: text(&model.name),
-        first_import: text(&generated.first_import),
-        delta: text(&generated.delta),
-        glue: text(&generated.glue),
-        max_scan: model.max_scan,
-    }
-}
+pub use runtime::schemas::{statements, table};
+use runtime::table::Table;
 
 /// The runtime's table for a schema.
 ///
@@ -49,109 +22,4 @@ pub fn model(yaml: &str) -> Result<model::Table, String> {
         let source = generator::source::Source::new("schema.yaml", yaml);
         human(&diagnostics, &[source], Color::Never)
     })
-}
-
-fn column(column: &model::Column) -> Column {
-    let (true_values, false_values): (&'static [&'static str], &'static [&'static str]) = match &column.ty {
-        model::ColumnType::Boolean { words: Some(words) } => (texts(&words.true_values), texts(&words.false_values)),
-        _ => (&[], &[]),
-    };
-    Column {
-        name: text(&column.name),
-        ty: column_type(&column.ty),
-        nullable: column.nullable,
-        nulls: column.nulls.as_ref().map(texts),
-        compare: column.compare,
-        pii: column.pii,
-        trim: column.trim,
-        format: column.ty.format().map(text),
-        default: column.default.as_deref().map(text),
-        formerly: column.formerly.as_deref().map(text),
-        prefix: column.prefix.as_deref().map(text),
-        numbers: column.numbers.as_ref().map(numbers),
-        publish: column.publish,
-        true_values,
-        false_values,
-    }
-}
-
-fn numbers(numbers: &model::Numbers) -> Numbers {
-    Numbers {
-        decimal_mark: numbers.decimal_mark,
-        group_mark: numbers.group_mark,
-        sign: match numbers.sign {
-            model::Sign::Leading => Sign::Leading,
-            model::Sign::Trailing => Sign::Trailing,
-            model::Sign::Parentheses => Sign::Parentheses,
-        },
-        strip: texts(&numbers.strip),
-    }
-}
-
-fn column_type(ty: &model::ColumnType) -> Type {
-    use model::ColumnType as Model;
-    match ty {
-        Model::Boolean { .. } => Type::Boolean,
-        Model::Tinyint => Type::Tinyint,
-        Model::Smallint => Type::Smallint,
-        Model::Int => Type::Int,
-        Model::Bigint => Type::Bigint,
-        Model::Float => Type::Float,
-        Model::Double => Type::Double,
-        Model::Decimal { precision, scale } => Type::Decimal { precision: *precision, scale: *scale },
-        Model::Char(length) => Type::Char(*length),
-        Model::Varchar(length) => Type::Varchar(*length),
-        Model::String => Type::String,
-        Model::Binary(model::Encoding::Base64) => Type::Binary(Encoding::Base64),
-        Model::Binary(model::Encoding::Hex) => Type::Binary(Encoding::Hex),
-        Model::Date { .. } => Type::Date,
-        Model::Timestamp { .. } => Type::Timestamp,
-        Model::Timestamptz { .. } => Type::Timestamptz,
-    }
-}
-
-fn source(source: &model::Source) -> Source {
-    Source {
-        compression: match source.compression {
-            model::Compression::Gzip => Compression::Gzip,
-            model::Compression::Zstd => Compression::Zstd,
-            model::Compression::None => Compression::None,
-        },
-        delimiter: source.delimiter,
-        quote: source.quote,
-        header: source.header,
-        nulls: texts(&source.nulls),
-        quoted_nulls: source.quoted_nulls,
-        multiline: source.multiline,
-        complete: match &source.complete {
-            model::Completeness::Single => Completeness::Single,
-            model::Completeness::Marker(name) => Completeness::Marker(text(name)),
-            model::Completeness::Manifest => Completeness::Manifest,
-            model::Completeness::Count(count) => Completeness::Count(*count),
-        },
-        skip_unlisted: source.skip_unlisted,
-        refuse_duplicates: source.refuse_duplicates,
-    }
-}
-
-fn guards(guards: &model::Guards) -> Guards {
-    Guards {
-        max_delete_ratio: guards.max_delete_ratio,
-        max_update_ratio: guards.max_update_ratio,
-        max_insert_ratio: guards.max_insert_ratio,
-        max_deletes: guards.max_deletes,
-        max_updates: guards.max_updates,
-        max_inserts: guards.max_inserts,
-        min_rows: guards.min_rows,
-        min_baseline_rows: guards.min_baseline_rows,
-        max_version_jump_days: guards.max_version_jump_days,
-    }
-}
-
-fn text(text: &str) -> &'static str {
-    String::leak(text.to_owned())
-}
-
-fn texts<'a>(list: impl IntoIterator<Item = &'a String>) -> &'static [&'static str] {
-    Vec::leak(list.into_iter().map(|item| text(item)).collect())
 }

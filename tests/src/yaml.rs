@@ -32,6 +32,9 @@ fn column(column: &Column) -> Value {
     }
     set("pii", json!(column.pii));
     set("trim", json!(column.trim));
+    if let Some(header) = column.header {
+        set("header", json!(header));
+    }
     if let Some(format) = column.format {
         set("format", json!(format));
     }
@@ -80,6 +83,12 @@ fn source(source: &Source) -> Value {
     });
     fields["unlisted"] = json!(if source.skip_unlisted { "ignore" } else { "refuse" });
     fields["duplicates"] = json!(if source.refuse_duplicates { "refuse" } else { "one" });
+    if source.any_header_case {
+        fields["header_case"] = json!("ignore");
+    }
+    if let Some(encoding) = source.encoding {
+        fields["encoding"] = json!(encoding);
+    }
     if source.quote.is_some() {
         fields["quoted_nulls"] = json!(source.quoted_nulls);
         fields["multiline"] = json!(source.multiline);

@@ -2,9 +2,11 @@
 
 use std::io::{self, Read};
 
+use crate::properties::config;
 use crate::workspace::add_to_summary;
 use proptest::collection::vec;
 use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 use runtime::epoch::SourceFormat;
 use runtime::snapshot::csv::{Dialect, Reader};
 use runtime::table::Source;
@@ -129,25 +131,24 @@ fn bytes() -> impl Strategy<Value = Vec<u8>> {
 fn the_splitter_agrees_with_the_reference_and_the_csv_crate() {
     let (mut valid, mut invalid, mut fields) = (0, 0, 0);
     let tally = std::cell::RefCell::new((&mut valid, &mut invalid, &mut fields));
-    let result =
-        crate::properties::runner(5_000).run(&(source(), bytes(), 1_usize..5), |(source, bytes, max_length)| {
-            let actual = split(&bytes[..], &source);
-            prop_assert_eq!(&actual, &records(&bytes, &source));
-            prop_assert_eq!(&actual, &split(SlowReader { bytes: &bytes, max_length, is_interrupted: false }, &source));
+    let result = TestRunner::new(config(5_000)).run(&(source(), bytes(), 1_usize..5), |(source, bytes, max_length)| {
+        let actual = split(&bytes[..], &source);
+        prop_assert_eq!(&actual, &records(&bytes, &source));
+        prop_assert_eq!(&actual, &split(SlowReader { bytes: &bytes, max_length, is_interrupted: false }, &source));
 
-            let mut tally = tally.borrow_mut();
-            let split: Result<Vec<Vec<Field>>, _> = actual.into_iter().map(|record| record.fields).collect();
-            let Ok(split) = split else {
-                *tally.1 += 1;
-                return Ok(());
-            };
-            let texts = |record: Vec<Field>| record.into_iter().map(|field| field.bytes).collect();
-            let split: Vec<Vec<Vec<u8>>> = split.into_iter().map(texts).collect();
-            *tally.0 += 1;
-            *tally.2 += split.iter().map(Vec::len).sum::<usize>();
-            prop_assert_eq!(split, split_by_csv_crate(&bytes, &source));
-            Ok(())
-        });
+        let mut tally = tally.borrow_mut();
+        let split: Result<Vec<Vec<Field>>, _> = actual.into_iter().map(|record| record.fields).collect();
+        let Ok(split) = split else {
+            *tally.1 += 1;
+            return Ok(());
+        };
+        let texts = |record: Vec<Field>| record.into_iter().map(|field| field.bytes).collect();
+        let split: Vec<Vec<Vec<u8>>> = split.into_iter().map(texts).collect();
+        *tally.0 += 1;
+        *tally.2 += split.iter().map(Vec::len).sum::<usize>();
+        prop_assert_eq!(split, split_by_csv_crate(&bytes, &source));
+        Ok(())
+    });
     add_to_summary(&format!(
         "CSV: {valid} valid inputs with {fields} fields agree with the csv crate; {invalid} invalid inputs"
     ));

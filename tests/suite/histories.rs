@@ -2,7 +2,8 @@
 //! registries, and commands in any order. A consumer that reads everything that is published, repeatedly, checks every
 //! END, and must end with the last good snapshot.
 //!
-//! `TIDEMARK_HISTORIES` sets their number. A failing history is shrunk to the steps that matter.
+//! `TIDEMARK_HISTORIES` sets their number; the fast tests play fewer than all tests do. A failing history is shrunk to
+//! the steps that matter.
 
 mod consumer;
 mod model;
@@ -10,19 +11,19 @@ mod registries;
 mod rows;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
+use proptest::test_runner::Config;
 use runtime::breakpoint::Breakpoint;
 
+use crate::properties::on_every_core;
 use crate::workspace::add_to_summary;
 use model::History;
 use registries::Loss;
 
-/// The default number of histories.
-const HISTORIES: u32 = 5000;
+/// The default number of histories. They are half of the work of the fast tests.
+const HISTORIES: u32 = if cfg!(feature = "aws") { 5000 } else { 2000 };
 
 /// The maximum length of a history.
 const MAX_STEPS: usize = 20;
@@ -137,28 +138,17 @@ fn defect() -> impl Strategy<Value = Defect> {
 #[test]
 fn a_consumer_always_ends_with_the_last_good_snapshot() {
     let count = std::env::var("TIDEMARK_HISTORIES").ok().and_then(|number| number.parse().ok()).unwrap_or(HISTORIES);
-    let threads = thread::available_parallelism().map_or(1, |number| number.get() as u32);
     let (steps, published) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    let worker = || {
-        let config = Config {
-            cases: count.div_ceil(threads),
-            failure_persistence: None,
-            max_shrink_iters: 2000,
-            ..Config::default()
-        };
-        let run = TestRunner::new(config).run(&vec(step(), 1..MAX_STEPS), |history| {
+    let config = Config { cases: count, failure_persistence: None, max_shrink_iters: 2000, ..Config::default() };
+    let result = on_every_core(
+        &config,
+        || vec(step(), 1..MAX_STEPS),
+        |history| {
             steps.fetch_add(history.len(), Ordering::Relaxed);
             published.fetch_add(History::play(&history)?, Ordering::Relaxed);
             Ok(())
-        });
-        if let Err(failure) = run {
-            panic!("{failure}");
-        }
-    };
-    thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(worker);
-        }
-    });
+        },
+    );
+    result.unwrap();
     add_to_summary(&format!("{count} random histories with {steps:?} steps, {published:?} versions published"));
 }

@@ -39,6 +39,7 @@ mod messages;
 mod mistyped;
 #[cfg(feature = "aws")]
 mod new_table;
+mod own_schemas;
 #[cfg(feature = "aws")]
 mod parity;
 #[cfg(feature = "aws")]
@@ -67,6 +68,7 @@ mod stack;
 mod strays;
 #[cfg(feature = "aws")]
 mod streams;
+mod targets;
 mod unpublished;
 mod unreadable;
 mod workspace;

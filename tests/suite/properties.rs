@@ -5,9 +5,10 @@
 pub(crate) mod damage;
 pub(crate) mod tables;
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
 use std::sync::atomic::Ordering;
+use std::thread;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -24,12 +25,26 @@ use crate::workspace::add_to_summary;
 /// How many pairs of exports are tried; `PROPTEST_CASES` overrides it.
 const CASES: u32 = 1_000;
 
-/// A runner of so many cases, unless `PROPTEST_CASES` overrides it. Failures are shrunk and printed, and not written to
-/// disk.
-pub(crate) fn runner(cases: u32) -> TestRunner {
+/// So many cases, unless `PROPTEST_CASES` overrides it. Failures are shrunk and printed, and not written to disk.
+pub(crate) fn config(cases: u32) -> Config {
     crate::limits::start();
     let wanted = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
-    TestRunner::new(Config { cases: wanted.unwrap_or(cases), failure_persistence: None, ..Config::default() })
+    Config { cases: wanted.unwrap_or(cases), failure_persistence: None, ..Config::default() }
+}
+
+/// Tries a property with random inputs on every core, each with its share of the cases. Returns the first failure.
+pub(crate) fn on_every_core<S: Strategy>(
+    config: &Config,
+    input: impl Fn() -> S + Sync,
+    property: impl Fn(S::Value) -> Result<(), TestCaseError> + Sync,
+) -> Result<(), String> {
+    let threads = thread::available_parallelism().map_or(1, |number| number.get() as u32);
+    let share = Config { cases: config.cases.div_ceil(threads), ..config.clone() };
+    let worker = || TestRunner::new(share.clone()).run(&input(), &property).map_err(|failure| failure.to_string());
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(worker)).collect();
+        workers.into_iter().try_for_each(|worker| worker.join().expect("panics are failures of the property"))
+    })
 }
 
 /// How much was tried, for the summary.
@@ -40,6 +55,18 @@ struct Tally {
     operations: usize,
     rejects: usize,
     stopped: usize,
+}
+
+impl Tally {
+    fn add(&mut self, table: &Table, rows: usize, result: &DeltaResult) {
+        self.schemas.insert(format!("{table:?}"));
+        self.rows += rows;
+        match result {
+            DeltaResult::Changes(changes) => self.operations += changes.operations.len(),
+            DeltaResult::Rejected { shown, .. } => self.rejects += shown.len(),
+            DeltaResult::Stopped(_) => self.stopped += 1,
+        }
+    }
 }
 
 /// The result of the reference, with which every engine must agree.
@@ -86,7 +113,7 @@ fn conserves(result: &DeltaResult) -> bool {
 
 /// Checks that the delta of two exports turns one into the other, and that the spelling, order and duplicates of rows
 /// do not matter.
-fn check_delta(tables: &Tables, tally: &mut Tally) -> Result<(), TestCaseError> {
+fn check_delta(tables: &Tables, tally: &Mutex<Tally>) -> Result<(), TestCaseError> {
     let table = tables.schema.table();
     let (before, after) = (Sheet::new(table, &tables.before), Sheet::new(table, &tables.after()));
     let [first, second, third] = &tables.files;
@@ -111,17 +138,15 @@ fn check_delta(tables: &Tables, tally: &mut Tally) -> Result<(), TestCaseError> 
     let unchanged = agreed(&DeltaInput { table, baseline: Some(new), snapshot: other })?;
     prop_assert_eq!(&unchanged.changes().operations, &Vec::<Json>::new());
 
-    tally.schemas.insert(format!("{table:?}"));
-    tally.rows += before.len() + after.len();
-    tally.operations += changes.operations.len();
+    tally.lock().unwrap().add(table, before.len() + after.len(), &delta);
     Ok(())
 }
 
 #[test]
 fn applying_a_delta_turns_one_export_into_the_other() {
-    let tally = RefCell::new(Tally::default());
-    let result = runner(CASES).run(&tables_with_rows(25), |tables| check_delta(&tables, &mut tally.borrow_mut()));
-    let Tally { schemas, rows, operations, .. } = tally.into_inner();
+    let tally = Mutex::new(Tally::default());
+    let result = on_every_core(&config(CASES), || tables_with_rows(25), |tables| check_delta(&tables, &tally));
+    let Tally { schemas, rows, operations, .. } = tally.into_inner().unwrap();
     add_to_summary(&format!(
         "properties: {} engines agree on {operations} operations of {rows} rows of {} random schemas",
         ENGINES.len(),
@@ -147,11 +172,13 @@ fn add_nasty_texts(table: &Table, texts: &mut [Vec<CellText>], nasty: Vec<(u16, 
 
 #[test]
 fn engines_reject_the_same_rows() {
-    let nasty = vec((any::<u16>(), any::<u16>(), any::<u16>()), 0..6);
-    let damages = vec((any::<u8>(), any::<u16>(), any::<u16>()), 0..4);
-    let tally = RefCell::new(Tally::default());
-    let input = (random::schema(), random::rows(12), random::files(), nasty, damages, any::<bool>());
-    let result = runner(CASES).run(&input, |(schema, rows, files, nasty, damages, damages_baseline)| {
+    let tally = Mutex::new(Tally::default());
+    let input = || {
+        let nasty = vec((any::<u16>(), any::<u16>(), any::<u16>()), 0..6);
+        let damages = vec((any::<u8>(), any::<u16>(), any::<u16>()), 0..4);
+        (random::schema(), random::rows(12), random::files(), nasty, damages, any::<bool>())
+    };
+    let result = on_every_core(&config(CASES), input, |(schema, rows, files, nasty, damages, damages_baseline)| {
         let table = schema.table();
         let sheet = Sheet::new(table, &rows);
         let good = random::export(table, &sheet.texts(), &files);
@@ -167,17 +194,10 @@ fn engines_reject_the_same_rows() {
         }
         let (baseline, snapshot) = if damages_baseline { (parts, good) } else { (good, parts) };
         let result = agreed(&DeltaInput { table, baseline: Some(baseline), snapshot })?;
-        let mut tally = tally.borrow_mut();
-        tally.schemas.insert(format!("{table:?}"));
-        tally.rows += sheet.len();
-        match result {
-            DeltaResult::Changes(changes) => tally.operations += changes.operations.len(),
-            DeltaResult::Rejected { shown, .. } => tally.rejects += shown.len(),
-            DeltaResult::Stopped(_) => tally.stopped += 1,
-        }
+        tally.lock().unwrap().add(table, sheet.len(), &result);
         Ok(())
     });
-    let Tally { schemas, rows, operations, rejects, stopped } = tally.into_inner();
+    let Tally { schemas, rows, operations, rejects, stopped } = tally.into_inner().unwrap();
     add_to_summary(&format!(
         "properties: {} engines agree on damaged exports of {} random schemas with {rows} rows: {rejects} rejects, \
          {operations} operations of rows that are still readable, {stopped} exports with a wrong header",

@@ -8,7 +8,7 @@ mod values;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use runtime::table::{Column, Completeness, Compression, Encoding, Guards, Source, Table, Type};
+use runtime::table::{Column, Completeness, Compression, Encoding, Guards, Source, Table, Target, Type};
 
 pub(crate) use files::{compress, export, texts};
 use values::class;
@@ -74,7 +74,7 @@ impl SchemaDice {
         let first_key = self.source as usize >> 28;
         let is_key = |at: usize| (at + first_key) % self.columns.len() < keys;
         let columns: Vec<Column> =
-            self.columns.iter().enumerate().map(|(at, dice)| column(at, *dice, is_key(at))).collect();
+            self.columns.iter().enumerate().map(|(at, dice)| column(at, *dice, is_key(at), source.header)).collect();
         let mut primary_key: Vec<&'static str> =
             columns.iter().enumerate().filter(|(at, _)| is_key(*at)).map(|(_, column)| column.name).collect();
         if self.source & 1 << 27 != 0 {
@@ -86,10 +86,15 @@ impl SchemaDice {
             schema: "00000000000000000000000000000000",
             primary_key: primary_key.leak(),
             columns: columns.leak(),
-            athena: self.source & 1 << 26 != 0 && !source.multiline && source.quoted_nulls && !source.skip_unlisted,
+            athena: self.source & 1 << 26 != 0
+                && !source.multiline
+                && source.quoted_nulls
+                && !source.skip_unlisted
+                && source.encoding.is_none(),
             before_image: self.source & 1 << 25 != 0,
             source,
             guards: Guards::DEFAULT,
+            target: Target::NONE,
         }))
     }
 
@@ -99,25 +104,28 @@ impl SchemaDice {
         let nulls: &[&[&'static str]] = &[&[""], &[""], &["", "NULL"], &["\\N"], &["NULL", "n/a", ""], &[]];
         Source {
             compression: pick(&[Compression::None, Compression::Gzip, Compression::Zstd], die >> 2),
+            encoding: pick(&[None, None, None, None, None, None, Some("utf-16le"), Some("utf-16be")], die >> 19),
             delimiter: pick(b",;\t|", die >> 4),
             quote,
             header: die & 1 << 7 != 0,
+            any_header_case: die & 1 << 7 != 0 && die & 1 << 23 != 0,
             nulls: pick(nulls, die >> 8),
             quoted_nulls: quote.is_none() || die >> 16 & 3 != 0,
             multiline: quote.is_some() && die & 1 << 18 != 0,
             complete: Completeness::Single,
             skip_unlisted: die & 1 << 7 != 0 && die >> 19 & 3 == 0,
-            refuse_duplicates: false,
+            ..Source::DEFAULT
         }
     }
 }
 
 /// One column. The first die picks the type, the second the flags, the third the type's parameters.
-fn column(at: usize, (ty, flags, parameter): (u8, u8, u16), is_key: bool) -> Column {
+fn column(at: usize, (ty, flags, parameter): (u8, u8, u16), is_key: bool, has_header: bool) -> Column {
     let types = types(parameter);
     // Floats cannot be keys.
     let ty = if is_key { pick(&types[..14], ty) } else { pick(&types, ty) };
     let mut column = Column::new(leak(format!("c{at}")), ty);
+    column.header = if has_header && flags & 128 != 0 { Some(leak(format!("Column {at}. Größe"))) } else { None };
     column.nullable = !is_key && flags & 3 != 0;
     column.nulls = nulls(parameter >> 9);
     column.compare = is_key || flags & 12 != 0;

@@ -63,6 +63,8 @@ struct View {
     /// Whether keys that appear twice are refused even if their rows are the same.
     refuses_repeats: bool,
     reasons: Vec<Reason>,
+    /// The texts of a row that repeats the header, if it could be read as a row.
+    repeated_header: Option<String>,
     /// Whether an operation includes the old row.
     keeps_old_row: &'static str,
 }
@@ -127,6 +129,8 @@ pub(crate) fn statement(table: &Table, with_baseline: bool) -> String {
     let compared: Vec<usize> =
         columns[..published].iter().zip(1..).filter(|(column, _)| column.compare).map(|(_, place)| place).collect();
     let (compares_all, publishes_all) = (compared.len() == published, published == columns.len());
+    let repeated = RepeatedHeader::new(table, &columns, &raw);
+    let has_all_fields = raw.has_all_fields(repeated.as_ref());
     let Wording { title, parameters, reads, scans } = if with_baseline { DELTA } else { FIRST_IMPORT };
     let view = View {
         header: table_header(table),
@@ -136,17 +140,14 @@ pub(crate) fn statement(table: &Table, with_baseline: bool) -> String {
         scans,
         table: names::sql(&table.name),
         raw: raw.list,
-        has_all_fields: raw.has_all_fields,
+        has_all_fields,
+        repeated_header: repeated.map(|repeated| repeated.texts),
         is_split: groups.len() > 1,
         groups,
         is_not_blank: raw.is_not_blank,
         key_len,
         values: format!("slice(bytes, {}, {value_len})", key_len + 1),
-        compared: match (compares_all, publishes_all) {
-            (true, true) => "bytes".into(),
-            (true, false) => format!("slice(bytes, 1, {published})"),
-            (false, _) => format!("transform(ARRAY{compared:?}, place -> bytes[place])"),
-        },
+        compared: compared_bytes(&compared, published, columns.len()),
         distinguishing_hash: if compares_all { "hash" } else { "image_hash" },
         is_shown: if publishes_all { "place > 0".into() } else { format!("place BETWEEN 1 AND {published}") },
         refuses_repeats: table.source.refuse_duplicates,
@@ -154,6 +155,15 @@ pub(crate) fn statement(table: &Table, with_baseline: bool) -> String {
         keeps_old_row: if table.before_image { "op IN ('UPDATE', 'DELETE')" } else { "op = 'UPDATE'" },
     };
     render("delta.sql", &view)
+}
+
+/// The row bytes of the columns that are compared, of so many that are published, of so many in all.
+fn compared_bytes(compared: &[usize], published: usize, all: usize) -> String {
+    match compared.len() {
+        number if number == all => "bytes".into(),
+        number if number == published => format!("slice(bytes, 1, {published})"),
+        _ => format!("transform(ARRAY{compared:?}, place -> bytes[place])"),
+    }
 }
 
 /// The parts of the view that depend on the kind of statement.
@@ -206,6 +216,14 @@ impl Raw {
         }
     }
 
+    /// The condition that a row has all fields, and does not repeat the header.
+    fn has_all_fields(&self, repeated: Option<&RepeatedHeader>) -> String {
+        match repeated {
+            Some(RepeatedHeader { is_header, .. }) => format!("{} AND NOT ({is_header})", self.has_all_fields),
+            None => self.has_all_fields.clone(),
+        }
+    }
+
     /// The expression for the raw text of a column.
     fn column(&self, table: &Table, name: &str) -> String {
         if table.source.quote.is_some() {
@@ -214,6 +232,29 @@ impl Raw {
         let index = table.columns.iter().position(|column| column.name == name).expect("a column of the table");
         let field = format!("element_at(fields, {})", index + 1);
         if table.columns[index].trim { trimmed(&field) } else { field }
+    }
+}
+
+/// How to recognise a row that repeats the header, in a table where every name is a value of its column.
+struct RepeatedHeader {
+    /// The condition on a raw row.
+    is_header: String,
+    /// The texts of such a row.
+    texts: String,
+}
+
+impl RepeatedHeader {
+    fn new(table: &Table, columns: &[&Column], raw: &Raw) -> Option<Self> {
+        if !table.source.header || !table.columns.iter().all(|column| column.ty.is_text()) {
+            return None;
+        }
+        let header = |column: &Column| literal(column.header.as_ref().unwrap_or(&column.name));
+        let equal = |column: &&Column| format!("{} = {}", raw.column(table, &column.name), header(column));
+        let texts: Vec<String> = columns.iter().map(|column| header(column)).collect();
+        Some(Self {
+            is_header: columns.iter().map(equal).collect::<Vec<_>>().join(" AND "),
+            texts: format!("ARRAY[{}]", texts.join(", ")),
+        })
     }
 }
 

@@ -55,7 +55,7 @@ fn column() -> Value {
         "additionalProperties": false,
         "required": ["name", "type"],
         "properties": {
-            "name": column_name(),
+            "name": column_name(), "header": text("The name of the column in a header, if it is not a name here: with any characters, or empty."),
             "type": {
                 "description": "The type, by its Glue name. decimal(p,s) has p digits, s of them after the decimal point. char(n) and varchar(n) have up to n characters. timestamptz is an instant, stored in UTC.",
                 "anyOf": [
@@ -150,6 +150,7 @@ fn source() -> Value {
                 "description": "The compression of each part. The name of the file must end in .gz for gzip, in .zst for zstd, and in neither for none.",
                 "enum": ["gzip", "zstd", "none"], "default": "gzip"
             },
+            "encoding": text_encoding(),
             "delimiter": {
                 "description": "The ASCII character between two fields.",
                 "type": "string", "minLength": 1, "maxLength": 1, "default": ",", "examples": [",", ";", "\t", "|"]
@@ -158,11 +159,17 @@ fn source() -> Value {
                 "description": "The ASCII character around a field that contains delimiters or quotes, or none if fields are never quoted.",
                 "anyOf": [{ "const": "none" }, { "type": "string", "minLength": 1, "maxLength": 1 }], "default": "\""
             },
-            "header": flag("Whether each part starts with a header line that names the columns.", true),
-            "nulls": {
-                "description": "The texts that mean NULL in a nullable column.",
-                "type": "array", "uniqueItems": true, "items": scalar(), "default": [""]
+            "header": {
+                "description": "Whether each part, or only the first one, starts with a header line that names the columns. first_part is not supported on Athena.",
+                "enum": [true, false, "first_part"], "default": true
             },
+            "header_case": choice("Whether the case of names in a header counts.", ["exact", "ignore"]),
+            "skip_first": lines("The number of lines at the beginning of each part that are not rows. Not supported on Athena."),
+            "skip_last": lines("The number of lines at the end of each part that are not rows. Not supported on Athena."),
+            "comment": text("The text at the beginning of a line that makes it a comment, such as #. Not supported on Athena."),
+            "trailer": text("A regular expression for the last line of each part. Its first group is the number of rows. Not supported on Athena."),
+            "repeated_header": choice("What happens to rows that repeat the header, as in joined files. skip is not supported on Athena.", ["refuse", "skip"]),
+            "nulls": nulls(),
             "quoted_nulls": flag("Whether a quoted field can be NULL. If false, \"\" is the empty string and an empty field is NULL, as PostgreSQL's COPY writes them. false is not supported on Athena.", true),
             "multiline": flag("Whether a quoted field may contain line breaks. true is not supported on Athena.", false),
             "complete": complete(),
@@ -176,17 +183,40 @@ fn source() -> Value {
 }
 
 fn unlisted() -> Value {
-    json!({
-        "description": "What happens to columns of a file that the schema does not name. ignore needs a header, and is not supported on Athena.",
-        "enum": ["refuse", "ignore"], "default": "refuse"
-    })
+    choice(
+        "What happens to columns of a file that the schema does not name. ignore needs a header, and is not supported on Athena.",
+        ["refuse", "ignore"],
+    )
 }
 
 fn duplicates() -> Value {
+    choice(
+        "What happens to rows that are the same in every column: they count as one, or are refused.",
+        ["one", "refuse"],
+    )
+}
+
+fn text_encoding() -> Value {
     json!({
-        "description": "What happens to rows that are the same in every column: they count as one, or are refused.",
-        "enum": ["one", "refuse"], "default": "one"
+        "description": "The encoding of the text: any label of the WHATWG standard. Other encodings than UTF-8 are not supported on Athena.",
+        "type": "string", "default": "utf-8", "examples": ["utf-8", "windows-1252", "iso-8859-15", "utf-16le", "utf-16be", "shift_jis", "gb18030"]
     })
+}
+
+fn nulls() -> Value {
+    json!({
+        "description": "The texts that mean NULL in a nullable column.",
+        "type": "array", "uniqueItems": true, "items": scalar(), "default": [""]
+    })
+}
+
+fn lines(description: &str) -> Value {
+    json!({ "description": description, "type": "integer", "minimum": 0, "maximum": 10_000, "default": 0 })
+}
+
+/// One of two words, of which the first is the default.
+fn choice(description: &str, words: [&str; 2]) -> Value {
+    json!({ "description": description, "enum": words, "default": words[0] })
 }
 
 fn complete() -> Value {

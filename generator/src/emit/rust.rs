@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use proc_macro2::{Literal, TokenStream};
-use quote::quote;
+use quote::{format_ident, quote};
 
 use super::artifact::{Files, table_header};
-use super::rustdoc;
+use super::{rustdoc, target};
 use crate::model::{Column, ColumnType, Completeness, Compression, Encoding, Guards, Numbers, Sign, Source, Table};
 use crate::names;
 
@@ -49,7 +49,7 @@ fn item(tokens: TokenStream) -> String {
 fn imports(table: &Table) -> Vec<TokenStream> {
     let published = table.columns.iter().filter(|column| column.publish);
     let types: BTreeSet<&str> = published.filter_map(|column| runtime_type(&column.ty)).collect();
-    let mut contract = BTreeSet::from(["Column", "Guards", "Source", "Table", "Type"]);
+    let mut contract = BTreeSet::from(["Column", "Guards", "Source", "Table", "Target", "Type"]);
     let default = Source::default();
     if table.source.compression != default.compression {
         contract.insert("Compression");
@@ -169,6 +169,7 @@ fn definition(table: &Table) -> TokenStream {
     let columns = table.columns.iter().map(column_definition);
     let source = source_definition(&table.source);
     let guards = guards_definition(&table.guards);
+    let target = target_definition(table);
     quote! {
         #doc
         pub static TABLE: Table = Table {
@@ -181,8 +182,25 @@ fn definition(table: &Table) -> TokenStream {
             before_image: #before_image,
             athena: #athena,
             guards: #guards,
+            target: #target,
         };
     }
+}
+
+/// The table in a database, whose statements are files next to the module.
+fn target_definition(table: &Table) -> TokenStream {
+    let name = &table.name;
+    let statements = |folder: &str, statements: Result<String, String>| match statements {
+        Ok(_) => {
+            // `include_str!` takes a path relative to the generated file.
+            let path = format!("{}/{name}.sql", folder.replace("generated/", "../"));
+            quote! { Ok(include_str!(#path)) }
+        }
+        Err(problem) => quote! { Err(#problem) },
+    };
+    let sqlite = statements(target::SQLITE, target::sqlite(table));
+    let postgres = statements(target::POSTGRES, target::postgres(table));
+    quote! { Target { name: #name, sqlite: #sqlite, postgres: #postgres } }
 }
 
 /// `Column::new("amount", Type::Double).nullable()`
@@ -203,17 +221,17 @@ fn column_definition(column: &Column) -> TokenStream {
     if let Some(nulls) = &column.nulls {
         tokens.extend(quote! { .nulls(&[#(#nulls),*]) });
     }
-    if let Some(format) = column.ty.format() {
-        tokens.extend(quote! { .format(#format) });
-    }
-    if let Some(default) = &column.default {
-        tokens.extend(quote! { .default(#default) });
-    }
-    if let Some(formerly) = &column.formerly {
-        tokens.extend(quote! { .formerly(#formerly) });
-    }
-    if let Some(prefix) = &column.prefix {
-        tokens.extend(quote! { .prefix(#prefix) });
+    for (method, text) in [
+        ("header", column.header.as_deref()),
+        ("format", column.ty.format()),
+        ("default", column.default.as_deref()),
+        ("formerly", column.formerly.as_deref()),
+        ("prefix", column.prefix.as_deref()),
+    ] {
+        if let Some(text) = text {
+            let method = format_ident!("{method}");
+            tokens.extend(quote! { .#method(#text) });
+        }
     }
     if let Some(numbers) = &column.numbers {
         let numbers = numbers_definition(numbers);
@@ -269,18 +287,8 @@ fn type_definition(ty: &ColumnType) -> TokenStream {
     }
 }
 
-/// `Source::DEFAULT`, with the fields that differ from it.
-fn source_definition(source: &Source) -> TokenStream {
-    let default = Source::default();
-    let Source { header, nulls, quoted_nulls, multiline, skip_unlisted, refuse_duplicates, .. } = source;
-    let delimiter = Literal::byte_character(source.delimiter);
-    let quote = optional(source.quote.map(Literal::byte_character));
-    let compression = match source.compression {
-        Compression::Gzip => quote! { Compression::Gzip },
-        Compression::Zstd => quote! { Compression::Zstd },
-        Compression::None => quote! { Compression::None },
-    };
-    let complete = match &source.complete {
+fn completeness(complete: &Completeness) -> TokenStream {
+    match complete {
         Completeness::Single => quote! { Completeness::Single },
         Completeness::Marker(name) => quote! { Completeness::Marker(#name) },
         Completeness::Manifest => quote! { Completeness::Manifest },
@@ -288,18 +296,43 @@ fn source_definition(source: &Source) -> TokenStream {
             let count = Literal::u32_unsuffixed(*count);
             quote! { Completeness::Count(#count) }
         }
+    }
+}
+
+/// `Source::DEFAULT`, with the fields that differ from it.
+fn source_definition(source: &Source) -> TokenStream {
+    let default = Source::default();
+    let Source { header, nulls, quoted_nulls, multiline, .. } = source;
+    let delimiter = Literal::byte_character(source.delimiter);
+    let quote = optional(source.quote.map(Literal::byte_character));
+    let text = |text: &Option<String>| optional(text.as_deref().map(Literal::string));
+    let (encoding, comment, trailer) = (text(&source.encoding), text(&source.comment), text(&source.trailer));
+    let [skip_first, skip_last] = [source.skip_first, source.skip_last].map(Literal::u32_unsuffixed);
+    let compression = match source.compression {
+        Compression::Gzip => quote! { Compression::Gzip },
+        Compression::Zstd => quote! { Compression::Zstd },
+        Compression::None => quote! { Compression::None },
     };
+    let complete = completeness(&source.complete);
     let fields = [
         (source.compression != default.compression, quote! { compression: #compression }),
+        (source.encoding != default.encoding, quote! { encoding: #encoding }),
         (source.delimiter != default.delimiter, quote! { delimiter: #delimiter }),
         (source.quote != default.quote, quote! { quote: #quote }),
         (source.header != default.header, quote! { header: #header }),
+        (source.first_part_header, quote! { first_part_header: true }),
+        (source.any_header_case, quote! { any_header_case: true }),
+        (source.skip_first > 0, quote! { skip_first: #skip_first }),
+        (source.skip_last > 0, quote! { skip_last: #skip_last }),
+        (source.comment.is_some(), quote! { comment: #comment }),
+        (source.trailer.is_some(), quote! { trailer: #trailer }),
+        (source.skip_repeated_header, quote! { skip_repeated_header: true }),
         (source.nulls != default.nulls, quote! { nulls: &[#(#nulls),*] }),
         (source.quoted_nulls != default.quoted_nulls, quote! { quoted_nulls: #quoted_nulls }),
         (source.multiline != default.multiline, quote! { multiline: #multiline }),
         (source.complete != default.complete, quote! { complete: #complete }),
-        (*skip_unlisted, quote! { skip_unlisted: #skip_unlisted }),
-        (*refuse_duplicates, quote! { refuse_duplicates: #refuse_duplicates }),
+        (source.skip_unlisted, quote! { skip_unlisted: true }),
+        (source.refuse_duplicates, quote! { refuse_duplicates: true }),
     ];
     with_defaults("Source", &fields)
 }

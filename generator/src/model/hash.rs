@@ -34,9 +34,12 @@ impl Table {
 
 impl Column {
     fn normalised(&self) -> String {
-        let Self { name, ty, nullable, nulls, compare, default, formerly, trim, prefix, numbers, publish, .. } = self;
+        let Self { name, header, ty, nullable, nulls, compare, default, formerly, trim, prefix, numbers, .. } = self;
         let mut text =
             format!("column {} {} nullable {nullable} compare {compare} trim {trim}", quoted(name), ty.name());
+        if let Some(header) = header {
+            text += &format!(" header {}", quoted(header));
+        }
         if let Some(nulls) = nulls {
             text += &format!(" nulls {}", quoted(nulls));
         }
@@ -64,16 +67,14 @@ impl Column {
             ColumnType::Binary(encoding) => text += &format!(" encoding {}", encoding.name()),
             _ => {}
         }
-        if !publish {
-            text += " unpublished";
-        }
-        text + "\n"
+        text + if self.publish { "\n" } else { " unpublished\n" }
     }
 }
 
 impl Source {
     fn normalised(&self) -> String {
-        let Self { compression, delimiter, quote, header, nulls, quoted_nulls, multiline, complete, .. } = self;
+        let Self { compression, encoding, delimiter, quote, header, nulls, quoted_nulls, multiline, complete, .. } =
+            self;
         let complete = match complete {
             Completeness::Single => "single".to_owned(),
             Completeness::Marker(name) => format!("marker {}", quoted(name)),
@@ -81,14 +82,44 @@ impl Source {
             Completeness::Count(count) => format!("count {count}"),
         };
         let quote = quote.map_or("none".to_owned(), |quote| quote.to_string());
-        let flags = [(self.skip_unlisted, "skip_unlisted\n"), (self.refuse_duplicates, "refuse_duplicates\n")];
-        let flags: String = flags.iter().filter(|(is_set, _)| *is_set).map(|(_, name)| *name).collect();
-        format!(
+        let mut text = format!(
             "source {} delimiter {delimiter} quote {quote} header {header} nulls {} quoted_nulls {quoted_nulls} \
-             multiline {multiline} complete {complete}\n{flags}",
+             multiline {multiline} complete {complete}\n",
             compression.name(),
             quoted(nulls),
-        )
+        );
+        // An option that was added later is only written where it is used, so that other schemas keep their hashes.
+        if let Some(encoding) = encoding {
+            text += &format!("encoding {}\n", quoted(encoding));
+        }
+        text + &self.normalised_lines()
+    }
+
+    /// Headers, and lines that are not rows.
+    fn normalised_lines(&self) -> String {
+        let mut text = String::new();
+        for (name, is_on) in [
+            ("header in the first part", self.first_part_header),
+            ("header in any case", self.any_header_case),
+            ("repeated header skipped", self.skip_repeated_header),
+            ("unlisted columns skipped", self.skip_unlisted),
+            ("duplicates refused", self.refuse_duplicates),
+        ] {
+            if is_on {
+                text += &format!("{name}\n");
+            }
+        }
+        for (name, lines) in [("skip_first", self.skip_first), ("skip_last", self.skip_last)] {
+            if lines > 0 {
+                text += &format!("{name} {lines}\n");
+            }
+        }
+        for (name, option) in [("comment", &self.comment), ("trailer", &self.trailer)] {
+            if let Some(option) = option {
+                text += &format!("{name} {}\n", quoted(option));
+            }
+        }
+        text
     }
 }
 

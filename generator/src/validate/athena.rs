@@ -1,9 +1,10 @@
 //! Checks that a table that may run on Athena can run there, and the limit on what a statement may cost.
 
+use super::encoding::is_utf8;
 use super::numbers;
 use crate::date_format;
 use crate::diagnostic::{Code, Diagnostic, Span};
-use crate::spec::{ColumnSpec, SourceSpec, Spec};
+use crate::spec::{ColumnSpec, HeaderSpec, SourceSpec, Spec};
 use crate::wording::excerpt;
 
 /// The largest number of columns that was tested: Trino 476 planned and ran that delta in 3.5 seconds.
@@ -21,8 +22,18 @@ const UNITS: [(&str, u64); 3] = [("MB", 1_000_000), ("GB", 1_000_000_000), ("TB"
 /// <https://docs.aws.amazon.com/athena/latest/APIReference/API_WorkGroupConfiguration.html>
 const MIN_SCAN: u64 = 10_000_000;
 
+/// Whether the table may run on Athena, and the maximum number of bytes of a statement there.
+pub(super) fn engine(spec: &Spec, diagnostics: &mut Vec<Diagnostic>) -> (bool, Option<u64>) {
+    let athena = spec.athena.as_ref().is_none_or(|athena| athena.value);
+    let max_scan = max_scan(spec, athena, diagnostics);
+    if athena {
+        not_for_athena(spec, diagnostics);
+    }
+    (athena, max_scan)
+}
+
 /// `engine.max_scan` in bytes.
-pub(super) fn max_scan(spec: &Spec, athena: bool, diagnostics: &mut Vec<Diagnostic>) -> Option<u64> {
+fn max_scan(spec: &Spec, athena: bool, diagnostics: &mut Vec<Diagnostic>) -> Option<u64> {
     let max_scan = spec.max_scan.as_ref()?;
     if let Some(flag) = spec.athena.as_ref().filter(|_| !athena) {
         diagnostics.push(
@@ -52,7 +63,7 @@ fn size(text: &str) -> Option<u64> {
 }
 
 /// Reports what Athena cannot read or plan.
-pub(super) fn not_for_athena(spec: &Spec, diagnostics: &mut Vec<Diagnostic>) {
+fn not_for_athena(spec: &Spec, diagnostics: &mut Vec<Diagnostic>) {
     let mut report = |span: &Span, message: String, label: &str| {
         diagnostics.push(
             Diagnostic::new(Code::NotForAthena, span, message)
@@ -61,6 +72,7 @@ pub(super) fn not_for_athena(spec: &Spec, diagnostics: &mut Vec<Diagnostic>) {
         );
     };
     let SourceSpec { multiline, quoted_nulls, compression, .. } = &spec.source;
+    later_options(&spec.source, &mut report);
     if let Some(multiline) = multiline.as_ref().filter(|flag| flag.value) {
         report(
             &multiline.span,
@@ -112,6 +124,25 @@ fn formats(spec: &Spec) -> impl Iterator<Item = (&Span, String, &'static str)> {
         let message = format!("Athena cannot read times with `%{}`", directive.letters);
         Some((&format.span, message, "only the native engine has this directive"))
     })
+}
+
+/// Reports what Athena's readers have no option for.
+fn later_options(source: &SourceSpec, report: &mut impl FnMut(&Span, String, &str)) {
+    let SourceSpec { encoding, header, repeated_header, skip_first, skip_last, comment, trailer, .. } = source;
+    let counts = [skip_first, skip_last].into_iter().flatten().map(|count| &count.span);
+    let texts = [comment, trailer].into_iter().flatten().map(|text| &text.span);
+    for span in counts.chain(texts) {
+        report(span, "Athena reads every line as a row".to_owned(), "native engine only");
+    }
+    if let Some(header) = header.as_ref().filter(|header| header.value == HeaderSpec::FirstPart) {
+        report(&header.span, "Athena skips the first line of every part".to_owned(), "native engine only");
+    }
+    if let Some(skip) = repeated_header.as_ref().filter(|word| word.value == "skip") {
+        report(&skip.span, "Athena cannot skip rows that repeat the header".to_owned(), "native engine only");
+    }
+    if let Some(encoding) = encoding.as_ref().filter(|label| !is_utf8(label)) {
+        report(&encoding.span, "Athena reads nothing but UTF-8".to_owned(), "native engine only");
+    }
 }
 
 /// The options that change how numbers are written.

@@ -76,6 +76,7 @@ pub(super) fn column(spec: &ColumnSpec, context: &Context<'_>, diagnostics: &mut
     let name = spec.name.as_ref()?.value.clone();
     let column = Column {
         field: names::field(&name),
+        header: spec.header.as_ref().map(|header| header.value.clone()).filter(|header| *header != name),
         ty: ty?,
         nullable,
         nulls,
@@ -129,11 +130,12 @@ fn invalid_column_name(name: &Spanned<String>, diagnostics: &mut Vec<Diagnostic>
                 format!("`{}` cannot be the name of a column", excerpt(name)),
             )
             .label("names that start with `_` are reserved for Tidemark")
-            .help("rename the column, in the header of the export too"),
+            .help("rename the column; if a header has this name, declare `header` for the column"),
         );
     } else if !names::is_column_name(name) {
         let message = format!("`{}` cannot be the name of a column", excerpt(name));
-        diagnostics.push(Diagnostic::new(Code::InvalidName, &name.span, message).help(column_name_pattern()));
+        let help = column_name_pattern() + "; if a header has this name, declare `header` for the column";
+        diagnostics.push(Diagnostic::new(Code::InvalidName, &name.span, message).help(help));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::text::unknown_value;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::spec::SourceSpec;
+use crate::spec::{HeaderSpec, SourceSpec};
 
 /// Returns whether columns of a file that the schema does not name are skipped.
 pub(super) fn skip_unlisted(spec: &SourceSpec, diagnostics: &mut Vec<Diagnostic>) -> bool {
@@ -15,7 +15,7 @@ pub(super) fn skip_unlisted(spec: &SourceSpec, diagnostics: &mut Vec<Diagnostic>
             return false;
         }
     };
-    if let Some(header) = spec.header.as_ref().filter(|header| skip && !header.value) {
+    if let Some(header) = spec.header.as_ref().filter(|header| skip && header.value == HeaderSpec::Flag(false)) {
         diagnostics.push(
             Diagnostic::new(Code::Contradiction, &unlisted.span, "`unlisted: ignore` contradicts `header: false`")
                 .label("only a header says which columns the schema does not name")

@@ -1,10 +1,12 @@
 //! Checks the format of the exports: delimiter, quote, NULL markers, completeness.
 
+use super::encoding::encoding;
+use super::lines;
 use super::rows;
 use super::text::{sorted, unknown_value};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::{Completeness, Compression, Source};
-use crate::spec::{CompleteSpec, SourceSpec, Spanned};
+use crate::spec::{CompleteSpec, HeaderSpec, SourceSpec, Spanned};
 use crate::wording::excerpt;
 
 /// The maximum of `count`.
@@ -36,9 +38,17 @@ pub(super) fn source(spec: &SourceSpec, diagnostics: &mut Vec<Diagnostic>) -> So
     let flag = |flag: &Option<Spanned<bool>>, default: bool| flag.as_ref().map_or(default, |flag| flag.value);
     Source {
         compression: spec.compression.as_ref().map_or(default.compression, |word| compression(word, diagnostics)),
+        encoding: spec.encoding.as_ref().and_then(|label| encoding(label, diagnostics)),
         delimiter,
         quote,
-        header: flag(&spec.header, default.header),
+        header: spec.header.as_ref().is_none_or(|header| header.value != HeaderSpec::Flag(false)),
+        first_part_header: spec.header.as_ref().is_some_and(|header| header.value == HeaderSpec::FirstPart),
+        any_header_case: is_word("header_case", &spec.header_case, ["exact", "ignore"], diagnostics),
+        skip_first: lines::count("skip_first", &spec.skip_first, diagnostics),
+        skip_last: lines::count("skip_last", &spec.skip_last, diagnostics),
+        comment: lines::comment(spec, delimiter, quote, diagnostics),
+        trailer: lines::trailer(spec, diagnostics),
+        skip_repeated_header: is_word("repeated_header", &spec.repeated_header, ["refuse", "skip"], diagnostics),
         nulls,
         quoted_nulls: flag(&spec.quoted_nulls, default.quoted_nulls),
         multiline: flag(&spec.multiline, default.multiline),
@@ -46,6 +56,15 @@ pub(super) fn source(spec: &SourceSpec, diagnostics: &mut Vec<Diagnostic>) -> So
         skip_unlisted: rows::skip_unlisted(spec, diagnostics),
         refuse_duplicates: rows::refuse_duplicates(spec, diagnostics),
     }
+}
+
+/// Returns whether the second of two words is there, instead of the first or nothing.
+fn is_word(field: &str, word: &Option<Spanned<String>>, words: [&str; 2], diagnostics: &mut Vec<Diagnostic>) -> bool {
+    let Some(word) = word else { return false };
+    if word.value != words[0] && word.value != words[1] {
+        diagnostics.push(unknown_value(field, word, &words));
+    }
+    word.value == words[1]
 }
 
 fn compression(word: &Spanned<String>, diagnostics: &mut Vec<Diagnostic>) -> Compression {

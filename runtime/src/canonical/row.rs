@@ -32,6 +32,8 @@ pub struct Layout {
     pub format: SourceFormat,
     /// The names of the export's columns; without a header also the order of its fields.
     pub names: Vec<String>,
+    /// The same as a header spells them.
+    pub headers: Vec<String>,
     /// The columns in the order of an image.
     slots: Vec<Slot>,
     /// The columns that are only checked. In an export from an earlier epoch, there are none.
@@ -91,12 +93,22 @@ impl Layout {
             table,
             format: epoch.source.clone(),
             names: epoch.columns.iter().map(|column| column.name.clone()).collect(),
+            headers: epoch
+                .columns
+                .iter()
+                .map(|column| column.header.as_ref().unwrap_or(&column.name).clone())
+                .collect(),
             keys: table.primary_key.len(),
             all_compared: slots.iter().all(|slot| slot.is_compared),
             slots,
             checked: unpublished.map(slot).collect(),
             is_lenient,
         }
+    }
+
+    /// Returns whether a header may spell a name like this.
+    pub(crate) fn is_spelled(&self, name: &str, header: &str) -> bool {
+        name == header || self.format.any_header_case && name.to_lowercase() == header.to_lowercase()
     }
 
     /// The key columns, in the key's order.

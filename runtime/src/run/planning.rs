@@ -169,7 +169,7 @@ impl Runner {
         let base = self.comparison_base(table, &version)?;
         let version = match (version.status, &version.plan) {
             (Status::Planned | Status::Held, Some(plan))
-                if base.matches(plan, table, self.sink.max_operation_bytes()?)
+                if base.matches(plan, table, self.sinks.max_operation_bytes()?)
                     && self.changes.is_complete(&version)? =>
             {
                 return Ok(Planning::Valid(Box::new(version)));
@@ -197,6 +197,31 @@ impl Runner {
         }
         let baseline = last.map(|last| self.baseline(table, last)).transpose()?;
         Ok(ComparisonBase { baseline, reset: None })
+    }
+
+    /// Writes all rows of a published version as INSERTs, for a sink that lacks it. Its plan says `reset`, and has the
+    /// hash of the one that was published.
+    pub(super) fn plan_in_full(
+        &self,
+        lease: &Lease,
+        table: &'static Table,
+        version: &Version,
+        snapshot: Export,
+        watch: &Watch,
+    ) -> Result<Version> {
+        let published = version.plan.as_ref().expect("a published version has a plan");
+        let base = ComparisonBase { baseline: None, reset: Some(Reset::default()) };
+        let (head, layout) = (base.head(table, version), Layout::new(table));
+        let task = Task { version: version.clone(), table, layout, head, snapshot, base };
+        let draft = self.changes.draft(version, lease.fence, None)?;
+        let finish = |(plan, _): (Plan, Vec<Part>)| {
+            if plan.fingerprint != published.fingerprint {
+                return Err(changed(version, "its fingerprint differs".into()));
+            }
+            let changes = Some(draft.finish(&plan.hash)?);
+            Ok(Version { plan: Some(Plan { hash: published.hash.clone(), ..plan }), changes, ..version.clone() })
+        };
+        self.compute(&task, &draft, watch).and_then(finish).inspect_err(|_| draft.discard())
     }
 
     /// Computes a delta into a draft. Returns the plan, and the snapshot's parts with their checksums.
@@ -230,7 +255,7 @@ impl Runner {
     /// Writes operations to a draft that has some parts already.
     fn writer<'a>(&self, task: &'a Task, draft: &Arc<dyn Draft>, parts: u32) -> Result<SizeCheck<'a>> {
         let parts = PartWriter::new(Arc::clone(draft), parts);
-        Ok(SizeCheck { parts, max_bytes: self.sink.max_operation_bytes()?, label: &task.snapshot.label })
+        Ok(SizeCheck { parts, max_bytes: self.sinks.max_operation_bytes()?, label: &task.snapshot.label })
     }
 
     fn resources(&self) -> Result<Resources<'_>> {

@@ -12,6 +12,7 @@ mod bits;
 mod delimiters;
 mod dialect;
 mod fields;
+mod skipped;
 
 use crate::canonical::field::Field;
 use crate::reject::Reason;
@@ -47,6 +48,10 @@ pub struct Reader<R> {
     /// The start and the end of the last record in `buffer`.
     last: (usize, usize),
     splitter: Splitter,
+    /// A record that is skipped wherever it is.
+    skipped: Option<Vec<u8>>,
+    /// What a line begins with that is a comment.
+    comment: Option<Vec<u8>>,
 }
 
 /// The scanned bytes of a record whose end is not in the buffer yet.
@@ -146,7 +151,20 @@ impl<R: Read> Reader<R> {
             scanned: Scanned::default(),
             last: (0, 0),
             splitter: Splitter::new(dialect),
+            skipped: None,
+            comment: None,
         }
+    }
+
+    /// The first bytes of the source, if nothing was read yet: at least as many as `length`, unless there are fewer.
+    pub(crate) fn beginning(&mut self, length: usize) -> io::Result<&[u8]> {
+        while self.end < length && self.fill()? {}
+        Ok(&self.buffer[..self.end.min(length)])
+    }
+
+    /// The source of the bytes.
+    pub(crate) fn get_ref(&self) -> &R {
+        &self.input
     }
 
     /// The source of the bytes.
@@ -165,7 +183,7 @@ impl<R: Read> Reader<R> {
                 self.last = (from, from + KEPT);
                 return Ok(Some(Err(CsvError::record_too_large(line))));
             }
-            if from < to {
+            if from < to && !self.is_skipped(from, to) {
                 self.last = (from, to);
                 return Ok(Some(self.splitter.split(&self.buffer[from..], to - from, line)));
             }
@@ -192,7 +210,7 @@ impl<R: Read> Reader<R> {
                     return Err(io::Error::new(io::ErrorKind::InvalidData, error.message));
                 }
                 self.line += lines;
-                if from < to {
+                if from < to && !self.is_skipped(from, to) {
                     batch.records.push((from as u32, to as u32));
                 }
             }
@@ -246,6 +264,9 @@ impl<R: Read> Reader<R> {
             end?;
             self.scanned.bytes += 1;
             self.scanned.lines += 1;
+            if self.scanned.lines == 1 && self.is_comment(self.start) {
+                self.scanned.is_open = false;
+            }
             if self.scanned.is_open {
                 continue;
             }
@@ -259,10 +280,10 @@ impl<R: Read> Reader<R> {
 
     /// Appends the start and the end of all records whose ends are in the buffer.
     fn whole_spans(&mut self, records: &mut Vec<(u32, u32)>) {
-        if self.splitter.dialect.multiline {
+        if self.splitter.dialect.multiline || self.skipped.is_some() || self.comment.is_some() {
             while let Some(Span { from, to, lines, .. }) = self.whole_span() {
                 self.line += lines;
-                if from < to {
+                if from < to && !self.is_skipped(from, to) {
                     records.push((from as u32, to as u32));
                 }
             }

@@ -28,6 +28,9 @@ pub fn records(part: &[u8], source: &Source) -> Vec<Record> {
     for (line, bytes) in (1..).zip(text.split_inclusive(|byte| *byte == b'\n')) {
         let (begin, mut record) = pending.take().unwrap_or((line, Vec::new()));
         record.extend_from_slice(bytes);
+        if record.len() == bytes.len() && source.comment.is_some_and(|comment| bytes.starts_with(comment.as_bytes())) {
+            continue;
+        }
         // An odd number of quotes so far means that the line end is inside a quoted field.
         if source.multiline && is_open(&record, source) {
             pending = Some((begin, record));

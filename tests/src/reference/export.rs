@@ -7,9 +7,9 @@ use flate2::read::MultiGzDecoder;
 use runtime::table::{Column, Compression, Table};
 
 use super::csv::{self, Field, Record};
-use super::field;
 use super::row::Row;
 use super::value::Value;
+use super::{encoding, field, lines};
 
 /// A file of an export: its name, and its bytes as they are on disk.
 pub type Part<'a> = (&'a str, &'a [u8]);
@@ -32,6 +32,10 @@ pub struct Reject {
 pub enum Stop {
     /// The compressed bytes are truncated, damaged, or followed by other bytes.
     Corrupt,
+    /// The first bytes show another encoding than the declared one.
+    OtherEncoding,
+    /// The lines at the beginning or at the end of a part are not as declared.
+    BadEnds,
     /// The schema declares a header, and the part has no record.
     NoHeader,
     /// The first record cannot be split, or is not UTF-8.
@@ -62,12 +66,28 @@ type LocatedRow = (Row, String, u64);
 pub fn read(table: &Table, parts: &[Part<'_>]) -> Result<Export, Stop> {
     let mut export = Export::default();
     let mut by_key: BTreeMap<Vec<u8>, Vec<LocatedRow>> = BTreeMap::new();
-    for (name, bytes) in parts.iter().filter(|(name, _)| !name.starts_with(['_', '.'])) {
-        let text = decompress(table, bytes)?;
+    let mut first: Option<Record> = None;
+    let parts: Vec<_> = parts.iter().filter(|(name, _)| !name.starts_with(['_', '.'])).collect();
+    let count = parts.len();
+    for (at, (name, bytes)) in parts.into_iter().enumerate() {
+        let bytes = decompress(table, bytes)?;
+        let text = encoding::decode(&bytes, table.source.encoding).ok_or(Stop::OtherEncoding)?;
+        let ends = lines::Ends::new(table, at == 0, at + 1 == count);
+        let (text, trailer) = ends.rows(&text).ok_or(Stop::BadEnds)?;
         let mut records = csv::records(&text, &table.source).into_iter();
-        let fields = columns(table, &mut records)?;
+        if !table.source.first_part_header || first.is_none() {
+            first = if table.source.header { Some(records.next().ok_or(Stop::NoHeader)?) } else { None };
+        }
+        let header = first.as_ref();
+        let fields = columns(table, header)?;
+        let repeats = |record: &Record| header.is_some_and(|header| header.fields == record.fields);
+        let records: Vec<Record> =
+            records.filter(|record| !(table.source.skip_repeated_header && repeats(record))).collect();
+        if trailer.is_some_and(|rows| rows != records.len().to_string()) {
+            return Err(Stop::BadEnds);
+        }
         for record in records {
-            match read_row(table, &fields, &record) {
+            match read_row(table, &fields, &record).and_then(|row| not_a_header(row, header, &record)) {
                 Ok(row) => by_key.entry(row.key_bytes(table)).or_default().push((row, (*name).into(), record.line)),
                 Err(faults) => export.rejects.extend(faults.into_iter().map(|fault| reject(name, record.line, fault))),
             }
@@ -129,18 +149,35 @@ struct Fields {
     count: usize,
 }
 
-fn columns(table: &Table, records: &mut impl Iterator<Item = Record>) -> Result<Fields, Stop> {
-    if !table.source.header {
-        return Ok(Fields { positions: (0..table.columns.len()).collect(), count: table.columns.len() });
+/// A row whose fields have the texts of the header is not a row.
+fn not_a_header(row: Row, header: Option<&Record>, record: &Record) -> Result<Row, Vec<RowFault>> {
+    let texts =
+        |record: &Record| -> Vec<Vec<u8>> { record.fields.iter().flatten().map(|field| field.bytes.clone()).collect() };
+    match header {
+        Some(header) if texts(header) == texts(record) => Err(vec![(None, "repeated-header")]),
+        _ => Ok(row),
     }
-    let header = records.next().ok_or(Stop::NoHeader)?.fields.map_err(|_| Stop::BadHeader)?;
-    let names: Result<Vec<String>, _> = header.into_iter().map(|field| String::from_utf8(field.bytes)).collect();
-    let names = names.map_err(|_| Stop::BadHeader)?;
-    if !table.source.skip_unlisted && names.iter().any(|name| table.column(name).is_none()) {
+}
+
+/// The name of a column in a header.
+fn in_header(table: &Table, name: &str) -> String {
+    if table.source.any_header_case { name.to_lowercase() } else { name.into() }
+}
+
+fn columns(table: &Table, header: Option<&Record>) -> Result<Fields, Stop> {
+    let Some(header) = header else {
+        return Ok(Fields { positions: (0..table.columns.len()).collect(), count: table.columns.len() });
+    };
+    let header = header.fields.as_ref().map_err(|_| Stop::BadHeader)?;
+    let names: Result<Vec<String>, _> = header.iter().map(|field| String::from_utf8(field.bytes.clone())).collect();
+    let names: Vec<String> = names.map_err(|_| Stop::BadHeader)?.iter().map(|name| in_header(table, name)).collect();
+    let own = |column: &Column| in_header(table, column.header.unwrap_or(column.name));
+    let is_unlisted = |name: &String| table.columns.iter().all(|column| own(column) != *name);
+    if !table.source.skip_unlisted && names.iter().any(is_unlisted) {
         return Err(Stop::UnknownColumn);
     }
     let found = |name: &str| (0..names.len()).filter(|position| names[*position] == name).collect::<Vec<_>>();
-    let position = |column: &Column| match found(column.name)[..] {
+    let position = |column: &Column| match found(&own(column))[..] {
         [] => Err(Stop::MissingColumn),
         [position] => Ok(position),
         _ => Err(Stop::RepeatedColumn),

@@ -6,8 +6,10 @@
 
 pub mod csv;
 pub mod delta;
+pub mod encoding;
 pub mod export;
 pub mod field;
+pub mod lines;
 pub mod number;
 pub mod pattern;
 pub mod row;

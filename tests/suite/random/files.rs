@@ -11,10 +11,21 @@ use crate::engines::Parts;
 
 /// Writes rows as the parts of an export.
 pub(crate) fn export(table: &'static Table, rows: &[Vec<CellText>], dice: &FileDice) -> Parts {
-    texts(table, rows, dice).into_iter().map(|(name, text)| (name, compress(table.source.compression, &text))).collect()
+    let written = |text: &[u8]| compress(table.source.compression, &encode(table.source.encoding, text));
+    texts(table, rows, dice).into_iter().map(|(name, text)| (name, written(&text))).collect()
 }
 
-/// The parts before compression.
+/// The text in UTF-16; `None` is UTF-8.
+fn encode(encoding: Option<&str>, text: &[u8]) -> Vec<u8> {
+    let units = || std::str::from_utf8(text).expect("texts are UTF-8").encode_utf16();
+    match encoding {
+        None => text.to_vec(),
+        Some("utf-16le") => units().flat_map(u16::to_le_bytes).collect(),
+        Some(_) => units().flat_map(u16::to_be_bytes).collect(),
+    }
+}
+
+/// The parts as UTF-8, before compression.
 pub(crate) fn texts(table: &'static Table, rows: &[Vec<CellText>], dice: &FileDice) -> Parts {
     let extension = match table.source.compression {
         Compression::Gzip => "csv.gz",
@@ -70,9 +81,13 @@ fn text<'a>(
     let mut text = if style & 2 != 0 { "\u{FEFF}".to_owned() } else { String::new() };
     let mut lines: Vec<String> = Vec::new();
     if table.source.header {
-        // Names that no column has; they may be the same, or empty.
-        let name = |at: usize| table.columns.get(at).map_or(["x", ""][at % 2], |column| column.name);
-        let names = order.iter().map(|at| field(&table.source, name(*at), Quotes::Optional, dice.style >> 12));
+        let spelled = |at: &usize| {
+            // Names that no column has; they may be the same, or empty.
+            let Some(column) = table.columns.get(*at) else { return ["x", ""][at % 2].to_owned() };
+            let name = column.header.unwrap_or(column.name);
+            if table.source.any_header_case && at.is_multiple_of(2) { name.to_uppercase() } else { name.to_owned() }
+        };
+        let names = order.iter().map(|at| field(&table.source, &spelled(at), Quotes::Optional, dice.style >> 12));
         lines.push(names.collect::<Vec<_>>().join(&char::from(table.source.delimiter).to_string()));
     }
     for (number, row) in rows.enumerate() {

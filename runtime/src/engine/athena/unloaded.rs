@@ -17,8 +17,14 @@ use crate::reject::{Offender, Reason, Rejects, explain, repetition};
 use crate::table::{Column, Table};
 
 /// The reasons that a query gives; Athena's readers hide the others.
-const REASONS: [Reason; 5] =
-    [Reason::FieldCount, Reason::NotUtf8, Reason::NullKey, Reason::NullValue, Reason::UnreadableValue];
+const REASONS: [Reason; 6] = [
+    Reason::FieldCount,
+    Reason::RepeatedHeader,
+    Reason::NotUtf8,
+    Reason::NullKey,
+    Reason::NullValue,
+    Reason::UnreadableValue,
+];
 
 /// Reads the output of a query, file by file.
 pub struct Unloaded<'a> {

@@ -7,15 +7,19 @@ use crate::canonical::row::{Layout, Row};
 use crate::error::{Error, IoContext as _, Result};
 use crate::reject::{self, Offender, Reason, Rejects};
 use crate::snapshot::csv::{self, CsvError, Dialect, Record};
+use crate::snapshot::decoded::{BEGINNING, Decoded, other_encoding};
 pub(super) use crate::snapshot::part::unreadable;
 use crate::snapshot::part::{Inflated, check_name};
+use crate::snapshot::tail::{Ending, Tail};
 use crate::snapshot::{Export, Part};
 use crate::telemetry::Watch;
 use crate::wording::plural;
 
+mod ends;
 mod field_map;
 mod find;
 
+use ends::{bad_ending, ending, ends, skip_first};
 pub(super) use field_map::FieldMap;
 pub use find::{FoundRow, find};
 
@@ -51,13 +55,7 @@ pub(super) fn scan(
     let (mut rejects, mut row) = (Rejects::default(), Row::default());
     let parts = each_record(export, parts, layout, watch, |part, fields, record| match record {
         Err(error) => {
-            rejects.add(error.reason, || Offender {
-                part: part.name.clone(),
-                line: error.line,
-                column: None,
-                reason: error.reason,
-                message: error.message.into(),
-            });
+            rejects.add(error.reason, || row_offender(part, error.line, error.reason, error.message.into()));
             Ok(())
         }
         Ok(record) if read_row(layout, fields, &record, part, &mut rejects, &mut row) => {
@@ -80,7 +78,7 @@ pub(super) fn scan_selected<T>(
     let (mut rejects, mut row) = (Rejects::default(), Row::default());
     each_record(export, &export.parts, layout, watch, |part, fields, record| {
         let Some(record) = record.ok().filter(|record| record.len() == fields.width()) else { return Ok(()) };
-        if !layout.read_key(|column| record.field(fields.field(column)), &mut row) {
+        if !layout.read_key(|column| record.field(fields.field(column)), &mut row) || fields.is_header(&record) {
             return Ok(());
         }
         let Some(selected) = select(&row) else { return Ok(()) };
@@ -120,7 +118,7 @@ pub(super) struct OpenPart {
 }
 
 /// Reads the records of a part.
-type Reader = csv::Reader<Inflated<Box<dyn Read + Send>>>;
+type Reader = csv::Reader<Tail<Decoded<Box<dyn Read + Send>>>>;
 
 /// Opens a part, and reads its header if the schema declares one.
 pub(super) fn open(export: &Export, part: &Part, layout: &Layout) -> Result<OpenPart> {
@@ -128,14 +126,44 @@ pub(super) fn open(export: &Export, part: &Part, layout: &Layout) -> Result<Open
     let path = export.folder.path(&part.name);
     check_name(&part.name, &path, layout.table.name, source.compression)?;
     let inflated = Inflated::new(export.folder.open(&part.name)?, source.compression).at("cannot read", &path)?;
-    let mut reader = csv::Reader::new(inflated, Dialect::from_format(source));
-    let fields = if source.header { header(&mut reader, &path, layout)? } else { FieldMap::in_order(layout) };
+    let decoded = Decoded::new(inflated, source.encoding.as_deref());
+    let (has_head, has_tail) = ends(export, part, source);
+    let ending = if has_tail { ending(source) } else { Ending::None };
+    let mut reader = csv::Reader::new(Tail::new(decoded, ending), Dialect::from_format(source));
+    check_encoding(&mut reader, &path, source.encoding.as_deref())?;
+    if has_head {
+        skip_first(&mut reader, &path, source.skip_first)?;
+    }
+    reader.skip_comments(source.comment.as_deref());
+    let fields = match export.parts.first() {
+        _ if !source.header => FieldMap::in_order(layout),
+        Some(first) if source.first_part_header && first.name != part.name => open(export, first, layout)?.fields,
+        _ => header(&mut reader, &path, layout)?,
+    };
+    if source.skip_repeated_header {
+        reader.skip_records(fields.header_bytes().to_vec());
+    }
     Ok(OpenPart { path, reader, fields })
+}
+
+/// A part in another encoding than the declared one is refused as a whole, if its first bytes show that.
+fn check_encoding(reader: &mut Reader, path: &Path, declared: Option<&str>) -> Result<()> {
+    let text = reader.beginning(BEGINNING).map_err(|error| unreadable(error, path))?;
+    let passed_through = other_encoding(text, declared);
+    let shown = match reader.get_ref().get_ref().raw_beginning() {
+        Some(raw) => other_encoding(raw, declared),
+        None => passed_through,
+    };
+    let Some(shown) = shown else { return Ok(()) };
+    let problem = format!("it is written in {shown}, but the schema says `encoding: {}`", declared.unwrap_or("utf-8"));
+    Err(Error::export(path, problem).help(format!("declare `encoding: {shown}` under `source`")))
 }
 
 /// Ends the reading of a part: checks its size and the number of its rows, and adds its checksums.
 pub(super) fn close(reader: Reader, path: &Path, part: &Part, rows: u64) -> Result<Part> {
-    let read = reader.into_inner().finish().map_err(|error| unreadable(error, path))?;
+    let tail = reader.into_inner();
+    tail.check(rows).map_err(|problem| bad_ending(path, problem, rows))?;
+    let read = tail.into_inner().finish().map_err(|error| unreadable(error, path))?;
     check_rows(path, part, rows)?;
     check_size(path, part, read.size)?;
     Ok(Part { checksum: Some(read.checksum), content: read.content, ..part.clone() })
@@ -149,7 +177,10 @@ fn header(reader: &mut Reader, path: &Path, layout: &Layout) -> Result<FieldMap>
             let problem = format!("the header cannot be read: {}", error.message);
             Err(Error::export_line(path, error.line, problem).help("deliver it again"))
         }
-        Some(Ok(record)) => FieldMap::by_name(&record, path, layout),
+        Some(Ok(record)) => {
+            let fields = FieldMap::by_name(&record, path, layout)?;
+            Ok(fields.with_header_bytes(reader.last_bytes()))
+        }
     }
 }
 
@@ -164,16 +195,11 @@ fn read_row(
 ) -> bool {
     let expected = fields.width();
     if record.len() != expected {
-        rejects.add(Reason::FieldCount, || Offender {
-            part: part.name.clone(),
-            line: record.line,
-            column: None,
-            reason: Reason::FieldCount,
-            message: field_count(record.len(), expected, layout.format.header),
-        });
+        let message = || field_count(record.len(), expected, layout.format.header);
+        rejects.add(Reason::FieldCount, || row_offender(part, record.line, Reason::FieldCount, message()));
         return false;
     }
-    layout.read(
+    let is_readable = layout.read(
         |column| record.field(fields.field(column)),
         row,
         |column, field, reason| {
@@ -182,10 +208,27 @@ fn read_row(
                 line: record.line,
                 column: Some(column.name.into()),
                 reason,
-                message: reject::explain(layout.table, column, &field.as_delivered(layout.format.quote), reason),
+                message: reject::explain_text(
+                    layout.table,
+                    column,
+                    &field.as_delivered(layout.format.quote),
+                    reason,
+                    layout.format.encoding.as_deref(),
+                ),
             });
         },
-    )
+    );
+    if is_readable && fields.is_header(record) {
+        let message = "the row repeats the header; `repeated_header: skip` skips such rows";
+        rejects.add(Reason::RepeatedHeader, || row_offender(part, record.line, Reason::RepeatedHeader, message.into()));
+        return false;
+    }
+    is_readable
+}
+
+/// A row that is refused as a whole.
+fn row_offender(part: &Part, line: u64, reason: Reason, message: String) -> Offender {
+    Offender { part: part.name.clone(), line, column: None, reason, message }
 }
 
 fn field_count(actual: usize, expected: usize, header: bool) -> String {

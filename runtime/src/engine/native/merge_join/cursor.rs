@@ -106,7 +106,8 @@ impl<'a> RowReader<'a> {
         let (bytes, length) = batch.records.with_following(at);
         let record = self.splitter.split(bytes, length, 0).ok()?;
         let is_readable = record.len() == batch.fields.width()
-            && self.layout.read(|column| record.field(batch.fields.field(column)), &mut self.row, |_, _, _| {});
+            && self.layout.read(|column| record.field(batch.fields.field(column)), &mut self.row, |_, _, _| {})
+            && !batch.fields.is_header(&record);
         is_readable.then_some(&self.row)
     }
 
@@ -115,7 +116,8 @@ impl<'a> RowReader<'a> {
         let (bytes, length) = batch.records.with_following(at);
         let record = self.splitter.split(bytes, length, 0).ok()?;
         let is_readable = record.len() == batch.fields.width()
-            && self.layout.read_key(|column| record.field(batch.fields.field(column)), &mut self.row);
+            && self.layout.read_key(|column| record.field(batch.fields.field(column)), &mut self.row)
+            && !batch.fields.is_header(&record);
         is_readable.then_some(self.row.key())
     }
 }

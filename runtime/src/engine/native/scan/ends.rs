@@ -1,0 +1,48 @@
+//! The lines at both ends of a part that are not rows.
+
+use std::io::Read;
+use std::path::Path;
+
+use regex::Regex;
+
+use crate::epoch::SourceFormat;
+use crate::error::{Error, Result};
+use crate::snapshot::csv;
+use crate::snapshot::part::unreadable;
+use crate::snapshot::tail::{BadEnding, Ending};
+use crate::snapshot::{Export, Part};
+
+/// Returns whether a part has the lines at the beginning and those at the end. Of a file that was split, only the first
+/// and the last part have them.
+pub(super) fn ends(export: &Export, part: &Part, format: &SourceFormat) -> (bool, bool) {
+    let is = |other: Option<&Part>| !format.first_part_header || other.is_none_or(|other| other.name == part.name);
+    (is(export.parts.first()), is(export.parts.last()))
+}
+
+/// What the format says about the end of a part.
+pub(super) fn ending(format: &SourceFormat) -> Ending {
+    match &format.trailer {
+        Some(trailer) => Ending::Trailer(Regex::new(trailer).expect("the generator checked the regular expression")),
+        None => Ending::Lines(format.skip_last),
+    }
+}
+
+/// Skips lines at the beginning of a part.
+pub(super) fn skip_first<R: Read>(reader: &mut csv::Reader<R>, path: &Path, lines: u32) -> Result<()> {
+    if reader.skip_lines(lines).map_err(|error| unreadable(error, path))? {
+        return Ok(());
+    }
+    Err(Error::export(path, format!("it has no line after the {lines} that `skip_first` skips"))
+        .help("deliver it again, complete, or fix `skip_first` in the schema"))
+}
+
+/// The error of a part that does not end as declared.
+pub(super) fn bad_ending(path: &Path, problem: BadEnding, rows: u64) -> Error {
+    let noun = if rows == 1 { "row" } else { "rows" };
+    let message = match problem {
+        BadEnding::TooFewLines(lines) => format!("it has fewer lines than the {lines} that `skip_last` skips"),
+        BadEnding::NoTrailer => "its last line is not the `trailer` that the schema declares".into(),
+        BadEnding::OtherCount(count) => format!("it has {rows} {noun}, but its trailer says {count:?}"),
+    };
+    Error::export(path, message).help("deliver it again, complete, or fix the schema")
+}

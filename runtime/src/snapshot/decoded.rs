@@ -1,0 +1,233 @@
+//! Turns the decompressed bytes of a part into UTF-8.
+//!
+//! A sequence that is not a character of the encoding becomes the byte 0xFF, which is in no UTF-8 text: so the field
+//! that has it is refused with its column and line. UTF-8 passes through untouched, and is checked field by field.
+
+use std::io::{self, Read};
+
+use encoding_rs::{Decoder, DecoderResult, Encoding};
+use memchr::memchr_iter;
+
+use super::part::{Inflated, PartDigest};
+
+/// How many bytes are decoded at a time.
+const CHUNK: usize = 64 << 10;
+
+/// How many bytes at the beginning of a part tell its encoding.
+pub(crate) const BEGINNING: usize = 64;
+
+/// What replaces a sequence that is not a character.
+const INVALID: u8 = 0xFF;
+
+/// The bytes of a part as UTF-8.
+pub struct Decoded<R: Read> {
+    input: Inflated<R>,
+    /// `None` if the part is in UTF-8.
+    transcoder: Option<Box<Transcoder>>,
+}
+
+struct Transcoder {
+    decoder: Decoder,
+    /// Whether the encoding leaves bytes without a character, which the WHATWG standard maps to control characters.
+    has_gaps: bool,
+    raw: Vec<u8>,
+    /// The part of `raw` that is not decoded yet.
+    pending: (usize, usize),
+    beginning: Vec<u8>,
+    at_end: bool,
+    text: Vec<u8>,
+    /// The part of `text` that was not read yet.
+    unread: (usize, usize),
+}
+
+impl<R: Read> Decoded<R> {
+    /// Decodes `input` from the encoding with this label; `None` is UTF-8.
+    pub fn new(input: Inflated<R>, encoding: Option<&str>) -> Self {
+        let encoding = encoding.and_then(|label| Encoding::for_label(label.as_bytes()));
+        Self { input, transcoder: encoding.map(|encoding| Box::new(Transcoder::new(encoding))) }
+    }
+
+    /// The first bytes of the part as they are in it, after something was read; `None` if they are passed through.
+    pub(crate) fn raw_beginning(&self) -> Option<&[u8]> {
+        self.transcoder.as_ref().map(|transcoder| transcoder.beginning.as_slice())
+    }
+
+    /// The digest, after everything was read; see [`Inflated::finish`].
+    pub fn finish(self) -> io::Result<PartDigest> {
+        self.input.finish()
+    }
+}
+
+impl<R: Read> Read for Decoded<R> {
+    #[inline]
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match &mut self.transcoder {
+            None => self.input.read(buffer),
+            Some(transcoder) => transcoder.read(&mut self.input, buffer),
+        }
+    }
+}
+
+impl Transcoder {
+    fn new(encoding: &'static Encoding) -> Self {
+        Self {
+            decoder: encoding.new_decoder_with_bom_removal(),
+            has_gaps: encoding.name().starts_with("windows-"),
+            raw: vec![0; CHUNK],
+            pending: (0, 0),
+            beginning: Vec::new(),
+            at_end: false,
+            text: vec![0; 3 * CHUNK + 16],
+            unread: (0, 0),
+        }
+    }
+
+    fn read(&mut self, input: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.unread.0 == self.unread.1 && !(self.at_end && self.pending.0 == self.pending.1) {
+            if self.pending.0 == self.pending.1 {
+                self.fill(input)?;
+            }
+            self.decode();
+        }
+        let unread = &self.text[self.unread.0..self.unread.1];
+        let length = unread.len().min(buffer.len());
+        buffer[..length].copy_from_slice(&unread[..length]);
+        self.unread.0 += length;
+        Ok(length)
+    }
+
+    fn fill(&mut self, input: &mut impl Read) -> io::Result<()> {
+        // The beginning is complete in the first chunk, unless the part is shorter.
+        let mut end = 0;
+        while end < BEGINNING {
+            let read = match input.read(&mut self.raw[end..]) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                read => read?,
+            };
+            end += read;
+            if read == 0 {
+                self.at_end = true;
+                break;
+            }
+        }
+        if self.beginning.is_empty() {
+            self.beginning = self.raw[..end.min(BEGINNING)].to_vec();
+        }
+        self.pending = (0, end);
+        Ok(())
+    }
+
+    /// Decodes what is pending, up to the end of the text's buffer.
+    fn decode(&mut self) {
+        let mut written = 0;
+        loop {
+            let raw = &self.raw[self.pending.0..self.pending.1];
+            let text = &mut self.text[written..];
+            let (result, read, added) = self.decoder.decode_to_utf8_without_replacement(raw, text, self.at_end);
+            self.pending.0 += read;
+            written += added;
+            match result {
+                DecoderResult::Malformed(..) => {
+                    self.text[written] = INVALID;
+                    written += 1;
+                }
+                DecoderResult::InputEmpty | DecoderResult::OutputFull => break,
+            }
+            if self.text.len() - written < 16 {
+                break;
+            }
+        }
+        if self.has_gaps {
+            refuse_controls(&mut self.text[..written]);
+        }
+        self.unread = (0, written);
+    }
+}
+
+/// The code pages of Windows leave a few bytes without a character; the standard maps them to U+0080 to U+009F, which
+/// are C2 80 to C2 9F in UTF-8.
+fn refuse_controls(text: &mut [u8]) {
+    let leads: Vec<usize> = memchr_iter(0xC2, text).collect();
+    for at in leads {
+        if text.get(at + 1).is_some_and(|next| (0x80..0xA0).contains(next)) {
+            text[at..at + 2].fill(INVALID);
+        }
+    }
+}
+
+/// The encoding that the first bytes of a part show, if it is not the declared one: by a byte order mark, or by the NUL
+/// bytes that ASCII characters have in UTF-16.
+pub(crate) fn other_encoding(beginning: &[u8], declared: Option<&str>) -> Option<&'static str> {
+    let shown = match beginning {
+        [0xEF, 0xBB, 0xBF, ..] => "utf-8",
+        [0xFF, 0xFE, ..] => "utf-16le",
+        [0xFE, 0xFF, ..] => "utf-16be",
+        _ => utf16_by_nul(beginning)?,
+    };
+    (shown != declared.unwrap_or("utf-8")).then_some(shown)
+}
+
+/// Half of the bytes or more are NUL and on one side of their pairs only where ASCII text is in UTF-16.
+fn utf16_by_nul(beginning: &[u8]) -> Option<&'static str> {
+    let (pairs, _) = beginning.as_chunks::<2>();
+    let count = |side: usize| pairs.iter().filter(|pair| pair[side] == 0).count();
+    match (count(0), count(1)) {
+        (0, last) if 2 * last > pairs.len() => Some("utf-16le"),
+        (first, 0) if 2 * first > pairs.len() => Some("utf-16be"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::Compression;
+
+    fn decode(bytes: &[u8], encoding: &str) -> Vec<u8> {
+        let inflated = Inflated::new(bytes, Compression::None).unwrap();
+        let mut text = Vec::new();
+        Decoded::new(inflated, Some(encoding)).read_to_end(&mut text).unwrap();
+        text
+    }
+
+    #[test]
+    fn text_is_the_same_in_every_encoding() {
+        let text = "1,Jana Dvořák\n2,Café €\n".repeat(20_000);
+        for name in ["utf-16le", "utf-16be"] {
+            for bom in ["", "\u{FEFF}"] {
+                let units = (bom.to_owned() + &text).encode_utf16().collect::<Vec<_>>();
+                let bytes = units.iter().flat_map(|unit| match name {
+                    "utf-16le" => unit.to_le_bytes(),
+                    _ => unit.to_be_bytes(),
+                });
+                assert!(decode(&bytes.collect::<Vec<_>>(), name) == text.as_bytes());
+            }
+        }
+        for name in ["gb18030", "windows-1250"] {
+            let encoding = Encoding::for_label(name.as_bytes()).unwrap();
+            let text = text.replace('é', "e");
+            assert!(decode(&encoding.encode(&text).0, name) == text.as_bytes());
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_character_is_not_utf8() {
+        assert_eq!(decode(b"a\x81\x80b", "windows-1252"), b"a\xFF\xFF\xE2\x82\xACb");
+        assert_eq!(decode(b"a\xD2b", "windows-1253"), b"a\xFFb");
+        assert_eq!(decode(b"a\x82", "shift_jis"), b"a\xFF");
+        assert_eq!(decode(b"a\0\x00\xD8b\0c", "utf-16le"), b"a\xFFb\xFF");
+        assert_eq!(decode(&b"\xA0".repeat(200_000), "shift_jis").iter().filter(|byte| **byte != 0xFF).count(), 0);
+    }
+
+    #[test]
+    fn another_encoding_is_recognised() {
+        assert_eq!(other_encoding(b"\xFF\xFEi\0", None), Some("utf-16le"));
+        assert_eq!(other_encoding(b"i\0d\0\n\0", None), Some("utf-16le"));
+        assert_eq!(other_encoding(b"\0i\0d\0\n", Some("utf-16le")), Some("utf-16be"));
+        assert_eq!(other_encoding(b"\xEF\xBB\xBFid", Some("windows-1252")), Some("utf-8"));
+        assert_eq!(other_encoding(b"\xEF\xBB\xBFid", None), None);
+        assert_eq!(other_encoding(b"i\0d\0\n\0", Some("utf-16le")), None);
+        assert_eq!(other_encoding(b"id,name\n1,a\0\n", None), None);
+        assert_eq!(other_encoding(b"", None), None);
+    }
+}
