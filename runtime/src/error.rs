@@ -203,6 +203,13 @@ impl Error {
             .help("run `cargo tidemark-aws` instead of `cargo tidemark`; the first build takes several minutes")
     }
 
+    /// A request that needs a program built with PostgreSQL support.
+    #[cfg(not(feature = "postgres"))]
+    pub(crate) fn without_postgres() -> Self {
+        Self::usage("", "this program was built without PostgreSQL support")
+            .help("run `cargo tidemark-postgres` instead of `cargo tidemark`; the first build takes some minutes")
+    }
+
     /// Operations that do not lead from the baseline to the snapshot.
     pub(crate) fn not_conserved(subject: impl AsRef<str>, message: impl AsRef<str>) -> Self {
         Self::new(ErrorKind::NotConserved, subject.as_ref(), message.as_ref())

@@ -21,8 +21,10 @@ use crate::change_set::ChangeSets;
 use crate::error::{Error, Result};
 use crate::name::{TableKey, printable};
 use crate::operation::{Begin, End, begin_line, end_line};
+use crate::plan::Demand;
 use crate::store::{Extent, Version};
 use crate::table::Table;
+pub(crate) use database::refusal;
 pub use sinks::Sinks;
 
 /// A destination that operations are published to.
@@ -35,6 +37,11 @@ pub trait Sink: Debug + Send + Sync {
 
     /// The largest operation that the sink accepts, in bytes; `None` if there is no limit.
     fn max_operation_bytes(&self) -> Result<Option<usize>>;
+
+    /// What else the sink demands of operations.
+    fn demand(&self) -> Option<Demand> {
+        None
+    }
 
     /// Returns whether the sink can hold marks. A stream cannot: there, a new registry's versions are told from those
     /// of an older one by their higher sequences alone.

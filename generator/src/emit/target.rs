@@ -26,6 +26,10 @@ const MAX_SQLITE_COLUMNS: usize = 2000 - OWN_COLUMNS;
 /// <https://www.postgresql.org/docs/current/limits.html>
 const MAX_POSTGRES_COLUMNS: usize = 1600 - OWN_COLUMNS;
 
+/// What a row of PostgreSQL may take once its long values were moved elsewhere: a page of 8 KiB, without its headers.
+/// <https://www.postgresql.org/docs/current/storage-toast.html>
+const MAX_POSTGRES_ROW: usize = 8_000;
+
 /// PostgreSQL cuts longer names. <https://www.postgresql.org/docs/current/limits.html>
 const MAX_POSTGRES_NAME: usize = 63;
 
@@ -81,6 +85,10 @@ pub(super) fn postgres(table: &Table) -> Result<String, String> {
         if name.len() > MAX_POSTGRES_NAME {
             return Err(format!("`{name}` is longer than {MAX_POSTGRES_NAME} bytes, where PostgreSQL cuts names"));
         }
+    }
+    let row: usize = table.columns.iter().map(|column| postgres_size(&column.ty)).sum();
+    if row > MAX_POSTGRES_ROW {
+        return Err(format!("a row can take {row} bytes, and a page of PostgreSQL holds {MAX_POSTGRES_ROW}"));
     }
     let is_taken = |column: &&Column| SYSTEM_COLUMNS.contains(&column.name.to_lowercase().as_str());
     if let Some(column) = published(table).find(is_taken) {
@@ -162,6 +170,21 @@ fn postgres_type(_: &str, column: &Column) -> String {
         ColumnType::Timestamptz { .. } => "timestamp with time zone".to_owned(),
     };
     ty + not_null(column)
+}
+
+/// The largest size of a value that stays in its row, in bytes. Longer texts, numbers and bytes are moved elsewhere.
+fn postgres_size(ty: &ColumnType) -> usize {
+    match ty {
+        ColumnType::Boolean { .. } => 1,
+        ColumnType::Tinyint | ColumnType::Smallint => 2,
+        ColumnType::Int | ColumnType::Float | ColumnType::Date { .. } => 4,
+        ColumnType::Bigint | ColumnType::Double | ColumnType::Timestamp { .. } | ColumnType::Timestamptz { .. } => 8,
+        ColumnType::Decimal { .. }
+        | ColumnType::Char(_)
+        | ColumnType::Varchar(_)
+        | ColumnType::String
+        | ColumnType::Binary(_) => 24,
+    }
 }
 
 fn not_null(column: &Column) -> &'static str {

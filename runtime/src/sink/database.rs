@@ -8,8 +8,11 @@
 mod apply;
 mod cell;
 mod definition;
+mod demand;
 pub(crate) mod engine;
 mod marks;
+#[cfg(feature = "postgres")]
+pub(crate) mod postgres;
 mod shape;
 pub(crate) mod sqlite;
 mod statements;
@@ -21,8 +24,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::{Applied, Mark, OnProgress, Publication, PublishedVersion, Sink};
 use crate::error::{Error, Result};
 use crate::name::TableKey;
+use crate::plan::Demand;
 use crate::store::Extent;
 use crate::table::Table;
+pub(crate) use demand::refusal;
 use engine::Engine;
 use marks::Record;
 
@@ -61,8 +66,8 @@ impl<E: Engine> Database<E> {
         })
     }
 
-    fn writer(&self) -> MutexGuard<'_, ()> {
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    fn writer(&self) -> Option<MutexGuard<'_, ()>> {
+        E::HAS_ONE_WRITER.then(|| self.writer.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Creates what is missing for a table, or fails with it.
@@ -70,7 +75,7 @@ impl<E: Engine> Database<E> {
         let place = self.place();
         let missing = definition::missing(engine, table, statements, &place)?;
         if missing.is_empty() {
-            return Ok(());
+            return [marks::TABLE, table.target.name].iter().try_for_each(|table| engine.check_rights(table));
         }
         if !self.create {
             return Err(definition::refuse_missing(missing, &place, table));
@@ -94,6 +99,10 @@ where
 
     fn max_operation_bytes(&self) -> Result<Option<usize>> {
         Ok(None)
+    }
+
+    fn demand(&self) -> Option<Demand> {
+        E::DEMAND
     }
 
     fn holds_marks(&self) -> bool {

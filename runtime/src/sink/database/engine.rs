@@ -4,6 +4,7 @@ use std::fmt::Debug;
 
 use super::cell::Cell;
 use crate::error::Result;
+use crate::plan::Demand;
 use crate::table::Target;
 
 /// A connection to a database.
@@ -12,6 +13,12 @@ use crate::table::Target;
 pub(crate) trait Engine: Sized {
     /// Where a database is, and how to connect to it.
     type Address: Debug + Send + Sync;
+
+    /// Whether only one transaction at a time can write, whichever tables it is about.
+    const HAS_ONE_WRITER: bool;
+
+    /// What the database demands of operations.
+    const DEMAND: Option<Demand>;
 
     /// The address as the registry remembers it: `sqlite:/data/shop.db`. It contains no password.
     fn name(address: &Self::Address) -> String;
@@ -51,6 +58,11 @@ pub(crate) trait Engine: Sized {
 
     /// The columns of a table, in their order; none if it does not exist.
     fn columns(&mut self, table: &str) -> Result<Vec<ColumnDefinition>>;
+
+    /// Checks that rows of a table may be changed.
+    fn check_rights(&mut self, _: &str) -> Result<()> {
+        Ok(())
+    }
 
     /// The columns that a table has once its statements have run, found out by running them out of sight.
     fn expected_columns(&mut self, target: &Target) -> Result<Vec<ColumnDefinition>>;

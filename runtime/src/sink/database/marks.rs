@@ -137,5 +137,9 @@ fn text(cell: &Cell<'_>) -> Option<String> {
 }
 
 fn number(cell: &Cell<'_>) -> Option<u64> {
-    if let Cell::Integer(number) = cell { u64::try_from(*number).ok() } else { None }
+    match cell {
+        Cell::Integer(number) => u64::try_from(*number).ok(),
+        Cell::Text(digits) => digits.parse().ok(),
+        _ => None,
+    }
 }

@@ -13,6 +13,7 @@ use super::shape::quoted;
 use crate::breakpoint::env_override;
 use crate::error::{Error, Result};
 use crate::name::printable;
+use crate::plan::Demand;
 use crate::table::Target;
 
 /// How long a transaction waits for another program that writes, in milliseconds.
@@ -45,6 +46,10 @@ impl SqliteAddress {
 
 impl Engine for Sqlite {
     type Address = SqliteAddress;
+
+    const HAS_ONE_WRITER: bool = true;
+
+    const DEMAND: Option<Demand> = None;
 
     fn name(address: &SqliteAddress) -> String {
         format!("sqlite:{}", address.absolute.display())
