@@ -2,6 +2,7 @@
 
 use super::encoding::encoding;
 use super::lines;
+use super::rows;
 use super::text::{sorted, unknown_value};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::{Completeness, Compression, Source};
@@ -52,6 +53,8 @@ pub(super) fn source(spec: &SourceSpec, diagnostics: &mut Vec<Diagnostic>) -> So
         quoted_nulls: flag(&spec.quoted_nulls, default.quoted_nulls),
         multiline: flag(&spec.multiline, default.multiline),
         complete: spec.complete.as_ref().map_or(default.complete, |complete| completeness(complete, diagnostics)),
+        skip_unlisted: rows::skip_unlisted(spec, diagnostics),
+        refuse_duplicates: rows::refuse_duplicates(spec, diagnostics),
     }
 }
 

@@ -77,7 +77,7 @@ pub(super) fn scan_selected<T>(
 ) -> Result<Vec<Part>> {
     let (mut rejects, mut row) = (Rejects::default(), Row::default());
     each_record(export, &export.parts, layout, watch, |part, fields, record| {
-        let Some(record) = record.ok().filter(|record| record.len() == layout.names.len()) else { return Ok(()) };
+        let Some(record) = record.ok().filter(|record| record.len() == fields.width()) else { return Ok(()) };
         if !layout.read_key(|column| record.field(fields.field(column)), &mut row) || fields.is_header(&record) {
             return Ok(());
         }
@@ -193,7 +193,7 @@ fn read_row(
     rejects: &mut Rejects,
     row: &mut Row,
 ) -> bool {
-    let expected = layout.names.len();
+    let expected = fields.width();
     if record.len() != expected {
         let message = || field_count(record.len(), expected, layout.format.header);
         rejects.add(Reason::FieldCount, || row_offender(part, record.line, Reason::FieldCount, message()));
@@ -209,6 +209,7 @@ fn read_row(
                 column: Some(column.name.into()),
                 reason,
                 message: reject::explain_text(
+                    layout.table,
                     column,
                     &field.as_delivered(layout.format.quote),
                     reason,

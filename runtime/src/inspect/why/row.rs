@@ -164,5 +164,5 @@ impl RowInVersion {
 
 /// Masks the value of a `pii` column, except NULL.
 pub(super) fn masked(column: &Column, value: Json) -> Json {
-    if column.pii && !value.is_null() { MASK.into() } else { value }
+    if column.is_masked() && !value.is_null() { MASK.into() } else { value }
 }
