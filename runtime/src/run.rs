@@ -121,7 +121,7 @@ impl Runner {
         let unreadable = self.register(job, table, outcomes)?;
         Breakpoint::Registered.reached();
         let resync = self.registry.resync(&job.key)?;
-        if self.next(&job.key, table, resync, &unreadable)?.is_none() && !self.is_behind(&job.key)? {
+        if self.next(&job.key, table, resync, &unreadable)?.is_none() && !self.is_behind(&job.key, table)? {
             return Ok(());
         }
         let lease = match self.lock_unless_held(&job.key)? {

@@ -60,7 +60,7 @@ pub trait Sink: Debug + Send + Sync {
     }
 
     /// Checks, before anything of a table is planned, that the sink can take its operations.
-    fn prepare(&self, _: &Table) -> Result<()> {
+    fn prepare(&self, _: &'static Table) -> Result<()> {
         Ok(())
     }
 

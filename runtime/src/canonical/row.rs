@@ -83,6 +83,17 @@ impl Layout {
         Self::build(table, epoch, epoch.schema != table.schema)
     }
 
+    /// The same, but a value that today's types cannot read is refused instead of kept as it is.
+    pub(crate) fn strict_for_epoch(table: &'static Table, epoch: &Epoch) -> Self {
+        Self::build(table, epoch, false)
+    }
+
+    /// The segment of a column's `default`; that of NULL if it has none.
+    pub(crate) fn default_segment(&self, name: &str) -> Option<Vec<u8>> {
+        let slot = self.slots.iter().find(|slot| slot.column().name == name)?;
+        Some(fill(&slot.reader, slot.column()))
+    }
+
     fn build(table: &'static Table, epoch: &Epoch, is_lenient: bool) -> Self {
         let key = table.primary_key.iter().filter_map(|name| table.column(name));
         let rest = table.columns.iter().filter(|column| column.publish && !table.is_key(column));

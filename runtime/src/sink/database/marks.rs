@@ -119,6 +119,21 @@ pub(super) fn adopt<E: Engine>(
     write(engine, key, &Record { mark: mark.clone(), rows: known.and_then(|known| known.rows) })
 }
 
+/// Returns whether the rows of a tenant were read under another schema than this one.
+pub(super) fn has_other_schema<E: Engine>(engine: &mut E, table: &str, schema: &str) -> Result<bool> {
+    let sql = format!(
+        "SELECT 1 FROM \"{TABLE}\" WHERE table_name = {} AND schema_hash <> {} LIMIT 1",
+        literal(table),
+        literal(schema)
+    );
+    let mut found = false;
+    engine.query(&sql, &mut |_| {
+        found = true;
+        Ok(())
+    })?;
+    Ok(found)
+}
+
 /// Records that a table, which was created anew, holds no rows of any tenant.
 pub(super) fn forget_rows<E: Engine>(engine: &mut E, table: &str) -> Result<()> {
     let sql = format!(
