@@ -3,7 +3,7 @@
 use generator::model;
 use generator::render::{Color, human};
 use runtime::engine::athena::Statements;
-use runtime::table::{Column, Completeness, Compression, Encoding, Guards, Numbers, Sign, Source, Table, Type};
+use runtime::table::{Column, Completeness, Compression, Encoding, Escape, Guards, Numbers, Sign, Source, Table, Type};
 
 /// The runtime's table for a model. It is never freed, as the runtime's tables are statics.
 pub fn table(model: &model::Table) -> &'static Table {
@@ -119,6 +119,11 @@ fn source(source: &model::Source) -> Source {
         },
         encoding: source.encoding.as_deref().map(text),
         delimiter: source.delimiter,
+        long_delimiter: source.long_delimiter.as_deref().map(text),
+        trailing_delimiter: source.trailing_delimiter,
+        record_end: source.record_end.as_deref().map(text),
+        final_newline: source.final_newline,
+        escape: source.escape.map(escape),
         quote: source.quote,
         header: source.header,
         first_part_header: source.first_part_header,
@@ -137,6 +142,14 @@ fn source(source: &model::Source) -> Source {
             model::Completeness::Manifest => Completeness::Manifest,
             model::Completeness::Count(count) => Completeness::Count(*count),
         },
+    }
+}
+
+fn escape(escape: model::Escape) -> Escape {
+    match escape {
+        model::Escape::Char(byte) => Escape::Char(byte),
+        model::Escape::Mysql => Escape::Mysql,
+        model::Escape::Postgres => Escape::Postgres,
     }
 }
 
