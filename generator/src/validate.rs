@@ -14,6 +14,7 @@ mod key;
 mod lines;
 mod moment;
 mod numbers;
+mod parts;
 mod publish;
 mod readable;
 mod rows;

@@ -112,6 +112,8 @@ pub struct Source {
     pub skip_unlisted: bool,
     /// Whether a row that repeats another one in every column is refused.
     pub refuse_duplicates: bool,
+    /// The names of the parts, as a glob; `None` if all files are parts whose names do not start with `_` or `.`.
+    pub parts: Option<&'static str>,
 }
 
 /// How the parts of an export are compressed, and the suffix that their names must have.
@@ -135,6 +137,8 @@ pub enum Completeness {
     Marker(&'static str),
     /// A file `_manifest.json` that lists the parts with their sizes and, optionally, their row counts.
     Manifest,
+    /// A file with this name, which Redshift's UNLOAD wrote, that lists the parts with their sizes.
+    RedshiftManifest(&'static str),
     /// Exactly this many parts.
     Count(u32),
 }
@@ -313,6 +317,7 @@ impl Source {
         complete: Completeness::Single,
         skip_unlisted: false,
         refuse_duplicates: false,
+        parts: None,
     };
 }
 

@@ -292,6 +292,7 @@ fn completeness(complete: &Completeness) -> TokenStream {
         Completeness::Single => quote! { Completeness::Single },
         Completeness::Marker(name) => quote! { Completeness::Marker(#name) },
         Completeness::Manifest => quote! { Completeness::Manifest },
+        Completeness::RedshiftManifest(name) => quote! { Completeness::RedshiftManifest(#name) },
         Completeness::Count(count) => {
             let count = Literal::u32_unsuffixed(*count);
             quote! { Completeness::Count(#count) }
@@ -307,6 +308,7 @@ fn source_definition(source: &Source) -> TokenStream {
     let quote = optional(source.quote.map(Literal::byte_character));
     let text = |text: &Option<String>| optional(text.as_deref().map(Literal::string));
     let (encoding, comment, trailer) = (text(&source.encoding), text(&source.comment), text(&source.trailer));
+    let parts = text(&source.parts);
     let [skip_first, skip_last] = [source.skip_first, source.skip_last].map(Literal::u32_unsuffixed);
     let compression = match source.compression {
         Compression::Gzip => quote! { Compression::Gzip },
@@ -333,6 +335,7 @@ fn source_definition(source: &Source) -> TokenStream {
         (source.complete != default.complete, quote! { complete: #complete }),
         (source.skip_unlisted, quote! { skip_unlisted: true }),
         (source.refuse_duplicates, quote! { refuse_duplicates: true }),
+        (source.parts.is_some(), quote! { parts: #parts }),
     ];
     with_defaults("Source", &fields)
 }

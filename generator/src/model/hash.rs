@@ -79,6 +79,7 @@ impl Source {
             Completeness::Single => "single".to_owned(),
             Completeness::Marker(name) => format!("marker {}", quoted(name)),
             Completeness::Manifest => "manifest".to_owned(),
+            Completeness::RedshiftManifest(name) => format!("redshift_manifest {}", quoted(name)),
             Completeness::Count(count) => format!("count {count}"),
         };
         let quote = quote.map_or("none".to_owned(), |quote| quote.to_string());
@@ -114,7 +115,7 @@ impl Source {
                 text += &format!("{name} {lines}\n");
             }
         }
-        for (name, option) in [("comment", &self.comment), ("trailer", &self.trailer)] {
+        for (name, option) in [("comment", &self.comment), ("trailer", &self.trailer), ("parts", &self.parts)] {
             if let Some(option) = option {
                 text += &format!("{name} {}\n", quoted(option));
             }

@@ -2,6 +2,7 @@
 
 use super::encoding::encoding;
 use super::lines;
+use super::parts;
 use super::rows;
 use super::text::{sorted, unknown_value};
 use crate::diagnostic::{Code, Diagnostic};
@@ -55,6 +56,7 @@ pub(super) fn source(spec: &SourceSpec, diagnostics: &mut Vec<Diagnostic>) -> So
         complete: spec.complete.as_ref().map_or(default.complete, |complete| completeness(complete, diagnostics)),
         skip_unlisted: rows::skip_unlisted(spec, diagnostics),
         refuse_duplicates: rows::refuse_duplicates(spec, diagnostics),
+        parts: parts::parts(spec, diagnostics),
     }
 }
 
@@ -214,6 +216,9 @@ fn completeness(spec: &CompleteSpec, diagnostics: &mut Vec<Diagnostic>) -> Compl
         CompleteSpec::Marker(name) => {
             invalid_marker(name, diagnostics);
             return Completeness::Marker(name.value.clone());
+        }
+        CompleteSpec::RedshiftManifest(name) => {
+            return Completeness::RedshiftManifest(parts::redshift_manifest(name, diagnostics));
         }
         CompleteSpec::Count(count) => {
             if count.value >= 1.0 && count.value <= MAX_COUNT && count.value.fract() == 0.0 {

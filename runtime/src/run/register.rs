@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use super::report::Outcome;
 use super::root::check_root;
 use super::runner::Runner;
+use crate::epoch::SourceFormat;
 use crate::error::{Error, ErrorKind, Fault, Result};
 use crate::name::{TableKey, nearest};
 use crate::snapshot::complete::{Missing, complete};
 use crate::snapshot::discover::{Discovery, Selection, discover};
-use crate::snapshot::{Folder, Part, Snapshots, has_content_of};
+use crate::snapshot::{Folder, Part, Snapshots, has_content_of, only_parts};
 use crate::store::{ListedParts, Registered, Status, Version};
 use crate::table::{Compression, Table};
 
@@ -102,10 +103,11 @@ impl Runner {
     pub(crate) fn register_version(&self, table: &Table, key: &TableKey, version: &str) -> Result<Registered> {
         // Read before the parts are listed, so that an old listing never overwrites a newer one.
         let known = self.registry.version(key, version)?;
-        let parts = self.parts(table, key, version)?;
         let folder = self.exports.folder(&key.tenant, &key.table, version);
         let epoch = known.as_ref().and_then(|known| known.epoch.as_ref());
-        let compression = epoch.map_or(table.source.compression, |epoch| epoch.source.compression);
+        let format = epoch.map_or_else(|| SourceFormat::from_source(&table.source), |epoch| epoch.source.clone());
+        let parts = parts(table, &format, &*folder)?;
+        let compression = format.compression;
         let same_content = |known: &[Part], listed: &[Part]| self.same_content(&*folder, known, listed, compression);
         self.registry.register_over(known.clone(), key, version, parts, same_content)
     }
@@ -143,14 +145,6 @@ impl Runner {
         Ok(true)
     }
 
-    /// Lists the parts of a version, and what is missing.
-    fn parts(&self, table: &Table, key: &TableKey, version: &str) -> Result<ListedParts> {
-        let folder = self.exports.folder(&key.tenant, &key.table, version);
-        let listing = folder.list()?;
-        let read_sidecar = |name: &str| folder.read_sidecar(name);
-        Ok(complete(table.source.complete, &listing, read_sidecar).map_err(|Missing(what)| (listing.parts, what)))
-    }
-
     /// Checks a version's export once more before it is read or published. Returns whether it is still as registered;
     /// if not, it is now registered as it is.
     pub(super) fn is_unchanged(&self, table: &Table, version: &Version) -> Result<bool> {
@@ -170,4 +164,11 @@ impl Runner {
             Ok(_) => version.parts.iter().any(|part| folder.open(&part.name).err().is_some_and(is_fault)),
         }
     }
+}
+
+/// Lists the parts of a version that is read in a format, and what is missing.
+fn parts(table: &Table, format: &SourceFormat, folder: &dyn Folder) -> Result<ListedParts> {
+    let listing = only_parts(folder.list()?, format);
+    let read_sidecar = |name: &str| folder.read_sidecar(name);
+    Ok(complete(table.source.complete, &listing, read_sidecar).map_err(|Missing(what)| (listing.parts, what)))
 }

@@ -6,7 +6,7 @@ use crate::engine::native::{self, Summary};
 use crate::error::{Error, Fault, Result};
 use crate::inspect::verify::verdict::Verdict;
 use crate::run::Runner;
-use crate::snapshot::{Export, Folder, Part, has_content_of};
+use crate::snapshot::{Export, Folder, Part, has_content_of, only_parts};
 use crate::store::Version;
 use crate::table::{Compression, Table};
 use crate::telemetry::Watch;
@@ -17,7 +17,10 @@ use crate::wording::plural;
 pub fn export(runner: &Runner, table: Option<&'static Table>, version: &Version, watch: &Watch) -> Result<Verdict> {
     let folder = runner.exports.folder(&version.key.tenant, &version.key.table, &version.version);
     let listed = match folder.list() {
-        Ok(listing) => listing.parts,
+        Ok(listing) => match &version.epoch {
+            Some(epoch) => only_parts(listing, &epoch.source).parts,
+            None => listing.parts,
+        },
         Err(error) => return different(error),
     };
     if !version.parts.iter().any(|known| listed.iter().any(|part| part.name == known.name)) {
