@@ -15,10 +15,11 @@ raw_rows AS (
 -- Every value as its canonical text or NULL; an invalid one as a NUL character and the raw text. The key columns come
 -- first, in the order of the key.
 typed_rows AS (
-  SELECT _is_new, _part, polled_by IS NOT NULL AND _rest IS NULL AS has_all_fields, ARRAY[
+  SELECT _is_new, _part, polled_by IS NOT NULL AND _rest IS NULL AS has_all_fields, polled_by IS NOT NULL AND _rest IS NULL AND site IN ('site', 'sensor_id', 'serial', 'label', 'online', 'calibrated', 'channel', 'battery_mv', 'uptime_s', 'temperature_c', 'pressure_pa', 'energy_kwh', 'firmware_sha', 'payload', 'installed_on', 'inspected_on', 'measured_at', 'recorded_at', 'received_at', 'polled_by') AND cardinality(array_except(ARRAY['site', 'sensor_id', 'serial', 'label', 'online', 'calibrated', 'channel', 'battery_mv', 'uptime_s', 'temperature_c', 'pressure_pa', 'energy_kwh', 'firmware_sha', 'payload', 'installed_on', 'inspected_on', 'measured_at', 'recorded_at', 'received_at', 'polled_by'], ARRAY[site, sensor_id, serial, label, online, calibrated, channel, battery_mv, uptime_s, temperature_c, pressure_pa, energy_kwh, firmware_sha, payload, installed_on, inspected_on, measured_at, recorded_at, received_at, polled_by])) = 0 AS is_header, ARRAY[
       -- site  char(4)
       CASE
         WHEN site IN ('n/a') THEN chr(0) || site
+        WHEN starts_with(site, chr(65279)) THEN chr(0) || site
         WHEN length(site) <= 4 AND strpos(site, chr(65533)) = 0 THEN site
         ELSE chr(0) || site
       END,
@@ -153,9 +154,9 @@ typed_rows AS (
 -- Canonical row bytes, column by column: the length of the text in bytes, a colon and the text, or `-` for NULL.
 -- `invalid` has the places of invalid values, or 0 if the row has too many or too few fields.
 byte_rows AS (
-  SELECT _is_new, _part, texts,
+  SELECT _is_new, _part, is_header, texts,
     transform(texts, text -> coalesce(CAST(length(to_utf8(text)) AS varchar) || ':' || text, '-')) AS bytes,
-    IF(has_all_fields, filter(sequence(1, 20), place -> starts_with(texts[place], chr(0))), ARRAY[BIGINT '0']) AS invalid
+    IF(has_all_fields AND NOT is_header, filter(sequence(1, 20), place -> starts_with(texts[place], chr(0))), ARRAY[BIGINT '0']) AS invalid
   FROM typed_rows
 ),
 -- The hash for comparing a row and the image to keep of it. Invalid rows have reasons instead of a key.
@@ -166,6 +167,7 @@ image_rows AS (
     from_big_endian_64(xxhash64(to_utf8(array_join(transform(ARRAY[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19], place -> bytes[place]), '')))) AS hash,
     from_big_endian_64(xxhash64(to_utf8(array_join(slice(bytes, 3, 18), '')))) AS image_hash,
     transform(invalid, place -> CAST(place AS varchar) || ' ' || CASE
+      WHEN place = 0 AND is_header THEN 'repeated-header'
       WHEN place = 0 THEN 'field-count'
       WHEN substr(texts[place], 2) IN ('n/a') THEN IF(place <= 2, 'null-key', 'null-value')
       WHEN strpos(texts[place], chr(65533)) > 0 THEN 'not-utf8'

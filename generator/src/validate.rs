@@ -5,6 +5,7 @@
 
 mod athena;
 mod column;
+mod dialect;
 mod encoding;
 mod format;
 mod formerly;
@@ -13,6 +14,7 @@ mod header;
 mod key;
 mod lines;
 mod moment;
+mod nulls;
 mod numbers;
 mod parts;
 mod publish;
@@ -31,6 +33,7 @@ use crate::names;
 use crate::spec::{ColumnSpec, Spanned, Spec};
 use crate::wording::excerpt;
 pub(crate) use athena::too_long_for_athena;
+pub(crate) use nulls::unescaped_nulls;
 pub(crate) use tables::all_tables;
 
 /// Builds the model of one schema; `None` if there is any mistake, including those reported before.

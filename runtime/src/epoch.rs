@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::table::{Column, Completeness, Compression, Numbers, Sign, Source, Table};
+use crate::table::{Column, Completeness, Compression, Escape, Numbers, Sign, Source, Table};
 
 /// Everything needed to read an export again later.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,8 +85,23 @@ pub struct SourceFormat {
     /// The encoding of the text, by its lower-case WHATWG name; `None` is UTF-8.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encoding: Option<String>,
-    /// The byte between two fields.
+    /// The byte between two fields, or the first one of `long_delimiter`.
     pub delimiter: u8,
+    /// The text between two fields, if that is not one byte.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub long_delimiter: Option<String>,
+    /// Whether a record ends with a delimiter.
+    #[serde(default, skip_serializing_if = "is_off")]
+    pub trailing_delimiter: bool,
+    /// The end of a record, if that is not any line break.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record_end: Option<String>,
+    /// Whether a part ends with the end of a record.
+    #[serde(default, skip_serializing_if = "is_off")]
+    pub final_newline: bool,
+    /// How characters are escaped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub escape: Option<Escape>,
     /// The byte around a quoted field; `None` if fields are never quoted.
     pub quote: Option<u8>,
     /// Whether each part starts with the names of its columns.
@@ -167,6 +182,11 @@ impl SourceFormat {
             compression: source.compression,
             encoding: source.encoding.map(Into::into),
             delimiter: source.delimiter,
+            long_delimiter: source.long_delimiter.map(Into::into),
+            trailing_delimiter: source.trailing_delimiter,
+            record_end: source.record_end.map(Into::into),
+            final_newline: source.final_newline,
+            escape: source.escape,
             quote: source.quote,
             header: source.header,
             first_part_header: source.first_part_header,

@@ -80,8 +80,18 @@ pub struct Source {
     pub compression: Compression,
     /// The encoding of the text, by its lower-case WHATWG name; `None` is UTF-8.
     pub encoding: Option<&'static str>,
-    /// The byte between two fields.
+    /// The byte between two fields, or the first one of `long_delimiter`.
     pub delimiter: u8,
+    /// The text between two fields, if that is not one byte.
+    pub long_delimiter: Option<&'static str>,
+    /// Whether a record ends with a delimiter.
+    pub trailing_delimiter: bool,
+    /// The end of a record, if that is not any line break.
+    pub record_end: Option<&'static str>,
+    /// Whether a part ends with the end of a record.
+    pub final_newline: bool,
+    /// How characters are escaped.
+    pub escape: Option<Escape>,
     /// The byte around a field that contains delimiters or quotes; `None` if fields are never quoted.
     pub quote: Option<u8>,
     /// Whether each part starts with the names of its columns.
@@ -114,6 +124,18 @@ pub struct Source {
     pub refuse_duplicates: bool,
     /// The names of the parts, as a glob; `None` if all files are parts whose names do not start with `_` or `.`.
     pub parts: Option<&'static str>,
+}
+
+/// How characters are escaped in a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Escape {
+    /// This byte makes the next character literal. With a quote, only in quoted fields.
+    Char(u8),
+    /// As MySQL's `SELECT … INTO OUTFILE`: `\t`, `\n` and others after a backslash, and `\N` for NULL.
+    Mysql,
+    /// As the text format of PostgreSQL's COPY: the same with other letters, and octal and hex digits.
+    Postgres,
 }
 
 /// How the parts of an export are compressed, and the suffix that their names must have.
@@ -302,6 +324,11 @@ impl Source {
         compression: Compression::Gzip,
         encoding: None,
         delimiter: b',',
+        long_delimiter: None,
+        trailing_delimiter: false,
+        record_end: None,
+        final_newline: false,
+        escape: None,
         quote: Some(b'"'),
         header: true,
         first_part_header: false,

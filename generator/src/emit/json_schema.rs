@@ -151,14 +151,12 @@ fn source() -> Value {
                 "enum": ["gzip", "zstd", "none"], "default": "gzip"
             },
             "encoding": text_encoding(),
-            "delimiter": {
-                "description": "The ASCII character between two fields.",
-                "type": "string", "minLength": 1, "maxLength": 1, "default": ",", "examples": [",", ";", "\t", "|"]
-            },
-            "quote": {
-                "description": "The ASCII character around a field that contains delimiters or quotes, or none if fields are never quoted.",
-                "anyOf": [{ "const": "none" }, { "type": "string", "minLength": 1, "maxLength": 1 }], "default": "\""
-            },
+            "delimiter": delimiter(),
+            "trailing_delimiter": flag("Whether each row ends with a delimiter. true is not supported on Athena.", false),
+            "record_end": record_end(),
+            "final_newline": choice("Whether the last row may lack the end of its line. required is not supported on Athena.", ["optional", "required"]),
+            "escape": escape(),
+            "quote": quote(),
             "header": {
                 "description": "Whether each part, or only the first one, starts with a header line that names the columns. first_part is not supported on Athena.",
                 "enum": [true, false, "first_part"], "default": true
@@ -195,6 +193,34 @@ fn duplicates() -> Value {
         "What happens to rows that are the same in every column: they count as one, or are refused.",
         ["one", "refuse"],
     )
+}
+
+fn delimiter() -> Value {
+    json!({
+        "description": "The text between two fields. Only one ASCII character is supported on Athena.",
+        "type": "string", "minLength": 1, "maxLength": 16, "default": ",", "examples": [",", ";", "\t", "|", "||"]
+    })
+}
+
+fn record_end() -> Value {
+    json!({
+        "description": "The end of a row, if that is not any line break. Not supported on Athena.",
+        "type": "string", "minLength": 1, "maxLength": 16, "examples": ["\r", "\r\n", "|#|\n"]
+    })
+}
+
+fn escape() -> Value {
+    json!({
+        "description": "How characters are escaped: by one ASCII character that makes the next one literal; as MySQL's OUTFILE; or as PostgreSQL's COPY in text format. Not supported on Athena.",
+        "anyOf": [{ "enum": ["none", "mysql", "postgres"] }, { "type": "string", "minLength": 1, "maxLength": 1 }], "default": "none"
+    })
+}
+
+fn quote() -> Value {
+    json!({
+        "description": "The ASCII character around a field that contains delimiters or quotes, or none if fields are never quoted. The default is none with escape: mysql or postgres.",
+        "anyOf": [{ "const": "none" }, { "type": "string", "minLength": 1, "maxLength": 1 }], "default": "\""
+    })
 }
 
 fn text_encoding() -> Value {

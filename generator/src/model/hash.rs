@@ -3,7 +3,7 @@
 use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::{Column, ColumnType, Completeness, Numbers, Source, Table};
+use super::{Column, ColumnType, Completeness, Escape, Numbers, Source, Table};
 
 impl Table {
     /// The hash of the schema, XXH3-128 as 32 hex digits. It changes whenever the same export could produce a different
@@ -100,6 +100,8 @@ impl Source {
     fn normalised_lines(&self) -> String {
         let mut text = String::new();
         for (name, is_on) in [
+            ("trailing_delimiter", self.trailing_delimiter),
+            ("final_newline", self.final_newline),
             ("header in the first part", self.first_part_header),
             ("header in any case", self.any_header_case),
             ("repeated header skipped", self.skip_repeated_header),
@@ -115,7 +117,15 @@ impl Source {
                 text += &format!("{name} {lines}\n");
             }
         }
-        for (name, option) in [("comment", &self.comment), ("trailer", &self.trailer), ("parts", &self.parts)] {
+        let escape = self.escape.map(Escape::name);
+        for (name, option) in [
+            ("delimiter", &self.long_delimiter),
+            ("record_end", &self.record_end),
+            ("escape", &escape),
+            ("comment", &self.comment),
+            ("trailer", &self.trailer),
+            ("parts", &self.parts),
+        ] {
             if let Some(option) = option {
                 text += &format!("{name} {}\n", quoted(option));
             }

@@ -145,6 +145,9 @@ fn later_options(source: &SourceSpec, report: &mut impl FnMut(&Span, String, &st
     for span in counts.chain(texts) {
         report(span, "Athena reads every line as a row".to_owned(), "native engine only");
     }
+    for (name, span) in separators(source) {
+        report(span, format!("Athena cannot read `{name}`"), "native engine only");
+    }
     if let Some(header) = header.as_ref().filter(|header| header.value == HeaderSpec::FirstPart) {
         report(&header.span, "Athena skips the first line of every part".to_owned(), "native engine only");
     }
@@ -154,6 +157,18 @@ fn later_options(source: &SourceSpec, report: &mut impl FnMut(&Span, String, &st
     if let Some(encoding) = encoding.as_ref().filter(|label| !is_utf8(label)) {
         report(&encoding.span, "Athena reads nothing but UTF-8".to_owned(), "native engine only");
     }
+}
+
+/// The separators that Athena's readers do not have.
+fn separators(source: &SourceSpec) -> impl Iterator<Item = (&'static str, &Span)> {
+    let SourceSpec { delimiter, trailing_delimiter, record_end, final_newline, escape, .. } = source;
+    let long = delimiter.as_ref().filter(|text| text.len() > 1).map(|text| ("delimiter", &text.span));
+    let trailing = trailing_delimiter.as_ref().filter(|flag| flag.value).map(|flag| ("trailing_delimiter", &flag.span));
+    let end = record_end.as_ref().map(|text| ("record_end", &text.span));
+    let newline = final_newline.as_ref().filter(|word| word.value == "required");
+    let newline = newline.map(|word| ("final_newline", &word.span));
+    let escape = escape.as_ref().filter(|word| word.value != "none").map(|word| ("escape", &word.span));
+    [long, trailing, end, newline, escape].into_iter().flatten()
 }
 
 /// The options that change how numbers are written.

@@ -1,7 +1,7 @@
 //! Checks one column: its name, its type, and the options of its type.
 
 use super::text::{column_name_pattern, description, sorted, unknown_value};
-use super::{format, numbers, readable, source, words};
+use super::{format, numbers, readable, words};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::{Column, ColumnType, Encoding, Source};
 use crate::names;
@@ -102,7 +102,7 @@ pub(super) fn column(spec: &ColumnSpec, context: &Context<'_>, diagnostics: &mut
 /// The column's own NULL markers; `None` if they are those of the source.
 fn nulls(spec: &ColumnSpec, source: &Source, diagnostics: &mut Vec<Diagnostic>) -> Option<Vec<String>> {
     let nulls = spec.nulls.as_ref()?;
-    source::impossible_nulls(nulls, source.delimiter, source.quote, diagnostics);
+    super::nulls::impossible_nulls(nulls, source, diagnostics);
     if spec.trim.as_ref().is_some_and(|trim| trim.value) {
         trimmed_nulls(nulls, diagnostics);
     }

@@ -14,6 +14,7 @@ use crate::canonical::field::Field;
 use crate::canonical::row_bytes::{Segment, UNREADABLE, segments, write_text};
 use crate::canonical::value::{Reader, Value};
 use crate::epoch::{ColumnSource, Epoch, SourceFormat};
+use crate::name::fold_case;
 use crate::reject::Reason;
 use crate::table::{Column, Table};
 pub use inspect::InspectedColumn;
@@ -83,6 +84,17 @@ impl Layout {
         Self::build(table, epoch, epoch.schema != table.schema)
     }
 
+    /// The same, but a value that today's types cannot read is refused instead of kept as it is.
+    pub(crate) fn strict_for_epoch(table: &'static Table, epoch: &Epoch) -> Self {
+        Self::build(table, epoch, false)
+    }
+
+    /// The segment of a column's `default`; that of NULL if it has none.
+    pub(crate) fn default_segment(&self, name: &str) -> Option<Vec<u8>> {
+        let slot = self.slots.iter().find(|slot| slot.column().name == name)?;
+        Some(fill(&slot.reader, slot.column()))
+    }
+
     fn build(table: &'static Table, epoch: &Epoch, is_lenient: bool) -> Self {
         let key = table.primary_key.iter().filter_map(|name| table.column(name));
         let rest = table.columns.iter().filter(|column| column.publish && !table.is_key(column));
@@ -108,7 +120,21 @@ impl Layout {
 
     /// Returns whether a header may spell a name like this.
     pub(crate) fn is_spelled(&self, name: &str, header: &str) -> bool {
-        name == header || self.format.any_header_case && name.to_lowercase() == header.to_lowercase()
+        is_spelled(name, header, self.format.any_header_case)
+    }
+
+    /// The export's columns whose texts are trimmed.
+    pub(crate) fn trimmed_columns(&self) -> impl Iterator<Item = usize> + '_ {
+        self.slots.iter().filter_map(|slot| match slot.origin {
+            Origin::Column(index) => slot.column().trim.then_some(index),
+            Origin::Fill(_) => None,
+        })
+    }
+
+    /// The table's column that is read from the export's column at an index; `None` if it is skipped.
+    pub(crate) fn column_at(&self, index: usize) -> Option<&'static Column> {
+        let is_at = |slot: &&Slot| matches!(slot.origin, Origin::Column(at) if at == index);
+        self.slots.iter().find(is_at).map(Slot::column)
     }
 
     /// The key columns, in the key's order.
@@ -356,4 +382,9 @@ fn fill(reader: &Reader, column: &Column) -> Vec<u8> {
         Some(Ok(Value::Null)) | None => bytes.push(b'-'),
     }
     bytes
+}
+
+/// Returns whether a header with a name in this spelling names the column that is called `header` there.
+pub(crate) fn is_spelled(name: &str, header: &str, any_case: bool) -> bool {
+    name == header || any_case && fold_case(name) == fold_case(header)
 }

@@ -72,7 +72,8 @@ fn files(table: &Table) -> String {
         Compression::Zstd => "zstd",
         Compression::None => "plain",
     };
-    let delimiter = char::from(table.source.delimiter).escape_default();
+    let first = char::from(table.source.delimiter).to_string();
+    let delimiter = table.source.long_delimiter.unwrap_or(&first).escape_debug();
     format!("{compression} `{delimiter}`{}", if table.source.header { "" } else { ", no header" })
 }
 

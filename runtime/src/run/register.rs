@@ -8,10 +8,10 @@ use super::runner::Runner;
 use crate::epoch::SourceFormat;
 use crate::error::{Error, ErrorKind, Fault, Result};
 use crate::name::{TableKey, nearest};
-use crate::snapshot::complete::{Missing, complete};
+use crate::snapshot::complete::{Missing, complete, unreadable_manifest};
 use crate::snapshot::discover::{Discovery, Selection, discover};
 use crate::snapshot::{Folder, Part, Snapshots, has_content_of, only_parts};
-use crate::store::{ListedParts, Registered, Status, Version};
+use crate::store::{Registered, Status, Version, same_parts};
 use crate::table::{Compression, Table};
 
 /// The versions found for one tenant's table.
@@ -49,9 +49,14 @@ impl Runner {
         for version in &job.versions {
             let (key, registered) = (&job.key, self.register_version(table, &job.key, version));
             match registered {
-                Ok(Registered::Refused { first_time: true }) => outcomes.push(Outcome::refused(key, version)),
+                Ok(Registered::Refused { first_time: true }) => {
+                    let refused = self.registry.version(key, version)?;
+                    outcomes.extend(refused.map(|version| Outcome::refused(&version)));
+                }
                 Ok(Registered::Alias(other)) => outcomes.push(Outcome::alias(key, version, &other)),
                 Ok(_) => {}
+                // The version may be the baseline: nothing can be compared without its record.
+                Err(error) if error.kind() == ErrorKind::Registry => return Err(error),
                 Err(error) if error.kind() == ErrorKind::Export => {
                     let registered = self.register_unusable(key, version, &error)?;
                     if matches!(registered, Registered::New | Registered::Changed) {
@@ -66,7 +71,7 @@ impl Runner {
                 }
             }
         }
-        self.report_waiting(&job.key, outcomes)?;
+        self.report_waiting(&job.key, Some(table), outcomes)?;
         Ok(unreadable)
     }
 
@@ -82,15 +87,29 @@ impl Runner {
                 _ => drop(self.registry.register_waiting(&job.key, name, reason.clone())?),
             }
         }
-        self.report_waiting(&job.key, outcomes)
+        self.report_waiting(&job.key, None, outcomes)
     }
 
-    fn report_waiting(&self, key: &TableKey, outcomes: &mut Vec<Outcome>) -> Result<()> {
+    fn report_waiting(&self, key: &TableKey, table: Option<&Table>, outcomes: &mut Vec<Outcome>) -> Result<()> {
         let reported: BTreeSet<String> = outcomes.iter().filter_map(|outcome| outcome.version.clone()).collect();
         let waiting = self.registry.with_status(key, Status::Waiting)?;
         let waiting = waiting.iter().filter(|version| !reported.contains(&version.version));
-        outcomes.extend(waiting.map(Outcome::from_version));
+        outcomes.extend(waiting.map(
+            |version| match table.and_then(|table| self.unreadable_manifest(table, version)) {
+                Some(error) => Outcome::unusable(key, &version.version, error),
+                None => Outcome::from_version(version),
+            },
+        ));
         Ok(())
+    }
+
+    /// The error of a version whose manifest is there and cannot be read. It waits like one whose manifest has not come
+    /// yet, but somebody has to do something.
+    fn unreadable_manifest(&self, table: &Table, version: &Version) -> Option<Error> {
+        let folder = self.exports.folder(&version.key.tenant, &version.key.table, &version.version);
+        let (name, error) = unreadable_manifest(table.source.complete, |name| folder.read_sidecar(name))?;
+        let problem = format!("the manifest cannot be read: {error}");
+        Some(Error::export(&folder.path(name), problem).help("make it readable; its version waits until then"))
     }
 
     /// Why the versions of a table without a schema wait.
@@ -106,9 +125,19 @@ impl Runner {
         let folder = self.exports.folder(&key.tenant, &key.table, version);
         let epoch = known.as_ref().and_then(|known| known.epoch.as_ref());
         let format = epoch.map_or_else(|| SourceFormat::from_source(&table.source), |epoch| epoch.source.clone());
-        let parts = parts(table, &format, &*folder)?;
-        let compression = format.compression;
-        let same_content = |known: &[Part], listed: &[Part]| self.same_content(&*folder, known, listed, compression);
+        let listing = only_parts(folder.list()?, &format);
+        // Whether something is missing does not matter any more, and a manifest can be long.
+        let is_as_published = |known: &Version| {
+            known.status.is_published() && known.version == version && same_parts(&known.parts, &listing.parts)
+        };
+        if known.as_ref().is_some_and(is_as_published) {
+            return Ok(Registered::Same);
+        }
+        let read_sidecar = |name: &str| folder.read_sidecar(name);
+        let complete = complete(table.source.complete, &listing, read_sidecar);
+        let parts = complete.map_err(|Missing(what)| (listing.parts, what));
+        let same_content =
+            |known: &[Part], listed: &[Part]| self.same_content(&*folder, known, listed, format.compression);
         self.registry.register_over(known.clone(), key, version, parts, same_content)
     }
 
@@ -164,11 +193,4 @@ impl Runner {
             Ok(_) => version.parts.iter().any(|part| folder.open(&part.name).err().is_some_and(is_fault)),
         }
     }
-}
-
-/// Lists the parts of a version that is read in a format, and what is missing.
-fn parts(table: &Table, format: &SourceFormat, folder: &dyn Folder) -> Result<ListedParts> {
-    let listing = only_parts(folder.list()?, format);
-    let read_sidecar = |name: &str| folder.read_sidecar(name);
-    Ok(complete(table.source.complete, &listing, read_sidecar).map_err(|Missing(what)| (listing.parts, what)))
 }

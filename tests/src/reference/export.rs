@@ -88,7 +88,7 @@ pub fn read(table: &Table, parts: &[Part<'_>]) -> Result<Export, Stop> {
             return Err(Stop::BadEnds);
         }
         for record in records {
-            match read_row(table, &fields, &record).and_then(|row| not_a_header(row, header, &record)) {
+            match read_row(table, &fields, &record, header) {
                 Ok(row) => by_key.entry(row.key_bytes(table)).or_default().push((row, (*name).into(), record.line)),
                 Err(faults) => export.rejects.extend(faults.into_iter().map(|fault| reject(name, record.line, fault))),
             }
@@ -156,19 +156,29 @@ struct Fields {
     count: usize,
 }
 
-/// A row whose fields have the texts of the header is not a row.
-fn not_a_header(row: Row, header: Option<&Record>, record: &Record) -> Result<Row, Vec<RowFault>> {
-    let texts =
-        |record: &Record| -> Vec<Vec<u8>> { record.fields.iter().flatten().map(|field| field.bytes.clone()).collect() };
-    match header {
-        Some(header) if texts(header) == texts(record) => Err(vec![(None, "repeated-header")]),
-        _ => Ok(row),
-    }
+/// A record whose fields are the names of the columns, in any order, repeats the header.
+fn repeats_header(table: &Table, places: &Fields, fields: &[Field]) -> bool {
+    let trims = |position: usize| {
+        let column = places.positions.iter().position(|other| *other == position);
+        column.is_some_and(|column| table.columns[column].trim)
+    };
+    let blanks = [' ', '\t'];
+    let has = |column: &Column| {
+        let name = column.header.unwrap_or(column.name);
+        fields.iter().enumerate().any(|(position, field)| {
+            let text = String::from_utf8_lossy(&field.bytes);
+            match trims(position) {
+                true => in_header(table, text.trim_matches(blanks)) == in_header(table, name.trim_matches(blanks)),
+                false => in_header(table, &text) == in_header(table, name),
+            }
+        })
+    };
+    table.columns.iter().all(has)
 }
 
 /// The name of a column in a header.
 fn in_header(table: &Table, name: &str) -> String {
-    if table.source.any_header_case { name.to_lowercase() } else { name.into() }
+    if table.source.any_header_case { name.to_lowercase().to_uppercase() } else { name.into() }
 }
 
 fn columns(table: &Table, header: Option<&Record>) -> Result<Fields, Stop> {
@@ -193,17 +203,31 @@ fn columns(table: &Table, header: Option<&Record>) -> Result<Fields, Stop> {
     Ok(Fields { positions, count: names.len() })
 }
 
-fn read_row(table: &Table, places: &Fields, record: &Record) -> Result<Row, Vec<RowFault>> {
+fn read_row(table: &Table, places: &Fields, record: &Record, header: Option<&Record>) -> Result<Row, Vec<RowFault>> {
     let fields: &[Field] = record.fields.as_ref().map_err(|reason| vec![(None, *reason)])?;
     if fields.len() != places.count {
         return Err(vec![(None, "field-count")]);
     }
+    if header.is_some() && repeats_header(table, places, fields) {
+        return Err(vec![(None, "repeated-header")]);
+    }
     let (mut values, mut faults) = (Vec::new(), Vec::new());
     for (column, position) in table.columns.iter().zip(&places.positions) {
-        match field::read(table, column, &fields[*position]) {
+        let field = &fields[*position];
+        match field::read(table, column, field) {
+            Ok(_) if *position == 0 && begins_with_mark(column, field) => {
+                faults.push((Some(column.name), "unreadable-value"))
+            }
             Ok(value) => values.push(if column.publish { value } else { Value::NULL }),
             Err(reason) => faults.push((Some(column.name), reason)),
         }
     }
     if faults.is_empty() { Ok(Row { values }) } else { Err(faults) }
+}
+
+/// Returns whether the text of a field begins with a byte order mark.
+fn begins_with_mark(column: &Column, field: &Field) -> bool {
+    let text = String::from_utf8_lossy(&field.bytes);
+    let text = if column.trim { text.trim_start_matches([' ', '\t']) } else { &text };
+    text.starts_with('\u{FEFF}')
 }

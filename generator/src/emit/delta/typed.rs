@@ -36,6 +36,10 @@ pub(super) fn column(table: &Table, column: &Column, raw: String) -> ColumnExpre
     let unreadable = format!("chr(0) || {raw}");
     let is_key = table.key_columns().any(|key| key.name == column.name);
     let mut arms: Vec<Arm> = null(table, column, is_key, &raw).into_iter().collect();
+    if column.ty.is_text() && table.columns[0].name == column.name {
+        // A byte order mark, as where files were joined.
+        arms.push(Arm { when: format!("starts_with({raw}, chr(65279))"), then: unreadable.clone() });
+    }
     arms.extend(values(column, &raw).into_iter().map(|(when, then)| Arm { when, then }));
     ColumnExpression { comment: format!("{}  {}", column.name, described(column)), arms, otherwise: unreadable }
 }

@@ -120,9 +120,9 @@ fn cell(table: &Table, inspected: InspectedColumn<'_>) -> Cell {
     let refused = value.as_ref().err().copied().zip(field);
     Cell {
         column: column.name.into(),
-        raw: field.map(|field| raw(field.text())),
+        raw: field.map(|field| raw(field.shown())),
         quoted: field.is_some_and(|field| field.quoted),
-        refused: refused.map(|(reason, field)| reject::explain(table, column, field.text(), reason)),
+        refused: refused.map(|(reason, field)| reject::explain(table, column, field.shown(), reason)),
         mismatch: refused.map(|(reason, _)| reject::mismatch(column, reason)),
         value: value.ok().map(|text| masked(column, value_json(column, text.as_deref()))),
         mark: mark.digest128(),

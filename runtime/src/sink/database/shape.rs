@@ -2,8 +2,9 @@
 
 use super::cell::{Cell, Kind};
 use super::engine::Engine;
+use crate::canonical::row::Layout;
 use crate::epoch::Epoch;
-use crate::operation::{ChangeLine, Fields};
+use crate::operation::{ChangeLine, Fields, Scalar, segment_json};
 use crate::store::Version;
 use crate::table::Table;
 
@@ -97,9 +98,25 @@ fn add_cells<'a>(columns: &[Column], fields: &Fields<'a>, cells: &mut Vec<Cell<'
     Some(())
 }
 
+/// The default of a column by its name in the database, as an operation would have it; NULL if there is none.
+pub(super) fn cell_of_default<E: Engine>(table: &'static Table, name: &str) -> Cell<'static> {
+    let column = table.columns.iter().find(|column| E::column_name(column.name) == name);
+    let segment = column.and_then(|column| Some((column, Layout::new(table).default_segment(column.name)?)));
+    let Some((column, segment)) = segment else { return Cell::Null };
+    let json = segment_json(column, &segment).to_string();
+    let value = serde_json::from_str::<Scalar<'_>>(&json).ok();
+    let kind = Kind::from_type_name(&column.ty.to_string());
+    value.and_then(|value| Some(kind.cell(&value)?.to_owned_cell())).unwrap_or(Cell::Null)
+}
+
 /// A name in SQL. No name contains a quote, but a schema may have been checked by another release.
 pub(super) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// Bytes in hex digits.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A text in SQL.

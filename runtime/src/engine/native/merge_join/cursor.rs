@@ -107,7 +107,7 @@ impl<'a> RowReader<'a> {
         let record = self.splitter.split(bytes, length, 0).ok()?;
         let is_readable = record.len() == batch.fields.width()
             && self.layout.read(|column| record.field(batch.fields.field(column)), &mut self.row, |_, _, _| {})
-            && !batch.fields.is_header(&record);
+            && !batch.fields.is_no_row(&record);
         is_readable.then_some(&self.row)
     }
 
@@ -117,7 +117,7 @@ impl<'a> RowReader<'a> {
         let record = self.splitter.split(bytes, length, 0).ok()?;
         let is_readable = record.len() == batch.fields.width()
             && self.layout.read_key(|column| record.field(batch.fields.field(column)), &mut self.row)
-            && !batch.fields.is_header(&record);
+            && !batch.fields.is_no_row(&record);
         is_readable.then_some(self.row.key())
     }
 }
