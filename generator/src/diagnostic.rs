@@ -152,6 +152,8 @@ codes! {
     FloatKey = "float-key",
     /// A key column is excluded from comparison.
     UncomparedKey = "uncompared-key",
+    /// A glob that no part can match, or that is not a glob.
+    InvalidParts = "invalid-parts",
     /// A key column is not published.
     UnpublishedKey = "unpublished-key",
     /// An unknown column type.

@@ -192,6 +192,8 @@ pub struct Source {
     pub skip_unlisted: bool,
     /// Whether a row that repeats another one in every column is refused.
     pub refuse_duplicates: bool,
+    /// The names of the parts, as a glob; `None` if all files are parts.
+    pub parts: Option<String>,
 }
 
 /// The compression of the parts of an export.
@@ -214,6 +216,8 @@ pub enum Completeness {
     Marker(String),
     /// `_manifest.json` lists the parts.
     Manifest,
+    /// A file with this name, which Redshift's UNLOAD wrote, lists the parts.
+    RedshiftManifest(String),
     /// Exactly this many parts, at least one.
     Count(u32),
 }
@@ -268,6 +272,7 @@ impl Default for Source {
             complete: Completeness::Single,
             skip_unlisted: false,
             refuse_duplicates: false,
+            parts: None,
         }
     }
 }

@@ -74,6 +74,7 @@ pub(crate) struct SourceSpec {
     pub(crate) numbers: NumbersSpec,
     pub(crate) unlisted: Optional<String>,
     pub(crate) duplicates: Optional<String>,
+    pub(crate) parts: Optional<String>,
 }
 
 /// How numbers are written, in a column or in `source`.
@@ -97,6 +98,7 @@ pub(crate) enum CompleteSpec {
     Word(Spanned<String>),
     Marker(Spanned<String>),
     Count(Spanned<f64>),
+    RedshiftManifest(Spanned<String>),
 }
 
 /// `guards`.
@@ -165,8 +167,9 @@ pub(crate) mod known {
         "sign",
         "unlisted",
         "duplicates",
+        "parts",
     ];
-    pub(crate) const COMPLETE: &[&str] = &["marker", "count"];
+    pub(crate) const COMPLETE: &[&str] = &["marker", "count", "redshift_manifest"];
     pub(crate) const ENGINE: &[&str] = &["athena", "max_scan"];
     pub(crate) const OPERATIONS: &[&str] = &["before_image"];
     pub(crate) const GUARDS: &[&str] = &[
@@ -183,7 +186,8 @@ pub(crate) mod known {
 }
 
 /// The forms of `source.complete`.
-const COMPLETE_FORMS: &str = "`single`, `manifest`, `{ marker: NAME }` or `{ count: N }`";
+const COMPLETE_FORMS: &str =
+    "`single`, `manifest`, `{ marker: NAME }`, `{ count: N }` or `{ redshift_manifest: NAME }`";
 
 /// Reads a whole file. Reports every field that is unknown, repeated, missing or of the wrong kind.
 pub(crate) fn read(root: &Node, diagnostics: &mut Vec<Diagnostic>) -> Spec {
@@ -271,6 +275,7 @@ fn source(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> SourceSpec {
         numbers: numbers(&mut fields),
         unlisted: fields.text("unlisted"),
         duplicates: fields.text("duplicates"),
+        parts: fields.text("parts"),
     }
 }
 
@@ -308,33 +313,38 @@ fn complete(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<CompleteSp
     }
 }
 
-/// Reads `{ marker: NAME }` or `{ count: N }`.
+/// Reads a mapping with one field, such as `{ marker: NAME }`.
 fn complete_mapping(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<CompleteSpec> {
     let is_empty = matches!(&node.value, Value::Map(entries) if entries.is_empty());
     let mut fields = Fields::new(node, "`complete`", known::COMPLETE, diagnostics)?;
-    match (fields.text("marker"), fields.number("count")) {
-        (Some(marker), None) => Some(CompleteSpec::Marker(marker)),
-        (None, Some(count)) => Some(CompleteSpec::Count(count)),
-        (Some(marker), Some(count)) => {
-            let message = "`complete` takes a marker or a count, not both";
+    let (marker, count, manifest) = (fields.text("marker"), fields.number("count"), fields.text("redshift_manifest"));
+    let spans = [
+        marker.as_ref().map(|it| ("a marker", it.span.clone())),
+        count.as_ref().map(|it| ("a count", it.span.clone())),
+        manifest.as_ref().map(|it| ("a manifest", it.span.clone())),
+    ];
+    let found: Vec<_> = spans.into_iter().flatten().collect();
+    match found.as_slice() {
+        [] if is_empty => {
+            let message = "`complete` has neither a marker nor a count";
+            let help = format!("write {COMPLETE_FORMS}");
+            diagnostics.push(Diagnostic::new(Code::MissingField, &node.span, message).help(help));
+        }
+        [(first, first_span), (second, span), ..] => {
+            let message = format!("`complete` takes {first} or {second}, not both");
             diagnostics.push(
-                Diagnostic::new(Code::Contradiction, &count.span, message)
-                    .label("a count")
-                    .also(&marker.span, "a marker")
+                Diagnostic::new(Code::Contradiction, span, message)
+                    .label(*second)
+                    .also(first_span, *first)
                     .help("remove one of the two"),
             );
-            None
+            return None;
         }
-        // Unless the mapping is empty, the reason has been reported.
-        (None, None) => {
-            if is_empty {
-                let message = "`complete` has neither a marker nor a count";
-                let help = format!("write {COMPLETE_FORMS}");
-                diagnostics.push(Diagnostic::new(Code::MissingField, &node.span, message).help(help));
-            }
-            None
-        }
+        // If there is none, the reason has been reported.
+        _ => {}
     }
+    let marker = marker.map(CompleteSpec::Marker);
+    marker.or_else(|| count.map(CompleteSpec::Count)).or_else(|| manifest.map(CompleteSpec::RedshiftManifest))
 }
 
 fn engine(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> (Optional<bool>, Optional<String>) {

@@ -16,6 +16,7 @@ mod lines;
 mod moment;
 mod nulls;
 mod numbers;
+mod parts;
 mod publish;
 mod readable;
 mod rows;

@@ -53,7 +53,7 @@ use crate::error::{Error, IoContext as _, Result};
 use crate::operation::Head;
 use crate::plan::Plan;
 use crate::snapshot::local::{self, LocalFolder};
-use crate::snapshot::{Export, Folder};
+use crate::snapshot::{Export, Folder, Listing, only_parts};
 use crate::table::Table;
 use crate::telemetry::{Watch, check_stop};
 
@@ -115,7 +115,9 @@ impl Delta {
             previous: self.baseline.is_some().then(|| self.previous.clone()),
             schema: self.table.schema_id(),
         };
-        let inputs = Inputs { baseline: self.baseline.as_ref(), snapshot: &self.snapshot };
+        let baseline = self.baseline.as_ref().map(|export| with_parts_only(export, &layout)).transpose()?;
+        let snapshot = with_parts_only(&self.snapshot, &layout)?;
+        let inputs = Inputs { baseline: baseline.as_ref(), snapshot: &snapshot };
         let resources = Resources { work: &std::env::temp_dir(), limits: self.limits };
         let request = DeltaRequest { layout: &layout, head: &head, inputs, resources, watch };
         let summary = self.engines.delta(&request, lines)?;
@@ -135,6 +137,22 @@ impl LineSink for Spool {
         self.0 = BufWriter::new(tempfile::spooled_tempfile_in(IN_MEMORY, std::env::temp_dir()));
         Ok(())
     }
+}
+
+/// The export without files that are not parts of the table, unless the user named the file itself.
+fn with_parts_only(export: &Export, layout: &Layout) -> Result<Export> {
+    if let [part] = export.parts.as_slice()
+        && export.folder.path(&part.name) == Path::new(&export.label)
+    {
+        return Ok(export.clone());
+    }
+    let listing = Listing { parts: export.parts.clone(), ..Listing::default() };
+    let parts = only_parts(listing, &layout.format).parts;
+    if parts.is_empty() {
+        let problem = "no file in the folder is a part";
+        return Err(Error::export(Path::new(&export.label), problem).help("see `source.parts` in the schema"));
+    }
+    Ok(Export { parts, ..export.clone() })
 }
 
 /// The export at a path: a single part, or every part of a folder.

@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::table::{Column, Compression, Escape, Numbers, Sign, Source, Table};
+use crate::table::{Column, Completeness, Compression, Escape, Numbers, Sign, Source, Table};
 
 /// Everything needed to read an export again later.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -139,6 +139,12 @@ pub struct SourceFormat {
     /// Whether a row that repeats another one in every column is refused.
     #[serde(default, skip_serializing_if = "is_false")]
     pub refuse_duplicates: bool,
+    /// The names of the parts, as a glob; `None` if all files are parts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parts: Option<String>,
+    /// The name of a manifest that could be that of a part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manifest: Option<String>,
 }
 
 fn is_false(flag: &bool) -> bool {
@@ -195,6 +201,11 @@ impl SourceFormat {
             multiline: source.multiline,
             skip_unlisted: source.skip_unlisted,
             refuse_duplicates: source.refuse_duplicates,
+            parts: source.parts.map(Into::into),
+            manifest: match source.complete {
+                Completeness::RedshiftManifest(name) => Some(name.into()),
+                _ => None,
+            },
         }
     }
 }

@@ -169,10 +169,12 @@ fn source(source: &model::Source) -> Source {
             model::Completeness::Single => Completeness::Single,
             model::Completeness::Marker(name) => Completeness::Marker(text(name)),
             model::Completeness::Manifest => Completeness::Manifest,
+            model::Completeness::RedshiftManifest(name) => Completeness::RedshiftManifest(text(name)),
             model::Completeness::Count(count) => Completeness::Count(*count),
         },
         skip_unlisted: source.skip_unlisted,
         refuse_duplicates: source.refuse_duplicates,
+        parts: source.parts.as_deref().map(text),
     }
 }
 

@@ -10,6 +10,8 @@ pub mod decoded;
 pub mod discover;
 mod ignore;
 pub mod local;
+mod manifest;
+mod names;
 pub mod part;
 #[cfg(feature = "aws")]
 pub mod s3;
@@ -27,6 +29,7 @@ use crate::epoch::Epoch;
 use crate::error::{Error, Fault, Result};
 use crate::table::Compression;
 use crate::telemetry::check_stop;
+pub(crate) use names::only_parts;
 use part::{Inflated, PartDigest};
 
 /// One file of an export, as the registry stores it.

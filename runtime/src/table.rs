@@ -122,6 +122,8 @@ pub struct Source {
     pub skip_unlisted: bool,
     /// Whether a row that repeats another one in every column is refused.
     pub refuse_duplicates: bool,
+    /// The names of the parts, as a glob; `None` if all files are parts whose names do not start with `_` or `.`.
+    pub parts: Option<&'static str>,
 }
 
 /// How characters are escaped in a field.
@@ -157,6 +159,8 @@ pub enum Completeness {
     Marker(&'static str),
     /// A file `_manifest.json` that lists the parts with their sizes and, optionally, their row counts.
     Manifest,
+    /// A file with this name, which Redshift's UNLOAD wrote, that lists the parts with their sizes.
+    RedshiftManifest(&'static str),
     /// Exactly this many parts.
     Count(u32),
 }
@@ -340,6 +344,7 @@ impl Source {
         complete: Completeness::Single,
         skip_unlisted: false,
         refuse_duplicates: false,
+        parts: None,
     };
 }
 

@@ -71,6 +71,7 @@ fn source(source: &Source) -> Value {
         Completeness::Single => json!("single"),
         Completeness::Marker(name) => json!({ "marker": name }),
         Completeness::Manifest => json!("manifest"),
+        Completeness::RedshiftManifest(name) => json!({ "redshift_manifest": name }),
         Completeness::Count(count) => json!({ "count": count }),
     };
     let mut fields = json!({
@@ -81,6 +82,9 @@ fn source(source: &Source) -> Value {
         "nulls": source.nulls,
         "complete": complete,
     });
+    if let Some(parts) = source.parts {
+        fields["parts"] = json!(parts);
+    }
     fields["unlisted"] = json!(if source.skip_unlisted { "ignore" } else { "refuse" });
     fields["duplicates"] = json!(if source.refuse_duplicates { "refuse" } else { "one" });
     set_separators(&mut fields, source);

@@ -310,7 +310,7 @@ fn a_manifest_waits_for_the_parts_it_names() {
     assert!(workspace.run().stdout.contains("waits for b.csv.gz to have"));
     workspace.write(&format!("{folder}/b.csv.gz"), &b);
     let output = workspace.run();
-    assert!(output.stderr.contains("it has 1 row, but _manifest.json says 2"), "{}", output.stderr);
+    assert!(output.stderr.contains("it has 1 row, but the manifest says 2"), "{}", output.stderr);
     assert_eq!(workspace.statuses("acme/ledger_entries")["V1"], "FAILED");
     workspace.write(&format!("{folder}/_manifest.json"), manifest(1).to_string().as_bytes());
     assert_eq!(workspace.run().status, 0);

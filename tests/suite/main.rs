@@ -42,6 +42,7 @@ mod new_table;
 mod own_schemas;
 #[cfg(feature = "aws")]
 mod parity;
+mod parts;
 #[cfg(feature = "aws")]
 mod pipeline;
 mod plans;

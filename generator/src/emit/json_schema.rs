@@ -175,7 +175,8 @@ fn source() -> Value {
             "group_mark": group_mark(),
             "sign": sign(),
             "unlisted": unlisted(),
-            "duplicates": duplicates()
+            "duplicates": duplicates(),
+            "parts": parts()
         }),
     )
 }
@@ -245,6 +246,13 @@ fn choice(description: &str, words: [&str; 2]) -> Value {
     json!({ "description": description, "enum": words, "default": words[0] })
 }
 
+fn parts() -> Value {
+    json!({
+        "description": "The names of the parts, as a glob: * is any text, ? a character, {a,b} one of several. Other files are not parts. Not supported on Athena.",
+        "type": "string", "minLength": 1, "examples": ["data_*.gz"]
+    })
+}
+
 fn complete() -> Value {
     json!({
         "description": "How to tell that an export is complete: it has exactly one part, a manifest _manifest.json that lists the parts, a marker file in the same folder, or a fixed number of parts.",
@@ -262,6 +270,13 @@ fn complete() -> Value {
                 "type": "object", "additionalProperties": false, "required": ["count"],
                 "properties": { "count": {
                     "description": "The number of parts.", "type": "integer", "minimum": 1, "maximum": u32::MAX
+                } }
+            },
+            {
+                "type": "object", "additionalProperties": false, "required": ["redshift_manifest"],
+                "properties": { "redshift_manifest": {
+                    "description": "The name of the manifest that Redshift's UNLOAD writes: the prefix of the parts and manifest. Not supported on Athena.",
+                    "type": "string", "pattern": "^[^/\\\\]+$", "maxLength": 255, "examples": ["data_manifest"]
                 } }
             }
         ]

@@ -79,6 +79,7 @@ impl Source {
             Completeness::Single => "single".to_owned(),
             Completeness::Marker(name) => format!("marker {}", quoted(name)),
             Completeness::Manifest => "manifest".to_owned(),
+            Completeness::RedshiftManifest(name) => format!("redshift_manifest {}", quoted(name)),
             Completeness::Count(count) => format!("count {count}"),
         };
         let quote = quote.map_or("none".to_owned(), |quote| quote.to_string());
@@ -123,6 +124,7 @@ impl Source {
             ("escape", &escape),
             ("comment", &self.comment),
             ("trailer", &self.trailer),
+            ("parts", &self.parts),
         ] {
             if let Some(option) = option {
                 text += &format!("{name} {}\n", quoted(option));

@@ -3,7 +3,7 @@
 use super::dialect::{self, Separators};
 use super::encoding::encoding;
 use super::text::{sorted, unknown_value};
-use super::{lines, nulls, rows};
+use super::{lines, nulls, parts, rows};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::{Completeness, Compression, Escape, Source};
 use crate::spec::{CompleteSpec, HeaderSpec, SourceSpec, Spanned};
@@ -48,6 +48,7 @@ pub(super) fn source(spec: &SourceSpec, diagnostics: &mut Vec<Diagnostic>) -> So
         complete: spec.complete.as_ref().map_or(default.complete, |complete| completeness(complete, diagnostics)),
         skip_unlisted: rows::skip_unlisted(spec, diagnostics),
         refuse_duplicates: rows::refuse_duplicates(spec, diagnostics),
+        parts: parts::parts(spec, diagnostics),
     };
     if let Some(nulls) = &spec.nulls {
         source.nulls = sorted(nulls);
@@ -120,6 +121,9 @@ fn completeness(spec: &CompleteSpec, diagnostics: &mut Vec<Diagnostic>) -> Compl
         CompleteSpec::Marker(name) => {
             invalid_marker(name, diagnostics);
             return Completeness::Marker(name.value.clone());
+        }
+        CompleteSpec::RedshiftManifest(name) => {
+            return Completeness::RedshiftManifest(parts::redshift_manifest(name, diagnostics));
         }
         CompleteSpec::Count(count) => {
             if count.value >= 1.0 && count.value <= MAX_COUNT && count.value.fract() == 0.0 {

@@ -82,6 +82,7 @@ fn complete(table: &Table) -> String {
         Completeness::Single => "single".into(),
         Completeness::Marker(name) => format!("marker {name}"),
         Completeness::Manifest => "manifest".into(),
+        Completeness::RedshiftManifest(name) => format!("redshift_manifest {name}"),
         Completeness::Count(count) => format!("count {count}"),
     }
 }

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use super::runner::Runner;
 use crate::canonical::row::Layout;
-use crate::epoch::{Drift, Epoch};
+use crate::epoch::{Drift, Epoch, SourceFormat};
 use crate::error::{Error, Result};
 use crate::invocation::command;
 use crate::operation::SchemaChange;
-use crate::snapshot::{Export, Folder, Part, has_content_of};
+use crate::snapshot::{Export, Folder, Part, has_content_of, only_parts};
 use crate::store::{Version, same_parts};
 use crate::table::{Compression, Table};
 
@@ -38,7 +38,7 @@ impl Runner {
         let epoch = version.epoch.clone().unwrap_or_else(|| today.clone());
         let drift = epoch.drift(table, &resync_help(version))?;
         let folder = self.exports.folder(&version.key.tenant, &version.key.table, &version.version);
-        let parts = check_parts(version, &*folder, epoch.source.compression)?;
+        let parts = check_parts(version, &*folder, &epoch.source)?;
         let export = Export { label: version.to_string(), folder, parts, epoch: drift.is_some().then_some(epoch) };
         Ok(Baseline { version: version.clone(), export, drift })
     }
@@ -46,15 +46,16 @@ impl Runner {
 
 /// Refuses a baseline whose parts are not those that were published. Returns them as they are now: they may have been
 /// compressed again.
-fn check_parts(version: &Version, folder: &dyn Folder, compression: Compression) -> Result<Vec<Part>> {
-    let listed = folder.list().map_err(|error| blame_baseline(version, error))?.parts;
+fn check_parts(version: &Version, folder: &dyn Folder, format: &SourceFormat) -> Result<Vec<Part>> {
+    let listed = folder.list().map_err(|error| blame_baseline(version, error))?;
+    let listed = only_parts(listed, format).parts;
     let mut unknown: BTreeMap<&str, &Part> = listed.iter().map(|part| (part.name.as_str(), part)).collect();
     let mut parts = Vec::with_capacity(version.parts.len());
     for part in &version.parts {
         let Some(other) = unknown.remove(part.name.as_str()) else {
             return Err(changed(version, format!("{} is missing", part.name)));
         };
-        if !is_same_part(folder, part, other, compression)? {
+        if !is_same_part(folder, part, other, format.compression)? {
             return Err(changed(version, format!("{} was overwritten", part.name)));
         }
         parts.push(Part { size: other.size, identity: other.identity.clone(), ..part.clone() });

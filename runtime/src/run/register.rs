@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use super::report::Outcome;
 use super::root::check_root;
 use super::runner::Runner;
+use crate::epoch::SourceFormat;
 use crate::error::{Error, ErrorKind, Fault, Result};
 use crate::name::{TableKey, nearest};
 use crate::snapshot::complete::{Missing, complete, unreadable_manifest};
 use crate::snapshot::discover::{Discovery, Selection, discover};
-use crate::snapshot::{Folder, Part, Snapshots, has_content_of};
+use crate::snapshot::{Folder, Part, Snapshots, has_content_of, only_parts};
 use crate::store::{Registered, Status, Version, same_parts};
 use crate::table::{Compression, Table};
 
@@ -122,7 +123,9 @@ impl Runner {
         // Read before the parts are listed, so that an old listing never overwrites a newer one.
         let known = self.registry.version(key, version)?;
         let folder = self.exports.folder(&key.tenant, &key.table, version);
-        let listing = folder.list()?;
+        let epoch = known.as_ref().and_then(|known| known.epoch.as_ref());
+        let format = epoch.map_or_else(|| SourceFormat::from_source(&table.source), |epoch| epoch.source.clone());
+        let listing = only_parts(folder.list()?, &format);
         // Whether something is missing does not matter any more, and a manifest can be long.
         let is_as_published = |known: &Version| {
             known.status.is_published() && known.version == version && same_parts(&known.parts, &listing.parts)
@@ -133,9 +136,8 @@ impl Runner {
         let read_sidecar = |name: &str| folder.read_sidecar(name);
         let complete = complete(table.source.complete, &listing, read_sidecar);
         let parts = complete.map_err(|Missing(what)| (listing.parts, what));
-        let epoch = known.as_ref().and_then(|known| known.epoch.as_ref());
-        let compression = epoch.map_or(table.source.compression, |epoch| epoch.source.compression);
-        let same_content = |known: &[Part], listed: &[Part]| self.same_content(&*folder, known, listed, compression);
+        let same_content =
+            |known: &[Part], listed: &[Part]| self.same_content(&*folder, known, listed, format.compression);
         self.registry.register_over(known.clone(), key, version, parts, same_content)
     }
 

@@ -2,8 +2,7 @@
 
 use std::collections::HashMap;
 
-use serde::Deserialize;
-
+use super::manifest::{self, ListedPart};
 use super::{Listing, Part};
 use crate::name::{is_visible_text, printable};
 use crate::reject;
@@ -16,20 +15,6 @@ const MANIFEST: &str = "_manifest.json";
 /// What an export is waiting for, as text for `status`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Missing(pub String);
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Manifest {
-    parts: Vec<ManifestPart>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ManifestPart {
-    name: String,
-    size: u64,
-    rows: Option<u64>,
-}
 
 /// The parts of a complete export, or what it is waiting for. `read_sidecar` returns the text of one of the listing's
 /// sidecars.
@@ -48,8 +33,13 @@ pub(crate) fn complete(
         Completeness::Marker(_) => Ok(parts.clone()),
         Completeness::Manifest if !has(MANIFEST) => missing(sidecar(MANIFEST, listing)),
         Completeness::Manifest => match read_sidecar(MANIFEST) {
-            Ok(text) => as_in_manifest(&text, parts),
+            Ok(text) => as_in_manifest(MANIFEST, manifest::own(&text), parts),
             Err(error) => missing(format!("{MANIFEST} to be readable: {error}")),
+        },
+        Completeness::RedshiftManifest(name) if !has(name) => missing(sidecar(name, listing)),
+        Completeness::RedshiftManifest(name) => match read_sidecar(name) {
+            Ok(text) => as_in_manifest(name, manifest::redshift(&text), parts),
+            Err(error) => missing(format!("{name} to be readable: {error}")),
         },
     }
 }
@@ -59,10 +49,15 @@ pub(crate) fn unreadable_manifest(
     rule: Completeness,
     read_sidecar: impl FnOnce(&str) -> std::io::Result<String>,
 ) -> Option<(&'static str, std::io::Error)> {
-    let error = if rule == Completeness::Manifest { read_sidecar(MANIFEST).err()? } else { return None };
+    let name = match rule {
+        Completeness::Manifest => MANIFEST,
+        Completeness::RedshiftManifest(name) => name,
+        Completeness::Single | Completeness::Marker(_) | Completeness::Count(_) => return None,
+    };
+    let error = read_sidecar(name).err()?;
     // A link is not followed, and what is wrong with the text is no error of the operating system.
     let is_of_the_file = error.raw_os_error().is_none_or(|code| code == libc::ELOOP);
-    (error.kind() != std::io::ErrorKind::NotFound && !is_of_the_file).then_some((MANIFEST, error))
+    (error.kind() != std::io::ErrorKind::NotFound && !is_of_the_file).then_some((name, error))
 }
 
 /// A marker or a manifest that does not exist, or is not a regular file.
@@ -85,46 +80,54 @@ fn exactly(count: usize, parts: &[Part]) -> Result<Vec<Part>, Missing> {
 }
 
 /// All parts if they are those in the manifest, with the sizes in it.
-fn as_in_manifest(manifest: &str, parts: &[Part]) -> Result<Vec<Part>, Missing> {
-    let manifest: Manifest = match serde_json::from_str(manifest) {
-        Ok(manifest) => manifest,
-        Err(error) => return missing(format!("{MANIFEST} to be valid: {}", truncated(&error.to_string()))),
+fn as_in_manifest(
+    manifest: &str,
+    listed: serde_json::Result<Vec<ListedPart>>,
+    parts: &[Part],
+) -> Result<Vec<Part>, Missing> {
+    let listed = match listed {
+        Ok(listed) => listed,
+        Err(error) => return missing(format!("{manifest} to be valid: {}", truncated(&error.to_string()))),
     };
     let mut unlisted: HashMap<&str, &Part> = parts.iter().map(|part| (part.name.as_str(), part)).collect();
     let mut checked: HashMap<&str, Part> = HashMap::with_capacity(parts.len());
-    for listed in &manifest.parts {
+    for listed in &listed {
         let Some(part) = unlisted.remove(listed.name.as_str()) else {
             // The name is only compared with those of the parts; it is never opened as a path.
             let is_repeated = checked.contains_key(listed.name.as_str());
-            return missing(if is_repeated { repeated(&listed.name) } else { absent(&listed.name) });
+            return missing(if is_repeated {
+                repeated(manifest, &listed.name)
+            } else {
+                absent(manifest, &listed.name)
+            });
         };
-        if part.size != listed.size {
-            let (name, size, expected) = (&part.name, part.size, listed.size);
-            return missing(format!("{name} to have {}, as in {MANIFEST}; it has {size}", plural(expected, "byte")));
+        if let Some(expected) = listed.size.filter(|size| *size != part.size) {
+            let (name, size) = (&part.name, part.size);
+            return missing(format!("{name} to have {}, as in {manifest}; it has {size}", plural(expected, "byte")));
         }
         checked.insert(&part.name, Part { rows: listed.rows, ..part.clone() });
     }
     if let Some(other) = parts.iter().find(|part| unlisted.contains_key(part.name.as_str())) {
-        return missing(format!("{} to be listed in {MANIFEST} or removed", other.name));
+        return missing(format!("{} to be listed in {manifest} or removed", other.name));
     }
     if checked.is_empty() {
-        return missing(format!("{MANIFEST} to list a part"));
+        return missing(format!("{manifest} to list a part"));
     }
     let mut checked: Vec<Part> = checked.into_values().collect();
     checked.sort_by(|a, b| crate::name::natural_cmp(&a.name, &b.name));
     Ok(checked)
 }
 
-fn repeated(name: &str) -> String {
-    format!("{MANIFEST} to list {name} only once")
+fn repeated(manifest: &str, name: &str) -> String {
+    format!("{manifest} to list {name} only once")
 }
 
 /// A part that the manifest lists, and that does not exist or cannot exist.
-fn absent(name: &str) -> String {
+fn absent(manifest: &str, name: &str) -> String {
     if name.is_empty() || name.starts_with(['_', '.']) || name.contains('/') || !is_visible_text(name) {
-        return format!("{MANIFEST} to list parts only; {} cannot be one", reject::excerpt(name.as_bytes(), false));
+        return format!("{manifest} to list parts only; {} cannot be one", reject::excerpt(name.as_bytes(), false));
     }
-    format!("{}, which {MANIFEST} lists", truncated(name))
+    format!("{}, which {manifest} lists", truncated(name))
 }
 
 /// Truncates a text that can be as long as a manifest: a name, or a parser's message that quotes its input.

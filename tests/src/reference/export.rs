@@ -7,6 +7,7 @@ use flate2::read::MultiGzDecoder;
 use runtime::table::{Column, Compression, Table};
 
 use super::csv::{self, Field, Record};
+use super::pattern::matches;
 use super::row::Row;
 use super::value::Value;
 use super::{encoding, field, lines};
@@ -67,7 +68,7 @@ pub fn read(table: &Table, parts: &[Part<'_>]) -> Result<Export, Stop> {
     let mut export = Export::default();
     let mut by_key: BTreeMap<Vec<u8>, Vec<LocatedRow>> = BTreeMap::new();
     let mut first: Option<Record> = None;
-    let parts: Vec<_> = parts.iter().filter(|(name, _)| !name.starts_with(['_', '.'])).collect();
+    let parts: Vec<_> = parts.iter().filter(|(name, _)| is_part(table, name)).collect();
     let count = parts.len();
     for (at, (name, bytes)) in parts.into_iter().enumerate() {
         let bytes = decompress(table, bytes)?;
@@ -120,6 +121,12 @@ impl Export {
     pub fn fingerprint(&self, table: &Table) -> i128 {
         self.rows.values().map(|row| i128::from(row.hash(table))).sum()
     }
+}
+
+/// Returns whether a file is a part. In the globs of tests, nothing but `*` and `?` has a meaning.
+fn is_part(table: &Table, name: &str) -> bool {
+    let pattern = |glob: &str| regex::escape(glob).replace(r"\*", ".*").replace(r"\?", ".");
+    !name.starts_with(['_', '.']) && table.source.parts.is_none_or(|glob| matches(&pattern(glob), name))
 }
 
 /// The column's name, if one field is at fault, and the reason.

@@ -10,7 +10,7 @@ use crate::model::{Completeness, Compression, Escape, Source};
 pub(super) fn source_definition(source: &Source) -> TokenStream {
     let default = Source::default();
     let Source { nulls, quoted_nulls, multiline, .. } = source;
-    let complete = completeness(&source.complete);
+    let (complete, parts) = (completeness(&source.complete), text(&source.parts));
     let mut fields = separators(source, &default);
     fields.extend(lines(source, &default));
     fields.extend([
@@ -20,6 +20,7 @@ pub(super) fn source_definition(source: &Source) -> TokenStream {
         (source.complete != default.complete, quote! { complete: #complete }),
         (source.skip_unlisted, quote! { skip_unlisted: true }),
         (source.refuse_duplicates, quote! { refuse_duplicates: true }),
+        (source.parts.is_some(), quote! { parts: #parts }),
     ]);
     with_defaults("Source", &fields)
 }
@@ -86,6 +87,7 @@ fn completeness(complete: &Completeness) -> TokenStream {
         Completeness::Single => quote! { Completeness::Single },
         Completeness::Marker(name) => quote! { Completeness::Marker(#name) },
         Completeness::Manifest => quote! { Completeness::Manifest },
+        Completeness::RedshiftManifest(name) => quote! { Completeness::RedshiftManifest(#name) },
         Completeness::Count(count) => {
             let count = Literal::u32_unsuffixed(*count);
             quote! { Completeness::Count(#count) }

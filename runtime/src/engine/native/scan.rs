@@ -270,7 +270,7 @@ fn field_count(actual: usize, expected: usize, header: bool) -> String {
 fn check_rows(path: &Path, part: &Part, rows: u64) -> Result<()> {
     match part.rows {
         Some(promised) if promised != rows => {
-            Err(Error::export(path, format!("it has {}, but _manifest.json says {promised}", plural(rows, "row")))
+            Err(Error::export(path, format!("it has {}, but the manifest says {promised}", plural(rows, "row")))
                 .help("deliver the part and its manifest again"))
         }
         _ => Ok(()),

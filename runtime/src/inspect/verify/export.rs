@@ -6,7 +6,7 @@ use crate::engine::native::{self, Summary};
 use crate::error::Result;
 use crate::inspect::verify::verdict::Verdict;
 use crate::run::Runner;
-use crate::snapshot::{Export, Folder, Part, has_content_of};
+use crate::snapshot::{Export, Folder, Part, has_content_of, only_parts};
 use crate::store::Version;
 use crate::table::{Compression, Table};
 use crate::telemetry::Watch;
@@ -20,7 +20,11 @@ pub fn export(runner: &Runner, table: Option<&'static Table>, version: &Version,
 
 fn check(runner: &Runner, table: Option<&'static Table>, version: &Version, watch: &Watch) -> Result<Verdict> {
     let folder = runner.exports.folder(&version.key.tenant, &version.key.table, &version.version);
-    let listed = folder.list()?.parts;
+    let listing = folder.list()?;
+    let listed = match &version.epoch {
+        Some(epoch) => only_parts(listing, &epoch.source).parts,
+        None => listing.parts,
+    };
     if !version.parts.iter().any(|known| listed.iter().any(|part| part.name == known.name)) {
         return Ok(Verdict::Gone);
     }

@@ -10,7 +10,7 @@ use crate::inspect::why::row::{Cell, Files, MASK, Occurrence, RowInVersion, SHOW
 use crate::operation::value_json;
 use crate::reject;
 use crate::run::Runner;
-use crate::snapshot::{Export, Part};
+use crate::snapshot::{Export, Part, only_parts};
 use crate::store::Version;
 use crate::table::Table;
 use crate::telemetry::Watch;
@@ -31,7 +31,7 @@ pub(super) fn inspect(
             row.export = Files::Unreadable;
             return note(error, row);
         }
-        Ok(listing) => listing.parts,
+        Ok(listing) => only_parts(listing, &layout.format).parts,
     };
     if parts.is_empty() {
         return Ok(());
