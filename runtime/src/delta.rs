@@ -117,7 +117,7 @@ impl Delta {
         };
         let inputs = Inputs { baseline: self.baseline.as_ref(), snapshot: &self.snapshot };
         let resources = Resources { work: &std::env::temp_dir(), limits: self.limits };
-        let request = DeltaRequest { layout: &layout, head: &head, inputs, resources, watch };
+        let request = DeltaRequest { layout: &layout, before: None, head: &head, inputs, resources, watch };
         let summary = self.engines.delta(&request, lines)?;
         Ok(summary.plan(&head, self.table, None, None))
     }

@@ -5,7 +5,7 @@ mod copy;
 mod failure;
 mod tls;
 
-use std::io::Write as _;
+use std::io::{BufRead as _, Write as _};
 
 use postgres::{Client, SimpleQueryMessage};
 
@@ -124,6 +124,31 @@ impl Engine for Postgres {
         })?;
         copy.write_all(&rows).map_err(|error| failure::while_copying(name, error))?;
         copy.finish().map_err(|error| failed(name, error)).map(|_| ())
+    }
+
+    fn dump(&mut self, table: &Table, tenant: &str, write: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        let texts: Vec<String> = table.columns.iter().map(copy::as_text).collect();
+        let names: Vec<String> = table.columns.iter().map(|column| quoted(&column.name.to_lowercase())).collect();
+        let keys: Vec<String> = table.primary_key.iter().map(|name| quoted(&name.to_lowercase())).collect();
+        let sql = format!(
+            r#"COPY (SELECT {} FROM {} WHERE "_tenant" = {} ORDER BY {}) TO STDOUT (FORMAT csv, FORCE_QUOTE ({}))"#,
+            texts.join(", "),
+            quoted(table.target.name),
+            literal(tenant),
+            keys.join(", "),
+            names.join(", ")
+        );
+        let name = &self.name;
+        let mut rows = self.client.copy_out(&sql).map_err(|error| failed(name, error))?;
+        loop {
+            let block = rows.fill_buf().map_err(|error| failure::while_copying(name, error))?;
+            if block.is_empty() {
+                return Ok(());
+            }
+            let length = block.len();
+            write(block)?;
+            rows.consume(length);
+        }
     }
 
     fn columns(&mut self, table: &str) -> Result<Vec<ColumnDefinition>> {
