@@ -299,7 +299,8 @@ impl Runner {
         let epoch = Some(Epoch::from_table(task.table));
         let approved = task.version.approved.clone().filter(|hash| *hash == plan.hash);
         let status = Status::Planned;
-        let planned = Version { status, plan: Some(plan), changes, parts, epoch, approved, ..task.version };
+        let finding = task.version.finding.clone().filter(|_| !task.version.is_unread());
+        let planned = Version { status, plan: Some(plan), changes, parts, epoch, approved, finding, ..task.version };
         self.registry.advance(lease, Status::Registered, &planned)?;
         Breakpoint::Planned.reached();
         self.changes.remove_obsolete(&planned, lease.fence);

@@ -1,5 +1,7 @@
 //! Comparing the rows that a sink holds with the export that was published last, and putting them right.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -8,13 +10,13 @@ use crate::canonical::row::Layout;
 use crate::change_set::LineSink;
 use crate::engine::{Choice, DeltaRequest, Engines, Inputs};
 use crate::error::{Error, Result};
-use crate::name::TableKey;
+use crate::name::{TableKey, printable};
 use crate::operation::{Fields, Head, Scalar};
 use crate::plan::Counts;
 use crate::sink::Sink;
 use crate::snapshot::Export;
 use crate::store::{Action, Decision, Lease, Version, baseline};
-use crate::table::{Column, Encoding, Source, Table, Type};
+use crate::table::{Column, Compression, Encoding, Source, Table, Type};
 use crate::telemetry::Watch;
 
 /// How many differences are listed.
@@ -108,13 +110,7 @@ impl Runner {
         let before = Layout::lenient(plain(table));
         let folder = sink.rows(table, key)?;
         let rows = Export { label: sink.display_name(), parts: folder.list()?.parts, folder, epoch: None };
-        let head = Head {
-            tenant: key.tenant.clone(),
-            table: key.table.clone(),
-            version: last.version.clone(),
-            previous: None,
-            schema: table.schema_id(),
-        };
+        let head = head(table, last);
         let inputs = Inputs { baseline: Some(&rows), snapshot: &Export { epoch: None, ..snapshot } };
         let resources = self.resources()?;
         let request = DeltaRequest { layout: &layout, before: Some(&before), head: &head, inputs, resources, watch };
@@ -154,6 +150,17 @@ impl Runner {
         });
         self.registry.append(&decision.entry(Action::Repair, &last.key, Some(&last.version), details))?;
         self.fill(sink, lease, table, last, watch)
+    }
+}
+
+/// The fields that every operation would repeat.
+fn head(table: &Table, last: &Version) -> Head {
+    Head {
+        tenant: last.key.tenant.clone(),
+        table: last.key.table.clone(),
+        version: last.version.clone(),
+        previous: None,
+        schema: table.schema_id(),
     }
 }
 
@@ -197,13 +204,13 @@ impl LineSink for Differences {
 
 impl Differences {
     fn shown(&self, key: &Fields<'_>) -> String {
-        let value = |(name, value): &(std::borrow::Cow<'_, str>, Scalar<'_>)| match value {
-            _ if self.table.column(name).is_none_or(|column| column.pii) => "***".to_owned(),
+        let value = |(name, value): &(Cow<'_, str>, Scalar<'_>)| match value {
+            _ if self.table.column(name).is_none_or(Column::is_masked) => "***".to_owned(),
             Scalar::Null => "NULL".into(),
             Scalar::Bool(value) => value.to_string(),
             Scalar::Integer(value) => value.to_string(),
             Scalar::Number(value) => value.to_string(),
-            Scalar::Text(text) => crate::name::printable(text),
+            Scalar::Text(text) => printable(text),
         };
         format!("({})", key.0.iter().map(value).collect::<Vec<_>>().join(", "))
     }
@@ -221,13 +228,13 @@ fn plain(table: &'static Table) -> &'static Table {
         )
     };
     let source = Source {
-        compression: crate::table::Compression::None,
+        compression: Compression::None,
         header: false,
         quoted_nulls: false,
         multiline: true,
         ..Source::DEFAULT
     };
-    let columns: Vec<Column> = table.columns.iter().map(column).collect();
+    let columns: Vec<Column> = table.columns.iter().filter(|column| column.publish).map(column).collect();
     // A command does this once.
     Box::leak(Box::new(Table { columns: columns.leak(), source, athena: false, ..table.clone() }))
 }

@@ -175,13 +175,11 @@ impl<E: Engine + 'static> Sink for Database<E> {
         Ok(vec![sum, remembered])
     }
 
-    fn adopt(&self, key: &TableKey, mark: &Mark) -> Result<()> {
+    fn adopt(&self, key: &TableKey, seen: Option<&Mark>, mark: &Mark) -> Result<()> {
         let mut engine = self.existing()?;
         let _writer = self.writer();
         engine.begin(&key.to_string())?;
-        let known = marks::read(&mut engine, key)?;
-        let record = Record { mark: mark.clone(), rows: known.and_then(|known| known.rows) };
-        let done = marks::write(&mut engine, key, &record).and_then(|()| engine.commit());
+        let done = marks::adopt(&mut engine, key, seen, mark, &self.place()).and_then(|()| engine.commit());
         done.inspect_err(|_| engine.roll_back())
     }
 

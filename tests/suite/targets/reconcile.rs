@@ -54,14 +54,18 @@ fn each_difference_is_named_and_nothing_else_and_put_right() {
     ];
     expected.sort_by_key(|difference| difference.to_string());
     assert_eq!(differences, expected);
-    let output = reconcile(&workspace, "acme/orders", &[]);
+    check_repair(&workspace);
+}
+
+fn check_repair(workspace: &Workspace) {
+    let output = reconcile(workspace, "acme/orders", &[]);
     expect(&output, 1, "2 missing, 1 extra and 1 changed");
     expect(&output, 1, "reconcile acme/orders --to sqlite:shop.db --repair");
     assert!(!output.transcript().contains("secretly"), "{}", output.transcript());
-    expect(&reconcile(&workspace, "globex/orders", &[]), 0, "sqlite:shop.db holds");
-    expect(&reconcile(&workspace, "acme/orders", &["--repair", "--because", "edited"]), 0, "The rows are put right.");
-    check_against_exports(&workspace);
-    expect(&reconcile(&workspace, "acme/orders", &[]), 0, "sqlite:shop.db holds");
+    expect(&reconcile(workspace, "globex/orders", &[]), 0, "sqlite:shop.db holds");
+    expect(&reconcile(workspace, "acme/orders", &["--repair", "--because", "edited"]), 0, "The rows are put right.");
+    check_against_exports(workspace);
+    expect(&reconcile(workspace, "acme/orders", &[]), 0, "sqlite:shop.db holds");
     let history = workspace.tidemark(&["history", "acme/orders", "--format", "json"]);
     assert!(history.stdout.contains("\"repair\"") && history.stdout.contains("edited"), "{}", history.stdout);
 }

@@ -217,6 +217,7 @@ impl<'a> Application<'a> {
             sequence: self.sequence,
             fence: publisher.fence,
             plan: Some(self.plan.hash.clone()),
+            adoption: None,
         };
         // After an adoption, the sequence is above those of the versions before.
         let higher = known.map(|known| &known.mark).filter(|mark| mark.sequence > self.sequence);

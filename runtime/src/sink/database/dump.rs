@@ -12,7 +12,7 @@ use super::shape::hex;
 use crate::error::{Error, Result};
 use crate::name::TableKey;
 use crate::snapshot::{Folder, Listing, Part};
-use crate::table::Table;
+use crate::table::{Column, Table};
 
 /// The only part.
 const PART: &str = "rows.csv";
@@ -107,6 +107,11 @@ impl Read for Blocks {
         self.read += length;
         Ok(length)
     }
+}
+
+/// The columns of the schema that a database has.
+pub(super) fn published(table: &Table) -> impl Iterator<Item = &'static Column> {
+    table.columns.iter().filter(|column| column.publish)
 }
 
 /// Appends a row as CSV: NULL is an empty field, and the empty text is quoted.

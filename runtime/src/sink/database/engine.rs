@@ -57,8 +57,8 @@ pub(crate) trait Engine: Sized {
     /// Fills columns of a table with the rows that `fill` pushes.
     fn load(&mut self, table: &str, columns: &[&str], fill: &mut Fill<'_>) -> Result<()>;
 
-    /// Writes the rows of a tenant as CSV, in the order of their keys: the columns of the schema in their order, NULL as
-    /// an empty field, and every value quoted.
+    /// Writes the rows of a tenant as CSV, in the order of their keys: the columns of the schema in their order, NULL
+    /// as an empty field, and every value quoted.
     fn dump(&mut self, table: &Table, tenant: &str, write: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()>;
 
     /// The columns of a table, in their order; none if it does not exist.

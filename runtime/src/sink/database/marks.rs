@@ -8,7 +8,7 @@ use super::shape::literal;
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::name::TableKey;
-use crate::sink::Mark;
+use crate::sink::{Mark, adopted_meanwhile};
 
 /// Its name.
 pub(super) const TABLE: &str = "_tidemark";
@@ -104,6 +104,21 @@ pub(super) fn write<E: Engine>(engine: &mut E, key: &TableKey, record: &Record) 
     engine.run(&sql).map(|_| ())
 }
 
+/// Replaces the mark of a tenant's table, if it is still the one that was `seen`. `place` is where the database is.
+pub(super) fn adopt<E: Engine>(
+    engine: &mut E,
+    key: &TableKey,
+    seen: Option<&Mark>,
+    mark: &Mark,
+    place: &str,
+) -> Result<()> {
+    let known = read(engine, key)?;
+    if known.as_ref().map(|known| &known.mark) != seen {
+        return Err(adopted_meanwhile(&format!("{place} {key}")));
+    }
+    write(engine, key, &Record { mark: mark.clone(), rows: known.and_then(|known| known.rows) })
+}
+
 /// Returns whether the rows of a tenant were read under another schema than this one.
 pub(super) fn has_other_schema<E: Engine>(engine: &mut E, table: &str, schema: &str) -> Result<bool> {
     let sql = format!(
@@ -133,7 +148,13 @@ fn parse(cells: &[Cell<'_>]) -> Option<Record> {
     let [registry, sequence, fence, plan, version, version_sequence, schema, fingerprint, count] = cells else {
         return None;
     };
-    let mark = Mark { registry: text(registry)?, sequence: number(sequence)?, fence: number(fence)?, plan: text(plan) };
+    let mark = Mark {
+        registry: text(registry)?,
+        sequence: number(sequence)?,
+        fence: number(fence)?,
+        plan: text(plan),
+        adoption: None,
+    };
     let rows = match text(version) {
         None => None,
         Some(version) => Some(Rows {

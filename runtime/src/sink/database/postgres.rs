@@ -11,6 +11,7 @@ use postgres::{Client, SimpleQueryMessage};
 
 use super::cell::Cell;
 use super::columns::{Alteration, ColumnDefinition};
+use super::dump::published;
 use super::engine::{Engine, Fill};
 use super::shape::{hex, literal, quoted};
 use crate::error::{Error, Result};
@@ -127,8 +128,8 @@ impl Engine for Postgres {
     }
 
     fn dump(&mut self, table: &Table, tenant: &str, write: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        let texts: Vec<String> = table.columns.iter().map(copy::as_text).collect();
-        let names: Vec<String> = table.columns.iter().map(|column| quoted(&column.name.to_lowercase())).collect();
+        let texts: Vec<String> = published(table).map(copy::as_text).collect();
+        let names: Vec<String> = published(table).map(|column| quoted(&column.name.to_lowercase())).collect();
         let keys: Vec<String> = table.primary_key.iter().map(|name| quoted(&name.to_lowercase())).collect();
         let sql = format!(
             r#"COPY (SELECT {} FROM {} WHERE "_tenant" = {} ORDER BY {}) TO STDOUT (FORMAT csv, FORCE_QUOTE ({}))"#,

@@ -15,7 +15,7 @@ pub(super) struct Shape {
     pub(super) table: String,
     /// The key columns, in the key's order.
     pub(super) key: Vec<Column>,
-    /// The other columns, in the order of the schema.
+    /// The other published columns, in the order of the schema.
     pub(super) values: Vec<Column>,
 }
 
@@ -41,10 +41,11 @@ impl Shape {
                 quoted: quoted(&E::column_name(name)),
                 kind: Kind::from_type_name(ty.unwrap_or_default()),
                 // Under another schema, the column may have another name.
-                is_private: table.column(name).is_none_or(|column| column.pii),
+                is_private: table.column(name).is_none_or(crate::table::Column::is_masked),
             }
         };
-        let values = epoch.columns.iter().map(|column| &column.name).filter(|name| !epoch.primary_key.contains(name));
+        let published = epoch.columns.iter().filter(|column| column.publish).map(|column| &column.name);
+        let values = published.filter(|name| !epoch.primary_key.contains(name));
         Self {
             table: quoted(table.target.name),
             key: epoch.primary_key.iter().map(column).collect(),

@@ -9,7 +9,7 @@ use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags};
 
 use super::cell::Cell;
 use super::columns::{Alteration, ColumnDefinition};
-use super::dump::write_csv;
+use super::dump::{published, write_csv};
 use super::engine::{Engine, Fill};
 use super::shape::{hex, literal, quoted};
 use crate::breakpoint::env_override;
@@ -144,7 +144,7 @@ impl Engine for Sqlite {
         let names = |names: &mut dyn Iterator<Item = &'static str>| names.map(quoted).collect::<Vec<_>>().join(", ");
         let sql = format!(
             r#"SELECT {} FROM {} WHERE "_tenant" = {} ORDER BY {}"#,
-            names(&mut table.columns.iter().map(|column| column.name)),
+            names(&mut published(table).map(|column| column.name)),
             quoted(table.target.name),
             literal(tenant),
             names(&mut table.primary_key.iter().copied())
