@@ -9,6 +9,7 @@ mod history;
 mod lookup;
 mod output;
 mod plan;
+mod reconcile;
 mod recover;
 mod reject;
 mod remote;
@@ -81,6 +82,8 @@ enum Command {
     Replay(replay::ReplayArgs),
     /// Publish the next version of a table in full, without comparing it.
     Resync(resync::ResyncArgs),
+    /// Compare the rows in a database with the export that was published last, and put them right.
+    Reconcile(reconcile::ReconcileArgs),
     /// Go on after the registry was restored from an older copy.
     Recover(recover::RecoverArgs),
     /// Let the name of a published version no longer count, because it was mistyped.
@@ -167,6 +170,7 @@ impl Command {
             Command::Reject(args) => reject::reject(args, tables),
             Command::Replay(args) => replay::replay(args, tables),
             Command::Resync(args) => resync::resync(args, tables),
+            Command::Reconcile(args) => reconcile::reconcile(args, tables),
             Command::Recover(args) => recover::recover(args),
             Command::Retire(args) => retire::retire(args, tables),
             Command::Status(args) => status::status(args, tables),
@@ -189,6 +193,7 @@ impl Command {
             Command::Replay(args) => args.format.format,
             Command::Resync(args) => args.format.format,
             Command::Recover(args) => args.format.format,
+            Command::Reconcile(args) => args.format.format,
             Command::Retire(args) => args.format.format,
             Command::Status(args) => args.format.format,
             Command::History(args) => args.format.format,
@@ -217,6 +222,7 @@ impl Command {
             Command::Retry(args) => Some(&args.state),
             Command::Retire(args) => Some(&args.state),
             Command::Recover(args) => Some(&args.state),
+            Command::Reconcile(args) => Some(&args.state),
             Command::Delta(_) | Command::Tables(_) => None,
         }
     }

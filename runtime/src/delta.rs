@@ -119,7 +119,7 @@ impl Delta {
         let snapshot = with_parts_only(&self.snapshot, &layout)?;
         let inputs = Inputs { baseline: baseline.as_ref(), snapshot: &snapshot };
         let resources = Resources { work: &std::env::temp_dir(), limits: self.limits };
-        let request = DeltaRequest { layout: &layout, head: &head, inputs, resources, watch };
+        let request = DeltaRequest { layout: &layout, before: None, head: &head, inputs, resources, watch };
         let summary = self.engines.delta(&request, lines)?;
         Ok(summary.plan(&head, self.table, None, None))
     }

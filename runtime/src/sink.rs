@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::io::Read;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +24,7 @@ use crate::invocation::command;
 use crate::name::{TableKey, printable};
 use crate::operation::{Begin, End, begin_line, end_line};
 use crate::plan::Demand;
+use crate::snapshot::Folder;
 use crate::store::{Extent, Version};
 use crate::table::Table;
 pub(crate) use database::refusal;
@@ -67,6 +69,17 @@ pub trait Sink: Debug + Send + Sync {
     /// The version of a tenant's table whose rows the sink holds.
     fn applied(&self, _: &TableKey) -> Result<Applied> {
         Ok(Applied::default())
+    }
+
+    /// The rows of a tenant's table, as a folder of an export: CSV without a header, where NULL is an empty field and
+    /// every value is quoted.
+    fn rows(&self, _: &'static Table, key: &TableKey) -> Result<Arc<dyn Folder>> {
+        Err(Error::refused(format!("{} {key}", self.display_name()), "it holds operations, not rows"))
+    }
+
+    /// What the row hashes that the sink keeps add up to: those of the rows, and what it remembers of them.
+    fn kept_fingerprints(&self, _: &Table, _: &TableKey) -> Result<Vec<i128>> {
+        Ok(Vec::new())
     }
 
     /// Replaces the mark of a tenant's table, and shuts out everybody who has published there so far. Fails if the mark
@@ -207,6 +220,8 @@ pub struct Publication<'a> {
     pub changes: &'a dyn ChangeSets,
     /// Who publishes it.
     pub publisher: Publisher<'a>,
+    /// Whether a sink that holds rows replaces them, even if it holds this version.
+    pub replaces: bool,
 }
 
 /// Who publishes.

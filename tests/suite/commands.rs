@@ -31,6 +31,7 @@ fn help_matches_its_snapshots() {
         ("help_tables", &["tables", "--help"]),
         ("help_plan", &["plan", "--help"]),
         ("help_approve", &["approve", "--help"]),
+        ("help_reconcile", &["reconcile", "--help"]),
         ("help_recover", &["recover", "--help"]),
         ("help_reject", &["reject", "--help"]),
         ("help_replay", &["replay", "--help"]),

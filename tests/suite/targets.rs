@@ -5,6 +5,7 @@ mod connections;
 mod faults;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod reconcile;
 mod rows;
 mod schema_changes;
 #[cfg(feature = "postgres")]

@@ -86,7 +86,7 @@ pub(super) fn postgres(table: &Table) -> Result<String, String> {
             return Err(format!("`{name}` is longer than {MAX_POSTGRES_NAME} bytes, where PostgreSQL cuts names"));
         }
     }
-    let row: usize = table.columns.iter().map(|column| postgres_size(&column.ty)).sum();
+    let row: usize = published(table).map(|column| postgres_size(&column.ty)).sum();
     if row > MAX_POSTGRES_ROW {
         return Err(format!("a row can take {row} bytes, and a page of PostgreSQL holds {MAX_POSTGRES_ROW}"));
     }

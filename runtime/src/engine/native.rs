@@ -20,7 +20,8 @@ pub use scan::{FoundRow, find};
 pub fn delta(request: &DeltaRequest<'_>, lines: &mut dyn LineSink) -> Result<DeltaSummary, DeltaError> {
     let epoch = request.inputs.baseline.and_then(|baseline| baseline.epoch.as_ref());
     let before = epoch.map(|epoch| Layout::for_epoch(request.layout.table, epoch));
-    let layouts = Layouts { before: before.as_ref().unwrap_or(request.layout), after: request.layout };
+    let before = request.before.or(before.as_ref()).unwrap_or(request.layout);
+    let layouts = Layouts { before, after: request.layout };
     if let Some(summary) = merge_join::delta(request, layouts, Output::new(layouts, request.head, lines))? {
         return Ok(summary);
     }

@@ -14,6 +14,8 @@ use crate::telemetry::Watch;
 pub struct DeltaRequest<'a> {
     /// How the rows of the snapshot are read. A baseline with an epoch of its own is read as that epoch says.
     pub layout: &'a Layout,
+    /// How the rows of the baseline are read, if neither like those of the snapshot nor as its epoch says.
+    pub before: Option<&'a Layout>,
     /// The fields that every operation repeats.
     pub head: &'a Head,
     /// The two exports.

@@ -8,7 +8,7 @@ use super::report::Outcome;
 use super::runner::Runner;
 use crate::error::Result;
 use crate::name::TableKey;
-use crate::sink::{Applied, Sink};
+use crate::sink::{Applied, Publication, Sink};
 use crate::store::{Lease, Status, Version, baseline};
 use crate::table::Table;
 use crate::telemetry::{Watch, check_stop};
@@ -111,7 +111,7 @@ impl Runner {
     }
 
     /// Fills the sink with the rows of a published version, from its export, read with today's schema.
-    fn fill(
+    pub(super) fn fill(
         &self,
         sink: &dyn Sink,
         lease: &Lease,
@@ -121,7 +121,8 @@ impl Runner {
     ) -> Result<()> {
         let baseline = self.baseline(table, version)?;
         let full = self.plan_in_full(lease, table, version, baseline.export, watch)?;
-        let done = self.apply_again(sink, lease, table, &full);
+        let publication = Publication { replaces: true, ..self.publication(lease, table, &full) };
+        let done = sink.publish(publication, &BTreeMap::new(), &mut |_, _| check_stop());
         self.changes.remove_obsolete(version, lease.fence);
         done
     }

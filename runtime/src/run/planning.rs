@@ -281,7 +281,7 @@ impl Runner {
         Ok(OperationCheck { parts, max_bytes, demands, label: &task.snapshot.label })
     }
 
-    fn resources(&self) -> Result<Resources<'_>> {
+    pub(super) fn resources(&self) -> Result<Resources<'_>> {
         fs::create_dir_all(&self.work).at("cannot create", &self.work)?;
         Ok(Resources { work: &self.work, limits: self.limits })
     }
@@ -323,7 +323,7 @@ impl Task {
     fn request<'a>(&'a self, resources: Resources<'a>, watch: &'a Watch) -> DeltaRequest<'a> {
         let baseline = self.base.baseline.as_ref().map(|baseline| &baseline.export);
         let inputs = Inputs { baseline, snapshot: &self.snapshot };
-        DeltaRequest { layout: &self.layout, head: &self.head, inputs, resources, watch }
+        DeltaRequest { layout: &self.layout, before: None, head: &self.head, inputs, resources, watch }
     }
 
     /// Checks a delta, and makes its plan. Returns the snapshot's parts with their checksums, too.

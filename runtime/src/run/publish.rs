@@ -69,6 +69,6 @@ impl Runner {
 
     pub(crate) fn publication<'a>(&'a self, lease: &Lease, table: &'a Table, version: &'a Version) -> Publication<'a> {
         let publisher = Publisher { registry: self.registry.id(), fence: lease.fence };
-        Publication { table, version, changes: &*self.changes, publisher }
+        Publication { table, version, changes: &*self.changes, publisher, replaces: false }
     }
 }

@@ -11,6 +11,7 @@ mod cell;
 mod columns;
 mod definition;
 mod demand;
+mod dump;
 pub(crate) mod engine;
 mod marks;
 #[cfg(feature = "postgres")]
@@ -21,18 +22,22 @@ mod statements;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Applied, Mark, OnProgress, Publication, PublishedVersion, Sink};
 use crate::error::{Error, Result};
 use crate::name::TableKey;
 use crate::plan::Demand;
+use crate::snapshot::Folder;
 use crate::store::Extent;
 use crate::table::Table;
+use cell::Cell;
 use definition::Missing;
 pub(crate) use demand::refusal;
+use dump::RowsFolder;
 use engine::Engine;
 use marks::Record;
+use shape::{literal, quoted};
 
 /// A database that operations are applied to.
 pub(crate) struct Database<E: Engine> {
@@ -88,10 +93,7 @@ impl<E: Engine> Database<E> {
     }
 }
 
-impl<E: Engine> Sink for Database<E>
-where
-    E::Address: 'static,
-{
+impl<E: Engine + 'static> Sink for Database<E> {
     fn name(&self) -> String {
         E::name(&self.address)
     }
@@ -135,7 +137,8 @@ where
             return Err(definition::refuse(Missing { statements, is_new: true }, &place, table));
         };
         let _writer = self.writer();
-        engine.begin(table.name)?;
+        // All tables share the one with the marks.
+        engine.begin(marks::TABLE)?;
         let done = self.create_missing(&mut engine, table, statements).and_then(|()| engine.commit());
         done.inspect_err(|_| engine.roll_back())
     }
@@ -147,6 +150,29 @@ where
             version: Some(rows.version),
             schema: Some(rows.schema),
         }))
+    }
+
+    fn rows(&self, table: &'static Table, key: &TableKey) -> Result<Arc<dyn Folder>> {
+        Ok(Arc::new(RowsFolder::<E> { address: self.address.clone(), table, key: key.clone() }))
+    }
+
+    fn kept_fingerprints(&self, table: &Table, key: &TableKey) -> Result<Vec<i128>> {
+        let mut engine = self.existing()?;
+        // Halves, because the sum of all hashes has more than 64 bits.
+        let sql = format!(
+            r#"SELECT CAST(sum("_hash" >> 32) AS TEXT), CAST(sum("_hash" & 4294967295) AS TEXT) FROM {} WHERE "_tenant" = {}"#,
+            quoted(table.target.name),
+            literal(&key.tenant)
+        );
+        let mut sum = 0;
+        engine.query(&sql, &mut |cells| {
+            if let [Cell::Text(high), Cell::Text(low)] = cells {
+                sum = (high.parse::<i128>().unwrap_or_default() << 32) + low.parse::<i128>().unwrap_or_default();
+            }
+            Ok(())
+        })?;
+        let remembered = self.record(key)?.and_then(|record| record.rows).map_or(0, |rows| rows.fingerprint);
+        Ok(vec![sum, remembered])
     }
 
     fn adopt(&self, key: &TableKey, seen: Option<&Mark>, mark: &Mark) -> Result<()> {

@@ -123,6 +123,30 @@ fn the_database_holds_a_whole_version_after_a_kill_at_every_step() {
 }
 
 #[test]
+fn reconcile_names_the_rows_that_differ_and_puts_them_right() {
+    let target = Target::new("reconciled", samples());
+    expect(&target.run(), 0, "");
+    let reconcile = |more: &[&str]| {
+        let arguments = ["reconcile", "acme/sensor_readings", "--to", &target.address];
+        target.workspace.tidemark(&[&arguments[..], more].concat())
+    };
+    expect(&reconcile(&[]), 0, "holds acme/sensor_readings as of 20260103_V0001");
+    let key = "SELECT sensor_id, site FROM sensor_readings WHERE _tenant = 'acme' ORDER BY 1 LIMIT 1";
+    let row = SERVER.client("reconciled").query_one(key, &[]).unwrap();
+    let (id, site): (i32, String) = (row.get(0), row.get(1));
+    target.execute(&format!(
+        "UPDATE sensor_readings SET temperature_c = 'NaN', payload = '\\x00', label = '' \
+         WHERE sensor_id = {id} AND site = '{site}' AND _tenant = 'acme'"
+    ));
+    let output = reconcile(&[]);
+    expect(&output, 1, "0 missing, 0 extra and 1 changed");
+    expect(&output, 1, &format!("changed  ({site}, {id})"));
+    expect(&reconcile(&["--repair"]), 0, "The rows are put right.");
+    target.check();
+    expect(&reconcile(&[]), 0, "holds");
+}
+
+#[test]
 fn a_stale_writer_changes_nothing() {
     let target = Target::with_one_version_applied("stale");
     let stalled = StoppedProcess::start(&target.workspace, &target.arguments(), Breakpoint::Publishing, 1).unwrap();

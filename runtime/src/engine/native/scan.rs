@@ -278,7 +278,8 @@ fn check_rows(path: &Path, part: &Part, rows: u64) -> Result<()> {
 }
 
 fn check_size(path: &Path, part: &Part, size: u64) -> Result<()> {
-    if size == part.size {
+    // Rows of a database have no size before they are read, and no identity.
+    if size == part.size || part.identity.is_empty() {
         return Ok(());
     }
     let problem = format!("it changed while it was read: it has {}, but had {}", plural(size, "byte"), part.size);

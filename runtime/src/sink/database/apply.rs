@@ -102,7 +102,7 @@ impl<'a> Application<'a> {
         let is_held = |rows: &Rows| {
             (rows.sequence == self.sequence && rows.schema == self.plan.schema) || rows.sequence > self.sequence
         };
-        Ok(rows.as_ref().is_some_and(is_held))
+        Ok(!self.publication.replaces && rows.as_ref().is_some_and(is_held))
     }
 
     /// The rows that the version changes; `None` if it is published in full. Fails if the operations do not belong to
@@ -250,11 +250,12 @@ impl<'a> Application<'a> {
     }
 
     fn diverged(&self, problem: String) -> Error {
-        let problem = format!(
-            "the table is not what was published into it: {problem}; nothing of {} was applied",
-            self.version().version
-        );
-        Error::diverged(self.subject(), problem).help("drop the table, and run again with --create: it is filled again")
+        let key = self.version().key.to_string();
+        let reconcile = command(&[&"reconcile", &key, &"--to", &self.place, &"--repair"]);
+        let name = &self.version().version;
+        let problem = format!("the table is not what was published into it: {problem}; nothing of {name} was applied");
+        Error::diverged(self.subject(), problem)
+            .help(format!("to put it right: {reconcile}; without --repair, it shows what differs"))
     }
 
     fn unreadable_change(&self) -> Error {

@@ -13,7 +13,7 @@ use crate::table::{Table, Target};
 /// Its errors never contain a value of a row.
 pub(crate) trait Engine: Sized {
     /// Where a database is, and how to connect to it.
-    type Address: Debug + Send + Sync;
+    type Address: Debug + Clone + Send + Sync + 'static;
 
     /// Whether only one transaction at a time can write, whichever tables it is about.
     const HAS_ONE_WRITER: bool;
@@ -56,6 +56,10 @@ pub(crate) trait Engine: Sized {
 
     /// Fills columns of a table with the rows that `fill` pushes.
     fn load(&mut self, table: &str, columns: &[&str], fill: &mut Fill<'_>) -> Result<()>;
+
+    /// Writes the rows of a tenant as CSV, in the order of their keys: the columns of the schema in their order, NULL
+    /// as an empty field, and every value quoted.
+    fn dump(&mut self, table: &Table, tenant: &str, write: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()>;
 
     /// The columns of a table, in their order; none if it does not exist.
     fn columns(&mut self, table: &str) -> Result<Vec<ColumnDefinition>>;

@@ -5,12 +5,13 @@ mod copy;
 mod failure;
 mod tls;
 
-use std::io::Write as _;
+use std::io::{BufRead as _, Write as _};
 
 use postgres::{Client, SimpleQueryMessage};
 
 use super::cell::Cell;
 use super::columns::{Alteration, ColumnDefinition};
+use super::dump::published;
 use super::engine::{Engine, Fill};
 use super::shape::{hex, literal, quoted};
 use crate::error::{Error, Result};
@@ -124,6 +125,31 @@ impl Engine for Postgres {
         })?;
         copy.write_all(&rows).map_err(|error| failure::while_copying(name, error))?;
         copy.finish().map_err(|error| failed(name, error)).map(|_| ())
+    }
+
+    fn dump(&mut self, table: &Table, tenant: &str, write: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        let texts: Vec<String> = published(table).map(copy::as_text).collect();
+        let names: Vec<String> = published(table).map(|column| quoted(&column.name.to_lowercase())).collect();
+        let keys: Vec<String> = table.primary_key.iter().map(|name| quoted(&name.to_lowercase())).collect();
+        let sql = format!(
+            r#"COPY (SELECT {} FROM {} WHERE "_tenant" = {} ORDER BY {}) TO STDOUT (FORMAT csv, FORCE_QUOTE ({}))"#,
+            texts.join(", "),
+            quoted(table.target.name),
+            literal(tenant),
+            keys.join(", "),
+            names.join(", ")
+        );
+        let name = &self.name;
+        let mut rows = self.client.copy_out(&sql).map_err(|error| failed(name, error))?;
+        loop {
+            let block = rows.fill_buf().map_err(|error| failure::while_copying(name, error))?;
+            if block.is_empty() {
+                return Ok(());
+            }
+            let length = block.len();
+            write(block)?;
+            rows.consume(length);
+        }
     }
 
     fn columns(&mut self, table: &str) -> Result<Vec<ColumnDefinition>> {

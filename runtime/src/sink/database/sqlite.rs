@@ -9,6 +9,7 @@ use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags};
 
 use super::cell::Cell;
 use super::columns::{Alteration, ColumnDefinition};
+use super::dump::{published, write_csv};
 use super::engine::{Engine, Fill};
 use super::shape::{hex, literal, quoted};
 use crate::breakpoint::env_override;
@@ -136,6 +137,23 @@ impl Engine for Sqlite {
                 statement.raw_bind_parameter(index + 1, bound(cell)).map_err(failed)?;
             }
             statement.raw_execute().map(|_| ()).map_err(failed)
+        })
+    }
+
+    fn dump(&mut self, table: &Table, tenant: &str, write: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        let names = |names: &mut dyn Iterator<Item = &'static str>| names.map(quoted).collect::<Vec<_>>().join(", ");
+        let sql = format!(
+            r#"SELECT {} FROM {} WHERE "_tenant" = {} ORDER BY {}"#,
+            names(&mut published(table).map(|column| column.name)),
+            quoted(table.target.name),
+            literal(tenant),
+            names(&mut table.primary_key.iter().copied())
+        );
+        let mut row = Vec::new();
+        self.query(&sql, &mut |cells| {
+            row.clear();
+            write_csv(cells, &mut row);
+            write(&row)
         })
     }
 
