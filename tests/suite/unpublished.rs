@@ -207,3 +207,34 @@ fn unreadable_values_of_an_older_schema_do_not_matter_if_they_are_not_published(
         assert_eq!(workspace.run().status, i32::from(version == "V3"), "{version}");
     }
 }
+
+/// The columns of table `t` in the database, and its rows by `id` and `pin`, if it has that column.
+fn in_database(workspace: &Workspace) -> (Vec<String>, Vec<(i64, Option<i64>)>) {
+    let database = rusqlite::Connection::open(workspace.path("rows.db")).unwrap();
+    let mut columns = database.prepare("SELECT name FROM pragma_table_info('t') ORDER BY name").unwrap();
+    let columns = columns.query_map([], |row| row.get(0)).unwrap().collect::<Result<Vec<String>, _>>().unwrap();
+    let pin = if columns.iter().any(|name| name == "pin") { "pin" } else { "NULL" };
+    let mut rows = database.prepare(&format!("SELECT id, {pin} FROM t ORDER BY id")).unwrap();
+    let rows = rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().collect::<Result<_, _>>().unwrap();
+    (columns, rows)
+}
+
+#[test]
+fn databases_have_the_published_columns_only() {
+    let unpublished = pin(", nullable: true, publish: false");
+    let published = pin(", nullable: true");
+    for (before, after) in [(&unpublished, &published), (&published, &unpublished), (&unpublished, &unpublished)] {
+        let workspace = Workspace::from_schemas();
+        for (version, columns) in [("V1", before), ("V2", after)] {
+            workspace.write("schemas/t.yaml", schema(&(NAME.to_owned() + columns)).as_bytes());
+            let export = b"id,name,pin\n1,Ann,11\n2,Bob,\n";
+            workspace.write(&format!("exports/acme/t/{version}/t.csv"), export);
+            let output = workspace.tidemark(&["run", "exports", "--sink", "sqlite:rows.db", "--create"]);
+            assert_eq!(output.status, 0, "{version}: {}", output.transcript());
+            let (names, rows) = in_database(&workspace);
+            let is_published = columns == &published;
+            assert_eq!(names.contains(&"pin".to_owned()), is_published, "{version}: {names:?}");
+            assert_eq!(rows, [(1, is_published.then_some(11)), (2, None)], "{version}");
+        }
+    }
+}
