@@ -1,6 +1,7 @@
 //! The command line. It knows the tables it was linked with, and nothing particular about any of them.
 
 mod apart;
+mod apply;
 mod approve;
 mod args;
 mod delta;
@@ -82,6 +83,8 @@ enum Command {
     Replay(replay::ReplayArgs),
     /// Publish the next version of a table in full, without comparing it.
     Resync(resync::ResyncArgs),
+    /// Apply published operations to a database; needs no registry.
+    Apply(apply::ApplyArgs),
     /// Compare the rows in a database with the export that was published last, and put them right.
     Reconcile(reconcile::ReconcileArgs),
     /// Go on after the registry was restored from an older copy.
@@ -170,6 +173,7 @@ impl Command {
             Command::Reject(args) => reject::reject(args, tables),
             Command::Replay(args) => replay::replay(args, tables),
             Command::Resync(args) => resync::resync(args, tables),
+            Command::Apply(args) => apply::apply(args, tables),
             Command::Reconcile(args) => reconcile::reconcile(args, tables),
             Command::Recover(args) => recover::recover(args),
             Command::Retire(args) => retire::retire(args, tables),
@@ -193,6 +197,7 @@ impl Command {
             Command::Replay(args) => args.format.format,
             Command::Resync(args) => args.format.format,
             Command::Recover(args) => args.format.format,
+            Command::Apply(args) => args.format.format,
             Command::Reconcile(args) => args.format.format,
             Command::Retire(args) => args.format.format,
             Command::Status(args) => args.format.format,
@@ -223,7 +228,7 @@ impl Command {
             Command::Retire(args) => Some(&args.state),
             Command::Recover(args) => Some(&args.state),
             Command::Reconcile(args) => Some(&args.state),
-            Command::Delta(_) | Command::Tables(_) => None,
+            Command::Apply(_) | Command::Delta(_) | Command::Tables(_) => None,
         }
     }
 }

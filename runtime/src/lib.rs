@@ -118,6 +118,8 @@ pub mod reject;
 pub mod table;
 pub mod types;
 
+#[cfg(feature = "pipeline")]
+pub mod apply;
 #[cfg(feature = "aws")]
 pub mod aws;
 #[cfg(feature = "pipeline")]

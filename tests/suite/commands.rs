@@ -30,6 +30,7 @@ fn help_matches_its_snapshots() {
         ("help_retry", &["retry", "--help"]),
         ("help_tables", &["tables", "--help"]),
         ("help_plan", &["plan", "--help"]),
+        ("help_apply", &["apply", "--help"]),
         ("help_approve", &["approve", "--help"]),
         ("help_reconcile", &["reconcile", "--help"]),
         ("help_recover", &["recover", "--help"]),

@@ -1,5 +1,6 @@
 //! The tables that hold the rows of the newest version: what is generated for them, and that they equal it.
 
+mod apply;
 #[cfg(feature = "postgres")]
 mod connections;
 mod faults;

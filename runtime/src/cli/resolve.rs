@@ -317,7 +317,11 @@ fn is_postgres(sink: &str) -> bool {
 }
 
 /// Opens a database that holds rows.
-fn database(sink: &str, create: bool) -> Result<Box<dyn Sink>> {
+pub(super) fn database(sink: &str, create: bool) -> Result<Box<dyn Sink>> {
+    if !is_database(sink) {
+        return Err(Error::usage(sink, "this is not a database")
+            .help("write it as sqlite:FILE or postgres://USER@HOST/DATABASE"));
+    }
     if is_postgres(sink) {
         return postgres(sink, create);
     }

@@ -238,6 +238,12 @@ pub(crate) fn stamp(line: &[u8], sequence: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(rest);
 }
 
+/// Returns whether a line is a BEGIN or an END.
+pub(crate) fn is_control(line: &[u8]) -> bool {
+    let op = line.strip_prefix(b"{").and_then(|rest| rest.strip_prefix(OP.as_bytes()));
+    op.is_some_and(|op| op.starts_with(b"\"BEGIN\"") || op.starts_with(b"\"END\""))
+}
+
 /// The bytes of an operation's `key` object, as they are on its line; `None` if the line does not have one.
 pub(crate) fn key_bytes(line: &[u8]) -> Option<&[u8]> {
     let mut values = serde_json::Deserializer::from_slice(from_key(line)?).into_iter::<&serde_json::value::RawValue>();

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::status::Status;
+use crate::clock;
 use crate::epoch::Epoch;
 use crate::name::{TableKey, name_at, natural_sort_key};
 use crate::plan::Plan;
@@ -114,6 +115,31 @@ pub struct TableState {
 }
 
 impl Version {
+    /// A version that is REGISTERED now, without parts.
+    pub(crate) fn new(key: &TableKey, version: &str) -> Self {
+        let now = clock::now_ms();
+        Self {
+            key: key.clone(),
+            version: version.into(),
+            status: Status::Registered,
+            reason: None,
+            attempt: 1,
+            parts: Vec::new(),
+            refused_parts: None,
+            plan: None,
+            changes: None,
+            approved: None,
+            epoch: None,
+            progress: None,
+            sequence: None,
+            finding: None,
+            was_held: false,
+            registered_at: now,
+            updated_at: now,
+            published_at: None,
+        }
+    }
+
     /// Parses the record of a table's version, which is stored at a position in natural order. Fails with what is wrong
     /// with it, and with which one.
     pub(super) fn parse(key: &TableKey, place: &str, record: &str) -> Result<Self, String> {

@@ -353,27 +353,8 @@ impl Registry {
 }
 
 fn new_version(key: &TableKey, version: &str, parts: Vec<Part>, reason: Option<String>) -> Version {
-    let now = clock::now_ms();
-    Version {
-        key: key.clone(),
-        version: version.into(),
-        status: if reason.is_some() { Status::Waiting } else { Status::Registered },
-        reason,
-        attempt: 1,
-        parts,
-        refused_parts: None,
-        plan: None,
-        changes: None,
-        approved: None,
-        epoch: None,
-        progress: None,
-        sequence: None,
-        finding: None,
-        was_held: false,
-        registered_at: now,
-        updated_at: now,
-        published_at: None,
-    }
+    let status = if reason.is_some() { Status::Waiting } else { Status::Registered };
+    Version { status, reason, parts, ..Version::new(key, version) }
 }
 
 /// A write over a record, on condition that it is still as it was read.

@@ -9,7 +9,7 @@ use crate::breakpoint::Breakpoint;
 use crate::change_set::read_part;
 use crate::error::{Error, Result};
 use crate::invocation::command;
-use crate::operation::ChangeLine;
+use crate::operation::{ChangeLine, is_control};
 use crate::plan::{Counts, Plan};
 use crate::sink::{Mark, Publication, foreign_mark};
 use crate::store::Version;
@@ -185,6 +185,9 @@ impl<'a> Application<'a> {
             for part in 0..self.plan.parts {
                 check_stop()?;
                 read_part(changes, version, part, |text| {
+                    if is_control(text) {
+                        return Ok(());
+                    }
                     let line = ChangeLine::parse(text);
                     let read = line.as_ref().and_then(|line| {
                         let mut cells = self.shape.cells(line)?;

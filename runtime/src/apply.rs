@@ -1,0 +1,229 @@
+//! Applies what was published into a folder to a sink that holds rows, without a registry.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::change_set::{ChangeSets, Draft, inflate, read_lines};
+use crate::epoch::Epoch;
+use crate::error::{Error, IoContext as _, Result};
+use crate::fs::folder_names;
+use crate::name::{TableKey, printable_path};
+use crate::operation::{Begin, End};
+use crate::plan::{Counts, Findings, Plan, Reset};
+use crate::sink::file::Files;
+use crate::sink::part::{published_name, sequence_in};
+use crate::sink::{Publication, PublishedVersion, Publisher, Sink};
+use crate::store::{Status, Version};
+use crate::table::Table;
+use crate::telemetry::check_stop;
+
+/// Which versions to apply, by their names.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct VersionRange<'a> {
+    /// The first one.
+    pub from: Option<&'a str>,
+    /// The last one.
+    pub until: Option<&'a str>,
+}
+
+/// A version that was applied.
+#[derive(Debug, Serialize)]
+pub struct AppliedVersion {
+    /// The tenant and the table.
+    #[serde(flatten)]
+    pub key: TableKey,
+    /// The version.
+    pub version: String,
+    /// Its sequence.
+    pub sequence: u64,
+    /// Its rows and operations.
+    pub counts: Counts,
+}
+
+/// Applies the versions of a tenant's table that were published below `root` and that the sink does not hold yet, in
+/// the order of their sequences. What comes before a version in full is left out.
+pub fn apply(
+    root: &Path,
+    table: &'static Table,
+    key: &TableKey,
+    sink: &dyn Sink,
+    range: VersionRange<'_>,
+) -> Result<Vec<AppliedVersion>> {
+    let files = Files::new(root, NonZero::<usize>::MIN);
+    let place = || format!("{} {key}", printable_path(root));
+    let mark = files.mark(key)?.ok_or_else(|| {
+        Error::refused(place(), "it has no mark, which says whose operations these are")
+            .help("copy the hidden folder `.writing` along with the operations")
+    })?;
+    sink.prepare(table)?;
+    let held = sink.applied(key)?.sequence;
+    let mut versions = Vec::new();
+    for published in selected(files.published(key)?, range, &place())? {
+        match read(root, key, table, &published)? {
+            Some(version) => versions.push(version),
+            // It is being published, and whatever follows it will come later.
+            None => break,
+        }
+    }
+    versions.retain(|version| version.sequence > Some(held));
+    let is_full = |version: &Version| version.plan.as_ref().is_some_and(|plan| plan.previous.is_none());
+    versions.drain(..versions.iter().rposition(is_full).unwrap_or_default());
+    if let Some(other) = versions.iter().find(|version| has_other_schema(version, table)) {
+        let problem = format!("{} was published under another schema than today's", other.version);
+        return Err(Error::refused(place(), problem).help("run exports with this --sink, or publish a version in full"));
+    }
+    let changes = PublishedParts { root: root.to_path_buf() };
+    let publisher = Publisher { registry: &mark.registry, fence: mark.fence };
+    for version in &versions {
+        let publication = Publication { table, version, changes: &changes, publisher, replaces: false };
+        sink.publish(publication, &BTreeMap::new(), &mut |_, _| check_stop())?;
+    }
+    Ok(versions.into_iter().map(AppliedVersion::new).collect())
+}
+
+impl AppliedVersion {
+    fn new(version: Version) -> Self {
+        let counts = version.plan.map(|plan| plan.counts).unwrap_or_default();
+        let sequence = version.sequence.unwrap_or_default();
+        Self { key: version.key, version: version.version, sequence, counts }
+    }
+}
+
+fn has_other_schema(version: &Version, table: &Table) -> bool {
+    version.plan.as_ref().is_some_and(|plan| plan.schema != table.schema)
+}
+
+/// The versions in a range, in the order of publication.
+fn selected(mut all: Vec<PublishedVersion>, range: VersionRange<'_>, place: &str) -> Result<Vec<PublishedVersion>> {
+    all.sort_by_key(|published| published.sequence);
+    let find = |name: &str| {
+        let unknown = || Error::usage(place, format!("{} was not published there", name.escape_debug()));
+        all.iter().rposition(|published| published.version == name).ok_or_else(unknown)
+    };
+    let from = range.from.map(find).transpose()?.unwrap_or_default();
+    let until = range.until.map(find).transpose()?.map_or(all.len(), |last| last + 1);
+    if from >= until && range.from.is_some() {
+        return Err(
+            Error::usage(place, "the first version was published after the last").help("swap --from and --until")
+        );
+    }
+    Ok(all.drain(from..until).collect())
+}
+
+/// The id of an operation.
+#[derive(Deserialize)]
+struct Line<'a> {
+    op: &'a str,
+    id: Option<&'a str>,
+}
+
+/// Reads a version's control records and ids; `None` if it is not complete.
+fn read(root: &Path, key: &TableKey, table: &Table, published: &PublishedVersion) -> Result<Option<Version>> {
+    let folder = root.join(&key.tenant).join(&key.table).join(&published.version);
+    let names = folder_names(&folder).at("cannot list", &folder)?;
+    let parts = names.iter().filter(|name| sequence_in(name) == Some(published.sequence)).count() as u32;
+    let (mut begin, mut end, mut sum_of_ids) = (None, None, 0u128);
+    for part in 0..parts {
+        let path = folder.join(published_name(published.sequence, part));
+        let damaged = || Error::refused(printable_path(&path), "a line is not an operation").help("restore the file");
+        read_lines(inflate(File::open(&path).at("cannot open", &path)?), &path, |text| {
+            let line: Line<'_> = serde_json::from_slice(text).map_err(|_| damaged())?;
+            match line.op {
+                "BEGIN" => begin = Some(serde_json::from_slice::<Begin>(text).map_err(|_| damaged())?),
+                "END" => end = Some(serde_json::from_slice::<End>(text).map_err(|_| damaged())?),
+                _ => {
+                    let id = line.id.and_then(|id| u128::from_str_radix(id, 16).ok()).ok_or_else(damaged)?;
+                    sum_of_ids = sum_of_ids.wrapping_add(id);
+                }
+            }
+            Ok(())
+        })?;
+    }
+    let version = |(begin, end)| version(key, table, published, plan(key, &begin, &end, (sum_of_ids, parts)));
+    Ok(begin.zip(end).map(version))
+}
+
+/// The plan that was published.
+fn plan(key: &TableKey, begin: &Begin, end: &End, (sum_of_ids, parts): (u128, u32)) -> Plan {
+    let baseline_rows = end.rows + end.deleted - end.inserted;
+    let mut plan = Plan {
+        hash: String::new(),
+        previous: begin.previous.clone(),
+        reset: begin.reset.then(Reset::default),
+        schema: begin.schema.split_once('@').map_or_else(String::new, |(_, hash)| hash.to_owned()),
+        drift: None,
+        schema_change: begin.schema_change.clone(),
+        baseline_fingerprint: begin.fingerprint,
+        fingerprint: end.fingerprint,
+        counts: Counts {
+            baseline_rows,
+            rows: end.rows,
+            inserted: end.inserted,
+            updated: end.updated,
+            deleted: end.deleted,
+            duplicates: 0,
+        },
+        findings: Findings::default(),
+        parts,
+        max_operation_bytes: None,
+        demands: Vec::new(),
+    };
+    plan.hash = plan.hash_with(&key.tenant, &key.table, &begin.version, sum_of_ids);
+    plan
+}
+
+/// The record that a registry would have.
+fn version(key: &TableKey, table: &Table, published: &PublishedVersion, plan: Plan) -> Version {
+    Version {
+        status: Status::Succeeded,
+        plan: Some(plan),
+        epoch: Some(Epoch::from_table(table)),
+        sequence: Some(published.sequence),
+        ..Version::new(key, &published.version)
+    }
+}
+
+/// Published parts as a change set.
+#[derive(Debug)]
+struct PublishedParts {
+    root: PathBuf,
+}
+
+impl ChangeSets for PublishedParts {
+    fn root(&self) -> Result<String> {
+        Ok(self.root.display().to_string())
+    }
+
+    fn draft(&self, version: &Version, _: u64, _: Option<&str>) -> Result<Arc<dyn Draft>> {
+        Err(Error::refused(version.to_string(), "what was published is not written again"))
+    }
+
+    fn is_complete(&self, version: &Version) -> Result<bool> {
+        self.exists(version)
+    }
+
+    fn exists(&self, version: &Version) -> Result<bool> {
+        Ok(self.path(version, None).is_dir())
+    }
+
+    fn open(&self, version: &Version, part: u32) -> Result<Box<dyn Read + Send>> {
+        let path = self.path(version, Some(part));
+        Ok(Box::new(File::open(&path).at("cannot open", &path)?))
+    }
+
+    fn path(&self, version: &Version, part: Option<u32>) -> PathBuf {
+        let folder = self.root.join(version.path());
+        match part {
+            Some(part) => folder.join(published_name(version.sequence.unwrap_or_default(), part)),
+            None => folder,
+        }
+    }
+
+    fn remove_obsolete(&self, _: &Version, _: u64) {}
+}
