@@ -180,11 +180,15 @@ fn check_names(names: &[String], layout: &Layout) -> Result<(), (String, String)
     Err((format!("the header lacks {}", missing.join(", ")), help.into()))
 }
 
+const ROW: &str = "if this line is a row, declare `header: false`";
+const SKIP: &str = "declare `unlisted: ignore` under `source`";
+
+/// The longest name of a header that is proposed, in bytes.
+const MAX_PROPOSED: usize = 200;
+
 /// What to do about a name in a header that is not a column. Never proposes a name that the schema or the header would
 /// refuse.
 fn help_with_unknown(name: &str, layout: &Layout, header: &[String]) -> String {
-    const ROW: &str = "if this line is a row, declare `header: false`";
-    const SKIP: &str = "declare `unlisted: ignore` under `source`";
     let columns = || layout.headers.iter().map(String::as_str);
     let missing = || columns().filter(|column| !header.iter().any(|other| layout.is_spelled(other, column)));
     let without_blanks = name.trim();
@@ -197,6 +201,9 @@ fn help_with_unknown(name: &str, layout: &Layout, header: &[String]) -> String {
         return format!(
             "name every column in the header, and deliver it without a delimiter at its end; or {SKIP}; or, {ROW}"
         );
+    }
+    if name.len() > MAX_PROPOSED {
+        return format!("if it is a column that is not needed, {SKIP}; or, {ROW}");
     }
     if name.contains('\u{FFFD}') {
         return format!("if it is written in another encoding, declare `encoding`; or, {ROW}");
