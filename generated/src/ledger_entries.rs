@@ -2,7 +2,7 @@
 
 //! One row per posting in the general ledger. An export has several parts, listed in a manifest.
 
-use runtime::table::{Column, Completeness, Guards, Source, Table, Type};
+use runtime::table::{Column, Completeness, Guards, Source, Table, Target, Type};
 use runtime::{Date, Decimal, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -73,5 +73,10 @@ pub static TABLE: Table = Table {
     guards: Guards {
         max_delete_ratio: Some(0.05),
         ..Guards::DEFAULT
+    },
+    target: Target {
+        name: "ledger_entries",
+        sqlite: Ok(include_str!("../sqlite/ledger_entries.sql")),
+        postgres: Ok(include_str!("../postgres/ledger_entries.sql")),
     },
 };

@@ -2,7 +2,7 @@
 
 //! One row per customer order, keyed by sales region and order number.
 
-use runtime::table::{Column, Guards, Source, Table, Type};
+use runtime::table::{Column, Guards, Source, Table, Target, Type};
 use runtime::{Decimal, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -55,4 +55,9 @@ pub static TABLE: Table = Table {
     before_image: false,
     athena: true,
     guards: Guards::DEFAULT,
+    target: Target {
+        name: "orders",
+        sqlite: Ok(include_str!("../sqlite/orders.sql")),
+        postgres: Ok(include_str!("../postgres/orders.sql")),
+    },
 };

@@ -2,7 +2,9 @@
 
 //! One row per product in the catalog, exported as two uncompressed files.
 
-use runtime::table::{Column, Completeness, Compression, Guards, Source, Table, Type};
+use runtime::table::{
+    Column, Completeness, Compression, Guards, Source, Table, Target, Type,
+};
 use runtime::{Date, Decimal};
 use serde::{Deserialize, Serialize};
 
@@ -66,4 +68,9 @@ pub static TABLE: Table = Table {
     before_image: false,
     athena: true,
     guards: Guards::DEFAULT,
+    target: Target {
+        name: "products",
+        sqlite: Ok(include_str!("../sqlite/products.sql")),
+        postgres: Ok(include_str!("../postgres/products.sql")),
+    },
 };

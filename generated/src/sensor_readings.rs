@@ -2,7 +2,7 @@
 
 //! The latest reading of each sensor, with details of the device. Uses every column type.
 
-use runtime::table::{Column, Encoding, Guards, Source, Table, Type};
+use runtime::table::{Column, Encoding, Guards, Source, Table, Target, Type};
 use runtime::{Binary, Date, Decimal, Timestamp, Timestamptz};
 use serde::{Deserialize, Serialize};
 
@@ -97,4 +97,9 @@ pub static TABLE: Table = Table {
     before_image: false,
     athena: true,
     guards: Guards::DEFAULT,
+    target: Target {
+        name: "sensor_readings",
+        sqlite: Ok(include_str!("../sqlite/sensor_readings.sql")),
+        postgres: Ok(include_str!("../postgres/sensor_readings.sql")),
+    },
 };

@@ -2,7 +2,7 @@
 
 //! One row per ticket, with the text as the customer wrote it.
 
-use runtime::table::{Column, Guards, Source, Table, Type};
+use runtime::table::{Column, Guards, Source, Table, Target, Type};
 use runtime::{Timestamp, Timestamptz};
 use serde::{Deserialize, Serialize};
 
@@ -62,4 +62,9 @@ pub static TABLE: Table = Table {
     before_image: false,
     athena: false,
     guards: Guards::DEFAULT,
+    target: Target {
+        name: "support_tickets",
+        sqlite: Ok(include_str!("../sqlite/support_tickets.sql")),
+        postgres: Ok(include_str!("../postgres/support_tickets.sql")),
+    },
 };

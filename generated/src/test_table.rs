@@ -2,7 +2,7 @@
 
 //! A minimal table, small enough to check every operation by hand.
 
-use runtime::table::{Column, Guards, Source, Table, Type};
+use runtime::table::{Column, Guards, Source, Table, Target, Type};
 use serde::{Deserialize, Serialize};
 
 /// Identifies one row of `test_table`.
@@ -50,4 +50,9 @@ pub static TABLE: Table = Table {
     before_image: false,
     athena: true,
     guards: Guards::DEFAULT,
+    target: Target {
+        name: "test_table",
+        sqlite: Ok(include_str!("../sqlite/test_table.sql")),
+        postgres: Ok(include_str!("../postgres/test_table.sql")),
+    },
 };

@@ -2,7 +2,9 @@
 
 //! Events on the shop's pages in the last thirty days; older events are no longer exported.
 
-use runtime::table::{Column, Completeness, Compression, Guards, Source, Table, Type};
+use runtime::table::{
+    Column, Completeness, Compression, Guards, Source, Table, Target, Type,
+};
 use runtime::Timestamptz;
 use serde::{Deserialize, Serialize};
 
@@ -68,4 +70,9 @@ pub static TABLE: Table = Table {
     before_image: false,
     athena: false,
     guards: Guards::DEFAULT,
+    target: Target {
+        name: "web_events",
+        sqlite: Ok(include_str!("../sqlite/web_events.sql")),
+        postgres: Ok(include_str!("../postgres/web_events.sql")),
+    },
 };

@@ -9,14 +9,23 @@ mod json_schema;
 mod registry;
 mod rust;
 mod rustdoc;
+mod target;
 mod template;
 
 use crate::model::Table;
 use artifact::Files;
 
 /// Every kind of artifact. The tables are sorted by name.
-const EMITTERS: &[fn(&[Table], &mut Files)] =
-    &[rust::emit, registry::emit, ddl::emit, delta::emit, athena::emit, json_schema::emit, cloudformation::emit];
+const EMITTERS: &[fn(&[Table], &mut Files)] = &[
+    rust::emit,
+    registry::emit,
+    ddl::emit,
+    delta::emit,
+    athena::emit,
+    target::emit,
+    json_schema::emit,
+    cloudformation::emit,
+];
 
 /// The folders that contain one or more files per table. A file there that is no longer emitted belonged to a table
 /// whose schema was deleted, provided that its first or second line contains [`MARK`](artifact::MARK).
@@ -25,6 +34,8 @@ pub(crate) const OUTPUT_FOLDERS: &[OutputFolder] = &[
     OutputFolder { folder: ddl::FOLDER, extension: "sql" },
     OutputFolder { folder: ddl::FOLDER, extension: "json" },
     OutputFolder { folder: delta::FOLDER, extension: "sql" },
+    OutputFolder { folder: target::SQLITE, extension: "sql" },
+    OutputFolder { folder: target::POSTGRES, extension: "sql" },
     OutputFolder { folder: cloudformation::FOLDER, extension: "yaml" },
 ];
 
@@ -62,4 +73,17 @@ pub fn statements(table: &Table) -> Statements {
         delta: delta::statement(table, true),
         glue: ddl::glue(table),
     }
+}
+
+/// The statements that create a table in a database; or why it cannot be there.
+pub struct Target {
+    /// In SQLite.
+    pub sqlite: Result<String, String>,
+    /// In PostgreSQL.
+    pub postgres: Result<String, String>,
+}
+
+/// Renders the statements that create a table in a database.
+pub fn target(table: &Table) -> Target {
+    Target { sqlite: target::sqlite(table), postgres: target::postgres(table) }
 }

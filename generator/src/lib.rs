@@ -59,7 +59,7 @@ mod yaml;
 
 use diagnostic::{Code, Diagnostic};
 pub use emit::artifact::Files;
-pub use emit::{Statements, statements};
+pub use emit::{Statements, Target, statements, target};
 pub use error::Error;
 use model::Table;
 use source::Source;

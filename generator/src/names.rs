@@ -119,6 +119,11 @@ pub(crate) fn sql(name: &str) -> String {
     if SQL_KEYWORDS.contains(&name.as_str()) { format!("\"{name}\"") } else { name }
 }
 
+/// A table or column in the SQL of a database. No name contains a quote.
+pub(crate) fn quoted(name: &str) -> String {
+    format!("\"{name}\"")
+}
+
 /// Returns whether a table can have this name: `[a-z][a-z0-9_]*`, up to 128 characters.
 pub(crate) fn is_table_name(name: &str) -> bool {
     name.len() <= MAX_NAME_LEN

@@ -65,16 +65,29 @@ impl Source {
     }
 }
 
-/// Reads every `*.yaml` of the schema folder, sorted by name. `*.yml` is read too, so that validation can ask for it to
-/// be renamed.
+/// Reads every `*.yaml` of the schema folder of a workspace, sorted by name. `*.yml` is read too, so that validation can
+/// ask for it to be renamed.
 ///
 /// # Errors
 /// Returns an error if the folder or one of its files cannot be read.
 pub fn read_all(root: &Path) -> Result<Vec<Source>, Error> {
-    let folder = root.join(SCHEMAS);
+    read_as(&root.join(SCHEMAS), SCHEMAS)
+}
+
+/// Reads every schema in a folder of any name, as [`read_all`] does.
+///
+/// # Errors
+/// Returns an error if the folder or one of its files cannot be read.
+pub fn read_folder(folder: &Path) -> Result<Vec<Source>, Error> {
+    let shown = folder.to_string_lossy();
+    read_as(folder, shown.strip_suffix('/').unwrap_or(&shown))
+}
+
+/// Reads the schemas in a folder, which diagnostics call `shown`.
+fn read_as(folder: &Path, shown: &str) -> Result<Vec<Source>, Error> {
     let mut names = Vec::new();
-    for entry in fs::read_dir(&folder).context(|| format!("cannot list the schemas in {SCHEMAS}/"))? {
-        let name = entry.context(|| format!("cannot list the schemas in {SCHEMAS}/"))?.file_name();
+    for entry in fs::read_dir(folder).context(|| format!("cannot list the schemas in {shown}/"))? {
+        let name = entry.context(|| format!("cannot list the schemas in {shown}/"))?.file_name();
         // Editors keep lock files and backups under names with a leading dot.
         let is_schema = Path::new(&name).extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
             && !name.to_string_lossy().starts_with('.');
@@ -84,7 +97,7 @@ pub fn read_all(root: &Path) -> Result<Vec<Source>, Error> {
     }
     names.sort();
     let read = |name: OsString| {
-        let path = format!("{SCHEMAS}/{}", name.to_string_lossy());
+        let path = format!("{shown}/{}", name.to_string_lossy());
         let bytes = fs::read(folder.join(&name)).context(|| format!("cannot read the schema {path}"))?;
         Ok(Source::from_bytes(path, &bytes))
     };

@@ -19,19 +19,21 @@ mod retire;
 mod retry;
 mod run;
 mod run_report;
+mod schemas;
 mod status;
 mod tables;
 mod verify;
 mod why;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::cli::args::StateArgs;
+use crate::cli::args::{Format, StateArgs};
 use crate::engine::athena::Statements;
-use crate::error::{Error, Fault};
+use crate::error::{self, Error, Fault};
 use crate::invocation;
 use crate::table::Table;
 use crate::telemetry;
@@ -56,6 +58,9 @@ Exit status: 0 done, or nothing to do; 1 the input is at fault; 2 the command li
 tool or the machine failed."
 )]
 struct Cli {
+    /// Folder of schemas [default: the tables that were compiled into this program].
+    #[arg(long, value_name = "DIR", global = true)]
+    schemas: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -103,26 +108,14 @@ pub fn main(tables: &'static [&'static Table], statements: &'static [Statements]
         Ok(cli) => cli,
         Err(error) => return explain_usage(&error),
     };
-    invocation::remember(&cli.command.state().map(StateArgs::typed).unwrap_or_default());
-    let (format, result) = match cli.command {
-        Command::Run(args) => (args.format.format, run::run(&args, tables, statements)),
-        Command::Delta(args) => (args.format.format, delta::delta(&args, tables, statements)),
-        Command::Plan(args) => (args.format.format, plan::plan(&args, tables, statements)),
-        Command::Approve(args) => (args.format.format, approve::approve(&args, tables, statements)),
-        Command::Reject(args) => (args.format.format, reject::reject(&args, tables)),
-        Command::Replay(args) => (args.format.format, replay::replay(&args, tables)),
-        Command::Resync(args) => (args.format.format, resync::resync(&args, tables)),
-        Command::Recover(args) => (args.format.format, recover::recover(&args)),
-        Command::Retire(args) => (args.format.format, retire::retire(&args, tables)),
-        Command::Status(args) => (args.format.format, status::status(&args)),
-        Command::History(args) => (args.format.format, history::history(&args)),
-        Command::Why(args) => (args.format.format, why::why(&args, tables)),
-        Command::Verify(args) => (args.format.format, verify::verify(&args, tables)),
-        Command::Gc(args) => (args.format.format, gc::gc(&args, tables)),
-        Command::Retry(args) => (args.format.format, retry::retry(&args, tables)),
-        Command::Tables(args) => (args.format.format, tables::tables(&args, tables)),
+    invocation::remember(&cli.typed());
+    let format = cli.command.format();
+    let (tables, statements) = match schemas::tables(cli.schemas.as_deref(), format) {
+        Ok(None) => (tables, statements),
+        Ok(Some(schemas)) => (schemas.tables, schemas.statements),
+        Err(fault) => return exit_code(Some(fault)),
     };
-    match result {
+    match cli.command.execute(tables, statements) {
         Ok(fault) => exit_code(fault),
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
@@ -151,7 +144,61 @@ fn explain_usage(error: &clap::Error) -> ExitCode {
     exit_code(Some(Fault::Usage))
 }
 
+impl Cli {
+    /// The options that were typed and that every command needs to find the same tables and registry.
+    fn typed(&self) -> Vec<(&'static str, &OsStr)> {
+        let schemas = self.schemas.as_ref().map(|folder| ("--schemas", folder.as_os_str()));
+        schemas.into_iter().chain(self.command.state().map(StateArgs::typed).unwrap_or_default()).collect()
+    }
+}
+
 impl Command {
+    fn execute(
+        &self,
+        tables: &'static [&'static Table],
+        statements: &'static [Statements],
+    ) -> error::Result<Option<Fault>> {
+        match self {
+            Command::Run(args) => run::run(args, tables, statements),
+            Command::Delta(args) => delta::delta(args, tables, statements),
+            Command::Plan(args) => plan::plan(args, tables, statements),
+            Command::Approve(args) => approve::approve(args, tables, statements),
+            Command::Reject(args) => reject::reject(args, tables),
+            Command::Replay(args) => replay::replay(args, tables),
+            Command::Resync(args) => resync::resync(args, tables),
+            Command::Recover(args) => recover::recover(args),
+            Command::Retire(args) => retire::retire(args, tables),
+            Command::Status(args) => status::status(args),
+            Command::History(args) => history::history(args),
+            Command::Why(args) => why::why(args, tables),
+            Command::Verify(args) => verify::verify(args, tables),
+            Command::Gc(args) => gc::gc(args, tables),
+            Command::Retry(args) => retry::retry(args, tables),
+            Command::Tables(args) => tables::tables(args, tables),
+        }
+    }
+
+    fn format(&self) -> Format {
+        match self {
+            Command::Run(args) => args.format.format,
+            Command::Delta(args) => args.format.format,
+            Command::Plan(args) => args.format.format,
+            Command::Approve(args) => args.format.format,
+            Command::Reject(args) => args.format.format,
+            Command::Replay(args) => args.format.format,
+            Command::Resync(args) => args.format.format,
+            Command::Recover(args) => args.format.format,
+            Command::Retire(args) => args.format.format,
+            Command::Status(args) => args.format.format,
+            Command::History(args) => args.format.format,
+            Command::Why(args) => args.format.format,
+            Command::Verify(args) => args.format.format,
+            Command::Gc(args) => args.format.format,
+            Command::Retry(args) => args.format.format,
+            Command::Tables(args) => args.format.format,
+        }
+    }
+
     /// Where the registry is, for the commands that use one.
     fn state(&self) -> Option<&StateArgs> {
         match self {

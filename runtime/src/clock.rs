@@ -25,6 +25,11 @@ pub(crate) fn iso_time(milliseconds: i64) -> String {
         .map_or_else(|_| "?".into(), |time| time.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string())
 }
 
+/// The present time as ISO 8601 in UTC, to the millisecond.
+pub(crate) fn now_iso() -> String {
+    iso_time(now_ms())
+}
+
 /// How a time in milliseconds since 1970 is serialised: as ISO 8601. Records that were written as numbers are read.
 pub(crate) mod iso {
     use serde::de::Error as _;

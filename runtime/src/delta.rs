@@ -3,7 +3,7 @@
 //! ```
 //! use runtime::delta::{Delta, export};
 //! use runtime::engine::{Engines, Limits};
-//! use runtime::table::{Column, Compression, Guards, Source, Table, Type};
+//! use runtime::table::{Column, Compression, Guards, Source, Table, Target, Type};
 //! use runtime::telemetry::Watch;
 //!
 //! static STOCK: Table = Table {
@@ -16,6 +16,7 @@
 //!     before_image: false,
 //!     athena: false,
 //!     guards: Guards::DEFAULT,
+//!     target: Target::NONE,
 //! };
 //!
 //! let folder = tempfile::tempdir()?;

@@ -48,6 +48,10 @@ pub enum ErrorKind {
     Io,
     /// The registry failed.
     Registry,
+    /// A database that operations are applied to failed.
+    Database,
+    /// A table in a database is not what was published into it, or refuses it.
+    Diverged,
     /// Another process took over the lease; nothing was written after that.
     LeaseLost,
     /// An AWS service returned an error.
@@ -75,6 +79,8 @@ struct Details {
     /// What to do next; can be empty.
     help: String,
     rejects: Option<Rejects>,
+    /// The statements that a database needs.
+    statements: Vec<String>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -82,7 +88,8 @@ impl Error {
     /// Subject and message can contain text from outside: a path, a name, a library's message about a file.
     fn new(kind: ErrorKind, subject: &str, message: &str) -> Self {
         let (subject, message) = (printable(subject), printable(message));
-        Self(Box::new(Details { kind, subject, message, help: String::new(), rejects: None, source: None }))
+        let (help, statements) = (String::new(), Vec::new());
+        Self(Box::new(Details { kind, subject, message, help, rejects: None, statements, source: None }))
     }
 
     /// Rows of an export that cannot be read. `export` is its label, such as `acme/orders 20260104_V0001` or a path.
@@ -164,6 +171,16 @@ impl Error {
         Self::new(ErrorKind::Registry, &format!("the registry {}", printable_path(path)), &message.to_string())
     }
 
+    /// A failure of a database that operations are applied to.
+    pub(crate) fn database(subject: impl AsRef<str>, message: impl fmt::Display) -> Self {
+        Self::new(ErrorKind::Database, subject.as_ref(), &message.to_string())
+    }
+
+    /// A table in a database that is not what was published into it, or refuses it.
+    pub(crate) fn diverged(subject: impl AsRef<str>, message: impl AsRef<str>) -> Self {
+        Self::new(ErrorKind::Diverged, subject.as_ref(), message.as_ref())
+    }
+
     /// A record of the registry at `path` that cannot be read; `problem` says which.
     pub(crate) fn damaged_record(path: &Path, problem: &str) -> Self {
         Self::registry(path, problem).help("restore the registry from a backup; other tables are not affected")
@@ -184,6 +201,13 @@ impl Error {
     pub(crate) fn without_aws(what: &str) -> Self {
         Self::usage("", format!("this program was built without AWS support and cannot reach {what}"))
             .help("run `cargo tidemark-aws` instead of `cargo tidemark`; the first build takes several minutes")
+    }
+
+    /// A request that needs a program built with PostgreSQL support.
+    #[cfg(not(feature = "postgres"))]
+    pub(crate) fn without_postgres() -> Self {
+        Self::usage("", "this program was built without PostgreSQL support")
+            .help("run `cargo tidemark-postgres` instead of `cargo tidemark`; the first build takes some minutes")
     }
 
     /// Operations that do not lead from the baseline to the snapshot.
@@ -213,6 +237,12 @@ impl Error {
         self
     }
 
+    /// Adds the statements that a database needs.
+    pub(crate) fn statements(mut self, statements: Vec<String>) -> Self {
+        self.0.statements = statements;
+        self
+    }
+
     /// Adds the error that caused this one.
     pub fn caused_by(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
         self.0.source = Some(Box::new(source));
@@ -230,11 +260,13 @@ impl Error {
             ErrorKind::Rejected
             | ErrorKind::Export
             | ErrorKind::BaselineChanged
+            | ErrorKind::Diverged
             | ErrorKind::Refused
             | ErrorKind::Overtaken => Fault::Input,
             ErrorKind::MissingExports
             | ErrorKind::Io
             | ErrorKind::Registry
+            | ErrorKind::Database
             | ErrorKind::LeaseLost
             | ErrorKind::Aws
             | ErrorKind::OutOfTime
@@ -257,6 +289,11 @@ impl Error {
     /// The rows that cannot be read, if the error is about rows.
     pub fn rejects(&self) -> Option<&Rejects> {
         self.0.rejects.as_ref()
+    }
+
+    /// The statements that a database needs, if the error is about that.
+    pub fn needed_statements(&self) -> &[String] {
+        &self.0.statements
     }
 
     /// The operating system's error, if it caused this one.

@@ -41,7 +41,7 @@
 //! use std::collections::BTreeMap;
 //!
 //! use runtime::canonical::row::Layout;
-//! use runtime::table::{Column, Guards, Source, Table, Type};
+//! use runtime::table::{Column, Guards, Source, Table, Target, Type};
 //! use runtime::{Change, Record};
 //! use serde::{Deserialize, Serialize};
 //!
@@ -65,6 +65,7 @@
 //!     before_image: false,
 //!     athena: false,
 //!     guards: Guards::DEFAULT,
+//!     target: Target::NONE,
 //! };
 //!
 //! # let head = r#""tenant":"acme","table":"golden","sequence":1,"version":"V1","previous":null"#;
@@ -146,6 +147,8 @@ mod parallel;
 pub mod plan;
 #[cfg(feature = "pipeline")]
 pub mod run;
+#[cfg(feature = "pipeline")]
+pub mod schemas;
 #[cfg(feature = "pipeline")]
 pub mod sink;
 #[cfg(feature = "pipeline")]

@@ -3,6 +3,8 @@
 //! `docs/wire-format.md` specifies the lines, to the byte.
 
 #[cfg(feature = "pipeline")]
+mod change;
+#[cfg(feature = "pipeline")]
 mod line;
 mod record;
 mod schema_change;
@@ -10,11 +12,11 @@ mod schema_change;
 mod value;
 
 #[cfg(feature = "pipeline")]
-pub use line::Head;
-#[cfg(feature = "aws")]
-pub(crate) use line::key_bytes;
+pub(crate) use change::{ChangeLine, Fields, Scalar};
 #[cfg(feature = "pipeline")]
-pub(crate) use line::{Encoder, Kind, RowChange, begin_line, end_line, has_key, stamp};
+pub use line::Head;
+#[cfg(feature = "pipeline")]
+pub(crate) use line::{Encoder, Kind, RowChange, begin_line, end_line, has_key, key_bytes, stamp};
 #[cfg(feature = "pipeline")]
 pub(crate) use record::as_text;
 pub use record::{Begin, Change, End, Operation, Record};

@@ -171,12 +171,37 @@ pub(crate) fn explain(column: &Column, text: &[u8], reason: Reason) -> String {
 
 /// The option that would read a text, if there is one, after a semicolon.
 fn advice(column: &Column, text: &[u8]) -> &'static str {
+    if column.nullable && NULL_WORDS.iter().any(|word| word.as_bytes().eq_ignore_ascii_case(text)) {
+        return "; add it to `nulls` if it means NULL";
+    }
     match (column.ty, column.prefix) {
         (Type::Binary(_), None) if text.starts_with(br"\x") => r#"; declare `encoding: hex` and `prefix: "\\x"`"#,
         (Type::Decimal { .. } | Type::Float | Type::Double, _) if column.numbers.is_none() && text.contains(&b',') => {
             "; declare `decimal_mark` and `group_mark` if it is a number"
         }
         (Type::Binary(_), None) if text.starts_with(b"0x") => "; declare `encoding: hex` and `prefix: 0x`",
+        (Type::Boolean, _) => "; declare its words as `true_values` and `false_values`",
+        (Type::Date | Type::Timestamp | Type::Timestamptz, _) => order_of_date(text),
+        _ => "",
+    }
+}
+
+/// What is often written for NULL.
+const NULL_WORDS: [&str; 7] = ["null", r"\N", "n/a", "na", "none", "nil", "-"];
+
+/// The format of a date whose parts are in another order than in ISO 8601.
+fn order_of_date(text: &[u8]) -> &'static str {
+    let shape: Vec<u8> = text.iter().take(10).map(|byte| if byte.is_ascii_digit() { b'9' } else { *byte }).collect();
+    let number = |at: usize| text.get(at..at + 2).and_then(|digits| str::from_utf8(digits).ok()?.parse::<u8>().ok());
+    match (&*shape, number(0), number(3)) {
+        (b"99.99.9999", ..) => "; declare a `format` such as `%d.%m.%Y`",
+        (b"99/99/9999", Some(13..), _) => "; declare a `format` such as `%d/%m/%Y`",
+        (b"99/99/9999", _, Some(13..)) => "; declare a `format` such as `%m/%d/%Y`",
+        (b"99/99/9999", ..) => "; declare a `format` such as `%d/%m/%Y` or `%m/%d/%Y`",
+        (b"99-99-9999", Some(13..), _) => "; declare a `format` such as `%d-%m-%Y`",
+        (b"99-99-9999", ..) => "; declare a `format` such as `%d-%m-%Y` or `%m-%d-%Y`",
+        (b"9999/99/99", ..) => "; declare a `format` such as `%Y/%m/%d`",
+        (b"99999999", ..) => "; declare a `format` such as `%Y%m%d`",
         _ => "",
     }
 }

@@ -5,6 +5,7 @@
 
 mod adoption;
 mod baseline;
+mod catch_up;
 mod failure;
 pub mod guard;
 mod lease;
@@ -119,7 +120,7 @@ impl Runner {
         let unreadable = self.register(job, table, outcomes)?;
         Breakpoint::Registered.reached();
         let resync = self.registry.resync(&job.key)?;
-        if self.next(&job.key, table, resync, &unreadable)?.is_none() {
+        if self.next(&job.key, table, resync, &unreadable)?.is_none() && !self.is_behind(&job.key)? {
             return Ok(());
         }
         let lease = match self.lock_unless_held(&job.key)? {
@@ -169,6 +170,7 @@ impl Runner {
             let step = self.next(&lease.key, table, resync, &unreadable)?;
             Breakpoint::Listed.reached();
             let Some(step) = step else {
+                outcomes.extend(self.catch_up(lease, table, watch)?);
                 if self.unlock(lease, Some(pending))? {
                     return Ok(());
                 }
@@ -190,23 +192,26 @@ impl Runner {
         }
     }
 
-    /// Takes a step, unless the output had to be adopted first: then the next step may be another one.
-    fn take(&self, step: Step, lease: &Lease, table: &'static Table, watch: &Watch) -> Result<Option<Outcome>> {
+    /// Takes a step, unless a sink had to be adopted or brought up to date first: then the next step may be another
+    /// one.
+    fn take(&self, step: Step, lease: &Lease, table: &'static Table, watch: &Watch) -> Result<Vec<Outcome>> {
         if let Some(adopted) = self.adopt_if_foreign(lease, step.version())? {
-            return Ok(Some(adopted));
+            return Ok(vec![adopted]);
         }
-        match step {
+        let caught_up = self.get_ready(&step, lease, table, watch)?;
+        if !caught_up.is_empty() {
+            return Ok(caught_up);
+        }
+        let outcome = match step {
             Step::Supersede { version, by, is_passed_over } => {
                 let superseded = self.registry.supersede(lease, version, &by)?;
-                Ok(Some(Outcome::superseded(&superseded, is_passed_over.then_some(&*by))))
+                Some(Outcome::superseded(&superseded, is_passed_over.then_some(&*by)))
             }
-            Step::Reopen(version) => self.registry.reopen(lease, version).map(|()| None),
-            Step::Finish(version) => {
-                let done = self.publish(lease, table, version, watch)?;
-                Ok(Some(Outcome::from_version(&done)))
-            }
-            Step::Run(version) => self.run_version(lease, table, version, watch),
-        }
+            Step::Reopen(version) => self.registry.reopen(lease, version).map(|()| None)?,
+            Step::Finish(version) => Some(Outcome::from_version(&self.publish(lease, table, version, watch)?)),
+            Step::Run(version) => self.run_version(lease, table, version, watch)?,
+        };
+        Ok(outcome.into_iter().collect())
     }
 
     /// The flow of one version: plan, guard, publish, record. Returns `None` if its export is no longer as registered;

@@ -1,11 +1,14 @@
-//! Where operations go: [`mod@file`] on this machine, `s3` and `kinesis` on AWS.
+//! Where operations go: [`mod@file`] on this machine, `s3` and `kinesis` on AWS; or the rows that they lead to, in a
+//! `database`.
 
+pub(crate) mod database;
 pub mod file;
 #[cfg(feature = "aws")]
 pub mod kinesis;
 pub(crate) mod part;
 #[cfg(feature = "aws")]
 pub mod s3;
+mod sinks;
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -18,8 +21,11 @@ use crate::change_set::ChangeSets;
 use crate::error::{Error, Result};
 use crate::name::{TableKey, printable};
 use crate::operation::{Begin, End, begin_line, end_line};
+use crate::plan::Demand;
 use crate::store::{Extent, Version};
 use crate::table::Table;
+pub(crate) use database::refusal;
+pub use sinks::Sinks;
 
 /// A destination that operations are published to.
 pub trait Sink: Debug + Send + Sync {
@@ -32,6 +38,11 @@ pub trait Sink: Debug + Send + Sync {
     /// The largest operation that the sink accepts, in bytes; `None` if there is no limit.
     fn max_operation_bytes(&self) -> Result<Option<usize>>;
 
+    /// What else the sink demands of operations.
+    fn demand(&self) -> Option<Demand> {
+        None
+    }
+
     /// Returns whether the sink can hold marks. A stream cannot: there, a new registry's versions are told from those
     /// of an older one by their higher sequences alone.
     fn holds_marks(&self) -> bool;
@@ -41,6 +52,21 @@ pub trait Sink: Debug + Send + Sync {
 
     /// Lists what was published of a tenant's table, whoever published it; nothing if the sink cannot tell.
     fn published(&self, key: &TableKey) -> Result<Vec<PublishedVersion>>;
+
+    /// Returns whether the sink holds rows instead of the operations that lead to them.
+    fn holds_rows(&self) -> bool {
+        false
+    }
+
+    /// Checks, before anything of a table is planned, that the sink can take its operations.
+    fn prepare(&self, _: &Table) -> Result<()> {
+        Ok(())
+    }
+
+    /// The version of a tenant's table whose rows the sink holds.
+    fn applied(&self, _: &TableKey) -> Result<Applied> {
+        Ok(Applied::default())
+    }
 
     /// Replaces the mark of a tenant's table, whatever it was, and shuts out everybody who has published there so far.
     fn adopt(&self, key: &TableKey, mark: &Mark) -> Result<()>;
@@ -126,6 +152,17 @@ pub struct PublishedVersion {
     pub version: String,
     /// Its sequence.
     pub sequence: u64,
+}
+
+/// The version whose rows a sink holds; the default if there is none yet.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Its sequence; 0 if there is none.
+    pub sequence: u64,
+    /// Its name.
+    pub version: Option<String>,
+    /// The hash of the schema that it was read with.
+    pub schema: Option<String>,
 }
 
 /// The error of a publisher that finds another registry's mark. `output` is where the table's mark is.

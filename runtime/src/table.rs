@@ -31,6 +31,8 @@ pub struct Table {
     pub athena: bool,
     /// The rules that hold a run for review.
     pub guards: Guards,
+    /// The table in a database that holds its rows.
+    pub target: Target,
 }
 
 /// One column. [`Column::new`] has the defaults, the other methods change them.
@@ -176,6 +178,22 @@ pub struct Guards {
     /// The maximum number of days from the date that the version before begins with to the date that a version begins
     /// with.
     pub max_version_jump_days: Option<u64>,
+}
+
+/// A table in a database that holds the rows of every tenant's newest version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// Its name there.
+    pub name: &'static str,
+    /// The statements that create it in SQLite; or why it cannot be there.
+    pub sqlite: Result<&'static str, &'static str>,
+    /// The statements that create it in PostgreSQL; or why it cannot be there.
+    pub postgres: Result<&'static str, &'static str>,
+}
+
+impl Target {
+    /// That of a table whose rows go to no database.
+    pub const NONE: Self = Self { name: "", sqlite: Err("it has no target"), postgres: Err("it has no target") };
 }
 
 impl Table {

@@ -101,10 +101,14 @@ fn the_first_run_creates_everything_and_the_second_writes_nothing() {
         "generated/ddl/customers.sql",
         "generated/ddl/orders.json",
         "generated/ddl/orders.sql",
+        "generated/postgres/customers.sql",
+        "generated/postgres/orders.sql",
         "generated/sql/customers.delta.sql",
         "generated/sql/customers.first_import.sql",
         "generated/sql/orders.delta.sql",
         "generated/sql/orders.first_import.sql",
+        "generated/sqlite/customers.sql",
+        "generated/sqlite/orders.sql",
         "generated/src/athena.rs",
         "generated/src/customers.rs",
         "generated/src/lib.rs",
@@ -120,7 +124,7 @@ fn the_first_run_creates_everything_and_the_second_writes_nothing() {
         "infra/tidemark.yaml",
         "schemas/table.schema.json",
     ];
-    assert_eq!(stderr, created.map(|file| format!("created {file}\n")).concat() + "2 tables, 22 files changed\n");
+    assert_eq!(stderr, created.map(|file| format!("created {file}\n")).concat() + "2 tables, 26 files changed\n");
     let before = workspace.files();
     assert_eq!(workspace.outcome(&[]), (0, String::new(), "2 tables, everything is up to date\n".to_owned()));
     assert_eq!(workspace.outcome(&["--check"]).0, 0);
@@ -143,7 +147,7 @@ fn generated_types_read_like_handwritten_code() {
 
     //! One row per customer.
 
-    use runtime::table::{Column, Guards, Source, Table, Type};
+    use runtime::table::{Column, Guards, Source, Table, Target, Type};
     use serde::{Deserialize, Serialize};
 
     /// Identifies one row of `customers`.
@@ -182,6 +186,11 @@ fn a_generated_definition_reads_like_handwritten_code() {
         before_image: false,
         athena: true,
         guards: Guards::DEFAULT,
+        target: Target {
+            name: "customers",
+            sqlite: Ok(include_str!("../sqlite/customers.sql")),
+            postgres: Ok(include_str!("../postgres/customers.sql")),
+        },
     };
     "##);
 }
@@ -208,11 +217,13 @@ fn a_change_rewrites_only_the_affected_files() {
     workspace.write("schemas/orders.yaml", &schema_named("orders").replace("bigint", "int"));
     let updated = [
         "generated/ddl/orders.sql",
+        "generated/postgres/orders.sql",
         "generated/sql/orders.delta.sql",
         "generated/sql/orders.first_import.sql",
+        "generated/sqlite/orders.sql",
         "generated/src/orders.rs",
     ];
-    let expected_stderr = updated.map(|file| format!("updated {file}\n")).concat() + "2 tables, 4 files changed\n";
+    let expected_stderr = updated.map(|file| format!("updated {file}\n")).concat() + "2 tables, 6 files changed\n";
     assert_eq!(workspace.outcome(&[]).2, expected_stderr);
     let changed: Vec<PathBuf> = workspace
         .files()
@@ -233,13 +244,14 @@ fn deleting_a_table_removes_only_its_artifacts() {
     let (status, diff, stderr) = workspace.outcome(&["--check"]);
     assert_eq!(status, 1);
     assert!(diff.contains("--- a/generated/src/orders.rs\n+++ /dev/null\n"), "{diff}");
-    assert!(stderr.starts_with("10 files are stale or were edited by hand;"), "{stderr}");
+    assert!(stderr.starts_with("12 files are stale or were edited by hand;"), "{stderr}");
     assert_eq!(
         workspace.outcome(&[]).2,
-        "removed generated/ddl/orders.json\nremoved generated/ddl/orders.sql\nremoved generated/sql/orders.delta.sql\n\
-         removed generated/sql/orders.first_import.sql\nupdated generated/src/athena.rs\nupdated generated/src/lib.rs\n\
+        "removed generated/ddl/orders.json\nremoved generated/ddl/orders.sql\nremoved generated/postgres/orders.sql\n\
+         removed generated/sql/orders.delta.sql\nremoved generated/sql/orders.first_import.sql\n\
+         removed generated/sqlite/orders.sql\nupdated generated/src/athena.rs\nupdated generated/src/lib.rs\n\
          removed generated/src/orders.rs\nremoved infra/tables/group-04.yaml\n\
-         removed infra/tables/orders.yaml\nupdated infra/tidemark.yaml\n1 table, 10 files changed\n"
+         removed infra/tables/orders.yaml\nupdated infra/tidemark.yaml\n1 table, 12 files changed\n"
     );
     assert!(!workspace.path("generated/src/orders.rs").exists());
     for by_hand in ["generated/Cargo.toml", "generated/src/bin/tidemark.rs", "generated/src/helper.rs"] {
@@ -342,7 +354,7 @@ fn a_thousand_tables_of_twenty_columns_can_be_generated() {
         Source::new(format!("schemas/t{number:04}.yaml"), yaml)
     };
     let sources: Vec<Source> = (0..1000).map(source).collect();
-    assert_eq!(generator::generate(&sources).unwrap().len(), 6016);
+    assert_eq!(generator::generate(&sources).unwrap().len(), 8016);
 }
 
 #[test]

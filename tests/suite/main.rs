@@ -38,6 +38,7 @@ mod messages;
 mod mistyped;
 #[cfg(feature = "aws")]
 mod new_table;
+mod own_schemas;
 #[cfg(feature = "aws")]
 mod parity;
 #[cfg(feature = "aws")]
@@ -66,6 +67,7 @@ mod stack;
 mod strays;
 #[cfg(feature = "aws")]
 mod streams;
+mod targets;
 mod unreadable;
 mod workspace;
 mod wrong_root;

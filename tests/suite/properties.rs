@@ -57,6 +57,18 @@ struct Tally {
     stopped: usize,
 }
 
+impl Tally {
+    fn add(&mut self, table: &Table, rows: usize, result: &DeltaResult) {
+        self.schemas.insert(format!("{table:?}"));
+        self.rows += rows;
+        match result {
+            DeltaResult::Changes(changes) => self.operations += changes.operations.len(),
+            DeltaResult::Rejected { shown, .. } => self.rejects += shown.len(),
+            DeltaResult::Stopped(_) => self.stopped += 1,
+        }
+    }
+}
+
 /// The result of the reference, with which every engine must agree.
 fn agreed(input: &DeltaInput) -> Result<DeltaResult, TestCaseError> {
     let [reference, others @ ..] = ENGINES else { panic!("the reference is the first engine") };
@@ -126,10 +138,7 @@ fn check_delta(tables: &Tables, tally: &Mutex<Tally>) -> Result<(), TestCaseErro
     let unchanged = agreed(&DeltaInput { table, baseline: Some(new), snapshot: other })?;
     prop_assert_eq!(&unchanged.changes().operations, &Vec::<Json>::new());
 
-    let mut tally = tally.lock().unwrap();
-    tally.schemas.insert(format!("{table:?}"));
-    tally.rows += before.len() + after.len();
-    tally.operations += changes.operations.len();
+    tally.lock().unwrap().add(table, before.len() + after.len(), &delta);
     Ok(())
 }
 
@@ -185,14 +194,7 @@ fn engines_reject_the_same_rows() {
         }
         let (baseline, snapshot) = if damages_baseline { (parts, good) } else { (good, parts) };
         let result = agreed(&DeltaInput { table, baseline: Some(baseline), snapshot })?;
-        let mut tally = tally.lock().unwrap();
-        tally.schemas.insert(format!("{table:?}"));
-        tally.rows += sheet.len();
-        match result {
-            DeltaResult::Changes(changes) => tally.operations += changes.operations.len(),
-            DeltaResult::Rejected { shown, .. } => tally.rejects += shown.len(),
-            DeltaResult::Stopped(_) => tally.stopped += 1,
-        }
+        tally.lock().unwrap().add(table, sheet.len(), &result);
         Ok(())
     });
     let Tally { schemas, rows, operations, rejects, stopped } = tally.into_inner().unwrap();

@@ -8,7 +8,7 @@ mod values;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use runtime::table::{Column, Completeness, Compression, Encoding, Escape, Guards, Source, Table, Type};
+use runtime::table::{Column, Completeness, Compression, Encoding, Escape, Guards, Source, Table, Target, Type};
 
 pub(crate) use files::{compress, export, texts};
 use values::class;
@@ -91,6 +91,7 @@ impl SchemaDice {
             before_image: self.source & 1 << 25 != 0,
             source,
             guards: Guards::DEFAULT,
+            target: Target::NONE,
         }))
     }
 

@@ -9,7 +9,7 @@ use proc_macro2::{Literal, TokenStream};
 use quote::{format_ident, quote};
 
 use super::artifact::{Files, table_header};
-use super::rustdoc;
+use super::{rustdoc, target};
 use crate::model::{Column, ColumnType, Encoding, Guards, Numbers, Sign, Source, Table};
 use crate::names;
 use source::source_definition;
@@ -48,7 +48,7 @@ fn item(tokens: TokenStream) -> String {
 /// The `use` declarations that the module needs.
 fn imports(table: &Table) -> Vec<TokenStream> {
     let types: BTreeSet<&str> = table.columns.iter().filter_map(|column| runtime_type(&column.ty)).collect();
-    let mut contract = BTreeSet::from(["Column", "Guards", "Source", "Table", "Type"]);
+    let mut contract = BTreeSet::from(["Column", "Guards", "Source", "Table", "Target", "Type"]);
     let default = Source::default();
     if table.source.compression != default.compression {
         contract.insert("Compression");
@@ -171,6 +171,7 @@ fn definition(table: &Table) -> TokenStream {
     let columns = table.columns.iter().map(column_definition);
     let source = source_definition(&table.source);
     let guards = guards_definition(&table.guards);
+    let target = target_definition(table);
     quote! {
         #doc
         pub static TABLE: Table = Table {
@@ -183,8 +184,25 @@ fn definition(table: &Table) -> TokenStream {
             before_image: #before_image,
             athena: #athena,
             guards: #guards,
+            target: #target,
         };
     }
+}
+
+/// The table in a database, whose statements are files next to the module.
+fn target_definition(table: &Table) -> TokenStream {
+    let name = &table.name;
+    let statements = |folder: &str, statements: Result<String, String>| match statements {
+        Ok(_) => {
+            // `include_str!` takes a path relative to the generated file.
+            let path = format!("{}/{name}.sql", folder.replace("generated/", "../"));
+            quote! { Ok(include_str!(#path)) }
+        }
+        Err(problem) => quote! { Err(#problem) },
+    };
+    let sqlite = statements(target::SQLITE, target::sqlite(table));
+    let postgres = statements(target::POSTGRES, target::postgres(table));
+    quote! { Target { name: #name, sqlite: #sqlite, postgres: #postgres } }
 }
 
 /// `Column::new("amount", Type::Double).nullable()`

@@ -9,8 +9,10 @@ use tera::{Context, Tera};
 const TEMPLATES: &[(&str, &str)] = &[
     ("delta.sql", include_str!("../../templates/delta.sql.tera")),
     ("group.yaml", include_str!("../../templates/group.yaml.tera")),
+    ("postgres.sql", include_str!("../../templates/postgres.sql.tera")),
     ("root.yaml", include_str!("../../templates/root.yaml.tera")),
     ("shared.yaml", include_str!("../../templates/shared.yaml.tera")),
+    ("sqlite.sql", include_str!("../../templates/sqlite.sql.tera")),
     ("table.sql", include_str!("../../templates/table.sql.tera")),
     ("table.yaml", include_str!("../../templates/table.yaml.tera")),
 ];

@@ -71,7 +71,7 @@ pub(super) fn approve(
     let report = runner.run(&selection, &progress)?;
     match args.format.format {
         Format::Json => output::print_json(&report)?,
-        Format::Text => run_report::print(&report, &runner.sink.display_name(), started.elapsed())?,
+        Format::Text => run_report::print(&report, &runner.sinks, started.elapsed())?,
     }
     run_report::print_problems(&report);
     check_approved(&runner.registry, &version)?;

@@ -86,32 +86,36 @@ impl StateArgs {
 }
 
 /// Where operations go.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(super) struct OutArgs {
     /// Folder for operations, or s3://BUCKET/PREFIX: OUT/TENANT/TABLE/VERSION/SEQUENCE-part-00000.ndjson.gz [default:
     /// the last run's, or out].
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
-    /// Kinesis stream for operations, instead of a folder [default: the last run's]. Consumers that
-    /// cannot read aggregated records need `kinesis:STREAM?aggregate=off`.
-    #[arg(long, value_name = "kinesis:STREAM", conflicts_with = "out")]
-    pub(super) sink: Option<String>,
+    /// `sqlite:FILE` or `postgres://USER@HOST/DATABASE` for the rows that operations lead to, `kinesis:STREAM` for
+    /// operations; may be repeated, and go with --out [default: the last run's]. Consumers that cannot read aggregated
+    /// records need `kinesis:STREAM?aggregate=off`.
+    #[arg(long = "sink", value_name = "KIND:NAME")]
+    pub(super) sinks: Vec<String>,
+    /// Whether to create what is missing in a database.
+    #[arg(skip)]
+    pub(super) create: bool,
 }
 
 impl OutArgs {
     /// For a command that publishes nothing.
     pub(super) fn unused() -> Self {
-        Self { out: Some(OUT.into()), sink: None }
+        Self { out: Some(OUT.into()), sinks: Vec::new(), create: false }
     }
 
     /// For a command that takes no `--out`: the registry knows where operations go.
     pub(super) fn from_registry() -> Self {
-        Self { out: None, sink: None }
+        Self { out: None, sinks: Vec::new(), create: false }
     }
 
     /// Returns whether the user typed any of it.
     pub(super) fn is_given(&self) -> bool {
-        self.out.is_some() || self.sink.is_some()
+        self.out.is_some() || !self.sinks.is_empty()
     }
 }
 

@@ -114,6 +114,11 @@ pub(super) fn report(message: &str, rejects: Option<&Rejects>, help: Option<&str
     }
 }
 
+/// Prints the statements that a database needs on stderr, to be copied.
+pub(super) fn statements(statements: &[String]) {
+    statements.iter().flat_map(|statements| statements.lines()).for_each(|line| to_stderr(&format!("  {line}")));
+}
+
 /// Says on stderr what is no error but worth knowing.
 pub(super) fn note(text: &str) {
     to_stderr(&format!("{NOTE}note{NOTE:#}: {text}"));

@@ -42,10 +42,7 @@ pub(super) fn replay(args: &ReplayArgs, tables: &'static [&'static Table]) -> Re
     match args.format.format {
         Format::Json => output::print_json(&version)?,
         Format::Text => {
-            output::print(&format!(
-                "{version} was published again. Operations are in {}.\n",
-                runner.sink.display_name()
-            ))?;
+            output::print(&format!("{version} was published again. {}\n", runner.sinks.summary()))?;
         }
     }
     Ok(None)

@@ -16,8 +16,12 @@ use crate::fs::folder_names;
 use crate::invocation::{command, repeated};
 use crate::name::{TableKey, printable_path};
 use crate::run::Runner;
+use crate::sink::database::Database;
+#[cfg(feature = "postgres")]
+use crate::sink::database::postgres::{Postgres, PostgresAddress, without_password};
+use crate::sink::database::sqlite::{Sqlite as SqliteDatabase, SqliteAddress};
 use crate::sink::file::{Files, LocalPublishedFolder};
-use crate::sink::{PublishedFolder, Sink};
+use crate::sink::{PublishedFolder, Sink, Sinks};
 use crate::snapshot::local::Local;
 use crate::snapshot::{Export, Snapshots};
 use crate::store::sqlite::Sqlite;
@@ -214,10 +218,10 @@ impl StateArgs {
         tables: &'static [&'static Table],
         limits: Limits,
     ) -> Result<Runner> {
-        let (changes, sink) = (self.changes(&registry)?, out.sink(&registry, limits)?);
+        let (changes, sinks) = (self.changes(&registry)?, out.sinks(&registry, limits)?);
         let work = self.folder().join("work");
         let (engines, adopt) = (Engines::default(), None);
-        Ok(Runner { tables, exports, registry, changes, sink, work, adopt, engines, limits })
+        Ok(Runner { tables, exports, registry, changes, sinks, work, adopt, engines, limits })
     }
 
     /// Records where change sets are and where operations go, so that later commands and other machines go on with the
@@ -227,38 +231,119 @@ impl StateArgs {
         if self.store.is_some() {
             runner.remember(Setting::Changes, &runner.changes.root()?)?;
         }
-        // As typed, because the text also says whether operations are aggregated.
-        let typed = out.sink.clone().or(out.out.as_deref().map(absolute));
-        match typed {
-            Some(typed) => runner.remember(Setting::Sink, &typed),
-            None if registry.setting(Setting::Sink)?.is_none() => {
-                runner.remember(Setting::Sink, &absolute(OUT.as_ref()))
+        if out.is_given() || registry.setting(Setting::Sink)?.is_none() {
+            runner.remember(Setting::Sink, &out.texts().join(SEPARATOR))?;
+        }
+        Ok(())
+    }
+}
+
+/// Separates the sinks in the setting of the registry.
+const SEPARATOR: &str = "\n";
+
+impl OutArgs {
+    /// The folder that was typed, or the default if there is no sink either.
+    fn folder(&self) -> Option<&Path> {
+        self.out.as_deref().or(self.sinks.is_empty().then_some(OUT.as_ref()))
+    }
+
+    /// The sinks that were typed, as the registry remembers them.
+    fn texts(&self) -> Vec<String> {
+        let sink = |sink: &String| match sink.strip_prefix(SQLITE) {
+            Some(file) => format!("{SQLITE}{}", absolute(file.as_ref())),
+            #[cfg(feature = "postgres")]
+            None if is_postgres(sink) => without_password(sink),
+            // As typed, because the text also says whether operations are aggregated.
+            None => sink.clone(),
+        };
+        self.folder().map(absolute).into_iter().chain(self.sinks.iter().map(sink)).collect()
+    }
+
+    /// The sinks that were typed, or those that the registry remembers.
+    fn sinks(&self, registry: &Registry, limits: Limits) -> Result<Sinks> {
+        let recorded = if self.is_given() { None } else { registry.setting(Setting::Sink)? };
+        let sinks = match recorded {
+            Some(texts) => texts.split(SEPARATOR).map(|sink| self.sink(sink, limits)).collect::<Result<Vec<_>>>()?,
+            None => {
+                let folder = self.folder().map(|folder| files(folder, limits));
+                folder
+                    .into_iter()
+                    .chain(self.sinks.iter().map(|sink| self.sink(sink, limits)))
+                    .collect::<Result<_>>()?
             }
+        };
+        self.check(&sinks)?;
+        Ok(Sinks::new(sinks))
+    }
+
+    fn sink(&self, sink: &str, limits: Limits) -> Result<Box<dyn Sink>> {
+        match sink {
+            sink if is_database(sink) => database(sink, self.create),
+            folder if is_folder(folder) => files(relative(Path::new(folder)), limits),
+            sink => remote::sink(sink),
+        }
+    }
+
+    fn check(&self, sinks: &[Box<dyn Sink>]) -> Result<()> {
+        if self.create && !sinks.iter().any(|sink| sink.holds_rows()) {
+            let problem = "there is nothing to create: operations do not go to a database";
+            return Err(Error::usage("--create", problem).help("name one with --sink sqlite:FILE"));
+        }
+        let names: Vec<String> = sinks.iter().map(|sink| sink.name()).collect();
+        match (1..names.len()).find(|index| names[..*index].contains(&names[*index])) {
+            Some(twice) => Err(Error::usage(&names[twice], "it is named twice").help("name each sink once")),
             None => Ok(()),
         }
     }
 }
 
-impl OutArgs {
-    fn sink(&self, registry: &Registry, limits: Limits) -> Result<Box<dyn Sink>> {
-        let recorded = match self.is_given() {
-            true => None,
-            false => registry.setting(Setting::Sink)?,
-        };
-        let files = |out: &Path| -> Result<Box<dyn Sink>> {
-            if is_remote(out) {
-                return remote::files(&out.to_string_lossy(), limits.threads);
-            }
-            Ok(Box::new(Files::new(out, limits.threads)))
-        };
-        match (&self.out, self.sink.as_ref().or(recorded.as_ref())) {
-            (Some(out), _) => files(out),
-            (None, Some(folder)) if folder.starts_with('/') => files(relative(Path::new(folder))),
-            (None, Some(bucket)) if is_remote(Path::new(bucket)) => files(Path::new(bucket)),
-            (None, Some(sink)) => remote::sink(sink),
-            (None, None) => files(OUT.as_ref()),
-        }
+/// Opens a folder for operations, on this machine or in S3.
+fn files(folder: &Path, limits: Limits) -> Result<Box<dyn Sink>> {
+    if is_remote(folder) {
+        return remote::files(&folder.to_string_lossy(), limits.threads);
     }
+    Ok(Box::new(Files::new(folder, limits.threads)))
+}
+
+/// The prefix of a database in a file.
+const SQLITE: &str = "sqlite:";
+
+fn is_database(sink: &str) -> bool {
+    sink.starts_with(SQLITE) || is_postgres(sink)
+}
+
+fn is_postgres(sink: &str) -> bool {
+    ["postgres://", "postgresql://"].iter().any(|prefix| sink.starts_with(prefix))
+}
+
+/// Opens a database that holds rows.
+fn database(sink: &str, create: bool) -> Result<Box<dyn Sink>> {
+    if is_postgres(sink) {
+        return postgres(sink, create);
+    }
+    let file = sink.strip_prefix(SQLITE).filter(|file| !file.is_empty());
+    let file = file.ok_or_else(|| Error::usage(sink, "no file is named").help("write it as sqlite:FILE"))?;
+    Ok(Box::new(Database::<SqliteDatabase>::new(SqliteAddress::new(relative(Path::new(file))), create)))
+}
+
+/// Returns whether a sink is a folder with operations, here or in S3, by its name.
+pub(super) fn is_folder(name: &str) -> bool {
+    name.starts_with('/') || is_remote(Path::new(name))
+}
+
+#[cfg(feature = "postgres")]
+fn postgres(sink: &str, create: bool) -> Result<Box<dyn Sink>> {
+    Ok(Box::new(Database::<Postgres>::new(PostgresAddress::parse(sink)?, create)))
+}
+
+#[cfg(not(feature = "postgres"))]
+fn postgres(_: &str, _: bool) -> Result<Box<dyn Sink>> {
+    Err(Error::without_postgres())
+}
+
+/// The path of a sink on this machine, by its name; any other text if it is elsewhere.
+pub(super) fn sink_path(name: &str) -> &Path {
+    Path::new(name.strip_prefix(SQLITE).unwrap_or(name))
 }
 
 /// A folder as the registry remembers it.

@@ -1,6 +1,6 @@
 //! `tidemark run`: the pipeline for a folder of exports.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 
@@ -16,6 +16,7 @@ use crate::error::{Error, Fault, Result};
 use crate::invocation::command;
 use crate::name::printable_path;
 use crate::run::{Report, Runner, find_exports};
+use crate::sink::Sink;
 use crate::snapshot::IGNORE_FILE;
 use crate::snapshot::discover::Selection;
 use crate::store::Status;
@@ -27,6 +28,7 @@ use crate::telemetry::{self, Progress};
 Examples:
   cargo tidemark run samples/exports                        every tenant, every table
   cargo tidemark run samples/exports --table orders         one table of every tenant
+  cargo tidemark run samples/exports --sink sqlite:shop.db --create   rows in a database
   cargo tidemark run /exports --out /ops --state /var/lib/tidemark --format json
   cargo tidemark-aws run s3://exports                       exports in S3; large deltas run on Athena
 
@@ -44,6 +46,9 @@ pub(super) struct RunArgs {
     table: Option<String>,
     #[command(flatten)]
     out: OutArgs,
+    /// Create the database and the tables of a sink where they are missing.
+    #[arg(long)]
+    create: bool,
     /// Go on in an output that a lost registry published into: above its highest sequence, the next version of each
     /// table in full.
     #[arg(long)]
@@ -73,15 +78,14 @@ pub(super) fn run(
     // Before a registry is created: the folder may be the wrong one.
     let found = find_exports(&*exports, tables, &selection)?;
     telemetry::listen_for_ctrl_c();
-    let limits = args.limits.limits();
     let adopt = args.adopt.then(|| args.decision.decision(&args.state)).transpose()?;
     check_apart(&args.exports, "the registry and the change sets", &args.state.folder())?;
     let registry = args.state.registry_or_new(args.adopt)?;
-    let runner = args.state.runner_for(registry, exports, &args.out, tables, limits)?;
+    let out = OutArgs { create: args.create, ..args.out.clone() };
+    let runner = args.state.runner_for(registry, exports, &out, tables, args.limits.limits())?;
     let engines = args.engine.engines(statements, &[&args.exports], Some(&runner.registry))?;
     let runner = Runner { engines, adopt, ..runner };
-    check_adoption(&runner)?;
-    check_apart(&args.exports, "published operations", Path::new(&runner.sink.name()))?;
+    check_sinks(args, &runner)?;
     // A folder without exports may be a typo.
     if !found.tables.is_empty() {
         args.state.remember(&runner, &args.out)?;
@@ -95,19 +99,23 @@ pub(super) fn run(
         Format::Text if report.outcomes.is_empty() && report.unreadable.is_empty() => {
             output::print(&nothing_to_do(args, &runner, &report)?)?
         }
-        Format::Text => run_report::print(&report, &runner.sink.display_name(), started.elapsed())?,
+        Format::Text => run_report::print(&report, &runner.sinks, started.elapsed())?,
     }
     run_report::print_problems(&report);
     Ok(report.fault())
 }
 
-/// Refuses to adopt where there is nothing to adopt.
-fn check_adoption(runner: &Runner) -> Result<()> {
-    if runner.adopt.is_none() || runner.sink.holds_marks() {
+/// Refuses a sink among the exports, and to adopt where there is nothing to adopt.
+fn check_sinks(args: &RunArgs, runner: &Runner) -> Result<()> {
+    for sink in runner.sinks.iter() {
+        check_apart(&args.exports, "published operations", resolve::sink_path(&sink.name()))?;
+    }
+    if runner.adopt.is_none() || runner.sinks.iter().any(Sink::holds_marks) {
         return Ok(());
     }
+    let names: Vec<String> = runner.sinks.iter().map(Sink::display_name).collect();
     let problem = "a stream does not remember its registry, so it cannot be adopted";
-    Err(Error::refused(runner.sink.display_name(), problem)
+    Err(Error::refused(names.join(", "), problem)
         .help("run without --adopt: the sequences of a new registry are above those of older ones"))
 }
 

@@ -7,11 +7,12 @@ use crate::error::Result;
 use crate::name::printable_path;
 use crate::plan::Counts;
 use crate::run::{Outcome, Report};
+use crate::sink::Sinks;
 use crate::snapshot::IGNORE_FILE;
 use crate::store::Status;
 
-/// Prints what a run did, and a summary. `out` is where operations went.
-pub(super) fn print(report: &Report, out: &str, took: Duration) -> Result<()> {
+/// Prints what a run did, and a summary. `sinks` is where operations went.
+pub(super) fn print(report: &Report, sinks: &Sinks, took: Duration) -> Result<()> {
     let outcomes = &report.outcomes;
     let header = ["tenant", "table", "version", "rows", "inserted", "updated", "deleted", "status", ""];
     let mut text = output::grid(&header, &[3, 4, 5, 6], outcomes.iter().map(row));
@@ -29,7 +30,7 @@ pub(super) fn print(report: &Report, out: &str, took: Duration) -> Result<()> {
         }
     }
     summary.push(format!("{:.1} s", took.as_secs_f64()));
-    text.push_str(&format!("\n{}. Operations are in {}.\n", summary.join(", "), out));
+    text.push_str(&format!("\n{}. {}\n", summary.join(", "), sinks.summary()));
     output::print(&text)
 }
 
@@ -63,6 +64,7 @@ pub(super) fn print_problems(report: &Report) {
         }
         output::to_stderr("");
         output::report(&message(outcome), outcome.rejects.as_ref(), None);
+        output::statements(&outcome.statements);
         if outcome.status == Some(Status::Failed) {
             let baseline = match &outcome.baseline {
                 Some(baseline) => format!("the baseline is still {baseline}"),

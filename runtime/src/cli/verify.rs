@@ -158,7 +158,8 @@ fn check_table(
 
 /// Where the version's operations went: the folder that was typed, or the one in the registry.
 fn out(args: &VerifyArgs, version: &Version) -> PathBuf {
-    let recorded = version.progress.as_ref().map(|progress| PathBuf::from(&progress.sink));
+    let is_folder = |sink: &&str| resolve::is_folder(sink);
+    let recorded = version.progress.as_ref().and_then(|progress| progress.sinks().find(is_folder).map(PathBuf::from));
     args.out.clone().or(recorded).unwrap_or_else(|| OUT.into())
 }
 

@@ -15,6 +15,7 @@ use crate::engine::{Choice, Engines, Limits};
 use crate::error::{Error, Result};
 use crate::name::TableKey;
 use crate::run::Runner;
+use crate::sink::Sinks;
 use crate::sink::kinesis::Stream;
 use crate::snapshot::s3::S3;
 use crate::store::dynamodb::Dynamodb;
@@ -153,7 +154,7 @@ impl Deployment {
             exports: Box::new(S3::new(table_client, self.exports.clone())),
             registry: self.registry.clone(),
             changes: Box::new(change_set::s3::S3::new(Arc::clone(&self.aws), self.changes.clone())),
-            sink: Box::new(self.stream()?),
+            sinks: Sinks::new(vec![Box::new(self.stream()?)]),
             work: PathBuf::from("/tmp/tidemark"),
             adopt: None,
             engines: Engines { choice: Choice::Bounded(self.native_bytes), athena: Some(athena) },

@@ -10,7 +10,7 @@ use super::report::Outcome;
 use super::runner::Runner;
 use crate::error::{Error, Result};
 use crate::invocation::command;
-use crate::sink::{Mark, PublishedVersion};
+use crate::sink::{Mark, PublishedVersion, Sink};
 use crate::store::{Decision, Lease, Version};
 
 /// Why an output is not this registry's.
@@ -27,18 +27,20 @@ impl Runner {
     /// Checks that nobody else publishes the table into this output. If somebody does, adopts the output and returns
     /// the outcome, or fails if that was not asked for.
     pub(super) fn adopt_if_foreign(&self, lease: &Lease, version: &Version) -> Result<Option<Outcome>> {
-        match self.foreign(lease, version)? {
-            None => Ok(None),
-            Some(foreign) => match &self.adopt {
-                Some(decision) => self.adopt_output(lease, &foreign, decision).map(Some),
-                None => Err(self.refuse(lease, &foreign)),
-            },
+        for sink in self.sinks.iter() {
+            if let Some(foreign) = self.foreign(sink, lease, version)? {
+                return match &self.adopt {
+                    Some(decision) => self.adopt_output(sink, lease, &foreign, decision).map(Some),
+                    None => Err(self.refuse(sink, lease, &foreign)),
+                };
+            }
         }
+        Ok(None)
     }
 
-    fn foreign(&self, lease: &Lease, version: &Version) -> Result<Option<Foreign>> {
+    fn foreign(&self, sink: &dyn Sink, lease: &Lease, version: &Version) -> Result<Option<Foreign>> {
         let key = &lease.key;
-        let Some(mark) = self.sink.mark(key)? else { return self.unknown(lease) };
+        let Some(mark) = sink.mark(key)? else { return self.unknown(sink, lease) };
         if mark.registry != self.registry.id() {
             return Ok(Some(Foreign::OtherRegistry(mark)));
         }
@@ -51,8 +53,8 @@ impl Runner {
 
     /// Finds a version in an output without a mark that this registry did not publish. If there is none, an earlier
     /// release published into it, which left no mark.
-    fn unknown(&self, lease: &Lease) -> Result<Option<Foreign>> {
-        let published = self.sink.published(&lease.key)?;
+    fn unknown(&self, sink: &dyn Sink, lease: &Lease) -> Result<Option<Foreign>> {
+        let published = sink.published(&lease.key)?;
         if published.is_empty() {
             return Ok(None);
         }
@@ -65,24 +67,24 @@ impl Runner {
     }
 
     /// Makes the output this registry's own. The mark comes last: until it is there, the output is adopted again.
-    fn adopt_output(&self, lease: &Lease, foreign: &Foreign, decision: &Decision) -> Result<Outcome> {
+    fn adopt_output(&self, sink: &dyn Sink, lease: &Lease, foreign: &Foreign, decision: &Decision) -> Result<Outcome> {
         let key = &lease.key;
-        let marked = self.sink.mark(key)?.map(|mark| mark.sequence);
-        let published = self.sink.published(key)?.into_iter().map(|published| published.sequence);
+        let marked = sink.mark(key)?.map(|mark| mark.sequence);
+        let published = sink.published(key)?.into_iter().map(|published| published.sequence);
         let highest = published.chain(marked).chain([self.registry.last_sequence(key)?]).max().unwrap_or_default();
         self.registry.adopt(lease, highest, decision, &foreign.to_string())?;
         let mark = Mark { registry: self.registry.id().into(), sequence: highest, fence: lease.fence, plan: None };
-        self.sink.adopt(key, &mark)?;
+        sink.adopt(key, &mark)?;
         Ok(Outcome::adopted(key, highest))
     }
 
-    fn refuse(&self, lease: &Lease, foreign: &Foreign) -> Error {
+    fn refuse(&self, sink: &dyn Sink, lease: &Lease, foreign: &Foreign) -> Error {
         let first = match foreign {
             Foreign::OtherRegistry(_) | Foreign::Unknown(_) => "use that registry (--state, --store), or another --out",
             Foreign::Restored(_) => "use a newer copy of the registry",
         };
         let root = self.exports.root().unwrap_or_else(|_| "DIR".into());
-        let output = format!("{}/{}", self.sink.display_name(), lease.key);
+        let output = format!("{}/{}", sink.display_name(), lease.key);
         Error::refused(output, format!("{foreign}; nothing was published")).help(format!(
             "{first}. If there is none, go on above all sequences, with the next version in full: \
              {}",

@@ -5,7 +5,7 @@ use crate::breakpoint::Breakpoint;
 use crate::clock;
 use crate::error::{ErrorKind, Result};
 use crate::sink::{Publication, Publisher};
-use crate::store::{Lease, Progress, Status, Version};
+use crate::store::{Lease, Status, Version};
 use crate::table::Table;
 use crate::telemetry::Watch;
 
@@ -24,8 +24,8 @@ impl Runner {
         Ok(Some(publishing))
     }
 
-    /// Publishes a version's change set under its sequence, and records that it succeeded. Safe to repeat: parts that
-    /// are recorded as delivered are not sent again.
+    /// Publishes a version's change set under its sequence, and records that it succeeded once every sink has it. Safe
+    /// to repeat: parts that are recorded as delivered are not sent again.
     pub(super) fn publish(
         &self,
         lease: &Lease,
@@ -33,12 +33,14 @@ impl Runner {
         version: Version,
         watch: &Watch,
     ) -> Result<Version> {
-        let sink = self.sink.name();
-        let delivered = self.registry.delivered(&version, &sink)?;
         let parts = version.plan.as_ref().map_or(0, |plan| plan.parts);
-        self.sink.publish(self.publication(lease, table, &version), &delivered, &mut |part, extent| {
-            watch.message(&format!("publishing part {} of {parts}", part + 1));
-            self.registry.record_delivery(lease, &version, &sink, part, extent)
+        self.sinks.for_each(|sink| {
+            let name = sink.name();
+            let delivered = self.registry.delivered(&version, &name)?;
+            sink.publish(self.publication(lease, table, &version), &delivered, &mut |part, extent| {
+                watch.message(&format!("publishing part {} of {parts}", part + 1));
+                self.registry.record_delivery(lease, &version, &name, part, extent)
+            })
         })?;
         Breakpoint::Published.reached();
         self.record(lease, version)
@@ -47,7 +49,7 @@ impl Runner {
     /// Records that all of a version is published.
     pub(crate) fn record(&self, lease: &Lease, version: Version) -> Result<Version> {
         let parts = version.plan.as_ref().map_or(0, |plan| plan.parts);
-        let progress = Some(Progress { sink: self.sink.name(), parts });
+        let progress = Some(self.sinks.progress(parts));
         let published_at = Some(clock::now_ms());
         let done = Version { status: Status::Succeeded, reason: None, progress, published_at, ..version };
         self.registry.advance(lease, Status::Publishing, &done)?;

@@ -7,6 +7,7 @@ use serde_json::json;
 use super::runner::Runner;
 use crate::error::{Error, Result};
 use crate::invocation::command;
+use crate::sink::Sink;
 use crate::store::{Action, Decision, Version};
 use crate::table::Table;
 use crate::telemetry::check_stop;
@@ -30,11 +31,12 @@ impl Runner {
         }
         self.with_lease_or_refuse(version, |lease, _| {
             self.adopt_if_foreign(lease, version)?;
-            let details = json!({ "sequence": version.sequence, "sink": self.sink.name() });
+            let names: Vec<String> = self.sinks.iter().map(Sink::name).collect();
+            let details = json!({ "sequence": version.sequence, "sink": names.join(", ") });
             let entry = decision.entry(Action::Replay, &version.key, Some(&version.version), details);
             self.registry.append(&entry)?;
             let publication = self.publication(lease, table, version);
-            self.sink.publish(publication, &BTreeMap::new(), &mut |_, _| check_stop())
+            self.sinks.for_each(|sink| sink.publish(publication, &BTreeMap::new(), &mut |_, _| check_stop()))
         })
     }
 

@@ -38,6 +38,9 @@ pub struct Outcome {
     pub help: Option<String>,
     /// The rows that were rejected.
     pub rejects: Option<Rejects>,
+    /// The statements that a database needs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub statements: Vec<String>,
     /// The version that remains the baseline if this one failed.
     pub baseline: Option<String>,
     /// Whose fault it is if it did not succeed.
@@ -157,6 +160,7 @@ impl Outcome {
             is_error: false,
             help: None,
             rejects: None,
+            statements: Vec::new(),
             baseline: None,
             fault: None,
         }
@@ -170,6 +174,7 @@ impl Outcome {
             help: error.next_step().map(str::to_owned),
             fault: Some(error.fault()),
             rejects: error.rejects().cloned(),
+            statements: error.needed_statements().to_vec(),
             ..Self::new(key, version)
         }
     }
@@ -269,6 +274,15 @@ impl Outcome {
                 "its output is adopted: goes on above sequence {sequence}, with the next version in full"
             )),
             ..Self::new(key, None)
+        }
+    }
+
+    /// A sink that was behind, and now holds the rows of the version that was published last.
+    pub(super) fn caught_up(version: &Version, sink: &str) -> Self {
+        Self {
+            status: Some(version.status),
+            note: Some(format!("{sink} was behind, and holds it now")),
+            ..Self::new(&version.key, Some(&version.version))
         }
     }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::change_set::ChangeSets;
 use crate::engine::{Engines, Limits};
-use crate::sink::Sink;
+use crate::sink::Sinks;
 use crate::snapshot::Snapshots;
 use crate::store::{Decision, Registry};
 use crate::table::Table;
@@ -21,7 +21,7 @@ pub struct Runner {
     /// Where change sets are stored.
     pub changes: Box<dyn ChangeSets>,
     /// Where operations go.
-    pub sink: Box<dyn Sink>,
+    pub sinks: Sinks,
     /// A folder for temporary files.
     pub work: PathBuf,
     /// Who decided to go on in outputs that another registry published into; `None` if nobody did.

@@ -75,6 +75,16 @@ pub struct Progress {
     pub sink: String,
     /// The number of parts.
     pub parts: u32,
+    /// The names of the other sinks, if there were several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<String>,
+}
+
+impl Progress {
+    /// The names of all sinks.
+    pub fn sinks(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.sink).chain(&self.also).map(String::as_str)
+    }
 }
 
 /// How much of a part of a change set has been delivered while its version is PUBLISHING.

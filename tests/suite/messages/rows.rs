@@ -37,21 +37,64 @@ fn help_about_a_header_proposes_nothing_that_is_refused() {
     for (header, expected, refused) in [
         (with("note", " note"), "remove the blanks around `note` in the header", "rename"),
         (with("note", "note\t"), "remove the blanks around `note` in the header", "rename"),
-        (format!("{HEADER},"), "name every column in the header", "add it"),
         (with("note", ""), "name every column in the header", "add it"),
-        (format!("{HEADER},Gift wrap"), "no column can have this name; rename it", "add it"),
-        (format!("{HEADER},order-ref"), "no column can have this name; rename it", "add it"),
-        (format!("{HEADER},_place"), "no column can have this name; rename it", "add it"),
-        (format!("{HEADER},{}", "x".repeat(129)), "no column can have this name; rename it", "add it"),
-        (with("note", "no-te"), "the schema has `note`; rename it in the header", "rename one of them"),
-        (with("note", "NOTE"), "the schema has `note`; write it in the same case", "add it"),
+        (format!("{HEADER},Gift wrap"), "declare `header: \"Gift wrap\"` for its column", "add it"),
+        (format!("{HEADER},order-ref"), "declare `header: \"order-ref\"` for its column", "add it"),
+        (format!("{HEADER},_place"), "declare `header: \"_place\"` for its column", "add it"),
+        (
+            with("note", "no-te"),
+            "the schema has `note`; declare the column's `header: \"no-te\"`",
+            "rename one of them",
+        ),
+        (with("note", "NOTE"), "the schema has `note`; declare `header_case: ignore`", "add it"),
         (format!("{HEADER},Note"), "deliver it again without this column", "add it"),
+        (HEADER.replace(',', ";"), "declare `delimiter: \";\"` under `source`", "add it"),
+        (HEADER.replace(',', "[|]"), "declare `delimiter: \"[|]\"` under `source`", "add it"),
+        (HEADER.replace(',', "¢"), "declare `delimiter: \"¢\"` under `source`", "add it"),
+        (format!("\"{}\"", HEADER.replace(',', "\";\"")), "declare `delimiter: \";\"` under `source`", "add it"),
+        (format!("{HEADER},"), "declare `trailing_delimiter: true` under `source`", "add it"),
+        ("Orders of March".into(), "declare `skip_first` if this line is a title", "add it"),
         (format!("{HEADER},gift"), "add it to the schema", "rename"),
         (with("amount", "ammount"), "the schema has `amount`; rename one of them", "add it"),
     ] {
         let problem = problem(&header, "eu,1,,open,1,,2026-01-01 00:00:00,a");
         let help = problem.lines().find(|line| line.starts_with("help: ")).unwrap();
         assert!(help.contains(expected) && !help.contains(refused), "{header}: {problem}");
+    }
+}
+
+/// What a run says about a part of a table with these columns and this source.
+fn problem_of(source: &str, text: &str) -> String {
+    let schema = format!(
+        "table: t\nprimary_key: [id]\ncolumns:\n  - {{ name: id, type: int }}\n  - {{ name: v, type: string }}\n  \
+         - {{ name: day, type: date, nullable: true }}\n  - {{ name: is_on, type: boolean, nullable: true }}\n\
+         source: {{ compression: none, {source} }}\nengine: {{ athena: false }}\n"
+    );
+    let table = tests::table::parse(&schema).unwrap();
+    crate::engines::native_problem(table, text)
+}
+
+#[test]
+fn every_refusal_names_the_option_that_reads_the_file() {
+    let row = "1,a,2026-01-01,true";
+    for (source, text, option) in [
+        ("header: false", "1;a;2026-01-01;true\n", "declare `delimiter: \";\"`"),
+        ("header: false", "1,a,2026-01-01,true,\n", "declare `trailing_delimiter: true`"),
+        ("header: false", "1,\"a \\\"b\\\"\",2026-01-01,true\n", "declare `escape: "),
+        ("header: false", "1,9\" wide,2026-01-01,true\n", "declare `quote: none`"),
+        ("header: false, quote: none", "1,\"a,b\",2026-01-01,true\n", "declare `quote: "),
+        ("header: false", "1,\"a\nb\",2026-01-01,true\n", "declare `multiline: true`"),
+        ("header: false", "1,a,2026-01-01,true\r2,b,2026-01-01,true\r", "declare `record_end: "),
+        ("header: false", "1,a,31.01.2026,true\n", "`%d.%m.%Y`"),
+        ("header: false", "1,a,31/01/2026,true\n", "`%d/%m/%Y`"),
+        ("header: false", "1,a,01/31/2026,true\n", "`%m/%d/%Y`"),
+        ("header: false", "1,a,NULL,true\n", "add it to `nulls`"),
+        ("header: false", "1,a,2026-01-01,Y\n", "`true_values`"),
+        ("header: false", &format!("{row}\n*** end ***\n"), "`trailer`"),
+        ("header: false, final_newline: required", row, "final_newline"),
+    ] {
+        let problem = problem_of(source, text);
+        assert!(problem.contains(option), "{text}: {problem}");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use runtime::canonical::field::Field;
 use runtime::canonical::row::{Layout, Row};
-use runtime::table::{Column, Encoding, Guards, Source, Table, Type};
+use runtime::table::{Column, Encoding, Guards, Source, Table, Target, Type};
 
 use super::{assert_no_failures, disagreement};
 use crate::engines::DeltaInput;
@@ -25,6 +25,7 @@ fn athena_parses_values_of_every_type_like_the_reference() {
             before_image: false,
             source: Source::DEFAULT,
             guards: Guards::DEFAULT,
+            target: Target::NONE,
         }));
         let (good, bad): (Vec<&str>, Vec<&str>) = texts().into_iter().partition(|text| is_value(table, text));
         (read, refused) = (read + good.len(), refused + bad.len());

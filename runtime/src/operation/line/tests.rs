@@ -10,7 +10,7 @@ use crate::canonical::field::Field;
 use crate::canonical::row::Row;
 use crate::operation::schema_change::{AddedColumn, RenamedColumn, RetypedColumn, SchemaChange};
 use crate::operation::value::key_json;
-use crate::table::{Column, Guards, Source, Table, Type};
+use crate::table::{Column, Guards, Source, Table, Target, Type};
 
 /// A table whose columns are named like the fields that are searched for.
 static WITH_BEFORE_IMAGE: Table = Table { before_image: true, ..TABLE };
@@ -31,6 +31,7 @@ const TABLE: Table = Table {
     before_image: false,
     athena: false,
     guards: Guards::DEFAULT,
+    target: Target::NONE,
 };
 
 /// Key texts that look like a part of a line.

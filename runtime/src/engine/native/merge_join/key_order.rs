@@ -140,7 +140,7 @@ fn compare_numbers(a: &[u8], b: &[u8]) -> Ordering {
 mod tests {
     use super::*;
     use crate::canonical::row_bytes::write_text;
-    use crate::table::{Column, Guards, Source, Table};
+    use crate::table::{Column, Guards, Source, Table, Target};
 
     static TABLE: Table = Table {
         name: "t",
@@ -152,6 +152,7 @@ mod tests {
         before_image: false,
         athena: false,
         guards: Guards::DEFAULT,
+        target: Target::NONE,
     };
 
     fn key(book: &str, number: i32) -> Key {

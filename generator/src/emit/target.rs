@@ -1,0 +1,187 @@
+//! `generated/sqlite/<table>.sql` and `generated/postgres/<table>.sql`: the statements that create a table in a
+//! database that holds the rows of every tenant's newest version.
+//!
+//! Types lose nothing. The first column of the primary key is the tenant; two more columns say which version changed
+//! the row last, and its row hash. Names of columns start with a letter, so these three can start with an underscore.
+
+use serde::Serialize;
+
+use super::artifact::{Files, table_header};
+use super::template::render;
+use crate::model::{Column, ColumnType, Table};
+use crate::names;
+
+/// The folder of SQLite's statements.
+pub(super) const SQLITE: &str = "generated/sqlite";
+
+/// The folder of PostgreSQL's statements.
+pub(super) const POSTGRES: &str = "generated/postgres";
+
+/// The columns of a target in addition to those of the schema.
+const OWN_COLUMNS: usize = 3;
+
+/// <https://www.sqlite.org/limits.html>, `SQLITE_MAX_COLUMN`
+const MAX_SQLITE_COLUMNS: usize = 2000 - OWN_COLUMNS;
+
+/// <https://www.postgresql.org/docs/current/limits.html>
+const MAX_POSTGRES_COLUMNS: usize = 1600 - OWN_COLUMNS;
+
+/// What a row of PostgreSQL may take once its long values were moved elsewhere: a page of 8 KiB, without its headers.
+/// <https://www.postgresql.org/docs/current/storage-toast.html>
+const MAX_POSTGRES_ROW: usize = 8_000;
+
+/// PostgreSQL cuts longer names. <https://www.postgresql.org/docs/current/limits.html>
+const MAX_POSTGRES_NAME: usize = 63;
+
+/// The columns that every table of PostgreSQL has.
+/// <https://www.postgresql.org/docs/current/ddl-system-columns.html>
+const SYSTEM_COLUMNS: &[&str] = &["tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"];
+
+pub(super) fn emit(tables: &[Table], files: &mut Files) {
+    for table in tables {
+        for (folder, statements) in [(SQLITE, sqlite(table)), (POSTGRES, postgres(table))] {
+            if let Ok(statements) = statements {
+                files.insert(format!("{folder}/{}.sql", table.name), statements);
+            }
+        }
+    }
+}
+
+/// A table in a database.
+#[derive(Serialize)]
+struct View {
+    header: String,
+    /// The name, quoted.
+    table: String,
+    comment: Option<String>,
+    columns: Vec<ColumnView>,
+    /// The names of the key columns outside the tenant, quoted.
+    key: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct ColumnView {
+    /// The name, quoted.
+    name: String,
+    /// The type, with its constraints.
+    ty: String,
+    comment: String,
+}
+
+/// The statements for SQLite; or why the table cannot be there.
+pub(super) fn sqlite(table: &Table) -> Result<String, String> {
+    if table.name.starts_with("sqlite_") {
+        return Err(format!("SQLite keeps names such as `{}` to itself", table.name));
+    }
+    check_number(table, MAX_SQLITE_COLUMNS)?;
+    let view = View::new(table, str::to_owned, sqlite_type, |text| text.replace(['\n', '\r'], " "));
+    Ok(render("sqlite.sql", &view))
+}
+
+/// The statements for PostgreSQL; or why the table cannot be there.
+pub(super) fn postgres(table: &Table) -> Result<String, String> {
+    check_number(table, MAX_POSTGRES_COLUMNS)?;
+    for name in [&table.name].into_iter().chain(table.columns.iter().map(|column| &column.name)) {
+        if name.len() > MAX_POSTGRES_NAME {
+            return Err(format!("`{name}` is longer than {MAX_POSTGRES_NAME} bytes, where PostgreSQL cuts names"));
+        }
+    }
+    let row: usize = table.columns.iter().map(|column| postgres_size(&column.ty)).sum();
+    if row > MAX_POSTGRES_ROW {
+        return Err(format!("a row can take {row} bytes, and a page of PostgreSQL holds {MAX_POSTGRES_ROW}"));
+    }
+    let is_taken = |column: &&Column| SYSTEM_COLUMNS.contains(&column.name.to_lowercase().as_str());
+    if let Some(column) = table.columns.iter().find(is_taken) {
+        return Err(format!("every table of PostgreSQL has a column `{}` of its own", column.name));
+    }
+    let view = View::new(table, str::to_lowercase, postgres_type, |text| text.replace('\'', "''"));
+    Ok(render("postgres.sql", &view))
+}
+
+fn check_number(table: &Table, max: usize) -> Result<(), String> {
+    let number = table.columns.len();
+    if number <= max { Ok(()) } else { Err(format!("it has {number} columns, and there is room for {max}")) }
+}
+
+impl View {
+    /// `name` spells the name of a column, `comment` escapes a comment.
+    fn new(
+        table: &Table,
+        name: fn(&str) -> String,
+        ty: fn(&str, &Column) -> String,
+        comment: impl Fn(&str) -> String,
+    ) -> Self {
+        let column = |column: &Column| {
+            let quoted = names::quoted(&name(&column.name));
+            let description = column.description.as_deref().map(|text| format!(". {text}")).unwrap_or_default();
+            let ty = ty(&quoted, column);
+            ColumnView { name: quoted, ty, comment: comment(&format!("{}{description}", column.ty.name())) }
+        };
+        Self {
+            header: table_header(table),
+            table: names::quoted(&table.name),
+            comment: table.description.as_deref().map(&comment),
+            columns: table.columns.iter().map(column).collect(),
+            key: table.key_columns().map(|column| names::quoted(&name(&column.name))).collect(),
+        }
+    }
+}
+
+/// A type of a strict table. Text keeps a decimal exact. SQLite has no NaN, so it is the text `NaN`.
+fn sqlite_type(name: &str, column: &Column) -> String {
+    let (ty, check) = match &column.ty {
+        ColumnType::Boolean { .. } => ("INTEGER", format!(" CHECK ({name} IN (0, 1))")),
+        ColumnType::Tinyint | ColumnType::Smallint | ColumnType::Int | ColumnType::Bigint => ("INTEGER", String::new()),
+        ColumnType::Float | ColumnType::Double => {
+            ("ANY", format!(" CHECK (typeof({name}) IN ('real', 'null') OR {name} = 'NaN')"))
+        }
+        ColumnType::Binary(_) => ("BLOB", String::new()),
+        ColumnType::Decimal { .. }
+        | ColumnType::Char(_)
+        | ColumnType::Varchar(_)
+        | ColumnType::String
+        | ColumnType::Date { .. }
+        | ColumnType::Timestamp { .. }
+        | ColumnType::Timestamptz { .. } => ("TEXT", String::new()),
+    };
+    format!("{ty}{}{check}", not_null(column))
+}
+
+/// A `char` of PostgreSQL would pad its values.
+fn postgres_type(_: &str, column: &Column) -> String {
+    let ty = match &column.ty {
+        ColumnType::Boolean { .. } => "boolean".to_owned(),
+        ColumnType::Tinyint | ColumnType::Smallint => "smallint".to_owned(),
+        ColumnType::Int => "integer".to_owned(),
+        ColumnType::Bigint => "bigint".to_owned(),
+        ColumnType::Float => "real".to_owned(),
+        ColumnType::Double => "double precision".to_owned(),
+        ColumnType::Decimal { precision, scale } => format!("numeric({precision},{scale})"),
+        ColumnType::Char(length) | ColumnType::Varchar(length) => format!("character varying({length})"),
+        ColumnType::String => "text".to_owned(),
+        ColumnType::Binary(_) => "bytea".to_owned(),
+        ColumnType::Date { .. } => "date".to_owned(),
+        ColumnType::Timestamp { .. } => "timestamp without time zone".to_owned(),
+        ColumnType::Timestamptz { .. } => "timestamp with time zone".to_owned(),
+    };
+    ty + not_null(column)
+}
+
+/// The largest size of a value that stays in its row, in bytes. Longer texts, numbers and bytes are moved elsewhere.
+fn postgres_size(ty: &ColumnType) -> usize {
+    match ty {
+        ColumnType::Boolean { .. } => 1,
+        ColumnType::Tinyint | ColumnType::Smallint => 2,
+        ColumnType::Int | ColumnType::Float | ColumnType::Date { .. } => 4,
+        ColumnType::Bigint | ColumnType::Double | ColumnType::Timestamp { .. } | ColumnType::Timestamptz { .. } => 8,
+        ColumnType::Decimal { .. }
+        | ColumnType::Char(_)
+        | ColumnType::Varchar(_)
+        | ColumnType::String
+        | ColumnType::Binary(_) => 24,
+    }
+}
+
+fn not_null(column: &Column) -> &'static str {
+    if column.nullable { "" } else { " NOT NULL" }
+}

@@ -1,0 +1,178 @@
+//! Rows in a database: the rows of every tenant's newest version, in the tables of `generated/sqlite` and
+//! `generated/postgres`.
+//!
+//! One version is one transaction. It changes the rows, checks what they add up to, and writes the [mark](marks), so
+//! the effect is exactly once, whichever process dies when, and a reader sees whole versions only. What databases do
+//! differently is in one file for each, behind [`Engine`](engine::Engine).
+
+mod apply;
+mod cell;
+mod definition;
+mod demand;
+pub(crate) mod engine;
+mod marks;
+#[cfg(feature = "postgres")]
+pub(crate) mod postgres;
+mod shape;
+pub(crate) mod sqlite;
+mod statements;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::{Applied, Mark, OnProgress, Publication, PublishedVersion, Sink};
+use crate::error::{Error, Result};
+use crate::name::TableKey;
+use crate::plan::Demand;
+use crate::store::Extent;
+use crate::table::Table;
+pub(crate) use demand::refusal;
+use engine::Engine;
+use marks::Record;
+
+/// A database that operations are applied to.
+pub(crate) struct Database<E: Engine> {
+    address: E::Address,
+    /// Whether to create what is missing.
+    create: bool,
+    /// Tables are processed in parallel, but a database may let only one transaction write.
+    writer: Mutex<()>,
+}
+
+impl<E: Engine> Database<E> {
+    /// The database at an address; with `create`, what is missing there is created.
+    pub(crate) fn new(address: E::Address, create: bool) -> Self {
+        Self { address, create, writer: Mutex::default() }
+    }
+
+    fn place(&self) -> String {
+        E::display_name(&self.address)
+    }
+
+    /// What the database remembers about a tenant's table; `None` if there is nothing.
+    fn record(&self, key: &TableKey) -> Result<Option<Record>> {
+        let Some(mut engine) = E::connect(&self.address, false)? else { return Ok(None) };
+        if engine.columns(marks::TABLE)?.is_empty() {
+            return Ok(None);
+        }
+        marks::read(&mut engine, key)
+    }
+
+    /// Connects to a database that is there.
+    fn existing(&self) -> Result<E> {
+        E::connect(&self.address, false)?.ok_or_else(|| {
+            Error::database(self.place(), "the database is gone").help("put it back, or run again with --create")
+        })
+    }
+
+    fn writer(&self) -> Option<MutexGuard<'_, ()>> {
+        E::HAS_ONE_WRITER.then(|| self.writer.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Creates what is missing for a table, or fails with it.
+    fn create_missing(&self, engine: &mut E, table: &Table, statements: &str) -> Result<()> {
+        let place = self.place();
+        let missing = definition::missing(engine, table, statements, &place)?;
+        if missing.is_empty() {
+            return [marks::TABLE, table.target.name].iter().try_for_each(|table| engine.check_rights(table));
+        }
+        if !self.create {
+            return Err(definition::refuse_missing(missing, &place, table));
+        }
+        missing.iter().try_for_each(|statements| engine.run_all(statements))?;
+        marks::forget_rows(engine, table.name)
+    }
+}
+
+impl<E: Engine> Sink for Database<E>
+where
+    E::Address: 'static,
+{
+    fn name(&self) -> String {
+        E::name(&self.address)
+    }
+
+    fn display_name(&self) -> String {
+        self.place()
+    }
+
+    fn max_operation_bytes(&self) -> Result<Option<usize>> {
+        Ok(None)
+    }
+
+    fn demand(&self) -> Option<Demand> {
+        E::DEMAND
+    }
+
+    fn holds_marks(&self) -> bool {
+        true
+    }
+
+    fn holds_rows(&self) -> bool {
+        true
+    }
+
+    fn mark(&self, key: &TableKey) -> Result<Option<Mark>> {
+        Ok(self.record(key)?.map(|record| record.mark))
+    }
+
+    fn published(&self, _: &TableKey) -> Result<Vec<PublishedVersion>> {
+        // Whatever was applied has a mark.
+        Ok(Vec::new())
+    }
+
+    fn prepare(&self, table: &Table) -> Result<()> {
+        let place = self.place();
+        let statements = E::statements(&table.target).map_err(|problem| {
+            Error::refused(format!("{place} {}", table.name), format!("it cannot be there: {problem}"))
+        })?;
+        let Some(mut engine) = E::connect(&self.address, self.create)? else {
+            return Err(definition::refuse_missing(vec![marks::STATEMENT.into(), statements.into()], &place, table));
+        };
+        let _writer = self.writer();
+        engine.begin(table.name)?;
+        let done = self.create_missing(&mut engine, table, statements).and_then(|()| engine.commit());
+        done.inspect_err(|_| engine.roll_back())
+    }
+
+    fn applied(&self, key: &TableKey) -> Result<Applied> {
+        let rows = self.record(key)?.and_then(|record| record.rows);
+        Ok(rows.map_or_else(Applied::default, |rows| Applied {
+            sequence: rows.sequence,
+            version: Some(rows.version),
+            schema: Some(rows.schema),
+        }))
+    }
+
+    fn adopt(&self, key: &TableKey, mark: &Mark) -> Result<()> {
+        let mut engine = self.existing()?;
+        let _writer = self.writer();
+        engine.begin(&key.to_string())?;
+        let known = marks::read(&mut engine, key)?;
+        let record = Record { mark: mark.clone(), rows: known.and_then(|known| known.rows) };
+        let done = marks::write(&mut engine, key, &record).and_then(|()| engine.commit());
+        done.inspect_err(|_| engine.roll_back())
+    }
+
+    /// All of a version is applied or nothing, so it does not matter what was delivered before.
+    fn publish(
+        &self,
+        publication: Publication<'_>,
+        _: &BTreeMap<u32, Extent>,
+        on_progress: &mut OnProgress<'_>,
+    ) -> Result<()> {
+        let mut engine = self.existing()?;
+        {
+            let _writer = self.writer();
+            apply::apply(&mut engine, publication, &self.place())?;
+        }
+        on_progress(0, Extent::Whole)
+    }
+}
+
+impl<E: Engine> fmt::Debug for Database<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Database").field("address", &self.address).finish_non_exhaustive()
+    }
+}

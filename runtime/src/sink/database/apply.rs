@@ -1,0 +1,276 @@
+//! One version as one transaction: its operations, what they add up to, and the mark.
+
+use super::cell::Cell;
+use super::engine::Engine;
+use super::marks::{self, Record, Rows};
+use super::shape::Shape;
+use super::statements::Statements;
+use crate::breakpoint::Breakpoint;
+use crate::change_set::read_part;
+use crate::error::{Error, Result};
+use crate::invocation::command;
+use crate::operation::ChangeLine;
+use crate::plan::{Counts, Plan};
+use crate::sink::{Mark, Publication, foreign_mark};
+use crate::store::Version;
+use crate::telemetry::check_stop;
+
+/// Applies a version, unless it is applied already. `place` names the database in errors.
+pub(super) fn apply<E: Engine>(engine: &mut E, publication: Publication<'_>, place: &str) -> Result<()> {
+    engine.begin(&publication.version.key.to_string())?;
+    let version = Application::new::<E>(publication, place);
+    match version.apply(engine).and_then(|()| engine.commit()) {
+        Ok(()) => {
+            Breakpoint::PartPublished.reached();
+            Ok(())
+        }
+        Err(error) => {
+            engine.roll_back();
+            Err(error)
+        }
+    }
+}
+
+/// A version that is being applied.
+struct Application<'a> {
+    publication: Publication<'a>,
+    plan: &'a Plan,
+    sequence: u64,
+    shape: Shape,
+    place: &'a str,
+}
+
+/// What a change set adds up to.
+#[derive(Debug, Default)]
+struct Tally {
+    inserted: u64,
+    updated: u64,
+    deleted: u64,
+    /// Σ hash − Σ previous_hash.
+    difference: i128,
+}
+
+impl<'a> Application<'a> {
+    fn new<E: Engine>(publication: Publication<'a>, place: &'a str) -> Self {
+        let version = publication.version;
+        let plan = version.plan.as_ref().expect("a version that is published was planned");
+        let sequence = version.sequence.expect("a version that is published has a sequence");
+        Self { publication, plan, sequence, shape: Shape::new::<E>(publication.table, version), place }
+    }
+
+    fn version(&self) -> &'a Version {
+        self.publication.version
+    }
+
+    fn apply<E: Engine>(&self, engine: &mut E) -> Result<()> {
+        let known = marks::read(engine, &self.version().key)?;
+        if self.is_applied(known.as_ref())? {
+            return Ok(());
+        }
+        Breakpoint::Claimed.reached();
+        let before = self.rows_before(known.as_ref().and_then(|known| known.rows.as_ref()))?;
+        let tally = match before {
+            None => self.fill(engine)?,
+            Some(_) => self.change(engine)?,
+        };
+        Breakpoint::PartWritten.reached();
+        let fingerprint = before.map_or(0, |rows| rows.fingerprint) + tally.difference;
+        if fingerprint != self.plan.fingerprint {
+            let planned = self.plan.fingerprint;
+            let problem = format!("the fingerprint of its rows would be {fingerprint}, but END's is {planned}");
+            return Err(self.diverged(problem));
+        }
+        marks::write(engine, &self.version().key, &self.record(known.as_ref()))?;
+        Breakpoint::Marked.reached();
+        Ok(())
+    }
+
+    /// Returns whether the version is applied already. Fails if it may not be applied by this run.
+    fn is_applied(&self, known: Option<&Record>) -> Result<bool> {
+        let Some(Record { mark, rows }) = known else { return Ok(false) };
+        let publisher = self.publication.publisher;
+        if mark.registry != publisher.registry {
+            return Err(foreign_mark(&self.subject(), &mark.registry));
+        }
+        if mark.fence > publisher.fence {
+            return Err(Error::lease_lost(self.subject(), "another run took over publishing from this one")
+                .help(format!("this run stopped writing; see: {}", command(&[&"status"]))));
+        }
+        if mark.sequence == self.sequence && mark.plan.as_ref().is_some_and(|plan| *plan != self.plan.hash) {
+            return Err(foreign_mark(&self.subject(), &format!("{}, in another copy", mark.registry)));
+        }
+        Ok(rows.as_ref().is_some_and(|rows| rows.sequence >= self.sequence))
+    }
+
+    /// The rows that the version changes; `None` if it is published in full. Fails if the operations do not belong to
+    /// the rows that are there.
+    fn rows_before<'r>(&self, known: Option<&'r Rows>) -> Result<Option<&'r Rows>> {
+        let Some(previous) = &self.plan.previous else { return Ok(None) };
+        let Some(rows) = known.filter(|rows| rows.version == *previous) else {
+            let held = known.map_or("no version", |rows| rows.version.as_str());
+            let problem =
+                format!("it holds {held}, but the operations lead from {previous} to {}", self.version().version);
+            return Err(Error::refused(self.subject(), problem).help("run again: it is brought up to date first"));
+        };
+        if rows.fingerprint != self.plan.baseline_fingerprint {
+            let (actual, planned) = (rows.fingerprint, self.plan.baseline_fingerprint);
+            return Err(self.diverged(format!("the fingerprint of its rows is {actual}, but BEGIN's is {planned}")));
+        }
+        Ok(Some(rows))
+    }
+
+    /// Replaces the tenant's rows by those of a version that is published in full.
+    fn fill<E: Engine>(&self, engine: &mut E) -> Result<Tally> {
+        let statements = self.statements();
+        if self.plan.reset.is_some() {
+            engine.run(&statements.delete_all())?;
+        } else if statements.has_rows(engine)? {
+            return Err(self.diverged("it holds rows of the tenant before the first version".into()));
+        }
+        let mut columns: Vec<&str> = self.shape.names().collect();
+        columns.extend([r#""_tenant""#, r#""_sequence""#, r#""_hash""#]);
+        let tenant = &self.version().key.tenant;
+        let tally = self.load(engine, &self.shape.table, &columns, |line, cells| {
+            let hash = line.hash()?;
+            cells.extend([
+                Cell::Text(tenant.clone().into()),
+                Cell::Integer(self.sequence.cast_signed()),
+                Cell::Integer(hash),
+            ]);
+            Some(())
+        })?;
+        self.check_tally(&tally)?;
+        Ok(tally)
+    }
+
+    /// Changes the tenant's rows from those of the previous version.
+    fn change<E: Engine>(&self, engine: &mut E) -> Result<Tally> {
+        let statements = self.statements();
+        engine.run_all(&statements.create_changes())?;
+        let mut columns: Vec<&str> = self.shape.names().collect();
+        columns.extend([r#""_op""#, r#""_hash""#, r#""_previous_hash""#]);
+        let tally = self.load(engine, Statements::CHANGES, &columns, |line, cells| {
+            let (hash, previous) = (line.hash(), line.previous_hash());
+            let number = |number: Option<i64>| number.map_or(Cell::Null, Cell::Integer);
+            cells.extend([Cell::Text(line.op.clone()), number(hash), number(previous)]);
+            (hash.is_some() || previous.is_some()).then_some(())
+        })?;
+        self.check_tally(&tally)?;
+        engine.run_all("SAVEPOINT changes")?;
+        for (op, expected) in [("DELETE", tally.deleted), ("UPDATE", tally.updated), ("INSERT", tally.inserted)] {
+            let changed = engine.run(&statements.change(op))?;
+            if changed != expected {
+                engine.run_all("ROLLBACK TO SAVEPOINT changes")?;
+                let key = statements.first_misfit(engine, op)?;
+                return Err(self.misfit(op, expected - changed.min(expected), key));
+            }
+        }
+        Ok(tally)
+    }
+
+    /// Loads the operations into a table. `complete` adds what follows the columns of the schema.
+    fn load<E: Engine>(
+        &self,
+        engine: &mut E,
+        table: &str,
+        columns: &[&str],
+        complete: impl for<'l> Fn(&ChangeLine<'l>, &mut Vec<Cell<'l>>) -> Option<()>,
+    ) -> Result<Tally> {
+        let Publication { version, changes, .. } = self.publication;
+        let mut tally = Tally::default();
+        engine.load(table, columns, &mut |push| {
+            for part in 0..self.plan.parts {
+                check_stop()?;
+                read_part(changes, version, part, |text| {
+                    let line = ChangeLine::parse(text);
+                    let read = line.as_ref().and_then(|line| {
+                        let mut cells = self.shape.cells(line)?;
+                        complete(line, &mut cells)?;
+                        tally.add(line)?;
+                        Some(cells)
+                    });
+                    push(&read.ok_or_else(|| self.unreadable_change())?)
+                })?;
+            }
+            Ok(())
+        })?;
+        Ok(tally)
+    }
+
+    /// Checks the change set against its plan.
+    fn check_tally(&self, tally: &Tally) -> Result<()> {
+        let Counts { inserted, updated, deleted, .. } = self.plan.counts;
+        match [tally.inserted, tally.updated, tally.deleted] == [inserted, updated, deleted] {
+            true => Ok(()),
+            false => Err(self.unreadable_change()),
+        }
+    }
+
+    /// What the database remembers once the version is applied.
+    fn record(&self, known: Option<&Record>) -> Record {
+        let publisher = self.publication.publisher;
+        let own = Mark {
+            registry: publisher.registry.into(),
+            sequence: self.sequence,
+            fence: publisher.fence,
+            plan: Some(self.plan.hash.clone()),
+        };
+        // After an adoption, the sequence is above those of the versions before.
+        let higher = known.map(|known| &known.mark).filter(|mark| mark.sequence > self.sequence);
+        let mark = higher.map_or(own, |mark| Mark { fence: publisher.fence, ..mark.clone() });
+        let rows = Rows {
+            version: self.version().version.clone(),
+            sequence: self.sequence,
+            schema: self.plan.schema.clone(),
+            fingerprint: self.plan.fingerprint,
+            count: self.plan.counts.rows,
+        };
+        Record { mark, rows: Some(rows) }
+    }
+
+    fn statements(&self) -> Statements<'_> {
+        Statements { shape: &self.shape, tenant: &self.version().key.tenant, sequence: self.sequence }
+    }
+
+    fn subject(&self) -> String {
+        format!("{} {}", self.place, self.version().key)
+    }
+
+    fn misfit(&self, op: &str, number: u64, key: Option<Vec<Cell<'static>>>) -> Error {
+        let problem = match op {
+            "INSERT" => "rows that it should not have yet are there",
+            _ => "rows that the version changes are not there, or were changed",
+        };
+        let example = key.map(|key| format!(", such as {}", self.shape.shown_key(&key))).unwrap_or_default();
+        self.diverged(format!("{number} {problem}{example}"))
+    }
+
+    fn diverged(&self, problem: String) -> Error {
+        let problem = format!(
+            "the table is not what was published into it: {problem}; nothing of {} was applied",
+            self.version().version
+        );
+        Error::diverged(self.subject(), problem).help("drop the table, and run again with --create: it is filled again")
+    }
+
+    fn unreadable_change(&self) -> Error {
+        let path = self.publication.changes.path(self.version(), None);
+        Error::not_conserved(self.subject(), format!("the change set {} is not what was planned", path.display()))
+            .help("restore it from a backup")
+    }
+}
+
+impl Tally {
+    /// Adds an operation; `None` if it is none.
+    fn add(&mut self, line: &ChangeLine<'_>) -> Option<()> {
+        match &*line.op {
+            "INSERT" => self.inserted += 1,
+            "UPDATE" => self.updated += 1,
+            "DELETE" => self.deleted += 1,
+            _ => return None,
+        }
+        self.difference += i128::from(line.hash().unwrap_or_default());
+        self.difference -= i128::from(line.previous_hash().unwrap_or_default());
+        Some(())
+    }
+}

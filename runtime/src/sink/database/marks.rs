@@ -1,0 +1,145 @@
+//! The table `_tidemark`: for each tenant's table, who publishes it into the database, and which version its rows are.
+//!
+//! A row of it is written in the transaction of the version that it describes.
+
+use super::cell::Cell;
+use super::engine::Engine;
+use super::shape::literal;
+use crate::clock;
+use crate::error::{Error, Result};
+use crate::name::TableKey;
+use crate::sink::Mark;
+
+/// Its name.
+pub(super) const TABLE: &str = "_tidemark";
+
+/// The statement that creates it, in every database.
+pub(super) const STATEMENT: &str = r#"CREATE TABLE "_tidemark" (
+  tenant TEXT NOT NULL,
+  table_name TEXT NOT NULL,
+  version TEXT, -- The version whose rows the table holds; NULL if it holds none.
+  version_sequence BIGINT, -- Its sequence.
+  schema_hash TEXT, -- The schema that it was read with.
+  fingerprint TEXT, -- The sum of the rows' hashes.
+  row_count BIGINT,
+  applied_at TEXT, -- When it was applied.
+  registry TEXT NOT NULL, -- The registry that publishes here.
+  sequence BIGINT NOT NULL, -- The highest sequence that it has used here.
+  fence BIGINT NOT NULL, -- The fence of its last publisher.
+  plan TEXT, -- The plan that was published under the sequence.
+  PRIMARY KEY (tenant, table_name)
+);
+"#;
+
+/// What a database remembers about a tenant's table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Record {
+    /// Who publishes there.
+    pub(super) mark: Mark,
+    /// The rows; `None` if there are none yet.
+    pub(super) rows: Option<Rows>,
+}
+
+/// The rows of a version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Rows {
+    pub(super) version: String,
+    pub(super) sequence: u64,
+    /// The hash of the schema that the version was read with.
+    pub(super) schema: String,
+    /// The sum of their row hashes.
+    pub(super) fingerprint: i128,
+    pub(super) count: u64,
+}
+
+/// Reads the record of a tenant's table; `None` if there is none.
+pub(super) fn read<E: Engine>(engine: &mut E, key: &TableKey) -> Result<Option<Record>> {
+    let sql = format!(
+        "SELECT registry, sequence, fence, plan, version, version_sequence, schema_hash, fingerprint, row_count \
+         FROM \"{TABLE}\" WHERE tenant = {} AND table_name = {}",
+        literal(&key.tenant),
+        literal(&key.table)
+    );
+    let mut found = None;
+    engine.query(&sql, &mut |cells| {
+        let record = parse(cells).ok_or_else(|| {
+            Error::diverged(key.to_string(), format!("its row in `{TABLE}` cannot be read"))
+                .help("delete it, and the tenant's rows; the next run fills the table again")
+        });
+        found = Some(record?);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// Writes the record of a tenant's table.
+pub(super) fn write<E: Engine>(engine: &mut E, key: &TableKey, record: &Record) -> Result<()> {
+    let Record { mark, rows } = record;
+    let text = |text: Option<&str>| text.map_or_else(|| "NULL".to_owned(), literal);
+    let number = |number: Option<u64>| number.map_or_else(|| "NULL".to_owned(), |number| number.to_string());
+    let rows = rows.as_ref();
+    let values = [
+        ("tenant", literal(&key.tenant)),
+        ("table_name", literal(&key.table)),
+        ("registry", literal(&mark.registry)),
+        ("sequence", mark.sequence.to_string()),
+        ("fence", mark.fence.to_string()),
+        ("plan", text(mark.plan.as_deref())),
+        ("version", text(rows.map(|rows| rows.version.as_str()))),
+        ("version_sequence", number(rows.map(|rows| rows.sequence))),
+        ("schema_hash", text(rows.map(|rows| rows.schema.as_str()))),
+        ("fingerprint", text(rows.map(|rows| rows.fingerprint.to_string()).as_deref())),
+        ("row_count", number(rows.map(|rows| rows.count))),
+        ("applied_at", literal(&clock::now_iso())),
+    ];
+    let names: Vec<&str> = values.iter().map(|(name, _)| *name).collect();
+    let updates: Vec<String> = names.iter().skip(2).map(|name| format!("{name} = excluded.{name}")).collect();
+    let values: Vec<&str> = values.iter().map(|(_, value)| value.as_str()).collect();
+    let sql = format!(
+        "INSERT INTO \"{TABLE}\" ({}) VALUES ({}) ON CONFLICT (tenant, table_name) DO UPDATE SET {}",
+        names.join(", "),
+        values.join(", "),
+        updates.join(", ")
+    );
+    engine.run(&sql).map(|_| ())
+}
+
+/// Records that a table, which was created anew, holds no rows of any tenant.
+pub(super) fn forget_rows<E: Engine>(engine: &mut E, table: &str) -> Result<()> {
+    let sql = format!(
+        "UPDATE \"{TABLE}\" SET version = NULL, version_sequence = NULL, schema_hash = NULL, fingerprint = NULL, \
+         row_count = NULL WHERE table_name = {}",
+        literal(table)
+    );
+    engine.run(&sql).map(|_| ())
+}
+
+fn parse(cells: &[Cell<'_>]) -> Option<Record> {
+    let [registry, sequence, fence, plan, version, version_sequence, schema, fingerprint, count] = cells else {
+        return None;
+    };
+    let mark = Mark { registry: text(registry)?, sequence: number(sequence)?, fence: number(fence)?, plan: text(plan) };
+    let rows = match text(version) {
+        None => None,
+        Some(version) => Some(Rows {
+            version,
+            sequence: number(version_sequence)?,
+            schema: text(schema)?,
+            fingerprint: text(fingerprint)?.parse().ok()?,
+            count: number(count)?,
+        }),
+    };
+    Some(Record { mark, rows })
+}
+
+fn text(cell: &Cell<'_>) -> Option<String> {
+    if let Cell::Text(text) = cell { Some(text.to_string()) } else { None }
+}
+
+fn number(cell: &Cell<'_>) -> Option<u64> {
+    match cell {
+        Cell::Integer(number) => u64::try_from(*number).ok(),
+        Cell::Text(digits) => digits.parse().ok(),
+        _ => None,
+    }
+}

@@ -1,0 +1,102 @@
+//! The SQL that changes a tenant's rows, which every database understands.
+
+use super::cell::Cell;
+use super::engine::Engine;
+use super::shape::{Column, Shape, literal};
+use crate::error::Result;
+
+/// The statements that apply a version.
+pub(super) struct Statements<'a> {
+    pub(super) shape: &'a Shape,
+    pub(super) tenant: &'a str,
+    pub(super) sequence: u64,
+}
+
+impl Statements<'_> {
+    /// The temporary table of the operations, quoted.
+    pub(super) const CHANGES: &'static str = r#""_tidemark_changes""#;
+
+    /// Creates the temporary table: the columns of the target, in its types, with what is to be done.
+    pub(super) fn create_changes(&self) -> String {
+        let names: Vec<&str> = self.shape.names().collect();
+        format!(
+            r#"CREATE TEMPORARY TABLE {} AS SELECT 'INSERT' AS "_op", {}, "_hash", "_hash" AS "_previous_hash" FROM {} LIMIT 0"#,
+            Self::CHANGES,
+            names.join(", "),
+            self.shape.table
+        )
+    }
+
+    /// Deletes all rows of the tenant.
+    pub(super) fn delete_all(&self) -> String {
+        format!(r#"DELETE FROM {} WHERE "_tenant" = {}"#, self.shape.table, literal(self.tenant))
+    }
+
+    /// Returns whether the tenant has a row.
+    pub(super) fn has_rows<E: Engine>(&self, engine: &mut E) -> Result<bool> {
+        let sql = format!(r#"SELECT 1 FROM {} WHERE "_tenant" = {} LIMIT 1"#, self.shape.table, literal(self.tenant));
+        let mut found = false;
+        engine.query(&sql, &mut |_| {
+            found = true;
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    /// Makes the changes of one kind. A row that was changed since the previous version is left alone.
+    pub(super) fn change(&self, op: &str) -> String {
+        let (table, changes, tenant) = (&self.shape.table, Self::CHANGES, literal(self.tenant));
+        let keys = self.keys("");
+        match op {
+            "DELETE" => format!(
+                r#"DELETE FROM {table} WHERE "_tenant" = {tenant} AND ({keys}, "_hash") IN (SELECT {keys}, "_previous_hash" FROM {changes} WHERE "_op" = 'DELETE')"#
+            ),
+            "UPDATE" => {
+                let set = |column: &Column| format!("{0} = c.{0}, ", column.quoted);
+                let set: String = self.shape.values.iter().map(set).collect();
+                let (sequence, is_same_row) = (self.sequence, self.is_same_row());
+                format!(
+                    r#"UPDATE {table} AS t SET {set}"_sequence" = {sequence}, "_hash" = c."_hash" FROM {changes} AS c WHERE {is_same_row} AND c."_op" = 'UPDATE' AND t."_hash" = c."_previous_hash""#
+                )
+            }
+            _ => {
+                let names = self.shape.names().collect::<Vec<_>>().join(", ");
+                let sequence = self.sequence;
+                format!(
+                    r#"INSERT INTO {table} ("_tenant", {names}, "_sequence", "_hash") SELECT {tenant}, {names}, {sequence}, "_hash" FROM {changes} WHERE "_op" = 'INSERT' ON CONFLICT ("_tenant", {keys}) DO NOTHING"#
+                )
+            }
+        }
+    }
+
+    /// The key of an operation of one kind that does not fit the row that is there; `None` if all fit.
+    pub(super) fn first_misfit<E: Engine>(&self, engine: &mut E, op: &str) -> Result<Option<Vec<Cell<'static>>>> {
+        let (table, changes, is_same_row) = (&self.shape.table, Self::CHANGES, self.is_same_row());
+        let keys = self.keys("c.");
+        let condition = match op {
+            "INSERT" => format!("EXISTS (SELECT 1 FROM {table} AS t WHERE {is_same_row})"),
+            _ => format!(
+                r#"NOT EXISTS (SELECT 1 FROM {table} AS t WHERE {is_same_row} AND t."_hash" = c."_previous_hash")"#
+            ),
+        };
+        let sql = format!(r#"SELECT {keys} FROM {changes} AS c WHERE c."_op" = '{op}' AND {condition} LIMIT 1"#);
+        let mut found = None;
+        engine.query(&sql, &mut |cells| {
+            found = Some(cells.iter().map(Cell::to_owned_cell).collect());
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    fn keys(&self, prefix: &str) -> String {
+        let name = |column: &Column| format!("{prefix}{}", column.quoted);
+        self.shape.key.iter().map(name).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Whether row `t` of the target has the key of operation `c`.
+    fn is_same_row(&self) -> String {
+        let same = |column: &Column| format!(" AND t.{0} = c.{0}", column.quoted);
+        let keys: String = self.shape.key.iter().map(same).collect();
+        format!(r#"t."_tenant" = {}{keys}"#, literal(self.tenant))
+    }
+}

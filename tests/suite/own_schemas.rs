@@ -1,0 +1,98 @@
+//! Schemas of one's own: `--schemas DIR` reads them at start, and compiles nothing.
+
+use std::fs;
+use std::path::Path;
+
+use runtime::schemas;
+
+use crate::workspace::Workspace;
+
+const SCHEMA: &str = "\
+table: invoices
+primary_key: [invoice_no]
+columns:
+  - { name: invoice_no, type: bigint }
+  - { name: total, type: 'decimal(12,2)' }
+engine: { athena: false }
+";
+
+/// The schemas of this repository.
+fn committed() -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../schemas").to_str().unwrap().to_owned()
+}
+
+/// A workspace with two exports of a table that no program was compiled with.
+fn invoices() -> Workspace {
+    let workspace = Workspace::new();
+    workspace.write("my schemas/invoices.yaml", SCHEMA.as_bytes());
+    workspace.export("acme/invoices/V1", "invoice_no,total\n1,9.50\n2,1\n");
+    workspace.export("acme/invoices/V2", "invoice_no,total\n1,9.75\n3,2\n");
+    workspace
+}
+
+#[test]
+fn tables_read_at_start_are_those_that_were_generated() {
+    let read = schemas::read(Path::new(&committed())).unwrap();
+    assert_eq!(format!("{:#?}", read.tables), format!("{:#?}", generated::TABLES));
+    assert_eq!(read.statements, generated::athena::STATEMENTS);
+}
+
+#[test]
+fn operations_and_plans_are_the_same_without_generated_code() {
+    let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/exports");
+    let run = |schemas: &[&str]| {
+        let workspace = Workspace::new();
+        let with_schemas = |arguments: &[&str]| workspace.tidemark(&[schemas, arguments].concat());
+        assert_eq!(with_schemas(&["run", samples.to_str().unwrap()]).status, 0);
+        let plan = with_schemas(&["plan", "acme/orders/20260102_V0001", "--format", "json"]);
+        (workspace.output(), plan.status, plan.stdout)
+    };
+    assert_eq!(run(&["--schemas", &committed()]), run(&[]));
+}
+
+#[test]
+fn one_program_runs_any_schemas() {
+    let workspace = invoices();
+    let unknown = workspace.run();
+    assert!(unknown.stdout.contains("WAITING"), "{}", unknown.stdout);
+
+    let known = workspace.tidemark(&["run", "exports", "--schemas", "my schemas"]);
+    assert_eq!(known.status, 0, "{}", known.stderr);
+    let published = workspace.published("acme/invoices/V2");
+    let operations: Vec<_> = published.iter().map(|line| line["op"].as_str().unwrap()).collect();
+    assert_eq!(operations, ["BEGIN", "UPDATE", "DELETE", "INSERT", "END"]);
+}
+
+#[test]
+fn commands_in_messages_name_the_schemas() {
+    let workspace = invoices();
+    workspace.export("acme/invoices/V3", "invoice_no,total\n");
+    let held = workspace.tidemark(&["--schemas", "my schemas", "run", "exports"]);
+    assert_eq!(held.status, 1);
+    assert!(held.stdout.contains("--schemas 'my schemas'"), "{}", held.stdout);
+}
+
+#[test]
+fn mistakes_in_schemas_are_shown_with_their_lines() {
+    let workspace = invoices();
+    workspace.write("my schemas/invoices.yaml", SCHEMA.replace("bigint", "bigit").as_bytes());
+    let output = workspace.tidemark(&["tables", "--schemas", "my schemas"]);
+    assert_eq!((output.status, output.stdout.as_str()), (1, ""));
+    assert!(output.stderr.contains("--> my schemas/invoices.yaml:4:"), "{}", output.stderr);
+    assert!(output.stderr.contains("did you mean `bigint`?"), "{}", output.stderr);
+
+    let json = workspace.tidemark(&["tables", "--schemas", "my schemas", "--format", "json"]);
+    let error: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!(error["error"]["fault"], "input");
+}
+
+#[test]
+fn a_folder_without_schemas_is_a_wrong_command_line() {
+    let workspace = invoices();
+    fs::create_dir(workspace.path("empty")).unwrap();
+    for (folder, expected) in [("nowhere", "cannot list the schemas in nowhere/"), ("empty", "has no schemas")] {
+        let output = workspace.tidemark(&["run", "exports", "--schemas", folder]);
+        assert_eq!(output.status, 2);
+        assert!(output.stderr.contains(expected), "{}", output.stderr);
+    }
+}
