@@ -152,6 +152,8 @@ codes! {
     FloatKey = "float-key",
     /// A key column is excluded from comparison.
     UncomparedKey = "uncompared-key",
+    /// A key column is not published.
+    UnpublishedKey = "unpublished-key",
     /// An unknown column type.
     UnknownType = "unknown-type",
     /// A type has parameters that it does not take, or lacks the ones it needs.

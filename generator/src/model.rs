@@ -68,6 +68,9 @@ pub struct Column {
     pub prefix: Option<String>,
     /// How numbers are written, if not like `-1234.5`.
     pub numbers: Option<Numbers>,
+    /// Whether consumers see the column. Otherwise it is checked, and then dropped: it is not compared, and has neither
+    /// a default nor an old name. Always true in the key.
+    pub publish: bool,
 }
 
 /// A type, with the options that belong to it.
@@ -185,6 +188,10 @@ pub struct Source {
     pub multiline: bool,
     /// How to tell that an export is complete.
     pub complete: Completeness,
+    /// Whether columns that the schema does not name are skipped. Never true without a header.
+    pub skip_unlisted: bool,
+    /// Whether a row that repeats another one in every column is refused.
+    pub refuse_duplicates: bool,
 }
 
 /// The compression of the parts of an export.
@@ -259,6 +266,8 @@ impl Default for Source {
             quoted_nulls: true,
             multiline: false,
             complete: Completeness::Single,
+            skip_unlisted: false,
+            refuse_duplicates: false,
         }
     }
 }
@@ -295,9 +304,15 @@ impl Table {
         column.nulls.as_ref().unwrap_or(&self.source.nulls)
     }
 
-    /// The columns outside the key, in the order of the schema.
+    /// The columns outside the key that are published, in the order of the schema.
     pub fn value_columns(&self) -> impl Iterator<Item = &Column> {
-        self.columns.iter().enumerate().filter(|(index, _)| !self.primary_key.contains(index)).map(|(_, column)| column)
+        let values = self.columns.iter().enumerate().filter(|(index, _)| !self.primary_key.contains(index));
+        values.map(|(_, column)| column).filter(|column| column.publish)
+    }
+
+    /// The columns that are checked but not published, in the order of the schema.
+    pub fn unpublished_columns(&self) -> impl Iterator<Item = &Column> {
+        self.columns.iter().filter(|column| !column.publish)
     }
 }
 

@@ -46,6 +46,7 @@ pub(crate) struct ColumnSpec {
     pub(crate) prefix: Optional<String>,
     pub(crate) numbers: NumbersSpec,
     pub(crate) strip: Optional<Vec<Spanned<String>>>,
+    pub(crate) publish: Optional<bool>,
 }
 
 /// `source`.
@@ -71,6 +72,8 @@ pub(crate) struct SourceSpec {
     pub(crate) multiline: Optional<bool>,
     pub(crate) complete: Option<CompleteSpec>,
     pub(crate) numbers: NumbersSpec,
+    pub(crate) unlisted: Optional<String>,
+    pub(crate) duplicates: Optional<String>,
 }
 
 /// How numbers are written, in a column or in `source`.
@@ -135,6 +138,7 @@ pub(crate) mod known {
         "group_mark",
         "sign",
         "strip",
+        "publish",
     ];
     pub(crate) const SOURCE: &[&str] = &[
         "compression",
@@ -159,6 +163,8 @@ pub(crate) mod known {
         "decimal_mark",
         "group_mark",
         "sign",
+        "unlisted",
+        "duplicates",
     ];
     pub(crate) const COMPLETE: &[&str] = &["marker", "count"];
     pub(crate) const ENGINE: &[&str] = &["athena", "max_scan"];
@@ -234,6 +240,7 @@ fn column(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> ColumnSpec {
         prefix: fields.text("prefix"),
         numbers: numbers(&mut fields),
         strip: fields.texts("strip"),
+        publish: fields.flag("publish"),
     }
 }
 
@@ -262,6 +269,8 @@ fn source(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> SourceSpec {
         multiline: fields.flag("multiline"),
         complete: fields.get("complete").and_then(|node| complete(node, fields.diagnostics)),
         numbers: numbers(&mut fields),
+        unlisted: fields.text("unlisted"),
+        duplicates: fields.text("duplicates"),
     }
 }
 

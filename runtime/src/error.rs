@@ -117,7 +117,7 @@ impl Error {
         let help = match source.kind() {
             io::ErrorKind::PermissionDenied => "check the permissions, then run again",
             io::ErrorKind::StorageFull => "free some space, then run again; nothing is lost",
-            io::ErrorKind::NotFound => "check the path",
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => "check the path",
             _ => "run again once the cause is gone; nothing is lost",
         };
         let mut error = Self::new(ErrorKind::Io, &format!("{action} {}", printable_path(path)), &source.to_string());
@@ -184,6 +184,14 @@ impl Error {
     /// A record of the registry at `path` that cannot be read; `problem` says which.
     pub(crate) fn damaged_record(path: &Path, problem: &str) -> Self {
         Self::registry(path, problem).help("restore the registry from a backup; other tables are not affected")
+    }
+
+    /// A registry at `path` that is damaged as a whole.
+    pub(crate) fn damaged_registry(path: &Path, problem: impl fmt::Display) -> Self {
+        Self::registry(path, problem).help(
+            "restore it from a backup. If there is none, move it away and run exports with --adopt: a new registry \
+             continues above everything that was published (docs/operations.md, \"Backup and restore\")",
+        )
     }
 
     /// An error that an AWS service returned.

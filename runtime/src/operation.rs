@@ -22,4 +22,4 @@ pub(crate) use record::as_text;
 pub use record::{Begin, Change, End, Operation, Record};
 pub use schema_change::{AddedColumn, RenamedColumn, RetypedColumn, SchemaChange};
 #[cfg(feature = "pipeline")]
-pub(crate) use value::{key_json, value_json};
+pub(crate) use value::{key_json, segment_json, value_json};

@@ -98,6 +98,7 @@ fn column(column: &model::Column) -> Column {
         formerly: column.formerly.as_deref().map(text),
         prefix: column.prefix.as_deref().map(text),
         numbers: column.numbers.as_ref().map(numbers),
+        publish: column.publish,
         true_values,
         false_values,
     }
@@ -170,6 +171,8 @@ fn source(source: &model::Source) -> Source {
             model::Completeness::Manifest => Completeness::Manifest,
             model::Completeness::Count(count) => Completeness::Count(*count),
         },
+        skip_unlisted: source.skip_unlisted,
+        refuse_duplicates: source.refuse_duplicates,
     }
 }
 

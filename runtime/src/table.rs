@@ -65,6 +65,8 @@ pub struct Column {
     pub prefix: Option<&'static str>,
     /// How numbers are written; `None` is like `-1234.5`.
     pub numbers: Option<Numbers>,
+    /// Whether consumers see the column. Otherwise it is checked, and then dropped. Always true in the key.
+    pub publish: bool,
     /// A boolean column's words for true; if empty, `true`, `t` and `1` in any case.
     pub true_values: &'static [&'static str],
     /// A boolean column's words for false; if empty, `false`, `f` and `0` in any case.
@@ -116,6 +118,10 @@ pub struct Source {
     pub multiline: bool,
     /// How to tell that an export is complete.
     pub complete: Completeness,
+    /// Whether columns of a part that the schema does not name are skipped. Never true without a header.
+    pub skip_unlisted: bool,
+    /// Whether a row that repeats another one in every column is refused.
+    pub refuse_duplicates: bool,
 }
 
 /// How characters are escaped in a field.
@@ -230,6 +236,7 @@ impl Column {
             formerly: None,
             prefix: None,
             numbers: None,
+            publish: true,
             true_values: &[],
             false_values: &[],
         }
@@ -291,6 +298,16 @@ impl Column {
         Self { numbers: Some(numbers), ..self }
     }
 
+    /// Keeps the column from consumers. It is never compared.
+    pub const fn unpublished(self) -> Self {
+        Self { publish: false, compare: false, ..self }
+    }
+
+    /// Returns whether the column's values are masked wherever people can see them.
+    pub(crate) fn is_masked(&self) -> bool {
+        self.pii || !self.publish
+    }
+
     /// Sets a boolean column's words.
     pub const fn words(self, true_values: &'static [&'static str], false_values: &'static [&'static str]) -> Self {
         Self { true_values, false_values, ..self }
@@ -321,6 +338,8 @@ impl Source {
         quoted_nulls: true,
         multiline: false,
         complete: Completeness::Single,
+        skip_unlisted: false,
+        refuse_duplicates: false,
     };
 }
 

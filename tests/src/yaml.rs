@@ -22,7 +22,11 @@ fn column(column: &Column) -> Value {
     set("name", json!(column.name));
     set("type", json!(type_name(column.ty)));
     set("nullable", json!(column.nullable));
-    set("compare", json!(column.compare));
+    if column.publish {
+        set("compare", json!(column.compare));
+    } else {
+        set("publish", json!(false));
+    }
     if let Some(nulls) = column.nulls {
         set("nulls", json!(nulls));
     }
@@ -77,6 +81,8 @@ fn source(source: &Source) -> Value {
         "nulls": source.nulls,
         "complete": complete,
     });
+    fields["unlisted"] = json!(if source.skip_unlisted { "ignore" } else { "refuse" });
+    fields["duplicates"] = json!(if source.refuse_duplicates { "refuse" } else { "one" });
     set_separators(&mut fields, source);
     if source.any_header_case {
         fields["header_case"] = json!("ignore");

@@ -105,9 +105,9 @@ fn native_with_eight_threads(input: &DeltaInput) -> DeltaResult {
 }
 
 /// What the native engine says about a first export that it refuses.
-pub(crate) fn native_problem(table: &'static Table, text: &str) -> String {
+pub(crate) fn native_problem(table: &'static Table, text: &[u8]) -> String {
     let folder = tempfile::tempdir().unwrap();
-    let parts = vec![("part.csv".to_owned(), text.as_bytes().to_vec())];
+    let parts = vec![("part.csv".to_owned(), text.to_vec())];
     let delta = Delta {
         table,
         tenant: TENANT.into(),
@@ -121,7 +121,7 @@ pub(crate) fn native_problem(table: &'static Table, text: &str) -> String {
     let error = delta.run(&mut Vec::new(), &Watch::default()).expect_err("the export is refused");
     let offenders = error.rejects().map(|rejects| rejects.offenders.as_slice()).unwrap_or_default();
     let messages: Vec<&str> = offenders.iter().map(|offender| offender.message.as_str()).collect();
-    format!("{error}\n{}", messages.join("\n"))
+    format!("{error}\n{}\n{}", error.next_step().unwrap_or_default(), messages.join("\n"))
 }
 
 fn run_native(input: &DeltaInput, limits: Limits) -> DeltaResult {
@@ -209,7 +209,8 @@ fn assert_field_order(table: &Table, name: &str, value: &serde_json::value::RawV
     let expected = match name {
         "key" => table.primary_key.to_vec(),
         "before" | "after" => {
-            table.columns.iter().filter(|column| !table.is_key(column)).map(|column| column.name).collect()
+            let published = table.columns.iter().filter(|column| column.publish && !table.is_key(column));
+            published.map(|column| column.name).collect()
         }
         _ => return,
     };

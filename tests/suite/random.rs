@@ -130,6 +130,7 @@ impl SchemaDice {
             quoted_nulls: quote.is_none() || die >> 16 & 3 != 0,
             multiline: quote.is_some() && record_end.is_none() && die & 1 << 18 != 0,
             complete: Completeness::Single,
+            skip_unlisted: die & 1 << 7 != 0 && die >> 19 & 3 == 0,
             ..Source::DEFAULT
         }
     }
@@ -140,7 +141,7 @@ fn can_be_on_athena(source: &Source) -> bool {
         && !source.trailing_delimiter
         && source.record_end.is_none()
         && source.escape.is_none();
-    is_plain && !source.multiline && source.quoted_nulls && source.encoding.is_none()
+    is_plain && !source.multiline && source.quoted_nulls && !source.skip_unlisted && source.encoding.is_none()
 }
 
 /// An escaped `N` is NULL in all columns or in none.
@@ -154,10 +155,35 @@ fn own_nulls_without_escape(columns: &mut [Column], source: &Source) {
 
 /// One column. The first die picks the type, the second the flags, the third the type's parameters.
 fn column(at: usize, (ty, flags, parameter): (u8, u8, u16), is_key: bool, has_header: bool) -> Column {
+    let types = types(parameter);
+    // Floats cannot be keys.
+    let ty = if is_key { pick(&types[..14], ty) } else { pick(&types, ty) };
+    let mut column = Column::new(leak(format!("c{at}_")), ty);
+    column.header = if has_header && flags & 128 != 0 { Some(leak(format!("Column {at}. Größe"))) } else { None };
+    column.nullable = !is_key && flags & 3 != 0;
+    column.nulls = nulls(parameter >> 9);
+    column.compare = is_key || flags & 12 != 0;
+    column.trim = flags & 48 == 0;
+    column.pii = flags & 64 != 0;
+    if !is_key && parameter & 15 == 15 {
+        column = column.unpublished();
+    }
+    column.format = format(ty, parameter);
+    if ty == Type::Binary(Encoding::Hex) {
+        column.prefix = pick(&[None, Some("0x"), Some("\\x")], parameter);
+    }
+    if ty == Type::Boolean && parameter & 1 != 0 {
+        column = column.words(&["yes", "ja"], &["no", "nein"]);
+    }
+    column
+}
+
+/// All types, with floats at the end.
+fn types(parameter: u16) -> [Type; 16] {
     let precision = (parameter % 38 + 1) as u8;
     let decimal = Type::Decimal { precision, scale: (parameter >> 6) as u8 % (precision + 1) };
     let length = u32::from(parameter % 6) + 1;
-    let types = [
+    [
         Type::String,
         Type::Bigint,
         decimal,
@@ -174,24 +200,7 @@ fn column(at: usize, (ty, flags, parameter): (u8, u8, u16), is_key: bool, has_he
         Type::Timestamptz,
         Type::Float,
         Type::Double,
-    ];
-    // Floats cannot be keys.
-    let ty = if is_key { pick(&types[..14], ty) } else { pick(&types, ty) };
-    let mut column = Column::new(leak(format!("c{at}_")), ty);
-    column.header = if has_header && flags & 128 != 0 { Some(leak(format!("Column {at}. Größe"))) } else { None };
-    column.nullable = !is_key && flags & 3 != 0;
-    column.nulls = nulls(parameter >> 9);
-    column.compare = is_key || flags & 12 != 0;
-    column.trim = flags & 48 == 0;
-    column.pii = flags & 64 != 0;
-    column.format = format(ty, parameter);
-    if ty == Type::Binary(Encoding::Hex) {
-        column.prefix = pick(&[None, Some("0x"), Some("\\x")], parameter);
-    }
-    if ty == Type::Boolean && parameter & 1 != 0 {
-        column = column.words(&["yes", "ja"], &["no", "nein"]);
-    }
-    column
+    ]
 }
 
 /// The column's own NULL markers.
@@ -201,7 +210,18 @@ fn nulls(die: u16) -> Option<&'static [&'static str]> {
 
 fn format(ty: Type, die: u16) -> Option<&'static str> {
     match ty {
-        Type::Date => pick(&[None, Some("%d.%m.%Y"), Some("%Y%m%d"), Some("100%% %m/%d/%Y")], die),
+        Type::Date => pick(
+            &[
+                None,
+                Some("%d.%m.%Y"),
+                Some("%Y%m%d"),
+                Some("100%% %m/%d/%Y"),
+                Some("%e-%b-%Y"),
+                Some("%-d. %B %Y"),
+                Some("%Y-%j"),
+            ],
+            die,
+        ),
         Type::Timestamp => pick(
             &[
                 None,
@@ -209,10 +229,14 @@ fn format(ty: Type, die: u16) -> Option<&'static str> {
                 Some("%Y%m%d%H%M%S%f"),
                 Some("%d/%m/%Y %H:%M"),
                 Some("%f %S.%M.%H %Y _%d-%m"),
+                Some("%-m/%-d/%Y %-I:%-M:%-S%.f %p"),
+                Some("%b %e %Y %I:%M%p"),
             ],
             die,
         ),
-        Type::Timestamptz => pick(&[None, Some("%Y-%m-%d %H:%M:%S%z"), Some("%z %Y%m%d%H%M%S.%f")], die),
+        Type::Timestamptz => {
+            pick(&[None, Some("%Y-%m-%d %H:%M:%S%z"), Some("%z %Y%m%d%H%M%S.%f"), Some("%Y-%m-%d %H:%M:%S%.f %Z")], die)
+        }
         _ => None,
     }
 }

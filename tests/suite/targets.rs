@@ -1,9 +1,12 @@
 //! The tables that hold the rows of the newest version: what is generated for them, and that they equal it.
 
+#[cfg(feature = "postgres")]
+mod connections;
 mod faults;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod rows;
+mod schema_changes;
 #[cfg(feature = "postgres")]
 mod server;
 mod several;

@@ -58,6 +58,10 @@ struct View {
     compared: String,
     /// The hash that differs if two rows with the same key differ.
     distinguishing_hash: &'static str,
+    /// The condition under which a text may be shown.
+    is_shown: String,
+    /// Whether keys that appear twice are refused even if their rows are the same.
+    refuses_repeats: bool,
     reasons: Vec<Reason>,
     /// Whether a row repeats the header; `None` without a header.
     is_header: Option<String>,
@@ -108,17 +112,23 @@ struct Reason {
     then: String,
 }
 
+/// The columns in the order of their places; those that are not published come last.
+fn columns(table: &Table) -> Vec<&Column> {
+    table.key_columns().chain(table.value_columns()).chain(table.unpublished_columns()).collect()
+}
+
 /// Renders the statement, without the UNLOAD around it.
 pub(crate) fn statement(table: &Table, with_baseline: bool) -> String {
     let (key_len, value_len) = (table.key_columns().count(), table.value_columns().count());
-    let columns: Vec<&Column> = table.key_columns().chain(table.value_columns()).collect();
+    let published = key_len + value_len;
+    let columns = columns(table);
     let raw = Raw::new(table);
     let groups =
         groups(columns.iter().map(|column| typed::column(table, column, raw.column(table, &column.name))).collect());
     // Places count from 1, as in SQL.
     let compared: Vec<usize> =
-        columns.iter().zip(1..).filter(|(column, _)| column.compare).map(|(_, place)| place).collect();
-    let compares_all = compared.len() == columns.len();
+        columns[..published].iter().zip(1..).filter(|(column, _)| column.compare).map(|(_, place)| place).collect();
+    let (compares_all, publishes_all) = (compared.len() == published, published == columns.len());
     let Wording { title, parameters, reads, scans } = if with_baseline { DELTA } else { FIRST_IMPORT };
     let view = View {
         header: table_header(table),
@@ -135,16 +145,23 @@ pub(crate) fn statement(table: &Table, with_baseline: bool) -> String {
         is_not_blank: raw.is_not_blank,
         key_len,
         values: format!("slice(bytes, {}, {value_len})", key_len + 1),
-        compared: if compares_all {
-            "bytes".into()
-        } else {
-            format!("transform(ARRAY{compared:?}, place -> bytes[place])")
-        },
+        compared: compared_bytes(&compared, published, columns.len()),
         distinguishing_hash: if compares_all { "hash" } else { "image_hash" },
+        is_shown: if publishes_all { "place > 0".into() } else { format!("place BETWEEN 1 AND {published}") },
+        refuses_repeats: table.source.refuse_duplicates,
         reasons: reasons(table, &columns, key_len),
         keeps_old_row: if table.before_image { "op IN ('UPDATE', 'DELETE')" } else { "op = 'UPDATE'" },
     };
     render("delta.sql", &view)
+}
+
+/// The row bytes of the columns that are compared, of so many that are published, of so many in all.
+fn compared_bytes(compared: &[usize], published: usize, all: usize) -> String {
+    match compared.len() {
+        number if number == all => "bytes".into(),
+        number if number == published => format!("slice(bytes, 1, {published})"),
+        _ => format!("transform(ARRAY{compared:?}, place -> bytes[place])"),
+    }
 }
 
 /// The parts of the view that depend on the kind of statement.

@@ -81,10 +81,8 @@ fn column() -> Value {
             "false_values": words("The words for false in a boolean column, exactly as in the export. Requires true_values."),
             "encoding": encoding(),
             "prefix": prefix(),
-            "decimal_mark": decimal_mark(),
-            "group_mark": group_mark(),
-            "sign": sign(),
-            "strip": strip()
+            "decimal_mark": decimal_mark(), "group_mark": group_mark(), "sign": sign(), "strip": strip(),
+            "publish": publish()
         },
         "dependencies": { "true_values": ["false_values"], "false_values": ["true_values"] }
     })
@@ -92,7 +90,7 @@ fn column() -> Value {
 
 fn format() -> Value {
     json!({
-        "description": "The format of a date, timestamp or timestamptz that is not ISO 8601: %Y %m %d %H %M %S %f (1 to 6 digits) %z (Z or an offset) %% and ASCII characters. Or epoch_seconds, epoch_millis or epoch_micros: the number of them since 1970 in UTC, not for a date.",
+        "description": "The format of a date, timestamp or timestamptz that is not ISO 8601: %Y %y %m %B %b %d %e %j %H %I %p %M %S %f (1 to 6 digits and zeros) %.f (the same after a point, or nothing) %z (Z or an offset) %Z (a zone) %%, with - for parts without zeros in front (%-d), and ASCII characters. Or epoch_seconds, epoch_millis or epoch_micros: the number of them since 1970 in UTC, not for a date.",
         "type": "string", "examples": ["%d.%m.%Y", "%Y-%m-%d %H:%M:%S"]
     })
 }
@@ -133,6 +131,10 @@ fn strip() -> Value {
     })
 }
 
+fn publish() -> Value {
+    flag("Whether consumers see the column. If false, its values are checked, but reach nobody.", true)
+}
+
 fn own_nulls() -> Value {
     json!({
         "description": "The texts that mean NULL in this column, instead of those of the source. With [], the empty text is a value.",
@@ -171,8 +173,24 @@ fn source() -> Value {
             "complete": complete(),
             "decimal_mark": decimal_mark(),
             "group_mark": group_mark(),
-            "sign": sign()
+            "sign": sign(),
+            "unlisted": unlisted(),
+            "duplicates": duplicates()
         }),
+    )
+}
+
+fn unlisted() -> Value {
+    choice(
+        "What happens to columns of a file that the schema does not name. ignore needs a header, and is not supported on Athena.",
+        ["refuse", "ignore"],
+    )
+}
+
+fn duplicates() -> Value {
+    choice(
+        "What happens to rows that are the same in every column: they count as one, or are refused.",
+        ["one", "refuse"],
     )
 }
 

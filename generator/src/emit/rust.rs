@@ -31,12 +31,17 @@ fn module(table: &Table) -> String {
     let imports: String = imports(table).into_iter().map(item).collect();
     let items = [
         structure("Key", &format!("Identifies one row of `{name}`."), table.key_columns(), true),
-        structure("Values", &format!("The columns of `{name}` outside its key."), table.value_columns(), false),
+        structure("Values", &values_doc(table), table.value_columns(), false),
         operation(table),
         definition(table),
     ];
     let items = items.map(item).join("\n");
     format!("// {}\n\n{docs}\n{imports}\n{items}", table_header(table))
+}
+
+fn values_doc(table: &Table) -> String {
+    let published = if table.unpublished_columns().next().is_some() { "published " } else { "" };
+    format!("The {published}columns of `{}` outside its key.", table.name)
 }
 
 /// One item as formatted source text.
@@ -47,7 +52,8 @@ fn item(tokens: TokenStream) -> String {
 
 /// The `use` declarations that the module needs.
 fn imports(table: &Table) -> Vec<TokenStream> {
-    let types: BTreeSet<&str> = table.columns.iter().filter_map(|column| runtime_type(&column.ty)).collect();
+    let published = table.columns.iter().filter(|column| column.publish);
+    let types: BTreeSet<&str> = published.filter_map(|column| runtime_type(&column.ty)).collect();
     let mut contract = BTreeSet::from(["Column", "Guards", "Source", "Table", "Target", "Type"]);
     let default = Source::default();
     if table.source.compression != default.compression {
@@ -216,9 +222,10 @@ fn column_definition(column: &Column) -> TokenStream {
         }
     };
     switch(column.nullable, quote! { .nullable() });
-    switch(!column.compare, quote! { .not_compared() });
+    switch(!column.compare && column.publish, quote! { .not_compared() });
     switch(column.pii, quote! { .pii() });
     switch(column.trim, quote! { .trim() });
+    switch(!column.publish, quote! { .unpublished() });
     if let Some(nulls) = &column.nulls {
         tokens.extend(quote! { .nulls(&[#(#nulls),*]) });
     }

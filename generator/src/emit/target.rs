@@ -81,7 +81,7 @@ pub(super) fn sqlite(table: &Table) -> Result<String, String> {
 /// The statements for PostgreSQL; or why the table cannot be there.
 pub(super) fn postgres(table: &Table) -> Result<String, String> {
     check_number(table, MAX_POSTGRES_COLUMNS)?;
-    for name in [&table.name].into_iter().chain(table.columns.iter().map(|column| &column.name)) {
+    for name in [&table.name].into_iter().chain(published(table).map(|column| &column.name)) {
         if name.len() > MAX_POSTGRES_NAME {
             return Err(format!("`{name}` is longer than {MAX_POSTGRES_NAME} bytes, where PostgreSQL cuts names"));
         }
@@ -91,15 +91,20 @@ pub(super) fn postgres(table: &Table) -> Result<String, String> {
         return Err(format!("a row can take {row} bytes, and a page of PostgreSQL holds {MAX_POSTGRES_ROW}"));
     }
     let is_taken = |column: &&Column| SYSTEM_COLUMNS.contains(&column.name.to_lowercase().as_str());
-    if let Some(column) = table.columns.iter().find(is_taken) {
+    if let Some(column) = published(table).find(is_taken) {
         return Err(format!("every table of PostgreSQL has a column `{}` of its own", column.name));
     }
     let view = View::new(table, str::to_lowercase, postgres_type, |text| text.replace('\'', "''"));
     Ok(render("postgres.sql", &view))
 }
 
+/// The columns of the schema that a database has.
+fn published(table: &Table) -> impl Iterator<Item = &Column> {
+    table.columns.iter().filter(|column| column.publish)
+}
+
 fn check_number(table: &Table, max: usize) -> Result<(), String> {
-    let number = table.columns.len();
+    let number = published(table).count();
     if number <= max { Ok(()) } else { Err(format!("it has {number} columns, and there is room for {max}")) }
 }
 
@@ -121,7 +126,7 @@ impl View {
             header: table_header(table),
             table: names::quoted(&table.name),
             comment: table.description.as_deref().map(&comment),
-            columns: table.columns.iter().map(column).collect(),
+            columns: published(table).map(column).collect(),
             key: table.key_columns().map(|column| names::quoted(&name(&column.name))).collect(),
         }
     }

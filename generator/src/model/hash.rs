@@ -67,7 +67,7 @@ impl Column {
             ColumnType::Binary(encoding) => text += &format!(" encoding {}", encoding.name()),
             _ => {}
         }
-        text + "\n"
+        text + if self.publish { "\n" } else { " unpublished\n" }
     }
 }
 
@@ -104,6 +104,8 @@ impl Source {
             ("header in the first part", self.first_part_header),
             ("header in any case", self.any_header_case),
             ("repeated header skipped", self.skip_repeated_header),
+            ("unlisted columns skipped", self.skip_unlisted),
+            ("duplicates refused", self.refuse_duplicates),
         ] {
             if is_on {
                 text += &format!("{name}\n");

@@ -72,6 +72,7 @@ pub(super) fn column(spec: &ColumnSpec, context: &Context<'_>, diagnostics: &mut
     });
     let prefix = prefix(spec, ty.as_ref(), diagnostics);
     let numbers = ty.as_ref().and_then(|ty| numbers::numbers(spec, ty, context.numbers, diagnostics));
+    let is_published = spec.publish.as_ref().is_none_or(|flag| flag.value);
     let name = spec.name.as_ref()?.value.clone();
     let column = Column {
         field: names::field(&name),
@@ -80,13 +81,14 @@ pub(super) fn column(spec: &ColumnSpec, context: &Context<'_>, diagnostics: &mut
         nullable,
         nulls,
         description: description(spec.description.as_ref()),
-        compare: spec.compare.as_ref().is_none_or(|flag| flag.value),
+        compare: is_published && spec.compare.as_ref().is_none_or(|flag| flag.value),
         default: spec.default.as_ref().map(|default| default.value.clone()),
         formerly: spec.formerly.as_ref().map(|formerly| formerly.value.clone()),
         pii: spec.pii.as_ref().is_some_and(|flag| flag.value),
         trim: spec.trim.as_ref().is_some_and(|flag| flag.value),
         prefix,
         numbers,
+        publish: is_published,
         name,
     };
     // On a key column, any default is a mistake, which `key` reports.

@@ -3,7 +3,7 @@
 use super::dialect::{self, Separators};
 use super::encoding::encoding;
 use super::text::{sorted, unknown_value};
-use super::{lines, nulls};
+use super::{lines, nulls, rows};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::{Completeness, Compression, Escape, Source};
 use crate::spec::{CompleteSpec, HeaderSpec, SourceSpec, Spanned};
@@ -46,6 +46,8 @@ pub(super) fn source(spec: &SourceSpec, diagnostics: &mut Vec<Diagnostic>) -> So
         quoted_nulls: flag(&spec.quoted_nulls, default.quoted_nulls),
         multiline: flag(&spec.multiline, default.multiline),
         complete: spec.complete.as_ref().map_or(default.complete, |complete| completeness(complete, diagnostics)),
+        skip_unlisted: rows::skip_unlisted(spec, diagnostics),
+        refuse_duplicates: rows::refuse_duplicates(spec, diagnostics),
     };
     if let Some(nulls) = &spec.nulls {
         source.nulls = sorted(nulls);

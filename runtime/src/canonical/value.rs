@@ -9,7 +9,7 @@
 //! | `float`, `double` | `NUMBER`, or `NAMED` in any case | 16 hex digits of the bits as a double |
 //! | `boolean` | `true\|false\|t\|f\|1\|0` in any case, or the column's own words, exactly | `true`, `false` |
 //! | `date` | `YYYY-MM-DD`, years 0001 to 9999, or the column's format | `YYYY-MM-DD` |
-//! | `timestamp` | `YYYY-MM-DD[T ]HH:MM:SS(\.[0-9]{1,6})?`, or the format | `YYYY-MM-DDTHH:MM:SS.ffffff` |
+//! | `timestamp` | `YYYY-MM-DD[T ]HH:MM:SS(\.[0-9]{1,6}0*)?`, or the format | `YYYY-MM-DDTHH:MM:SS.ffffff` |
 //! | `timestamptz` | the same, then `Z`, `±HH`, `±HHMM` or `±HH:MM`, up to 14 hours | the same in UTC, with `Z` |
 //! | `char(n)`, `varchar(n)`, `string` | UTF-8; at most n code points | itself |
 //! | `binary` | base64 (padded, strict), or hex after the column's prefix | lower-case hex |

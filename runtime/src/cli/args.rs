@@ -128,6 +128,11 @@ pub(super) struct ExportsArgs {
 }
 
 impl ExportsArgs {
+    /// For a command that takes no `--exports`.
+    pub(super) fn from_registry() -> Self {
+        Self { exports: None }
+    }
+
     /// Returns whether the user typed any of it.
     pub(super) fn is_given(&self) -> bool {
         self.exports.is_some()

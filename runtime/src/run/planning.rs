@@ -215,8 +215,8 @@ impl Runner {
         Ok(ComparisonBase { baseline, reset: None })
     }
 
-    /// Writes all rows of a published version as INSERTs, for a sink that lacks it. Its plan says `reset`, and has the
-    /// hash of the one that was published.
+    /// Writes all rows of a published version as INSERTs, read with today's schema, for a sink that lacks them. Its
+    /// plan says `reset`, and has the hash of the one that was published.
     pub(super) fn plan_in_full(
         &self,
         lease: &Lease,
@@ -227,15 +227,21 @@ impl Runner {
     ) -> Result<Version> {
         let published = version.plan.as_ref().expect("a published version has a plan");
         let base = ComparisonBase { baseline: None, reset: Some(Reset::default()) };
-        let (head, layout) = (base.head(table, version), Layout::new(table));
+        let layout = match &snapshot.epoch {
+            Some(epoch) => Layout::strict_for_epoch(table, epoch),
+            None => Layout::new(table),
+        };
+        let (head, is_today) = (base.head(table, version), snapshot.epoch.is_none());
+        let snapshot = Export { epoch: None, ..snapshot };
         let task = Task { version: version.clone(), table, layout, head, snapshot, base };
         let draft = self.changes.draft(version, lease.fence, None)?;
         let finish = |(plan, _): (Plan, Vec<Part>)| {
-            if plan.fingerprint != published.fingerprint {
+            if is_today && plan.fingerprint != published.fingerprint {
                 return Err(changed(version, "its fingerprint differs".into()));
             }
             let changes = Some(draft.finish(&plan.hash)?);
-            Ok(Version { plan: Some(Plan { hash: published.hash.clone(), ..plan }), changes, ..version.clone() })
+            let plan = Some(Plan { hash: published.hash.clone(), ..plan });
+            Ok(Version { plan, changes, epoch: Some(Epoch::from_table(table)), ..version.clone() })
         };
         self.compute(&task, &draft, watch).and_then(finish).inspect_err(|_| draft.discard())
     }
@@ -293,7 +299,8 @@ impl Runner {
         let epoch = Some(Epoch::from_table(task.table));
         let approved = task.version.approved.clone().filter(|hash| *hash == plan.hash);
         let status = Status::Planned;
-        let planned = Version { status, plan: Some(plan), changes, parts, epoch, approved, ..task.version };
+        let finding = task.version.finding.clone().filter(|_| !task.version.is_unread());
+        let planned = Version { status, plan: Some(plan), changes, parts, epoch, approved, finding, ..task.version };
         self.registry.advance(lease, Status::Registered, &planned)?;
         Breakpoint::Planned.reached();
         self.changes.remove_obsolete(&planned, lease.fence);

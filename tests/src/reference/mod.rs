@@ -17,6 +17,7 @@ pub mod record;
 pub mod row;
 pub mod time;
 pub mod value;
+pub mod zones;
 
 pub use delta::{Changes, Outcome, Run, delta};
 pub use export::{Reject, Stop};

@@ -38,9 +38,10 @@ fn help_about_a_header_proposes_nothing_that_is_refused() {
         (with("note", " note"), "remove the blanks around `note` in the header", "rename"),
         (with("note", "note\t"), "remove the blanks around `note` in the header", "rename"),
         (with("note", ""), "name every column in the header", "add it"),
-        (format!("{HEADER},Gift wrap"), "declare `header: \"Gift wrap\"` for its column", "add it"),
-        (format!("{HEADER},order-ref"), "declare `header: \"order-ref\"` for its column", "add it"),
-        (format!("{HEADER},_place"), "declare `header: \"_place\"` for its column", "add it"),
+        (format!("{HEADER},Gift wrap"), "for its column; or declare `unlisted: ignore`", "add it"),
+        (format!("{HEADER},order-ref"), "for its column; or declare `unlisted: ignore`", "add it"),
+        (format!("{HEADER},_place"), "for its column; or declare `unlisted: ignore`", "add it"),
+        (format!("{HEADER},{}", "x".repeat(129)), "for its column; or declare `unlisted: ignore`", "add it"),
         (
             with("note", "no-te"),
             "the schema has `note`; declare the column's `header: \"no-te\"`",
@@ -71,7 +72,7 @@ fn problem_of(source: &str, text: &str) -> String {
          source: {{ compression: none, {source} }}\nengine: {{ athena: false }}\n"
     );
     let table = tests::table::parse(&schema).unwrap();
-    crate::engines::native_problem(table, text)
+    crate::engines::native_problem(table, text.as_bytes())
 }
 
 #[test]
@@ -88,13 +89,40 @@ fn every_refusal_names_the_option_that_reads_the_file() {
         ("header: false", "1,a,31.01.2026,true\n", "`%d.%m.%Y`"),
         ("header: false", "1,a,31/01/2026,true\n", "`%d/%m/%Y`"),
         ("header: false", "1,a,01/31/2026,true\n", "`%m/%d/%Y`"),
-        ("header: false", "1,a,NULL,true\n", "add it to `nulls`"),
+        ("header: false", "1,a,NULL,true\n", "add it to the column's `nulls`"),
         ("header: false", "1,a,2026-01-01,Y\n", "`true_values`"),
         ("header: false", &format!("{row}\n*** end ***\n"), "`trailer`"),
         ("header: false, final_newline: required", row, "final_newline"),
     ] {
         let problem = problem_of(source, text);
         assert!(problem.contains(option), "{text}: {problem}");
+    }
+}
+
+#[test]
+fn exports_of_every_writer_are_refused_with_the_option_that_reads_them() {
+    let utf16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+    let rows: [(&[&str], &str, Vec<u8>, &str); 11] = [
+        (&["id", "short", "name"], "delimiter: \"|\", header: false", b"BEGIN 2\na|b|c\nEND 2\n".to_vec(), "`trailer`"),
+        (&["day", "txn", "cash"], "", b"day,txn,cash\na,b,c\n*** end of data ***\n".to_vec(), "`trailer`"),
+        (&["country", "upc"], "delimiter: \"\\t\"", b"Report of March\ncountry\tupc\n".to_vec(), "`skip_first`"),
+        (&["id", "name"], "delimiter: \";\"", b"sep=;\nid;name\n".to_vec(), "`skip_first: 1`"),
+        (&["id", "name"], "", b"id;name\n1;a\n".to_vec(), "`delimiter: \";\"`"),
+        (&["first", "last", "town"], "", b"first[|]last[|]town\n".to_vec(), "`delimiter: \"[|]\"`"),
+        (&["first", "last", "town"], "", "first¢last¢town\n".into(), "`delimiter: \"¢\"`"),
+        (&["id", "name"], "", b"\"Sample No\",name\n".to_vec(), "`header: \"Sample No\"`"),
+        (&["id", "name"], "", utf16("\u{FEFF}id,name\r\n1,Dvořák\r\n"), "`encoding: utf-16le`"),
+        (&["id", "name"], "", utf16("id,name\r\n1,Dvořák\r\n"), "`encoding: utf-16le`"),
+        (&["id", "name"], "", b"id,name\n1,Caf\xE9 cr\xE8me\n".to_vec(), "`source.encoding`"),
+    ];
+    for (columns, source, text, option) in rows {
+        let columns: String = columns.iter().map(|name| format!("  - {{ name: {name}, type: string }}\n")).collect();
+        let key = columns.split([':', ',']).nth(1).unwrap().trim().to_owned();
+        let schema = format!(
+            "table: t\nprimary_key: [{key}]\ncolumns:\n{columns}source: {{ compression: none, {source} }}\nengine: {{ athena: false }}\n"
+        );
+        let problem = crate::engines::native_problem(tests::table::parse(&schema).unwrap(), &text);
+        assert!(problem.contains(option), "{option}: {problem}");
     }
 }
 

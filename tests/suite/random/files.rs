@@ -41,7 +41,8 @@ pub(crate) fn texts(table: &'static Table, rows: &[Vec<CellText>], dice: &FileDi
         .map(|part| {
             let rows = sequence[bound(part)..bound(part + 1)].iter().map(|at| &rows[*at]);
             // With a header, each part can have its own column order.
-            let mut order: Vec<usize> = (0..table.columns.len()).collect();
+            let unlisted = if table.source.skip_unlisted { die(part) % 3 } else { 0 };
+            let mut order: Vec<usize> = (0..table.columns.len() + unlisted).collect();
             if table.source.header && dice.style & 2 != 0 {
                 order.sort_by_key(|at| die(at + part * 7));
             }
@@ -82,7 +83,9 @@ fn text<'a>(
     let mut lines: Vec<String> = Vec::new();
     if table.source.header {
         let spelled = |at: &usize| {
-            let name = table.columns[*at].header.unwrap_or(table.columns[*at].name);
+            // Names that no column has; they may be the same, or empty.
+            let Some(column) = table.columns.get(*at) else { return ["x", ""][at % 2].to_owned() };
+            let name = column.header.unwrap_or(column.name);
             if table.source.any_header_case && at.is_multiple_of(2) { name.to_uppercase() } else { name.to_owned() }
         };
         let names = order.iter().map(|at| field(&table.source, &spelled(at), Quotes::Optional, dice.style >> 12));
@@ -93,7 +96,10 @@ fn text<'a>(
             lines.push(String::new());
         }
         let die = u32::from(dice.order[number % dice.order.len()]);
-        let fields = order.iter().map(|at| cell(&table.source, &row[*at], die >> (at % 12)));
+        let fields = order.iter().map(|at| match row.get(*at) {
+            Some(text) => cell(&table.source, text, die >> (at % 12)),
+            None => die.to_string(),
+        });
         lines.push(fields.collect::<Vec<_>>().join(&delimiter(&table.source)) + &trailing);
     }
     text.push_str(&lines.join(line_end));

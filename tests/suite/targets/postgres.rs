@@ -1,30 +1,28 @@
 //! `--sink postgres://…`, on a real server.
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt as _;
-
 use runtime::breakpoint::Breakpoint;
 
-use super::rows::in_postgres;
+use super::rows::{exported, in_postgres};
 use super::server::{SERVER, Server};
 use super::sqlite::{check_rows, expect, samples, text};
 use crate::breakpoints::{ONE_HOUR_AHEAD, StoppedProcess};
-use crate::workspace::{CommandOutput, Workspace, add_to_summary, files};
+use crate::schema_changes::versions;
+use crate::workspace::{CommandOutput, Workspace, add_to_summary, gzip};
 
 /// A workspace, and a database of its own.
-struct Target {
-    workspace: Workspace,
+pub(super) struct Target {
+    pub(super) workspace: Workspace,
     database: &'static str,
     address: String,
 }
 
 impl Target {
-    fn new(database: &'static str, workspace: Workspace) -> Self {
+    pub(super) fn new(database: &'static str, workspace: Workspace) -> Self {
         Self { workspace, database, address: SERVER.database(database) }
     }
 
     /// With two versions, of which the first is applied.
-    fn with_one_version_applied(database: &'static str) -> Self {
+    pub(super) fn with_one_version_applied(database: &'static str) -> Self {
         let target = Self::new(database, Workspace::new());
         target.workspace.export("acme/test_table/V1", &text(&[("a", 1), ("b", 1), ("c", 1)]));
         expect(&target.run(), 0, "");
@@ -40,11 +38,11 @@ impl Target {
         self.workspace.tidemark(&self.arguments())
     }
 
-    fn execute(&self, sql: &str) {
+    pub(super) fn execute(&self, sql: &str) {
         SERVER.client(self.database).batch_execute(sql).unwrap();
     }
 
-    fn check(&self) -> usize {
+    pub(super) fn check(&self) -> usize {
         let mut client = SERVER.client(self.database);
         check_rows(&self.workspace, |table, tenant| in_postgres(&mut client, table, tenant))
     }
@@ -271,21 +269,6 @@ fn a_reader_that_locks_the_table_is_waited_for_as_long_as_the_role_allows() {
 }
 
 #[test]
-fn a_role_without_rights_is_refused_before_anything_is_planned() {
-    let target = Target::with_one_version_applied("rights");
-    target.execute("CREATE ROLE reader LOGIN; GRANT SELECT ON test_table, _tidemark TO reader");
-    let address = SERVER.socket("reader", "rights");
-    let run = ["run", "exports", "--sink", &address];
-    expect(&target.workspace.tidemark(&run), 1, "the role may not INSERT in `_tidemark`");
-    assert_eq!(target.workspace.statuses("acme/test_table")["V2"], "REGISTERED");
-    target.execute("GRANT INSERT, UPDATE, DELETE ON test_table, _tidemark TO reader");
-    expect(&target.workspace.tidemark(&run), 0, "SUCCEEDED");
-    target.check();
-    let address = SERVER.socket("nobody_there", "rights");
-    expect(&target.workspace.tidemark(&["run", "exports", "--sink", &address]), 2, "(28000)");
-}
-
-#[test]
 fn what_an_index_cannot_hold_is_found_while_planning() {
     let target = Target::with_one_version_applied("too_long");
     // Random digits, which do not compress.
@@ -310,73 +293,21 @@ fn what_an_index_cannot_hold_is_found_while_planning() {
 }
 
 #[test]
-fn passwords_come_from_libpqs_places_and_are_written_nowhere() {
-    let target = Target::new("passwords", Workspace::new());
-    target.workspace.export("acme/test_table/V1", &text(&[("a", 1)]));
-    target.execute("CREATE ROLE writer LOGIN PASSWORD 'pa:ss word'; GRANT ALL ON SCHEMA public TO writer");
-    let address = SERVER.tcp("writer", "passwords");
+fn columns_that_are_added_dropped_renamed_and_retyped_are_altered() {
+    let address = SERVER.database("schema_changes");
     let run = ["run", "exports", "--sink", &address, "--create"];
-    let nothing = [("HOME", "/nowhere")];
-    expect(&target.workspace.tidemark_with_env(&run, &nothing), 2, "password");
-    expect(&target.workspace.tidemark_with_env(&run, &[("PGPASSWORD", "wrong")]), 2, "(28P01)");
-    expect(&target.workspace.tidemark_with_env(&run, &[("PGPASSWORD", "pa:ss word")]), 0, "SUCCEEDED");
-    let line = format!("127.0.0.1:{}:*:writer:pa\\:ss word\n", SERVER.port());
-    let file = target.workspace.write("pgpass", line.as_bytes());
-    let from_file = [("HOME", "/nowhere"), ("PGPASSFILE", "pgpass")];
-    fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
-    target.workspace.export("acme/test_table/V2", &text(&[("a", 2)]));
-    expect(&target.workspace.tidemark_with_env(&run, &from_file), 2, "others may read it");
-    fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
-    expect(&target.workspace.tidemark_with_env(&run, &from_file), 0, "SUCCEEDED");
-    fs::remove_file(file).unwrap();
-    target.workspace.export("acme/test_table/V3", &text(&[("a", 3)]));
-    let typed = address.replace("writer@", "writer:pa%3Ass%20word@");
-    let typed = ["run", "exports", "--sink", &typed];
-    let output = target.workspace.tidemark_with_env(&typed, &[("HOME", "/nowhere"), ("RUST_LOG", "debug")]);
-    expect(&output, 0, "SUCCEEDED");
-    target.check();
-    assert!(!output.transcript().contains("ss%20word") && !output.transcript().contains("ss word"));
-    for (path, bytes) in files(&target.workspace.path(".tidemark")) {
-        let text = String::from_utf8_lossy(&bytes);
-        assert!(!text.contains("ss%20word") && !text.contains("ss word"), "{}", path.display());
+    let workspace = Workspace::from_schemas();
+    for (number, (schema, export)) in (1..).zip(versions()) {
+        workspace.write("schemas/orders.yaml", schema.as_bytes());
+        workspace.write(&format!("exports/acme/orders/V{number}/orders.csv.gz"), &gzip(export.as_bytes()));
+        if number > 1 {
+            expect(&workspace.tidemark(&run[..4]), 1, "the table is not that of today's schema");
+        }
+        expect(&workspace.tidemark(&run), 0, "SUCCEEDED");
+        let table = tests::table::parse(&schema).unwrap();
+        let expected = exported(table, &workspace.path(&format!("exports/acme/orders/V{number}")));
+        assert_eq!(in_postgres(&mut SERVER.client("schema_changes"), table, "acme"), expected, "V{number}");
     }
-}
-
-#[test]
-fn a_connection_is_encrypted_and_verified_as_sslmode_says() {
-    let target = Target::new("encrypted", Workspace::new());
-    target.workspace.export("acme/test_table/V1", &text(&[("a", 1)]));
-    target.execute("CREATE ROLE secured LOGIN PASSWORD 'x'; GRANT ALL ON SCHEMA public TO secured");
-    let address = SERVER.tcp("secured", "encrypted").replace("127.0.0.1", "localhost");
-    let certificate = SERVER.certificate();
-    let certificate = certificate.to_str().unwrap();
-    let run = |options: &str, name: &str| {
-        let address = format!("{address}?{options}&application_name={name}");
-        let arguments = ["run", "exports", "--sink", &address, "--create"];
-        target.workspace.tidemark_with_env(&arguments, &[("PGPASSWORD", "x")])
-    };
-    expect(&run("sslmode=verify-full", "system"), 2, "certificate");
-    expect(&run("sslmode=verify-full&sslrootcert=/nowhere", "missing"), 2, "there is no certificate of an authority");
-    expect(&run("sslmode=verify-ca", "ca"), 2, "sslmode=verify-ca is not supported");
-    expect(&run("sslmode=sometimes", "unknown"), 2, "unknown sslmode `sometimes`");
-    expect(&run("colour=blue", "option"), 2, "this is not an address of PostgreSQL");
-    expect(&run(&format!("sslmode=verify-full&sslrootcert={certificate}"), "full"), 0, "SUCCEEDED");
-    target.workspace.export("acme/test_table/V2", &text(&[("a", 2)]));
-    expect(&run("sslmode=require", "require"), 0, "SUCCEEDED");
-    target.check();
-}
-
-#[test]
-fn a_database_that_cannot_hold_every_text_is_refused() {
-    let create = "CREATE DATABASE ascii ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0";
-    SERVER.client("postgres").batch_execute(create).unwrap();
-    let workspace = Workspace::new();
-    workspace.export("acme/test_table/V1", &text(&[("a", 1)]));
-    let address = SERVER.socket("postgres", "ascii");
-    let run = ["run", "exports", "--sink", &address, "--create"];
-    expect(&workspace.tidemark(&run), 1, "its encoding is SQL_ASCII, which cannot hold every text");
-    let address = SERVER.socket("postgres", "not_there");
-    expect(&workspace.tidemark(&["run", "exports", "--sink", &address]), 2, "(3D000)");
 }
 
 #[test]

@@ -18,6 +18,8 @@ pub(super) fn source_definition(source: &Source) -> TokenStream {
         (source.quoted_nulls != default.quoted_nulls, quote! { quoted_nulls: #quoted_nulls }),
         (source.multiline != default.multiline, quote! { multiline: #multiline }),
         (source.complete != default.complete, quote! { complete: #complete }),
+        (source.skip_unlisted, quote! { skip_unlisted: true }),
+        (source.refuse_duplicates, quote! { refuse_duplicates: true }),
     ]);
     with_defaults("Source", &fields)
 }

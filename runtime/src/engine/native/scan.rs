@@ -81,7 +81,7 @@ pub(super) fn scan_selected<T>(
 ) -> Result<Vec<Part>> {
     let (mut rejects, mut row) = (Rejects::default(), Row::default());
     each_record(export, &export.parts, layout, watch, |part, fields, record| {
-        let Some(record) = record.ok().filter(|record| record.len() == layout.names.len()) else { return Ok(()) };
+        let Some(record) = record.ok().filter(|record| record.len() == fields.width()) else { return Ok(()) };
         if !layout.read_key(|column| record.field(fields.field(column)), &mut row) || fields.is_no_row(&record) {
             return Ok(());
         }
@@ -213,7 +213,7 @@ fn read_row(
     rejects: &mut Rejects,
     row: &mut Row,
 ) -> bool {
-    let expected = layout.names.len();
+    let expected = fields.width();
     if record.len() != expected {
         let message = || field_count(record, layout);
         rejects.add(Reason::FieldCount, || row_offender(part, record.line, Reason::FieldCount, message()));
@@ -248,9 +248,9 @@ fn explain(layout: &Layout, column: &Column, field: Field<'_>, reason: Reason) -
     let text = field.as_delivered(layout.format.quote);
     if reason == Reason::UnreadableValue && field.text().starts_with(BOM) {
         let problem = "begins with a byte order mark, as where files were joined";
-        return format!("{} {problem}", reject::excerpt(&text, column.pii));
+        return format!("{} {problem}", reject::excerpt(&text, column.is_masked()));
     }
-    reject::explain_text(column, &text, reason, layout.format.encoding.as_deref())
+    reject::explain_text(layout.table, column, &text, reason, layout.format.encoding.as_deref())
 }
 
 fn repeated_header(layout: &Layout) -> &'static str {

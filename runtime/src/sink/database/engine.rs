@@ -3,9 +3,10 @@
 use std::fmt::Debug;
 
 use super::cell::Cell;
+use super::columns::{Alteration, ColumnDefinition};
 use crate::error::Result;
 use crate::plan::Demand;
-use crate::table::Target;
+use crate::table::{Table, Target};
 
 /// A connection to a database.
 ///
@@ -59,6 +60,9 @@ pub(crate) trait Engine: Sized {
     /// The columns of a table, in their order; none if it does not exist.
     fn columns(&mut self, table: &str) -> Result<Vec<ColumnDefinition>>;
 
+    /// The statements that make a step from the table of an earlier schema to that of today.
+    fn alter(table: &Table, step: &Alteration) -> Vec<String>;
+
     /// Checks that rows of a table may be changed.
     fn check_rights(&mut self, _: &str) -> Result<()> {
         Ok(())
@@ -70,16 +74,3 @@ pub(crate) trait Engine: Sized {
 
 /// Pushes rows, one after the other.
 pub(crate) type Fill<'f> = dyn FnMut(&mut dyn FnMut(&[Cell<'_>]) -> Result<()>) -> Result<()> + 'f;
-
-/// A column of a table in a database.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ColumnDefinition {
-    /// Its name.
-    pub(crate) name: String,
-    /// Its type, as the database spells it.
-    pub(crate) ty: String,
-    /// Whether it can be NULL.
-    pub(crate) is_nullable: bool,
-    /// Its position in the primary key, from 1; 0 if it is not part of it.
-    pub(crate) key_position: i64,
-}

@@ -10,11 +10,12 @@ use std::io::Write as _;
 use postgres::{Client, SimpleQueryMessage};
 
 use super::cell::Cell;
-use super::engine::{ColumnDefinition, Engine, Fill};
-use super::shape::{literal, quoted};
+use super::columns::{Alteration, ColumnDefinition};
+use super::engine::{Engine, Fill};
+use super::shape::{hex, literal, quoted};
 use crate::error::{Error, Result};
 use crate::plan::Demand;
-use crate::table::Target;
+use crate::table::{Table, Target};
 pub(crate) use address::{PostgresAddress, without_password};
 use failure::failed;
 
@@ -145,6 +146,33 @@ impl Engine for Postgres {
         Ok(columns)
     }
 
+    fn alter(table: &Table, step: &Alteration) -> Vec<String> {
+        let table = quoted(table.target.name);
+        let statements = match step {
+            Alteration::Rename { from, to } => vec![format!("RENAME COLUMN {} TO {}", quoted(from), quoted(to))],
+            Alteration::Add { column, value } => {
+                let not_null = if column.is_nullable { "" } else { " NOT NULL" };
+                let name = quoted(&column.name);
+                let default = if *value == Cell::Null && !column.is_nullable { zero(&column.ty) } else { text(value) };
+                let default = default.map(|default| format!(" DEFAULT {}", literal(&default))).unwrap_or_default();
+                vec![
+                    format!("ADD COLUMN {name} {}{not_null}{default}", column.ty),
+                    format!("ALTER COLUMN {name} DROP DEFAULT"),
+                ]
+            }
+            Alteration::Drop { name } => vec![format!("DROP COLUMN {}", quoted(name))],
+            Alteration::Change { column } => {
+                let (name, ty) = (quoted(&column.name), &column.ty);
+                let null = if column.is_nullable { "DROP" } else { "SET" };
+                vec![
+                    format!("ALTER COLUMN {name} TYPE {ty} USING {name}::text::{ty}"),
+                    format!("ALTER COLUMN {name} {null} NOT NULL"),
+                ]
+            }
+        };
+        statements.into_iter().map(|statement| format!("ALTER TABLE {table} {statement};")).collect()
+    }
+
     /// Temporary tables are in a schema of their own, which is gone again afterwards.
     fn expected_columns(&mut self, target: &Target) -> Result<Vec<ColumnDefinition>> {
         self.run_all("SAVEPOINT expected; SET LOCAL search_path TO pg_temp")?;
@@ -166,6 +194,29 @@ impl Engine for Postgres {
         }
         Ok(())
     }
+}
+
+/// A value as a text that every type reads; `None` is NULL.
+fn text(value: &Cell<'_>) -> Option<String> {
+    Some(match value {
+        Cell::Null => return None,
+        Cell::Bool(value) => value.to_string(),
+        Cell::Integer(value) => value.to_string(),
+        Cell::Real(value) => value.to_string().replace("inf", "Infinity"),
+        Cell::Text(text) => text.to_string(),
+        Cell::Bytes(bytes) => format!("\\x{}", hex(bytes)),
+    })
+}
+
+/// A value of a type, for what cannot be NULL and has to be something until the rows are read again.
+fn zero(ty: &str) -> Option<String> {
+    let value = match ty.split([' ', '(']).next().unwrap_or_default() {
+        "boolean" => "false",
+        "character" | "text" | "bytea" => "",
+        "date" | "timestamp" => "0001-01-01",
+        _ => "0",
+    };
+    Some(value.into())
 }
 
 impl Postgres {

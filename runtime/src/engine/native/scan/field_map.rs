@@ -17,6 +17,8 @@ const MAX_SHOWN: usize = 60;
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::engine::native) struct FieldMap {
     positions: Vec<usize>,
+    /// The number of fields in a row.
+    width: usize,
     /// For each field, whether its text is trimmed.
     trims: Vec<bool>,
     /// The column of the first field; `None` if it is skipped.
@@ -32,17 +34,19 @@ struct Header {
     /// The names as the schema spells them.
     names: Vec<String>,
     any_case: bool,
-    /// Whether one of the names can begin with a byte.
+    /// Whether a name in the part can begin with a byte.
     beginnings: [bool; 256],
 }
 
 impl FieldMap {
     /// Fields in the order of the columns.
     pub(super) fn in_order(layout: &Layout) -> Self {
-        Self::new((0..layout.names.len()).collect(), layout, None)
+        let width = layout.names.len();
+        Self::new((0..width).collect(), width, layout, None)
     }
 
-    /// Fields by their names in a header, which must name every column once and nothing else.
+    /// Fields by their names in a header, which must name every column once, and nothing else unless the schema says
+    /// that other columns are skipped.
     pub(super) fn by_name(header: &Record<'_>, path: &Path, layout: &Layout) -> Result<Self> {
         let names: Vec<String> =
             header.iter().map(|field| String::from_utf8_lossy(field.text()).into_owned()).collect();
@@ -52,16 +56,16 @@ impl FieldMap {
         })?;
         let position = |column: &String| names.iter().position(|name| layout.is_spelled(name, column));
         let positions: Vec<usize> = layout.headers.iter().filter_map(position).collect();
-        Ok(Self::new(positions, layout, Some(Header::new(layout))))
+        Ok(Self::new(positions, names.len(), layout, Some(Header::new(layout, &names))))
     }
 
-    fn new(positions: Vec<usize>, layout: &Layout, header: Option<Header>) -> Self {
-        let mut trims = vec![false; positions.len()];
+    fn new(positions: Vec<usize>, width: usize, layout: &Layout, header: Option<Header>) -> Self {
+        let mut trims = vec![false; width];
         for column in layout.trimmed_columns() {
             trims[positions[column]] = true;
         }
         let first = positions.iter().position(|at| *at == 0).and_then(|column| layout.column_at(column));
-        Self { positions, trims, first, header }
+        Self { positions, width, trims, first, header }
     }
 
     /// The map with the bytes of the header that it is from.
@@ -106,13 +110,12 @@ impl FieldMap {
 
     #[cold]
     fn repeats(&self, header: &Header, record: &Record<'_>) -> bool {
-        let count = header.names.len();
-        let fields = || (0..count).map(|at| (String::from_utf8_lossy(self.text(record, at)), self.trims[at]));
+        let fields = || (0..self.width).map(|at| (String::from_utf8_lossy(self.text(record, at)), self.trims[at]));
         let is_same = |name: &str, text: &str, trims: bool| {
             is_spelled(text, if trims { name.trim_matches([' ', '\t']) } else { name }, header.any_case)
         };
         let has = |name: &String| fields().any(|(text, trims)| is_same(name, &text, trims));
-        record.len() == count && header.names.iter().all(has)
+        record.len() == self.width && header.names.iter().all(has)
     }
 
     /// The column of the first field; `None` if it is skipped.
@@ -124,14 +127,20 @@ impl FieldMap {
     pub(in crate::engine::native) fn field(&self, column: usize) -> usize {
         self.positions[column]
     }
+
+    /// The number of fields in a row.
+    pub(in crate::engine::native) fn width(&self) -> usize {
+        self.width
+    }
 }
 
 impl Header {
-    fn new(layout: &Layout) -> Self {
+    /// `in_file` are all names in the part, with those that the schema does not name.
+    fn new(layout: &Layout, in_file: &[String]) -> Self {
         let any_case = layout.format.any_header_case;
         let folded = |first: char| fold_case(&first.to_string()).chars().next();
         let mut beginnings = [false; 256];
-        for first in layout.headers.iter().filter_map(|name| name.chars().next()) {
+        for first in layout.headers.iter().chain(in_file).filter_map(|name| name.chars().next()) {
             let mut bytes = [0; 4];
             beginnings[usize::from(first.encode_utf8(&mut bytes).as_bytes()[0])] = true;
             if any_case {
@@ -150,13 +159,16 @@ impl Header {
 fn check_names(names: &[String], layout: &Layout) -> Result<(), (String, String)> {
     let columns = &layout.headers;
     let is_column = |name: &String| columns.iter().any(|column| layout.is_spelled(name, column));
-    if layout.table.columns.iter().any(|column| column.pii) && !names.iter().any(is_column) {
+    if layout.table.columns.iter().any(Column::is_masked) && !names.iter().any(is_column) {
         // It is probably a row, so its values must not appear in the message.
         let help = "add a header; or declare `skip_first` if this line is a title, `header: false` if it is a row";
         return Err(("the first line names none of the columns".into(), help.into()));
     }
     for (index, name) in names.iter().enumerate() {
         if !is_column(name) {
+            if layout.format.skip_unlisted {
+                continue;
+            }
             let problem = format!("the header names an unknown column {}", excerpt(name.as_bytes(), false));
             return Err((problem, help_with_unknown(name, layout, names)));
         }
@@ -178,6 +190,9 @@ pub(super) fn other_delimiter(header: &[u8], layout: &Layout) -> Option<String> 
     let quote = layout.format.quote.map(char::from);
     let text: String = String::from_utf8_lossy(header).chars().filter(|c| Some(*c) != quote && *c != '"').collect();
     let text = text.trim_end_matches(['\r', '\n']);
+    if text.get(..4).is_some_and(|beginning| beginning.eq_ignore_ascii_case("sep=")) {
+        return Some("declare `skip_first: 1` under `source`: this line names the delimiter".into());
+    }
     let columns = || layout.headers.iter().map(String::as_str).filter(|name| !name.is_empty());
     let first = columns().filter(|name| text.starts_with(name)).max_by_key(|name| name.len())?;
     let rest = &text[first.len()..];
@@ -201,10 +216,28 @@ fn option(name: &str) -> String {
     if name.chars().nth(MAX_SHOWN).is_some() { "`header`".into() } else { format!("`header: {name:?}`") }
 }
 
+const SKIP: &str = "declare `unlisted: ignore` under `source`";
+const ROW: &str = "if this line is a row, declare `header: false`";
+
+/// What to do about a line that is probably not a header, or a name that is empty.
+fn help_with_line(name: &str, layout: &Layout, header: &[String]) -> Option<String> {
+    if name.is_empty() {
+        return Some(format!(
+            "name every column in the header; declare `header: \"\"` for a column without a name, or \
+             `trailing_delimiter: true` if each line ends with a delimiter; or {SKIP}; or, {ROW}"
+        ));
+    }
+    let is_title = header.len() == 1 && layout.headers.len() > 1;
+    is_title.then(|| {
+        format!(
+            "if this line is a title, declare `skip_first`; if fields are separated otherwise, `delimiter`; or, {ROW}"
+        )
+    })
+}
+
 /// What to do about a name in a header that is not a column. Never proposes a name that the schema or the header would
 /// refuse.
 fn help_with_unknown(name: &str, layout: &Layout, header: &[String]) -> String {
-    const ROW: &str = "if this line is a row, declare `header: false`";
     let columns = || layout.headers.iter().map(String::as_str);
     let missing = || columns().filter(|column| !header.iter().any(|other| layout.is_spelled(other, column)));
     let without_blanks = name.trim();
@@ -213,16 +246,8 @@ fn help_with_unknown(name: &str, layout: &Layout, header: &[String]) -> String {
             "remove the blanks around `{column}` in the header, or declare the column's `header: {name:?}`"
         );
     }
-    if name.is_empty() {
-        return format!(
-            "name every column in the header; declare `header: \"\"` for a column without a name, or \
-             `trailing_delimiter: true` if each line ends with a delimiter; or, {ROW}"
-        );
-    }
-    if header.len() == 1 && layout.headers.len() > 1 {
-        return format!(
-            "if this line is a title, declare `skip_first`; if fields are separated otherwise, `delimiter`; or, {ROW}"
-        );
+    if let Some(help) = help_with_line(name, layout, header) {
+        return help;
     }
     if name.contains('\u{FFFD}') {
         return format!("if it is written in another encoding, declare `encoding`; or, {ROW}");
@@ -239,7 +264,10 @@ fn help_with_unknown(name: &str, layout: &Layout, header: &[String]) -> String {
     match nearest(name, missing()) {
         Some(near) if is_column_name(name) => format!("the schema has `{near}`; rename one of them"),
         Some(near) => format!("the schema has `{near}`; declare the column's {}", option(name)),
-        None if is_column_name(name) => format!("add it to the schema; or, {ROW}"),
-        None => format!("declare {} for its column; or, {ROW}", option(name)),
+        None if is_column_name(name) => {
+            let line = format!("- {{ name: {name}, type: string, nullable: true }}");
+            format!("add it to the schema, `{line}`; or {SKIP}; or, {ROW}")
+        }
+        None => format!("declare {} for its column; or {SKIP}; or, {ROW}", option(name)),
     }
 }

@@ -66,7 +66,7 @@ fn found<'r>(layout: &Layout, fields: &FieldMap, record: &'r Record<'_>) -> Foun
 
 /// With a field too many or too few, it is not known which text belongs to which column, and so which is `pii`.
 fn columns<'r>(layout: &Layout, fields: &FieldMap, record: &'r Record<'_>) -> Result<Vec<InspectedColumn<'r>>, String> {
-    let expected = layout.names.len();
+    let expected = fields.width();
     if record.len() != expected {
         return Err(field_count(record, layout));
     }
