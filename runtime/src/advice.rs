@@ -79,10 +79,28 @@ fn time(table: &Table, column: &Column, text: &str) -> Option<String> {
     let is_zero = text.bytes().all(|byte| matches!(byte, b'0' | b'-' | b'.' | b'/' | b':' | b' '));
     match () {
         () if digits == 0 || is_zero => null_word(table, column),
-        () if column.format.is_some() => None,
+        () if column.format.is_some() => order_of_date(text, column.format).map(Into::into),
         () if is_iso(text) && !is_in_range(text) => null_word(table, column),
-        () => Some("declare the column's `format`".to_owned()),
+        () => Some(order_of_date(text, None).unwrap_or("declare the column's `format`").to_owned()),
     }
+}
+
+/// The format of a date whose parts are in another order than in ISO 8601, or in the declared format.
+fn order_of_date(text: &str, declared: Option<&str>) -> Option<&'static str> {
+    let shape: String = text.chars().take(10).map(|c| if c.is_ascii_digit() { '9' } else { c }).collect();
+    let number = |at: usize| text.get(at..at + 2).and_then(|digits| digits.parse::<u8>().ok());
+    let advice = match (&*shape, number(0), number(3)) {
+        ("99.99.9999", ..) => "declare a `format` such as `%d.%m.%Y`",
+        ("99/99/9999", Some(13..), _) => "declare a `format` such as `%d/%m/%Y`",
+        ("99/99/9999", _, Some(13..)) => "declare a `format` such as `%m/%d/%Y`",
+        ("99/99/9999", ..) => "declare a `format` such as `%d/%m/%Y` or `%m/%d/%Y`",
+        ("99-99-9999", Some(13..), _) => "declare a `format` such as `%d-%m-%Y`",
+        ("99-99-9999", ..) => "declare a `format` such as `%d-%m-%Y` or `%m-%d-%Y`",
+        ("9999/99/99", ..) => "declare a `format` such as `%Y/%m/%d`",
+        ("99999999", ..) => "declare a `format` such as `%Y%m%d`",
+        _ => return None,
+    };
+    declared.is_none_or(|declared| !advice.split('`').any(|word| word == declared)).then_some(advice)
 }
 
 /// Returns whether a text begins with a year and a hyphen.

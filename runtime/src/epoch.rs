@@ -176,6 +176,11 @@ pub(crate) enum ColumnSource {
 }
 
 impl SourceFormat {
+    /// The text between two fields.
+    pub(crate) fn delimiter(&self) -> String {
+        self.long_delimiter.clone().unwrap_or_else(|| char::from(self.delimiter).to_string())
+    }
+
     /// The format that a schema declares.
     pub fn from_source(source: &Source) -> Self {
         Self {

@@ -104,6 +104,26 @@ fn native_with_eight_threads(input: &DeltaInput) -> DeltaResult {
     run_native(input, Limits { memory: 1, threads: NonZero::new(8).unwrap(), ..Limits::default() })
 }
 
+/// What the native engine says about a first export that it refuses.
+pub(crate) fn native_problem(table: &'static Table, text: &[u8]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let parts = vec![("part.csv".to_owned(), text.to_vec())];
+    let delta = Delta {
+        table,
+        tenant: TENANT.into(),
+        version: VERSION.into(),
+        previous: PREVIOUS.into(),
+        baseline: None,
+        snapshot: delta::export(&write_parts(&folder.path().join("after"), &parts)).unwrap(),
+        engines: Engines::default(),
+        limits: Limits::default(),
+    };
+    let error = delta.run(&mut Vec::new(), &Watch::default()).expect_err("the export is refused");
+    let offenders = error.rejects().map(|rejects| rejects.offenders.as_slice()).unwrap_or_default();
+    let messages: Vec<&str> = offenders.iter().map(|offender| offender.message.as_str()).collect();
+    format!("{error}\n{}\n{}", error.next_step().unwrap_or_default(), messages.join("\n"))
+}
+
 fn run_native(input: &DeltaInput, limits: Limits) -> DeltaResult {
     crate::limits::start();
     let folder = tempfile::tempdir().unwrap();

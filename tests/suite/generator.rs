@@ -2,6 +2,7 @@
 
 mod defaults;
 mod fuzz;
+mod warnings;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -22,20 +22,24 @@ const REFUSED: &[&str] = &[
     "changed-in-column-order",
     "duplicates",
     "gzip-empty-file",
+    "header-case-ignored",
     "header-order",
+    "mark-at-a-later-line",
     "quoted-header",
+    "repeated-header-in-another-case",
     "several-parts",
+    "spark-backslash-undeclared",
 ];
 
 /// Cases whose fault is invisible to queries, because Athena's reader skips it; docs/athena.md lists them.
 const INVISIBLE: &[&str] = &["blank-lines-in-one-column", "gzip-bytes-after-the-end", "gzip-zeros-after-the-end"];
 
-/// The result without the details that Athena does not know: line numbers, and the parts of conflicting duplicates.
+/// The result without the details that Athena does not know: line numbers, and the parts of keys that appear again.
 fn without_unknown_details(result: DeltaResult) -> DeltaResult {
     let DeltaResult::Rejected { shown, totals } = result else { return result };
     let strip = |mut reject: Reject| {
         reject.line = 0;
-        if reject.reason == "conflicting-duplicate" {
+        if matches!(reject.reason.as_str(), "conflicting-duplicate" | "repeated-row") {
             reject.part = String::new();
         }
         reject

@@ -97,6 +97,7 @@ pub struct Record<'r> {
     /// The physical line it starts on, from 1.
     pub line: u64,
     bytes: &'r [u8],
+    length: usize,
     fields: &'r Fields,
 }
 
@@ -132,6 +133,11 @@ impl Record<'_> {
     #[inline]
     pub fn field(&self, index: usize) -> Field<'_> {
         self.fields.field(self.bytes, index)
+    }
+
+    /// The record as it is in the file.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.length]
     }
 
     /// All fields, in order.
@@ -371,7 +377,7 @@ impl Splitter {
             Some(special) => special.split(&mut self.fields, &bytes[..length], self.is_header),
         };
         match result {
-            Ok(()) => Ok(Record { line, bytes, fields: &self.fields }),
+            Ok(()) => Ok(Record { line, bytes, length, fields: &self.fields }),
             Err((reason, message)) => Err(CsvError { line, reason, message }),
         }
     }

@@ -232,7 +232,7 @@ mod tests {
         assert_eq!(decode(b"a\x81\x80b", "windows-1252"), b"a\xFF\xFF\xE2\x82\xACb");
         assert_eq!(decode(b"a\xD2b", "windows-1253"), b"a\xFFb");
         assert_eq!(decode(b"a\x82", "shift_jis"), b"a\xFF");
-        assert_eq!(decode(b"a\0\x00\xD8b\0c", "utf-16le"), b"a\xFFb\xFF");
+        assert_eq!(decode(b"a\0\x00\xD8b\0\n\0c", "utf-16le"), b"a\xFFb\n\xFF");
         assert_eq!(decode(&b"\xA0".repeat(200_000), "shift_jis").iter().filter(|byte| **byte != 0xFF).count(), 0);
     }
 

@@ -37,7 +37,6 @@ fn help_about_a_header_proposes_nothing_that_is_refused() {
     for (header, expected, refused) in [
         (with("note", " note"), "remove the blanks around `note` in the header", "rename"),
         (with("note", "note\t"), "remove the blanks around `note` in the header", "rename"),
-        (format!("{HEADER},"), "name every column in the header", "add it"),
         (with("note", ""), "name every column in the header", "add it"),
         (format!("{HEADER},Gift wrap"), "for its column; or declare `unlisted: ignore`", "add it"),
         (format!("{HEADER},order-ref"), "for its column; or declare `unlisted: ignore`", "add it"),
@@ -50,12 +49,80 @@ fn help_about_a_header_proposes_nothing_that_is_refused() {
         ),
         (with("note", "NOTE"), "the schema has `note`; declare `header_case: ignore`", "add it"),
         (format!("{HEADER},Note"), "deliver it again without this column", "add it"),
+        (HEADER.replace(',', ";"), "declare `delimiter: \";\"` under `source`", "add it"),
+        (HEADER.replace(',', "[|]"), "declare `delimiter: \"[|]\"` under `source`", "add it"),
+        (HEADER.replace(',', "¢"), "declare `delimiter: \"¢\"` under `source`", "add it"),
+        (format!("\"{}\"", HEADER.replace(',', "\";\"")), "declare `delimiter: \";\"` under `source`", "add it"),
+        (format!("{HEADER},"), "declare `trailing_delimiter: true` under `source`", "add it"),
+        ("Orders of March".into(), "declare `skip_first` if this line is a title", "add it"),
         (format!("{HEADER},gift"), "add it to the schema", "rename"),
         (with("amount", "ammount"), "the schema has `amount`; rename one of them", "add it"),
     ] {
         let problem = problem(&header, "eu,1,,open,1,,2026-01-01 00:00:00,a");
         let help = problem.lines().find(|line| line.starts_with("help: ")).unwrap();
         assert!(help.contains(expected) && !help.contains(refused), "{header}: {problem}");
+    }
+}
+
+/// What a run says about a part of a table with these columns and this source.
+fn problem_of(source: &str, text: &str) -> String {
+    let schema = format!(
+        "table: t\nprimary_key: [id]\ncolumns:\n  - {{ name: id, type: int }}\n  - {{ name: v, type: string }}\n  \
+         - {{ name: day, type: date, nullable: true }}\n  - {{ name: is_on, type: boolean, nullable: true }}\n\
+         source: {{ compression: none, {source} }}\nengine: {{ athena: false }}\n"
+    );
+    let table = tests::table::parse(&schema).unwrap();
+    crate::engines::native_problem(table, text.as_bytes())
+}
+
+#[test]
+fn every_refusal_names_the_option_that_reads_the_file() {
+    let row = "1,a,2026-01-01,true";
+    for (source, text, option) in [
+        ("header: false", "1;a;2026-01-01;true\n", "declare `delimiter: \";\"`"),
+        ("header: false", "1,a,2026-01-01,true,\n", "declare `trailing_delimiter: true`"),
+        ("header: false", "1,\"a \\\"b\\\"\",2026-01-01,true\n", "declare `escape: "),
+        ("header: false", "1,9\" wide,2026-01-01,true\n", "declare `quote: none`"),
+        ("header: false, quote: none", "1,\"a,b\",2026-01-01,true\n", "declare `quote: "),
+        ("header: false", "1,\"a\nb\",2026-01-01,true\n", "declare `multiline: true`"),
+        ("header: false", "1,a,2026-01-01,true\r2,b,2026-01-01,true\r", "declare `record_end: "),
+        ("header: false", "1,a,31.01.2026,true\n", "`%d.%m.%Y`"),
+        ("header: false", "1,a,31/01/2026,true\n", "`%d/%m/%Y`"),
+        ("header: false", "1,a,01/31/2026,true\n", "`%m/%d/%Y`"),
+        ("header: false", "1,a,NULL,true\n", "add it to the column's `nulls`"),
+        ("header: false", "1,a,2026-01-01,Y\n", "`true_values`"),
+        ("header: false", &format!("{row}\n*** end ***\n"), "`trailer`"),
+        ("header: false, final_newline: required", row, "final_newline"),
+    ] {
+        let problem = problem_of(source, text);
+        assert!(problem.contains(option), "{text}: {problem}");
+    }
+}
+
+#[test]
+fn exports_of_every_writer_are_refused_with_the_option_that_reads_them() {
+    let utf16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+    let rows: [(&[&str], &str, Vec<u8>, &str); 11] = [
+        (&["id", "short", "name"], "delimiter: \"|\", header: false", b"BEGIN 2\na|b|c\nEND 2\n".to_vec(), "`trailer`"),
+        (&["day", "txn", "cash"], "", b"day,txn,cash\na,b,c\n*** end of data ***\n".to_vec(), "`trailer`"),
+        (&["country", "upc"], "delimiter: \"\\t\"", b"Report of March\ncountry\tupc\n".to_vec(), "`skip_first`"),
+        (&["id", "name"], "delimiter: \";\"", b"sep=;\nid;name\n".to_vec(), "`skip_first: 1`"),
+        (&["id", "name"], "", b"id;name\n1;a\n".to_vec(), "`delimiter: \";\"`"),
+        (&["first", "last", "town"], "", b"first[|]last[|]town\n".to_vec(), "`delimiter: \"[|]\"`"),
+        (&["first", "last", "town"], "", "first¢last¢town\n".into(), "`delimiter: \"¢\"`"),
+        (&["id", "name"], "", b"\"Sample No\",name\n".to_vec(), "`header: \"Sample No\"`"),
+        (&["id", "name"], "", utf16("\u{FEFF}id,name\r\n1,Dvořák\r\n"), "`encoding: utf-16le`"),
+        (&["id", "name"], "", utf16("id,name\r\n1,Dvořák\r\n"), "`encoding: utf-16le`"),
+        (&["id", "name"], "", b"id,name\n1,Caf\xE9 cr\xE8me\n".to_vec(), "`source.encoding`"),
+    ];
+    for (columns, source, text, option) in rows {
+        let columns: String = columns.iter().map(|name| format!("  - {{ name: {name}, type: string }}\n")).collect();
+        let key = columns.split([':', ',']).nth(1).unwrap().trim().to_owned();
+        let schema = format!(
+            "table: t\nprimary_key: [{key}]\ncolumns:\n{columns}source: {{ compression: none, {source} }}\nengine: {{ athena: false }}\n"
+        );
+        let problem = crate::engines::native_problem(tests::table::parse(&schema).unwrap(), &text);
+        assert!(problem.contains(option), "{option}: {problem}");
     }
 }
 

@@ -18,10 +18,12 @@ use crate::telemetry::Watch;
 use crate::wording::plural;
 
 mod ends;
+mod field_count;
 mod field_map;
 mod find;
 
 use ends::{bad_ending, ending, ends, skip_first};
+use field_count::field_count;
 pub(super) use field_map::FieldMap;
 pub use find::{FoundRow, find};
 
@@ -191,7 +193,9 @@ fn header_fields(reader: &mut Reader, path: &Path, layout: &Layout) -> Result<Fi
             .help("deliver it again; a part without rows needs its header, too")),
         Some(Err(error)) => {
             let problem = format!("the header cannot be read: {}", error.message);
-            Err(Error::export_line(path, error.line, problem).help("deliver it again"))
+            let help = field_map::other_delimiter(reader.last_bytes(), layout);
+            let help = help.unwrap_or_else(|| "deliver it again, or declare how it is written".into());
+            Err(Error::export_line(path, error.line, problem).help(help))
         }
         Some(Ok(record)) => {
             let fields = FieldMap::by_name(&record, path, layout)?;
@@ -211,7 +215,7 @@ fn read_row(
 ) -> bool {
     let expected = fields.width();
     if record.len() != expected {
-        let message = || field_count(record.len(), expected, layout.format.header);
+        let message = || field_count(record, layout);
         rejects.add(Reason::FieldCount, || row_offender(part, record.line, Reason::FieldCount, message()));
         return false;
     }
@@ -260,11 +264,6 @@ fn repeated_header(layout: &Layout) -> &'static str {
 /// A row that is refused as a whole.
 fn row_offender(part: &Part, line: u64, reason: Reason, message: String) -> Offender {
     Offender { part: part.name.clone(), line, column: None, reason, message }
-}
-
-fn field_count(actual: usize, expected: usize, header: bool) -> String {
-    let whose = if header { "the header has" } else { "the schema has" };
-    format!("{} where {whose} {expected}", plural(actual as u64, "field"))
 }
 
 fn check_rows(path: &Path, part: &Part, rows: u64) -> Result<()> {

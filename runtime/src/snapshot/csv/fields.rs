@@ -38,6 +38,14 @@ pub(super) enum Quotes {
 /// The reason why a record cannot be split, as data and for people.
 pub(super) type FieldError = (Reason, &'static str);
 
+const TEXT_AFTER_QUOTE: FieldError = (
+    Reason::BadQuoting,
+    "text after a closing quote; declare `quote: none` if fields are never quoted, or the `delimiter` if it is another",
+);
+const TEXT_AFTER_ESCAPED: FieldError =
+    (Reason::BadQuoting, "text after a closing quote; declare `escape: \"\\\\\"` if a backslash escapes quotes");
+pub(super) const QUOTE_INSIDE: FieldError =
+    (Reason::BadQuoting, "a quote inside a field that is not quoted; declare `quote: none` if fields are never quoted");
 pub(super) const UNCLOSED: FieldError = (Reason::BadQuoting, "a quote is never closed");
 pub(super) const UNCLOSED_ON_LINE: FieldError =
     (Reason::BadQuoting, "a quote is not closed on its line; declare `multiline: true` if fields contain line breaks");
@@ -135,12 +143,13 @@ impl Fields {
             if record.get(at) == Some(&quote) {
                 at = self.quoted_field(record, at + 1, quote, dialect.multiline)?;
                 if record.get(at).is_some_and(|byte| *byte != dialect.delimiter) {
-                    return Err((Reason::BadQuoting, "text after a closing quote"));
+                    let is_escaped = at > 1 && record[at - 2] == b'\\';
+                    return Err(if is_escaped { TEXT_AFTER_ESCAPED } else { TEXT_AFTER_QUOTE });
                 }
             } else {
                 let end = memchr(dialect.delimiter, &record[at..]).map_or(record.len(), |length| at + length);
                 if memchr(quote, &record[at..end]).is_some() {
-                    return Err((Reason::BadQuoting, "a quote inside a field that is not quoted"));
+                    return Err(QUOTE_INSIDE);
                 }
                 self.push(at, end, Quotes::None);
                 at = end;
@@ -179,6 +188,10 @@ impl Fields {
     }
 }
 
+/// Where lines end with it, all of them are one record.
+pub(super) const LONE_CR: FieldError =
+    (Reason::BadCharacter, "a carriage return without a line feed; declare `record_end: \"\\r\"` if it ends each line");
+
 /// A CR that is not part of a line end and NUL are not allowed anywhere.
 fn check_characters(record: &[u8]) -> Result<(), FieldError> {
     let mut from = 0;
@@ -188,7 +201,7 @@ fn check_characters(record: &[u8]) -> Result<(), FieldError> {
             return Err((Reason::BadCharacter, "a NUL byte"));
         }
         if record.get(at + 1) != Some(&b'\n') {
-            return Err((Reason::BadCharacter, "a carriage return without a line feed"));
+            return Err(LONE_CR);
         }
         from = at + 1;
     }

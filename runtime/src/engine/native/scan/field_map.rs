@@ -10,6 +10,9 @@ use crate::reject::excerpt;
 use crate::snapshot::csv::{BOM, Record};
 use crate::table::Column;
 
+/// The maximum length of a name that is proposed as an option.
+const MAX_SHOWN: usize = 60;
+
 /// For each column of the export, the position of its field.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::engine::native) struct FieldMap {
@@ -47,8 +50,10 @@ impl FieldMap {
     pub(super) fn by_name(header: &Record<'_>, path: &Path, layout: &Layout) -> Result<Self> {
         let names: Vec<String> =
             header.iter().map(|field| String::from_utf8_lossy(field.text()).into_owned()).collect();
-        check_names(&names, layout)
-            .map_err(|(problem, help)| Error::export_line(path, header.line, problem).help(help))?;
+        check_names(&names, layout).map_err(|(problem, help)| {
+            let help = other_delimiter(header.bytes(), layout).unwrap_or(help);
+            Error::export_line(path, header.line, problem).help(help)
+        })?;
         let position = |column: &String| names.iter().position(|name| layout.is_spelled(name, column));
         let positions: Vec<usize> = layout.headers.iter().filter_map(position).collect();
         Ok(Self::new(positions, names.len(), layout, Some(Header::new(layout, &names))))
@@ -156,7 +161,7 @@ fn check_names(names: &[String], layout: &Layout) -> Result<(), (String, String)
     let is_column = |name: &String| columns.iter().any(|column| layout.is_spelled(name, column));
     if layout.table.columns.iter().any(Column::is_masked) && !names.iter().any(is_column) {
         // It is probably a row, so its values must not appear in the message.
-        let help = "add a header, or, if the parts have none, declare `header: false` in the schema";
+        let help = "add a header; or declare `skip_first` if this line is a title, `header: false` if it is a row";
         return Err(("the first line names none of the columns".into(), help.into()));
     }
     for (index, name) in names.iter().enumerate() {
@@ -180,11 +185,69 @@ fn check_names(names: &[String], layout: &Layout) -> Result<(), (String, String)
     Err((format!("the header lacks {}", missing.join(", ")), help.into()))
 }
 
-const ROW: &str = "if this line is a row, declare `header: false`";
-const SKIP: &str = "declare `unlisted: ignore` under `source`";
-
 /// The longest name of a header that is proposed, in bytes.
 const MAX_PROPOSED: usize = 200;
+
+/// Checks that columns that are skipped have names of characters, too: otherwise the file is in another encoding.
+fn check_characters(header: &Record<'_>, layout: &Layout) -> Result<(), (String, String)> {
+    match header.iter().find(|field| std::str::from_utf8(field.text()).is_err()) {
+        Some(field) if layout.format.skip_unlisted => {
+            let problem = format!("the header has a name that is not UTF-8: {}", excerpt(field.text(), false));
+            Err((problem, "if it is written in another encoding, declare `encoding` under `source`".into()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What to declare if a header has the names of all columns, but other texts between them.
+pub(super) fn other_delimiter(header: &[u8], layout: &Layout) -> Option<String> {
+    let quote = layout.format.quote.map(char::from);
+    let text: String = String::from_utf8_lossy(header).chars().filter(|c| Some(*c) != quote && *c != '"').collect();
+    let text = text.trim_end_matches(['\r', '\n']);
+    if text.get(..4).is_some_and(|beginning| beginning.eq_ignore_ascii_case("sep=")) {
+        return Some("declare `skip_first: 1` under `source`: this line names the delimiter".into());
+    }
+    let columns = || layout.headers.iter().map(String::as_str).filter(|name| !name.is_empty());
+    let first = columns().filter(|name| text.starts_with(name)).max_by_key(|name| name.len())?;
+    let rest = &text[first.len()..];
+    let ends = columns().filter_map(|name| rest.match_indices(name).map(|(at, _)| at).find(|at| *at > 0));
+    let delimiter = &rest[..ends.min()?];
+    let names: Vec<&str> = text.strip_suffix(delimiter).unwrap_or(text).split(delimiter).collect();
+    let is_whole = names.len() == layout.headers.len() && columns().all(|column| names.contains(&column));
+    let is_separator = !delimiter.chars().all(|c| c.is_alphanumeric() || matches!(c, '+' | '-' | '.' | '_'));
+    let is_trailing = text.ends_with(delimiter);
+    let option = match (delimiter == layout.format.delimiter(), is_trailing) {
+        (true, true) => "`trailing_delimiter: true`".into(),
+        (true, false) => return None,
+        (false, true) => format!("`delimiter: {delimiter:?}` and `trailing_delimiter: true`"),
+        (false, false) => format!("`delimiter: {delimiter:?}`"),
+    };
+    (is_whole && is_separator).then(|| format!("declare {option} under `source`"))
+}
+
+/// The option for a name in a header, if it is short enough to be one.
+fn option(name: &str) -> String {
+    if name.chars().nth(MAX_SHOWN).is_some() { "`header`".into() } else { format!("`header: {name:?}`") }
+}
+
+const SKIP: &str = "declare `unlisted: ignore` under `source`";
+const ROW: &str = "if this line is a row, declare `header: false`";
+
+/// What to do about a line that is probably not a header, or a name that is empty.
+fn help_with_line(name: &str, layout: &Layout, header: &[String]) -> Option<String> {
+    if name.is_empty() {
+        return Some(format!(
+            "name every column in the header; declare `header: \"\"` for a column without a name, or \
+             `trailing_delimiter: true` if each line ends with a delimiter; or {SKIP}; or, {ROW}"
+        ));
+    }
+    let is_title = header.len() == 1 && layout.headers.len() > 1;
+    is_title.then(|| {
+        format!(
+            "if this line is a title, declare `skip_first`; if fields are separated otherwise, `delimiter`; or, {ROW}"
+        )
+    })
+}
 
 /// What to do about a name in a header that is not a column. Never proposes a name that the schema or the header would
 /// refuse.
@@ -197,10 +260,8 @@ fn help_with_unknown(name: &str, layout: &Layout, header: &[String]) -> String {
             "remove the blanks around `{column}` in the header, or declare the column's `header: {name:?}`"
         );
     }
-    if name.is_empty() {
-        return format!(
-            "name every column in the header, and deliver it without a delimiter at its end; or {SKIP}; or, {ROW}"
-        );
+    if let Some(help) = help_with_line(name, layout, header) {
+        return help;
     }
     if name.len() > MAX_PROPOSED {
         return format!("if it is a column that is not needed, {SKIP}; or, {ROW}");
@@ -219,11 +280,11 @@ fn help_with_unknown(name: &str, layout: &Layout, header: &[String]) -> String {
     }
     match nearest(name, missing()) {
         Some(near) if is_column_name(name) => format!("the schema has `{near}`; rename one of them"),
-        Some(near) => format!("the schema has `{near}`; declare the column's `header: {name:?}`"),
+        Some(near) => format!("the schema has `{near}`; declare the column's {}", option(name)),
         None if is_column_name(name) => {
             let line = format!("- {{ name: {name}, type: string, nullable: true }}");
             format!("add it to the schema, `{line}`; or {SKIP}; or, {ROW}")
         }
-        None => format!("declare `header: {name:?}` for its column; or {SKIP}; or, {ROW}"),
+        None => format!("declare {} for its column; or {SKIP}; or, {ROW}", option(name)),
     }
 }

@@ -68,7 +68,7 @@ fn found<'r>(layout: &Layout, fields: &FieldMap, record: &'r Record<'_>) -> Foun
 fn columns<'r>(layout: &Layout, fields: &FieldMap, record: &'r Record<'_>) -> Result<Vec<InspectedColumn<'r>>, String> {
     let expected = fields.width();
     if record.len() != expected {
-        return Err(field_count(record.len(), expected, layout.format.header));
+        return Err(field_count(record, layout));
     }
     Ok(layout.inspect(|column| record.field(fields.field(column))))
 }

@@ -6,7 +6,7 @@ use super::Special;
 use super::escapes::Escaped;
 use crate::canonical::field::NULL;
 use crate::reject::Reason;
-use crate::snapshot::csv::fields::{FieldError, Fields, Quotes, UNCLOSED, UNCLOSED_ON_LINE};
+use crate::snapshot::csv::fields::{FieldError, Fields, LONE_CR, QUOTE_INSIDE, Quotes, UNCLOSED, UNCLOSED_ON_LINE};
 use crate::table::Escape;
 
 const OVERLAP: FieldError = (Reason::BadQuoting, "a delimiter that can begin in two places");
@@ -71,7 +71,7 @@ impl Special {
             } else if self.is_escape(byte) {
                 at = text.escape(fields, self, record, at, false)?;
             } else if Some(byte) == self.quote {
-                return Err((Reason::BadQuoting, "a quote inside a field that is not quoted"));
+                return Err(QUOTE_INSIDE);
             } else {
                 self.check_character(record, at, false)?;
                 at += 1;
@@ -138,9 +138,7 @@ impl Special {
             (b'\n', None) if !(is_quoted && self.multiline) => Err(LINE_BREAK),
             // MySQL does not escape a carriage return.
             (b'\r', None) if self.escape == Some(Escape::Mysql) && !is_last => Ok(()),
-            (b'\r', None) if record.get(at + 1) != Some(&b'\n') => {
-                Err((Reason::BadCharacter, "a carriage return without a line feed"))
-            }
+            (b'\r', None) if record.get(at + 1) != Some(&b'\n') => Err(LONE_CR),
             _ => Ok(()),
         }
     }
