@@ -356,6 +356,7 @@ fn import(
     let work = std::env::temp_dir();
     let request = DeltaRequest {
         layout: &Layout::new(table),
+        before: None,
         head: &head,
         inputs: Inputs { baseline: None, snapshot: &snapshot },
         resources: Resources { work: &work, limits: Limits::default() },

@@ -49,6 +49,7 @@ pub(super) fn by_athena(input: &DeltaInput) -> DeltaResult {
     };
     let request = DeltaRequest {
         layout: &Layout::new(input.table),
+        before: None,
         head: &head,
         inputs,
         resources: Resources { work: &std::env::temp_dir(), limits: Limits::default() },
