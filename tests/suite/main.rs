@@ -32,6 +32,7 @@ mod guards;
 mod histories;
 mod history;
 mod hygiene;
+mod infer;
 mod inspect;
 mod limits;
 mod messages;
