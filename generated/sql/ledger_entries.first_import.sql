@@ -11,10 +11,11 @@ raw_rows AS (
 -- Every value as its canonical text or NULL; an invalid one as a NUL character and the raw text. The key columns come
 -- first, in the order of the key.
 typed_rows AS (
-  SELECT _is_new, _part, batch_no IS NOT NULL AND _rest IS NULL AS has_all_fields, ARRAY[
+  SELECT _is_new, _part, batch_no IS NOT NULL AND _rest IS NULL AS has_all_fields, batch_no IS NOT NULL AND _rest IS NULL AND book IN ('book', 'entry_id', 'posted_on', 'booked_at', 'account', 'counterparty', 'amount', 'currency', 'fx_rate', 'reversed', 'reference', 'batch_no') AND cardinality(array_except(ARRAY['book', 'entry_id', 'posted_on', 'booked_at', 'account', 'counterparty', 'amount', 'currency', 'fx_rate', 'reversed', 'reference', 'batch_no'], ARRAY[book, entry_id, posted_on, booked_at, account, counterparty, amount, currency, fx_rate, reversed, reference, batch_no])) = 0 AS is_header, ARRAY[
       -- book  char(4)
       CASE
         WHEN book IN ('') THEN chr(0) || book
+        WHEN starts_with(book, chr(65279)) THEN chr(0) || book
         WHEN length(book) <= 4 AND strpos(book, chr(65533)) = 0 THEN book
         ELSE chr(0) || book
       END,
@@ -33,7 +34,7 @@ typed_rows AS (
       -- booked_at  timestamp
       CASE
         WHEN booked_at IN ('') THEN chr(0) || booked_at
-        WHEN regexp_like(booked_at, '^([0-9]{4})-([0-9]{2})-([0-9]{2})[T ]([01][0-9]|2[0-3]):([0-5][0-9]):([0-5][0-9])(?:\.([0-9]{1,6}))?$') AND try_cast(regexp_replace(booked_at, '^([0-9]{4})-([0-9]{2})-([0-9]{2})[T ]([01][0-9]|2[0-3]):([0-5][0-9]):([0-5][0-9])(?:\.([0-9]{1,6}))?$', '$1-$2-$3') AS date) >= DATE '0001-01-01' THEN regexp_replace(booked_at, '^([0-9]{4})-([0-9]{2})-([0-9]{2})[T ]([01][0-9]|2[0-3]):([0-5][0-9]):([0-5][0-9])(?:\.([0-9]{1,6}))?$', '$1-$2-$3T$4:$5:$6') || '.' || rpad(coalesce(regexp_extract(booked_at, '^([0-9]{4})-([0-9]{2})-([0-9]{2})[T ]([01][0-9]|2[0-3]):([0-5][0-9]):([0-5][0-9])(?:\.([0-9]{1,6}))?$', 7), ''), 6, '0')
+        WHEN regexp_like(booked_at, '^([0-9]{4})-([0-9]{2})-([0-9]{2})[T ]([01][0-9]|2[0-3]):([0-5][0-9]):([0-5][0-9])(?:\.([0-9]{1,6})0*)?$') AND try_cast(regexp_replace(booked_at, '^([0-9]{4})-([0-9]{2})-([0-9]{2})[T ]([01][0-9]|2[0-3]):([0-5][0-9]):([0-5][0-9])(?:\.([0-9]{1,6})0*)?$', '$1-$2-$3') AS date) >= DATE '0001-01-01' THEN regexp_replace(booked_at, '^([0-9]{4})-([0-9]{2})-([0-9]{2})[T ]([01][0-9]|2[0-3]):([0-5][0-9]):([0-5][0-9])(?:\.([0-9]{1,6})0*)?$', '$1-$2-$3T$4:$5:$6') || '.' || rpad(coalesce(regexp_extract(booked_at, '^([0-9]{4})-([0-9]{2})-([0-9]{2})[T ]([01][0-9]|2[0-3]):([0-5][0-9]):([0-5][0-9])(?:\.([0-9]{1,6})0*)?$', 7), ''), 6, '0')
         ELSE chr(0) || booked_at
       END,
       -- account  varchar(10)
@@ -95,9 +96,9 @@ typed_rows AS (
 -- Canonical row bytes, column by column: the length of the text in bytes, a colon and the text, or `-` for NULL.
 -- `invalid` has the places of invalid values, or 0 if the row has too many or too few fields.
 byte_rows AS (
-  SELECT _is_new, _part, texts,
+  SELECT _is_new, _part, is_header, texts,
     transform(texts, text -> coalesce(CAST(length(to_utf8(text)) AS varchar) || ':' || text, '-')) AS bytes,
-    IF(has_all_fields, filter(sequence(1, 12), place -> starts_with(texts[place], chr(0))), ARRAY[BIGINT '0']) AS invalid
+    IF(has_all_fields AND NOT is_header, filter(sequence(1, 12), place -> starts_with(texts[place], chr(0))), ARRAY[BIGINT '0']) AS invalid
   FROM typed_rows
 ),
 -- The hash for comparing a row and the image to keep of it. Invalid rows have reasons instead of a key.
@@ -108,6 +109,7 @@ image_rows AS (
     from_big_endian_64(xxhash64(to_utf8(array_join(transform(ARRAY[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11], place -> bytes[place]), '')))) AS hash,
     from_big_endian_64(xxhash64(to_utf8(array_join(slice(bytes, 3, 10), '')))) AS image_hash,
     transform(invalid, place -> CAST(place AS varchar) || ' ' || CASE
+      WHEN place = 0 AND is_header THEN 'repeated-header'
       WHEN place = 0 THEN 'field-count'
       WHEN substr(texts[place], 2) IN ('') THEN IF(place <= 2, 'null-key', 'null-value')
       WHEN strpos(texts[place], chr(65533)) > 0 THEN 'not-utf8'

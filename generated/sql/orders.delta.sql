@@ -15,10 +15,11 @@ raw_rows AS (
 -- Every value as its canonical text or NULL; an invalid one as a NUL character and the raw text. The key columns come
 -- first, in the order of the key.
 typed_rows AS (
-  SELECT _is_new, _part, exported_by IS NOT NULL AND _rest IS NULL AS has_all_fields, ARRAY[
+  SELECT _is_new, _part, exported_by IS NOT NULL AND _rest IS NULL AS has_all_fields, exported_by IS NOT NULL AND _rest IS NULL AND region IN ('region', 'order_id', 'customer_email', 'status', 'amount', 'note', 'updated_at', 'exported_by') AND cardinality(array_except(ARRAY['region', 'order_id', 'customer_email', 'status', 'amount', 'note', 'updated_at', 'exported_by'], ARRAY[region, order_id, customer_email, status, amount, note, updated_at, exported_by])) = 0 AS is_header, ARRAY[
       -- region  string
       CASE
         WHEN region IN ('') THEN chr(0) || region
+        WHEN starts_with(region, chr(65279)) THEN chr(0) || region
         WHEN strpos(region, chr(65533)) = 0 THEN region
         ELSE chr(0) || region
       END,
@@ -72,9 +73,9 @@ typed_rows AS (
 -- Canonical row bytes, column by column: the length of the text in bytes, a colon and the text, or `-` for NULL.
 -- `invalid` has the places of invalid values, or 0 if the row has too many or too few fields.
 byte_rows AS (
-  SELECT _is_new, _part, texts,
+  SELECT _is_new, _part, is_header, texts,
     transform(texts, text -> coalesce(CAST(length(to_utf8(text)) AS varchar) || ':' || text, '-')) AS bytes,
-    IF(has_all_fields, filter(sequence(1, 8), place -> starts_with(texts[place], chr(0))), ARRAY[BIGINT '0']) AS invalid
+    IF(has_all_fields AND NOT is_header, filter(sequence(1, 8), place -> starts_with(texts[place], chr(0))), ARRAY[BIGINT '0']) AS invalid
   FROM typed_rows
 ),
 -- The hash for comparing a row and the image to keep of it. Invalid rows have reasons instead of a key.
@@ -85,6 +86,7 @@ image_rows AS (
     from_big_endian_64(xxhash64(to_utf8(array_join(transform(ARRAY[1, 2, 3, 4, 5, 6, 7], place -> bytes[place]), '')))) AS hash,
     from_big_endian_64(xxhash64(to_utf8(array_join(slice(bytes, 3, 6), '')))) AS image_hash,
     transform(invalid, place -> CAST(place AS varchar) || ' ' || CASE
+      WHEN place = 0 AND is_header THEN 'repeated-header'
       WHEN place = 0 THEN 'field-count'
       WHEN substr(texts[place], 2) IN ('') THEN IF(place <= 2, 'null-key', 'null-value')
       WHEN strpos(texts[place], chr(65533)) > 0 THEN 'not-utf8'

@@ -15,10 +15,11 @@ raw_rows AS (
 -- Every value as its canonical text or NULL; an invalid one as a NUL character and the raw text. The key columns come
 -- first, in the order of the key.
 typed_rows AS (
-  SELECT _is_new, _part, note IS NOT NULL AND _rest IS NULL AS has_all_fields, ARRAY[
+  SELECT _is_new, _part, note IS NOT NULL AND _rest IS NULL AS has_all_fields, note IS NOT NULL AND _rest IS NULL AND sku IN ('sku', 'name', 'category', 'price', 'weight_kg', 'in_stock', 'tags', 'released_on', 'tax_class', 'note') AND cardinality(array_except(ARRAY['sku', 'name', 'category', 'price', 'weight_kg', 'in_stock', 'tags', 'released_on', 'tax_class', 'note'], ARRAY[sku, name, category, price, weight_kg, in_stock, tags, released_on, tax_class, note])) = 0 AS is_header, ARRAY[
       -- sku  varchar(12)
       CASE
         WHEN sku IN ('') THEN chr(0) || sku
+        WHEN starts_with(sku, chr(65279)) THEN chr(0) || sku
         WHEN length(sku) <= 12 AND strpos(sku, chr(65533)) = 0 THEN sku
         ELSE chr(0) || sku
       END,
@@ -86,9 +87,9 @@ typed_rows AS (
 -- Canonical row bytes, column by column: the length of the text in bytes, a colon and the text, or `-` for NULL.
 -- `invalid` has the places of invalid values, or 0 if the row has too many or too few fields.
 byte_rows AS (
-  SELECT _is_new, _part, texts,
+  SELECT _is_new, _part, is_header, texts,
     transform(texts, text -> coalesce(CAST(length(to_utf8(text)) AS varchar) || ':' || text, '-')) AS bytes,
-    IF(has_all_fields, filter(sequence(1, 10), place -> starts_with(texts[place], chr(0))), ARRAY[BIGINT '0']) AS invalid
+    IF(has_all_fields AND NOT is_header, filter(sequence(1, 10), place -> starts_with(texts[place], chr(0))), ARRAY[BIGINT '0']) AS invalid
   FROM typed_rows
 ),
 -- The hash for comparing a row and the image to keep of it. Invalid rows have reasons instead of a key.
@@ -99,6 +100,7 @@ image_rows AS (
     from_big_endian_64(xxhash64(to_utf8(array_join(transform(ARRAY[1, 2, 3, 4, 5, 6, 7, 8, 9], place -> bytes[place]), '')))) AS hash,
     from_big_endian_64(xxhash64(to_utf8(array_join(slice(bytes, 2, 9), '')))) AS image_hash,
     transform(invalid, place -> CAST(place AS varchar) || ' ' || CASE
+      WHEN place = 0 AND is_header THEN 'repeated-header'
       WHEN place = 0 THEN 'field-count'
       WHEN substr(texts[place], 2) IN ('') THEN IF(place <= 1, 'null-key', 'null-value')
       WHEN strpos(texts[place], chr(65533)) > 0 THEN 'not-utf8'

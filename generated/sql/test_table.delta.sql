@@ -19,6 +19,7 @@ typed_rows AS (
       -- PK  string
       CASE
         WHEN pk IN ('') THEN chr(0) || pk
+        WHEN starts_with(pk, chr(65279)) THEN chr(0) || pk
         WHEN strpos(pk, chr(65533)) = 0 THEN pk
         ELSE chr(0) || pk
       END,

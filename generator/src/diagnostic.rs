@@ -152,6 +152,8 @@ codes! {
     FloatKey = "float-key",
     /// A key column is excluded from comparison.
     UncomparedKey = "uncompared-key",
+    /// A key column is not published.
+    UnpublishedKey = "unpublished-key",
     /// An unknown column type.
     UnknownType = "unknown-type",
     /// A type has parameters that it does not take, or lacks the ones it needs.
@@ -184,6 +186,8 @@ codes! {
     InvalidDelimiter = "invalid-delimiter",
     /// A quote that cannot enclose fields.
     InvalidQuote = "invalid-quote",
+    /// The end of a record that cannot separate records.
+    InvalidRecordEnd = "invalid-record-end",
     /// A NULL marker that no field can contain.
     ImpossibleNull = "impossible-null",
     /// A comment that cannot be told from a row.
@@ -196,10 +200,19 @@ codes! {
     UnreadableWord = "unreadable-word",
     /// An invalid name for a marker file.
     InvalidMarker = "invalid-marker",
+    /// A warning: `\N` is NULL, but there is no `escape`.
+    UnescapedNull = "unescaped-null",
     /// Options that contradict each other.
     Contradiction = "contradiction",
     /// A table that may run on Athena uses something that Athena does not support.
     NotForAthena = "not-for-athena",
+}
+
+impl Code {
+    /// Returns whether the schema is valid all the same.
+    pub fn is_warning(self) -> bool {
+        self == Self::UnescapedNull
+    }
 }
 
 impl fmt::Display for Code {

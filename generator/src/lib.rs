@@ -99,6 +99,19 @@ pub fn tables(sources: &[Source]) -> Result<Vec<Table>, Vec<Diagnostic>> {
     Ok(tables)
 }
 
+/// What is probably wrong in valid schemas, in reading order.
+pub fn warnings(sources: &[Source]) -> Vec<Diagnostic> {
+    let mut warnings = Vec::new();
+    for source in sources {
+        let Ok(root) = yaml::read(source) else { continue };
+        let mut of_file = Vec::new();
+        validate::unescaped_nulls(&spec::read(&root, &mut Vec::new()), &mut of_file);
+        warnings.extend(of_file.into_iter().map(|warning| warning.in_file(&source.path)));
+    }
+    warnings.sort_by(|a, b| a.reading_order().cmp(&b.reading_order()));
+    warnings
+}
+
 /// Reads one table from the text of its schema. The name of the file is not checked.
 ///
 /// ```

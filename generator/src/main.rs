@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Parser, ValueEnum};
 use generator::output::{self, Change};
 use generator::render::{self, Color};
-use generator::source::{self, SCHEMAS};
+use generator::source::{self, SCHEMAS, Source};
 use generator::{Error, counted};
 
 /// Generate typed Rust, SQL, CloudFormation templates and the JSON Schema for editors from schemas/*.yaml.
@@ -83,9 +83,7 @@ fn run(arguments: &Arguments) -> Result<Exit, Error> {
             return Ok(Exit::InvalidInput);
         }
     };
-    if arguments.format == Format::Json {
-        print("[]\n");
-    }
+    report_warnings(arguments.format, &sources);
     let changes = output::compare(&root, &files)?;
     let tables = counted(sources.len(), "table");
     if changes.is_empty() {
@@ -100,6 +98,17 @@ fn run(arguments: &Arguments) -> Result<Exit, Error> {
         }
         to_stderr(&format!("{tables}, {} changed\n", counted(changes.len(), "file")));
         Ok(Exit::Success)
+    }
+}
+
+/// Reports what is probably wrong in valid schemas.
+fn report_warnings(format: Format, sources: &[Source]) {
+    let warnings = generator::warnings(sources);
+    match format {
+        Format::Human if warnings.is_empty() => {}
+        Format::Human => to_stderr(&render::human(&warnings, sources, Color::Always)),
+        Format::Json if warnings.is_empty() => print("[]\n"),
+        Format::Json => print(&render::json(&warnings, sources)),
     }
 }
 

@@ -1,9 +1,13 @@
 //! A table as the emitters see it. Only validation builds one, so it is always valid: the key names existing columns,
 //! no key column is nullable, a format fits its type, and generated names are unique.
 
+mod escape;
 mod hash;
+mod numbers;
 
 use crate::names;
+pub use escape::Escape;
+pub use numbers::{Numbers, Sign};
 
 /// One table.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,6 +68,9 @@ pub struct Column {
     pub prefix: Option<String>,
     /// How numbers are written, if not like `-1234.5`.
     pub numbers: Option<Numbers>,
+    /// Whether consumers see the column. Otherwise it is checked, and then dropped: it is not compared, and has neither
+    /// a default nor an old name. Always true in the key.
+    pub publish: bool,
 }
 
 /// A type, with the options that belong to it.
@@ -127,30 +134,6 @@ pub struct Words {
     pub false_values: Vec<String>,
 }
 
-/// How the numbers of a column are written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Numbers {
-    /// The character before the fraction.
-    pub decimal_mark: char,
-    /// The character between groups of three digits.
-    pub group_mark: Option<char>,
-    /// Where the sign is.
-    pub sign: Sign,
-    /// Texts before or after the number that are not part of it; longer ones first.
-    pub strip: Vec<String>,
-}
-
-/// Where the sign of a number is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sign {
-    /// `-1`
-    Leading,
-    /// `1-`
-    Trailing,
-    /// `(1)` is negative.
-    Parentheses,
-}
-
 /// The text encoding of a binary column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
@@ -167,8 +150,18 @@ pub struct Source {
     pub compression: Compression,
     /// The encoding of the text, by its lower-case WHATWG name; `None` is UTF-8.
     pub encoding: Option<String>,
-    /// The byte between two fields.
+    /// The byte between two fields, or the first one of `long_delimiter`.
     pub delimiter: u8,
+    /// The text between two fields, if that is not one byte.
+    pub long_delimiter: Option<String>,
+    /// Whether a record ends with a delimiter.
+    pub trailing_delimiter: bool,
+    /// The end of a record, if that is not any line break.
+    pub record_end: Option<String>,
+    /// Whether a part ends with the end of a record.
+    pub final_newline: bool,
+    /// How characters are escaped.
+    pub escape: Option<Escape>,
     /// The byte around a quoted field; `None` if fields are never quoted.
     pub quote: Option<u8>,
     /// Whether each part starts with a header line.
@@ -195,6 +188,10 @@ pub struct Source {
     pub multiline: bool,
     /// How to tell that an export is complete.
     pub complete: Completeness,
+    /// Whether columns that the schema does not name are skipped. Never true without a header.
+    pub skip_unlisted: bool,
+    /// Whether a row that repeats another one in every column is refused.
+    pub refuse_duplicates: bool,
 }
 
 /// The compression of the parts of an export.
@@ -251,6 +248,11 @@ impl Default for Source {
             compression: Compression::Gzip,
             encoding: None,
             delimiter: b',',
+            long_delimiter: None,
+            trailing_delimiter: false,
+            record_end: None,
+            final_newline: false,
+            escape: None,
             quote: Some(b'"'),
             header: true,
             first_part_header: false,
@@ -264,6 +266,8 @@ impl Default for Source {
             quoted_nulls: true,
             multiline: false,
             complete: Completeness::Single,
+            skip_unlisted: false,
+            refuse_duplicates: false,
         }
     }
 }
@@ -300,9 +304,22 @@ impl Table {
         column.nulls.as_ref().unwrap_or(&self.source.nulls)
     }
 
-    /// The columns outside the key, in the order of the schema.
+    /// The columns outside the key that are published, in the order of the schema.
     pub fn value_columns(&self) -> impl Iterator<Item = &Column> {
-        self.columns.iter().enumerate().filter(|(index, _)| !self.primary_key.contains(index)).map(|(_, column)| column)
+        let values = self.columns.iter().enumerate().filter(|(index, _)| !self.primary_key.contains(index));
+        values.map(|(_, column)| column).filter(|column| column.publish)
+    }
+
+    /// The columns that are checked but not published, in the order of the schema.
+    pub fn unpublished_columns(&self) -> impl Iterator<Item = &Column> {
+        self.columns.iter().filter(|column| !column.publish)
+    }
+}
+
+impl Source {
+    /// The text between two fields.
+    pub fn delimiter(&self) -> String {
+        self.long_delimiter.clone().unwrap_or_else(|| char::from(self.delimiter).to_string())
     }
 }
 
@@ -344,17 +361,6 @@ impl ColumnType {
     /// Returns whether the type is an IEEE 754 floating-point number.
     pub fn is_float(&self) -> bool {
         matches!(self, Self::Float | Self::Double)
-    }
-}
-
-impl Sign {
-    /// The name as in a schema.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Leading => "leading",
-            Self::Trailing => "trailing",
-            Self::Parentheses => "parentheses",
-        }
     }
 }
 

@@ -44,7 +44,8 @@ fn source_of<'a>(diagnostic: &Diagnostic, sources: &'a [Source]) -> Option<&'a S
 }
 
 fn group<'a>(diagnostic: &'a Diagnostic, sources: &'a [Source]) -> Group<'a> {
-    let title = Level::ERROR.primary_title(&diagnostic.message).id(diagnostic.code.name());
+    let level = if diagnostic.code.is_warning() { Level::WARNING } else { Level::ERROR };
+    let title = level.primary_title(&diagnostic.message).id(diagnostic.code.name());
     let group = match source_of(diagnostic, sources) {
         Some(source) if !diagnostic.labels.is_empty() => {
             let annotations = diagnostic.labels.iter().enumerate().map(|(index, Label { span, text })| {
@@ -60,6 +61,9 @@ fn group<'a>(diagnostic: &'a Diagnostic, sources: &'a [Source]) -> Group<'a> {
 }
 
 fn summary(diagnostics: &[Diagnostic], sources: &[Source]) -> String {
+    if !diagnostics.is_empty() && diagnostics.iter().all(|diagnostic| diagnostic.code.is_warning()) {
+        return counted(diagnostics.len(), "warning");
+    }
     let errors = counted(diagnostics.len(), "error");
     if sources.is_empty() {
         return format!("{errors}; nothing was written");

@@ -65,8 +65,8 @@ impl Source {
     }
 }
 
-/// Reads every `*.yaml` of the schema folder of a workspace, sorted by name. `*.yml` is read too, so that validation can
-/// ask for it to be renamed.
+/// Reads every `*.yaml` of the schema folder of a workspace, sorted by name. `*.yml` is read too, so that validation
+/// can ask for it to be renamed.
 ///
 /// # Errors
 /// Returns an error if the folder or one of its files cannot be read.

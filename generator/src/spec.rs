@@ -46,6 +46,7 @@ pub(crate) struct ColumnSpec {
     pub(crate) prefix: Optional<String>,
     pub(crate) numbers: NumbersSpec,
     pub(crate) strip: Optional<Vec<Spanned<String>>>,
+    pub(crate) publish: Optional<bool>,
 }
 
 /// `source`.
@@ -54,6 +55,10 @@ pub(crate) struct SourceSpec {
     pub(crate) compression: Optional<String>,
     pub(crate) encoding: Optional<String>,
     pub(crate) delimiter: Optional<String>,
+    pub(crate) trailing_delimiter: Optional<bool>,
+    pub(crate) record_end: Optional<String>,
+    pub(crate) final_newline: Optional<String>,
+    pub(crate) escape: Optional<String>,
     pub(crate) quote: Optional<String>,
     pub(crate) header: Optional<HeaderSpec>,
     pub(crate) header_case: Optional<String>,
@@ -67,6 +72,8 @@ pub(crate) struct SourceSpec {
     pub(crate) multiline: Optional<bool>,
     pub(crate) complete: Option<CompleteSpec>,
     pub(crate) numbers: NumbersSpec,
+    pub(crate) unlisted: Optional<String>,
+    pub(crate) duplicates: Optional<String>,
 }
 
 /// How numbers are written, in a column or in `source`.
@@ -131,11 +138,16 @@ pub(crate) mod known {
         "group_mark",
         "sign",
         "strip",
+        "publish",
     ];
     pub(crate) const SOURCE: &[&str] = &[
         "compression",
         "encoding",
         "delimiter",
+        "trailing_delimiter",
+        "record_end",
+        "final_newline",
+        "escape",
         "quote",
         "header",
         "header_case",
@@ -151,6 +163,8 @@ pub(crate) mod known {
         "decimal_mark",
         "group_mark",
         "sign",
+        "unlisted",
+        "duplicates",
     ];
     pub(crate) const COMPLETE: &[&str] = &["marker", "count"];
     pub(crate) const ENGINE: &[&str] = &["athena", "max_scan"];
@@ -226,6 +240,7 @@ fn column(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> ColumnSpec {
         prefix: fields.text("prefix"),
         numbers: numbers(&mut fields),
         strip: fields.texts("strip"),
+        publish: fields.flag("publish"),
     }
 }
 
@@ -237,6 +252,10 @@ fn source(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> SourceSpec {
         compression: fields.text("compression"),
         encoding: fields.text("encoding"),
         delimiter: fields.text("delimiter"),
+        trailing_delimiter: fields.flag("trailing_delimiter"),
+        record_end: fields.text("record_end"),
+        final_newline: fields.text("final_newline"),
+        escape: fields.text("escape"),
         quote: fields.text("quote"),
         header: fields.get("header").and_then(|node| header(node, fields.diagnostics)),
         header_case: fields.text("header_case"),
@@ -250,6 +269,8 @@ fn source(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> SourceSpec {
         multiline: fields.flag("multiline"),
         complete: fields.get("complete").and_then(|node| complete(node, fields.diagnostics)),
         numbers: numbers(&mut fields),
+        unlisted: fields.text("unlisted"),
+        duplicates: fields.text("duplicates"),
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod athena;
 mod column;
+mod dialect;
 mod encoding;
 mod format;
 mod formerly;
@@ -12,8 +13,12 @@ mod guards;
 mod header;
 mod key;
 mod lines;
+mod moment;
+mod nulls;
 mod numbers;
+mod publish;
 mod readable;
+mod rows;
 mod source;
 mod tables;
 mod text;
@@ -27,6 +32,7 @@ use crate::names;
 use crate::spec::{ColumnSpec, Spanned, Spec};
 use crate::wording::excerpt;
 pub(crate) use athena::too_long_for_athena;
+pub(crate) use nulls::unescaped_nulls;
 pub(crate) use tables::all_tables;
 
 /// Builds the model of one schema; `None` if there is any mistake, including those reported before.
@@ -40,16 +46,13 @@ pub(crate) fn table(spec: &Spec, diagnostics: &mut Vec<Diagnostic>) -> Option<Ta
     colliding_fields(columns, diagnostics);
     let key = key::key(spec, columns, diagnostics);
     formerly::old_names(columns, &key, diagnostics);
+    publish::unpublished_columns(columns, &key, diagnostics);
     numbers::unknown_words(&spec.source.numbers, diagnostics);
     let context = column::Context { source: &source, numbers: &spec.source.numbers, key: &key };
     let columns: Vec<Option<Column>> =
         columns.iter().map(|column| column::column(column, &context, diagnostics)).collect();
     let guards = guards::guards(&spec.guards, diagnostics);
-    let athena = spec.athena.as_ref().is_none_or(|athena| athena.value);
-    let max_scan = athena::max_scan(spec, athena, diagnostics);
-    if athena {
-        athena::not_for_athena(spec, diagnostics);
-    }
+    let (athena, max_scan) = athena::engine(spec, diagnostics);
     if !diagnostics.is_empty() {
         return None;
     }

@@ -12,6 +12,8 @@ pub enum Breakpoint {
     Locked,
     /// The holder has read what there is to do.
     Listed,
+    /// The registry is ready to go on in another one's output, which does not know of it yet.
+    Adopting,
     /// An operation is written into a change set that no one knows of yet.
     Planning,
     /// The change set is durable and has its name; the registry does not know it yet.
@@ -41,7 +43,7 @@ pub enum Breakpoint {
 }
 
 impl Breakpoint {
-    /// All breakpoints, in the order of a run.
+    /// All breakpoints of a run, in its order; an adoption has another one.
     pub const ALL: [Breakpoint; 16] = [
         Breakpoint::Registered,
         Breakpoint::Locked,
@@ -67,6 +69,7 @@ impl Breakpoint {
             Breakpoint::Registered => "registered",
             Breakpoint::Locked => "locked",
             Breakpoint::Listed => "listed",
+            Breakpoint::Adopting => "adopting",
             Breakpoint::Planning => "planning",
             Breakpoint::ChangesDurable => "changes-durable",
             Breakpoint::Planned => "planned",

@@ -34,7 +34,7 @@ use clap::{Parser, Subcommand};
 
 use crate::cli::args::{Format, StateArgs};
 use crate::engine::athena::Statements;
-use crate::error::{self, Error, Fault};
+use crate::error::{Error, Fault, Result};
 use crate::invocation;
 use crate::table::Table;
 use crate::telemetry;
@@ -118,7 +118,12 @@ pub fn main(tables: &'static [&'static Table], statements: &'static [Statements]
         Ok(Some(schemas)) => (schemas.tables, schemas.statements),
         Err(fault) => return exit_code(Some(fault)),
     };
-    match cli.command.execute(tables, statements) {
+    exit(cli.command.execute(tables, statements), format)
+}
+
+/// Ends the program; reports the error that a command ended with.
+fn exit(result: Result<Option<Fault>>, format: Format) -> ExitCode {
+    match result {
         Ok(fault) => exit_code(fault),
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
@@ -130,11 +135,11 @@ pub fn main(tables: &'static [&'static Table], statements: &'static [Statements]
 
 /// Prints the help that was asked for, or what is wrong with the command line; as JSON as well, if that was asked for.
 fn explain_usage(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        return exit(output::print(&error.render().ansi().to_string()).map(|()| None), Format::Text);
+    }
     // The exit status says the same as an output that is closed or full.
     let _ = error.print();
-    if !error.use_stderr() {
-        return ExitCode::SUCCESS;
-    }
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let is_json = |pair: &[OsString]| pair[0] == "--format" && pair[1] == "json";
     if arguments.windows(2).any(is_json) || arguments.iter().any(|argument| argument == "--format=json") {
@@ -156,11 +161,7 @@ impl Cli {
 }
 
 impl Command {
-    fn execute(
-        &self,
-        tables: &'static [&'static Table],
-        statements: &'static [Statements],
-    ) -> error::Result<Option<Fault>> {
+    fn execute(&self, tables: &'static [&'static Table], statements: &'static [Statements]) -> Result<Option<Fault>> {
         match self {
             Command::Run(args) => run::run(args, tables, statements),
             Command::Delta(args) => delta::delta(args, tables, statements),
@@ -171,7 +172,7 @@ impl Command {
             Command::Resync(args) => resync::resync(args, tables),
             Command::Recover(args) => recover::recover(args),
             Command::Retire(args) => retire::retire(args, tables),
-            Command::Status(args) => status::status(args),
+            Command::Status(args) => status::status(args, tables),
             Command::History(args) => history::history(args),
             Command::Why(args) => why::why(args, tables),
             Command::Verify(args) => verify::verify(args, tables),

@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::table::{Column, Compression, Numbers, Sign, Source, Table};
+use crate::table::{Column, Compression, Escape, Numbers, Sign, Source, Table};
 
 /// Everything needed to read an export again later.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,9 +33,21 @@ pub struct OldColumn {
     /// The column's type as errors show it, followed by `, trimmed` if its text is trimmed.
     #[serde(rename = "type")]
     pub ty: String,
+    /// Whether consumers saw the column.
+    #[serde(default = "published", skip_serializing_if = "is_published")]
+    pub publish: bool,
     /// How its texts are written.
     #[serde(flatten)]
     pub format: ColumnFormat,
+}
+
+/// Every column of an earlier release was published.
+fn published() -> bool {
+    true
+}
+
+fn is_published(publish: &bool) -> bool {
+    *publish
 }
 
 /// How the texts of one column are written, where that differs from the export as a whole.
@@ -73,8 +85,23 @@ pub struct SourceFormat {
     /// The encoding of the text, by its lower-case WHATWG name; `None` is UTF-8.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encoding: Option<String>,
-    /// The byte between two fields.
+    /// The byte between two fields, or the first one of `long_delimiter`.
     pub delimiter: u8,
+    /// The text between two fields, if that is not one byte.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub long_delimiter: Option<String>,
+    /// Whether a record ends with a delimiter.
+    #[serde(default, skip_serializing_if = "is_off")]
+    pub trailing_delimiter: bool,
+    /// The end of a record, if that is not any line break.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record_end: Option<String>,
+    /// Whether a part ends with the end of a record.
+    #[serde(default, skip_serializing_if = "is_off")]
+    pub final_newline: bool,
+    /// How characters are escaped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub escape: Option<Escape>,
     /// The byte around a quoted field; `None` if fields are never quoted.
     pub quote: Option<u8>,
     /// Whether each part starts with the names of its columns.
@@ -106,6 +133,16 @@ pub struct SourceFormat {
     pub quoted_nulls: bool,
     /// Whether a quoted field can contain line breaks.
     pub multiline: bool,
+    /// Whether columns of a part that the schema does not name are skipped.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub skip_unlisted: bool,
+    /// Whether a row that repeats another one in every column is refused.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub refuse_duplicates: bool,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// The changes from a baseline's schema to today's.
@@ -128,7 +165,7 @@ pub struct Drift {
 pub(crate) enum ColumnSource {
     /// In the epoch's column with this index.
     Column(usize),
-    /// Nowhere; the column was added since.
+    /// Nowhere that consumers saw; the column was added, or first published, since.
     Added,
 }
 
@@ -139,6 +176,11 @@ impl SourceFormat {
             compression: source.compression,
             encoding: source.encoding.map(Into::into),
             delimiter: source.delimiter,
+            long_delimiter: source.long_delimiter.map(Into::into),
+            trailing_delimiter: source.trailing_delimiter,
+            record_end: source.record_end.map(Into::into),
+            final_newline: source.final_newline,
+            escape: source.escape,
             quote: source.quote,
             header: source.header,
             first_part_header: source.first_part_header,
@@ -151,6 +193,8 @@ impl SourceFormat {
             nulls: source.nulls.iter().map(|null| (*null).into()).collect(),
             quoted_nulls: source.quoted_nulls,
             multiline: source.multiline,
+            skip_unlisted: source.skip_unlisted,
+            refuse_duplicates: source.refuse_duplicates,
         }
     }
 }
@@ -191,11 +235,14 @@ impl Epoch {
         }
     }
 
-    /// Finds a column of today's schema in the epoch.
+    /// Finds a column of today's schema in the epoch. What consumers could not see is not there for a published column.
     pub(crate) fn locate(&self, column: &Column) -> ColumnSource {
-        let find = |name: &str| self.columns.iter().position(|old| old.name == name);
+        let position = |is_it: &dyn Fn(&str) -> bool| {
+            self.columns.iter().position(|old| (old.publish || !column.publish) && is_it(&old.name))
+        };
+        let find = |name: &str| position(&|old| old == name);
         // No schema has two names that differ only in case.
-        let in_any_case = |name: &str| self.columns.iter().position(|old| old.name.eq_ignore_ascii_case(name));
+        let in_any_case = |name: &str| position(&|old| old.eq_ignore_ascii_case(name));
         match find(column.name).or_else(|| column.formerly.and_then(find)).or_else(|| in_any_case(column.name)) {
             Some(index) => ColumnSource::Column(index),
             None => ColumnSource::Added,
@@ -211,7 +258,7 @@ impl Epoch {
         self.check_key(table, resync_help)?;
         let mut drift = Drift { from: self.schema.clone(), ..Drift::default() };
         let mut used = vec![false; self.columns.len()];
-        for column in table.columns {
+        for column in table.columns.iter().filter(|column| column.publish) {
             let ColumnSource::Column(index) = self.locate(column) else {
                 check_fill(column, resync_help)?;
                 drift.added.push(column.name.into());
@@ -226,7 +273,7 @@ impl Epoch {
                 drift.retyped.push((new.name, old.ty.clone(), new.ty));
             }
         }
-        let removed = self.columns.iter().zip(used).filter(|(_, used)| !used);
+        let removed = self.columns.iter().zip(used).filter(|(column, used)| column.publish && !used);
         drift.removed = removed.map(|(column, _)| column.name.clone()).collect();
         Ok(Some(drift))
     }
@@ -262,6 +309,7 @@ impl OldColumn {
             name: column.name.into(),
             header: column.header.map(Into::into),
             ty: column.ty.to_string() + trim,
+            publish: column.publish,
             format: ColumnFormat::from_column(column),
         }
     }

@@ -117,7 +117,7 @@ impl Error {
         let help = match source.kind() {
             io::ErrorKind::PermissionDenied => "check the permissions, then run again",
             io::ErrorKind::StorageFull => "free some space, then run again; nothing is lost",
-            io::ErrorKind::NotFound => "check the path",
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => "check the path",
             _ => "run again once the cause is gone; nothing is lost",
         };
         let mut error = Self::new(ErrorKind::Io, &format!("{action} {}", printable_path(path)), &source.to_string());
@@ -186,6 +186,14 @@ impl Error {
         Self::registry(path, problem).help("restore the registry from a backup; other tables are not affected")
     }
 
+    /// A registry at `path` that is damaged as a whole.
+    pub(crate) fn damaged_registry(path: &Path, problem: impl fmt::Display) -> Self {
+        Self::registry(path, problem).help(
+            "restore it from a backup. If there is none, move it away and run exports with --adopt: a new registry \
+             continues above everything that was published (docs/operations.md, \"Backup and restore\")",
+        )
+    }
+
     /// An error that an AWS service returned.
     #[cfg(feature = "aws")]
     pub(crate) fn aws(subject: impl AsRef<str>, message: impl fmt::Display) -> Self {
@@ -201,6 +209,13 @@ impl Error {
     pub(crate) fn without_aws(what: &str) -> Self {
         Self::usage("", format!("this program was built without AWS support and cannot reach {what}"))
             .help("run `cargo tidemark-aws` instead of `cargo tidemark`; the first build takes several minutes")
+    }
+
+    /// A request that needs a program built with PostgreSQL support.
+    #[cfg(not(feature = "postgres"))]
+    pub(crate) fn without_postgres() -> Self {
+        Self::usage("", "this program was built without PostgreSQL support")
+            .help("run `cargo tidemark-postgres` instead of `cargo tidemark`; the first build takes some minutes")
     }
 
     /// Operations that do not lead from the baseline to the snapshot.

@@ -1,7 +1,8 @@
 //! Durable files and folders.
 
-use std::fs::{self, File};
-use std::io::{BufWriter, Write as _};
+use std::fs::{self, File, FileType};
+use std::io::{self, BufWriter, ErrorKind, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use flate2::write::GzEncoder;
@@ -28,14 +29,29 @@ pub(crate) fn create_folders(folder: &Path) -> Result<()> {
     })
 }
 
+/// What is at a path; `None` if nothing is. What cannot be inspected is an error: it may be there.
+pub(crate) fn file_type(path: &Path) -> Result<Option<FileType>> {
+    match fs::metadata(path) {
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
+        metadata => metadata.at("cannot inspect", path).map(|metadata| Some(metadata.file_type())),
+    }
+}
+
+/// Opens a regular file, whatever has replaced it since it was listed: a link is not followed, and opening a fifo does
+/// not wait for a writer.
+pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
+    let file = File::options().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("not a regular file")) }
+}
+
 /// The names in a folder.
-pub(crate) fn folder_names(folder: &Path) -> std::io::Result<Vec<String>> {
+pub(crate) fn folder_names(folder: &Path) -> io::Result<Vec<String>> {
     let names = fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.file_name().to_string_lossy().into_owned()));
     names.collect()
 }
 
 /// Finishes a gzip file and makes it durable.
-pub(crate) fn finish_gzip(encoder: GzEncoder<BufWriter<File>>) -> std::io::Result<()> {
+pub(crate) fn finish_gzip(encoder: GzEncoder<BufWriter<File>>) -> io::Result<()> {
     let mut buffered = encoder.finish()?;
     buffered.flush()?;
     buffered.get_ref().sync_all()

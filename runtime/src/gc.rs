@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::clock;
-use crate::error::{Fault, IoContext as _, Result};
+use crate::error::{Error, Fault, IoContext as _, Result};
 use crate::name::TableKey;
 use crate::name::is_name;
 use crate::run::Runner;
@@ -30,6 +30,8 @@ pub struct Collected {
     pub tables: Vec<TableReport>,
     /// Abandoned temporary files.
     pub work: Vec<Removed>,
+    /// What could not be looked at or removed outside the tables.
+    pub failed: Vec<Failed>,
     /// The total size, in bytes.
     pub bytes: u64,
 }
@@ -48,8 +50,8 @@ pub struct TableReport {
     pub locked_by: Option<String>,
     /// Whether a version arrived that no run is going to process: its run found the lease taken and left.
     pub came_meanwhile: bool,
-    /// The error that stopped it.
-    pub failed: Option<Failed>,
+    /// What could not be looked at or removed.
+    pub failed: Vec<Failed>,
 }
 
 /// An error, as part of a report.
@@ -84,9 +86,26 @@ pub enum RemovedKind {
     Leftover,
 }
 
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Self { message: error.to_string(), help: error.next_step().map(str::to_owned), fault: error.fault() }
+    }
+}
+
 impl TableReport {
+    fn new(key: &TableKey) -> Self {
+        Self {
+            key: key.clone(),
+            removed: Vec::new(),
+            bytes: 0,
+            locked_by: None,
+            came_meanwhile: false,
+            failed: Vec::new(),
+        }
+    }
+
     fn is_worth_reporting(&self) -> bool {
-        !self.removed.is_empty() || self.locked_by.is_some() || self.came_meanwhile || self.failed.is_some()
+        !self.removed.is_empty() || self.locked_by.is_some() || self.came_meanwhile || !self.failed.is_empty()
     }
 }
 
@@ -99,19 +118,26 @@ pub struct Options {
     pub decision: Option<Decision>,
 }
 
-/// Removes what is no longer needed, table by table, each under its lease. `state` is the state directory. An error in
-/// one table is reported with that table, and the others go on.
+/// Removes what is no longer needed, table by table, each under its lease. `state` is the state directory. What cannot
+/// be looked at or removed is reported, and everything else goes on.
 pub fn collect(runner: &Runner, state: &Path, options: Options) -> Result<Collected> {
     let mut collected = Collected::default();
-    for (key, is_known) in tables(runner, state)? {
+    for (key, is_known) in tables(runner, state, &mut collected.failed)? {
         check_stop()?;
-        let report = collect_table(runner, state, &key, is_known, &options)?;
+        let mut report = TableReport::new(&key);
+        if let Err(error) = collect_table(runner, state, is_known, &options, &mut report) {
+            report.failed.push(error.into());
+        }
+        report.bytes = report.removed.iter().map(|removed| removed.bytes).sum();
         if report.is_worth_reporting() {
             collected.tables.push(report);
         }
     }
     check_stop()?;
-    collected.work = remove_work_files(state, &options)?;
+    match remove_work_files(state, &options) {
+        Ok(removed) => collected.work = removed,
+        Err(error) => collected.failed.push(error.into()),
+    }
     let in_tables = collected.tables.iter().map(|report| report.bytes);
     collected.bytes = in_tables.chain(collected.work.iter().map(|removed| removed.bytes)).sum();
     Ok(collected)
@@ -120,81 +146,78 @@ pub fn collect(runner: &Runner, state: &Path, options: Options) -> Result<Collec
 fn collect_table(
     runner: &Runner,
     state: &Path,
-    key: &TableKey,
     is_known: bool,
     options: &Options,
-) -> Result<TableReport> {
-    let mut report = TableReport {
-        key: key.clone(),
-        removed: Vec::new(),
-        bytes: 0,
-        locked_by: None,
-        came_meanwhile: false,
-        failed: None,
-    };
+    report: &mut TableReport,
+) -> Result<()> {
+    let key = report.key.clone();
     // Looking needs no lease: without a holder, nobody is writing.
-    if options.decision.is_none()
-        && let Some(holder) = runner.registry.holder(key)?
-    {
-        report.locked_by = Some(holder);
-        return Ok(report);
+    if options.decision.is_none() {
+        report.locked_by = runner.registry.holder(&key)?;
     }
-    let needs_lease = is_known && options.decision.is_some();
-    let mut remove = || remove_change_sets(runner, state, key, is_known, options, &mut report.removed);
+    if report.locked_by.is_some() {
+        return Ok(());
+    }
     // A table that the registry does not know has no lease, and no run that could take one.
-    let result =
-        if needs_lease { runner.with_lease(key, |_, _| remove()) } else { remove().map(|()| Some(((), false))) };
-    match result {
-        Ok(Some(((), came_meanwhile))) => report.came_meanwhile = came_meanwhile,
-        Ok(None) => report.locked_by = Some(runner.holder(key)?),
-        Err(error) => {
-            let (message, help, fault) = (error.to_string(), error.next_step().map(str::to_owned), error.fault());
-            report.failed = Some(Failed { message, help, fault });
-        }
+    if !is_known || options.decision.is_none() {
+        return remove_change_sets(runner, state, is_known, options, report);
     }
-    report.bytes = report.removed.iter().map(|removed| removed.bytes).sum();
-    Ok(report)
+    match runner.with_lease(&key, |_, _| remove_change_sets(runner, state, is_known, options, report))? {
+        Some(((), came_meanwhile)) => report.came_meanwhile = came_meanwhile,
+        None => report.locked_by = Some(runner.holder(&key)?),
+    }
+    Ok(())
 }
 
 /// Every tenant's table that has a folder, and whether the registry knows it.
 ///
 /// The folders are listed before the registry is read. A run creates its record before its folder, so a folder that is
 /// listed here has its record, if it will ever have one.
-fn tables(runner: &Runner, state: &Path) -> Result<Vec<(TableKey, bool)>> {
+fn tables(runner: &Runner, state: &Path, failed: &mut Vec<Failed>) -> Result<Vec<(TableKey, bool)>> {
     let changes = state.join("changes");
     let mut keys = Vec::new();
-    for tenant in folders(&changes)? {
-        let tables = folders(&changes.join(&tenant))?;
+    for tenant in listed(folders(&changes), failed) {
+        let tables = listed(folders(&changes.join(&tenant)), failed);
         keys.extend(tables.into_iter().map(|table| TableKey { tenant: tenant.clone(), table }));
     }
     let known: BTreeSet<TableKey> = runner.registry.tables()?.into_iter().collect();
     Ok(keys.into_iter().map(|key| (key.clone(), known.contains(&key))).collect())
 }
 
+/// The names in a folder; none if it cannot be listed, which is reported.
+fn listed(names: Result<Vec<String>>, failed: &mut Vec<Failed>) -> Vec<String> {
+    names.unwrap_or_else(|error| {
+        failed.push(error.into());
+        Vec::new()
+    })
+}
+
 /// Removes a table's change sets that are not needed. If the registry knows the table, its lease is held.
 fn remove_change_sets(
     runner: &Runner,
     state: &Path,
-    key: &TableKey,
     is_known: bool,
     options: &Options,
-    removed: &mut Vec<Removed>,
+    report: &mut TableReport,
 ) -> Result<()> {
-    let versions = if is_known { runner.registry.versions(key)? } else { Vec::new() };
-    let unneeded = unneeded(&versions, state, key, options.keep)?;
+    let key = report.key.clone();
+    let versions = if is_known { runner.registry.versions(&key)? } else { Vec::new() };
+    let unneeded = unneeded(&versions, state, &key, options.keep, &mut report.failed)?;
     let Some(decision) = &options.decision else {
-        removed.extend(unneeded);
+        report.removed.extend(unneeded);
         return Ok(());
     };
     if !unneeded.is_empty() {
         let bytes: u64 = unneeded.iter().map(|unneeded| unneeded.bytes).sum();
         let details = json!({ "keep": options.keep, "removed": unneeded.len(), "bytes": bytes });
-        runner.registry.append(&decision.entry(Action::Gc, key, None, details))?;
+        runner.registry.append(&decision.entry(Action::Gc, &key, None, details))?;
     }
     for unneeded in unneeded {
         check_stop()?;
-        remove(&state.join(&unneeded.path))?;
-        removed.push(unneeded);
+        match remove(&state.join(&unneeded.path)) {
+            Ok(()) => report.removed.push(unneeded),
+            Err(error) => report.failed.push(error.into()),
+        }
     }
     let table_folder = state.join("changes").join(&key.tenant).join(&key.table);
     for version in folders(&table_folder)? {
@@ -204,13 +227,19 @@ fn remove_change_sets(
     remove_empty(&state.join("changes").join(&key.tenant))
 }
 
-/// Lists a table's change sets that are not needed.
-fn unneeded(versions: &[Version], state: &Path, key: &TableKey, keep: usize) -> Result<Vec<Removed>> {
+/// Lists a table's change sets that are not needed. What cannot be looked at is reported.
+fn unneeded(
+    versions: &[Version],
+    state: &Path,
+    key: &TableKey,
+    keep: usize,
+    failed: &mut Vec<Failed>,
+) -> Result<Vec<Removed>> {
     let needed = needed(versions, keep);
     let table_folder = Path::new("changes").join(&key.tenant).join(&key.table);
     let mut unneeded = Vec::new();
     for version in folders(&state.join(&table_folder))? {
-        for name in folders(&state.join(&table_folder).join(&version))? {
+        for name in listed(folders(&state.join(&table_folder).join(&version)), failed) {
             if needed.contains(&(version.as_str(), name.as_str())) {
                 continue;
             }
@@ -218,7 +247,10 @@ fn unneeded(versions: &[Version], state: &Path, key: &TableKey, keep: usize) -> 
             let path = table_folder.join(&version).join(&name);
             let is_named = versions.iter().any(|v| v.version == version && v.changes.as_ref() == Some(&name));
             let kind = if is_named { RemovedKind::ChangeSet } else { RemovedKind::Leftover };
-            unneeded.push(Removed { bytes: size(&state.join(&path))?, path, kind });
+            match size(&state.join(&path)) {
+                Ok(bytes) => unneeded.push(Removed { path, kind, bytes }),
+                Err(error) => failed.push(error.into()),
+            }
         }
     }
     Ok(unneeded)
@@ -299,10 +331,14 @@ fn remove_work_files(state: &Path, options: &Options) -> Result<Vec<Removed>> {
 /// The sorted names of the folders in a folder that a run could have created; none if the folder does not exist. Links
 /// are not followed.
 fn folders(folder: &Path) -> Result<Vec<String>> {
-    let mut folders = names(folder)?;
-    folders.retain(|name| {
-        is_name(name) && fs::symlink_metadata(folder.join(name)).is_ok_and(|metadata| metadata.is_dir())
-    });
+    let mut folders = Vec::new();
+    for name in names(folder)?.into_iter().filter(|name| is_name(name)) {
+        let path = folder.join(&name);
+        match fs::symlink_metadata(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            metadata => folders.extend(metadata.at("cannot inspect", &path)?.is_dir().then_some(name)),
+        }
+    }
     Ok(folders)
 }
 

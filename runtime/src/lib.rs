@@ -107,6 +107,7 @@
     expect(dead_code, reason = "the modules that consumers need also have functions that only the pipeline calls")
 )]
 
+mod advice;
 pub mod canonical;
 pub mod epoch;
 pub mod error;

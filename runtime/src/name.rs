@@ -59,6 +59,11 @@ pub(crate) fn is_column_name(text: &str) -> bool {
     text.len() <= MAX_NAME && text.starts_with(|first: char| first.is_ascii_alphabetic()) && text.bytes().all(inner)
 }
 
+/// A text without the differences of case: `ß`, `ẞ`, `SS` and `ss` are equal.
+pub(crate) fn fold_case(text: &str) -> String {
+    text.to_lowercase().to_uppercase()
+}
+
 /// A text that is safe to show on a terminal: invisible characters are escaped, so that text from outside cannot move
 /// the cursor, change the title, reverse the text or start a new line. Quotes and backslashes are not escaped, so that
 /// a path can be copied, and nothing is escaped twice.

@@ -15,13 +15,11 @@ mod value;
 pub(crate) use change::{ChangeLine, Fields, Scalar};
 #[cfg(feature = "pipeline")]
 pub use line::Head;
-#[cfg(feature = "aws")]
-pub(crate) use line::key_bytes;
 #[cfg(feature = "pipeline")]
-pub(crate) use line::{Encoder, Kind, RowChange, begin_line, end_line, has_key, stamp};
+pub(crate) use line::{Encoder, Kind, RowChange, begin_line, end_line, has_key, key_bytes, stamp};
 #[cfg(feature = "pipeline")]
 pub(crate) use record::as_text;
 pub use record::{Begin, Change, End, Operation, Record};
 pub use schema_change::{AddedColumn, RenamedColumn, RetypedColumn, SchemaChange};
 #[cfg(feature = "pipeline")]
-pub(crate) use value::{key_json, value_json};
+pub(crate) use value::{key_json, segment_json, value_json};

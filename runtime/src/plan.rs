@@ -193,6 +193,17 @@ pub struct Plan {
     /// that accepts less needs another plan.
     #[serde(default, rename = "most", skip_serializing_if = "Option::is_none")]
     pub max_operation_bytes: Option<usize>,
+    /// What the sinks demanded of operations when this was planned. A sink with another demand needs another plan.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub demands: Vec<Demand>,
+}
+
+/// What a sink demands of operations, in addition to their size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Demand {
+    /// No NUL in a text, and no key that is too large for an index of PostgreSQL.
+    Postgres,
 }
 
 impl Plan {
@@ -201,9 +212,11 @@ impl Plan {
         self.hash == self.hash_with(&key.tenant, &key.table, version, sum_of_ids)
     }
 
-    /// Returns whether a sink that accepts operations of up to `limit` bytes accepts every operation of the plan.
-    pub(crate) fn fits(&self, limit: Option<usize>) -> bool {
-        limit.is_none_or(|limit| self.max_operation_bytes.is_some_and(|planned| planned <= limit))
+    /// Returns whether sinks that accept operations of up to `limit` bytes, with these demands, accept every operation
+    /// of the plan.
+    pub(crate) fn fits(&self, limit: Option<usize>, demands: &[Demand]) -> bool {
+        let is_small = limit.is_none_or(|limit| self.max_operation_bytes.is_some_and(|planned| planned <= limit));
+        is_small && demands.iter().all(|demand| self.demands.contains(demand))
     }
 
     pub(crate) fn hash_with(&self, tenant: &str, table: &str, version: &str, sum_of_ids: u128) -> String {

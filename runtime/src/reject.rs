@@ -5,8 +5,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::advice;
 use crate::name::{natural_cmp, printable};
-use crate::table::{Column, Type};
+use crate::table::{Column, Table};
 
 /// The maximum number of offenders that are listed; the totals count all of them.
 pub const SHOWN: usize = 20;
@@ -38,6 +39,8 @@ pub enum Reason {
     UnreadableValue,
     /// A key that appears again with a different row.
     ConflictingDuplicate,
+    /// A row that appears again, in a table that refuses that.
+    RepeatedRow,
 }
 
 /// A row that is refused, or one of its fields.
@@ -51,7 +54,7 @@ pub struct Offender {
     pub column: Option<String>,
     /// The reason.
     pub reason: Reason,
-    /// The same for people, with an excerpt of the text unless its column is marked `pii`.
+    /// The same for people, with an excerpt of the text unless its column is masked.
     pub message: String,
 }
 
@@ -96,7 +99,7 @@ impl Rejects {
 
 impl Reason {
     /// Every reason.
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::FieldCount,
         Self::BadQuoting,
         Self::BadCharacter,
@@ -107,6 +110,7 @@ impl Reason {
         Self::NullValue,
         Self::UnreadableValue,
         Self::ConflictingDuplicate,
+        Self::RepeatedRow,
     ];
 
     /// The reason in JSON, in messages and in the queries on Athena, such as `null-key`.
@@ -122,6 +126,7 @@ impl Reason {
             Self::NullValue => "null-value",
             Self::UnreadableValue => "unreadable-value",
             Self::ConflictingDuplicate => "conflicting-duplicate",
+            Self::RepeatedRow => "repeated-row",
         }
     }
 
@@ -160,40 +165,54 @@ pub(crate) fn excerpt(text: &[u8], pii: bool) -> String {
 }
 
 /// Says to people why a text, as it is in the file, is not a value of its column: `` `12,50` is not a decimal(12,2)``.
-pub(crate) fn explain(column: &Column, text: &[u8], reason: Reason) -> String {
+pub(crate) fn explain(table: &Table, column: &Column, text: &[u8], reason: Reason) -> String {
     let mismatch = mismatch(column, reason);
-    match reason {
+    let problem = match reason {
         Reason::NullKey | Reason::NullValue if text.is_empty() => mismatch,
-        Reason::NullKey | Reason::NullValue => format!("{mismatch}: {}", excerpt(text, column.pii)),
-        _ => format!("{} {mismatch}{}", excerpt(text, column.pii), advice(column, text)),
-    }
-}
-
-/// The option that would read a text, if there is one, after a semicolon.
-fn advice(column: &Column, text: &[u8]) -> &'static str {
-    match (column.ty, column.prefix) {
-        (Type::Binary(_), None) if text.starts_with(br"\x") => r#"; declare `encoding: hex` and `prefix: "\\x"`"#,
-        (Type::Decimal { .. } | Type::Float | Type::Double, _) if column.numbers.is_none() && text.contains(&b',') => {
-            "; declare `decimal_mark` and `group_mark` if it is a number"
-        }
-        (Type::Binary(_), None) if text.starts_with(b"0x") => "; declare `encoding: hex` and `prefix: 0x`",
-        _ => "",
+        Reason::NullKey | Reason::NullValue => format!("{mismatch}: {}", excerpt(text, column.is_masked())),
+        _ => format!("{} {mismatch}", excerpt(text, column.is_masked())),
+    };
+    let advice = match reason {
+        Reason::NullKey | Reason::NullValue => advice::for_null(column, text),
+        Reason::UnreadableValue => advice::for_unreadable(table, column, text),
+        _ => None,
+    };
+    match advice {
+        Some(advice) => format!("{problem}; {advice}"),
+        None => problem,
     }
 }
 
 /// The same for a text that was decoded from this encoding; `None` is UTF-8.
-pub(crate) fn explain_text(column: &Column, text: &[u8], reason: Reason, encoding: Option<&str>) -> String {
-    let explained = explain(column, text, reason);
+pub(crate) fn explain_text(
+    table: &Table,
+    column: &Column,
+    text: &[u8],
+    reason: Reason,
+    encoding: Option<&str>,
+) -> String {
+    let explained = explain(table, column, text, reason);
     match (reason, encoding) {
         (Reason::NotUtf8, None) => format!("{explained}; is it written in another `source.encoding`?"),
         (Reason::NotUtf8, Some(encoding)) => {
-            format!("{} has a byte that is not a character of `encoding: {encoding}`", excerpt(text, column.pii))
+            format!(
+                "{} has a byte that is not a character of `encoding: {encoding}`",
+                excerpt(text, column.is_masked())
+            )
         }
         _ => explained,
     }
 }
 
-/// The same without the text: `is not a decimal(12,2)`.
+/// Says to people that a key, as it is shown, is there more than once.
+pub(crate) fn repetition(key: &str, reason: Reason) -> String {
+    match reason {
+        Reason::RepeatedRow => format!("key {key} appears again with the same row"),
+        _ => format!("key {key} appears again with another row"),
+    }
+}
+
+/// Says why a text is not a value without the text: `is not a decimal(12,2)`.
 pub(crate) fn mismatch(column: &Column, reason: Reason) -> String {
     let article = column.ty.article();
     match reason {

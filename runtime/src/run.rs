@@ -10,6 +10,7 @@ mod failure;
 pub mod guard;
 mod lease;
 mod next;
+mod obstacles;
 mod passed_over;
 mod planning;
 mod publish;
@@ -35,7 +36,7 @@ use crate::store::{Lease, Setting, Status, TableState, Version};
 use crate::table::Table;
 use crate::telemetry::{Progress, Watch, check_stop};
 pub(crate) use next::{Step, next_step};
-pub use passed_over::is_passed_over;
+pub use passed_over::{PassedOver, is_passed_over, is_superseded_unread};
 use register::Job;
 pub use register::find_exports;
 pub use report::{Outcome, Report, UnreadableTenant};
@@ -120,7 +121,7 @@ impl Runner {
         let unreadable = self.register(job, table, outcomes)?;
         Breakpoint::Registered.reached();
         let resync = self.registry.resync(&job.key)?;
-        if self.next(&job.key, table, resync, &unreadable)?.is_none() && !self.is_behind(&job.key)? {
+        if self.next(&job.key, table, resync, &unreadable)?.is_none() && !self.is_behind(&job.key, table)? {
             return Ok(());
         }
         let lease = match self.lock_unless_held(&job.key)? {
@@ -181,6 +182,9 @@ impl Runner {
                 Ok(outcome) => outcomes.extend(outcome),
                 Err(error) => {
                     let goes_on = reads && error.fault() == Fault::Machine && self.is_unreadable(&version);
+                    if goes_on {
+                        self.registry.note_unread(lease, &version, &error.to_string())?;
+                    }
                     outcomes.push(self.stopped(lease, &version, error));
                     if !goes_on {
                         return self.unlock(lease, None).map(|_| ());
@@ -204,8 +208,11 @@ impl Runner {
         }
         let outcome = match step {
             Step::Supersede { version, by, is_passed_over } => {
+                // Of the versions before it, more than the current ones may say whose name is wrong.
+                let versions = if is_passed_over { self.registry.versions(&lease.key)? } else { Vec::new() };
+                let passed_over = PassedOver::find(&versions, &version);
                 let superseded = self.registry.supersede(lease, version, &by)?;
-                Some(Outcome::superseded(&superseded, is_passed_over.then_some(&*by)))
+                Some(Outcome::superseded(&superseded, &by, passed_over))
             }
             Step::Reopen(version) => self.registry.reopen(lease, version).map(|()| None)?,
             Step::Finish(version) => Some(Outcome::from_version(&self.publish(lease, table, version, watch)?)),

@@ -9,7 +9,9 @@ use generator::model;
 use generator::source::{self, Source as SchemaFile};
 
 use crate::engine::athena::Statements;
-use crate::table::{Column, Completeness, Compression, Encoding, Guards, Numbers, Sign, Source, Table, Target, Type};
+use crate::table::{
+    Column, Completeness, Compression, Encoding, Escape, Guards, Numbers, Sign, Source, Table, Target, Type,
+};
 
 /// The tables of a folder of schemas. They are never freed, as generated tables are not.
 #[derive(Debug, Clone, Copy)]
@@ -96,6 +98,7 @@ fn column(column: &model::Column) -> Column {
         formerly: column.formerly.as_deref().map(text),
         prefix: column.prefix.as_deref().map(text),
         numbers: column.numbers.as_ref().map(numbers),
+        publish: column.publish,
         true_values,
         false_values,
     }
@@ -145,6 +148,11 @@ fn source(source: &model::Source) -> Source {
         },
         encoding: source.encoding.as_deref().map(text),
         delimiter: source.delimiter,
+        long_delimiter: source.long_delimiter.as_deref().map(text),
+        trailing_delimiter: source.trailing_delimiter,
+        record_end: source.record_end.as_deref().map(text),
+        final_newline: source.final_newline,
+        escape: source.escape.map(escape),
         quote: source.quote,
         header: source.header,
         first_part_header: source.first_part_header,
@@ -163,6 +171,16 @@ fn source(source: &model::Source) -> Source {
             model::Completeness::Manifest => Completeness::Manifest,
             model::Completeness::Count(count) => Completeness::Count(*count),
         },
+        skip_unlisted: source.skip_unlisted,
+        refuse_duplicates: source.refuse_duplicates,
+    }
+}
+
+fn escape(escape: model::Escape) -> Escape {
+    match escape {
+        model::Escape::Char(byte) => Escape::Char(byte),
+        model::Escape::Mysql => Escape::Mysql,
+        model::Escape::Postgres => Escape::Postgres,
     }
 }
 

@@ -19,10 +19,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::change_set::ChangeSets;
 use crate::error::{Error, Result};
+use crate::invocation::command;
 use crate::name::{TableKey, printable};
 use crate::operation::{Begin, End, begin_line, end_line};
+use crate::plan::Demand;
 use crate::store::{Extent, Version};
 use crate::table::Table;
+pub(crate) use database::refusal;
 pub use sinks::Sinks;
 
 /// A destination that operations are published to.
@@ -35,6 +38,11 @@ pub trait Sink: Debug + Send + Sync {
 
     /// The largest operation that the sink accepts, in bytes; `None` if there is no limit.
     fn max_operation_bytes(&self) -> Result<Option<usize>>;
+
+    /// What else the sink demands of operations.
+    fn demand(&self) -> Option<Demand> {
+        None
+    }
 
     /// Returns whether the sink can hold marks. A stream cannot: there, a new registry's versions are told from those
     /// of an older one by their higher sequences alone.
@@ -52,7 +60,7 @@ pub trait Sink: Debug + Send + Sync {
     }
 
     /// Checks, before anything of a table is planned, that the sink can take its operations.
-    fn prepare(&self, _: &Table) -> Result<()> {
+    fn prepare(&self, _: &'static Table) -> Result<()> {
         Ok(())
     }
 
@@ -61,8 +69,9 @@ pub trait Sink: Debug + Send + Sync {
         Ok(Applied::default())
     }
 
-    /// Replaces the mark of a tenant's table, whatever it was, and shuts out everybody who has published there so far.
-    fn adopt(&self, key: &TableKey, mark: &Mark) -> Result<()>;
+    /// Replaces the mark of a tenant's table, and shuts out everybody who has published there so far. Fails if the mark
+    /// is no longer the one that was `seen`: of several who adopt at once, one wins.
+    fn adopt(&self, key: &TableKey, seen: Option<&Mark>, mark: &Mark) -> Result<()>;
 
     /// Publishes a version under its sequence: the mark, then BEGIN, every operation, END. `delivered` is how much of
     /// each part was delivered before; `on_progress` is called as more is. Publishing again is safe: it repeats the
@@ -91,6 +100,9 @@ pub struct Mark {
     /// sequence to another plan.
     #[serde(default)]
     pub plan: Option<String>,
+    /// A random number that tells one adoption from another, also among copies of a registry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adoption: Option<u64>,
 }
 
 /// Larger numbers are not exact in every JSON reader: no registry assigns them.
@@ -112,6 +124,7 @@ impl Mark {
             sequence: version.sequence.unwrap_or_default(),
             fence: publisher.fence,
             plan: version.plan.as_ref().map(|plan| plan.hash.clone()),
+            adoption: None,
         };
         match known {
             Some(known) if known.registry != own.registry => Err(known.registry.clone()),
@@ -145,6 +158,8 @@ pub struct PublishedVersion {
     pub version: String,
     /// Its sequence.
     pub sequence: u64,
+    /// Whether an earlier release published it, which left no mark.
+    pub is_unmarked: bool,
 }
 
 /// The version whose rows a sink holds; the default if there is none yet.
@@ -162,6 +177,20 @@ pub struct Applied {
 fn foreign_mark(output: &str, registry: &str) -> Error {
     Error::refused(output, format!("another registry ({}) has begun to publish there", printable(registry)))
         .help("use one registry for an output; to go on with this one, run exports with --adopt")
+}
+
+/// The error of a mark that cannot be read. `path` is where it is.
+fn damaged_mark(path: &str, problem: &str) -> Error {
+    let adopt = command(&[&"run", &"DIR", &"--adopt"]);
+    Error::refused(path, format!("the mark cannot be read: {problem}")).help(format!(
+        "remove it, then go on above everything that was published, with the next version in full: {adopt}"
+    ))
+}
+
+/// The error of somebody who adopts an output that has changed since it was looked at.
+fn adopted_meanwhile(output: &str) -> Error {
+    Error::refused(output, "somebody else has adopted it, or published there, in the meantime; nothing was published")
+        .help("use one registry for an output; if it is to be this one, run with --adopt again")
 }
 
 /// Called with how much of a part has been delivered.

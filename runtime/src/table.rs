@@ -65,6 +65,8 @@ pub struct Column {
     pub prefix: Option<&'static str>,
     /// How numbers are written; `None` is like `-1234.5`.
     pub numbers: Option<Numbers>,
+    /// Whether consumers see the column. Otherwise it is checked, and then dropped. Always true in the key.
+    pub publish: bool,
     /// A boolean column's words for true; if empty, `true`, `t` and `1` in any case.
     pub true_values: &'static [&'static str],
     /// A boolean column's words for false; if empty, `false`, `f` and `0` in any case.
@@ -78,8 +80,18 @@ pub struct Source {
     pub compression: Compression,
     /// The encoding of the text, by its lower-case WHATWG name; `None` is UTF-8.
     pub encoding: Option<&'static str>,
-    /// The byte between two fields.
+    /// The byte between two fields, or the first one of `long_delimiter`.
     pub delimiter: u8,
+    /// The text between two fields, if that is not one byte.
+    pub long_delimiter: Option<&'static str>,
+    /// Whether a record ends with a delimiter.
+    pub trailing_delimiter: bool,
+    /// The end of a record, if that is not any line break.
+    pub record_end: Option<&'static str>,
+    /// Whether a part ends with the end of a record.
+    pub final_newline: bool,
+    /// How characters are escaped.
+    pub escape: Option<Escape>,
     /// The byte around a field that contains delimiters or quotes; `None` if fields are never quoted.
     pub quote: Option<u8>,
     /// Whether each part starts with the names of its columns.
@@ -106,6 +118,22 @@ pub struct Source {
     pub multiline: bool,
     /// How to tell that an export is complete.
     pub complete: Completeness,
+    /// Whether columns of a part that the schema does not name are skipped. Never true without a header.
+    pub skip_unlisted: bool,
+    /// Whether a row that repeats another one in every column is refused.
+    pub refuse_duplicates: bool,
+}
+
+/// How characters are escaped in a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Escape {
+    /// This byte makes the next character literal. With a quote, only in quoted fields.
+    Char(u8),
+    /// As MySQL's `SELECT … INTO OUTFILE`: `\t`, `\n` and others after a backslash, and `\N` for NULL.
+    Mysql,
+    /// As the text format of PostgreSQL's COPY: the same with other letters, and octal and hex digits.
+    Postgres,
 }
 
 /// How the parts of an export are compressed, and the suffix that their names must have.
@@ -208,6 +236,7 @@ impl Column {
             formerly: None,
             prefix: None,
             numbers: None,
+            publish: true,
             true_values: &[],
             false_values: &[],
         }
@@ -269,6 +298,16 @@ impl Column {
         Self { numbers: Some(numbers), ..self }
     }
 
+    /// Keeps the column from consumers. It is never compared.
+    pub const fn unpublished(self) -> Self {
+        Self { publish: false, compare: false, ..self }
+    }
+
+    /// Returns whether the column's values are masked wherever people can see them.
+    pub(crate) fn is_masked(&self) -> bool {
+        self.pii || !self.publish
+    }
+
     /// Sets a boolean column's words.
     pub const fn words(self, true_values: &'static [&'static str], false_values: &'static [&'static str]) -> Self {
         Self { true_values, false_values, ..self }
@@ -281,6 +320,11 @@ impl Source {
         compression: Compression::Gzip,
         encoding: None,
         delimiter: b',',
+        long_delimiter: None,
+        trailing_delimiter: false,
+        record_end: None,
+        final_newline: false,
+        escape: None,
         quote: Some(b'"'),
         header: true,
         first_part_header: false,
@@ -294,6 +338,8 @@ impl Source {
         quoted_nulls: true,
         multiline: false,
         complete: Completeness::Single,
+        skip_unlisted: false,
+        refuse_duplicates: false,
     };
 }
 

@@ -55,12 +55,12 @@ fn inner_loops(criterion: &mut Criterion) {
     group.bench_function("find records", |bencher| {
         let mut batch = Batch::default();
         bencher.iter(|| {
-            let mut reader = Reader::new(bytes.as_slice(), dialect);
+            let mut reader = Reader::new(bytes.as_slice(), dialect.clone());
             while reader.next_batch(&mut batch).expect("memory can be read") {}
         });
     });
     group.bench_function("split records", |bencher| {
-        let mut splitter = Splitter::new(dialect);
+        let mut splitter = Splitter::new(dialect.clone());
         let lines: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).collect();
         bencher.iter(|| lines.iter().all(|line| splitter.split(black_box(line), line.len(), 1).is_ok()));
     });
@@ -72,10 +72,10 @@ fn inner_loops(criterion: &mut Criterion) {
 fn read_rows(group: &mut BenchmarkGroup<'_, WallTime>, layout: &Layout, bytes: &[u8]) {
     let dialect = Dialect::from_format(&layout.format);
     let mut batch = Batch::default();
-    let mut reader = Reader::new(bytes, dialect);
+    let mut reader = Reader::new(bytes, dialect.clone());
     assert!(reader.next_batch(&mut batch).expect("memory can be read"), "there are rows");
     let each_row = |use_row: &mut dyn FnMut(&Row)| {
-        let (mut splitter, mut row) = (Splitter::new(dialect), Row::default());
+        let (mut splitter, mut row) = (Splitter::new(dialect.clone()), Row::default());
         for index in 0..batch.len() {
             let (bytes, length) = batch.with_following(index);
             let record = splitter.split(bytes, length, 1).expect("the rows are valid");

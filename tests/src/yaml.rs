@@ -1,6 +1,6 @@
 //! Converts a runtime table to a schema, for the tables that tests make up.
 
-use runtime::table::{Column, Completeness, Compression, Encoding, Source, Table, Type};
+use runtime::table::{Column, Completeness, Compression, Encoding, Escape, Source, Table, Type};
 use serde_json::{Map, Value, json};
 
 /// The schema as JSON, which is valid YAML.
@@ -22,7 +22,11 @@ fn column(column: &Column) -> Value {
     set("name", json!(column.name));
     set("type", json!(type_name(column.ty)));
     set("nullable", json!(column.nullable));
-    set("compare", json!(column.compare));
+    if column.publish {
+        set("compare", json!(column.compare));
+    } else {
+        set("publish", json!(false));
+    }
     if let Some(nulls) = column.nulls {
         set("nulls", json!(nulls));
     }
@@ -71,12 +75,15 @@ fn source(source: &Source) -> Value {
     };
     let mut fields = json!({
         "compression": compression,
-        "delimiter": char::from(source.delimiter).to_string(),
+        "delimiter": source.long_delimiter.map_or_else(|| char::from(source.delimiter).to_string(), Into::into),
         "quote": source.quote.map_or("none".into(), |quote| char::from(quote).to_string()),
         "header": source.header,
         "nulls": source.nulls,
         "complete": complete,
     });
+    fields["unlisted"] = json!(if source.skip_unlisted { "ignore" } else { "refuse" });
+    fields["duplicates"] = json!(if source.refuse_duplicates { "refuse" } else { "one" });
+    set_separators(&mut fields, source);
     if source.any_header_case {
         fields["header_case"] = json!("ignore");
     }
@@ -88,4 +95,20 @@ fn source(source: &Source) -> Value {
         fields["multiline"] = json!(source.multiline);
     }
     fields
+}
+
+/// What few sources have between fields and records.
+fn set_separators(fields: &mut Value, source: &Source) {
+    if source.trailing_delimiter {
+        fields["trailing_delimiter"] = json!(true);
+    }
+    if let Some(end) = source.record_end {
+        fields["record_end"] = json!(end);
+    }
+    match source.escape {
+        Some(Escape::Char(byte)) => fields["escape"] = json!(char::from(byte).to_string()),
+        Some(Escape::Mysql) => fields["escape"] = json!("mysql"),
+        Some(Escape::Postgres) => fields["escape"] = json!("postgres"),
+        None => {}
+    }
 }

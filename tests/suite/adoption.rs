@@ -1,6 +1,9 @@
 //! Registries that are lost, restored from an older copy, or not the one of yesterday: sequences never fall behind what
 //! consumers may have seen, and a run that would let them is refused before it plans anything.
 
+mod gone;
+mod races;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -321,7 +324,7 @@ fn a_kill_between_the_mark_and_the_first_part_is_resumed() {
 
 #[test]
 fn an_adoption_that_is_killed_is_repeated() {
-    for breakpoint in Breakpoint::ALL {
+    for breakpoint in Breakpoint::ALL.into_iter().chain([Breakpoint::Adopting]) {
         let workspace = workspace();
         let mut consumer = Consumer::default();
         consumer.read(&workspace);

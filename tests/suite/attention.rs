@@ -1,5 +1,10 @@
 //! What `status` and `status --check` show: versions that somebody has to do something about.
 
+mod stuck;
+
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
+
 use serde_json::Value;
 
 use crate::breakpoints::StoppedProcess;
@@ -76,6 +81,28 @@ fn a_folder_without_exports_next_to_a_registry_that_knows_some_is_an_error() {
     assert_eq!(workspace.tidemark(&["run", "empty", "--tenant", "globex"]).status, 0);
     assert_eq!(workspace.tidemark(&["run", "empty", "--table", "orders"]).status, 0);
     assert_eq!(workspace.tidemark(&["replay", "acme/test_table/V1"]).status, 0);
+}
+
+#[test]
+fn exports_that_are_hidden_or_unreadable_are_not_called_missing() {
+    let workspace = Workspace::new();
+    workspace.export("acme/test_table/V1", &rows(0..3));
+    assert_eq!(workspace.run().status, 0);
+    workspace.write("exports/.tidemarkignore", b"*\n");
+    let hidden = workspace.run();
+    assert_eq!(hidden.status, 2, "{}", hidden.transcript());
+    assert!(hidden.stderr.contains("except what .tidemarkignore hides (1 name)"), "{}", hidden.stderr);
+    assert!(!hidden.stderr.contains("mounted"), "{}", hidden.stderr);
+    std::fs::remove_file(workspace.path("exports/.tidemarkignore")).unwrap();
+    workspace.drop_root();
+    for folder in ["exports/acme", "exports/acme/test_table"] {
+        let set_mode = |mode| std::fs::set_permissions(workspace.path(folder), Permissions::from_mode(mode)).unwrap();
+        set_mode(0o000);
+        let output = workspace.run();
+        set_mode(0o755);
+        assert_eq!(output.status, 2, "{}", output.transcript());
+        assert!(output.stderr.contains("Permission denied") && !output.stderr.contains("mounted"), "{}", output.stderr);
+    }
 }
 
 #[test]

@@ -17,7 +17,7 @@ fn cases() -> PathBuf {
 
 fn diagnostics_of(case: &Path) -> (Vec<Source>, Vec<Diagnostic>) {
     let sources = source::read_all(case).unwrap();
-    let diagnostics = generator::tables(&sources).expect_err("every case contains a mistake");
+    let diagnostics = generator::tables(&sources).err().unwrap_or_else(|| generator::warnings(&sources));
     (sources, diagnostics)
 }
 
@@ -87,7 +87,8 @@ fn json_reports_the_same_diagnostics_with_lines_and_columns() {
                 None => object["file"].as_str().unwrap().to_owned(),
             };
             assert!(text.contains(&format!("--> {location}\n")), "{location} is missing from\n{text}");
-            assert!(text.contains(&format!("error[{}]: ", object["code"].as_str().unwrap())));
+            let level = if code.is_warning() { "warning" } else { "error" };
+            assert!(text.contains(&format!("{level}[{}]: ", object["code"].as_str().unwrap())));
         }
     }
 }

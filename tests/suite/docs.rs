@@ -236,3 +236,21 @@ fn anchors(page: &str) -> BTreeSet<String> {
     let kept = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_');
     headings.map(|text| text.to_lowercase().replace(' ', "-").chars().filter(|c| kept(*c)).collect()).collect()
 }
+
+#[test]
+fn each_line_about_an_exporter_is_a_case() {
+    let page = read("docs/schema.md");
+    let row =
+        Regex::new(r"(?m)^\| .* \| `(\{ [^`]* \})`.* \| \[(writer-[a-z-]+)\]\(\.\./tests/cases/(writer-[a-z-]+)\) \|$");
+    let mut written = BTreeSet::new();
+    for row in row.unwrap().captures_iter(&page) {
+        let schema = read(&format!("tests/cases/{}/schema.yaml", &row[2]));
+        let declared = row[1].replace("\\|", "|");
+        assert!(schema.contains(&format!("source: {declared}\n")), "{} declares another source", &row[2]);
+        assert_eq!(row[2], row[3]);
+        written.insert(row[2].to_owned());
+    }
+    let cases = fs::read_dir(root().join("tests/cases")).unwrap().map(|entry| entry.unwrap().file_name());
+    let cases = cases.map(|name| name.into_string().unwrap()).filter(|name| name.starts_with("writer-"));
+    assert_eq!(written, cases.collect());
+}

@@ -189,7 +189,8 @@ fn assert_field_order(table: &Table, name: &str, value: &serde_json::value::RawV
     let expected = match name {
         "key" => table.primary_key.to_vec(),
         "before" | "after" => {
-            table.columns.iter().filter(|column| !table.is_key(column)).map(|column| column.name).collect()
+            let published = table.columns.iter().filter(|column| column.publish && !table.is_key(column));
+            published.map(|column| column.name).collect()
         }
         _ => return,
     };

@@ -377,6 +377,7 @@ fn the_schema_hash_covers_only_what_affects_a_delta() {
         CUSTOMERS.replace(", nullable: true", ""),
         CUSTOMERS.replace("nullable: true", "nullable: true, compare: false"),
         CUSTOMERS.replace("nullable: true", "nullable: true, trim: true"),
+        CUSTOMERS.replace("nullable: true", "nullable: true, publish: false"),
         CUSTOMERS.replace("nullable: true", "nullable: true, default: x"),
         CUSTOMERS.replace("nullable: true", "nullable: true, formerly: x"),
         CUSTOMERS.replace("primary_key: [id]", "primary_key: [id, note]") + "  - { name: note, type: string }\n",

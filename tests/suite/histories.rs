@@ -1,12 +1,13 @@
-//! Random histories: good, bad, late and repeated deliveries, schema changes, kills, stalls, lost and restored
-//! registries, and commands in any order. A consumer that reads everything that is published, repeatedly, checks every
-//! END, and must end with the last good snapshot.
+//! Random histories: good, bad, late and repeated deliveries, schema changes, kills, stalls, races, lost, restored and
+//! second registries, and commands in any order. A consumer that reads everything that is published, repeatedly,
+//! checks every END, and must end with the last good snapshot.
 //!
 //! `TIDEMARK_HISTORIES` sets their number; the fast tests play fewer than all tests do. A failing history is shrunk to
 //! the steps that matter.
 
 mod consumer;
 mod model;
+mod others;
 mod registries;
 mod rows;
 
@@ -61,6 +62,8 @@ enum Step {
     Resync,
     /// A version is replayed.
     Replay { version: u8 },
+    /// A second registry runs into the same output; or two runs of this one race.
+    Others { are_of_this_registry: bool },
     /// The registry is copied.
     BackUp,
     /// The registry is lost, or restored from the copy.
@@ -112,6 +115,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Retire),
         1 => Just(Step::Resync),
         1 => any::<u8>().prop_map(|version| Step::Replay { version }),
+        2 => any::<bool>().prop_map(|are_of_this_registry| Step::Others { are_of_this_registry }),
         1 => Just(Step::BackUp),
         1 => prop_oneof![Just(Loss::Deleted), Just(Loss::Forgotten), Just(Loss::Restored)].prop_map(|loss| Step::Lose { loss }),
     ]

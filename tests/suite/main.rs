@@ -22,6 +22,7 @@ mod docs;
 mod durability;
 mod engines;
 mod epochs;
+mod exports;
 mod fallback;
 mod faults;
 mod flow;
@@ -69,6 +70,7 @@ mod strays;
 #[cfg(feature = "aws")]
 mod streams;
 mod targets;
+mod unpublished;
 mod unreadable;
 mod workspace;
 mod wrong_root;

@@ -186,3 +186,29 @@ fn a_version_that_is_named_like_those_before_it_is_reported_if_the_newest_is_not
         assert_eq!(status(&workspace, "V5"), "SUCCEEDED");
     }
 }
+
+#[test]
+fn a_name_that_is_written_in_another_way_than_all_others_is_itself_to_blame() {
+    let workspace = Workspace::new();
+    for (number, version) in ["20260101", "20260102"].into_iter().enumerate() {
+        assert_eq!(deliver(&workspace, version, number as u32 + 1).status, 0, "{version}");
+    }
+    let output = deliver(&workspace, "2026-01-03", 3);
+    assert_eq!(output.status, 1, "{}", output.transcript());
+    let check = workspace.tidemark(&["status", "--check"]);
+    assert_eq!(check.status, 1, "{}", check.transcript());
+    for text in [output.stderr, check.stdout] {
+        assert!(text.contains("2026-01-03 is written in another way than 20260102"), "{text}");
+        assert!(!text.contains("retire"), "{text}");
+    }
+    assert_eq!(deliver(&workspace, "20260103", 4).status, 0);
+}
+
+#[test]
+fn a_revision_of_a_retired_version_is_shown_with_its_status() {
+    let workspace = with_a_wrong_year();
+    workspace.tidemark(&["retire", "acme/test_table/20290102"]);
+    workspace.export("acme/test_table/20290102", &rows(5..9));
+    let (status, report) = workspace.run_json();
+    assert_eq!((status, &report["outcomes"][0]["status"]), (1, &json!("RETIRED")), "{report:#}");
+}

@@ -53,7 +53,15 @@ impl ProjectCopy {
     /// compiled again.
     fn build(&self) {
         let mut command = command(env!("CARGO"));
-        command.args(["build", "--quiet", "--workspace", "--features", "tests/aws", "--example", "fold_orders"]);
+        command.args([
+            "build",
+            "--quiet",
+            "--workspace",
+            "--features",
+            "tests/aws,tests/postgres",
+            "--example",
+            "fold_orders",
+        ]);
         command.args(["--bin", "bootstrap-under-test", "--bin", "apply-orders-under-test"]);
         if built().ends_with("release") {
             command.arg("--release");

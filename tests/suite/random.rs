@@ -8,7 +8,7 @@ mod values;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use runtime::table::{Column, Completeness, Compression, Encoding, Guards, Source, Table, Target, Type};
+use runtime::table::{Column, Completeness, Compression, Encoding, Escape, Guards, Source, Table, Target, Type};
 
 pub(crate) use files::{compress, export, texts};
 use values::class;
@@ -73,8 +73,9 @@ impl SchemaDice {
         // Key columns can be anywhere, and the key can have another order than the columns.
         let first_key = self.source as usize >> 28;
         let is_key = |at: usize| (at + first_key) % self.columns.len() < keys;
-        let columns: Vec<Column> =
+        let mut columns: Vec<Column> =
             self.columns.iter().enumerate().map(|(at, dice)| column(at, *dice, is_key(at), source.header)).collect();
+        own_nulls_without_escape(&mut columns, &source);
         let mut primary_key: Vec<&'static str> =
             columns.iter().enumerate().filter(|(at, _)| is_key(*at)).map(|(_, column)| column.name).collect();
         if self.source & 1 << 27 != 0 {
@@ -86,7 +87,7 @@ impl SchemaDice {
             schema: "00000000000000000000000000000000",
             primary_key: primary_key.leak(),
             columns: columns.leak(),
-            athena: self.source & 1 << 26 != 0 && !source.multiline && source.quoted_nulls && source.encoding.is_none(),
+            athena: self.source & 1 << 26 != 0 && can_be_on_athena(&source),
             before_image: self.source & 1 << 25 != 0,
             source,
             guards: Guards::DEFAULT,
@@ -94,32 +95,95 @@ impl SchemaDice {
         }))
     }
 
+    /// More dice.
+    fn more(&self) -> u32 {
+        self.source.wrapping_mul(0x9e37_79b1) ^ self.source >> 15
+    }
+
+    fn escape(&self) -> Option<Escape> {
+        let backslash = Some(Escape::Char(b'\\'));
+        let escapes = [None, None, None, None, None, backslash, Some(Escape::Mysql), Some(Escape::Postgres)];
+        pick(&escapes, self.more() >> 4)
+    }
+
     fn source(&self) -> Source {
         let die = self.source;
-        let quote = pick(&[Some(b'"'), Some(b'"'), Some(b'\''), None], die);
+        let escape = self.escape();
+        let is_quoted = !matches!(escape, Some(Escape::Mysql | Escape::Postgres));
+        let quote = pick(&[Some(b'"'), Some(b'"'), Some(b'\''), None], die).filter(|_| is_quoted);
+        let long_delimiter = pick(&[None, None, None, None, Some("[|]"), Some("¢"), Some("||")], self.more() >> 8);
+        let record_end =
+            pick(&[None, None, None, None, None, Some("\r"), Some("\r\n"), Some("~#\n")], self.more() >> 12);
         let nulls: &[&[&'static str]] = &[&[""], &[""], &["", "NULL"], &["\\N"], &["NULL", "n/a", ""], &[]];
         Source {
             compression: pick(&[Compression::None, Compression::Gzip, Compression::Zstd], die >> 2),
             encoding: pick(&[None, None, None, None, None, None, Some("utf-16le"), Some("utf-16be")], die >> 19),
-            delimiter: pick(b",;\t|", die >> 4),
+            delimiter: long_delimiter.map_or(pick(b",;\t|", die >> 4), |text| text.as_bytes()[0]),
+            long_delimiter,
+            trailing_delimiter: self.more() >> 16 & 7 == 0,
+            record_end,
+            escape,
             quote,
             header: die & 1 << 7 != 0,
             any_header_case: die & 1 << 7 != 0 && die & 1 << 23 != 0,
             nulls: pick(nulls, die >> 8),
             quoted_nulls: quote.is_none() || die >> 16 & 3 != 0,
-            multiline: quote.is_some() && die & 1 << 18 != 0,
+            multiline: quote.is_some() && record_end.is_none() && die & 1 << 18 != 0,
             complete: Completeness::Single,
+            skip_unlisted: die & 1 << 7 != 0 && die >> 19 & 3 == 0,
             ..Source::DEFAULT
+        }
+    }
+}
+
+fn can_be_on_athena(source: &Source) -> bool {
+    let is_plain = source.long_delimiter.is_none()
+        && !source.trailing_delimiter
+        && source.record_end.is_none()
+        && source.escape.is_none();
+    is_plain && !source.multiline && source.quoted_nulls && !source.skip_unlisted && source.encoding.is_none()
+}
+
+/// An escaped `N` is NULL in all columns or in none.
+fn own_nulls_without_escape(columns: &mut [Column], source: &Source) {
+    if matches!(source.escape, Some(Escape::Char(_))) && !source.nulls.contains(&"\\N") {
+        for column in columns.iter_mut().filter(|column| column.nulls == Some(&["\\N"])) {
+            column.nulls = Some(&[]);
         }
     }
 }
 
 /// One column. The first die picks the type, the second the flags, the third the type's parameters.
 fn column(at: usize, (ty, flags, parameter): (u8, u8, u16), is_key: bool, has_header: bool) -> Column {
+    let types = types(parameter);
+    // Floats cannot be keys.
+    let ty = if is_key { pick(&types[..14], ty) } else { pick(&types, ty) };
+    let mut column = Column::new(leak(format!("c{at}_")), ty);
+    column.header = if has_header && flags & 128 != 0 { Some(leak(format!("Column {at}. Größe"))) } else { None };
+    column.nullable = !is_key && flags & 3 != 0;
+    column.nulls = nulls(parameter >> 9);
+    column.compare = is_key || flags & 12 != 0;
+    column.trim = flags & 48 == 0;
+    column.pii = flags & 64 != 0;
+    if !is_key && parameter & 15 == 15 {
+        column = column.unpublished();
+    }
+    column.format = format(ty, parameter);
+    if ty == Type::Binary(Encoding::Hex) {
+        column.prefix = pick(&[None, Some("0x"), Some("\\x")], parameter);
+    }
+    if ty == Type::Boolean && parameter & 1 != 0 {
+        column = column.words(&["yes", "ja"], &["no", "nein"]);
+    }
+    column
+}
+
+/// All types, with floats at the end.
+fn types(parameter: u16) -> [Type; 16] {
     let precision = (parameter % 38 + 1) as u8;
     let decimal = Type::Decimal { precision, scale: (parameter >> 6) as u8 % (precision + 1) };
     let length = u32::from(parameter % 6) + 1;
-    let types = [
+    [
         Type::String,
         Type::Bigint,
         decimal,
@@ -136,24 +200,7 @@ fn column(at: usize, (ty, flags, parameter): (u8, u8, u16), is_key: bool, has_he
         Type::Timestamptz,
         Type::Float,
         Type::Double,
-    ];
-    // Floats cannot be keys.
-    let ty = if is_key { pick(&types[..14], ty) } else { pick(&types, ty) };
-    let mut column = Column::new(leak(format!("c{at}")), ty);
-    column.header = if has_header && flags & 128 != 0 { Some(leak(format!("Column {at}. Größe"))) } else { None };
-    column.nullable = !is_key && flags & 3 != 0;
-    column.nulls = nulls(parameter >> 9);
-    column.compare = is_key || flags & 12 != 0;
-    column.trim = flags & 48 == 0;
-    column.pii = flags & 64 != 0;
-    column.format = format(ty, parameter);
-    if ty == Type::Binary(Encoding::Hex) {
-        column.prefix = pick(&[None, Some("0x"), Some("\\x")], parameter);
-    }
-    if ty == Type::Boolean && parameter & 1 != 0 {
-        column = column.words(&["yes", "ja"], &["no", "nein"]);
-    }
-    column
+    ]
 }
 
 /// The column's own NULL markers.
@@ -163,7 +210,18 @@ fn nulls(die: u16) -> Option<&'static [&'static str]> {
 
 fn format(ty: Type, die: u16) -> Option<&'static str> {
     match ty {
-        Type::Date => pick(&[None, Some("%d.%m.%Y"), Some("%Y%m%d"), Some("100%% %m/%d/%Y")], die),
+        Type::Date => pick(
+            &[
+                None,
+                Some("%d.%m.%Y"),
+                Some("%Y%m%d"),
+                Some("100%% %m/%d/%Y"),
+                Some("%e-%b-%Y"),
+                Some("%-d. %B %Y"),
+                Some("%Y-%j"),
+            ],
+            die,
+        ),
         Type::Timestamp => pick(
             &[
                 None,
@@ -171,10 +229,14 @@ fn format(ty: Type, die: u16) -> Option<&'static str> {
                 Some("%Y%m%d%H%M%S%f"),
                 Some("%d/%m/%Y %H:%M"),
                 Some("%f %S.%M.%H %Y _%d-%m"),
+                Some("%-m/%-d/%Y %-I:%-M:%-S%.f %p"),
+                Some("%b %e %Y %I:%M%p"),
             ],
             die,
         ),
-        Type::Timestamptz => pick(&[None, Some("%Y-%m-%d %H:%M:%S%z"), Some("%z %Y%m%d%H%M%S.%f")], die),
+        Type::Timestamptz => {
+            pick(&[None, Some("%Y-%m-%d %H:%M:%S%z"), Some("%z %Y%m%d%H%M%S.%f"), Some("%Y-%m-%d %H:%M:%S%.f %Z")], die)
+        }
         _ => None,
     }
 }
@@ -215,7 +277,9 @@ fn cell_text(table: &Table, column: &Column, (value, spelling): Cell) -> Option<
     let source = &table.source;
     let nulls = column.nulls.unwrap_or(source.nulls);
     if column.nullable && value % 8 == 0 && !nulls.is_empty() {
-        let text = padded(column, pick(nulls, spelling), spelling);
+        let null = pick(nulls, spelling);
+        let is_marker = source.escape.is_some() && null == "\\N";
+        let text = if is_marker { null.to_owned() } else { padded(column, null, spelling) };
         let quotes = match quotes(source, &text)? {
             quotes if source.quoted_nulls => quotes,
             Quotes::Optional => Quotes::Forbidden,
@@ -260,13 +324,26 @@ fn padded(column: &Column, text: &str, die: u16) -> String {
 fn quotes(source: &Source, text: &str) -> Option<Quotes> {
     let has = |byte: u8| text.as_bytes().contains(&byte);
     let has_line_break = has(b'\n') || has(b'\r');
-    if text.replace("\r\n", "").contains('\r') {
+    if text.replace("\r\n", "").contains('\r') || source.record_end.is_some() && (has_line_break || has(b'~')) {
         return None;
     }
-    let is_plain = !has(source.delimiter) && !has_line_break && source.quote.is_none_or(|quote| !has(quote));
-    match source.quote {
+    let delimiter = delimiter(source);
+    // A text that begins or ends like a delimiter can become a part of one.
+    let has_delimiter = text.contains(&delimiter)
+        || delimiter.len() > 1 && delimiter.chars().any(|part| text.starts_with(part) || text.ends_with(part));
+    let is_escaped = source.escape.is_some() && has(b'\\');
+    let is_plain = !has_delimiter && !has_line_break && !is_escaped && source.quote.is_none_or(|quote| !has(quote));
+    match (source.quote, source.escape) {
         _ if is_plain => Some(Quotes::Optional),
-        Some(_) if source.multiline || !has_line_break => Some(Quotes::Needed),
+        (Some(_), None) if source.multiline || !has_line_break => Some(Quotes::Needed),
+        (Some(_), Some(_)) => Some(Quotes::Needed),
+        (None, Some(Escape::Char(_))) if delimiter.len() > 1 && has_delimiter => None,
+        (None, Some(_)) if !(delimiter.len() > 1 && has_delimiter) => Some(Quotes::Forbidden),
         _ => None,
     }
+}
+
+/// The text between two fields.
+pub(crate) fn delimiter(source: &Source) -> String {
+    source.long_delimiter.map_or_else(|| char::from(source.delimiter).to_string(), Into::into)
 }

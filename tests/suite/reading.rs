@@ -1,5 +1,7 @@
 //! Commands that only read: they wait for nobody, write nothing, and need no right to.
 
+mod damaged;
+
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;

@@ -82,7 +82,7 @@ fn a_record_beyond_the_limit_is_refused_by_every_path_with_its_location() {
 /// reads them all.
 fn read(text: &[u8], source: &Source) -> (Vec<Result<usize, u64>>, bool) {
     let dialect = Dialect::from_format(&SourceFormat::from_source(source));
-    let mut reader = Reader::new(text, dialect);
+    let mut reader = Reader::new(text, dialect.clone());
     let mut sizes = Vec::new();
     while let Some(record) = reader.next_record().unwrap() {
         sizes.push(match record {
@@ -95,7 +95,7 @@ fn read(text: &[u8], source: &Source) -> (Vec<Result<usize, u64>>, bool) {
 }
 
 fn read_in_batches(text: &[u8], dialect: Dialect) -> bool {
-    let (mut reader, mut batch) = (Reader::new(text, dialect), Batch::default());
+    let (mut reader, mut batch) = (Reader::new(text, dialect.clone()), Batch::default());
     let mut splitter = runtime::snapshot::csv::Splitter::new(dialect);
     loop {
         match reader.next_batch(&mut batch) {

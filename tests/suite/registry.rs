@@ -98,6 +98,7 @@ fn plan(name: &str, reset: Option<Reset>) -> Plan {
         findings: Findings::default(),
         parts: 2,
         max_operation_bytes: None,
+        demands: Vec::new(),
     }
 }
 

@@ -92,6 +92,16 @@ fn a_resync_can_be_requested_before_the_version_arrives_and_cancelled() {
 }
 
 #[test]
+fn taking_back_a_resync_that_nobody_requested_is_no_decision() {
+    let workspace = workspace();
+    let history =
+        |workspace: &Workspace| workspace.tidemark(&["history", "acme/test_table", "--format", "json"]).stdout;
+    let before = history(&workspace);
+    assert_eq!(workspace.tidemark(&["resync", "acme/test_table", "--cancel", "--because", "a test"]).status, 0);
+    assert_eq!(history(&workspace), before);
+}
+
+#[test]
 fn a_resync_much_smaller_than_the_version_it_replaces_is_held() {
     let workspace = workspace();
     workspace.export("acme/test_table/V2", &rows(1..=100, 1));

@@ -66,18 +66,23 @@ const EXPORTS: [(&str, &str); 5] = [
     ),
 ];
 
-/// Publishes `orders` through all its schemas, V1 to V5. A guard would hold so small a table.
-pub(crate) fn orders_through_its_schemas() -> Workspace {
-    let workspace = Workspace::from_schemas();
+/// The schema and the export of each version of `orders`, V1 to V5.
+pub(crate) fn versions() -> Vec<(String, String)> {
     let head = TODAY.split_inclusive("columns:\n").next().unwrap();
     let head = head.replace("columns:\n", "");
     let key = "columns:\n  - { name: region, type: string }\n  - { name: order_id, type: bigint }\n";
     let schemas = EARLIER.map(|columns| format!("{head}{key}{columns}"));
     let schemas = schemas.into_iter().chain([TODAY.to_owned()]);
-    for (number, (schema, (header, rows))) in (1..).zip(schemas.zip(EXPORTS)) {
+    let export = |(header, rows): (&str, &str)| format!("{header}\n{rows}").replace(",T", ",2026-01-02 03:04:05");
+    schemas.zip(EXPORTS.map(export)).collect()
+}
+
+/// Publishes `orders` through all its schemas, V1 to V5. A guard would hold so small a table.
+pub(crate) fn orders_through_its_schemas() -> Workspace {
+    let workspace = Workspace::from_schemas();
+    for (number, (schema, export)) in (1..).zip(versions()) {
         workspace.write("schemas/orders.yaml", schema.as_bytes());
-        let text = format!("{header}\n{rows}").replace(",T", ",2026-01-02 03:04:05");
-        workspace.write(&format!("exports/acme/orders/V{number}/orders.csv.gz"), &gzip(text.as_bytes()));
+        workspace.write(&format!("exports/acme/orders/V{number}/orders.csv.gz"), &gzip(export.as_bytes()));
         let output = workspace.run();
         assert_eq!(output.status, 0, "V{number}: {}", output.transcript());
     }

@@ -1,7 +1,14 @@
 //! The tables that hold the rows of the newest version: what is generated for them, and that they equal it.
 
+#[cfg(feature = "postgres")]
+mod connections;
 mod faults;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod rows;
+mod schema_changes;
+#[cfg(feature = "postgres")]
+mod server;
 mod several;
 mod sqlite;
 
@@ -58,11 +65,13 @@ fn descriptions_become_comments_whatever_is_in_them() {
 fn a_table_that_a_database_cannot_hold_has_no_statements_there_but_a_reason() {
     let column = |name: &str| format!("  - {{ name: {name}, type: int }}\n");
     let many: String = (0..1_998).map(|number| column(&format!("c{number}"))).collect();
+    let wide: String = (0..1_000).map(|number| format!("  - {{ name: c{number}, type: bigint }}\n")).collect();
     let long = format!("c{}", "x".repeat(63));
     for (name, columns, in_sqlite, in_postgres) in [
         ("sqlite_orders", "", Some("SQLite keeps names such as `sqlite_orders` to itself"), None),
         ("orders", &*column("XMIN"), None, Some("every table of PostgreSQL has a column `XMIN` of its own")),
         ("orders", &*column(&long), None, Some("is longer than 63 bytes, where PostgreSQL cuts names")),
+        ("orders", &*wide, None, Some("a row can take 8004 bytes, and a page of PostgreSQL holds 8000")),
         (
             "orders",
             &*many,

@@ -1,5 +1,7 @@
 //! Something among the exports that cannot be read stops nothing but itself.
 
+mod commands;
+
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -63,13 +65,70 @@ fn whatever_cannot_be_read_stops_nothing_but_itself() {
         assert_eq!(output.stderr.matches("error: ").count(), 1, "{unreadable}: {}", output.stderr);
         assert!(output.stderr.contains(unreadable) && output.stderr.contains("Permission denied"), "{}", output.stderr);
         assert_eq!(published(&workspace), expected, "{unreadable}");
-        // A folder is reported as long as it lasts; a version, until a newer one has succeeded.
-        let again = if unreadable.ends_with(".gz") { 0 } else { 2 };
+        // A folder is reported as long as it lasts; a version, once more when it is superseded.
+        let again = if unreadable.ends_with(".gz") { 1 } else { 2 };
         assert_eq!(workspace.run().status, again, "{unreadable}");
         restore(&workspace, unreadable);
         let healed = workspace.run();
         assert_eq!(healed.status, 0, "{unreadable}: {}", healed.transcript());
     }
+}
+
+#[test]
+fn a_version_that_was_never_read_is_not_forgotten_when_a_newer_one_succeeds() {
+    let unreadable = "exports/acme/test_table/V1/part.csv.gz";
+    let workspace = workspace(unreadable);
+    assert_eq!(workspace.run().status, 2);
+    let superseding = workspace.run();
+    assert_eq!(superseding.status, 1, "{}", superseding.transcript());
+    assert!(superseding.stdout.contains("SUPERSEDED") && superseding.stdout.contains("Permission denied"));
+    assert_eq!(workspace.run().status, 0, "it is reported once");
+    let status = workspace.tidemark(&["status"]).stdout;
+    assert!(status.contains("SUPERSEDED  was REGISTERED when V2 succeeded: cannot open"), "{status}");
+    let check = workspace.tidemark(&["status", "--check"]);
+    assert_eq!((check.status, check.stdout.lines().count()), (1, 1), "{}", check.transcript());
+    assert!(check.stdout.contains("acme/test_table/V1  SUPERSEDED"), "{}", check.stdout);
+    restore(&workspace, unreadable);
+    // The next version that succeeds has all rows as they are then.
+    workspace.export("acme/test_table/V3", "PK1;3;a;x\n");
+    assert_eq!(workspace.run().status, 0);
+    assert!(!workspace.tidemark(&["status"]).stdout.contains("SUPERSEDED"));
+    assert!(workspace.tidemark(&["history", "acme/test_table"]).stdout.contains("Permission denied"));
+}
+
+#[test]
+fn a_version_that_becomes_readable_in_time_leaves_no_trace() {
+    let unreadable = "exports/globex/test_table/V1/part.csv.gz";
+    let workspace = workspace(unreadable);
+    assert_eq!(workspace.run().status, 2);
+    restore(&workspace, unreadable);
+    assert_eq!(workspace.run().status, 0);
+    let history = workspace.tidemark(&["history", "globex/test_table"]).stdout;
+    assert!(history.contains("SUCCEEDED") && !history.contains("Permission denied"), "{history}");
+}
+
+#[test]
+fn a_manifest_that_cannot_be_read_is_reported_as_long_as_it_lasts() {
+    let workspace = Workspace::from_schemas();
+    let schema = "table: t\ndescription: A table.\nprimary_key: [id]\nsource: { complete: manifest }\ncolumns: [{ name: id, type: int }]\n";
+    workspace.write("schemas/t.yaml", schema.as_bytes());
+    let part = crate::workspace::gzip(b"id\n1\n");
+    workspace.write("exports/acme/t/V1/a.csv.gz", &part);
+    let manifest = serde_json::json!({"parts": [{"name": "a.csv.gz", "size": part.len(), "rows": 1}]});
+    let path = "exports/acme/t/V1/_manifest.json";
+    workspace.write(path, manifest.to_string().as_bytes());
+    workspace.drop_root();
+    fs::set_permissions(workspace.path(path), Permissions::from_mode(0o000)).unwrap();
+    for _ in 0..2 {
+        let output = workspace.run();
+        assert_eq!(output.status, 1, "{}", output.transcript());
+        assert!(output.stderr.contains(path) && output.stderr.contains("Permission denied"), "{}", output.stderr);
+        let status = workspace.tidemark(&["status"]).stdout;
+        assert!(status.contains("WAITING  waits for _manifest.json to be readable"), "{status}");
+    }
+    restore(&workspace, path);
+    assert_eq!(workspace.run().status, 0);
+    assert_eq!(workspace.statuses("acme/t")["V1"], "SUCCEEDED");
 }
 
 #[test]

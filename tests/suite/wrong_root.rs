@@ -16,11 +16,15 @@ fn a_root_that_is_too_high_or_too_low_is_recognised() {
         (&["data"][..], "one level above the exports", "tidemark run data/exports\n"),
         (&["data", "--tenant", "acme"], "one level above the exports", "tidemark run data/exports --tenant acme\n"),
         (&["data/exports/acme"], "the folder of one tenant", "tidemark run ~/data/exports --tenant acme\n"),
-        (&["data/exports/acme/test_table"], "the folder of one table", "tidemark run ~/data/exports --tenant acme\n"),
+        (
+            &["data/exports/acme/test_table"],
+            "the folder of one table",
+            "tidemark run ~/data/exports --tenant acme --table test_table\n",
+        ),
         (
             &["data/exports/acme/test_table/V1"],
             "the folder of one version",
-            "tidemark run ~/data/exports --tenant acme\n",
+            "tidemark run ~/data/exports --tenant acme --table test_table\n",
         ),
     ] {
         let workspace = workspace();

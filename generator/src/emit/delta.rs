@@ -58,9 +58,13 @@ struct View {
     compared: String,
     /// The hash that differs if two rows with the same key differ.
     distinguishing_hash: &'static str,
+    /// The condition under which a text may be shown.
+    is_shown: String,
+    /// Whether keys that appear twice are refused even if their rows are the same.
+    refuses_repeats: bool,
     reasons: Vec<Reason>,
-    /// The texts of a row that repeats the header, if it could be read as a row.
-    repeated_header: Option<String>,
+    /// Whether a row repeats the header; `None` without a header.
+    is_header: Option<String>,
     /// Whether an operation includes the old row.
     keeps_old_row: &'static str,
 }
@@ -108,19 +112,23 @@ struct Reason {
     then: String,
 }
 
+/// The columns in the order of their places; those that are not published come last.
+fn columns(table: &Table) -> Vec<&Column> {
+    table.key_columns().chain(table.value_columns()).chain(table.unpublished_columns()).collect()
+}
+
 /// Renders the statement, without the UNLOAD around it.
 pub(crate) fn statement(table: &Table, with_baseline: bool) -> String {
     let (key_len, value_len) = (table.key_columns().count(), table.value_columns().count());
-    let columns: Vec<&Column> = table.key_columns().chain(table.value_columns()).collect();
+    let published = key_len + value_len;
+    let columns = columns(table);
     let raw = Raw::new(table);
     let groups =
         groups(columns.iter().map(|column| typed::column(table, column, raw.column(table, &column.name))).collect());
     // Places count from 1, as in SQL.
     let compared: Vec<usize> =
-        columns.iter().zip(1..).filter(|(column, _)| column.compare).map(|(_, place)| place).collect();
-    let compares_all = compared.len() == columns.len();
-    let repeated = RepeatedHeader::new(table, &columns, &raw);
-    let has_all_fields = raw.has_all_fields(repeated.as_ref());
+        columns[..published].iter().zip(1..).filter(|(column, _)| column.compare).map(|(_, place)| place).collect();
+    let (compares_all, publishes_all) = (compared.len() == published, published == columns.len());
     let Wording { title, parameters, reads, scans } = if with_baseline { DELTA } else { FIRST_IMPORT };
     let view = View {
         header: table_header(table),
@@ -129,24 +137,31 @@ pub(crate) fn statement(table: &Table, with_baseline: bool) -> String {
         reads,
         scans,
         table: names::sql(&table.name),
+        is_header: is_header(table, &raw),
         raw: raw.list,
-        has_all_fields,
-        repeated_header: repeated.map(|repeated| repeated.texts),
+        has_all_fields: raw.has_all_fields,
         is_split: groups.len() > 1,
         groups,
         is_not_blank: raw.is_not_blank,
         key_len,
         values: format!("slice(bytes, {}, {value_len})", key_len + 1),
-        compared: if compares_all {
-            "bytes".into()
-        } else {
-            format!("transform(ARRAY{compared:?}, place -> bytes[place])")
-        },
+        compared: compared_bytes(&compared, published, columns.len()),
         distinguishing_hash: if compares_all { "hash" } else { "image_hash" },
+        is_shown: if publishes_all { "place > 0".into() } else { format!("place BETWEEN 1 AND {published}") },
+        refuses_repeats: table.source.refuse_duplicates,
         reasons: reasons(table, &columns, key_len),
         keeps_old_row: if table.before_image { "op IN ('UPDATE', 'DELETE')" } else { "op = 'UPDATE'" },
     };
     render("delta.sql", &view)
+}
+
+/// The row bytes of the columns that are compared, of so many that are published, of so many in all.
+fn compared_bytes(compared: &[usize], published: usize, all: usize) -> String {
+    match compared.len() {
+        number if number == all => "bytes".into(),
+        number if number == published => format!("slice(bytes, 1, {published})"),
+        _ => format!("transform(ARRAY{compared:?}, place -> bytes[place])"),
+    }
 }
 
 /// The parts of the view that depend on the kind of statement.
@@ -199,14 +214,6 @@ impl Raw {
         }
     }
 
-    /// The condition that a row has all fields, and does not repeat the header.
-    fn has_all_fields(&self, repeated: Option<&RepeatedHeader>) -> String {
-        match repeated {
-            Some(RepeatedHeader { is_header, .. }) => format!("{} AND NOT ({is_header})", self.has_all_fields),
-            None => self.has_all_fields.clone(),
-        }
-    }
-
     /// The expression for the raw text of a column.
     fn column(&self, table: &Table, name: &str) -> String {
         if table.source.quote.is_some() {
@@ -218,27 +225,38 @@ impl Raw {
     }
 }
 
-/// How to recognise a row that repeats the header, in a table where every name is a value of its column.
-struct RepeatedHeader {
-    /// The condition on a raw row.
-    is_header: String,
-    /// The texts of such a row.
-    texts: String,
+/// How many elements of an array are written in one constructor. Trino allows up to 254.
+const MAX_ELEMENTS: usize = 100;
+
+/// The condition that a row repeats the header, with its names in any order.
+fn is_header(table: &Table, raw: &Raw) -> Option<String> {
+    if !table.source.header {
+        return None;
+    }
+    let any_case = table.source.any_header_case;
+    let name = |column: &Column| {
+        let name = column.header.as_ref().unwrap_or(&column.name);
+        literal(&if any_case { name.to_lowercase() } else { name.clone() })
+    };
+    let text = |column: &Column| {
+        let text = raw.column(table, &column.name);
+        if any_case { format!("lower({text})") } else { text }
+    };
+    let names: Vec<String> = table.columns.iter().map(name).collect();
+    let texts: Vec<String> = table.columns.iter().map(text).collect();
+    Some(format!(
+        "{} AND {} IN ({}) AND cardinality(array_except({}, {})) = 0",
+        raw.has_all_fields,
+        texts[0],
+        names.join(", "),
+        array(&names),
+        array(&texts)
+    ))
 }
 
-impl RepeatedHeader {
-    fn new(table: &Table, columns: &[&Column], raw: &Raw) -> Option<Self> {
-        if !table.source.header || !table.columns.iter().all(|column| column.ty.is_text()) {
-            return None;
-        }
-        let header = |column: &Column| literal(column.header.as_ref().unwrap_or(&column.name));
-        let equal = |column: &&Column| format!("{} = {}", raw.column(table, &column.name), header(column));
-        let texts: Vec<String> = columns.iter().map(|column| header(column)).collect();
-        Some(Self {
-            is_header: columns.iter().map(equal).collect::<Vec<_>>().join(" AND "),
-            texts: format!("ARRAY[{}]", texts.join(", ")),
-        })
-    }
+fn array(elements: &[String]) -> String {
+    let arrays = elements.chunks(MAX_ELEMENTS).map(|chunk| format!("ARRAY[{}]", chunk.join(", ")));
+    arrays.collect::<Vec<_>>().join(" || ")
 }
 
 /// A column as it is selected from a table with quoted fields.

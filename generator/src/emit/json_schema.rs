@@ -81,10 +81,8 @@ fn column() -> Value {
             "false_values": words("The words for false in a boolean column, exactly as in the export. Requires true_values."),
             "encoding": encoding(),
             "prefix": prefix(),
-            "decimal_mark": decimal_mark(),
-            "group_mark": group_mark(),
-            "sign": sign(),
-            "strip": strip()
+            "decimal_mark": decimal_mark(), "group_mark": group_mark(), "sign": sign(), "strip": strip(),
+            "publish": publish()
         },
         "dependencies": { "true_values": ["false_values"], "false_values": ["true_values"] }
     })
@@ -92,7 +90,7 @@ fn column() -> Value {
 
 fn format() -> Value {
     json!({
-        "description": "The format of a date, timestamp or timestamptz that is not ISO 8601: %Y %m %d %H %M %S %f (1 to 6 digits) %z (Z or an offset) %% and ASCII characters. Or epoch_seconds, epoch_millis or epoch_micros: the number of them since 1970 in UTC, not for a date.",
+        "description": "The format of a date, timestamp or timestamptz that is not ISO 8601: %Y %y %m %B %b %d %e %j %H %I %p %M %S %f (1 to 6 digits and zeros) %.f (the same after a point, or nothing) %z (Z or an offset) %Z (a zone) %%, with - for parts without zeros in front (%-d), and ASCII characters. Or epoch_seconds, epoch_millis or epoch_micros: the number of them since 1970 in UTC, not for a date.",
         "type": "string", "examples": ["%d.%m.%Y", "%Y-%m-%d %H:%M:%S"]
     })
 }
@@ -133,6 +131,10 @@ fn strip() -> Value {
     })
 }
 
+fn publish() -> Value {
+    flag("Whether consumers see the column. If false, its values are checked, but reach nobody.", true)
+}
+
 fn own_nulls() -> Value {
     json!({
         "description": "The texts that mean NULL in this column, instead of those of the source. With [], the empty text is a value.",
@@ -149,14 +151,12 @@ fn source() -> Value {
                 "enum": ["gzip", "zstd", "none"], "default": "gzip"
             },
             "encoding": text_encoding(),
-            "delimiter": {
-                "description": "The ASCII character between two fields.",
-                "type": "string", "minLength": 1, "maxLength": 1, "default": ",", "examples": [",", ";", "\t", "|"]
-            },
-            "quote": {
-                "description": "The ASCII character around a field that contains delimiters or quotes, or none if fields are never quoted.",
-                "anyOf": [{ "const": "none" }, { "type": "string", "minLength": 1, "maxLength": 1 }], "default": "\""
-            },
+            "delimiter": delimiter(),
+            "trailing_delimiter": flag("Whether each row ends with a delimiter. true is not supported on Athena.", false),
+            "record_end": record_end(),
+            "final_newline": choice("Whether the last row may lack the end of its line. required is not supported on Athena.", ["optional", "required"]),
+            "escape": escape(),
+            "quote": quote(),
             "header": {
                 "description": "Whether each part, or only the first one, starts with a header line that names the columns. first_part is not supported on Athena.",
                 "enum": [true, false, "first_part"], "default": true
@@ -173,9 +173,53 @@ fn source() -> Value {
             "complete": complete(),
             "decimal_mark": decimal_mark(),
             "group_mark": group_mark(),
-            "sign": sign()
+            "sign": sign(),
+            "unlisted": unlisted(),
+            "duplicates": duplicates()
         }),
     )
+}
+
+fn unlisted() -> Value {
+    choice(
+        "What happens to columns of a file that the schema does not name. ignore needs a header, and is not supported on Athena.",
+        ["refuse", "ignore"],
+    )
+}
+
+fn duplicates() -> Value {
+    choice(
+        "What happens to rows that are the same in every column: they count as one, or are refused.",
+        ["one", "refuse"],
+    )
+}
+
+fn delimiter() -> Value {
+    json!({
+        "description": "The text between two fields. Only one ASCII character is supported on Athena.",
+        "type": "string", "minLength": 1, "maxLength": 16, "default": ",", "examples": [",", ";", "\t", "|", "||"]
+    })
+}
+
+fn record_end() -> Value {
+    json!({
+        "description": "The end of a row, if that is not any line break. Not supported on Athena.",
+        "type": "string", "minLength": 1, "maxLength": 16, "examples": ["\r", "\r\n", "|#|\n"]
+    })
+}
+
+fn escape() -> Value {
+    json!({
+        "description": "How characters are escaped: by one ASCII character that makes the next one literal; as MySQL's OUTFILE; or as PostgreSQL's COPY in text format. Not supported on Athena.",
+        "anyOf": [{ "enum": ["none", "mysql", "postgres"] }, { "type": "string", "minLength": 1, "maxLength": 1 }], "default": "none"
+    })
+}
+
+fn quote() -> Value {
+    json!({
+        "description": "The ASCII character around a field that contains delimiters or quotes, or none if fields are never quoted. The default is none with escape: mysql or postgres.",
+        "anyOf": [{ "const": "none" }, { "type": "string", "minLength": 1, "maxLength": 1 }], "default": "\""
+    })
 }
 
 fn text_encoding() -> Value {

@@ -1,5 +1,8 @@
 //! `generated/src/<table>.rs`: the key, the values, the operation and the definition of one table.
 
+mod source;
+mod tokens;
+
 use std::collections::BTreeSet;
 
 use proc_macro2::{Literal, TokenStream};
@@ -7,8 +10,10 @@ use quote::{format_ident, quote};
 
 use super::artifact::{Files, table_header};
 use super::{rustdoc, target};
-use crate::model::{Column, ColumnType, Completeness, Compression, Encoding, Guards, Numbers, Sign, Source, Table};
+use crate::model::{Column, ColumnType, Encoding, Guards, Numbers, Sign, Source, Table};
 use crate::names;
+use source::source_definition;
+use tokens::{optional, with_defaults};
 
 pub(super) fn emit(tables: &[Table], files: &mut Files) {
     for table in tables {
@@ -26,12 +31,17 @@ fn module(table: &Table) -> String {
     let imports: String = imports(table).into_iter().map(item).collect();
     let items = [
         structure("Key", &format!("Identifies one row of `{name}`."), table.key_columns(), true),
-        structure("Values", &format!("The columns of `{name}` outside its key."), table.value_columns(), false),
+        structure("Values", &values_doc(table), table.value_columns(), false),
         operation(table),
         definition(table),
     ];
     let items = items.map(item).join("\n");
     format!("// {}\n\n{docs}\n{imports}\n{items}", table_header(table))
+}
+
+fn values_doc(table: &Table) -> String {
+    let published = if table.unpublished_columns().next().is_some() { "published " } else { "" };
+    format!("The {published}columns of `{}` outside its key.", table.name)
 }
 
 /// One item as formatted source text.
@@ -42,7 +52,8 @@ fn item(tokens: TokenStream) -> String {
 
 /// The `use` declarations that the module needs.
 fn imports(table: &Table) -> Vec<TokenStream> {
-    let types: BTreeSet<&str> = table.columns.iter().filter_map(|column| runtime_type(&column.ty)).collect();
+    let published = table.columns.iter().filter(|column| column.publish);
+    let types: BTreeSet<&str> = published.filter_map(|column| runtime_type(&column.ty)).collect();
     let mut contract = BTreeSet::from(["Column", "Guards", "Source", "Table", "Target", "Type"]);
     let default = Source::default();
     if table.source.compression != default.compression {
@@ -50,6 +61,9 @@ fn imports(table: &Table) -> Vec<TokenStream> {
     }
     if table.source.complete != default.complete {
         contract.insert("Completeness");
+    }
+    if table.source.escape.is_some() {
+        contract.insert("Escape");
     }
     if table.columns.iter().any(|column| matches!(column.ty, ColumnType::Binary(_))) {
         contract.insert("Encoding");
@@ -208,9 +222,10 @@ fn column_definition(column: &Column) -> TokenStream {
         }
     };
     switch(column.nullable, quote! { .nullable() });
-    switch(!column.compare, quote! { .not_compared() });
+    switch(!column.compare && column.publish, quote! { .not_compared() });
     switch(column.pii, quote! { .pii() });
     switch(column.trim, quote! { .trim() });
+    switch(!column.publish, quote! { .unpublished() });
     if let Some(nulls) = &column.nulls {
         tokens.extend(quote! { .nulls(&[#(#nulls),*]) });
     }
@@ -280,54 +295,6 @@ fn type_definition(ty: &ColumnType) -> TokenStream {
     }
 }
 
-fn completeness(complete: &Completeness) -> TokenStream {
-    match complete {
-        Completeness::Single => quote! { Completeness::Single },
-        Completeness::Marker(name) => quote! { Completeness::Marker(#name) },
-        Completeness::Manifest => quote! { Completeness::Manifest },
-        Completeness::Count(count) => {
-            let count = Literal::u32_unsuffixed(*count);
-            quote! { Completeness::Count(#count) }
-        }
-    }
-}
-
-/// `Source::DEFAULT`, with the fields that differ from it.
-fn source_definition(source: &Source) -> TokenStream {
-    let default = Source::default();
-    let Source { header, nulls, quoted_nulls, multiline, .. } = source;
-    let delimiter = Literal::byte_character(source.delimiter);
-    let quote = optional(source.quote.map(Literal::byte_character));
-    let text = |text: &Option<String>| optional(text.as_deref().map(Literal::string));
-    let (encoding, comment, trailer) = (text(&source.encoding), text(&source.comment), text(&source.trailer));
-    let [skip_first, skip_last] = [source.skip_first, source.skip_last].map(Literal::u32_unsuffixed);
-    let compression = match source.compression {
-        Compression::Gzip => quote! { Compression::Gzip },
-        Compression::Zstd => quote! { Compression::Zstd },
-        Compression::None => quote! { Compression::None },
-    };
-    let complete = completeness(&source.complete);
-    let fields = [
-        (source.compression != default.compression, quote! { compression: #compression }),
-        (source.encoding != default.encoding, quote! { encoding: #encoding }),
-        (source.delimiter != default.delimiter, quote! { delimiter: #delimiter }),
-        (source.quote != default.quote, quote! { quote: #quote }),
-        (source.header != default.header, quote! { header: #header }),
-        (source.first_part_header, quote! { first_part_header: true }),
-        (source.any_header_case, quote! { any_header_case: true }),
-        (source.skip_first > 0, quote! { skip_first: #skip_first }),
-        (source.skip_last > 0, quote! { skip_last: #skip_last }),
-        (source.comment.is_some(), quote! { comment: #comment }),
-        (source.trailer.is_some(), quote! { trailer: #trailer }),
-        (source.skip_repeated_header, quote! { skip_repeated_header: true }),
-        (source.nulls != default.nulls, quote! { nulls: &[#(#nulls),*] }),
-        (source.quoted_nulls != default.quoted_nulls, quote! { quoted_nulls: #quoted_nulls }),
-        (source.multiline != default.multiline, quote! { multiline: #multiline }),
-        (source.complete != default.complete, quote! { complete: #complete }),
-    ];
-    with_defaults("Source", &fields)
-}
-
 /// `Guards::DEFAULT`, with the fields that differ from it.
 fn guards_definition(guards: &Guards) -> TokenStream {
     let default = Guards::default();
@@ -351,26 +318,6 @@ fn guards_definition(guards: &Guards) -> TokenStream {
         (guards.max_version_jump_days != default.max_version_jump_days, quote! { max_version_jump_days: #jump }),
     ];
     with_defaults("Guards", &fields)
-}
-
-/// A struct with the fields that differ from its default. Clippy warns about a base from which no field is taken.
-fn with_defaults(name: &str, fields: &[(bool, TokenStream)]) -> TokenStream {
-    let name = names::identifier(name);
-    let kept: Vec<&TokenStream> = fields.iter().filter(|(differs, _)| *differs).map(|(_, field)| field).collect();
-    if kept.is_empty() {
-        quote! { #name::DEFAULT }
-    } else if kept.len() == fields.len() {
-        quote! { #name { #(#kept),* } }
-    } else {
-        quote! { #name { #(#kept,)* ..#name::DEFAULT } }
-    }
-}
-
-fn optional(value: Option<Literal>) -> TokenStream {
-    match value {
-        Some(value) => quote! { Some(#value) },
-        None => quote! { None },
-    }
 }
 
 fn doc_attributes(lines: &[String]) -> TokenStream {

@@ -26,6 +26,10 @@ const MAX_SQLITE_COLUMNS: usize = 2000 - OWN_COLUMNS;
 /// <https://www.postgresql.org/docs/current/limits.html>
 const MAX_POSTGRES_COLUMNS: usize = 1600 - OWN_COLUMNS;
 
+/// What a row of PostgreSQL may take once its long values were moved elsewhere: a page of 8 KiB, without its headers.
+/// <https://www.postgresql.org/docs/current/storage-toast.html>
+const MAX_POSTGRES_ROW: usize = 8_000;
+
 /// PostgreSQL cuts longer names. <https://www.postgresql.org/docs/current/limits.html>
 const MAX_POSTGRES_NAME: usize = 63;
 
@@ -77,21 +81,30 @@ pub(super) fn sqlite(table: &Table) -> Result<String, String> {
 /// The statements for PostgreSQL; or why the table cannot be there.
 pub(super) fn postgres(table: &Table) -> Result<String, String> {
     check_number(table, MAX_POSTGRES_COLUMNS)?;
-    for name in [&table.name].into_iter().chain(table.columns.iter().map(|column| &column.name)) {
+    for name in [&table.name].into_iter().chain(published(table).map(|column| &column.name)) {
         if name.len() > MAX_POSTGRES_NAME {
             return Err(format!("`{name}` is longer than {MAX_POSTGRES_NAME} bytes, where PostgreSQL cuts names"));
         }
     }
+    let row: usize = table.columns.iter().map(|column| postgres_size(&column.ty)).sum();
+    if row > MAX_POSTGRES_ROW {
+        return Err(format!("a row can take {row} bytes, and a page of PostgreSQL holds {MAX_POSTGRES_ROW}"));
+    }
     let is_taken = |column: &&Column| SYSTEM_COLUMNS.contains(&column.name.to_lowercase().as_str());
-    if let Some(column) = table.columns.iter().find(is_taken) {
+    if let Some(column) = published(table).find(is_taken) {
         return Err(format!("every table of PostgreSQL has a column `{}` of its own", column.name));
     }
     let view = View::new(table, str::to_lowercase, postgres_type, |text| text.replace('\'', "''"));
     Ok(render("postgres.sql", &view))
 }
 
+/// The columns of the schema that a database has.
+fn published(table: &Table) -> impl Iterator<Item = &Column> {
+    table.columns.iter().filter(|column| column.publish)
+}
+
 fn check_number(table: &Table, max: usize) -> Result<(), String> {
-    let number = table.columns.len();
+    let number = published(table).count();
     if number <= max { Ok(()) } else { Err(format!("it has {number} columns, and there is room for {max}")) }
 }
 
@@ -113,7 +126,7 @@ impl View {
             header: table_header(table),
             table: names::quoted(&table.name),
             comment: table.description.as_deref().map(&comment),
-            columns: table.columns.iter().map(column).collect(),
+            columns: published(table).map(column).collect(),
             key: table.key_columns().map(|column| names::quoted(&name(&column.name))).collect(),
         }
     }
@@ -157,6 +170,21 @@ fn postgres_type(_: &str, column: &Column) -> String {
         ColumnType::Timestamptz { .. } => "timestamp with time zone".to_owned(),
     };
     ty + not_null(column)
+}
+
+/// The largest size of a value that stays in its row, in bytes. Longer texts, numbers and bytes are moved elsewhere.
+fn postgres_size(ty: &ColumnType) -> usize {
+    match ty {
+        ColumnType::Boolean { .. } => 1,
+        ColumnType::Tinyint | ColumnType::Smallint => 2,
+        ColumnType::Int | ColumnType::Float | ColumnType::Date { .. } => 4,
+        ColumnType::Bigint | ColumnType::Double | ColumnType::Timestamp { .. } | ColumnType::Timestamptz { .. } => 8,
+        ColumnType::Decimal { .. }
+        | ColumnType::Char(_)
+        | ColumnType::Varchar(_)
+        | ColumnType::String
+        | ColumnType::Binary(_) => 24,
+    }
 }
 
 fn not_null(column: &Column) -> &'static str {

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::{Column, ColumnType, Completeness, Numbers, Source, Table};
+use super::{Column, ColumnType, Completeness, Escape, Numbers, Source, Table};
 
 impl Table {
     /// The hash of the schema, XXH3-128 as 32 hex digits. It changes whenever the same export could produce a different
@@ -67,7 +67,7 @@ impl Column {
             ColumnType::Binary(encoding) => text += &format!(" encoding {}", encoding.name()),
             _ => {}
         }
-        text + "\n"
+        text + if self.publish { "\n" } else { " unpublished\n" }
     }
 }
 
@@ -99,9 +99,13 @@ impl Source {
     fn normalised_lines(&self) -> String {
         let mut text = String::new();
         for (name, is_on) in [
+            ("trailing_delimiter", self.trailing_delimiter),
+            ("final_newline", self.final_newline),
             ("header in the first part", self.first_part_header),
             ("header in any case", self.any_header_case),
             ("repeated header skipped", self.skip_repeated_header),
+            ("unlisted columns skipped", self.skip_unlisted),
+            ("duplicates refused", self.refuse_duplicates),
         ] {
             if is_on {
                 text += &format!("{name}\n");
@@ -112,7 +116,14 @@ impl Source {
                 text += &format!("{name} {lines}\n");
             }
         }
-        for (name, option) in [("comment", &self.comment), ("trailer", &self.trailer)] {
+        let escape = self.escape.map(Escape::name);
+        for (name, option) in [
+            ("delimiter", &self.long_delimiter),
+            ("record_end", &self.record_end),
+            ("escape", &escape),
+            ("comment", &self.comment),
+            ("trailer", &self.trailer),
+        ] {
             if let Some(option) = option {
                 text += &format!("{name} {}\n", quoted(option));
             }

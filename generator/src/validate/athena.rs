@@ -2,6 +2,7 @@
 
 use super::encoding::is_utf8;
 use super::numbers;
+use crate::date_format;
 use crate::diagnostic::{Code, Diagnostic, Span};
 use crate::spec::{ColumnSpec, HeaderSpec, SourceSpec, Spec};
 use crate::wording::excerpt;
@@ -21,8 +22,18 @@ const UNITS: [(&str, u64); 3] = [("MB", 1_000_000), ("GB", 1_000_000_000), ("TB"
 /// <https://docs.aws.amazon.com/athena/latest/APIReference/API_WorkGroupConfiguration.html>
 const MIN_SCAN: u64 = 10_000_000;
 
+/// Whether the table may run on Athena, and the maximum number of bytes of a statement there.
+pub(super) fn engine(spec: &Spec, diagnostics: &mut Vec<Diagnostic>) -> (bool, Option<u64>) {
+    let athena = spec.athena.as_ref().is_none_or(|athena| athena.value);
+    let max_scan = max_scan(spec, athena, diagnostics);
+    if athena {
+        not_for_athena(spec, diagnostics);
+    }
+    (athena, max_scan)
+}
+
 /// `engine.max_scan` in bytes.
-pub(super) fn max_scan(spec: &Spec, athena: bool, diagnostics: &mut Vec<Diagnostic>) -> Option<u64> {
+fn max_scan(spec: &Spec, athena: bool, diagnostics: &mut Vec<Diagnostic>) -> Option<u64> {
     let max_scan = spec.max_scan.as_ref()?;
     if let Some(flag) = spec.athena.as_ref().filter(|_| !athena) {
         diagnostics.push(
@@ -52,7 +63,7 @@ fn size(text: &str) -> Option<u64> {
 }
 
 /// Reports what Athena cannot read or plan.
-pub(super) fn not_for_athena(spec: &Spec, diagnostics: &mut Vec<Diagnostic>) {
+fn not_for_athena(spec: &Spec, diagnostics: &mut Vec<Diagnostic>) {
     let mut report = |span: &Span, message: String, label: &str| {
         diagnostics.push(
             Diagnostic::new(Code::NotForAthena, span, message)
@@ -83,13 +94,36 @@ pub(super) fn not_for_athena(spec: &Spec, diagnostics: &mut Vec<Diagnostic>) {
             "it can read gzip and uncompressed files",
         );
     }
-    for (name, span) in number_options(spec) {
-        report(span, format!("Athena cannot read numbers with `{name}`"), "only the native engine has this option");
+    for (span, message, label) in native_only(spec) {
+        report(span, message, label);
     }
     if let Some(columns) = spec.columns.as_ref().filter(|columns| columns.len() > MAX_ATHENA_COLUMNS) {
         let message = format!("{} columns are too many for a delta on Athena", columns.len());
         report(&columns.span, message, &format!("up to {MAX_ATHENA_COLUMNS} are supported"));
     }
+}
+
+/// The options that only the native engine has, each with a message and a label.
+fn native_only(spec: &Spec) -> Vec<(&Span, String, &'static str)> {
+    let unlisted = spec.source.unlisted.as_ref().filter(|unlisted| unlisted.value == "ignore").map(|unlisted| {
+        let message = "Athena cannot skip columns that the schema does not name".to_owned();
+        (&unlisted.span, message, "its reader takes columns by position")
+    });
+    let numbers = number_options(spec).into_iter().map(|(name, span)| {
+        (span, format!("Athena cannot read numbers with `{name}`"), "only the native engine has this option")
+    });
+    unlisted.into_iter().chain(numbers).chain(formats(spec)).collect()
+}
+
+/// The formats of which the SQL has not all directives.
+fn formats(spec: &Spec) -> impl Iterator<Item = (&Span, String, &'static str)> {
+    let columns: &[ColumnSpec] = spec.columns.as_deref().map_or(&[], Vec::as_slice);
+    columns.iter().filter_map(|column| {
+        let format = column.format.as_ref()?;
+        let directive = date_format::not_in_sql(format)?;
+        let message = format!("Athena cannot read times with `%{}`", directive.letters);
+        Some((&format.span, message, "only the native engine has this directive"))
+    })
 }
 
 /// Reports what Athena's readers have no option for.
@@ -100,6 +134,9 @@ fn later_options(source: &SourceSpec, report: &mut impl FnMut(&Span, String, &st
     for span in counts.chain(texts) {
         report(span, "Athena reads every line as a row".to_owned(), "native engine only");
     }
+    for (name, span) in separators(source) {
+        report(span, format!("Athena cannot read `{name}`"), "native engine only");
+    }
     if let Some(header) = header.as_ref().filter(|header| header.value == HeaderSpec::FirstPart) {
         report(&header.span, "Athena skips the first line of every part".to_owned(), "native engine only");
     }
@@ -109,6 +146,18 @@ fn later_options(source: &SourceSpec, report: &mut impl FnMut(&Span, String, &st
     if let Some(encoding) = encoding.as_ref().filter(|label| !is_utf8(label)) {
         report(&encoding.span, "Athena reads nothing but UTF-8".to_owned(), "native engine only");
     }
+}
+
+/// The separators that Athena's readers do not have.
+fn separators(source: &SourceSpec) -> impl Iterator<Item = (&'static str, &Span)> {
+    let SourceSpec { delimiter, trailing_delimiter, record_end, final_newline, escape, .. } = source;
+    let long = delimiter.as_ref().filter(|text| text.len() > 1).map(|text| ("delimiter", &text.span));
+    let trailing = trailing_delimiter.as_ref().filter(|flag| flag.value).map(|flag| ("trailing_delimiter", &flag.span));
+    let end = record_end.as_ref().map(|text| ("record_end", &text.span));
+    let newline = final_newline.as_ref().filter(|word| word.value == "required");
+    let newline = newline.map(|word| ("final_newline", &word.span));
+    let escape = escape.as_ref().filter(|word| word.value != "none").map(|word| ("escape", &word.span));
+    [long, trailing, end, newline, escape].into_iter().flatten()
 }
 
 /// The options that change how numbers are written.

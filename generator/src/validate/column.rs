@@ -1,7 +1,7 @@
 //! Checks one column: its name, its type, and the options of its type.
 
 use super::text::{column_name_pattern, description, sorted, unknown_value};
-use super::{format, numbers, readable, source, words};
+use super::{format, numbers, readable, words};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::{Column, ColumnType, Encoding, Source};
 use crate::names;
@@ -72,6 +72,7 @@ pub(super) fn column(spec: &ColumnSpec, context: &Context<'_>, diagnostics: &mut
     });
     let prefix = prefix(spec, ty.as_ref(), diagnostics);
     let numbers = ty.as_ref().and_then(|ty| numbers::numbers(spec, ty, context.numbers, diagnostics));
+    let is_published = spec.publish.as_ref().is_none_or(|flag| flag.value);
     let name = spec.name.as_ref()?.value.clone();
     let column = Column {
         field: names::field(&name),
@@ -80,13 +81,14 @@ pub(super) fn column(spec: &ColumnSpec, context: &Context<'_>, diagnostics: &mut
         nullable,
         nulls,
         description: description(spec.description.as_ref()),
-        compare: spec.compare.as_ref().is_none_or(|flag| flag.value),
+        compare: is_published && spec.compare.as_ref().is_none_or(|flag| flag.value),
         default: spec.default.as_ref().map(|default| default.value.clone()),
         formerly: spec.formerly.as_ref().map(|formerly| formerly.value.clone()),
         pii: spec.pii.as_ref().is_some_and(|flag| flag.value),
         trim: spec.trim.as_ref().is_some_and(|flag| flag.value),
         prefix,
         numbers,
+        publish: is_published,
         name,
     };
     // On a key column, any default is a mistake, which `key` reports.
@@ -100,7 +102,7 @@ pub(super) fn column(spec: &ColumnSpec, context: &Context<'_>, diagnostics: &mut
 /// The column's own NULL markers; `None` if they are those of the source.
 fn nulls(spec: &ColumnSpec, source: &Source, diagnostics: &mut Vec<Diagnostic>) -> Option<Vec<String>> {
     let nulls = spec.nulls.as_ref()?;
-    source::impossible_nulls(nulls, source.delimiter, source.quote, diagnostics);
+    super::nulls::impossible_nulls(nulls, source, diagnostics);
     if spec.trim.as_ref().is_some_and(|trim| trim.value) {
         trimmed_nulls(nulls, diagnostics);
     }

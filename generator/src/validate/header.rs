@@ -28,7 +28,7 @@ fn without_header(source: &SourceSpec, columns: &[ColumnSpec], diagnostics: &mut
 /// Reports two columns that have the same name in a header. Of two names, one at least is a `header`.
 fn repeated_headers(source: &SourceSpec, columns: &[ColumnSpec], diagnostics: &mut Vec<Diagnostic>) {
     let ignores_case = source.header_case.as_ref().is_some_and(|word| word.value == "ignore");
-    let folded = |name: &str| if ignores_case { name.to_lowercase() } else { name.to_owned() };
+    let folded = |name: &str| if ignores_case { name.to_lowercase().to_uppercase() } else { name.to_owned() };
     let in_header = |column: &&ColumnSpec| column.header.clone().or_else(|| column.name.clone());
     let is_own = |column: &ColumnSpec| column.header.is_some();
     let mut earlier: Vec<(Spanned<String>, bool)> = Vec::new();

@@ -25,17 +25,20 @@ pub(super) fn count(field: &str, spec: &Optional<f64>, diagnostics: &mut Vec<Dia
 /// What a comment begins with.
 pub(super) fn comment(
     source: &SourceSpec,
-    delimiter: u8,
+    delimiter: &str,
     quote: Option<u8>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<String> {
     let comment = source.comment.as_ref()?;
-    let starts_with = |byte: u8| comment.as_bytes().first() == Some(&byte);
+    let starts_with = |mark: u8| comment.starts_with(char::from(mark));
     let label = if comment.is_empty() {
         "every line begins with this"
     } else if comment.contains(['\n', '\r', '\0']) {
         "no line can begin with this"
-    } else if starts_with(delimiter) || quote.is_some_and(starts_with) {
+    } else if comment.starts_with(delimiter)
+        || delimiter.starts_with(comment.as_str())
+        || quote.is_some_and(starts_with)
+    {
         "a row can begin with this"
     } else {
         return Some(comment.value.clone());
@@ -53,7 +56,9 @@ pub(super) fn trailer(source: &SourceSpec, diagnostics: &mut Vec<Diagnostic>) ->
         let help = "for example `trailer: \"^TRL\\\\|(\\\\d+)$\"`, whose first group is the number of rows";
         Diagnostic::new(Code::InvalidTrailer, &trailer.span, message).label(label).help(help)
     };
-    let Ok(regex) = Regex::new(trailer) else {
+    // The runtime matches the whole line.
+    let whole = Regex::new(&format!(r"\A(?:{})\z", trailer.value));
+    let (Ok(regex), Ok(_)) = (whole, Regex::new(trailer)) else {
         diagnostics.push(invalid("this is not a regular expression".into()));
         return None;
     };

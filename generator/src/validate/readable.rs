@@ -1,17 +1,11 @@
 //! Checks that a `default` is a valid value of its column's type. The grammars are those of the runtime, which reads
 //! the exports; a property test compares the two.
 
+use super::{moment, numbers};
+use crate::date_format;
+use crate::model::{Column, ColumnType, Encoding};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use jiff::civil;
-
-use super::numbers;
-
-use crate::date_format::{self, Piece};
-use crate::model::{Column, ColumnType, Encoding};
-
-/// The largest offset from UTC, in minutes.
-const MAX_OFFSET_MINUTES: u32 = 14 * 60;
 
 /// Checks that a text is a valid value of the column.
 ///
@@ -49,7 +43,10 @@ pub(super) fn check(text: &str, column: &Column, nulls: &[String]) -> Result<(),
         ColumnType::Binary(Encoding::Base64) => STANDARD.decode(text).is_ok(),
         ColumnType::Binary(Encoding::Hex) => is_hex(text, column.prefix.as_deref().unwrap_or_default()),
         ColumnType::Date { .. } | ColumnType::Timestamp { .. } | ColumnType::Timestamptz { .. } => {
-            is_moment(text, &column.ty)
+            match column.ty.format().and_then(date_format::epoch_digits).map(date_format::epoch_range) {
+                Some((min, max)) => is_integer(text, min.into(), max.into()),
+                None => moment::is_moment(text, &column.ty),
+            }
         }
     };
     if is_readable { Ok(()) } else { Err(format!("not a valid `{}`", described(&column.ty))) }
@@ -121,72 +118,4 @@ fn is_float(text: &str, is_finite: impl Fn(&str) -> bool) -> bool {
     let (mantissa, exponent) = digits.split_once(['e', 'E']).unwrap_or((digits, "0"));
     let exponent = unsigned(exponent);
     split_decimal(mantissa).is_some() && !exponent.is_empty() && are_digits(exponent) && is_finite(text)
-}
-
-fn is_moment(text: &str, ty: &ColumnType) -> bool {
-    if let Some(digits) = ty.format().and_then(date_format::epoch_digits) {
-        let (min, max) = date_format::epoch_range(digits);
-        return is_integer(text, min.into(), max.into());
-    }
-    let formats: &[&str] = match (ty.format(), ty) {
-        (Some(format), _) => &[format],
-        (None, ColumnType::Date { .. }) => &["%Y-%m-%d"],
-        (None, ColumnType::Timestamp { .. }) => {
-            &["%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S.%f", "%Y-%m-%d %H:%M:%S.%f"]
-        }
-        (None, _) => {
-            &["%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%d %H:%M:%S%z", "%Y-%m-%dT%H:%M:%S.%f%z", "%Y-%m-%d %H:%M:%S.%f%z"]
-        }
-    };
-    formats.iter().any(|format| match date_format::parse(format) {
-        Ok(pieces) => has_layout(text, &pieces).is_some(),
-        Err(_) => true, // the invalid format has been reported
-    })
-}
-
-/// Returns `Some` if the text has this layout and names a date that exists.
-fn has_layout(text: &str, pieces: &[Piece]) -> Option<()> {
-    let mut rest = text.as_bytes();
-    let (mut year, mut month, mut day) = (1, 1, 1);
-    for piece in pieces {
-        match piece {
-            Piece::Year => year = within(digits(&mut rest, 4)?, 1, 9999)?,
-            Piece::Month => month = within(digits(&mut rest, 2)?, 1, 12)?,
-            Piece::Day => day = within(digits(&mut rest, 2)?, 1, 31)?,
-            Piece::Hour => within(digits(&mut rest, 2)?, 0, 23).map(drop)?,
-            Piece::Minute | Piece::Second => within(digits(&mut rest, 2)?, 0, 59).map(drop)?,
-            Piece::Fraction => {
-                let width = rest.iter().take(6).take_while(|byte| byte.is_ascii_digit()).count();
-                digits(&mut rest, within(width as u32, 1, 6)? as usize)?;
-            }
-            Piece::Offset => offset(&mut rest)?,
-            Piece::Literal(byte) => rest = rest.strip_prefix(&[*byte])?,
-        }
-    }
-    (rest.is_empty() && civil::Date::new(year as i16, month as i8, day as i8).is_ok()).then_some(())
-}
-
-fn within(value: u32, min: u32, max: u32) -> Option<u32> {
-    (min..=max).contains(&value).then_some(value)
-}
-
-fn digits(rest: &mut &[u8], width: usize) -> Option<u32> {
-    let (head, tail) = rest.split_at_checked(width)?;
-    *rest = tail;
-    std::str::from_utf8(head).ok().filter(|head| are_digits(head))?.parse().ok()
-}
-
-/// `Z`, `±HH`, `±HHMM` or `±HH:MM`.
-fn offset(rest: &mut &[u8]) -> Option<()> {
-    let (sign, tail) = rest.split_first()?;
-    *rest = tail;
-    if *sign == b'Z' {
-        return Some(());
-    }
-    let hours = digits(rest, 2)?;
-    let colon = rest.strip_prefix(b":");
-    *rest = colon.unwrap_or(rest);
-    let has_minutes = colon.is_some() || rest.first().is_some_and(u8::is_ascii_digit);
-    let minutes = if has_minutes { within(digits(rest, 2)?, 0, 59)? } else { 0 };
-    (matches!(sign, b'+' | b'-') && hours * 60 + minutes <= MAX_OFFSET_MINUTES).then_some(())
 }

@@ -1,10 +1,11 @@
 //! Checks the format of the exports: delimiter, quote, NULL markers, completeness.
 
+use super::dialect::{self, Separators};
 use super::encoding::encoding;
-use super::lines;
 use super::text::{sorted, unknown_value};
+use super::{lines, nulls, rows};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::model::{Completeness, Compression, Source};
+use crate::model::{Completeness, Compression, Escape, Source};
 use crate::spec::{CompleteSpec, HeaderSpec, SourceSpec, Spanned};
 use crate::wording::excerpt;
 
@@ -20,39 +21,41 @@ const MAX_FILE_NAME_LEN: usize = 255;
 /// Builds the model of `source`. An invalid value is replaced by the default so that the rest can be checked.
 pub(super) fn source(spec: &SourceSpec, diagnostics: &mut Vec<Diagnostic>) -> Source {
     let default = Source::default();
-    let delimiter = spec.delimiter.as_ref().and_then(|spec| delimiter(spec, diagnostics)).unwrap_or(default.delimiter);
-    let quote = match &spec.quote {
-        Some(spec) => quote(spec, diagnostics).unwrap_or(default.quote),
-        None => default.quote,
-    };
-    delimiter_is_quote(spec, delimiter, quote, diagnostics);
+    let Separators { delimiter, quote, escape, record_end } = dialect::separators(spec, diagnostics);
     contradictions(spec, quote, diagnostics);
-    let nulls = match &spec.nulls {
-        Some(nulls) => {
-            impossible_nulls(nulls, delimiter, quote, diagnostics);
-            sorted(nulls)
-        }
-        None => default.nulls,
-    };
     let flag = |flag: &Option<Spanned<bool>>, default: bool| flag.as_ref().map_or(default, |flag| flag.value);
-    Source {
+    let mut source = Source {
         compression: spec.compression.as_ref().map_or(default.compression, |word| compression(word, diagnostics)),
         encoding: spec.encoding.as_ref().and_then(|label| encoding(label, diagnostics)),
-        delimiter,
+        delimiter: delimiter.as_bytes()[0],
+        long_delimiter: Some(delimiter.clone()).filter(|text| text.len() > 1),
+        trailing_delimiter: flag(&spec.trailing_delimiter, default.trailing_delimiter),
+        record_end,
+        final_newline: is_word("final_newline", &spec.final_newline, ["optional", "required"], diagnostics),
+        escape,
         quote,
         header: spec.header.as_ref().is_none_or(|header| header.value != HeaderSpec::Flag(false)),
         first_part_header: spec.header.as_ref().is_some_and(|header| header.value == HeaderSpec::FirstPart),
         any_header_case: is_word("header_case", &spec.header_case, ["exact", "ignore"], diagnostics),
         skip_first: lines::count("skip_first", &spec.skip_first, diagnostics),
         skip_last: lines::count("skip_last", &spec.skip_last, diagnostics),
-        comment: lines::comment(spec, delimiter, quote, diagnostics),
+        comment: lines::comment(spec, &delimiter, quote, diagnostics),
         trailer: lines::trailer(spec, diagnostics),
         skip_repeated_header: is_word("repeated_header", &spec.repeated_header, ["refuse", "skip"], diagnostics),
-        nulls,
+        nulls: default.nulls,
         quoted_nulls: flag(&spec.quoted_nulls, default.quoted_nulls),
         multiline: flag(&spec.multiline, default.multiline),
         complete: spec.complete.as_ref().map_or(default.complete, |complete| completeness(complete, diagnostics)),
+        skip_unlisted: rows::skip_unlisted(spec, diagnostics),
+        refuse_duplicates: rows::refuse_duplicates(spec, diagnostics),
+    };
+    if let Some(nulls) = &spec.nulls {
+        source.nulls = sorted(nulls);
+        nulls::impossible_nulls(nulls, &source, diagnostics);
+    } else if matches!(escape, Some(Escape::Mysql | Escape::Postgres)) {
+        source.nulls = vec!["\\N".into()];
     }
+    source
 }
 
 /// Returns whether the second of two words is there, instead of the first or nothing.
@@ -74,71 +77,6 @@ fn compression(word: &Spanned<String>, diagnostics: &mut Vec<Diagnostic>) -> Com
             Compression::Gzip
         }
     }
-}
-
-/// Returns whether a character commonly occurs in values, so that it cannot separate or quote them.
-fn occurs_in_values(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.' | b'_')
-}
-
-fn one_byte(text: &str) -> Option<u8> {
-    match text.as_bytes() {
-        [byte] if byte.is_ascii() => Some(*byte),
-        _ => None,
-    }
-}
-
-fn delimiter(spec: &Spanned<String>, diagnostics: &mut Vec<Diagnostic>) -> Option<u8> {
-    let byte = one_byte(spec);
-    let label = match byte {
-        None => "expected one ASCII character",
-        Some(b'\n' | b'\r' | 0) => "a line break or NUL cannot be a delimiter",
-        Some(b'"' | b'\'') => "this is a quotation mark",
-        Some(byte) if occurs_in_values(byte) => "this occurs in values",
-        Some(byte) => return Some(byte),
-    };
-    let message = format!("`{}` cannot be the delimiter", excerpt(spec));
-    diagnostics.push(
-        Diagnostic::new(Code::InvalidDelimiter, &spec.span, message)
-            .label(label)
-            .help("for example `\",\"`, `\";\"`, `\"|\"`, or `\"\\t\"` for a tab"),
-    );
-    None
-}
-
-fn quote(spec: &Spanned<String>, diagnostics: &mut Vec<Diagnostic>) -> Option<Option<u8>> {
-    if spec.value == "none" {
-        return Some(None);
-    }
-    match one_byte(spec) {
-        Some(byte) if byte.is_ascii_punctuation() && !occurs_in_values(byte) => Some(Some(byte)),
-        _ => {
-            let message = format!("`{}` cannot be the quote", excerpt(spec));
-            diagnostics.push(
-                Diagnostic::new(Code::InvalidQuote, &spec.span, message)
-                    .label("expected one ASCII punctuation mark, or `none`")
-                    .help("for example `'\"'`; write `quote: none` if fields are never quoted"),
-            );
-            None
-        }
-    }
-}
-
-fn delimiter_is_quote(spec: &SourceSpec, delimiter: u8, quote: Option<u8>, diagnostics: &mut Vec<Diagnostic>) {
-    if quote != Some(delimiter) {
-        return;
-    }
-    let (at_fault, other) = match (&spec.delimiter, &spec.quote) {
-        (delimiter, Some(quote)) => (quote, delimiter.as_ref()),
-        (Some(delimiter), None) => (delimiter, None),
-        (None, None) => return,
-    };
-    let message = "the delimiter and the quote are the same character";
-    let mut diagnostic = Diagnostic::new(Code::Contradiction, &at_fault.span, message);
-    if let Some(other) = other {
-        diagnostic = diagnostic.also(&other.span, "the delimiter");
-    }
-    diagnostics.push(diagnostic.help("write `quote: none` if fields are never quoted"));
 }
 
 /// Reports options that have no meaning if fields are never quoted.
@@ -165,35 +103,6 @@ fn contradictions(spec: &SourceSpec, quote: Option<u8>, diagnostics: &mut Vec<Di
             "`multiline: true` contradicts `quote: none`",
             "it allows line breaks in quoted fields",
         );
-    }
-}
-
-/// Reports NULL markers that no field can contain, and repeated ones.
-pub(super) fn impossible_nulls(
-    nulls: &[Spanned<String>],
-    delimiter: u8,
-    quote: Option<u8>,
-    diagnostics: &mut Vec<Diagnostic>,
-) {
-    for (index, null) in nulls.iter().enumerate() {
-        let reason = if null.contains(['\n', '\r', '\0']) {
-            "it contains a line break or NUL"
-        } else if quote.is_none() && null.contains(char::from(delimiter)) {
-            "it contains the delimiter, and fields are never quoted"
-        } else {
-            if let Some(first) = nulls[..index].iter().find(|first| first.value == null.value) {
-                let message = format!("`{}` is repeated in `nulls`", excerpt(null));
-                diagnostics.push(
-                    Diagnostic::new(Code::RepeatedText, &null.span, message)
-                        .label("repeated here")
-                        .also(&first.span, "first here")
-                        .help("remove one of the two"),
-                );
-            }
-            continue;
-        };
-        let message = format!("no field can contain the NULL marker `{}`", excerpt(null));
-        diagnostics.push(Diagnostic::new(Code::ImpossibleNull, &null.span, message).label(reason));
     }
 }
 

@@ -68,9 +68,10 @@ fn null_word(
 /// Reports a word that no field can contain.
 fn unreadable_word(word: &Spanned<String>, spec: &ColumnSpec, source: &Source, diagnostics: &mut Vec<Diagnostic>) {
     let is_trimmed = spec.trim.as_ref().is_some_and(|trim| trim.value);
-    let label = if word.contains('\0') || word.contains(['\n', '\r']) && !source.multiline {
+    let has_line_breaks = source.multiline || source.escape.is_some() || source.record_end.is_some();
+    let label = if word.contains('\0') || word.contains(['\n', '\r']) && !has_line_breaks {
         "it contains a line break or NUL"
-    } else if source.quote.is_none() && word.contains(char::from(source.delimiter)) {
+    } else if source.quote.is_none() && source.escape.is_none() && word.contains(&source.delimiter()) {
         "it contains the delimiter, and fields are never quoted"
     } else if is_trimmed && word.trim_matches([' ', '\t']) != word.as_str() {
         "the column is trimmed, so its texts neither begin nor end with a space or tab"

@@ -2,6 +2,9 @@
 
 use std::borrow::Cow;
 
+/// The text of a field that is NULL by its escape, `\N`. No other field can have it, since NUL is refused.
+pub(crate) const NULL: &[u8] = b"\0N";
+
 /// The text of a field, without its quotes.
 #[derive(Debug, Clone, Copy)]
 pub struct Field<'a> {
@@ -30,9 +33,14 @@ impl<'a> Field<'a> {
         &self.bytes[..self.length]
     }
 
+    /// The text for people.
+    pub(crate) fn shown(&self) -> &'a [u8] {
+        if self.text() == NULL { br"\N" } else { self.text() }
+    }
+
     /// The text as it is in a part: with its quotes, if it has any, and with doubled quotes inside.
     pub(crate) fn as_delivered(&self, quote: Option<u8>) -> Cow<'a, [u8]> {
-        let Some(quote) = quote.filter(|_| self.quoted) else { return Cow::Borrowed(self.text()) };
+        let Some(quote) = quote.filter(|_| self.quoted) else { return Cow::Borrowed(self.shown()) };
         let mut text = vec![quote];
         for byte in self.text() {
             text.extend(std::iter::repeat_n(*byte, if *byte == quote { 2 } else { 1 }));

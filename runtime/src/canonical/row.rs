@@ -2,7 +2,7 @@
 //!
 //! A row's **image** is the [segments](crate::canonical::row_bytes) of its key columns in the order of `primary_key`,
 //! followed by those of all other columns in the order of `columns`. The **row hash** covers the image without the
-//! columns that are not compared.
+//! columns that are not compared. Columns that are not published are checked, and are not part of the image.
 
 mod inspect;
 mod typed;
@@ -14,6 +14,7 @@ use crate::canonical::field::Field;
 use crate::canonical::row_bytes::{Segment, UNREADABLE, segments, write_text};
 use crate::canonical::value::{Reader, Value};
 use crate::epoch::{ColumnSource, Epoch, SourceFormat};
+use crate::name::fold_case;
 use crate::reject::Reason;
 use crate::table::{Column, Table};
 pub use inspect::InspectedColumn;
@@ -36,6 +37,8 @@ pub struct Layout {
     pub headers: Vec<String>,
     /// The columns in the order of an image.
     slots: Vec<Slot>,
+    /// The columns that are only checked. In an export from an earlier epoch, there are none.
+    checked: Vec<Slot>,
     keys: usize,
     all_compared: bool,
     /// Whether an unreadable value outside the key is kept as it is, in a baseline that is older than today's types.
@@ -81,11 +84,23 @@ impl Layout {
         Self::build(table, epoch, epoch.schema != table.schema)
     }
 
+    /// The same, but a value that today's types cannot read is refused instead of kept as it is.
+    pub(crate) fn strict_for_epoch(table: &'static Table, epoch: &Epoch) -> Self {
+        Self::build(table, epoch, false)
+    }
+
+    /// The segment of a column's `default`; that of NULL if it has none.
+    pub(crate) fn default_segment(&self, name: &str) -> Option<Vec<u8>> {
+        let slot = self.slots.iter().find(|slot| slot.column().name == name)?;
+        Some(fill(&slot.reader, slot.column()))
+    }
+
     fn build(table: &'static Table, epoch: &Epoch, is_lenient: bool) -> Self {
         let key = table.primary_key.iter().filter_map(|name| table.column(name));
-        let rest = table.columns.iter().filter(|column| !table.is_key(column));
-        let columns: Vec<&'static Column> = key.chain(rest).collect();
-        let slots: Vec<Slot> = columns.into_iter().map(|column| Slot::new(table, column, epoch)).collect();
+        let rest = table.columns.iter().filter(|column| column.publish && !table.is_key(column));
+        let unpublished = table.columns.iter().filter(|column| !column.publish && !is_lenient);
+        let slot = |column: &'static Column| Slot::new(table, column, epoch);
+        let slots: Vec<Slot> = key.chain(rest).map(slot).collect();
         Self {
             table,
             format: epoch.source.clone(),
@@ -98,13 +113,28 @@ impl Layout {
             keys: table.primary_key.len(),
             all_compared: slots.iter().all(|slot| slot.is_compared),
             slots,
+            checked: unpublished.map(slot).collect(),
             is_lenient,
         }
     }
 
     /// Returns whether a header may spell a name like this.
     pub(crate) fn is_spelled(&self, name: &str, header: &str) -> bool {
-        name == header || self.format.any_header_case && name.to_lowercase() == header.to_lowercase()
+        is_spelled(name, header, self.format.any_header_case)
+    }
+
+    /// The export's columns whose texts are trimmed.
+    pub(crate) fn trimmed_columns(&self) -> impl Iterator<Item = usize> + '_ {
+        self.slots.iter().filter_map(|slot| match slot.origin {
+            Origin::Column(index) => slot.column().trim.then_some(index),
+            Origin::Fill(_) => None,
+        })
+    }
+
+    /// The table's column that is read from the export's column at an index; `None` if it is skipped.
+    pub(crate) fn column_at(&self, index: usize) -> Option<&'static Column> {
+        let is_at = |slot: &&Slot| matches!(slot.origin, Origin::Column(at) if at == index);
+        self.slots.iter().find(is_at).map(Slot::column)
     }
 
     /// The key columns, in the key's order.
@@ -112,9 +142,14 @@ impl Layout {
         self.slots[..self.keys].iter().map(Slot::column)
     }
 
-    /// The columns outside the key, in the order of the schema.
+    /// The columns outside the key that are published, in the order of the schema.
     pub(crate) fn value_columns(&self) -> impl Iterator<Item = &'static Column> + '_ {
         self.slots[self.keys..].iter().map(Slot::column)
+    }
+
+    /// The columns that are only checked, in the order of the schema.
+    pub(crate) fn checked_columns(&self) -> impl Iterator<Item = &'static Column> + '_ {
+        self.checked.iter().map(Slot::column)
     }
 
     /// Returns whether all columns are compared, so that rows with equal row hashes are equal.
@@ -180,6 +215,29 @@ impl Layout {
         if !self.all_compared {
             row.compared.extend_from_slice(&row.image[run..]);
         }
+        if !self.checked.is_empty() {
+            is_usable &= self.check(field, row, refuse);
+        }
+        is_usable
+    }
+
+    /// Checks the columns that are not published. `row` keeps nothing of them.
+    #[inline(never)]
+    fn check<'f>(
+        &self,
+        field: impl Fn(usize) -> Field<'f>,
+        row: &mut Row,
+        mut refuse: impl FnMut(&'static Column, Field<'f>, Reason),
+    ) -> bool {
+        let length = row.image.len();
+        let mut is_usable = true;
+        for slot in &self.checked {
+            is_usable &= slot.read(&field, row, |field, reason| {
+                refuse(slot.column(), field, reason);
+                false
+            });
+        }
+        row.image.truncate(length);
         is_usable
     }
 
@@ -206,7 +264,7 @@ impl Layout {
     /// A key's bytes for people, `(eu-west, 17)`; masked where the column is `pii`.
     pub(crate) fn shown_key(&self, key: &[u8]) -> String {
         let show = |(column, segment): (&Column, Segment<'_>)| match segment.text {
-            _ if column.pii => "***".to_owned(),
+            _ if column.is_masked() => "***".to_owned(),
             text => {
                 let text = String::from_utf8_lossy(text.unwrap_or_default());
                 let cut: String = text.chars().take(SHOWN).collect();
@@ -324,4 +382,9 @@ fn fill(reader: &Reader, column: &Column) -> Vec<u8> {
         Some(Ok(Value::Null)) | None => bytes.push(b'-'),
     }
     bytes
+}
+
+/// Returns whether a header with a name in this spelling names the column that is called `header` there.
+pub(crate) fn is_spelled(name: &str, header: &str, any_case: bool) -> bool {
+    name == header || any_case && fold_case(name) == fold_case(header)
 }

@@ -9,7 +9,7 @@
 //! | `float`, `double` | `NUMBER`, or `NAMED` in any case | 16 hex digits of the bits as a double |
 //! | `boolean` | `true\|false\|t\|f\|1\|0` in any case, or the column's own words, exactly | `true`, `false` |
 //! | `date` | `YYYY-MM-DD`, years 0001 to 9999, or the column's format | `YYYY-MM-DD` |
-//! | `timestamp` | `YYYY-MM-DD[T ]HH:MM:SS(\.[0-9]{1,6})?`, or the format | `YYYY-MM-DDTHH:MM:SS.ffffff` |
+//! | `timestamp` | `YYYY-MM-DD[T ]HH:MM:SS(\.[0-9]{1,6}0*)?`, or the format | `YYYY-MM-DDTHH:MM:SS.ffffff` |
 //! | `timestamptz` | the same, then `Z`, `±HH`, `±HHMM` or `±HH:MM`, up to 14 hours | the same in UTC, with `Z` |
 //! | `char(n)`, `varchar(n)`, `string` | UTF-8; at most n code points | itself |
 //! | `binary` | base64 (padded, strict), or hex after the column's prefix | lower-case hex |
@@ -26,10 +26,10 @@ mod time;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-use crate::canonical::field::Field;
+use crate::canonical::field::{Field, NULL};
 use crate::epoch::{ColumnFormat, NumberFormat, SourceFormat};
 use crate::reject::Reason;
-use crate::table::{Column, Encoding, Type};
+use crate::table::{Column, Encoding, Escape, Type};
 pub(crate) use number::write_bits;
 use plain::Plain;
 pub(crate) use time::Layout as TimeLayout;
@@ -79,12 +79,11 @@ impl Reader {
         athena: bool,
     ) -> Self {
         let layout = TimeLayout::from_column(column);
-        let nulls = format.nulls.as_ref().unwrap_or(&source.nulls);
-        let only_empty_is_null = nulls.iter().all(String::is_empty);
+        let nulls = nulls(format.nulls.as_ref().unwrap_or(&source.nulls), source.escape);
+        let only_empty_is_null = nulls.iter().all(|null| null.is_empty());
         Self {
             column,
             is_key,
-            nulls: nulls.iter().map(|null| null.as_bytes().into()).collect(),
             quoted_nulls: source.quoted_nulls,
             prefix: format.prefix.as_deref().unwrap_or_default().as_bytes().into(),
             refuse_replacement: athena,
@@ -94,7 +93,8 @@ impl Reader {
             } else {
                 Plain::Never
             },
-            empty_is_null: column.nullable && !is_key && nulls.iter().any(String::is_empty),
+            empty_is_null: column.nullable && !is_key && nulls.iter().any(|null| null.is_empty()),
+            nulls,
             layout,
         }
     }
@@ -216,7 +216,23 @@ pub(crate) fn decimal_text(text: &str, precision: u8, scale: u8) -> Option<Strin
     String::from_utf8(out).ok()
 }
 
-fn trim(text: &[u8]) -> &[u8] {
+/// The texts of fields that are NULL. Before they are read, escapes tell `\N` from the text `\\N`.
+fn nulls(declared: &[String], escape: Option<Escape>) -> Vec<Box<[u8]>> {
+    let mut nulls: Vec<Box<[u8]>> = declared.iter().map(|null| null.as_bytes().into()).collect();
+    match escape {
+        None => return nulls,
+        Some(Escape::Char(byte)) => {
+            nulls.iter_mut().filter(|null| ***null == [byte, b'N']).for_each(|null| *null = NULL.into());
+        }
+        Some(Escape::Mysql | Escape::Postgres) => {
+            nulls.retain(|null| **null != *br"\N");
+            nulls.push(NULL.into());
+        }
+    }
+    nulls
+}
+
+pub(crate) fn trim(text: &[u8]) -> &[u8] {
     let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
     let start = text.iter().position(|byte| !is_blank(byte)).unwrap_or(text.len());
     let end = text.iter().rposition(|byte| !is_blank(byte)).map_or(start, |last| last + 1);

@@ -11,7 +11,7 @@ use flate2::write::GzEncoder;
 use super::{ChangeSets, Draft, fence_in, part_name};
 use crate::breakpoint::Breakpoint;
 use crate::error::{IoContext as _, Result};
-use crate::fs::{finish_gzip, folder_names, recreate, sync_folder};
+use crate::fs::{file_type, finish_gzip, folder_names, recreate, sync_folder};
 use crate::store::Version;
 
 /// Change sets below a folder.
@@ -47,13 +47,17 @@ impl ChangeSets for Local {
     }
 
     fn is_complete(&self, version: &Version) -> Result<bool> {
-        let folder = self.path(version, None);
         let parts = version.plan.as_ref().map_or(0, |plan| plan.parts);
-        Ok(folder.is_dir() && (0..parts).all(|part| folder.join(part_name(part)).is_file()))
+        for part in 0..parts {
+            if !file_type(&self.path(version, Some(part)))?.is_some_and(|kind| kind.is_file()) {
+                return Ok(false);
+            }
+        }
+        self.exists(version)
     }
 
     fn exists(&self, version: &Version) -> Result<bool> {
-        Ok(self.path(version, None).is_dir())
+        Ok(file_type(&self.path(version, None))?.is_some_and(|kind| kind.is_dir()))
     }
 
     fn open(&self, version: &Version, part: u32) -> Result<Box<dyn Read + Send>> {

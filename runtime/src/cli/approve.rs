@@ -69,12 +69,13 @@ pub(super) fn approve(
     let progress = Progress::new(args.format.format == Format::Text);
     let selection = Selection { tenant: Some(key.tenant.clone()), table: Some(key.table.clone()) };
     let report = runner.run(&selection, &progress)?;
-    match args.format.format {
-        Format::Json => output::print_json(&report)?,
-        Format::Text => run_report::print(&report, &runner.sinks, started.elapsed())?,
-    }
+    let printed = match args.format.format {
+        Format::Json => output::print_json(&report),
+        Format::Text => run_report::print(&report, &runner.sinks, started.elapsed()),
+    };
     run_report::print_problems(&report);
     check_approved(&runner.registry, &version)?;
+    output::done(printed)?;
     Ok(report.fault())
 }
 
@@ -109,7 +110,7 @@ fn approve_on_aws(args: &ApproveArgs, registry: &Registry, version: &Version, de
     }
     record_approval(registry, version, decision)?;
     resolve::start_execution(registry, &version.key)?;
-    match args.format.format {
+    output::done(match args.format.format {
         Format::Json => output::print_json(&serde_json::json!({
             "tenant": version.key.tenant, "table": version.key.table, "version": version.version, "approved": true,
         })),
@@ -117,7 +118,7 @@ fn approve_on_aws(args: &ApproveArgs, registry: &Registry, version: &Version, de
             "{version} is approved and is being published. To follow it: {}\n",
             command(&[&"history", &version.key.to_string()])
         )),
-    }
+    })
 }
 
 /// Checks that the reviewed plan is the one that would be published.

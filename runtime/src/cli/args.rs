@@ -92,9 +92,9 @@ pub(super) struct OutArgs {
     /// the last run's, or out].
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
-    /// `sqlite:FILE` for the rows that operations lead to, or `kinesis:STREAM` for operations; may be repeated, and go
-    /// with --out [default: the last run's]. Consumers that cannot read aggregated records need
-    /// `kinesis:STREAM?aggregate=off`.
+    /// `sqlite:FILE` or `postgres://USER@HOST/DATABASE` for the rows that operations lead to, `kinesis:STREAM` for
+    /// operations; may be repeated, and go with --out [default: the last run's]. Consumers that cannot read aggregated
+    /// records need `kinesis:STREAM?aggregate=off`.
     #[arg(long = "sink", value_name = "KIND:NAME")]
     pub(super) sinks: Vec<String>,
     /// Whether to create what is missing in a database.
@@ -128,6 +128,11 @@ pub(super) struct ExportsArgs {
 }
 
 impl ExportsArgs {
+    /// For a command that takes no `--exports`.
+    pub(super) fn from_registry() -> Self {
+        Self { exports: None }
+    }
+
     /// Returns whether the user typed any of it.
     pub(super) fn is_given(&self) -> bool {
         self.exports.is_some()

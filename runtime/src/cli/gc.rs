@@ -56,16 +56,20 @@ pub(super) fn gc(args: &GcArgs, tables: &'static [&'static Table]) -> Result<Opt
     let runner = args.state.runner_for(registry, exports, &OutArgs::unused(), tables, Limits::default())?;
     let decision = (!args.dry_run).then(|| args.decision.decision(&args.state)).transpose()?;
     let collected = gc::collect(&runner, &state, Options { keep: args.keep, decision })?;
-    match args.format.format {
-        Format::Json => output::print_json(&Report { dry_run: args.dry_run, collected: &collected })?,
-        Format::Text => output::print(&text(&collected, args.dry_run))?,
-    }
-    let failed = || collected.tables.iter().filter_map(|table| Some((&table.key, table.failed.as_ref()?)));
-    for (key, failed) in failed() {
+    let printed = match args.format.format {
+        Format::Json => output::print_json(&Report { dry_run: args.dry_run, collected: &collected }),
+        Format::Text => output::print(&text(&collected, args.dry_run)),
+    };
+    let in_tables =
+        collected.tables.iter().flat_map(|table| table.failed.iter().map(|failed| (Some(&table.key), failed)));
+    let failed: Vec<_> = in_tables.chain(collected.failed.iter().map(|failed| (None, failed))).collect();
+    for (key, failed) in &failed {
+        let key = key.map(|key| format!("{key}: ")).unwrap_or_default();
         output::to_stderr("");
-        output::report(&format!("{key}: {}", failed.message), None, failed.help.as_deref());
+        output::report(&format!("{key}{}", failed.message), None, failed.help.as_deref());
     }
-    Ok(failed().map(|(_, failed)| failed.fault).max_by_key(|fault| *fault == Fault::Machine))
+    if args.dry_run { printed } else { output::done(printed) }?;
+    Ok(failed.iter().map(|(_, failed)| failed.fault).max_by_key(|fault| *fault == Fault::Machine))
 }
 
 fn text(collected: &Collected, dry_run: bool) -> String {
@@ -89,11 +93,11 @@ fn text(collected: &Collected, dry_run: bool) -> String {
 }
 
 fn row(report: &TableReport) -> Vec<String> {
-    let note = match (&report.locked_by, &report.failed) {
+    let note = match (&report.locked_by, report.failed.is_empty()) {
         (Some(holder), _) => format!("skipped: locked by {holder}"),
-        (None, Some(_)) => "see below".into(),
-        (None, None) if report.came_meanwhile => "a version arrived meanwhile; run `tidemark run`".into(),
-        (None, None) => String::new(),
+        (None, false) => "see below".into(),
+        (None, true) if report.came_meanwhile => "a version arrived meanwhile; run `tidemark run`".into(),
+        (None, true) => String::new(),
     };
     let number = |kind: RemovedKind| match report.removed.iter().filter(|removed| removed.kind == kind).count() {
         0 => String::new(),

@@ -34,6 +34,13 @@ pub(super) fn print_json(value: &impl Serialize) -> Result<()> {
     print(&text)
 }
 
+/// The outcome of a command that has changed something, after its report was printed. If that failed, the error says
+/// that the command is done all the same.
+pub(super) fn done(printed: Result<()>) -> Result<()> {
+    printed
+        .map_err(|error| error.help("what was asked for is done, and need not be done again; only its report is lost"))
+}
+
 /// Columns of text below a header, without rules. `right` lists the columns to align right.
 pub(super) fn grid(header: &[&str], right: &[usize], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut grid = Grid::new();
@@ -70,7 +77,7 @@ pub(super) fn plural(number: u64, singular: &str) -> String {
 
 /// Describes rows of the snapshot that repeat another one; `None` if none does.
 pub(super) fn collapsed(counts: &Counts) -> Option<String> {
-    (counts.duplicates > 0).then(|| format!("{} collapsed", plural(counts.duplicates, "repeated row")))
+    (counts.duplicates > 0).then(|| format!("{} counted once", plural(counts.duplicates, "repeated row")))
 }
 
 /// A time as ISO 8601 in UTC, to the second.

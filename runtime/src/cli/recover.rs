@@ -29,10 +29,10 @@ pub(super) struct RecoverArgs {
 pub(super) fn recover(args: &RecoverArgs) -> Result<Option<Fault>> {
     let registry = args.state.registry()?;
     let tables = registry.recover(&args.decision.decision(&args.state)?)?;
-    match args.format.format {
-        Format::Json => output::print_json(&serde_json::json!({ "tables": tables }))?,
-        Format::Text => output::print(&text(&tables))?,
-    }
+    output::done(match args.format.format {
+        Format::Json => output::print_json(&serde_json::json!({ "tables": tables })),
+        Format::Text => output::print(&text(&tables)),
+    })?;
     Ok(None)
 }
 

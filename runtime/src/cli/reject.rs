@@ -35,12 +35,12 @@ pub(super) fn reject(args: &RejectArgs, tables: &'static [&'static Table]) -> Re
         let problem = "it changed during the rejection";
         return Err(Error::refused(version.to_string(), problem).help("review its plan again"));
     }
-    match args.format.format {
+    output::done(match args.format.format {
         Format::Json => output::print_json(
             &serde_json::json!({ "tenant": version.key.tenant, "table": version.key.table, "version": version.version,
                 "status": Status::Rejected }),
-        )?,
-        Format::Text => output::print(&format!("{version} is REJECTED; none of it was published.\n"))?,
-    }
+        ),
+        Format::Text => output::print(&format!("{version} is REJECTED; none of it was published.\n")),
+    })?;
     Ok(None)
 }

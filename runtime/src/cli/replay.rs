@@ -39,11 +39,9 @@ pub(super) fn replay(args: &ReplayArgs, tables: &'static [&'static Table]) -> Re
     let decision = args.decision.decision(&args.state)?;
     telemetry::listen_for_ctrl_c();
     runner.replay(table, &version, &decision)?;
-    match args.format.format {
-        Format::Json => output::print_json(&version)?,
-        Format::Text => {
-            output::print(&format!("{version} was published again. {}\n", runner.sinks.summary()))?;
-        }
-    }
+    output::done(match args.format.format {
+        Format::Json => output::print_json(&version),
+        Format::Text => output::print(&format!("{version} was published again. {}\n", runner.sinks.summary())),
+    })?;
     Ok(None)
 }

@@ -17,6 +17,8 @@ use crate::invocation::{command, repeated};
 use crate::name::{TableKey, printable_path};
 use crate::run::Runner;
 use crate::sink::database::Database;
+#[cfg(feature = "postgres")]
+use crate::sink::database::postgres::{Postgres, PostgresAddress, without_password};
 use crate::sink::database::sqlite::{Sqlite as SqliteDatabase, SqliteAddress};
 use crate::sink::file::{Files, LocalPublishedFolder};
 use crate::sink::{PublishedFolder, Sink, Sinks};
@@ -249,6 +251,8 @@ impl OutArgs {
     fn texts(&self) -> Vec<String> {
         let sink = |sink: &String| match sink.strip_prefix(SQLITE) {
             Some(file) => format!("{SQLITE}{}", absolute(file.as_ref())),
+            #[cfg(feature = "postgres")]
+            None if is_postgres(sink) => without_password(sink),
             // As typed, because the text also says whether operations are aggregated.
             None => sink.clone(),
         };
@@ -305,11 +309,18 @@ fn files(folder: &Path, limits: Limits) -> Result<Box<dyn Sink>> {
 const SQLITE: &str = "sqlite:";
 
 fn is_database(sink: &str) -> bool {
-    sink.starts_with(SQLITE)
+    sink.starts_with(SQLITE) || is_postgres(sink)
+}
+
+fn is_postgres(sink: &str) -> bool {
+    ["postgres://", "postgresql://"].iter().any(|prefix| sink.starts_with(prefix))
 }
 
 /// Opens a database that holds rows.
 fn database(sink: &str, create: bool) -> Result<Box<dyn Sink>> {
+    if is_postgres(sink) {
+        return postgres(sink, create);
+    }
     let file = sink.strip_prefix(SQLITE).filter(|file| !file.is_empty());
     let file = file.ok_or_else(|| Error::usage(sink, "no file is named").help("write it as sqlite:FILE"))?;
     Ok(Box::new(Database::<SqliteDatabase>::new(SqliteAddress::new(relative(Path::new(file))), create)))
@@ -318,6 +329,16 @@ fn database(sink: &str, create: bool) -> Result<Box<dyn Sink>> {
 /// Returns whether a sink is a folder with operations, here or in S3, by its name.
 pub(super) fn is_folder(name: &str) -> bool {
     name.starts_with('/') || is_remote(Path::new(name))
+}
+
+#[cfg(feature = "postgres")]
+fn postgres(sink: &str, create: bool) -> Result<Box<dyn Sink>> {
+    Ok(Box::new(Database::<Postgres>::new(PostgresAddress::parse(sink)?, create)))
+}
+
+#[cfg(not(feature = "postgres"))]
+fn postgres(_: &str, _: bool) -> Result<Box<dyn Sink>> {
+    Err(Error::without_postgres())
 }
 
 /// The path of a sink on this machine, by its name; any other text if it is elsewhere.

@@ -40,15 +40,14 @@ pub(super) fn resync(args: &ResyncArgs, tables: &'static [&'static Table]) -> Re
     let registry = args.state.registry()?;
     let versions = known_versions(&registry, &key)?;
     let was_requested = registry.resync(&key)?;
-    registry.set_resync(&key, !args.cancel, &args.decision.decision(&args.state)?)?;
-    let is_started = !args.cancel && resolve::start_execution(&registry, &key)?;
-    if args.format.format == Format::Json {
-        output::print_json(&serde_json::json!({ "tenant": key.tenant, "table": key.table, "resync": !args.cancel }))?;
-        return Ok(None);
+    // Taking back what nobody asked for is no decision.
+    if !args.cancel || was_requested {
+        registry.set_resync(&key, !args.cancel, &args.decision.decision(&args.state)?)?;
     }
+    let is_started = !args.cancel && resolve::start_execution(&registry, &key)?;
     let next = versions.iter().find(|version| matches!(version.status, Status::Registered | Status::Planned));
     let root = registry.exports_root()?.unwrap_or_else(|| "DIR".into());
-    output::print(&match (args.cancel, was_requested, next) {
+    let text = match (args.cancel, was_requested, next) {
         (true, false, _) => format!("No resync of {key} was requested.\n"),
         (true, true, _) => format!("The resync of {key} is cancelled; the next version is compared as usual.\n"),
         (false, _, Some(next)) if is_started => format!("{next} is being published in full.\n"),
@@ -56,6 +55,11 @@ pub(super) fn resync(args: &ResyncArgs, tables: &'static [&'static Table]) -> Re
             format!("{next} will be published in full. To continue: {}\n", command(&[&"run", &root]))
         }
         (false, _, None) => format!("The next version of {key} to arrive will be published in full.\n"),
+    };
+    let json = serde_json::json!({ "tenant": key.tenant, "table": key.table, "resync": !args.cancel });
+    output::done(match args.format.format {
+        Format::Json => output::print_json(&json),
+        Format::Text => output::print(&text),
     })?;
     Ok(None)
 }

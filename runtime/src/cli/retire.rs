@@ -39,13 +39,13 @@ pub(super) fn retire(args: &RetireArgs, tables: &'static [&'static Table]) -> Re
         return Err(Error::refused(version.to_string(), "it changed meanwhile").help("try again"));
     }
     let is_started = resolve::start_execution(&registry, &version.key)?;
-    match args.format.format {
+    output::done(match args.format.format {
         Format::Json => output::print_json(&serde_json::json!({
             "tenant": version.key.tenant, "table": version.key.table, "version": version.version,
             "status": Status::Retired, "reopened": reopened,
-        }))?,
-        Format::Text => output::print(&text(&registry, &version, &reopened, is_started)?)?,
-    }
+        })),
+        Format::Text => output::print(&text(&registry, &version, &reopened, is_started)?),
+    })?;
     Ok(None)
 }
 

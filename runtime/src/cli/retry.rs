@@ -40,21 +40,21 @@ pub(super) fn retry(args: &RetryArgs, tables: &'static [&'static Table]) -> Resu
     }
     let is_started = resolve::start_execution(&registry, &version.key)?;
     let root = registry.exports_root()?.unwrap_or_else(|| "DIR".into());
-    match args.format.format {
+    output::done(match args.format.format {
         Format::Json => {
             let TableKey { tenant, table } = &version.key;
             let (name, status) = (&version.version, Status::Registered);
             output::print_json(
                 &serde_json::json!({ "tenant": tenant, "table": table, "version": name, "status": status }),
-            )?
+            )
         }
         Format::Text if is_started => {
-            output::print(&format!("{version} is REGISTERED again and is being processed.\n"))?
+            output::print(&format!("{version} is REGISTERED again and is being processed.\n"))
         }
         Format::Text => {
-            output::print(&format!("{version} is REGISTERED again. To continue: {}\n", command(&[&"run", &root])))?
+            output::print(&format!("{version} is REGISTERED again. To continue: {}\n", command(&[&"run", &root])))
         }
-    }
+    })?;
     Ok(None)
 }
 

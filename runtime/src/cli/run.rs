@@ -91,18 +91,18 @@ pub(super) fn run(
         args.state.remember(&runner, &args.out)?;
     }
     let report = runner.run_found(found, &Progress::new(args.format.format == Format::Text))?;
-    if report.found == 0 {
-        check_folder(args, &runner, &selection).inspect_err(|_| run_report::print_problems(&report))?;
+    if report.found == 0 && report.fault().is_none() {
+        check_folder(args, &runner, &selection, report.ignored).inspect_err(|_| run_report::print_problems(&report))?;
     }
-    match args.format.format {
-        Format::Json => output::print_json(&report)?,
+    let printed = match args.format.format {
+        Format::Json => output::print_json(&report),
         Format::Text if report.outcomes.is_empty() && report.unreadable.is_empty() => {
-            output::print(&nothing_to_do(args, &runner, &report)?)?
+            output::print(&nothing_to_do(args, &runner, &report)?)
         }
-        Format::Text => run_report::print(&report, &runner.sinks, started.elapsed())?,
-    }
+        Format::Text => run_report::print(&report, &runner.sinks, started.elapsed()),
+    };
     run_report::print_problems(&report);
-    Ok(report.fault())
+    output::done(printed).map(|()| report.fault())
 }
 
 /// Refuses a sink among the exports, and to adopt where there is nothing to adopt.
@@ -120,16 +120,29 @@ fn check_sinks(args: &RunArgs, runner: &Runner) -> Result<()> {
 }
 
 /// Fails if the registry knows a selected table: then the folder without exports is the wrong one, or its disk is not
-/// mounted. Running again may help.
-fn check_folder(args: &RunArgs, runner: &Runner, selection: &Selection) -> Result<()> {
+/// mounted, and running again may help; or the exports are ignored.
+fn check_folder(args: &RunArgs, runner: &Runner, selection: &Selection, ignored: u64) -> Result<()> {
     let known = runner.registry.tables()?;
     let known = known.iter().filter(|key| selection.includes(key)).count();
     if known == 0 {
         return Ok(());
     }
-    let problem = format!("it has no exports, but the registry knows {}", plural(known as u64, "table"));
-    let help = "check that it is the right folder, and that its disk is mounted; exports are expected at \
-                DIR/TENANT/TABLE/VERSION/FILE";
+    let known = plural(known as u64, "table");
+    let (problem, help) = match ignored {
+        0 => (
+            format!("it has no exports, but the registry knows {known}"),
+            "check that it is the right folder, and that its disk is mounted; exports are expected at \
+             DIR/TENANT/TABLE/VERSION/FILE"
+                .to_owned(),
+        ),
+        ignored => (
+            format!(
+                "it has no exports except what {IGNORE_FILE} hides ({}), but the registry knows {known}",
+                plural(ignored, "name")
+            ),
+            format!("check the patterns in {IGNORE_FILE}, and that it is the right folder"),
+        ),
+    };
     Err(Error::missing_exports(printable_path(&args.exports), problem).help(help))
 }
 

@@ -6,12 +6,13 @@ mod open;
 use clap::Args;
 use serde::Serialize;
 
-use crate::cli::args::{Format, FormatArgs, StateArgs};
+use crate::cli::args::{ExportsArgs, Format, FormatArgs, OutArgs, StateArgs};
 use crate::cli::output::{self, count, time};
 use crate::clock::iso_time;
 use crate::error::{Error, Fault, Result};
 use crate::name::TableKey;
 use crate::store::{Registry, Status, Version, baseline};
+use crate::table::Table;
 pub(super) use open::open;
 
 #[derive(Debug, Args)]
@@ -30,7 +31,9 @@ pub(super) struct StatusArgs {
     #[arg(long)]
     table: Option<String>,
     /// Show only what needs attention, a line each, and exit with 1 if there is any: versions that are HELD or FAILED,
-    /// that were superseded although they were delivered in turn, or that nobody goes on publishing.
+    /// that were superseded although they were delivered in turn, that could not be read, or that nobody goes on
+    /// publishing; and tables that cannot go on: their baseline has changed, their output is not theirs, or their
+    /// lease is left behind.
     #[arg(long)]
     check: bool,
     #[command(flatten)]
@@ -85,7 +88,7 @@ struct OpenVersion {
     reason: Option<String>,
 }
 
-pub(super) fn status(args: &StatusArgs) -> Result<Option<Fault>> {
+pub(super) fn status(args: &StatusArgs, tables: &'static [&'static Table]) -> Result<Option<Fault>> {
     let registry = args.state.registry()?;
     let matches = |typed: &Option<String>, name: &str| typed.as_ref().is_none_or(|typed| typed == name);
     let mut keys = registry.tables()?;
@@ -96,24 +99,26 @@ pub(super) fn status(args: &StatusArgs) -> Result<Option<Fault>> {
         return Err(Error::usage("", problem).help("omit --tenant and --table to show all"));
     }
     if args.check {
-        return check::check(&registry, &keys, args.format.format);
+        let (exports, out) = (ExportsArgs::from_registry(), OutArgs::from_registry());
+        let runner = args.state.runner(registry.clone(), &exports, &out, tables);
+        return check::check(&registry, runner, &keys, args.format.format);
     }
-    let (mut tables, mut errors) = (Vec::new(), Vec::new());
+    let (mut shown, mut errors) = (Vec::new(), Vec::new());
     for key in keys {
         // A table whose records cannot be read does not hide the others.
         match table_status(&registry, key.clone()) {
-            Ok(table) => tables.push(table),
+            Ok(table) => shown.push(table),
             Err(error) => {
-                tables.push(TableStatus { error: Some(error.to_string()), ..TableStatus::unknown(key) });
+                shown.push(TableStatus { error: Some(error.to_string()), ..TableStatus::unknown(key) });
                 errors.push(error);
             }
         }
     }
     if args.format.format == Format::Json {
-        output::print_json(&tables)?;
+        output::print_json(&shown)?;
     } else {
         let header = ["tenant", "table", "baseline", "rows", "sequence", "published", ""];
-        output::print(&output::grid(&header, &[3, 4], tables.iter().flat_map(rows)))?;
+        output::print(&output::grid(&header, &[3, 4], shown.iter().flat_map(rows)))?;
     }
     for error in &errors {
         output::problem(error);

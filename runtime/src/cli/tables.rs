@@ -57,7 +57,7 @@ fn as_json(table: &Table) -> serde_json::Value {
         .map(|column| {
             serde_json::json!({
                 "name": column.name, "type": column.ty.to_string(), "nullable": column.nullable,
-                "compare": column.compare, "pii": column.pii,
+                "compare": column.compare, "pii": column.pii, "publish": column.publish,
             })
         })
         .collect();
@@ -72,7 +72,8 @@ fn files(table: &Table) -> String {
         Compression::Zstd => "zstd",
         Compression::None => "plain",
     };
-    let delimiter = char::from(table.source.delimiter).escape_default();
+    let first = char::from(table.source.delimiter).to_string();
+    let delimiter = table.source.long_delimiter.unwrap_or(&first).escape_debug();
     format!("{compression} `{delimiter}`{}", if table.source.header { "" } else { ", no header" })
 }
 
@@ -89,8 +90,9 @@ fn traits(table: &Table, column: &Column) -> String {
     let traits = [
         (table.is_key(column), "key"),
         (column.nullable, "nullable"),
-        (!column.compare, "not compared"),
+        (!column.compare && column.publish, "not compared"),
         (column.pii, "pii"),
+        (!column.publish, "not published"),
     ];
     traits.iter().filter(|(is, _)| *is).map(|(_, name)| *name).collect::<Vec<_>>().join(", ")
 }

@@ -9,7 +9,7 @@ use crate::cli::args::{ExportsArgs, Format, FormatArgs, OutArgs, StateArgs};
 use crate::cli::lookup::{find_table, known_versions, table_key};
 use crate::cli::output;
 use crate::error::{Fault, Result};
-use crate::inspect::why::{self, Files, Key, RowInVersion};
+use crate::inspect::why::{self, ChangeSet, Files, Key, RowInVersion};
 use crate::name::TableKey;
 use crate::run::Runner;
 use crate::store::Version;
@@ -67,7 +67,8 @@ pub(super) fn why(args: &WhyArgs, tables: &'static [&'static Table]) -> Result<O
         Format::Json => output::print_json(&Row { table: &table_key, key: &key.shown, versions: &rows })?,
         Format::Text => output::print(&text::render(&table_key, &key.shown, &rows))?,
     }
-    Ok(rows.iter().any(|row| row.export == Files::Unreadable).then_some(Fault::Machine))
+    let is_unreadable = |row: &RowInVersion| row.export == Files::Unreadable || row.change_set == ChangeSet::Unreadable;
+    Ok(rows.iter().any(is_unreadable).then_some(Fault::Machine))
 }
 
 fn rows(

@@ -43,7 +43,7 @@ impl CommonValues {
                     column: column.name.into(),
                     printable: printable_or_mask(column, segment),
                     hash: xxh3_128(segment.bytes),
-                    pii: column.pii,
+                    pii: column.is_masked(),
                 })
                 .collect();
         } else if !self.values.is_empty() {

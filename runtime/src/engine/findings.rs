@@ -105,7 +105,7 @@ fn count(counts: &mut BTreeMap<String, u64>, column: &str) {
 /// A value for people.
 pub(super) fn printable_or_mask(column: &Column, value: Segment<'_>) -> String {
     let Some(text) = value.text else { return "NULL".into() };
-    if column.pii {
+    if column.is_masked() {
         return MASK.into();
     }
     let text = match column.ty {

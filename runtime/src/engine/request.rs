@@ -75,6 +75,7 @@ impl DeltaSummary {
             findings: self.findings.clone(),
             parts: 0,
             max_operation_bytes: None,
+            demands: Vec::new(),
         };
         plan.hash = plan.hash_with(&head.tenant, &head.table, &head.version, self.sum_of_ids);
         plan

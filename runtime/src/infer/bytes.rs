@@ -135,12 +135,11 @@ fn mixed(path: &Path, other: &Path) -> Error {
 fn check_characters(bytes: &[u64; 256], versions: &[Version]) -> Result<()> {
     let label = &versions[0].export.label;
     if bytes[0] > 0 {
-        return Err(Error::export(Path::new(label), "there are NUL bytes in the text, which no schema can describe")
-            .help("export it as text"));
+        return Err(Error::export(Path::new(label), "there are NUL bytes in the text").help("export it as text"));
     }
     if bytes[usize::from(b'\r')] > 0 && bytes[usize::from(b'\n')] == 0 {
-        return Err(Error::export(Path::new(label), "its lines end in CR alone, which no schema can describe")
-            .help("export it with LF or CR LF at the end of each line"));
+        return Err(Error::export(Path::new(label), "its lines end in CR alone")
+            .help("write a schema with this `record_end`, or export it with LF or CR LF at the end of each line"));
     }
     Ok(())
 }

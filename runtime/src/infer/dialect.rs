@@ -8,11 +8,11 @@ use std::path::PathBuf;
 
 use super::bytes::Survey;
 use super::inputs::Version;
-use super::reading::{Format, Frame, each_record};
+use super::reading::{Format, Frame, Marks, each_record};
 use crate::error::{Error, Result};
 use crate::reject::Reason;
 use crate::snapshot::Part;
-use crate::snapshot::csv::{CsvError, Dialect, Record};
+use crate::snapshot::csv::{CsvError, Record};
 use crate::telemetry::Watch;
 use crate::wording::plural;
 
@@ -144,7 +144,7 @@ impl Misfit {
 
     pub(super) fn into_error(self) -> Error {
         let help = "a row needs as many fields as the others, with quotes around a field that has a delimiter, and \
-                    doubled quotes inside; no schema can read it otherwise";
+                    doubled quotes inside; if the exporter writes escapes, write a schema with `escape`";
         Error::export_line(&self.path, self.line, self.message).help(help)
     }
 }
@@ -179,7 +179,8 @@ pub(super) fn choose(
 
 fn long_delimiter(versions: &[Version], delimiter: u8) -> Error {
     let problem = format!("the delimiter seems to have more characters than `{}`", delimiter.escape_ascii());
-    Error::refused(&versions[0].export.label, problem).help("export it with a delimiter of one ASCII character")
+    Error::refused(&versions[0].export.label, problem)
+        .help("write a schema with all of it as the `delimiter`, or export it with one ASCII character")
 }
 
 /// A dialect with one field, if every record has no more. The delimiter is one that does not occur, if possible.
@@ -259,7 +260,7 @@ impl Trial<'_> {
         let format = Format {
             compression: self.survey.compression,
             encoding: self.survey.encoding,
-            dialect: Dialect { delimiter: self.delimiter, quote, multiline },
+            dialect: Marks { delimiter: self.delimiter, quote, multiline },
             frame: self.frame,
         };
         let mut shape = Shape::default();

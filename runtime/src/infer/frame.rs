@@ -52,7 +52,7 @@ pub(super) fn find(versions: &[Version], survey: &Survey, watch: &Watch) -> Resu
             &versions[0].export.label,
             format!("its fields seem to be separated by `{delimiter}`, which is not one ASCII character"),
         )
-        .help("export it with a delimiter of one ASCII character")),
+        .help("write a schema with it as the `delimiter`, or export it with one ASCII character")),
         None => Ok(choice),
     }
 }

@@ -7,13 +7,14 @@ use std::path::PathBuf;
 use regex::Regex;
 
 use super::inputs::Version;
+use crate::epoch::SourceFormat;
 use crate::error::{IoContext as _, Result};
 use crate::snapshot::Part;
 use crate::snapshot::csv::{self, CsvError, Dialect, Record};
 use crate::snapshot::decoded::Decoded;
 use crate::snapshot::part::{Inflated, unreadable};
 use crate::snapshot::tail::{Ending, Tail};
-use crate::table::Compression;
+use crate::table::{Compression, Source};
 use crate::telemetry::Watch;
 
 /// The number of records between two checkpoints.
@@ -24,8 +25,16 @@ const CHECKPOINT_ROWS: u64 = 4096;
 pub(super) struct Format {
     pub(super) compression: Compression,
     pub(super) encoding: Option<&'static str>,
-    pub(super) dialect: Dialect,
+    pub(super) dialect: Marks,
     pub(super) frame: Frame,
+}
+
+/// The characters that separate fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Marks {
+    pub(super) delimiter: u8,
+    pub(super) quote: Option<u8>,
+    pub(super) multiline: bool,
 }
 
 /// The lines of a part that are not rows.
@@ -74,5 +83,8 @@ fn open(version: &Version, part: &Part, format: &Format) -> Result<(PathBuf, Rea
         true => Ending::Trailer(Regex::new("").expect("the empty expression is valid")),
         false => Ending::None,
     };
-    Ok((path, csv::Reader::new(Tail::new(decoded, ending), format.dialect)))
+    let Marks { delimiter, quote, multiline } = format.dialect;
+    let defaults = SourceFormat::from_source(&Source::DEFAULT);
+    let dialect = Dialect::from_format(&SourceFormat { delimiter, quote, multiline, ..defaults });
+    Ok((path, csv::Reader::new(Tail::new(decoded, ending, b"\n", false), dialect)))
 }

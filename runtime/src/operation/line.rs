@@ -239,7 +239,6 @@ pub(crate) fn stamp(line: &[u8], sequence: u64, out: &mut Vec<u8>) {
 }
 
 /// The bytes of an operation's `key` object, as they are on its line; `None` if the line does not have one.
-#[cfg(any(feature = "aws", test))]
 pub(crate) fn key_bytes(line: &[u8]) -> Option<&[u8]> {
     let mut values = serde_json::Deserializer::from_slice(from_key(line)?).into_iter::<&serde_json::value::RawValue>();
     values.next()?.ok().map(|key| key.get().as_bytes())

@@ -6,19 +6,18 @@ use std::collections::BTreeMap;
 use super::next::Step;
 use super::report::Outcome;
 use super::runner::Runner;
-use crate::error::{Error, Result};
-use crate::invocation::command;
+use crate::error::Result;
 use crate::name::TableKey;
 use crate::sink::{Applied, Sink};
-use crate::store::{Lease, Version, baseline};
+use crate::store::{Lease, Status, Version, baseline};
 use crate::table::Table;
 use crate::telemetry::{Watch, check_stop};
 
 impl Runner {
     /// Returns whether a sink's rows are older than the version that was published last.
-    pub(super) fn is_behind(&self, key: &TableKey) -> Result<bool> {
+    pub(super) fn is_behind(&self, key: &TableKey, table: &Table) -> Result<bool> {
         for sink in self.row_sinks() {
-            if self.missed(sink, key)?.is_some() {
+            if self.missed(sink, key, table)?.is_some() {
                 return Ok(true);
             }
         }
@@ -34,22 +33,13 @@ impl Runner {
         table: &'static Table,
         watch: &Watch,
     ) -> Result<Vec<Outcome>> {
-        match step {
-            Step::Supersede { .. } | Step::Reopen(_) => return Ok(Vec::new()),
-            // It is finished under the schema that it was planned with.
-            Step::Finish(version) if version.plan.as_ref().is_some_and(|plan| plan.schema != table.schema) => {
-                return Ok(Vec::new());
-            }
-            Step::Finish(_) | Step::Run(_) => {}
+        if matches!(step, Step::Supersede { .. } | Step::Reopen(_)) || is_of_earlier_schema(step.version(), table) {
+            return Ok(Vec::new());
         }
         for sink in self.sinks.iter() {
             sink.prepare(table)?;
         }
-        let caught_up = self.catch_up(lease, table, watch)?;
-        if caught_up.is_empty() {
-            self.check_schema(&lease.key, table)?;
-        }
-        Ok(caught_up)
+        self.catch_up(lease, table, watch)
     }
 
     /// Brings the rows of each sink up to the version that was published last: by the versions that it missed, or else
@@ -57,7 +47,7 @@ impl Runner {
     pub(super) fn catch_up(&self, lease: &Lease, table: &'static Table, watch: &Watch) -> Result<Vec<Outcome>> {
         let mut outcomes = Vec::new();
         for sink in self.row_sinks() {
-            let Some((applied, last)) = self.missed(sink, &lease.key)? else { continue };
+            let Some((applied, last)) = self.missed(sink, &lease.key, table)? else { continue };
             sink.prepare(table)?;
             if let Some(adopted) = self.adopt_if_foreign(lease, &last)? {
                 return Ok(vec![adopted]);
@@ -77,21 +67,25 @@ impl Runner {
         self.sinks.iter().filter(|sink| sink.holds_rows())
     }
 
-    /// What a sink holds and the version that was published last, if that is a later one. If the next version is
-    /// published in full anyway, nothing was missed.
-    fn missed(&self, sink: &dyn Sink, key: &TableKey) -> Result<Option<(Applied, Version)>> {
+    /// What a sink holds and the version that was published last, if that is a later one, or was read under another
+    /// schema there. If the next version is published in full anyway, nothing was missed.
+    fn missed(&self, sink: &dyn Sink, key: &TableKey, table: &Table) -> Result<Option<(Applied, Version)>> {
         let applied = sink.applied(key)?;
         if self.registry.resync(key)? {
             return Ok(None);
         }
         let current = self.registry.current_versions(key)?;
-        let last = baseline(&current).filter(|last| last.sequence > Some(applied.sequence));
+        let is_today = applied.schema.as_ref().is_none_or(|schema| schema == table.schema);
+        let last = baseline(&current).filter(|last| last.sequence > Some(applied.sequence) || !is_today);
         Ok(last.map(|last| (applied, last.clone())))
     }
 
     /// The versions that lead from the sink's rows to those of the version that was published last; `None` if a change
     /// set is gone, or was made under another schema.
     fn bridge(&self, key: &TableKey, table: &Table, applied: &Applied) -> Result<Option<Vec<Version>>> {
+        if applied.schema.as_ref().is_some_and(|schema| schema != table.schema) {
+            return Ok(None);
+        }
         let mut versions = self.registry.versions(key)?;
         versions.retain(|version| version.status.is_published() && version.sequence > Some(applied.sequence));
         versions.sort_by_key(|version| version.sequence);
@@ -116,7 +110,7 @@ impl Runner {
         sink.publish(publication, &BTreeMap::new(), &mut |_, _| check_stop())
     }
 
-    /// Fills the sink with the rows of a published version, from its export.
+    /// Fills the sink with the rows of a published version, from its export, read with today's schema.
     fn fill(
         &self,
         sink: &dyn Sink,
@@ -126,29 +120,16 @@ impl Runner {
         watch: &Watch,
     ) -> Result<()> {
         let baseline = self.baseline(table, version)?;
-        if baseline.drift.is_some() {
-            return Err(other_schema(sink, &version.key, "and its last version was published under an earlier schema"));
-        }
         let full = self.plan_in_full(lease, table, version, baseline.export, watch)?;
         let done = self.apply_again(sink, lease, table, &full);
         self.changes.remove_obsolete(version, lease.fence);
         done
     }
-
-    /// Refuses to change rows that were read under another schema, before anything is planned.
-    fn check_schema(&self, key: &TableKey, table: &Table) -> Result<()> {
-        for sink in self.row_sinks() {
-            let is_today = sink.applied(key)?.schema.is_none_or(|schema| schema == table.schema);
-            if !is_today && !self.registry.resync(key)? {
-                return Err(other_schema(sink, key, "and its rows were read under an earlier schema"));
-            }
-        }
-        Ok(())
-    }
 }
 
-fn other_schema(sink: &dyn Sink, key: &TableKey, why: &str) -> Error {
-    let subject = format!("{} {key}", sink.display_name());
-    Error::refused(subject, format!("schema-changed: the table is to be filled again, {why}"))
-        .help(format!("publish the next version in full: {}", command(&[&"resync", &key.to_string()])))
+/// Returns whether a version was planned under an earlier schema. Its operations do not fit the columns of today, so a
+/// sink that holds rows is brought up to date from its export instead.
+pub(super) fn is_of_earlier_schema(version: &Version, table: &Table) -> bool {
+    let is_planned = matches!(version.status, Status::Publishing);
+    is_planned && version.plan.as_ref().is_some_and(|plan| plan.schema != table.schema)
 }

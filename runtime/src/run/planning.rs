@@ -15,7 +15,8 @@ use crate::engine::{DeltaProgress, Poll};
 use crate::epoch::Epoch;
 use crate::error::{Error, IoContext as _, Result};
 use crate::operation::Head;
-use crate::plan::{Plan, Reset};
+use crate::plan::{Demand, Plan, Reset};
+use crate::sink::{Sinks, refusal};
 use crate::snapshot::{Export, Part};
 use crate::store::{Lease, Status, Version, baseline};
 use crate::table::Table;
@@ -45,20 +46,31 @@ struct Task {
     base: ComparisonBase,
 }
 
-/// Refuses operations that are too large for the sink. A version that is PUBLISHING has to be finished, so this must be
+/// Refuses operations that a sink cannot take. A version that is PUBLISHING has to be finished, so this must be
 /// known before.
-struct SizeCheck<'a> {
+struct OperationCheck<'a> {
     parts: PartWriter,
     max_bytes: Option<usize>,
+    demands: Vec<Demand>,
     label: &'a str,
 }
 
-impl LineSink for SizeCheck<'_> {
+impl LineSink for OperationCheck<'_> {
     fn write(&mut self, lines: &[u8]) -> Result<()> {
         if let Some(max_bytes) = self.max_bytes
             && let Some(line) = lines.split_inclusive(|byte| *byte == b'\n').find(|line| stamped_size(line) > max_bytes)
         {
             return Err(too_large(line, max_bytes, self.label));
+        }
+        for demand in &self.demands {
+            let refused = |line: &&[u8]| refusal(*demand, line);
+            let mut lines = lines.split_inclusive(|byte| *byte == b'\n');
+            if let Some((line, problem)) = lines.find_map(|line| Some((line, refused(&line)?))) {
+                let problem = format!("an operation (id {}) cannot be applied: {problem}", id(line));
+                return Err(
+                    Error::export(Path::new(self.label), problem).help("shorten or clean its values at the source")
+                );
+            }
         }
         self.parts.write(lines)
     }
@@ -75,12 +87,17 @@ fn stamped_size(line: &[u8]) -> usize {
 }
 
 fn too_large(line: &[u8], max_bytes: usize, label: &str) -> Error {
-    let text = String::from_utf8_lossy(line);
-    let id = text.split_once(r#""id":""#).map_or("?", |(_, rest)| rest.split('"').next().unwrap_or("?"));
+    let id = id(line);
     let size = stamped_size(line);
     let problem = format!("an operation (id {id}) has {size} bytes, but the sink accepts at most {max_bytes}");
     Error::export(Path::new(label), problem)
         .help("shorten its values, raise the stream's maximum record size, or publish to files")
+}
+
+/// The id of an operation.
+fn id(line: &[u8]) -> String {
+    let text = String::from_utf8_lossy(line);
+    text.split_once(r#""id":""#).and_then(|(_, rest)| rest.split('"').next()).unwrap_or("?").to_owned()
 }
 
 impl ComparisonBase {
@@ -100,9 +117,9 @@ impl ComparisonBase {
     }
 
     /// Returns whether planning again would give the same plan, for a sink with this limit.
-    fn matches(&self, plan: &Plan, table: &Table, max_operation_bytes: Option<usize>) -> bool {
+    fn matches(&self, plan: &Plan, table: &Table, sinks: &Sinks) -> Result<bool> {
         let is_same = plan.schema == table.schema && plan.previous == self.previous() && plan.reset == self.reset;
-        is_same && plan.fits(max_operation_bytes)
+        Ok(is_same && plan.fits(sinks.max_operation_bytes()?, &sinks.demands()))
     }
 }
 
@@ -169,8 +186,7 @@ impl Runner {
         let base = self.comparison_base(table, &version)?;
         let version = match (version.status, &version.plan) {
             (Status::Planned | Status::Held, Some(plan))
-                if base.matches(plan, table, self.sinks.max_operation_bytes()?)
-                    && self.changes.is_complete(&version)? =>
+                if base.matches(plan, table, &self.sinks)? && self.changes.is_complete(&version)? =>
             {
                 return Ok(Planning::Valid(Box::new(version)));
             }
@@ -199,8 +215,8 @@ impl Runner {
         Ok(ComparisonBase { baseline, reset: None })
     }
 
-    /// Writes all rows of a published version as INSERTs, for a sink that lacks it. Its plan says `reset`, and has the
-    /// hash of the one that was published.
+    /// Writes all rows of a published version as INSERTs, read with today's schema, for a sink that lacks them. Its
+    /// plan says `reset`, and has the hash of the one that was published.
     pub(super) fn plan_in_full(
         &self,
         lease: &Lease,
@@ -211,15 +227,21 @@ impl Runner {
     ) -> Result<Version> {
         let published = version.plan.as_ref().expect("a published version has a plan");
         let base = ComparisonBase { baseline: None, reset: Some(Reset::default()) };
-        let (head, layout) = (base.head(table, version), Layout::new(table));
+        let layout = match &snapshot.epoch {
+            Some(epoch) => Layout::strict_for_epoch(table, epoch),
+            None => Layout::new(table),
+        };
+        let (head, is_today) = (base.head(table, version), snapshot.epoch.is_none());
+        let snapshot = Export { epoch: None, ..snapshot };
         let task = Task { version: version.clone(), table, layout, head, snapshot, base };
         let draft = self.changes.draft(version, lease.fence, None)?;
         let finish = |(plan, _): (Plan, Vec<Part>)| {
-            if plan.fingerprint != published.fingerprint {
+            if is_today && plan.fingerprint != published.fingerprint {
                 return Err(changed(version, "its fingerprint differs".into()));
             }
             let changes = Some(draft.finish(&plan.hash)?);
-            Ok(Version { plan: Some(Plan { hash: published.hash.clone(), ..plan }), changes, ..version.clone() })
+            let plan = Some(Plan { hash: published.hash.clone(), ..plan });
+            Ok(Version { plan, changes, epoch: Some(Epoch::from_table(table)), ..version.clone() })
         };
         self.compute(&task, &draft, watch).and_then(finish).inspect_err(|_| draft.discard())
     }
@@ -253,9 +275,10 @@ impl Runner {
     }
 
     /// Writes operations to a draft that has some parts already.
-    fn writer<'a>(&self, task: &'a Task, draft: &Arc<dyn Draft>, parts: u32) -> Result<SizeCheck<'a>> {
+    fn writer<'a>(&self, task: &'a Task, draft: &Arc<dyn Draft>, parts: u32) -> Result<OperationCheck<'a>> {
         let parts = PartWriter::new(Arc::clone(draft), parts);
-        Ok(SizeCheck { parts, max_bytes: self.sinks.max_operation_bytes()?, label: &task.snapshot.label })
+        let (max_bytes, demands) = (self.sinks.max_operation_bytes()?, self.sinks.demands());
+        Ok(OperationCheck { parts, max_bytes, demands, label: &task.snapshot.label })
     }
 
     fn resources(&self) -> Result<Resources<'_>> {
@@ -276,7 +299,8 @@ impl Runner {
         let epoch = Some(Epoch::from_table(task.table));
         let approved = task.version.approved.clone().filter(|hash| *hash == plan.hash);
         let status = Status::Planned;
-        let planned = Version { status, plan: Some(plan), changes, parts, epoch, approved, ..task.version };
+        let finding = task.version.finding.clone().filter(|_| !task.version.is_unread());
+        let planned = Version { status, plan: Some(plan), changes, parts, epoch, approved, finding, ..task.version };
         self.registry.advance(lease, Status::Registered, &planned)?;
         Breakpoint::Planned.reached();
         self.changes.remove_obsolete(&planned, lease.fence);
@@ -303,14 +327,15 @@ impl Task {
     }
 
     /// Checks a delta, and makes its plan. Returns the snapshot's parts with their checksums, too.
-    fn plan(&self, summary: DeltaSummary, writer: SizeCheck<'_>) -> Result<(Plan, Vec<Part>)> {
+    fn plan(&self, summary: DeltaSummary, writer: OperationCheck<'_>) -> Result<(Plan, Vec<Part>)> {
         let baseline = self.base.baseline.as_ref();
         check_baseline(baseline, &summary, self.table, &self.snapshot.label)?;
         let drift = baseline.and_then(|baseline| baseline.drift.clone());
-        let (max_operation_bytes, parts) = (writer.max_bytes, writer.parts.finish()?);
+        let (max_operation_bytes, demands, parts) = (writer.max_bytes, writer.demands, writer.parts.finish()?);
         let (reset, change) =
             (self.base.reset.clone(), baseline.and_then(|baseline| baseline.schema_change(self.table)));
-        let plan = Plan { parts, drift, max_operation_bytes, ..summary.plan(&self.head, self.table, reset, change) };
+        let plan =
+            Plan { parts, drift, max_operation_bytes, demands, ..summary.plan(&self.head, self.table, reset, change) };
         Ok((plan, summary.snapshot_parts))
     }
 }

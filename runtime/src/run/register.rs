@@ -7,10 +7,10 @@ use super::root::check_root;
 use super::runner::Runner;
 use crate::error::{Error, ErrorKind, Fault, Result};
 use crate::name::{TableKey, nearest};
-use crate::snapshot::complete::{Missing, complete};
+use crate::snapshot::complete::{Missing, complete, unreadable_manifest};
 use crate::snapshot::discover::{Discovery, Selection, discover};
 use crate::snapshot::{Folder, Part, Snapshots, has_content_of};
-use crate::store::{ListedParts, Registered, Status, Version};
+use crate::store::{Registered, Status, Version, same_parts};
 use crate::table::{Compression, Table};
 
 /// The versions found for one tenant's table.
@@ -48,9 +48,14 @@ impl Runner {
         for version in &job.versions {
             let (key, registered) = (&job.key, self.register_version(table, &job.key, version));
             match registered {
-                Ok(Registered::Refused { first_time: true }) => outcomes.push(Outcome::refused(key, version)),
+                Ok(Registered::Refused { first_time: true }) => {
+                    let refused = self.registry.version(key, version)?;
+                    outcomes.extend(refused.map(|version| Outcome::refused(&version)));
+                }
                 Ok(Registered::Alias(other)) => outcomes.push(Outcome::alias(key, version, &other)),
                 Ok(_) => {}
+                // The version may be the baseline: nothing can be compared without its record.
+                Err(error) if error.kind() == ErrorKind::Registry => return Err(error),
                 Err(error) if error.kind() == ErrorKind::Export => {
                     let registered = self.register_unusable(key, version, &error)?;
                     if matches!(registered, Registered::New | Registered::Changed) {
@@ -65,7 +70,7 @@ impl Runner {
                 }
             }
         }
-        self.report_waiting(&job.key, outcomes)?;
+        self.report_waiting(&job.key, Some(table), outcomes)?;
         Ok(unreadable)
     }
 
@@ -81,15 +86,29 @@ impl Runner {
                 _ => drop(self.registry.register_waiting(&job.key, name, reason.clone())?),
             }
         }
-        self.report_waiting(&job.key, outcomes)
+        self.report_waiting(&job.key, None, outcomes)
     }
 
-    fn report_waiting(&self, key: &TableKey, outcomes: &mut Vec<Outcome>) -> Result<()> {
+    fn report_waiting(&self, key: &TableKey, table: Option<&Table>, outcomes: &mut Vec<Outcome>) -> Result<()> {
         let reported: BTreeSet<String> = outcomes.iter().filter_map(|outcome| outcome.version.clone()).collect();
         let waiting = self.registry.with_status(key, Status::Waiting)?;
         let waiting = waiting.iter().filter(|version| !reported.contains(&version.version));
-        outcomes.extend(waiting.map(Outcome::from_version));
+        outcomes.extend(waiting.map(
+            |version| match table.and_then(|table| self.unreadable_manifest(table, version)) {
+                Some(error) => Outcome::unusable(key, &version.version, error),
+                None => Outcome::from_version(version),
+            },
+        ));
         Ok(())
+    }
+
+    /// The error of a version whose manifest is there and cannot be read. It waits like one whose manifest has not come
+    /// yet, but somebody has to do something.
+    fn unreadable_manifest(&self, table: &Table, version: &Version) -> Option<Error> {
+        let folder = self.exports.folder(&version.key.tenant, &version.key.table, &version.version);
+        let (name, error) = unreadable_manifest(table.source.complete, |name| folder.read_sidecar(name))?;
+        let problem = format!("the manifest cannot be read: {error}");
+        Some(Error::export(&folder.path(name), problem).help("make it readable; its version waits until then"))
     }
 
     /// Why the versions of a table without a schema wait.
@@ -102,8 +121,18 @@ impl Runner {
     pub(crate) fn register_version(&self, table: &Table, key: &TableKey, version: &str) -> Result<Registered> {
         // Read before the parts are listed, so that an old listing never overwrites a newer one.
         let known = self.registry.version(key, version)?;
-        let parts = self.parts(table, key, version)?;
         let folder = self.exports.folder(&key.tenant, &key.table, version);
+        let listing = folder.list()?;
+        // Whether something is missing does not matter any more, and a manifest can be long.
+        let is_as_published = |known: &Version| {
+            known.status.is_published() && known.version == version && same_parts(&known.parts, &listing.parts)
+        };
+        if known.as_ref().is_some_and(is_as_published) {
+            return Ok(Registered::Same);
+        }
+        let read_sidecar = |name: &str| folder.read_sidecar(name);
+        let complete = complete(table.source.complete, &listing, read_sidecar);
+        let parts = complete.map_err(|Missing(what)| (listing.parts, what));
         let epoch = known.as_ref().and_then(|known| known.epoch.as_ref());
         let compression = epoch.map_or(table.source.compression, |epoch| epoch.source.compression);
         let same_content = |known: &[Part], listed: &[Part]| self.same_content(&*folder, known, listed, compression);
@@ -141,14 +170,6 @@ impl Runner {
             }
         }
         Ok(true)
-    }
-
-    /// Lists the parts of a version, and what is missing.
-    fn parts(&self, table: &Table, key: &TableKey, version: &str) -> Result<ListedParts> {
-        let folder = self.exports.folder(&key.tenant, &key.table, version);
-        let listing = folder.list()?;
-        let read_sidecar = |name: &str| folder.read_sidecar(name);
-        Ok(complete(table.source.complete, &listing, read_sidecar).map_err(|Missing(what)| (listing.parts, what)))
     }
 
     /// Checks a version's export once more before it is read or published. Returns whether it is still as registered;

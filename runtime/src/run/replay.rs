@@ -30,7 +30,7 @@ impl Runner {
                 .help("a consumer that lost it can start from the newest export with `delta TABLE none`"));
         }
         self.with_lease_or_refuse(version, |lease, _| {
-            self.adopt_if_foreign(lease, version)?;
+            self.check_replay(lease, version)?;
             let names: Vec<String> = self.sinks.iter().map(Sink::name).collect();
             let details = json!({ "sequence": version.sequence, "sink": names.join(", ") });
             let entry = decision.entry(Action::Replay, &version.key, Some(&version.version), details);

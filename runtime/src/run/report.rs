@@ -5,6 +5,7 @@ use std::collections::hash_map::Entry;
 
 use serde::Serialize;
 
+use super::passed_over::{PassedOver, unread_help};
 use super::strays::NewStrays;
 use crate::error::{Error, ErrorKind, Fault};
 use crate::invocation::command;
@@ -188,18 +189,17 @@ impl Outcome {
         }
     }
 
-    /// A version that was superseded; by the named one although it was delivered in turn.
-    pub(super) fn superseded(version: &Version, passed_over_by: Option<&Version>) -> Self {
+    /// A version that was superseded. It is at fault if it was delivered in turn, or if it was never read.
+    pub(super) fn superseded(version: &Version, by: &Version, passed_over: Option<PassedOver>) -> Self {
         let Version { key, version: name, .. } = version;
         let history = command(&[&"history", &key.to_string(), name]);
-        let look = format!("to see what was found out about it: {history}");
-        let retire =
-            |by: &Version| format!("if the name of {} is mistyped: {}", by.version, command(&[&"retire", &by.path()]));
-        let help = match passed_over_by {
-            Some(by) => Some(retire(by)),
-            None => version.finding.is_some().then_some(look),
+        let help = match passed_over {
+            Some(passed_over) => Some(passed_over.help(version, by)),
+            None if version.is_unread() => Some(unread_help(by)),
+            None => version.finding.is_some().then(|| format!("to see what was found out about it: {history}")),
         };
-        Self { help, fault: passed_over_by.map(|_| Fault::Input), ..Self::from_version(version) }
+        let is_at_fault = passed_over.is_some() || version.is_unread();
+        Self { help, fault: is_at_fault.then_some(Fault::Input), ..Self::from_version(version) }
     }
 
     pub(super) fn held(version: &Version) -> Self {
@@ -245,14 +245,14 @@ impl Outcome {
     }
 
     /// A version whose parts changed too late.
-    pub(super) fn refused(key: &TableKey, version: &str) -> Self {
+    pub(super) fn refused(version: &Version) -> Self {
         Self {
-            status: Some(Status::Succeeded),
+            status: Some(version.status),
             note: Some("its files changed after it was published; this revision is refused".into()),
             is_error: true,
             help: Some("deliver the revision as a newer version, and restore the published files".into()),
             fault: Some(Fault::Input),
-            ..Self::new(key, Some(version))
+            ..Self::new(&version.key, Some(&version.version))
         }
     }
 

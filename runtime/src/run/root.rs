@@ -30,7 +30,7 @@ pub(super) fn check_root(
             &root,
             "one level above the exports",
             exports.path(&[&name]).as_os_str(),
-            None,
+            &[],
         )),
         None if found.tables.is_empty() => too_low(exports, &root, &is_known),
         None => None,
@@ -55,7 +55,8 @@ fn too_low(exports: &dyn Snapshots, root: &str, is_known: &dyn Fn(&str) -> bool)
     let parent = |levels: usize| above.get(levels).map(|(parent, _)| *parent).filter(|parent| !parent.is_empty());
     let name = |levels: usize| above.get(levels).map(|(_, below)| below.split('/').next().unwrap_or_default());
     if folders(exports, &[]).iter().any(|name| is_known(name)) {
-        return Some(wrong(&exports.path(&[]), root, "the folder of one tenant", parent(0)?.as_ref(), name(0)));
+        let tenant = ("--tenant", name(0));
+        return Some(wrong(&exports.path(&[]), root, "the folder of one tenant", parent(0)?.as_ref(), &[tenant]));
     }
     let has_versions = || folders(exports, &[]).iter().any(|version| has_file(exports, &[version]));
     let (table, what) = match (name(0), name(1)) {
@@ -63,7 +64,8 @@ fn too_low(exports: &dyn Snapshots, root: &str, is_known: &dyn Fn(&str) -> bool)
         (_, Some(table)) if is_known(table) && has_file(exports, &[]) => (1, "the folder of one version"),
         _ => return None,
     };
-    Some(wrong(&exports.path(&[]), root, what, parent(table + 1)?.as_ref(), name(table + 1)))
+    let selection = [("--tenant", name(table + 1)), ("--table", name(table))];
+    Some(wrong(&exports.path(&[]), root, what, parent(table + 1)?.as_ref(), &selection))
 }
 
 /// The names of the first folders in a folder; none if it cannot be listed.
@@ -86,9 +88,9 @@ fn has_file(exports: &dyn Snapshots, folder: &[&str]) -> bool {
     listed.is_ok() && found
 }
 
-fn wrong(typed: &Path, root: &str, what: &str, right: &OsStr, tenant: Option<&str>) -> Error {
-    let tenant = tenant.map(|tenant| ("--tenant", Some(tenant)));
-    let run = repeated((typed.as_os_str(), right), tenant.as_slice());
+/// `selection` are the options that select what was typed below the right root.
+fn wrong(typed: &Path, root: &str, what: &str, right: &OsStr, selection: &[(&str, Option<&str>)]) -> Error {
+    let run = repeated((typed.as_os_str(), right), selection);
     Error::usage(root, format!("this is {what}; exports are at DIR/TENANT/TABLE/VERSION/FILE"))
         .help(format!("run: {run}"))
 }

@@ -41,6 +41,15 @@ pub(super) fn distance(from: &str, to: &str) -> Option<u64> {
     b.parse::<u64>().ok()?.checked_sub(a.parse().ok()?)
 }
 
+/// Returns whether two names differ in numbers alone, as `20260102_V1` and `20260103_V12`, but not `2026-01-02`.
+pub(super) fn are_alike(a: &str, b: &str) -> bool {
+    let shape = |name: &str| -> Vec<String> {
+        let is_number = |piece: &str| piece.starts_with(|c: char| c.is_ascii_digit());
+        pieces(name).into_iter().map(|piece| if is_number(piece) { "0" } else { piece }.to_owned()).collect()
+    };
+    shape(a) == shape(b)
+}
+
 /// A name as its runs of digits, and what is between them.
 fn pieces(name: &str) -> Vec<&str> {
     let mut pieces = Vec::new();
@@ -69,6 +78,20 @@ mod tests {
         }
         assert_eq!(days(date("20251231").unwrap(), date("20270102").unwrap()), 367);
         assert_eq!(days(date("20260102").unwrap(), date("20260101").unwrap()), -1);
+    }
+
+    #[test]
+    fn names_that_differ_in_numbers_alone_are_alike() {
+        for (a, b, expected) in [
+            ("20260102", "20260103", true),
+            ("20260102_V1", "20270103_V12", true),
+            ("V9", "V10", true),
+            ("2026-01-02", "20260102", false),
+            ("20260102", "20260102_V1", false),
+            ("V1", "20260102", false),
+        ] {
+            assert_eq!(are_alike(a, b), expected, "{a} {b}");
+        }
     }
 
     #[test]

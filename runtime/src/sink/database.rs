@@ -5,11 +5,16 @@
 //! the effect is exactly once, whichever process dies when, and a reader sees whole versions only. What databases do
 //! differently is in one file for each, behind [`Engine`](engine::Engine).
 
+mod alteration;
 mod apply;
 mod cell;
+mod columns;
 mod definition;
+mod demand;
 pub(crate) mod engine;
 mod marks;
+#[cfg(feature = "postgres")]
+pub(crate) mod postgres;
 mod shape;
 pub(crate) mod sqlite;
 mod statements;
@@ -21,8 +26,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::{Applied, Mark, OnProgress, Publication, PublishedVersion, Sink};
 use crate::error::{Error, Result};
 use crate::name::TableKey;
+use crate::plan::Demand;
 use crate::store::Extent;
 use crate::table::Table;
+use definition::Missing;
+pub(crate) use demand::refusal;
 use engine::Engine;
 use marks::Record;
 
@@ -61,22 +69,22 @@ impl<E: Engine> Database<E> {
         })
     }
 
-    fn writer(&self) -> MutexGuard<'_, ()> {
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    fn writer(&self) -> Option<MutexGuard<'_, ()>> {
+        E::HAS_ONE_WRITER.then(|| self.writer.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Creates what is missing for a table, or fails with it.
-    fn create_missing(&self, engine: &mut E, table: &Table, statements: &str) -> Result<()> {
+    fn create_missing(&self, engine: &mut E, table: &'static Table, statements: &str) -> Result<()> {
         let place = self.place();
         let missing = definition::missing(engine, table, statements, &place)?;
-        if missing.is_empty() {
-            return Ok(());
+        if missing.statements.is_empty() {
+            return [marks::TABLE, table.target.name].iter().try_for_each(|table| engine.check_rights(table));
         }
         if !self.create {
-            return Err(definition::refuse_missing(missing, &place, table));
+            return Err(definition::refuse(missing, &place, table));
         }
-        missing.iter().try_for_each(|statements| engine.run_all(statements))?;
-        marks::forget_rows(engine, table.name)
+        missing.statements.iter().try_for_each(|statements| engine.run_all(statements))?;
+        if missing.is_new { marks::forget_rows(engine, table.name) } else { Ok(()) }
     }
 }
 
@@ -96,6 +104,10 @@ where
         Ok(None)
     }
 
+    fn demand(&self) -> Option<Demand> {
+        E::DEMAND
+    }
+
     fn holds_marks(&self) -> bool {
         true
     }
@@ -113,13 +125,14 @@ where
         Ok(Vec::new())
     }
 
-    fn prepare(&self, table: &Table) -> Result<()> {
+    fn prepare(&self, table: &'static Table) -> Result<()> {
         let place = self.place();
         let statements = E::statements(&table.target).map_err(|problem| {
             Error::refused(format!("{place} {}", table.name), format!("it cannot be there: {problem}"))
         })?;
         let Some(mut engine) = E::connect(&self.address, self.create)? else {
-            return Err(definition::refuse_missing(vec![marks::STATEMENT.into(), statements.into()], &place, table));
+            let statements = vec![marks::STATEMENT.into(), statements.into()];
+            return Err(definition::refuse(Missing { statements, is_new: true }, &place, table));
         };
         let _writer = self.writer();
         engine.begin(table.name)?;
@@ -136,13 +149,11 @@ where
         }))
     }
 
-    fn adopt(&self, key: &TableKey, mark: &Mark) -> Result<()> {
+    fn adopt(&self, key: &TableKey, seen: Option<&Mark>, mark: &Mark) -> Result<()> {
         let mut engine = self.existing()?;
         let _writer = self.writer();
         engine.begin(&key.to_string())?;
-        let known = marks::read(&mut engine, key)?;
-        let record = Record { mark: mark.clone(), rows: known.and_then(|known| known.rows) };
-        let done = marks::write(&mut engine, key, &record).and_then(|()| engine.commit());
+        let done = marks::adopt(&mut engine, key, seen, mark, &self.place()).and_then(|()| engine.commit());
         done.inspect_err(|_| engine.roll_back())
     }
 

@@ -4,6 +4,7 @@
 //! place once it is complete. The last part comes last, so that END marks the version as complete. The bytes depend
 //! only on the change set and the sequence: publishing again changes nothing.
 
+mod lock;
 mod mark;
 mod published;
 mod staging;
@@ -14,7 +15,7 @@ use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
 use super::part::{is_old_name, published_name, sequence_in, write_part};
-use super::{Frame, Mark, OnProgress, Publication, PublishedVersion, Sink};
+use super::{Frame, Mark, OnProgress, Publication, PublishedVersion, Sink, adopted_meanwhile};
 use crate::breakpoint::Breakpoint;
 use crate::error::{IoContext as _, Result};
 use crate::fs::create_folders;
@@ -22,6 +23,7 @@ use crate::name::{TableKey, printable_path};
 use crate::parallel;
 use crate::store::Extent;
 use crate::telemetry::check_stop;
+use lock::Lock;
 pub use published::LocalPublishedFolder;
 use staging::{StagingDir, private_folder};
 
@@ -73,8 +75,12 @@ impl Sink for Files {
         published::published(&self.root, key)
     }
 
-    fn adopt(&self, key: &TableKey, mark: &Mark) -> Result<()> {
+    fn adopt(&self, key: &TableKey, seen: Option<&Mark>, mark: &Mark) -> Result<()> {
         let of_table = private_folder(&self.root, key);
+        let _lock = Lock::acquire(&of_table)?;
+        if self.mark(key)?.as_ref() != seen {
+            return Err(adopted_meanwhile(&printable_path(&self.root.join(key.to_string()))));
+        }
         staging::remove_all(&of_table)?;
         let own = of_table.join(format!("{}-{}", mark.registry, mark.fence));
         fs::create_dir_all(&own).at("cannot create", &own)?;

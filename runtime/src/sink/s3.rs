@@ -79,15 +79,15 @@ impl Sink for S3Files {
         let names = s3::object_names(&self.aws, &of_table)?;
         let published = names.iter().filter_map(|name| {
             let (version, part) = name.split_once('/')?;
-            Some(PublishedVersion { version: version.into(), sequence: sequence_in(part)? })
+            Some(PublishedVersion { version: version.into(), sequence: sequence_in(part)?, is_unmarked: false })
         });
         let mut published: Vec<PublishedVersion> = published.collect();
         published.dedup();
         Ok(published)
     }
 
-    fn adopt(&self, key: &TableKey, mark: &Mark) -> Result<()> {
-        mark::replace(&self.aws, &self.root, key, mark)
+    fn adopt(&self, key: &TableKey, seen: Option<&Mark>, mark: &Mark) -> Result<()> {
+        mark::replace(&self.aws, &self.root, key, seen, mark)
     }
 
     /// Delivered parts that still exist are not written again.

@@ -2,6 +2,7 @@
 
 use super::Sink;
 use crate::error::Result;
+use crate::plan::Demand;
 use crate::store::Progress;
 
 /// Where a run publishes: one sink, or several.
@@ -37,6 +38,11 @@ impl Sinks {
     pub(crate) fn max_operation_bytes(&self) -> Result<Option<usize>> {
         let limits: Vec<Option<usize>> = self.iter().map(Sink::max_operation_bytes).collect::<Result<_>>()?;
         Ok(limits.into_iter().flatten().min())
+    }
+
+    /// What the sinks demand of operations.
+    pub(crate) fn demands(&self) -> Vec<Demand> {
+        self.iter().filter_map(Sink::demand).collect()
     }
 
     /// What the registry records once a version of so many parts is in every sink.

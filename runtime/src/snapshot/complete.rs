@@ -54,6 +54,17 @@ pub(crate) fn complete(
     }
 }
 
+/// Why the manifest of an export cannot be read although it is there.
+pub(crate) fn unreadable_manifest(
+    rule: Completeness,
+    read_sidecar: impl FnOnce(&str) -> std::io::Result<String>,
+) -> Option<(&'static str, std::io::Error)> {
+    let error = if rule == Completeness::Manifest { read_sidecar(MANIFEST).err()? } else { return None };
+    // A link is not followed, and what is wrong with the text is no error of the operating system.
+    let is_of_the_file = error.raw_os_error().is_none_or(|code| code == libc::ELOOP);
+    (error.kind() != std::io::ErrorKind::NotFound && !is_of_the_file).then_some((MANIFEST, error))
+}
+
 /// A marker or a manifest that does not exist, or is not a regular file.
 fn sidecar(name: &str, listing: &Listing) -> String {
     match listing.irregular_sidecars.iter().find(|(sidecar, _)| sidecar == name) {

@@ -8,14 +8,19 @@ use std::io::{self, Read};
 
 use memchr::{memchr, memchr_iter};
 
+mod batch;
 mod bits;
 mod delimiters;
 mod dialect;
 mod fields;
+mod plain;
 mod skipped;
+mod spans;
+mod special;
 
 use crate::canonical::field::Field;
 use crate::reject::Reason;
+pub use batch::Batch;
 use bits::{BLOCK, Block};
 pub use dialect::Dialect;
 use fields::Fields;
@@ -30,7 +35,8 @@ const KEPT: usize = 64 << 10;
 /// The minimum size of the buffer, in bytes.
 const CHUNK: usize = 128 << 10;
 
-const BOM: &[u8] = b"\xEF\xBB\xBF";
+/// A byte order mark, which is skipped at the beginning of a part and refused at the beginning of any other row.
+pub(crate) const BOM: &[u8] = b"\xEF\xBB\xBF";
 
 /// Reads records from inflated bytes.
 #[derive(Debug)]
@@ -52,6 +58,8 @@ pub struct Reader<R> {
     skipped: Option<Vec<u8>>,
     /// What a line begins with that is a comment.
     comment: Option<Vec<u8>>,
+    /// Whether the first line ended with CR LF, where that matters.
+    is_crlf: Option<bool>,
 }
 
 /// The scanned bytes of a record whose end is not in the buffer yet.
@@ -79,13 +87,8 @@ struct Span {
 pub struct Splitter {
     dialect: Dialect,
     fields: Fields,
-}
-
-/// Many records as they are in the file, without their line ends.
-#[derive(Debug, Default)]
-pub struct Batch {
-    bytes: Vec<u8>,
-    records: Vec<(u32, u32)>,
+    /// Whether the next record is the header.
+    is_header: bool,
 }
 
 /// One record.
@@ -153,6 +156,7 @@ impl<R: Read> Reader<R> {
             splitter: Splitter::new(dialect),
             skipped: None,
             comment: None,
+            is_crlf: None,
         }
     }
 
@@ -188,6 +192,11 @@ impl<R: Read> Reader<R> {
                 return Ok(Some(self.splitter.split(&self.buffer[from..], to - from, line)));
             }
         }
+    }
+
+    /// Sets whether the next record is the header, which may lack the delimiter at its end.
+    pub(crate) fn expect_header(&mut self, is_header: bool) {
+        self.splitter.is_header = is_header;
     }
 
     /// The bytes of the last record, to guess what one with an error was meant to be.
@@ -241,11 +250,12 @@ impl<R: Read> Reader<R> {
             }
             // The last byte may be the CR of the line end.
             if self.end - self.start > MAX_RECORD + 1 {
+                self.count_lines_beyond(KEPT);
                 self.end = self.start + KEPT;
                 (self.scanned.bytes, self.scanned.is_cut) = (KEPT, true);
             }
             if !self.fill()? {
-                let (from, to) = (self.start, self.end);
+                let (from, to) = (self.start, self.end - self.partial_end());
                 self.start = self.end;
                 let Scanned { lines, is_cut, .. } = std::mem::take(&mut self.scanned);
                 return Ok((from < to).then_some(Span { from, to, lines: lines + 1, is_cut }));
@@ -255,6 +265,9 @@ impl<R: Read> Reader<R> {
 
     /// The same; `None` if the record's end is not in the buffer.
     fn whole_span(&mut self) -> Option<Span> {
+        if self.splitter.has_own_ends() {
+            return self.special_span();
+        }
         loop {
             let unscanned = &self.buffer[self.start + self.scanned.bytes..self.end];
             let end = memchr(b'\n', unscanned);
@@ -280,7 +293,11 @@ impl<R: Read> Reader<R> {
 
     /// Appends the start and the end of all records whose ends are in the buffer.
     fn whole_spans(&mut self, records: &mut Vec<(u32, u32)>) {
-        if self.splitter.dialect.multiline || self.skipped.is_some() || self.comment.is_some() {
+        if self.splitter.dialect.plain.multiline
+            || self.splitter.has_own_ends()
+            || self.skipped.is_some()
+            || self.comment.is_some()
+        {
             while let Some(Span { from, to, lines, .. }) = self.whole_span() {
                 self.line += lines;
                 if from < to && !self.is_skipped(from, to) {
@@ -335,7 +352,7 @@ impl<R: Read> Reader<R> {
 impl Splitter {
     /// A splitter for a dialect.
     pub fn new(dialect: Dialect) -> Self {
-        Self { dialect, fields: Fields::default() }
+        Self { dialect, fields: Fields::default(), is_header: false }
     }
 
     /// Splits the record that starts on `line` and is the first `length` of the bytes. The bytes after it are ignored,
@@ -344,42 +361,29 @@ impl Splitter {
         if length > MAX_RECORD {
             return Err(CsvError::record_too_large(line));
         }
-        match self.fields.split(bytes, length, self.dialect) {
+        let Dialect { plain, special } = &self.dialect;
+        let result = match special {
+            None => self.fields.split(bytes, length, *plain),
+            Some(special) if special.splits_plainly(&bytes[..length]) => self
+                .fields
+                .split(bytes, length, *plain)
+                .and_then(|()| special.end_record(&mut self.fields, self.is_header)),
+            Some(special) => special.split(&mut self.fields, &bytes[..length], self.is_header),
+        };
+        match result {
             Ok(()) => Ok(Record { line, bytes, fields: &self.fields }),
             Err((reason, message)) => Err(CsvError { line, reason, message }),
         }
     }
 
+    fn has_own_ends(&self) -> bool {
+        self.dialect.special.as_ref().is_some_and(|special| special.has_own_ends())
+    }
+
     fn toggles_quotes(&self, line: &[u8]) -> bool {
-        match self.dialect.quote {
-            Some(quote) if self.dialect.multiline => memchr_iter(quote, line).count() % 2 == 1,
+        match self.dialect.plain.quote {
+            Some(quote) if self.dialect.plain.multiline => memchr_iter(quote, line).count() % 2 == 1,
             _ => false,
         }
-    }
-}
-
-impl Batch {
-    /// The number of records.
-    pub fn len(&self) -> usize {
-        self.records.len()
-    }
-
-    /// Returns whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.records.is_empty()
-    }
-
-    /// The record at an index below [`Batch::len`].
-    #[inline]
-    pub fn record(&self, index: usize) -> &[u8] {
-        let (from, to) = self.records[index];
-        &self.bytes[from as usize..to as usize]
-    }
-
-    /// The record at an index with all bytes after it, and its length: the arguments of [`Splitter::split`].
-    #[inline]
-    pub fn with_following(&self, index: usize) -> (&[u8], usize) {
-        let (from, to) = self.records[index];
-        (&self.bytes[from as usize..], (to - from) as usize)
     }
 }

@@ -6,9 +6,9 @@
 use std::io::{self, Read};
 
 use encoding_rs::{Decoder, DecoderResult, Encoding};
-use memchr::memchr_iter;
+use memchr::{memchr_iter, memchr2};
 
-use super::part::{Inflated, PartDigest};
+use super::part::{Inflated, NoLineBreak, PartDigest};
 
 /// How many bytes are decoded at a time.
 const CHUNK: usize = 64 << 10;
@@ -38,6 +38,8 @@ struct Transcoder {
     text: Vec<u8>,
     /// The part of `text` that was not read yet.
     unread: (usize, usize),
+    /// Whether the text must contain a line break before it ends: nearly any bytes are characters of UTF-16.
+    needs_line_break: bool,
 }
 
 impl<R: Read> Decoded<R> {
@@ -79,6 +81,7 @@ impl Transcoder {
             at_end: false,
             text: vec![0; 3 * CHUNK + 16],
             unread: (0, 0),
+            needs_line_break: encoding.name().starts_with("UTF-16"),
         }
     }
 
@@ -88,6 +91,7 @@ impl Transcoder {
                 self.fill(input)?;
             }
             self.decode();
+            self.check_line_break()?;
         }
         let unread = &self.text[self.unread.0..self.unread.1];
         let length = unread.len().min(buffer.len());
@@ -114,6 +118,18 @@ impl Transcoder {
             self.beginning = self.raw[..end.min(BEGINNING)].to_vec();
         }
         self.pending = (0, end);
+        Ok(())
+    }
+
+    /// Text in another encoding that is read as UTF-16 has no line breaks.
+    fn check_line_break(&mut self) -> io::Result<()> {
+        let text = &self.text[self.unread.0..self.unread.1];
+        self.needs_line_break &= memchr2(b'\n', b'\r', text).is_none();
+        let is_through = self.at_end && self.pending.0 == self.pending.1;
+        if is_through && self.needs_line_break && !self.beginning.is_empty() {
+            let encoding = self.decoder.encoding().name().to_lowercase();
+            return Err(io::Error::new(io::ErrorKind::InvalidData, NoLineBreak { encoding }));
+        }
         Ok(())
     }
 
@@ -167,13 +183,14 @@ pub(crate) fn other_encoding(beginning: &[u8], declared: Option<&str>) -> Option
     (shown != declared.unwrap_or("utf-8")).then_some(shown)
 }
 
-/// Half of the bytes or more are NUL and on one side of their pairs only where ASCII text is in UTF-16.
+/// ASCII characters have a NUL byte in UTF-16, all of them on the same side. A single one can be a mistake in UTF-8.
 fn utf16_by_nul(beginning: &[u8]) -> Option<&'static str> {
     let (pairs, _) = beginning.as_chunks::<2>();
-    let count = |side: usize| pairs.iter().filter(|pair| pair[side] == 0).count();
+    let is_ascii = |pair: &[u8; 2], side: usize| pair[side] == 0 && matches!(pair[1 - side], 1..0x80);
+    let count = |side: usize| pairs.iter().filter(|pair| is_ascii(pair, side)).count();
     match (count(0), count(1)) {
-        (0, last) if 2 * last > pairs.len() => Some("utf-16le"),
-        (first, 0) if 2 * first > pairs.len() => Some("utf-16be"),
+        (0, 2..) => Some("utf-16le"),
+        (2.., 0) => Some("utf-16be"),
         _ => None,
     }
 }

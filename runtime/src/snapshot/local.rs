@@ -5,7 +5,6 @@
 
 use std::fs::{self, File, FileType};
 use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
@@ -13,6 +12,7 @@ use std::time::UNIX_EPOCH;
 use super::discover::{LINK, replace_link};
 use super::{Entry, EntryKind, Folder, IGNORE_FILE, Listing, Part, Snapshots};
 use crate::error::{Error, IoContext as _, Result};
+use crate::fs::open_regular;
 use crate::name::{is_visible_text, natural_cmp};
 
 /// The maximum size of a marker or manifest, in bytes: enough for about 200,000 parts.
@@ -88,8 +88,25 @@ impl Snapshots for Local {
 
     fn ignore_file(&self) -> Result<Option<String>> {
         let path = self.root.join(IGNORE_FILE);
-        match open_file(&path).and_then(read_text) {
+        let kind = match fs::symlink_metadata(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            metadata => metadata.at("cannot inspect", &path)?.file_type(),
+        };
+        if kind.is_symlink() {
+            return Err(Error::export(&path, LINK).help(replace_link("file")));
+        }
+        if !kind.is_file() {
+            return Err(
+                Error::export(&path, "not a regular file").help("replace it by a file of patterns, or remove it")
+            );
+        }
+        match open_regular(&path).and_then(read_text) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            // What is wrong with the text is no error of the operating system.
+            Err(error) if error.raw_os_error().is_none() => {
+                let problem = format!("cannot be read as patterns: {error}");
+                Err(Error::export(&path, problem).help("write it as UTF-8 text, in the syntax of a .gitignore"))
+            }
             text => text.map(Some).at("cannot read", &path),
         }
     }
@@ -124,7 +141,7 @@ impl Folder for LocalFolder {
     }
 
     fn read_sidecar(&self, name: &str) -> io::Result<String> {
-        read_text(open_file(&self.path(name))?)
+        read_text(open_regular(&self.path(name))?)
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -175,20 +192,13 @@ pub(crate) fn inspect(path: &Path) -> Result<Part> {
 
 /// Opens a part. If it was removed after it was listed, the error is the input's fault, not the machine's.
 fn open(path: &Path) -> Result<File> {
-    match open_file(path) {
+    match open_regular(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             Err(Error::refused(path.display().to_string(), "the file was removed after it was listed")
                 .help("deliver it again, then run again"))
         }
         opened => opened.at("cannot open", path),
     }
-}
-
-/// Opens a regular file, whatever has replaced it since it was listed: a link is not followed, and opening a fifo does
-/// not wait for a writer.
-fn open_file(path: &Path) -> io::Result<File> {
-    let file = File::options().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path)?;
-    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("not a regular file")) }
 }
 
 /// The text of a small file.

@@ -1,5 +1,6 @@
 //! Decompresses one part, and computes its checksum.
 
+use std::fmt;
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 
@@ -32,6 +33,20 @@ struct Checked<R> {
     /// Boxed, because its state is half a kilobyte.
     checksum: Box<Xxh3Default>,
     size: u64,
+}
+
+/// A part without a line break in the encoding that the schema declares.
+#[derive(Debug)]
+pub(super) struct NoLineBreak {
+    pub(super) encoding: String,
+}
+
+impl std::error::Error for NoLineBreak {}
+
+impl fmt::Display for NoLineBreak {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "it has no line break in {}", self.encoding)
+    }
 }
 
 /// The checksum and the size of a part that was read to its end.
@@ -111,6 +126,11 @@ impl<R: Read> Read for Checked<R> {
 pub(crate) fn unreadable(error: io::Error, path: &Path) -> Error {
     if error.raw_os_error().is_some() || error.get_ref().is_some_and(|inner| inner.is::<Error>()) {
         return Error::read(error, path);
+    }
+    if let Some(problem) = error.get_ref().and_then(|inner| inner.downcast_ref::<NoLineBreak>()) {
+        let help =
+            "declare the `encoding` that it is written in, such as `utf-8`, or end its only line with a line break";
+        return Error::export(path, problem.to_string()).help(help);
     }
     let problem = match error.kind() {
         io::ErrorKind::UnexpectedEof => format!("the file ends too early ({error})"),

@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 
-use memchr::{memchr_iter, memrchr, memrchr_iter};
+use memchr::memmem;
 use regex::Regex;
 
 use super::csv::MAX_RECORD;
@@ -26,10 +26,19 @@ pub(crate) struct Tail<R> {
     input: R,
     /// `None` if nothing is held back.
     held: Option<Held>,
+    /// `None` if the text need not end with the end of a line.
+    last: Option<LastBytes>,
+}
+
+/// The last bytes of a text that must be the end of a line.
+struct LastBytes {
+    line_end: Box<[u8]>,
+    bytes: Vec<u8>,
 }
 
 struct Held {
     ending: Ending,
+    line_end: Box<[u8]>,
     buffer: Vec<u8>,
     /// The bytes that were passed on, and those that can be.
     passed: usize,
@@ -46,15 +55,26 @@ pub(crate) enum BadEnding {
     NoTrailer,
     /// The trailer counts other rows than were read, or its first group is not a number.
     OtherCount(String),
+    /// The last line has no end.
+    NoFinalNewline,
 }
 
 impl<R: Read> Tail<R> {
-    pub(crate) fn new(input: R, ending: Ending) -> Self {
+    /// A text with this ending, whose lines end like this. `is_complete` says that the last line has an end, too.
+    pub(crate) fn new(input: R, ending: Ending, line_end: &[u8], is_complete: bool) -> Self {
         let held = match ending {
             Ending::None | Ending::Lines(0) => None,
-            ending => Some(Held { ending, buffer: Vec::new(), passed: 0, released: 0, at_end: false }),
+            ending => Some(Held {
+                ending,
+                line_end: line_end.into(),
+                buffer: Vec::new(),
+                passed: 0,
+                released: 0,
+                at_end: false,
+            }),
         };
-        Self { input, held }
+        let last = is_complete.then(|| LastBytes { line_end: line_end.into(), bytes: Vec::new() });
+        Self { input, held, last }
     }
 
     /// The source of the text.
@@ -69,6 +89,9 @@ impl<R: Read> Tail<R> {
 
     /// Checks the end of the text, after everything was read and had so many rows.
     pub(crate) fn check(&self, rows: u64) -> Result<(), BadEnding> {
+        if self.last.as_ref().is_some_and(|last| !last.bytes.is_empty() && last.bytes != *last.line_end) {
+            return Err(BadEnding::NoFinalNewline);
+        }
         self.held.as_ref().map_or(Ok(()), |held| held.check(rows))
     }
 }
@@ -76,10 +99,28 @@ impl<R: Read> Tail<R> {
 impl<R: Read> Read for Tail<R> {
     #[inline]
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match &mut self.held {
-            None => self.input.read(buffer),
-            Some(held) => held.read(&mut self.input, buffer),
+        match (&mut self.held, &mut self.last) {
+            (None, None) => self.input.read(buffer),
+            (None, Some(last)) => Watched { input: &mut self.input, last }.read(buffer),
+            (Some(held), None) => held.read(&mut self.input, buffer),
+            (Some(held), Some(last)) => held.read(&mut Watched { input: &mut self.input, last }, buffer),
         }
+    }
+}
+
+/// Remembers the last bytes that are read.
+struct Watched<'a, R> {
+    input: &'a mut R,
+    last: &'a mut LastBytes,
+}
+
+impl<R: Read> Read for Watched<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.input.read(buffer)?;
+        let LastBytes { line_end, bytes } = self.last;
+        bytes.extend_from_slice(&buffer[read.saturating_sub(line_end.len())..read]);
+        bytes.drain(..bytes.len().saturating_sub(line_end.len()));
+        Ok(read)
     }
 }
 
@@ -115,13 +156,22 @@ impl Held {
             Ending::None => return self.buffer.len(),
             Ending::Lines(lines) => lines as usize,
             Ending::Trailer(_) => {
-                let end = self.buffer.iter().rposition(|byte| !matches!(byte, b'\n' | b'\r')).unwrap_or(0);
-                return memrchr(b'\n', &self.buffer[..end]).map_or(0, |at| at + 1);
+                let line = self.without_line_ends(&self.buffer);
+                return memmem::rfind(line, &self.line_end).map_or(0, |at| at + self.line_end.len());
             }
         };
-        // The line feed of the last line is not the end of the line before it.
-        let own = usize::from(!self.at_end || self.buffer.last() == Some(&b'\n'));
-        memrchr_iter(b'\n', &self.buffer).nth(lines - 1 + own).map_or(0, |at| at + 1)
+        // The end of the last line is not the end of the line before it.
+        let own = usize::from(!self.at_end || self.buffer.ends_with(&self.line_end));
+        let mut ends = memmem::rfind_iter(&self.buffer, &self.line_end);
+        ends.nth(lines - 1 + own).map_or(0, |at| at + self.line_end.len())
+    }
+
+    fn without_line_ends<'t>(&self, text: &'t [u8]) -> &'t [u8] {
+        let mut text = text;
+        while let Some(shorter) = text.strip_suffix(&*self.line_end).or_else(|| text.strip_suffix(b"\r")) {
+            text = shorter;
+        }
+        text
     }
 
     fn check(&self, rows: u64) -> Result<(), BadEnding> {
@@ -129,13 +179,13 @@ impl Held {
         let trailer = match &self.ending {
             Ending::None => return Ok(()),
             Ending::Lines(lines) => {
-                let open = usize::from(!ending.is_empty() && ending.last() != Some(&b'\n'));
-                let held = memchr_iter(b'\n', ending).count() + open;
+                let open = usize::from(!ending.is_empty() && !ending.ends_with(&self.line_end));
+                let held = memmem::find_iter(ending, &self.line_end).count() + open;
                 return if held == *lines as usize { Ok(()) } else { Err(BadEnding::TooFewLines(*lines)) };
             }
             Ending::Trailer(trailer) => trailer,
         };
-        let line = str::from_utf8(ending).unwrap_or_default().trim_end_matches(['\r', '\n']);
+        let line = str::from_utf8(self.without_line_ends(ending)).unwrap_or_default();
         let captures = trailer.captures(line).ok_or(BadEnding::NoTrailer)?;
         let count = (captures.len() > 1).then(|| captures.get(1).map_or("", |group| group.as_str()));
         match count {

@@ -71,6 +71,7 @@ impl RegistryBackend for Dynamodb {
             sequence: item::get_number(&item, "sequence").unwrap_or_default() as u64,
             resync: item::is_true(&item, "resync"),
             owner,
+            expires_at: item::get_number(&item, "expires_at"),
             expired_owner,
         })
     }

@@ -62,7 +62,7 @@ pub struct Version {
 /// What a run found out about a version that it did not publish.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
-    /// HELD or FAILED.
+    /// HELD or FAILED; or the status that it kept, because it could not be read.
     pub status: Status,
     /// The guards that broke, or the error.
     pub reason: String,
@@ -107,6 +107,8 @@ pub struct TableState {
     pub resync: bool,
     /// Who holds its lease, unless it is free or expired.
     pub owner: Option<String>,
+    /// When its lease expires, or has expired, in milliseconds since 1970; `None` if it is free.
+    pub expires_at: Option<i64>,
     /// Who held its lease until it expired, without releasing it.
     pub expired_owner: Option<String>,
 }
@@ -124,10 +126,16 @@ impl Version {
     }
 
     /// Fails if the record has another status than the one under which it is found.
-    pub(super) fn with_status(self, status: Status) -> Result<Self, String> {
-        match self.status == status {
+    pub(super) fn stored_under(self, status: &str) -> Result<Self, String> {
+        match self.status.name() == status {
             true => Ok(self),
-            false => Err(format!("the record of {self} is damaged: it is {} and {status}", self.status)),
+            false => {
+                let found = status.escape_debug();
+                Err(format!(
+                    "the record of {self} is damaged: it is {}, but found by the status `{found}`",
+                    self.status
+                ))
+            }
         }
     }
 
@@ -146,6 +154,11 @@ impl Version {
     pub fn with_finding(self, status: Status, reason: String) -> Self {
         let finding = Some(Finding { status, reason: reason.clone() });
         Self { status, finding, reason: Some(reason), ..self }
+    }
+
+    /// Returns whether a run could not read it, and no later one has.
+    pub fn is_unread(&self) -> bool {
+        self.finding.as_ref().is_some_and(|finding| finding.status.is_runnable())
     }
 
     /// Returns whether this is what a run found out last.
@@ -194,8 +207,8 @@ fn name_of(place: &str, record: &str) -> String {
 
 /// Returns whether two lists hold the same parts, by name, size and identity.
 pub fn same_parts(a: &[Part], b: &[Part]) -> bool {
-    let listed = |part: &Part| (part.name.clone(), part.size, part.identity.clone());
-    a.iter().map(listed).eq(b.iter().map(listed))
+    let is_same = |(a, b): (&Part, &Part)| a.size == b.size && a.identity == b.identity && a.name == b.name;
+    a.len() == b.len() && a.iter().zip(b).all(is_same)
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 mod continuation;
 mod current;
 mod decisions;
-
 mod settings;
+mod unread;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::backend::{BeginOutcome, BeginPublishing, RegistryBackend, VersionWrite, WriteOutcome};
 use super::journal::{Action, JournalEntry};
-use super::lease::Lease;
+use super::lease::{Lease, lease_duration};
 use super::owner;
 use super::record::{Extent, Finding, TableState, Version, same_parts};
 use super::status::Status;
@@ -254,6 +254,15 @@ impl Registry {
         let state = self.state(key)?;
         let gone = state.owner.filter(|holder| owner::is_gone(holder)).or(state.expired_owner);
         Ok(gone.map(|holder| owner::display_name(&holder)))
+    }
+
+    /// Returns who holds the table's lease for longer than any holder takes it, for people to read, and until when.
+    pub fn stuck_holder(&self, key: &TableKey) -> Result<Option<(String, i64)>> {
+        let TableState { owner, expires_at, .. } = self.state(key)?;
+        // Clocks of two machines differ a little.
+        let latest = clock::now_ms() + 2 * lease_duration().as_millis() as i64;
+        let until = expires_at.filter(|until| *until > latest);
+        Ok(owner.zip(until).map(|(owner, until)| (owner::display_name(&owner), until)))
     }
 
     /// Extends the lease by another [`LEASE`](super::LEASE). Returns false if another owner holds it now.

@@ -25,7 +25,7 @@ use super::status::Status;
 use crate::clock;
 use crate::error::{Error, IoContext as _, Result};
 use crate::name::{TableKey, natural_sort_key};
-use connection::{connect, failed, needs_recovery};
+use connection::{check_files, connect, failed, needs_recovery};
 use reader::Reader;
 use statements::{StoredRecord, add_pending, append, delete_deliveries, holds_lease, replace, sequence_of, to_json};
 
@@ -61,6 +61,7 @@ impl Sqlite {
         if !path.try_exists().at("cannot find", path)? {
             return Ok(None);
         }
+        check_files(path)?;
         let registry = Self::new(path, None);
         match registry.read(layout::version)? {
             0 => return Ok(None),
@@ -75,11 +76,16 @@ impl Sqlite {
         Self { path: path.to_path_buf(), id: String::new(), reader, writer }
     }
 
-    /// Refuses a file with another layout.
+    /// Refuses a file with another layout, and one that lacks something of its layout.
     fn checked(mut self) -> Result<Self> {
         let version = self.read(layout::version)?;
         if version == layout::LAYOUT {
-            self.id = self.read(|connection| statements::setting(connection, "id"))?.unwrap_or_default();
+            let lacks = |what: &str| Error::damaged_registry(&self.path, format!("it is damaged: {what} is missing"));
+            if let Some(table) = self.read(layout::missing_table)? {
+                return Err(lacks(&format!("its table `{table}`")));
+            }
+            let id = self.read(|connection| statements::setting(connection, "id"))?;
+            self.id = id.ok_or_else(|| lacks("its identity"))?;
             return Ok(self);
         }
         let problem = format!("it has layout {version}, but this program reads layout {}", layout::LAYOUT);
@@ -120,7 +126,9 @@ impl Sqlite {
     }
 
     fn parse(&self, key: &TableKey, record: &StoredRecord) -> Result<Version> {
-        Version::parse(key, &record.place, &record.text).map_err(|problem| Error::damaged_record(&self.path, &problem))
+        let version = Version::parse(key, &record.place, &record.text);
+        let version = version.and_then(|version| version.stored_under(&record.status));
+        version.map_err(|problem| Error::damaged_record(&self.path, &problem))
     }
 
     /// Runs `change` in its own transaction; a failure rolls it back.
@@ -180,9 +188,7 @@ impl RegistryBackend for Sqlite {
 
     fn with_status(&self, key: &TableKey, status: Status, range: Range<'_>) -> Result<Vec<Version>> {
         let records = self.read(|connection| statements::with_status(connection, key, status, range))?;
-        let damaged = |problem: String| Error::damaged_record(&self.path, &problem);
-        let parse = |record| self.parse(key, record)?.with_status(status).map_err(damaged);
-        records.iter().map(parse).collect()
+        records.iter().map(|record| self.parse(key, record)).collect()
     }
 
     fn version(&self, key: &TableKey, version: &str) -> Result<Option<Version>> {
@@ -282,12 +288,8 @@ impl RegistryBackend for Sqlite {
 
     fn journal(&self, key: &TableKey) -> Result<Vec<JournalEntry>> {
         let entries = self.read(|connection| statements::journal(connection, key))?;
-        let parse = |entry: &String| JournalEntry::parse(key, entry);
-        entries
-            .iter()
-            .map(parse)
-            .collect::<Result<_, _>>()
-            .map_err(|problem| Error::damaged_record(&self.path, &problem))
+        let parsed: Result<_, String> = entries.iter().map(|entry| JournalEntry::parse(key, entry)).collect();
+        parsed.map_err(|problem| Error::damaged_record(&self.path, &problem))
     }
 
     fn adopt(&self, lease: &Lease, sequence: u64, entry: &JournalEntry) -> Result<bool> {

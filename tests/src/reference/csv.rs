@@ -2,27 +2,16 @@
 
 use runtime::table::Source;
 
-/// One record of a part.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Record {
-    /// The physical line it begins on, from 1.
-    pub line: u64,
-    /// Its fields, or the reason why it cannot be split.
-    pub fields: Result<Vec<Field>, &'static str>,
-}
-
-/// One field of a record.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Field {
-    /// Its bytes, without the quotes around them and with `""` as one quote.
-    pub bytes: Vec<u8>,
-    /// Whether it was in quotes.
-    pub quoted: bool,
-}
+use super::dialect;
+use super::record::has_bad_character;
+pub use super::record::{Field, Record};
 
 /// The records of a part. Blank lines are skipped.
 pub fn records(part: &[u8], source: &Source) -> Vec<Record> {
     let text = part.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(part);
+    if dialect::is_special(source) {
+        return dialect::records(text, source, source.header);
+    }
     let mut records = Vec::new();
     let mut pending: Option<(u64, Vec<u8>)> = None;
     for (line, bytes) in (1..).zip(text.split_inclusive(|byte| *byte == b'\n')) {
@@ -106,10 +95,4 @@ fn push(fields: &mut [Field], byte: u8, next: State) -> State {
 
 fn last(fields: &mut [Field]) -> &mut Field {
     fields.last_mut().expect("the list starts with one field")
-}
-
-/// Returns whether the record contains NUL, or a carriage return without a line feed.
-fn has_bad_character(record: &[u8]) -> bool {
-    let next = record.iter().skip(1).map(Some).chain([None]);
-    record.iter().zip(next).any(|(byte, next)| *byte == 0 || (*byte == b'\r' && next != Some(&b'\n')))
 }

@@ -11,25 +11,30 @@ pub fn decode(bytes: &[u8], encoding: Option<&str>) -> Option<Vec<u8>> {
     if shown(bytes).is_some_and(|shown| shown != declared) {
         return None;
     }
-    Some(match declared {
-        "utf-8" => bytes.to_vec(),
-        "utf-16le" => utf16(bytes, u16::from_le_bytes),
-        "utf-16be" => utf16(bytes, u16::from_be_bytes),
-        label => single_bytes(bytes, label),
-    })
+    match declared {
+        "utf-8" => Some(bytes.to_vec()),
+        "utf-16le" => Some(utf16(bytes, u16::from_le_bytes)).filter(|text| has_line_breaks(text)),
+        "utf-16be" => Some(utf16(bytes, u16::from_be_bytes)).filter(|text| has_line_breaks(text)),
+        label => Some(single_bytes(bytes, label)),
+    }
+}
+
+/// Other text that is read as UTF-16 has none.
+fn has_line_breaks(text: &[u8]) -> bool {
+    text.is_empty() || text.contains(&b'\n') || text.contains(&b'\r')
 }
 
 /// The encoding that a byte order mark or the zero halves of ASCII characters show.
 fn shown(bytes: &[u8]) -> Option<&'static str> {
     let start = &bytes[..bytes.len().min(64)];
-    let zeros = |side: usize| start.chunks_exact(2).filter(|pair| pair[side] == 0).count();
-    let half = start.len() / 2 / 2;
+    let is_ascii = |pair: &&[u8], side: usize| pair[side] == 0 && pair[1 - side] != 0 && pair[1 - side].is_ascii();
+    let zeros = |side: usize| start.chunks_exact(2).filter(|pair| is_ascii(pair, side)).count();
     match start {
         [0xEF, 0xBB, 0xBF, ..] => Some("utf-8"),
         [0xFF, 0xFE, ..] => Some("utf-16le"),
         [0xFE, 0xFF, ..] => Some("utf-16be"),
-        _ if zeros(0) == 0 && zeros(1) > half => Some("utf-16le"),
-        _ if zeros(1) == 0 && zeros(0) > half => Some("utf-16be"),
+        _ if zeros(0) == 0 && zeros(1) > 1 => Some("utf-16le"),
+        _ if zeros(1) == 0 && zeros(0) > 1 => Some("utf-16be"),
         _ => None,
     }
 }

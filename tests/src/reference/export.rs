@@ -8,6 +8,7 @@ use runtime::table::{Column, Compression, Table};
 
 use super::csv::{self, Field, Record};
 use super::row::Row;
+use super::value::Value;
 use super::{encoding, field, lines};
 
 /// A file of an export: its name, and its bytes as they are on disk.
@@ -78,7 +79,7 @@ pub fn read(table: &Table, parts: &[Part<'_>]) -> Result<Export, Stop> {
             first = if table.source.header { Some(records.next().ok_or(Stop::NoHeader)?) } else { None };
         }
         let header = first.as_ref();
-        let order = columns(table, header)?;
+        let fields = columns(table, header)?;
         let repeats = |record: &Record| header.is_some_and(|header| header.fields == record.fields);
         let records: Vec<Record> =
             records.filter(|record| !(table.source.skip_repeated_header && repeats(record))).collect();
@@ -86,24 +87,29 @@ pub fn read(table: &Table, parts: &[Part<'_>]) -> Result<Export, Stop> {
             return Err(Stop::BadEnds);
         }
         for record in records {
-            match read_row(table, &order, &record).and_then(|row| not_a_header(row, header, &record)) {
+            match read_row(table, &fields, &record, header) {
                 Ok(row) => by_key.entry(row.key_bytes(table)).or_default().push((row, (*name).into(), record.line)),
                 Err(faults) => export.rejects.extend(faults.into_iter().map(|fault| reject(name, record.line, fault))),
             }
         }
     }
     for (key, rows) in by_key {
-        export.insert(key, rows);
+        export.insert(table, key, rows);
     }
     Ok(export)
 }
 
 impl Export {
-    /// Rows of one key count as one if they agree in every column; otherwise all of them are rejected.
-    fn insert(&mut self, key: Vec<u8>, mut rows: Vec<LocatedRow>) {
-        if rows.iter().any(|(row, ..)| *row != rows[0].0) {
-            let rejects = rows.iter().map(|(_, part, line)| reject(part, *line, (None, "conflicting-duplicate")));
-            self.rejects.extend(rejects);
+    /// Rows of one key count as one if they agree in every column, unless the table refuses that; otherwise all of them
+    /// are rejected.
+    fn insert(&mut self, table: &Table, key: Vec<u8>, mut rows: Vec<LocatedRow>) {
+        let reason = match () {
+            () if rows.iter().any(|(row, ..)| *row != rows[0].0) => Some("conflicting-duplicate"),
+            () if rows.len() > 1 && table.source.refuse_duplicates => Some("repeated-row"),
+            () => None,
+        };
+        if let Some(reason) = reason {
+            self.rejects.extend(rows.iter().map(|(_, part, line)| reject(part, *line, (None, reason))));
             return;
         }
         self.duplicates += rows.len() as u64 - 1;
@@ -135,56 +141,86 @@ fn decompress(table: &Table, bytes: &[u8]) -> Result<Vec<u8>, Stop> {
     Ok(text)
 }
 
-/// A row whose fields have the texts of the header is not a row.
-fn not_a_header(row: Row, header: Option<&Record>, record: &Record) -> Result<Row, Vec<RowFault>> {
-    let texts =
-        |record: &Record| -> Vec<Vec<u8>> { record.fields.iter().flatten().map(|field| field.bytes.clone()).collect() };
-    match header {
-        Some(header) if texts(header) == texts(record) => Err(vec![(None, "repeated-header")]),
-        _ => Ok(row),
-    }
+/// Where the columns of a table are in the rows of a part.
+struct Fields {
+    /// For each column of the table, the position of its field.
+    positions: Vec<usize>,
+    /// How many fields a row has.
+    count: usize,
+}
+
+/// A record whose fields are the names of the columns, in any order, repeats the header.
+fn repeats_header(table: &Table, places: &Fields, fields: &[Field]) -> bool {
+    let trims = |position: usize| {
+        let column = places.positions.iter().position(|other| *other == position);
+        column.is_some_and(|column| table.columns[column].trim)
+    };
+    let blanks = [' ', '\t'];
+    let has = |column: &Column| {
+        let name = column.header.unwrap_or(column.name);
+        fields.iter().enumerate().any(|(position, field)| {
+            let text = String::from_utf8_lossy(&field.bytes);
+            match trims(position) {
+                true => in_header(table, text.trim_matches(blanks)) == in_header(table, name.trim_matches(blanks)),
+                false => in_header(table, &text) == in_header(table, name),
+            }
+        })
+    };
+    table.columns.iter().all(has)
 }
 
 /// The name of a column in a header.
 fn in_header(table: &Table, name: &str) -> String {
-    if table.source.any_header_case { name.to_lowercase() } else { name.into() }
+    if table.source.any_header_case { name.to_lowercase().to_uppercase() } else { name.into() }
 }
 
-/// For each column of the table, the position of its field.
-fn columns(table: &Table, header: Option<&Record>) -> Result<Vec<usize>, Stop> {
+fn columns(table: &Table, header: Option<&Record>) -> Result<Fields, Stop> {
     let Some(header) = header else {
-        return Ok((0..table.columns.len()).collect());
+        return Ok(Fields { positions: (0..table.columns.len()).collect(), count: table.columns.len() });
     };
     let header = header.fields.as_ref().map_err(|_| Stop::BadHeader)?;
     let names: Result<Vec<String>, _> = header.iter().map(|field| String::from_utf8(field.bytes.clone())).collect();
     let names: Vec<String> = names.map_err(|_| Stop::BadHeader)?.iter().map(|name| in_header(table, name)).collect();
     let own = |column: &Column| in_header(table, column.header.unwrap_or(column.name));
-    if names.iter().any(|name| table.columns.iter().all(|column| own(column) != *name)) {
+    let is_unlisted = |name: &String| table.columns.iter().all(|column| own(column) != *name);
+    if !table.source.skip_unlisted && names.iter().any(is_unlisted) {
         return Err(Stop::UnknownColumn);
     }
-    let positions = |name: &str| (0..names.len()).filter(|position| names[*position] == name).collect::<Vec<_>>();
-    table
-        .columns
-        .iter()
-        .map(|column| match positions(&own(column))[..] {
-            [] => Err(Stop::MissingColumn),
-            [position] => Ok(position),
-            _ => Err(Stop::RepeatedColumn),
-        })
-        .collect()
+    let found = |name: &str| (0..names.len()).filter(|position| names[*position] == name).collect::<Vec<_>>();
+    let position = |column: &Column| match found(&own(column))[..] {
+        [] => Err(Stop::MissingColumn),
+        [position] => Ok(position),
+        _ => Err(Stop::RepeatedColumn),
+    };
+    let positions = table.columns.iter().map(position).collect::<Result<_, _>>()?;
+    Ok(Fields { positions, count: names.len() })
 }
 
-fn read_row(table: &Table, order: &[usize], record: &Record) -> Result<Row, Vec<RowFault>> {
+fn read_row(table: &Table, places: &Fields, record: &Record, header: Option<&Record>) -> Result<Row, Vec<RowFault>> {
     let fields: &[Field] = record.fields.as_ref().map_err(|reason| vec![(None, *reason)])?;
-    if fields.len() != table.columns.len() {
+    if fields.len() != places.count {
         return Err(vec![(None, "field-count")]);
     }
+    if header.is_some() && repeats_header(table, places, fields) {
+        return Err(vec![(None, "repeated-header")]);
+    }
     let (mut values, mut faults) = (Vec::new(), Vec::new());
-    for (column, position) in table.columns.iter().zip(order) {
-        match field::read(table, column, &fields[*position]) {
-            Ok(value) => values.push(value),
+    for (column, position) in table.columns.iter().zip(&places.positions) {
+        let field = &fields[*position];
+        match field::read(table, column, field) {
+            Ok(_) if *position == 0 && begins_with_mark(column, field) => {
+                faults.push((Some(column.name), "unreadable-value"))
+            }
+            Ok(value) => values.push(if column.publish { value } else { Value::NULL }),
             Err(reason) => faults.push((Some(column.name), reason)),
         }
     }
     if faults.is_empty() { Ok(Row { values }) } else { Err(faults) }
+}
+
+/// Returns whether the text of a field begins with a byte order mark.
+fn begins_with_mark(column: &Column, field: &Field) -> bool {
+    let text = String::from_utf8_lossy(&field.bytes);
+    let text = if column.trim { text.trim_start_matches([' ', '\t']) } else { &text };
+    text.starts_with('\u{FEFF}')
 }

@@ -1,12 +1,12 @@
 //! Reads a field's text as a canonical value or NULL, or rejects it with a reason.
 
-use runtime::table::{Column, Encoding, Numbers, Sign, Table, Type};
+use runtime::table::{Column, Encoding, Escape, Numbers, Sign, Table, Type};
 use serde_json::Value as Json;
 
 use super::csv::Field;
 use super::pattern::{captures, matches};
 use super::value::Value;
-use super::{number, time};
+use super::{dialect, number, time};
 
 /// Reads a field of a column, or returns the reason why it cannot be read.
 pub fn read(table: &Table, column: &Column, field: &Field) -> Result<Value, &'static str> {
@@ -16,7 +16,12 @@ pub fn read(table: &Table, column: &Column, field: &Field) -> Result<Value, &'st
     }
     let text = if column.trim { text.trim_matches([' ', '\t']) } else { text };
     let nulls = column.nulls.unwrap_or(table.source.nulls);
-    let means_null = nulls.contains(&text) && (table.source.quoted_nulls || !field.quoted);
+    let is_declared = |text: &str| match table.source.escape {
+        Some(Escape::Char(byte)) => nulls.contains(&text) && text.as_bytes() != [byte, b'N'],
+        Some(_) => nulls.contains(&text) && text != "\\N",
+        None => nulls.contains(&text),
+    };
+    let means_null = is_declared(text) && (table.source.quoted_nulls || !field.quoted) || field.bytes == dialect::NULL;
     let is_string = matches!(column.ty, Type::String | Type::Varchar(_) | Type::Char(_));
     match () {
         () if !means_null => ordinary(column, text).and_then(|text| parse(column, &text)).ok_or("unreadable-value"),

@@ -3,6 +3,8 @@
 use regex::Regex;
 use runtime::table::{Source, Table};
 
+use super::dialect;
+
 /// What is expected at the ends of a part.
 pub struct Ends<'a> {
     source: &'a Source,
@@ -20,11 +22,15 @@ impl<'a> Ends<'a> {
     /// The text with blank lines for those that are skipped, and the number of rows in the trailer, without its leading
     /// zeros; `None` if the text is not as declared.
     pub fn rows(&self, text: &[u8]) -> Option<(Vec<u8>, Option<String>)> {
-        let mut lines: Vec<&[u8]> = text.split_inclusive(|byte| *byte == b'\n').collect();
+        let end = dialect::line_end(self.source);
+        let mut lines: Vec<&[u8]> = split_inclusive(text, end);
         if self.has_head && self.source.skip_first > 0 {
             let head = self.source.skip_first as usize;
             lines.get(head)?;
-            lines[..head].fill(b"\n");
+            lines[..head].fill(end);
+        }
+        if self.has_tail && self.source.final_newline && lines.last().is_some_and(|last| !last.ends_with(end)) {
+            return None;
         }
         let mut count = None;
         if self.has_tail {
@@ -33,16 +39,31 @@ impl<'a> Ends<'a> {
             }
             if let Some(trailer) = self.source.trailer {
                 let last = loop {
-                    let line = std::str::from_utf8(lines.pop()?).ok()?.trim_end_matches(['\r', '\n']);
+                    let line = lines.pop()?;
+                    let line = std::str::from_utf8(line.strip_suffix(end).unwrap_or(line)).ok()?;
+                    let line = line.trim_end_matches('\r');
                     if !line.is_empty() {
                         break line;
                     }
                 };
-                let captures = Regex::new(trailer).ok()?.captures(last)?;
+                let captures = Regex::new(&format!("^(?:{trailer})$")).ok()?.captures(last)?;
                 let digits = |group: regex::Match<'_>| group.as_str().trim().parse::<u64>().unwrap_or(u64::MAX);
                 count = captures.iter().nth(1).map(|group| group.map_or(u64::MAX, digits).to_string());
             }
         }
         Some((lines.concat(), count))
     }
+}
+
+/// The lines of a text, with their ends.
+fn split_inclusive<'t>(text: &'t [u8], end: &[u8]) -> Vec<&'t [u8]> {
+    let (mut lines, mut from) = (Vec::new(), 0);
+    for at in 0..text.len() {
+        if at >= from && text[at..].starts_with(end) {
+            lines.push(&text[from..at + end.len()]);
+            from = at + end.len();
+        }
+    }
+    lines.extend(Some(&text[from..]).filter(|rest| !rest.is_empty()));
+    lines
 }

@@ -6,15 +6,18 @@
 
 pub mod csv;
 pub mod delta;
+pub mod dialect;
 pub mod encoding;
 pub mod export;
 pub mod field;
 pub mod lines;
 pub mod number;
 pub mod pattern;
+pub mod record;
 pub mod row;
 pub mod time;
 pub mod value;
+pub mod zones;
 
 pub use delta::{Changes, Outcome, Run, delta};
 pub use export::{Reject, Stop};

@@ -9,7 +9,7 @@ use super::value::Value;
 /// One row, with its values in `columns` order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
-    /// Canonical values, one for each column.
+    /// Canonical values, one for each column; NULL in a column that is not published.
     pub values: Vec<Value>,
 }
 
@@ -42,9 +42,9 @@ impl Row {
     }
 }
 
-/// The columns outside the key, in `columns` order.
+/// The published columns outside the key, in `columns` order.
 pub fn outside_key(table: &Table) -> impl Iterator<Item = &Column> {
-    table.columns.iter().filter(|column| !table.is_key(column))
+    table.columns.iter().filter(|column| column.publish && !table.is_key(column))
 }
 
 /// The columns outside the key whose changes are UPDATEs.

@@ -4,11 +4,27 @@ use serde_json::Value as Json;
 
 use super::pattern::captures;
 use super::value::Value;
+use super::zones::{self, LocalHour};
 
 const DATE: &str = "%Y-%m-%d";
-const TIME_OF_DAY: &str = r"(?<H>[0-9]{2}):(?<M>[0-9]{2}):(?<S>[0-9]{2})(\.(?<f>[0-9]{1,6}))?";
+const TIME_OF_DAY: &str = r"(?<H>[0-9]{2}):(?<M>[0-9]{2}):(?<S>[0-9]{2})(\.(?<f>[0-9]{1,6})0*)?";
 const OFFSET: &str = r"(?<z>Z|[+-][0-9]{2}(:?[0-9]{2})?)";
 const MINUTES_A_DAY: i64 = 24 * 60;
+
+const MONTHS: [&str; 12] = [
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+];
 
 /// The fields of a date and time.
 struct Fields {
@@ -98,41 +114,75 @@ fn pattern(format: &str) -> String {
     let mut characters = format.chars();
     while let Some(character) = characters.next() {
         match character {
-            '%' => pattern.push_str(directive(characters.next())),
+            '%' => {
+                let mut letters: String = characters.next().into_iter().collect();
+                if letters == "-" || letters == "." {
+                    letters.extend(characters.next());
+                }
+                pattern.push_str(&directive(&letters));
+            }
             literal => pattern.push_str(&regex::escape(literal.encode_utf8(&mut [0; 4]))),
         }
     }
     pattern
 }
 
-fn directive(letter: Option<char>) -> &'static str {
-    match letter {
-        Some('Y') => "(?<Y>[0-9]{4})",
-        Some('m') => "(?<m>[0-9]{2})",
-        Some('d') => "(?<d>[0-9]{2})",
-        Some('H') => "(?<H>[0-9]{2})",
-        Some('M') => "(?<M>[0-9]{2})",
-        Some('S') => "(?<S>[0-9]{2})",
-        Some('f') => "(?<f>[0-9]{1,6})",
-        Some('z') => OFFSET,
-        Some('%') => "%",
-        other => panic!("the generator refuses the directive {other:?}"),
+fn directive(letters: &str) -> String {
+    let names = |length: usize| {
+        let names = MONTHS.iter().map(|name| &name[..length.min(name.len())]);
+        format!("(?<b>(?i-u:{}))", names.collect::<Vec<_>>().join("|"))
+    };
+    match letters {
+        "Y" => "(?<Y>[0-9]{4})",
+        "y" | "m" | "d" | "H" | "I" | "M" | "S" => return format!("(?<{letters}>[0-9]{{2}})"),
+        "-m" | "-d" | "-H" | "-I" | "-M" | "-S" => return format!("(?<{}>[0-9]{{1,2}})", &letters[1..]),
+        "e" => "(?<d> ?[0-9]|[0-9]{2})",
+        "j" => "(?<j>[0-9]{3})",
+        "-j" => "(?<j>[0-9]{1,3})",
+        "b" => return names(3),
+        "B" => return names(usize::MAX),
+        "p" => "(?<p>(?i-u:am|pm))",
+        "f" => "(?<f>[0-9]{1,6})0*",
+        ".f" => r"(\.(?<f>[0-9]{1,6})0*)?",
+        "z" => OFFSET,
+        "Z" => "(?<Z>[A-Za-z0-9/_+-]+)",
+        "%" => "%",
+        other => panic!("the generator refuses the directive {other}"),
     }
+    .to_owned()
 }
 
 fn read(text: &str, pattern: &str) -> Option<Fields> {
     let groups = captures(pattern, text)?;
-    let number = |name: &str| groups.get(name).map_or(Some(0), |digits| digits.parse().ok());
-    let fields = Fields {
-        year: number("Y")?,
-        month: number("m")?,
-        day: number("d")?,
-        hour: number("H")?,
-        minute: number("M")?,
-        second: number("S")?,
+    let number = |name: &str| groups.get(name).and_then(|digits| digits.trim_start().parse::<i64>().ok());
+    let short_year = number("y").map(|year| if year < 69 { 2000 + year } else { 1900 + year });
+    let month_name = groups.get("b").map(|name| name.to_lowercase());
+    let month_name = month_name.and_then(|name| MONTHS.iter().position(|month| month.starts_with(&name)));
+    let mut fields = Fields {
+        year: number("Y").or(short_year)?,
+        month: number("m").or(month_name.map(|month| month as i64 + 1)).unwrap_or(1),
+        day: number("d").unwrap_or(1),
+        hour: number("H").unwrap_or(0),
+        minute: number("M").unwrap_or(0),
+        second: number("S").unwrap_or(0),
         micros: format!("{:0<6}", groups.get("f").map_or("", String::as_str)),
         offset: groups.get("z").map_or(Some(0), |text| offset(text))?,
     };
+    if let Some(hour) = number("I") {
+        let is_afternoon = groups.get("p").is_some_and(|text| text.eq_ignore_ascii_case("pm"));
+        fields.hour = if (1..=12).contains(&hour) { hour % 12 + if is_afternoon { 12 } else { 0 } } else { 99 };
+    }
+    if let Some(day) = number("j") {
+        fields.day = day;
+        while fields.month <= 12 && fields.day > days_in(fields.year, fields.month) {
+            fields.day -= days_in(fields.year, fields.month);
+            fields.month += 1;
+        }
+    }
+    if let Some(zone) = groups.get("Z") {
+        let local = LocalHour { year: fields.year, month: fields.month, day: fields.day, hour: fields.hour };
+        fields.offset = if fields.exist() { zones::offset(zone, local)? } else { 0 };
+    }
     fields.exist().then_some(fields)
 }
 

@@ -108,6 +108,7 @@ impl History {
             Step::Retire => self.retire()?,
             Step::Resync => drop(self.workspace.tidemark(&["resync", "acme/t"])),
             Step::Replay { version } => self.replay(*version),
+            Step::Others { are_of_this_registry } => self.let_others_run(*are_of_this_registry)?,
             Step::BackUp => self.back_up(),
             Step::Lose { loss } => self.lose(*loss)?,
         }
@@ -218,7 +219,7 @@ impl History {
     }
 
     /// The arguments of a run.
-    fn arguments(&self) -> &'static [&'static str] {
+    pub(super) fn arguments(&self) -> &'static [&'static str] {
         if self.adopts { &["run", "exports", "--adopt"] } else { &["run", "exports"] }
     }
 

@@ -59,6 +59,41 @@ fn a_stderr_that_is_full_or_closed_changes_no_exit_status() {
 }
 
 #[test]
+fn a_report_that_cannot_be_printed_says_whether_its_command_is_done() {
+    let workspace = workspace();
+    workspace.run();
+    let plan: Value =
+        serde_json::from_str(&workspace.tidemark(&["plan", "acme/test_table/V2", "--format", "json"]).stdout).unwrap();
+    let hash = plan["plan"]["hash"].as_str().unwrap();
+    let on_full = |arguments: &[&str]| {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let output = workspace.command(arguments).stdout(full).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {stderr}");
+        stderr
+    };
+    for (arguments, status) in [
+        (&["resync", "acme/test_table"][..], "HELD"),
+        (&["resync", "acme/test_table", "--cancel"], "HELD"),
+        (&["retry", "acme/test_table/V3"], "HELD"),
+        (&["replay", "acme/test_table/V1"], "HELD"),
+        (&["gc", "--keep", "1"], "HELD"),
+        (&["approve", "acme/test_table/V2", hash], "SUCCEEDED"),
+        (&["retire", "acme/test_table/V2"], "RETIRED"),
+        (&["recover"], "RETIRED"),
+        (&["run", "exports"], "RETIRED"),
+    ] {
+        let stderr = on_full(arguments);
+        assert!(stderr.contains("is done, and need not be done again"), "{arguments:?}: {stderr}");
+        assert!(!stderr.contains("run again"), "{arguments:?}: {stderr}");
+        assert_eq!(workspace.statuses("acme/test_table")["V2"], status, "{arguments:?}");
+    }
+    for arguments in [&["--help"][..], &["run", "--help"], &["--version"], &["status"]] {
+        assert!(on_full(arguments).contains("cannot write to stdout"), "{arguments:?}");
+    }
+}
+
+#[test]
 fn the_generator_survives_a_stderr_that_is_full() {
     let workspace = Workspace::new();
     workspace.write("schemas/t.yaml", b"{ table: t, primary_key: [id], columns: [{ name: id, type: integr }] }");

@@ -4,9 +4,9 @@ use std::io::Write as _;
 
 use runtime::canonical::row::Layout;
 use runtime::canonical::row_bytes::segments;
-use runtime::table::{Compression, Source, Table};
+use runtime::table::{Compression, Escape, Source, Table};
 
-use super::{CellText, FileDice, Quotes};
+use super::{CellText, FileDice, Quotes, delimiter};
 use crate::engines::Parts;
 
 /// Writes rows as the parts of an export.
@@ -41,7 +41,8 @@ pub(crate) fn texts(table: &'static Table, rows: &[Vec<CellText>], dice: &FileDi
         .map(|part| {
             let rows = sequence[bound(part)..bound(part + 1)].iter().map(|at| &rows[*at]);
             // With a header, each part can have its own column order.
-            let mut order: Vec<usize> = (0..table.columns.len()).collect();
+            let unlisted = if table.source.skip_unlisted { die(part) % 3 } else { 0 };
+            let mut order: Vec<usize> = (0..table.columns.len() + unlisted).collect();
             if table.source.header && dice.style & 2 != 0 {
                 order.sort_by_key(|at| die(at + part * 7));
             }
@@ -76,39 +77,74 @@ fn text<'a>(
     part: usize,
 ) -> Vec<u8> {
     let style = dice.style >> 2;
-    let line_end = if style & 1 != 0 { "\r\n" } else { "\n" };
+    let line_end = table.source.record_end.unwrap_or(if style & 1 != 0 { "\r\n" } else { "\n" });
+    let trailing = if table.source.trailing_delimiter { delimiter(&table.source) } else { String::new() };
     let mut text = if style & 2 != 0 { "\u{FEFF}".to_owned() } else { String::new() };
     let mut lines: Vec<String> = Vec::new();
     if table.source.header {
         let spelled = |at: &usize| {
-            let name = table.columns[*at].header.unwrap_or(table.columns[*at].name);
+            // Names that no column has; they may be the same, or empty.
+            let Some(column) = table.columns.get(*at) else { return ["x", ""][at % 2].to_owned() };
+            let name = column.header.unwrap_or(column.name);
             if table.source.any_header_case && at.is_multiple_of(2) { name.to_uppercase() } else { name.to_owned() }
         };
         let names = order.iter().map(|at| field(&table.source, &spelled(at), Quotes::Optional, dice.style >> 12));
-        lines.push(names.collect::<Vec<_>>().join(&char::from(table.source.delimiter).to_string()));
+        lines.push(names.collect::<Vec<_>>().join(&delimiter(&table.source)) + &trailing);
     }
     for (number, row) in rows.enumerate() {
         if style & 4 != 0 && dice.order[(number + part) % dice.order.len()].is_multiple_of(5) {
             lines.push(String::new());
         }
         let die = u32::from(dice.order[number % dice.order.len()]);
-        let fields = order.iter().map(|at| field(&table.source, &row[*at].text, row[*at].quotes, die >> (at % 12)));
-        lines.push(fields.collect::<Vec<_>>().join(&char::from(table.source.delimiter).to_string()));
+        let fields = order.iter().map(|at| match row.get(*at) {
+            Some(text) => cell(&table.source, text, die >> (at % 12)),
+            None => die.to_string(),
+        });
+        lines.push(fields.collect::<Vec<_>>().join(&delimiter(&table.source)) + &trailing);
     }
     text.push_str(&lines.join(line_end));
-    if style & 8 != 0 || lines.is_empty() {
+    // UTF-16 without a line break could be anything.
+    if style & 8 != 0 || lines.is_empty() || lines.len() == 1 && table.source.encoding.is_some() {
         text.push_str(line_end);
     }
     text.into_bytes()
 }
 
+/// A NULL that is an escaped `N` is written as it is.
+fn cell(source: &Source, cell: &CellText, die: u32) -> String {
+    let is_marker = source.escape.is_some() && cell.name.is_none() && cell.text == "\\N";
+    if is_marker { cell.text.clone() } else { field(source, &cell.text, cell.quotes, die) }
+}
+
 fn field(source: &Source, text: &str, quotes: Quotes, die: u32) -> String {
     match source.quote.map(char::from) {
         Some(quote) if quotes == Quotes::Needed || (quotes == Quotes::Optional && die & 1 != 0) => {
-            format!("{quote}{}{quote}", text.replace(quote, &format!("{quote}{quote}")))
+            let text = if source.escape.is_some() {
+                text.replace('\\', "\\\\").replace('\r', "\\\r").replace('\n', "\\\n")
+            } else {
+                text.into()
+            };
+            let is_escaped = source.escape.is_some() && die & 2 != 0;
+            let inner = if is_escaped { format!("\\{quote}") } else { format!("{quote}{quote}") };
+            format!("{quote}{}{quote}", text.replace(quote, &inner))
         }
-        _ => text.to_owned(),
+        None => source.escape.map_or_else(|| text.to_owned(), |escape| escaped(source, escape, text, die)),
+        Some(_) => text.to_owned(),
     }
+}
+
+fn escaped(source: &Source, escape: Escape, text: &str, die: u32) -> String {
+    let delimiter = delimiter(source);
+    let has_letters = !matches!(escape, Escape::Char(_)) && die & 1 != 0;
+    let escape_one = |character: char| match character {
+        '\n' if has_letters => "\\n".to_owned(),
+        '\r' if has_letters => "\\r".to_owned(),
+        '\t' if has_letters => "\\t".to_owned(),
+        '\n' | '\r' | '\\' => format!("\\{character}"),
+        other if delimiter.starts_with(other) => format!("\\{other}"),
+        other => other.to_string(),
+    };
+    text.chars().map(escape_one).collect()
 }
 
 /// Compresses the text; gzip in two members, which is still one file.

@@ -252,21 +252,75 @@ impl Moment {
     }
 
     fn formatted(&self, format: &str, ty: Type) -> Class {
-        let micros = self.micros();
-        let short = if self.fraction.is_empty() { "0" } else { &self.fraction[1..] };
-        let offsets =
-            if ty == Type::Timestamptz { [(0, "Z"), (2, "+02"), (2, "+0200"), (2, "+02:00")] } else { [(0, ""); 4] };
-        let spellings = offsets.map(|(hours, zone)| {
-            let fraction = if hours == 0 { &micros } else { short };
-            let date =
-                format.replace("%Y", &self.date[..4]).replace("%m", &self.date[5..7]).replace("%d", &self.date[8..]);
-            date.replace("%H", &format!("{:02}", self.hour + hours))
-                .replace("%M", &format!("{:02}", self.minute))
-                .replace("%S", &format!("{:02}", self.second))
-                .replace("%f", fraction)
-                .replace("%z", zone)
-                .replace("%%", "%")
-        });
+        let has_zone = format.contains("%Z");
+        let zones = match ty {
+            Type::Timestamptz if has_zone => [(0, "UTC"), (1, "CET"), (2, "CEST"), (0, "GMT")],
+            Type::Timestamptz => [(0, "Z"), (2, "+02"), (2, "+0200"), (2, "+02:00")],
+            _ => [(0, ""); 4],
+        };
+        let spellings = (0..).zip(zones).map(|(turn, (hours, zone))| self.spelled(format, turn, hours, zone));
+        let spellings: Vec<String> = spellings.collect();
         Class::new(spellings[0].clone(), spellings)
+    }
+
+    /// The moment in a format. `turn` picks a spelling of each part.
+    fn spelled(&self, format: &str, turn: usize, hours_later: u64, zone: &str) -> String {
+        let [year, month, day] = [&self.date[..4], &self.date[5..7], &self.date[8..]];
+        let name = self.month_name(turn);
+        let hour = self.hour + hours_later;
+        let unpadded =
+            |text: &str| if turn.is_multiple_of(2) { text.trim_start_matches('0').into() } else { text.to_owned() };
+        let two = |number: u64| format!("{number:02}");
+        let short = |number: u64| if turn.is_multiple_of(2) { number.to_string() } else { two(number) };
+        let (fraction, optional) = self.fractions(turn);
+        let spaced = format!("{:>2}", unpadded(day));
+        let parts: [(&str, String); 20] = [
+            ("%-m", unpadded(month)),
+            ("%-d", unpadded(day)),
+            ("%-I", short((hour + 11) % 12 + 1)),
+            ("%-M", short(self.minute)),
+            ("%-S", short(self.second)),
+            ("%.f", optional),
+            ("%Y", year.into()),
+            ("%m", month.into()),
+            ("%d", day.into()),
+            ("%e", spaced),
+            ("%j", format!("{:03}", self.day_of_year())),
+            ("%b", name[..3].into()),
+            ("%B", name),
+            ("%H", two(hour)),
+            ("%I", two((hour + 11) % 12 + 1)),
+            ("%p", [["am", "PM"], ["AM", "pm"]][turn % 2][usize::from(hour >= 12)].into()),
+            ("%M", two(self.minute)),
+            ("%S", two(self.second)),
+            ("%f", fraction),
+            ("%z", zone.into()),
+        ];
+        let text = parts.iter().fold(format.to_owned(), |text, (letters, part)| text.replace(letters, part));
+        text.replace("%Z", zone).replace("%%", "%")
+    }
+
+    fn month_name(&self, turn: usize) -> String {
+        const MONTHS: &str = "January February March April May June July August September October November December";
+        let month: usize = self.date[5..7].parse().unwrap();
+        let name = MONTHS.split(' ').nth(month - 1).unwrap();
+        [name.to_owned(), name.to_lowercase(), name.to_uppercase(), name.to_owned()][turn].clone()
+    }
+
+    /// The digits of the fraction, and the same with a point, which may be left out if there are none.
+    fn fractions(&self, turn: usize) -> (String, String) {
+        let zeros = ["", "0", "000", ""][turn];
+        match self.fraction {
+            _ if turn == 0 => (self.micros(), format!(".{}", self.micros())),
+            "" => (format!("0{zeros}"), String::new()),
+            fraction => (format!("{}{zeros}", &fraction[1..]), format!("{fraction}{zeros}")),
+        }
+    }
+
+    fn day_of_year(&self) -> u16 {
+        let [year, month, day] = [0..4, 5..7, 8..10].map(|range| self.date[range].parse::<u16>().unwrap());
+        let is_leap = year % 4 == 0 && year % 100 != 0 || year % 400 == 0;
+        let before = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334][usize::from(month) - 1];
+        before + day + u16::from(is_leap && month > 2)
     }
 }

@@ -51,6 +51,42 @@ pub(crate) fn in_sqlite(file: &Path, table: &Table, tenant: &str) -> Rows {
     statement.query_map([tenant], row).unwrap().map(Result::unwrap).collect()
 }
 
+/// The rows of a tenant in a table of PostgreSQL.
+#[cfg(feature = "postgres")]
+pub(crate) fn in_postgres(client: &mut postgres::Client, table: &Table, tenant: &str) -> Rows {
+    let names = [table.primary_key.to_vec(), compared(table)].concat();
+    let columns: Vec<&Column> = names.iter().map(|name| table.column(name).unwrap()).collect();
+    let text = |column: &&Column| {
+        let name = format!("\"{}\"", column.name.to_lowercase());
+        let iso = r#"'YYYY-MM-DD"T"HH24:MI:SS.US'"#;
+        match column.ty {
+            Type::Timestamp => format!("to_char({name}, {iso})"),
+            Type::Timestamptz => format!("to_char({name} AT TIME ZONE 'UTC', {iso}) || 'Z'"),
+            Type::Binary(_) => format!("encode({name}, 'hex')"),
+            _ => format!("{name}::text"),
+        }
+    };
+    let texts: Vec<String> = columns.iter().map(text).collect();
+    let sql = format!("SELECT {} FROM \"{}\" WHERE _tenant = '{tenant}'", texts.join(", "), table.name);
+    let mut rows = Rows::new();
+    for message in client.simple_query(&sql).unwrap() {
+        let postgres::SimpleQueryMessage::Row(row) = message else { continue };
+        let bits = |number: f64| format!("{:016x}", number.to_bits());
+        let canonical = |(index, column): (usize, &&Column)| {
+            let text = row.get(index)?;
+            Some(match column.ty {
+                Type::Float => bits(f64::from(text.parse::<f32>().unwrap())),
+                Type::Double => bits(text.parse().unwrap()),
+                _ => text.to_owned(),
+            })
+        };
+        let texts: Vec<Option<String>> = columns.iter().enumerate().map(canonical).collect();
+        let (key, rest) = texts.split_at(table.primary_key.len());
+        rows.insert(key.to_vec(), rest.to_vec());
+    }
+    rows
+}
+
 /// The compared columns outside the key.
 fn compared(table: &Table) -> Vec<&'static str> {
     let columns = table.columns.iter().filter(|column| column.compare && !table.is_key(column));

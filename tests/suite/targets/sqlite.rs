@@ -18,7 +18,7 @@ pub(super) fn table(name: &str) -> &'static Table {
 }
 
 /// A workspace with the sample exports.
-fn samples() -> Workspace {
+pub(super) fn samples() -> Workspace {
     let workspace = Workspace::new();
     let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/exports/.");
     let copied = command("cp").arg("-r").args([samples, workspace.path("exports")]).status().unwrap();
@@ -26,15 +26,20 @@ fn samples() -> Workspace {
     workspace
 }
 
-/// Checks every tenant's tables against their newest exports. Returns the number of rows.
+/// Checks every tenant's tables in `shop.db` against their newest exports. Returns the number of rows.
 pub(super) fn check_against_exports(workspace: &Workspace) -> usize {
+    check_rows(workspace, |table, tenant| in_sqlite(&workspace.path("shop.db"), table, tenant))
+}
+
+/// Checks every tenant's tables against their newest exports. Returns the number of rows.
+pub(super) fn check_rows(workspace: &Workspace, mut read: impl FnMut(&Table, &str) -> Rows) -> usize {
     let mut rows = 0;
     for tenant in fs::read_dir(workspace.path("exports")).unwrap().map(|entry| entry.unwrap().path()) {
         for of_table in fs::read_dir(&tenant).unwrap().map(|entry| entry.unwrap().path()) {
             let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
             let table = table(&name(&of_table));
             let expected = exported(table, &newest(&of_table));
-            let actual = in_sqlite(&workspace.path("shop.db"), table, &name(&tenant));
+            let actual = read(table, &name(&tenant));
             assert_eq!(difference(&expected, &actual), None, "{}", of_table.display());
             rows += actual.len();
         }

@@ -36,6 +36,10 @@ pub(super) fn column(table: &Table, column: &Column, raw: String) -> ColumnExpre
     let unreadable = format!("chr(0) || {raw}");
     let is_key = table.key_columns().any(|key| key.name == column.name);
     let mut arms: Vec<Arm> = null(table, column, is_key, &raw).into_iter().collect();
+    if column.ty.is_text() && table.columns[0].name == column.name {
+        // A byte order mark, as where files were joined.
+        arms.push(Arm { when: format!("starts_with({raw}, chr(65279))"), then: unreadable.clone() });
+    }
     arms.extend(values(column, &raw).into_iter().map(|(when, then)| Arm { when, then }));
     ColumnExpression { comment: format!("{}  {}", column.name, described(column)), arms, otherwise: unreadable }
 }
@@ -153,14 +157,8 @@ fn layout(format: Option<&str>, default: &str) -> Layout {
     };
     for piece in date_format::parse(format).expect("validation has checked the format") {
         match piece {
-            Piece::Year => layout.part('Y'),
-            Piece::Month => layout.part('m'),
-            Piece::Day => layout.part('d'),
-            Piece::Hour => layout.part('H'),
-            Piece::Minute => layout.part('M'),
-            Piece::Second => layout.part('S'),
-            Piece::Fraction => layout.part('f'),
-            Piece::Offset => layout.part('z'),
+            Piece::Directive(directive) if directive.letters == ".f" => layout.part('E'),
+            Piece::Directive(directive) => layout.part(directive.letters.chars().next().unwrap_or('%')),
             Piece::Literal(byte) => layout.literal(char::from(byte)),
         }
     }
@@ -175,8 +173,8 @@ impl Layout {
             'm' | 'd' => "([0-9]{2})",
             'H' => "([01][0-9]|2[0-3])",
             'M' | 'S' => "([0-5][0-9])",
-            'f' => "([0-9]{1,6})",
-            'E' => "(?:\\.([0-9]{1,6}))?",
+            'f' => "([0-9]{1,6})0*",
+            'E' => "(?:\\.([0-9]{1,6})0*)?",
             'z' => "(Z|[+-](?:0[0-9]|1[0-3])(?::?[0-5][0-9])?|[+-]14(?::?00)?)",
             _ => "[T ]",
         };

@@ -1,26 +1,17 @@
 //! The layouts and the canonical text of dates and timestamps.
 
+mod moment;
+mod text;
+mod words;
+
 use jiff::SignedDuration;
 use jiff::civil;
 
+use self::text::{digits, fraction, offset, one};
+use self::words::{Said, Word};
 use crate::canonical::value::number;
 use crate::table::{Column, Type};
-
-/// The largest offset from UTC that a timestamptz may have, in minutes: 14 hours, as in Trino.
-const MAX_OFFSET_MINUTES: i32 = 14 * 60;
-
-/// A date and time of day as it was read, with its offset from UTC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct DateTime {
-    year: u16,
-    month: u8,
-    day: u8,
-    hour: u8,
-    minute: u8,
-    second: u8,
-    micros: u32,
-    offset_minutes: i32,
-}
+pub(crate) use moment::DateTime;
 
 /// One piece of a layout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +22,7 @@ enum Piece {
     Hour,
     Minute,
     Second,
-    /// One to six digits.
+    /// One to six digits, and zeros.
     Fraction,
     /// `Z`, `±HH`, `±HHMM` or `±HH:MM`.
     Offset,
@@ -40,25 +31,35 @@ enum Piece {
     Literal(u8),
     /// `T` or a space, in ISO 8601.
     DateTimeSeparator,
-    /// A point and a fraction, or nothing, in ISO 8601.
+    /// A point and a fraction, or nothing.
     OptionalFraction,
+    /// What is written in words, without zeros in front, or as a part of another part.
+    Word(Word),
 }
 
 /// How a column's dates or timestamps are laid out: its `format`, or ISO 8601.
 #[derive(Debug, Default)]
-pub(crate) struct Layout(Vec<Piece>);
+pub(crate) struct Layout {
+    pieces: Vec<Piece>,
+    /// Whether one of the pieces is a word.
+    has_words: bool,
+}
 
 impl Layout {
+    fn new(pieces: Vec<Piece>) -> Self {
+        Self { has_words: pieces.iter().any(|piece| matches!(piece, Piece::Word(_))), pieces }
+    }
+
     /// The layout of a column; empty for other types.
     pub(crate) fn from_column(column: &Column) -> Self {
         match (column.format, column.ty) {
-            (Some(format), Type::Date | Type::Timestamp | Type::Timestamptz) => Self(parse_format(format)),
-            (None, Type::Date) => Self(iso_date_pieces()),
-            (None, Type::Timestamp) => Self(iso_timestamp_pieces()),
+            (Some(format), Type::Date | Type::Timestamp | Type::Timestamptz) => Self::new(parse_format(format)),
+            (None, Type::Date) => Self::new(iso_date_pieces()),
+            (None, Type::Timestamp) => Self::new(iso_timestamp_pieces()),
             (None, Type::Timestamptz) => {
                 let mut pieces = iso_timestamp_pieces();
                 pieces.push(Piece::Offset);
-                Self(pieces)
+                Self::new(pieces)
             }
             _ => Self::default(),
         }
@@ -66,13 +67,28 @@ impl Layout {
 
     /// Reads the whole text.
     pub(crate) fn read(&self, text: &[u8]) -> Result<DateTime, ()> {
-        let mut moment =
-            DateTime { year: 1, month: 1, day: 1, hour: 0, minute: 0, second: 0, micros: 0, offset_minutes: 0 };
         let mut rest = text;
-        for piece in &self.0 {
+        if self.has_words {
+            let moment = self.read_words(&mut rest)?;
+            return if rest.is_empty() { Ok(moment) } else { Err(()) };
+        }
+        let mut moment = DateTime::FIRST;
+        for piece in &self.pieces {
             piece.read(&mut rest, &mut moment)?;
         }
         if rest.is_empty() && moment.is_valid() { Ok(moment) } else { Err(()) }
+    }
+
+    /// Reads a text whose parts say something only together.
+    fn read_words(&self, rest: &mut &[u8]) -> Result<DateTime, ()> {
+        let (mut moment, mut said) = (DateTime::FIRST, Said::default());
+        for piece in &self.pieces {
+            match piece {
+                Piece::Word(word) => said.read(*word, rest, &mut moment)?,
+                piece => piece.read(rest, &mut moment)?,
+            }
+        }
+        said.complete(moment)
     }
 }
 
@@ -86,7 +102,7 @@ impl Piece {
             Piece::Minute => moment.minute = digits(rest, 2)? as u8,
             Piece::Second => moment.second = digits(rest, 2)? as u8,
             Piece::Fraction => moment.micros = fraction(rest)?,
-            Piece::Offset => moment.offset_minutes = offset(rest)?,
+            Piece::Offset => moment.offset_seconds = offset(rest)? * 60,
             Piece::Epoch(digits) => *moment = since_1970(std::mem::take(rest), digits)?,
             Piece::Literal(literal) => one(rest, |byte| byte == literal)?,
             Piece::DateTimeSeparator => one(rest, |byte| matches!(byte, b'T' | b' '))?,
@@ -96,67 +112,27 @@ impl Piece {
                     moment.micros = fraction(rest)?;
                 }
             }
+            Piece::Word(_) => unreachable!("a layout with words is read by `read_words`"),
         }
         Ok(())
     }
 }
 
-impl DateTime {
-    fn is_valid(&self) -> bool {
-        self.year >= 1
-            && civil::Date::new(self.year as i16, self.month as i8, self.day as i8).is_ok()
-            && self.hour < 24
-            && self.minute < 60
-            && self.second < 60
-    }
-
-    /// Date and time of day, without the offset.
-    pub(crate) fn civil(&self) -> civil::DateTime {
-        civil::date(self.year as i16, self.month as i8, self.day as i8).at(
-            self.hour as i8,
-            self.minute as i8,
-            self.second as i8,
-            (self.micros * 1000) as i32,
-        )
-    }
-
-    /// The same instant at offset zero. Fails if that is outside of the years 0001 to 9999.
-    pub(crate) fn to_utc(self) -> Result<Self, ()> {
-        if self.offset_minutes == 0 {
-            return Ok(self);
-        }
-        let utc =
-            self.civil().checked_sub(SignedDuration::from_mins(i64::from(self.offset_minutes))).map_err(|_| ())?;
-        if utc.year() < 1 {
-            return Err(());
-        }
-        Ok(Self {
-            year: utc.year() as u16,
-            month: utc.month() as u8,
-            day: utc.day() as u8,
-            hour: utc.hour() as u8,
-            minute: utc.minute() as u8,
-            offset_minutes: 0,
-            ..self
-        })
-    }
-}
-
 /// Reads `YYYY-MM-DD`.
 pub(crate) fn iso_date(text: &str) -> Option<DateTime> {
-    Layout(iso_date_pieces()).read(text.as_bytes()).ok()
+    Layout::new(iso_date_pieces()).read(text.as_bytes()).ok()
 }
 
 /// Reads an ISO 8601 timestamp without a zone.
 pub(crate) fn iso_timestamp(text: &str) -> Option<DateTime> {
-    Layout(iso_timestamp_pieces()).read(text.as_bytes()).ok()
+    Layout::new(iso_timestamp_pieces()).read(text.as_bytes()).ok()
 }
 
 /// Reads an ISO 8601 timestamp with an offset, in UTC.
 pub(crate) fn iso_timestamptz(text: &str) -> Option<DateTime> {
     let mut pieces = iso_timestamp_pieces();
     pieces.push(Piece::Offset);
-    Layout(pieces).read(text.as_bytes()).ok()?.to_utc().ok()
+    Layout::new(pieces).read(text.as_bytes()).ok()?.to_utc().ok()
 }
 
 /// Appends `YYYY-MM-DD`.
@@ -212,26 +188,37 @@ fn parse_format(format: &str) -> Vec<Piece> {
         _ => {}
     }
     let mut pieces = Vec::new();
-    let mut bytes = format.bytes();
-    while let Some(byte) = bytes.next() {
-        pieces.push(if byte != b'%' {
-            Piece::Literal(byte)
-        } else {
-            match bytes.next() {
-                Some(b'Y') => Piece::Year,
-                Some(b'm') => Piece::Month,
-                Some(b'd') => Piece::Day,
-                Some(b'H') => Piece::Hour,
-                Some(b'M') => Piece::Minute,
-                Some(b'S') => Piece::Second,
-                Some(b'f') => Piece::Fraction,
-                Some(b'z') => Piece::Offset,
-                Some(literal) => Piece::Literal(literal),
-                None => Piece::Literal(b'%'),
-            }
-        });
+    let mut rest = format;
+    while let Some(byte) = rest.bytes().next() {
+        rest = &rest[1..];
+        pieces.push(if byte == b'%' { directive(&mut rest) } else { Piece::Literal(byte) });
     }
     pieces
+}
+
+/// The piece of what follows `%`.
+fn directive(rest: &mut &str) -> Piece {
+    if let Some((letters, word)) = Word::LETTERS.iter().find(|(letters, _)| rest.starts_with(letters)) {
+        *rest = &rest[letters.len()..];
+        return Piece::Word(*word);
+    }
+    if let Some(tail) = rest.strip_prefix(".f") {
+        *rest = tail;
+        return Piece::OptionalFraction;
+    }
+    let letter = rest.bytes().next().unwrap_or(b'%');
+    *rest = rest.get(1..).unwrap_or_default();
+    match letter {
+        b'Y' => Piece::Year,
+        b'm' => Piece::Month,
+        b'd' => Piece::Day,
+        b'H' => Piece::Hour,
+        b'M' => Piece::Minute,
+        b'S' => Piece::Second,
+        b'f' => Piece::Fraction,
+        b'z' => Piece::Offset,
+        literal => Piece::Literal(literal),
+    }
 }
 
 /// Reads `[+-]?[0-9]+` as units since 1970. Fails outside the years 0001 to 9999.
@@ -256,61 +243,6 @@ fn since_1970(text: &[u8], digits: u32) -> Result<DateTime, ()> {
         minute: time.minute() as u8,
         second: time.second() as u8,
         micros: rest as u32 * 10u32.pow(6 - digits),
-        offset_minutes: 0,
+        offset_seconds: 0,
     })
-}
-
-/// Reads one byte that is `expected`.
-fn one(rest: &mut &[u8], expected: impl Fn(u8) -> bool) -> Result<(), ()> {
-    match *rest {
-        [byte, tail @ ..] if expected(*byte) => {
-            *rest = tail;
-            Ok(())
-        }
-        _ => Err(()),
-    }
-}
-
-/// Reads exactly `width` digits.
-fn digits(rest: &mut &[u8], width: usize) -> Result<u32, ()> {
-    let (head, tail) = rest.split_at_checked(width).ok_or(())?;
-    if !head.iter().all(u8::is_ascii_digit) {
-        return Err(());
-    }
-    *rest = tail;
-    Ok(head.iter().fold(0, |value, digit| value * 10 + u32::from(digit - b'0')))
-}
-
-/// Reads one to six digits as microseconds. A seventh is left, and refused by the piece that follows.
-fn fraction(rest: &mut &[u8]) -> Result<u32, ()> {
-    let width = rest.iter().take(6).take_while(|byte| byte.is_ascii_digit()).count();
-    if width == 0 {
-        return Err(());
-    }
-    Ok(digits(rest, width)? * 10u32.pow(6 - width as u32))
-}
-
-/// Reads an offset from UTC, in minutes.
-fn offset(rest: &mut &[u8]) -> Result<i32, ()> {
-    let (&sign, tail) = rest.split_first().ok_or(())?;
-    *rest = tail;
-    if sign == b'Z' {
-        return Ok(0);
-    }
-    let hours = digits(rest, 2)?;
-    let has_colon = rest.first() == Some(&b':');
-    if has_colon {
-        *rest = &rest[1..];
-    }
-    let has_minutes = has_colon || rest.first().is_some_and(u8::is_ascii_digit);
-    let minutes = if has_minutes { digits(rest, 2)? } else { 0 };
-    let total = (hours * 60 + minutes) as i32;
-    if minutes > 59 || total > MAX_OFFSET_MINUTES {
-        return Err(());
-    }
-    match sign {
-        b'+' => Ok(total),
-        b'-' => Ok(-total),
-        _ => Err(()),
-    }
 }

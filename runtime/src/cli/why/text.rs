@@ -85,6 +85,7 @@ fn operation(version: &RowInVersion) -> String {
         (None, ChangeSet::Read) => "no operation".into(),
         (None, ChangeSet::Gone) => "its change set is gone".into(),
         (None, ChangeSet::Damaged) => "its change set is damaged".into(),
+        (None, ChangeSet::Unreadable) => "its change set cannot be read".into(),
         (None, ChangeSet::None) if version.export == Files::OtherKey => String::new(),
         (None, ChangeSet::None) => "not planned".into(),
     }

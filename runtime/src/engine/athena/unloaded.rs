@@ -13,8 +13,8 @@ use crate::engine::request::{DeltaError, DeltaSummary};
 use crate::error::{Error, IoContext as _, Result};
 use crate::operation::Head;
 use crate::plan::{Comparison, Findings};
-use crate::reject::{Offender, Reason, Rejects};
-use crate::table::Column;
+use crate::reject::{Offender, Reason, Rejects, explain, repetition};
+use crate::table::{Column, Table};
 
 /// The reasons that a query gives; Athena's readers hide the others.
 const REASONS: [Reason; 6] = [
@@ -131,7 +131,8 @@ impl<'a> Unloaded<'a> {
     fn add(&mut self, line: Line) -> Result<Result<()>, String> {
         match line.op.as_str() {
             "REJECT" => self.add_rejects(&line).map(Ok),
-            "CONFLICT" => self.add_conflict(&line).map(Ok),
+            "CONFLICT" => self.add_repetition(&line, Reason::ConflictingDuplicate).map(Ok),
+            "REPEAT" => self.add_repetition(&line, Reason::RepeatedRow).map(Ok),
             _ => self.add_keys(&line),
         }
     }
@@ -161,31 +162,33 @@ impl<'a> Unloaded<'a> {
     }
 
     fn add_rejects(&mut self, line: &Line) -> Result<(), String> {
-        let columns: Vec<&'static Column> = self.layout.key_columns().chain(self.layout.value_columns()).collect();
+        let layout = self.layout;
+        let columns = layout.key_columns().chain(layout.value_columns()).chain(layout.checked_columns());
+        let columns: Vec<&'static Column> = columns.collect();
         let sides = [(&mut self.before, line.olds, &line.old_samples), (&mut self.after, line.news, &line.new_samples)];
         for (totals, rows, samples) in sides {
             for (number, text) in line.reasons.iter().enumerate().filter(|_| rows > 0) {
                 let (column, reason) = rejected_value(text, &columns)?;
                 let samples = samples.iter().flatten();
-                let offenders = samples.map(|sample| offender(sample, number, column, reason)).collect();
+                let offenders = samples.map(|sample| offender(layout.table, sample, number, column, reason)).collect();
                 totals.reject(reason, rows, offenders);
             }
         }
         Ok(())
     }
 
-    fn add_conflict(&mut self, line: &Line) -> Result<(), String> {
-        let key = line.key.as_ref().ok_or("a conflict without a key")?.as_bytes();
+    fn add_repetition(&mut self, line: &Line, reason: Reason) -> Result<(), String> {
+        let key = line.key.as_ref().ok_or("a repeated row without a key")?.as_bytes();
         for (totals, rows) in [(&mut self.before, line.olds), (&mut self.after, line.news)] {
             if rows > 0 {
                 let offender = Offender {
                     part: String::new(),
                     line: 0,
                     column: None,
-                    reason: Reason::ConflictingDuplicate,
-                    message: format!("key {} appears again with another row", self.layout.shown_key(key)),
+                    reason,
+                    message: repetition(&self.layout.shown_key(key), reason),
                 };
-                totals.reject(Reason::ConflictingDuplicate, rows, vec![offender]);
+                totals.reject(reason, rows, vec![offender]);
             }
         }
         Ok(())
@@ -234,7 +237,13 @@ fn rejected_value(text: &str, columns: &[&'static Column]) -> Result<(Option<&'s
 }
 
 /// The offender in a sample. Athena does not know line numbers.
-fn offender(sample: &Sample, number: usize, column: Option<&'static Column>, reason: Reason) -> Offender {
+fn offender(
+    table: &Table,
+    sample: &Sample,
+    number: usize,
+    column: Option<&'static Column>,
+    reason: Reason,
+) -> Offender {
     let part = sample.first().cloned().flatten().unwrap_or_default();
     let raw = sample.get(number + 1).cloned().flatten().unwrap_or_default();
     Offender {
@@ -243,7 +252,7 @@ fn offender(sample: &Sample, number: usize, column: Option<&'static Column>, rea
         column: column.map(|column| column.name.into()),
         reason,
         message: match column {
-            Some(column) => crate::reject::explain(column, raw.as_bytes(), reason),
+            Some(column) => explain(table, column, raw.as_bytes(), reason),
             None => "the number of fields differs from the number of columns".into(),
         },
     }

@@ -3,15 +3,17 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use crate::canonical::field::Field;
 use crate::canonical::row::{Layout, Row};
 use crate::error::{Error, IoContext as _, Result};
 use crate::reject::{self, Offender, Reason, Rejects};
-use crate::snapshot::csv::{self, CsvError, Dialect, Record};
+use crate::snapshot::csv::{self, BOM, CsvError, Dialect, Record};
 use crate::snapshot::decoded::{BEGINNING, Decoded, other_encoding};
 pub(super) use crate::snapshot::part::unreadable;
 use crate::snapshot::part::{Inflated, check_name};
 use crate::snapshot::tail::{Ending, Tail};
 use crate::snapshot::{Export, Part};
+use crate::table::Column;
 use crate::telemetry::Watch;
 use crate::wording::plural;
 
@@ -77,8 +79,8 @@ pub(super) fn scan_selected<T>(
 ) -> Result<Vec<Part>> {
     let (mut rejects, mut row) = (Rejects::default(), Row::default());
     each_record(export, &export.parts, layout, watch, |part, fields, record| {
-        let Some(record) = record.ok().filter(|record| record.len() == layout.names.len()) else { return Ok(()) };
-        if !layout.read_key(|column| record.field(fields.field(column)), &mut row) || fields.is_header(&record) {
+        let Some(record) = record.ok().filter(|record| record.len() == fields.width()) else { return Ok(()) };
+        if !layout.read_key(|column| record.field(fields.field(column)), &mut row) || fields.is_no_row(&record) {
             return Ok(());
         }
         let Some(selected) = select(&row) else { return Ok(()) };
@@ -129,7 +131,9 @@ pub(super) fn open(export: &Export, part: &Part, layout: &Layout) -> Result<Open
     let decoded = Decoded::new(inflated, source.encoding.as_deref());
     let (has_head, has_tail) = ends(export, part, source);
     let ending = if has_tail { ending(source) } else { Ending::None };
-    let mut reader = csv::Reader::new(Tail::new(decoded, ending), Dialect::from_format(source));
+    let line_end = source.record_end.as_deref().unwrap_or("\n").as_bytes();
+    let tail = Tail::new(decoded, ending, line_end, source.final_newline && has_tail);
+    let mut reader = csv::Reader::new(tail, Dialect::from_format(source));
     check_encoding(&mut reader, &path, source.encoding.as_deref())?;
     if has_head {
         skip_first(&mut reader, &path, source.skip_first)?;
@@ -148,11 +152,16 @@ pub(super) fn open(export: &Export, part: &Part, layout: &Layout) -> Result<Open
 
 /// A part in another encoding than the declared one is refused as a whole, if its first bytes show that.
 fn check_encoding(reader: &mut Reader, path: &Path, declared: Option<&str>) -> Result<()> {
-    let text = reader.beginning(BEGINNING).map_err(|error| unreadable(error, path))?;
-    let passed_through = other_encoding(text, declared);
+    let text = reader.beginning(BEGINNING).map(|text| other_encoding(text, declared));
     let shown = match reader.get_ref().get_ref().raw_beginning() {
         Some(raw) => other_encoding(raw, declared),
-        None => passed_through,
+        None => None,
+    };
+    let shown = match text {
+        Ok(_) if declared.is_some() => shown,
+        Ok(passed_through) => passed_through,
+        Err(error) if shown.is_none() => return Err(unreadable(error, path)),
+        Err(_) => shown,
     };
     let Some(shown) = shown else { return Ok(()) };
     let problem = format!("it is written in {shown}, but the schema says `encoding: {}`", declared.unwrap_or("utf-8"));
@@ -170,6 +179,13 @@ pub(super) fn close(reader: Reader, path: &Path, part: &Part, rows: u64) -> Resu
 }
 
 fn header(reader: &mut Reader, path: &Path, layout: &Layout) -> Result<FieldMap> {
+    reader.expect_header(true);
+    let fields = header_fields(reader, path, layout);
+    reader.expect_header(false);
+    fields
+}
+
+fn header_fields(reader: &mut Reader, path: &Path, layout: &Layout) -> Result<FieldMap> {
     match reader.next_record().map_err(|error| unreadable(error, path))? {
         None => Err(Error::export(path, "the part is empty, but the schema declares a header")
             .help("deliver it again; a part without rows needs its header, too")),
@@ -193,36 +209,52 @@ fn read_row(
     rejects: &mut Rejects,
     row: &mut Row,
 ) -> bool {
-    let expected = layout.names.len();
+    let expected = fields.width();
     if record.len() != expected {
         let message = || field_count(record.len(), expected, layout.format.header);
         rejects.add(Reason::FieldCount, || row_offender(part, record.line, Reason::FieldCount, message()));
         return false;
     }
+    let mut refused = Vec::new();
     let is_readable = layout.read(
         |column| record.field(fields.field(column)),
         row,
-        |column, field, reason| {
-            rejects.add(reason, || Offender {
-                part: part.name.clone(),
-                line: record.line,
-                column: Some(column.name.into()),
-                reason,
-                message: reject::explain_text(
-                    column,
-                    &field.as_delivered(layout.format.quote),
-                    reason,
-                    layout.format.encoding.as_deref(),
-                ),
-            });
-        },
+        |column, field, reason| refused.push((column, field, reason)),
     );
-    if is_readable && fields.is_header(record) {
-        let message = "the row repeats the header; `repeated_header: skip` skips such rows";
-        rejects.add(Reason::RepeatedHeader, || row_offender(part, record.line, Reason::RepeatedHeader, message.into()));
+    if fields.is_header(record) {
+        let message = repeated_header(layout).into();
+        rejects.add(Reason::RepeatedHeader, || row_offender(part, record.line, Reason::RepeatedHeader, message));
         return false;
     }
-    is_readable
+    let marked = fields.first_column().filter(|_| fields.has_mark(record));
+    if let Some(first) = marked.filter(|first| refused.iter().all(|(column, ..)| column.name != first.name)) {
+        refused.push((first, record.field(0), Reason::UnreadableValue));
+    }
+    for (column, field, reason) in refused {
+        rejects.add(reason, || Offender {
+            column: Some(column.name.into()),
+            ..row_offender(part, record.line, reason, explain(layout, column, field, reason))
+        });
+    }
+    is_readable && marked.is_none()
+}
+
+/// Says why a field is refused.
+fn explain(layout: &Layout, column: &Column, field: Field<'_>, reason: Reason) -> String {
+    let text = field.as_delivered(layout.format.quote);
+    if reason == Reason::UnreadableValue && field.text().starts_with(BOM) {
+        let problem = "begins with a byte order mark, as where files were joined";
+        return format!("{} {problem}", reject::excerpt(&text, column.is_masked()));
+    }
+    reject::explain_text(layout.table, column, &text, reason, layout.format.encoding.as_deref())
+}
+
+fn repeated_header(layout: &Layout) -> &'static str {
+    if layout.format.skip_repeated_header {
+        "the row repeats the header in another spelling or order; `repeated_header: skip` skips the same bytes only"
+    } else {
+        "the row repeats the header; `repeated_header: skip` skips such rows"
+    }
 }
 
 /// A row that is refused as a whole.

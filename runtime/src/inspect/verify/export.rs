@@ -3,7 +3,7 @@
 use crate::canonical::row::Layout;
 use crate::engine::Resources;
 use crate::engine::native::{self, Summary};
-use crate::error::{Error, Fault, Result};
+use crate::error::Result;
 use crate::inspect::verify::verdict::Verdict;
 use crate::run::Runner;
 use crate::snapshot::{Export, Folder, Part, has_content_of};
@@ -15,11 +15,12 @@ use crate::wording::plural;
 /// Checks the export of a version that succeeded: the checksums of its parts, and, if it was read with the current
 /// schema, its row count and fingerprint. `table` is `None` if there is no schema any more.
 pub fn export(runner: &Runner, table: Option<&'static Table>, version: &Version, watch: &Watch) -> Result<Verdict> {
+    Verdict::from_check(check(runner, table, version, watch))
+}
+
+fn check(runner: &Runner, table: Option<&'static Table>, version: &Version, watch: &Watch) -> Result<Verdict> {
     let folder = runner.exports.folder(&version.key.tenant, &version.key.table, &version.version);
-    let listed = match folder.list() {
-        Ok(listing) => listing.parts,
-        Err(error) => return different(error),
-    };
+    let listed = folder.list()?.parts;
     if !version.parts.iter().any(|known| listed.iter().any(|part| part.name == known.name)) {
         return Ok(Verdict::Gone);
     }
@@ -33,15 +34,7 @@ pub fn export(runner: &Runner, table: Option<&'static Table>, version: &Version,
     let export = Export { label: version.to_string(), folder, parts: listed, epoch: None };
     let work = std::env::temp_dir();
     let resources = Resources { work: &work, limits: runner.limits };
-    match native::summarise(&export, &Layout::new(table), resources, watch) {
-        Ok(summary) => Ok(compare(&summary, version)),
-        Err(error) => different(error),
-    }
-}
-
-/// A file that is itself unreadable is different; a fault of the machine is an error.
-fn different(error: Error) -> Result<Verdict> {
-    if error.fault() == Fault::Input { Ok(Verdict::Different(error.to_string())) } else { Err(error) }
+    native::summarise(&export, &Layout::new(table), resources, watch).map(|summary| compare(&summary, version))
 }
 
 /// Compares names and sizes.

@@ -22,6 +22,10 @@ const CHECKPOINT_LINES: u64 = 4096;
 ///
 /// Ids are neither recomputed nor stored: the plan's hash covers their sum, and ids are as good as random numbers.
 pub fn published(folder: &dyn PublishedFolder, version: &Version, watch: &Watch) -> Result<Verdict> {
+    Verdict::from_check(check_all(folder, version, watch))
+}
+
+fn check_all(folder: &dyn PublishedFolder, version: &Version, watch: &Watch) -> Result<Verdict> {
     let (Some(plan), Some((begin, end))) = (&version.plan, control_records(&version.key.table, version)) else {
         return Ok(Verdict::Gone);
     };

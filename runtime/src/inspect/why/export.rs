@@ -12,6 +12,7 @@ use crate::reject;
 use crate::run::Runner;
 use crate::snapshot::{Export, Part};
 use crate::store::Version;
+use crate::table::Table;
 use crate::telemetry::Watch;
 use crate::wording::plural;
 
@@ -62,7 +63,7 @@ fn search(
     let visit = |found: FoundRow<'_>| {
         row.places += 1;
         if row.places <= SHOWN as u64 {
-            row.rows.push(occurrence(&part.name, found));
+            row.rows.push(occurrence(&part.name, layout.table, found));
         }
     };
     let read = native::find(export, part, layout, &key.bytes, watch, visit, |line| unreadable.push(line));
@@ -98,15 +99,15 @@ fn note(error: Error, row: &mut RowInVersion) -> Result<()> {
     Ok(())
 }
 
-fn occurrence(part: &str, row: FoundRow<'_>) -> Occurrence {
+fn occurrence(part: &str, table: &Table, row: FoundRow<'_>) -> Occurrence {
     let (columns, error) = match row.columns {
-        Ok(columns) => (columns.into_iter().map(cell).collect(), None),
+        Ok(columns) => (columns.into_iter().map(|column| cell(table, column)).collect(), None),
         Err(error) => (Vec::new(), Some(error)),
     };
     Occurrence { part: part.into(), line: row.line, columns, error }
 }
 
-fn cell(inspected: InspectedColumn<'_>) -> Cell {
+fn cell(table: &Table, inspected: InspectedColumn<'_>) -> Cell {
     let InspectedColumn { column, field, value } = inspected;
     let mut mark = Xxh3Default::new();
     let texts = [field.map(|field| field.text()), value.as_ref().ok().and_then(Option::as_deref)];
@@ -115,13 +116,13 @@ fn cell(inspected: InspectedColumn<'_>) -> Cell {
         mark.update(&length.to_le_bytes());
         mark.update(text.unwrap_or_default());
     }
-    let raw = |text: &[u8]| if column.pii { MASK.into() } else { String::from_utf8_lossy(text).into_owned() };
+    let raw = |text: &[u8]| if column.is_masked() { MASK.into() } else { String::from_utf8_lossy(text).into_owned() };
     let refused = value.as_ref().err().copied().zip(field);
     Cell {
         column: column.name.into(),
-        raw: field.map(|field| raw(field.text())),
+        raw: field.map(|field| raw(field.shown())),
         quoted: field.is_some_and(|field| field.quoted),
-        refused: refused.map(|(reason, field)| reject::explain(column, field.text(), reason)),
+        refused: refused.map(|(reason, field)| reject::explain(table, column, field.shown(), reason)),
         mismatch: refused.map(|(reason, _)| reject::mismatch(column, reason)),
         value: value.ok().map(|text| masked(column, value_json(column, text.as_deref()))),
         mark: mark.digest128(),

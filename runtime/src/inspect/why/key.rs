@@ -39,7 +39,7 @@ impl Key {
         let layout = Layout::new(table);
         let bytes = layout.key_from_texts(texts).map_err(|(column, reason)| {
             let index = table.primary_key.iter().position(|name| *name == column.name).unwrap_or_default();
-            let problem = reject::explain(column, texts[index].as_bytes(), reason);
+            let problem = reject::explain(table, column, texts[index].as_bytes(), reason);
             Error::usage("", format!("key column `{}`: {problem}", column.name))
                 .help(format!("the key is ({columns}); see: {}", command(&[&"tables", &table.name])))
         })?;

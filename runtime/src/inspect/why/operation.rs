@@ -5,7 +5,7 @@ use std::io;
 use serde_json::Value as Json;
 
 use crate::change_set::{ChangeSets, read_part};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::inspect::why::key::Key;
 use crate::inspect::why::row::{ChangeSet, Changed, MASK, Operation, RowInVersion, masked};
 use crate::operation::has_key;
@@ -26,22 +26,26 @@ pub(super) fn inspect(
 ) -> Result<()> {
     let (Some(plan), Some(_)) = (&version.plan, &version.changes) else { return Ok(()) };
     let changes = &*runner.changes;
-    row.change_set = ChangeSet::Gone;
-    if !changes.exists(version)? {
-        return Ok(());
-    }
-    let line = match find(changes, version, plan.parts, key, watch) {
-        Ok(line) => line,
-        // `gc` may remove it while it is read.
-        Err(_) if !changes.exists(version)? => return Ok(()),
-        Err(error) if is_damaged(&error) => {
-            row.change_set = ChangeSet::Damaged;
-            row.notes.push(format!("its change set cannot be read: {error}"));
+    let found = match changes.exists(version) {
+        Ok(false) => {
+            row.change_set = ChangeSet::Gone;
             return Ok(());
         }
-        Err(error) => return Err(error),
+        Ok(true) => find(changes, version, plan.parts, key, watch),
+        Err(error) => Err(error),
     };
-    row.change_set = ChangeSet::Read;
+    // `gc` may remove it while it is read.
+    let (change_set, line) = match (found, changes.exists(version)) {
+        (Ok(line), _) => (ChangeSet::Read, line),
+        (Err(error), _) if error.kind() == ErrorKind::Interrupted => return Err(error),
+        (Err(_), Ok(false)) => (ChangeSet::Gone, None),
+        (Err(error), exists) => {
+            row.notes.push(format!("its change set cannot be read: {error}"));
+            let is_damaged = exists.is_ok() && is_damaged(&error);
+            (if is_damaged { ChangeSet::Damaged } else { ChangeSet::Unreadable }, None)
+        }
+    };
+    row.change_set = change_set;
     let previous = before.iter().find(|row| Some(&row.version) == plan.previous.as_ref());
     row.operation = line.and_then(|line| operation(table, &line, previous));
     Ok(())

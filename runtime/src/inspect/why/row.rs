@@ -96,8 +96,10 @@ pub enum ChangeSet {
     Read,
     /// It was removed.
     Gone,
-    /// It exists but cannot be read; the notes say why.
+    /// Some of it is missing or damaged; the notes say what.
     Damaged,
+    /// It cannot be read now; the notes say why.
+    Unreadable,
 }
 
 /// The operation that was planned or published for a key.
@@ -162,5 +164,5 @@ impl RowInVersion {
 
 /// Masks the value of a `pii` column, except NULL.
 pub(super) fn masked(column: &Column, value: Json) -> Json {
-    if column.pii && !value.is_null() { MASK.into() } else { value }
+    if column.is_masked() && !value.is_null() { MASK.into() } else { value }
 }

@@ -99,7 +99,10 @@ impl<'a> Application<'a> {
         if mark.sequence == self.sequence && mark.plan.as_ref().is_some_and(|plan| *plan != self.plan.hash) {
             return Err(foreign_mark(&self.subject(), &format!("{}, in another copy", mark.registry)));
         }
-        Ok(rows.as_ref().is_some_and(|rows| rows.sequence >= self.sequence))
+        let is_held = |rows: &Rows| {
+            (rows.sequence == self.sequence && rows.schema == self.plan.schema) || rows.sequence > self.sequence
+        };
+        Ok(rows.as_ref().is_some_and(is_held))
     }
 
     /// The rows that the version changes; `None` if it is published in full. Fails if the operations do not belong to
@@ -214,6 +217,7 @@ impl<'a> Application<'a> {
             sequence: self.sequence,
             fence: publisher.fence,
             plan: Some(self.plan.hash.clone()),
+            adoption: None,
         };
         // After an adoption, the sequence is above those of the versions before.
         let higher = known.map(|known| &known.mark).filter(|mark| mark.sequence > self.sequence);

@@ -3,8 +3,10 @@
 use std::fmt::Debug;
 
 use super::cell::Cell;
+use super::columns::{Alteration, ColumnDefinition};
 use crate::error::Result;
-use crate::table::Target;
+use crate::plan::Demand;
+use crate::table::{Table, Target};
 
 /// A connection to a database.
 ///
@@ -12,6 +14,12 @@ use crate::table::Target;
 pub(crate) trait Engine: Sized {
     /// Where a database is, and how to connect to it.
     type Address: Debug + Send + Sync;
+
+    /// Whether only one transaction at a time can write, whichever tables it is about.
+    const HAS_ONE_WRITER: bool;
+
+    /// What the database demands of operations.
+    const DEMAND: Option<Demand>;
 
     /// The address as the registry remembers it: `sqlite:/data/shop.db`. It contains no password.
     fn name(address: &Self::Address) -> String;
@@ -52,22 +60,17 @@ pub(crate) trait Engine: Sized {
     /// The columns of a table, in their order; none if it does not exist.
     fn columns(&mut self, table: &str) -> Result<Vec<ColumnDefinition>>;
 
+    /// The statements that make a step from the table of an earlier schema to that of today.
+    fn alter(table: &Table, step: &Alteration) -> Vec<String>;
+
+    /// Checks that rows of a table may be changed.
+    fn check_rights(&mut self, _: &str) -> Result<()> {
+        Ok(())
+    }
+
     /// The columns that a table has once its statements have run, found out by running them out of sight.
     fn expected_columns(&mut self, target: &Target) -> Result<Vec<ColumnDefinition>>;
 }
 
 /// Pushes rows, one after the other.
 pub(crate) type Fill<'f> = dyn FnMut(&mut dyn FnMut(&[Cell<'_>]) -> Result<()>) -> Result<()> + 'f;
-
-/// A column of a table in a database.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ColumnDefinition {
-    /// Its name.
-    pub(crate) name: String,
-    /// Its type, as the database spells it.
-    pub(crate) ty: String,
-    /// Whether it can be NULL.
-    pub(crate) is_nullable: bool,
-    /// Its position in the primary key, from 1; 0 if it is not part of it.
-    pub(crate) key_position: i64,
-}

@@ -8,7 +8,7 @@ use super::shape::literal;
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::name::TableKey;
-use crate::sink::Mark;
+use crate::sink::{Mark, adopted_meanwhile};
 
 /// Its name.
 pub(super) const TABLE: &str = "_tidemark";
@@ -104,6 +104,36 @@ pub(super) fn write<E: Engine>(engine: &mut E, key: &TableKey, record: &Record) 
     engine.run(&sql).map(|_| ())
 }
 
+/// Replaces the mark of a tenant's table, if it is still the one that was `seen`. `place` is where the database is.
+pub(super) fn adopt<E: Engine>(
+    engine: &mut E,
+    key: &TableKey,
+    seen: Option<&Mark>,
+    mark: &Mark,
+    place: &str,
+) -> Result<()> {
+    let known = read(engine, key)?;
+    if known.as_ref().map(|known| &known.mark) != seen {
+        return Err(adopted_meanwhile(&format!("{place} {key}")));
+    }
+    write(engine, key, &Record { mark: mark.clone(), rows: known.and_then(|known| known.rows) })
+}
+
+/// Returns whether the rows of a tenant were read under another schema than this one.
+pub(super) fn has_other_schema<E: Engine>(engine: &mut E, table: &str, schema: &str) -> Result<bool> {
+    let sql = format!(
+        "SELECT 1 FROM \"{TABLE}\" WHERE table_name = {} AND schema_hash <> {} LIMIT 1",
+        literal(table),
+        literal(schema)
+    );
+    let mut found = false;
+    engine.query(&sql, &mut |_| {
+        found = true;
+        Ok(())
+    })?;
+    Ok(found)
+}
+
 /// Records that a table, which was created anew, holds no rows of any tenant.
 pub(super) fn forget_rows<E: Engine>(engine: &mut E, table: &str) -> Result<()> {
     let sql = format!(
@@ -118,7 +148,13 @@ fn parse(cells: &[Cell<'_>]) -> Option<Record> {
     let [registry, sequence, fence, plan, version, version_sequence, schema, fingerprint, count] = cells else {
         return None;
     };
-    let mark = Mark { registry: text(registry)?, sequence: number(sequence)?, fence: number(fence)?, plan: text(plan) };
+    let mark = Mark {
+        registry: text(registry)?,
+        sequence: number(sequence)?,
+        fence: number(fence)?,
+        plan: text(plan),
+        adoption: None,
+    };
     let rows = match text(version) {
         None => None,
         Some(version) => Some(Rows {
@@ -137,5 +173,9 @@ fn text(cell: &Cell<'_>) -> Option<String> {
 }
 
 fn number(cell: &Cell<'_>) -> Option<u64> {
-    if let Cell::Integer(number) = cell { u64::try_from(*number).ok() } else { None }
+    match cell {
+        Cell::Integer(number) => u64::try_from(*number).ok(),
+        Cell::Text(digits) => digits.parse().ok(),
+        _ => None,
+    }
 }

@@ -2,8 +2,9 @@
 
 use super::cell::{Cell, Kind};
 use super::engine::Engine;
+use crate::canonical::row::Layout;
 use crate::epoch::Epoch;
-use crate::operation::{ChangeLine, Fields};
+use crate::operation::{ChangeLine, Fields, Scalar, segment_json};
 use crate::store::Version;
 use crate::table::Table;
 
@@ -14,7 +15,7 @@ pub(super) struct Shape {
     pub(super) table: String,
     /// The key columns, in the key's order.
     pub(super) key: Vec<Column>,
-    /// The other columns, in the order of the schema.
+    /// The other published columns, in the order of the schema.
     pub(super) values: Vec<Column>,
 }
 
@@ -40,10 +41,11 @@ impl Shape {
                 quoted: quoted(&E::column_name(name)),
                 kind: Kind::from_type_name(ty.unwrap_or_default()),
                 // Under another schema, the column may have another name.
-                is_private: table.column(name).is_none_or(|column| column.pii),
+                is_private: table.column(name).is_none_or(crate::table::Column::is_masked),
             }
         };
-        let values = epoch.columns.iter().map(|column| &column.name).filter(|name| !epoch.primary_key.contains(name));
+        let published = epoch.columns.iter().filter(|column| column.publish).map(|column| &column.name);
+        let values = published.filter(|name| !epoch.primary_key.contains(name));
         Self {
             table: quoted(table.target.name),
             key: epoch.primary_key.iter().map(column).collect(),
@@ -96,9 +98,25 @@ fn add_cells<'a>(columns: &[Column], fields: &Fields<'a>, cells: &mut Vec<Cell<'
     Some(())
 }
 
+/// The default of a column by its name in the database, as an operation would have it; NULL if there is none.
+pub(super) fn cell_of_default<E: Engine>(table: &'static Table, name: &str) -> Cell<'static> {
+    let column = table.columns.iter().find(|column| E::column_name(column.name) == name);
+    let segment = column.and_then(|column| Some((column, Layout::new(table).default_segment(column.name)?)));
+    let Some((column, segment)) = segment else { return Cell::Null };
+    let json = segment_json(column, &segment).to_string();
+    let value = serde_json::from_str::<Scalar<'_>>(&json).ok();
+    let kind = Kind::from_type_name(&column.ty.to_string());
+    value.and_then(|value| Some(kind.cell(&value)?.to_owned_cell())).unwrap_or(Cell::Null)
+}
+
 /// A name in SQL. No name contains a quote, but a schema may have been checked by another release.
 pub(super) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// Bytes in hex digits.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A text in SQL.

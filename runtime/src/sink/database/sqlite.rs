@@ -8,12 +8,14 @@ use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags};
 
 use super::cell::Cell;
-use super::engine::{ColumnDefinition, Engine, Fill};
-use super::shape::quoted;
+use super::columns::{Alteration, ColumnDefinition};
+use super::engine::{Engine, Fill};
+use super::shape::{hex, literal, quoted};
 use crate::breakpoint::env_override;
 use crate::error::{Error, Result};
 use crate::name::printable;
-use crate::table::Target;
+use crate::plan::Demand;
+use crate::table::{Table, Target};
 
 /// How long a transaction waits for another program that writes, in milliseconds.
 const BUSY: u64 = 60_000;
@@ -45,6 +47,10 @@ impl SqliteAddress {
 
 impl Engine for Sqlite {
     type Address = SqliteAddress;
+
+    const HAS_ONE_WRITER: bool = true;
+
+    const DEMAND: Option<Demand> = None;
 
     fn name(address: &SqliteAddress) -> String {
         format!("sqlite:{}", address.absolute.display())
@@ -137,6 +143,36 @@ impl Engine for Sqlite {
         columns(&self.connection, table).map_err(|error| failed(&self.name, error))
     }
 
+    /// A column cannot change in place: a new one takes its name.
+    fn alter(table: &Table, step: &Alteration) -> Vec<String> {
+        let table = quoted(table.target.name);
+        let add = |name: &str, column: &ColumnDefinition, value: &Cell<'_>| {
+            // What cannot be NULL has to be something until the rows are read again.
+            let value =
+                if *value == Cell::Null && !column.is_nullable { zero(&column.ty) } else { value.to_owned_cell() };
+            let not_null = if column.is_nullable { "" } else { " NOT NULL" };
+            format!("ALTER TABLE {table} ADD COLUMN {name} {}{not_null} DEFAULT {};", column.ty, sql(&value))
+        };
+        match step {
+            Alteration::Rename { from, to } => {
+                vec![format!("ALTER TABLE {table} RENAME COLUMN {} TO {};", quoted(from), quoted(to))]
+            }
+            Alteration::Add { column, value } => vec![add(&quoted(&column.name), column, value)],
+            Alteration::Drop { name } => vec![format!("ALTER TABLE {table} DROP COLUMN {};", quoted(name))],
+            Alteration::Change { column } => {
+                let (name, new) = (quoted(&column.name), quoted("_new"));
+                // A cast never fails.
+                let ty = if column.ty == "ANY" { "REAL" } else { &column.ty };
+                vec![
+                    add(&new, column, &Cell::Null),
+                    format!("UPDATE {table} SET {new} = CAST({name} AS {ty}) WHERE {name} IS NOT NULL;"),
+                    format!("ALTER TABLE {table} DROP COLUMN {name};"),
+                    format!("ALTER TABLE {table} RENAME COLUMN {new} TO {name};"),
+                ]
+            }
+        }
+    }
+
     fn expected_columns(&mut self, target: &Target) -> Result<Vec<ColumnDefinition>> {
         let columns = || {
             let scratch = Connection::open_in_memory()?;
@@ -159,6 +195,30 @@ fn columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<ColumnD
         })
     };
     statement.query_map([], column)?.collect()
+}
+
+/// A value of a type.
+fn zero(ty: &str) -> Cell<'static> {
+    match ty {
+        "INTEGER" => Cell::Integer(0),
+        "ANY" => Cell::Real(0.0),
+        "BLOB" => Cell::Bytes(Vec::new()),
+        _ => Cell::Text("".into()),
+    }
+}
+
+/// A value in SQL.
+fn sql(cell: &Cell<'_>) -> String {
+    match cell {
+        Cell::Null => "NULL".into(),
+        Cell::Bool(value) => i64::from(*value).to_string(),
+        Cell::Integer(value) => value.to_string(),
+        Cell::Real(value) if value.is_nan() => "'NaN'".into(),
+        Cell::Real(value) if value.is_infinite() => if *value > 0.0 { "9e999" } else { "-9e999" }.into(),
+        Cell::Real(value) => format!("{value:e}"),
+        Cell::Text(text) => literal(text),
+        Cell::Bytes(bytes) => format!("X'{}'", hex(bytes)),
+    }
 }
 
 fn bound<'c>(cell: &'c Cell<'_>) -> ToSqlOutput<'c> {

@@ -4,13 +4,14 @@
 //! write it any more.
 
 use std::fs::{self, File};
-use std::io::{ErrorKind, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::path::Path;
 
-use crate::error::{Error, IoContext as _, Result};
-use crate::fs::sync_folder;
+use crate::error::{IoContext as _, Result};
+use crate::fs::{file_type, open_regular, sync_folder};
 use crate::name::printable_path;
-use crate::sink::{Mark, Publisher, foreign_mark};
+use crate::sink::file::lock::Lock;
+use crate::sink::{Mark, Publisher, damaged_mark, foreign_mark};
 use crate::store::Version;
 
 const NAME: &str = "mark.json";
@@ -18,23 +19,26 @@ const NAME: &str = "mark.json";
 /// Reads the mark in a table's private folder.
 pub(super) fn read(of_table: &Path) -> Result<Option<Mark>> {
     let path = of_table.join(NAME);
-    let json = match fs::read(&path) {
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
-        json => json.at("cannot read", &path)?,
-    };
-    match Mark::parse(&json) {
-        Ok(mark) => Ok(Some(mark)),
-        Err(error) => Err(Error::refused(printable_path(&path), format!("the mark cannot be read: {error}"))
-            .help("remove it and run again; what was published is then compared with the registry")),
+    let damaged = |problem: &str| damaged_mark(&printable_path(&path), problem);
+    if file_type(&path)?.is_some_and(|kind| !kind.is_file()) {
+        return Err(damaged("it is not a file"));
     }
+    let mut json = Vec::new();
+    match open_regular(&path).and_then(|mut file| file.read_to_end(&mut json)) {
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
+        read => read.at("cannot read", &path)?,
+    };
+    Mark::parse(&json).map(Some).map_err(|problem| damaged(&problem))
 }
 
-/// Raises the mark to a version's sequence. `own` is the publisher's own folder.
-pub(super) fn raise(own: &Path, publisher: Publisher<'_>, version: &Version) -> Result<()> {
+/// Raises the mark to a version's sequence. `own` is the publisher's own folder, `output` what is published of the
+/// table.
+pub(super) fn raise(own: &Path, output: &Path, publisher: Publisher<'_>, version: &Version) -> Result<()> {
     let of_table = own.parent().expect("a publisher's folder is in its table's");
+    let _lock = Lock::acquire(of_table)?;
     let known = read(of_table)?;
     let raised = Mark::raised(known.as_ref(), publisher, version);
-    let mark = raised.map_err(|other| foreign_mark(&printable_path(of_table), &other))?;
+    let mark = raised.map_err(|other| foreign_mark(&printable_path(output), &other))?;
     if known.as_ref() == Some(&mark) {
         return Ok(());
     }

@@ -1,5 +1,6 @@
 //! What was published into a folder.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufRead as _, ErrorKind, Read};
 use std::path::{Path, PathBuf};
@@ -20,13 +21,16 @@ pub(super) fn published(root: &Path, key: &TableKey) -> Result<Vec<PublishedVers
     for version in names(&of_table)?.into_iter().filter(|name| is_name(name)) {
         let folder = of_table.join(&version);
         let names = names(&folder)?;
-        let mut sequences: Vec<u64> = names.iter().filter_map(|name| sequence_in(name)).collect();
+        let marked: BTreeSet<u64> = names.iter().filter_map(|name| sequence_in(name)).collect();
+        let mut sequences: Vec<(u64, bool)> = marked.into_iter().map(|sequence| (sequence, false)).collect();
         if names.contains(&part_name(0)) {
-            sequences.push(sequence_of(&folder.join(part_name(0)))?);
+            sequences.push((sequence_of(&folder.join(part_name(0)))?, true));
         }
-        sequences.sort_unstable();
-        sequences.dedup();
-        published.extend(sequences.into_iter().map(|sequence| PublishedVersion { version: version.clone(), sequence }));
+        published.extend(sequences.into_iter().map(|(sequence, is_unmarked)| PublishedVersion {
+            version: version.clone(),
+            sequence,
+            is_unmarked,
+        }));
     }
     Ok(published)
 }

@@ -19,10 +19,11 @@ use flate2::write::GzEncoder;
 use crate::error::{Error, IoContext as _, Result};
 use crate::fs::{finish_gzip, folder_names, sync_folder};
 use crate::invocation::command;
-use crate::name::TableKey;
-use crate::sink::Publisher;
+use crate::name::{TableKey, printable_path};
+use crate::sink::file::lock::Lock;
 use crate::sink::file::mark;
 use crate::sink::part::LEVEL;
+use crate::sink::{Publisher, foreign_mark};
 use crate::store::Version;
 
 /// The folder of what only publishers need, next to the tenants': on the same disk as what is published.
@@ -36,32 +37,38 @@ pub(super) type StagedPart = GzEncoder<BufWriter<File>>;
 pub(super) struct StagingDir {
     path: PathBuf,
     version: String,
+    /// What is published of the table, for errors.
+    output: PathBuf,
 }
 
 impl StagingDir {
-    /// Creates the publisher's folder, and removes those of the table's earlier publishers. Of two publishers that do
-    /// this at once, both create their own folder before they list the others, so at least one sees the later one.
+    /// Creates the publisher's folder, and removes those of the table's earlier publishers. Fails if another registry's
+    /// mark is there: then they are not this publisher's to remove.
     pub(super) fn claim(root: &Path, publisher: Publisher<'_>, version: &Version) -> Result<Self> {
-        let of_table = private_folder(root, &version.key);
+        let (of_table, output) = (private_folder(root, &version.key), root.join(version.key.to_string()));
+        let _lock = Lock::acquire(&of_table)?;
+        if let Some(mark) = mark::read(&of_table)?.filter(|mark| mark.registry != publisher.registry) {
+            return Err(foreign_mark(&printable_path(&output), &mark.registry));
+        }
         let path = of_table.join(format!("{}-{}", publisher.registry, publisher.fence));
         fs::create_dir_all(&path).at("cannot create", &path)?;
         for other in staging_folders(&of_table)? {
             let fence = fence_in(&other, publisher.registry);
             if fence.is_some_and(|fence| fence > publisher.fence) {
                 let _ = fs::remove_dir_all(&path);
-                return Err(lost(&version.to_string(), &other));
+                return Err(lost(&version.to_string()));
             }
             if other != path {
                 remove(&other)?;
             }
         }
-        Ok(Self { path, version: version.to_string() })
+        Ok(Self { path, version: version.to_string(), output })
     }
 
     /// Records who publishes, before anything of the version is visible. Fails if another registry has published there
     /// since this run looked.
     pub(super) fn mark(&self, publisher: Publisher<'_>, version: &Version) -> Result<()> {
-        mark::raise(&self.path, publisher, version)
+        mark::raise(&self.path, &self.output, publisher, version)
     }
 
     /// Writes a part, and makes it durable.
@@ -89,7 +96,7 @@ impl StagingDir {
 
     /// The error to report if another publisher has removed this folder.
     pub(super) fn lost(&self) -> Option<Error> {
-        (!self.path.exists()).then(|| lost(&self.version, &self.path))
+        matches!(self.path.try_exists(), Ok(false)).then(|| lost(&self.version))
     }
 }
 
@@ -141,10 +148,7 @@ fn remove(folder: &Path) -> Result<()> {
     }
 }
 
-fn lost(version: &str, folder: &Path) -> Error {
-    Error::lease_lost(version, "another run took over publishing from this one").help(format!(
-        "this run stopped writing; see: {}; if the registry was restored from a backup, remove {} and run again",
-        command(&[&"status"]),
-        folder.parent().unwrap_or(folder).display()
-    ))
+fn lost(version: &str) -> Error {
+    Error::lease_lost(version, "another run took over publishing from this one")
+        .help(format!("this run stopped writing; see: {}", command(&[&"status"])))
 }

@@ -129,7 +129,7 @@ impl Sink for Stream {
         Ok(Vec::new())
     }
 
-    fn adopt(&self, key: &TableKey, _: &Mark) -> Result<()> {
+    fn adopt(&self, key: &TableKey, _: Option<&Mark>, _: &Mark) -> Result<()> {
         Err(Error::refused(format!("{} {key}", self.name), "a stream cannot hold a mark"))
     }
 

@@ -8,7 +8,7 @@ use crate::aws::s3::{self, PutOutcome, S3Uri};
 use crate::error::{Error, Result};
 use crate::invocation::command;
 use crate::name::TableKey;
-use crate::sink::{Mark, Publisher, foreign_mark};
+use crate::sink::{Mark, Publisher, adopted_meanwhile, damaged_mark, foreign_mark};
 use crate::store::Version;
 
 /// How often a mark that somebody else has just replaced is read again.
@@ -26,8 +26,7 @@ pub(super) fn read(aws: &Arc<Aws>, root: &S3Uri, key: &TableKey) -> Result<Optio
     let Some((bytes, etag)) = s3::get_if_exists(aws, &uri)? else { return Ok(None) };
     match Mark::parse(&bytes) {
         Ok(mark) => Ok(Some(KnownMark { mark, etag })),
-        Err(error) => Err(Error::refused(uri.uri(), format!("the mark cannot be read: {error}"))
-            .help("remove it and run again; what was published is then compared with the registry")),
+        Err(error) => Err(damaged_mark(&uri.uri(), &error)),
     }
 }
 
@@ -52,10 +51,18 @@ pub(super) fn check(aws: &Arc<Aws>, root: &S3Uri, version: &Version, publisher: 
     check_publisher(root, version, publisher, known.as_ref())
 }
 
-/// Replaces the mark, whatever it is.
-pub(super) fn replace(aws: &Arc<Aws>, root: &S3Uri, key: &TableKey, mark: &Mark) -> Result<()> {
+/// Replaces the mark, if it is still the one that was `seen`.
+pub(super) fn replace(aws: &Arc<Aws>, root: &S3Uri, key: &TableKey, seen: Option<&Mark>, mark: &Mark) -> Result<()> {
     for _ in 0..ATTEMPTS {
         let known = read(aws, root, key)?;
+        let now = known.as_ref().map(|known| &known.mark);
+        // Written before, if only the answer was lost.
+        if now == Some(mark) {
+            return Ok(());
+        }
+        if now != seen {
+            return Err(adopted_meanwhile(&uri(root, key).uri()));
+        }
         if write(aws, root, key, mark, known)? {
             return Ok(());
         }

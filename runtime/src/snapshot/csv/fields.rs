@@ -3,7 +3,7 @@
 use memchr::{memchr, memchr_iter, memchr2};
 
 use super::delimiters;
-use super::dialect::Dialect;
+use super::plain::Plain;
 use crate::canonical::field::Field;
 use crate::reject::Reason;
 
@@ -14,7 +14,7 @@ pub(super) struct Fields {
     /// The quotes of each field; empty if the record has none.
     quotes: Vec<Quotes>,
     /// The texts of fields with doubled quotes, with single ones.
-    unescaped: Vec<u8>,
+    pub(super) unescaped: Vec<u8>,
 }
 
 /// The position of a field. A record is smaller than 4 GiB.
@@ -26,15 +26,21 @@ struct Span {
 
 /// The quotes of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Quotes {
+pub(super) enum Quotes {
     None,
     Around,
-    /// Around it and, doubled, in it; its text is in `unescaped`.
+    /// Around it, and doubled or escaped in it; its text is in `unescaped`.
     Doubled,
+    /// None, but its text has escapes and is in `unescaped`.
+    Escaped,
 }
 
 /// The reason why a record cannot be split, as data and for people.
-type FieldError = (Reason, &'static str);
+pub(super) type FieldError = (Reason, &'static str);
+
+pub(super) const UNCLOSED: FieldError = (Reason::BadQuoting, "a quote is never closed");
+pub(super) const UNCLOSED_ON_LINE: FieldError =
+    (Reason::BadQuoting, "a quote is not closed on its line; declare `multiline: true` if fields contain line breaks");
 
 impl Fields {
     /// The number of fields.
@@ -51,11 +57,12 @@ impl Fields {
             None | Some(Quotes::None) => Field::within(bytes, start, end, false),
             Some(Quotes::Around) => Field::within(bytes, start, end, true),
             Some(Quotes::Doubled) => Field::within(&self.unescaped, start, end, true),
+            Some(Quotes::Escaped) => Field::within(&self.unescaped, start, end, false),
         }
     }
 
     /// Splits the record that is the first `length` of the bytes.
-    pub(super) fn split(&mut self, bytes: &[u8], length: usize, dialect: Dialect) -> Result<(), FieldError> {
+    pub(super) fn split(&mut self, bytes: &[u8], length: usize, dialect: Plain) -> Result<(), FieldError> {
         self.spans.clear();
         self.quotes.clear();
         let mut start = 0;
@@ -88,12 +95,40 @@ impl Fields {
         }
     }
 
-    fn push(&mut self, start: usize, end: usize, quotes: Quotes) {
+    /// Forgets the fields of the last record.
+    pub(super) fn clear(&mut self) {
+        self.spans.clear();
+        self.quotes.clear();
+        self.unescaped.clear();
+    }
+
+    /// Adds a field with this text.
+    pub(super) fn push_text(&mut self, text: &[u8], quotes: Quotes) {
+        let start = self.unescaped.len();
+        self.unescaped.extend_from_slice(text);
+        self.push(start, self.unescaped.len(), quotes);
+    }
+
+    /// Removes the empty field after a delimiter at the end. It may only be missing where it is optional.
+    pub(super) fn remove_last_empty(&mut self, is_optional: bool) -> Result<(), FieldError> {
+        let is_quoted = !matches!(self.quotes.last(), None | Some(Quotes::None));
+        match self.spans.last() {
+            Some(last) if last.start == last.end && !is_quoted && self.spans.len() > 1 => {
+                self.spans.pop();
+                self.quotes.pop();
+                Ok(())
+            }
+            _ if is_optional => Ok(()),
+            _ => Err((Reason::FieldCount, "the row does not end with a delimiter, as `trailing_delimiter` says")),
+        }
+    }
+
+    pub(super) fn push(&mut self, start: usize, end: usize, quotes: Quotes) {
         self.spans.push(Span { start: start as u32, end: end as u32 });
         self.quotes.push(quotes);
     }
 
-    fn split_quoted(&mut self, record: &[u8], dialect: Dialect, quote: u8) -> Result<(), FieldError> {
+    fn split_quoted(&mut self, record: &[u8], dialect: Plain, quote: u8) -> Result<(), FieldError> {
         self.unescaped.clear();
         let mut at = 0;
         loop {
@@ -123,10 +158,7 @@ impl Fields {
         let (mut from, mut is_copied) = (start, false);
         loop {
             let Some(length) = memchr(quote, &record[from..]) else {
-                return Err((
-                    Reason::BadQuoting,
-                    if multiline { "a quote is never closed" } else { "a quote is not closed on its line" },
-                ));
+                return Err(if multiline { UNCLOSED } else { UNCLOSED_ON_LINE });
             };
             let end = from + length;
             if record.get(end + 1) == Some(&quote) {

@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 
-use memchr::memchr;
+use memchr::memmem;
 
 use super::Reader;
 
@@ -28,16 +28,26 @@ impl<R: Read> Reader<R> {
     /// Skips so many lines. Returns whether there are more.
     pub(crate) fn skip_lines(&mut self, lines: u32) -> io::Result<bool> {
         self.skip_bom()?;
+        let line_end = self.line_end();
         for _ in 0..lines {
             self.line += 1;
-            while memchr(b'\n', &self.buffer[self.start..self.end]).is_none() {
-                self.start = self.end;
+            loop {
+                let unread = &self.buffer[self.start..self.end];
+                if let Some(at) = memmem::find(unread, &line_end) {
+                    self.start += at + line_end.len();
+                    break;
+                }
+                // The end of a line can be cut at the end of the buffer.
+                self.start += unread.len().saturating_sub(line_end.len() - 1);
                 if !self.fill()? {
                     return Ok(false);
                 }
             }
-            self.start += memchr(b'\n', &self.buffer[self.start..self.end]).map_or(0, |at| at + 1);
         }
         Ok(lines == 0 || self.start < self.end || self.fill()?)
+    }
+
+    fn line_end(&self) -> Box<[u8]> {
+        self.splitter.dialect.special.as_ref().map_or_else(|| Box::from(*b"\n"), |special| special.record_end().into())
     }
 }

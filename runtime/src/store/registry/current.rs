@@ -4,7 +4,7 @@ use super::Registry;
 use crate::error::Result;
 use crate::name::{TableKey, natural_cmp};
 use crate::store::backend::Range;
-use crate::store::record::Version;
+use crate::store::record::{Version, baseline};
 use crate::store::status::Status;
 
 impl Registry {
@@ -20,6 +20,13 @@ impl Registry {
         published.extend(self.with_status(key, Status::Retired)?);
         published.sort_by(|a, b| natural_cmp(&a.version, &b.version));
         Ok(published)
+    }
+
+    /// The version that was published last: consumers hold it, and the next version is compared with it.
+    pub fn last_published(&self, key: &TableKey) -> Result<Option<Version>> {
+        let mut published = self.0.with_status(key, Status::Succeeded, Range::Newest)?;
+        published.extend(self.with_status(key, Status::Retired)?);
+        Ok(baseline(&published).cloned())
     }
 
     /// Lists the versions that decide what a table's next step is, in natural order. These are few, however long the

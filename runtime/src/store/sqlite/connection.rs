@@ -6,7 +6,8 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::layout;
-use crate::error::Error;
+use crate::error::{Error, Result};
+use crate::fs::file_type;
 
 /// How long a write waits for another process.
 const BUSY: Duration = Duration::from_secs(60);
@@ -30,17 +31,39 @@ pub(super) fn needs_recovery(error: &rusqlite::Error) -> bool {
 /// The error of the registry at a path.
 pub(super) fn failed(path: &Path, error: rusqlite::Error) -> Error {
     use rusqlite::ErrorCode::{
-        CannotOpen, DatabaseBusy, DatabaseCorrupt, DiskFull, NotADatabase, PermissionDenied, ReadOnly,
+        CannotOpen, DatabaseBusy, DatabaseCorrupt, DiskFull, NotADatabase, PermissionDenied, ReadOnly, Unknown,
     };
     let help = match error.sqlite_error_code() {
         Some(DatabaseBusy) => "another run is writing; try again",
         Some(DiskFull) => "free some space, then run again; nothing is lost",
         Some(CannotOpen | PermissionDenied | ReadOnly) => "check the permissions, or name another folder with --state",
-        Some(DatabaseCorrupt | NotADatabase) => {
-            "restore it from a backup. If there is none, move it away and run exports with --adopt: a new registry \
-             continues above everything that was published (docs/operations.md, \"Backup and restore\")"
+        // The statements are right: what they name is missing, or has another type.
+        None | Some(DatabaseCorrupt | NotADatabase | Unknown) => {
+            return Error::damaged_registry(path, format!("it is damaged: {}", reason(&error))).caused_by(error);
         }
         _ => "run again; nothing is lost",
     };
     Error::registry(path, &error).help(help).caused_by(error)
+}
+
+/// What SQLite says, without the statement.
+fn reason(error: &rusqlite::Error) -> String {
+    match error {
+        rusqlite::Error::SqlInputError { msg, .. } => msg.clone(),
+        error => error.to_string(),
+    }
+}
+
+/// Refuses what SQLite would wait for, or misunderstand: only regular files are opened.
+pub(super) fn check_files(path: &Path) -> Result<()> {
+    for suffix in ["", "-wal", "-shm", "-journal"] {
+        let mut file = path.as_os_str().to_owned();
+        file.push(suffix);
+        let file = Path::new(&file);
+        if file_type(file)?.is_some_and(|kind| !kind.is_file()) {
+            let problem = "a registry is a regular file, and this is a folder, a fifo or something else";
+            return Err(Error::registry(file, problem).help("move it away, or name another folder with --state"));
+        }
+    }
+    Ok(())
 }

@@ -88,3 +88,15 @@ fn create_in(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
 pub(super) fn version(connection: &Connection) -> rusqlite::Result<i64> {
     connection.pragma_query_value(None, "user_version", |row| row.get(0))
 }
+
+/// A table of the layout that the file does not have.
+pub(super) fn missing_table(connection: &Connection) -> rusqlite::Result<Option<&'static str>> {
+    const TABLES: [&str; 5] = ["settings", "tables", "versions", "deliveries", "journal"];
+    let sql = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?1";
+    for table in TABLES {
+        if connection.query_row(sql, [table], |row| row.get::<_, i64>(0))? == 0 {
+            return Ok(Some(table));
+        }
+    }
+    Ok(None)
+}

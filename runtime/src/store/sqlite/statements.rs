@@ -1,5 +1,6 @@
 //! The statements that several steps of the SQLite registry share.
 
+use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 use serde::Serialize;
 
@@ -21,16 +22,18 @@ pub(super) fn setting(connection: &Connection, name: &str) -> rusqlite::Result<O
 
 /// When the registry was created, see [`RegistryBackend::created`](crate::store::RegistryBackend::created).
 pub(super) fn created(connection: &Connection) -> rusqlite::Result<u64> {
-    Ok(setting(connection, "created")?.and_then(|created| created.parse().ok()).unwrap_or_default())
+    let Some(created) = setting(connection, "created")? else { return Ok(0) };
+    // A smaller one than it was would let sequences fall back.
+    created.parse().map_err(|error| rusqlite::Error::FromSqlConversionFailure(0, Type::Text, Box::new(error)))
 }
 
 pub(super) fn state(connection: &Connection, key: &TableKey) -> rusqlite::Result<Option<TableState>> {
-    let sql = "SELECT pending, sequence, resync, owner, expires_at > ?3 FROM tables WHERE tenant = ?1 AND name = ?2";
+    let sql = "SELECT pending, sequence, resync, owner, expires_at > ?3, expires_at FROM tables WHERE tenant = ?1 AND name = ?2";
     let state = |row: &Row<'_>| {
         let (pending, sequence) = (row.get::<_, i64>(0)? as u64, row.get::<_, i64>(1)? as u64);
         let is_live = row.get::<_, Option<bool>>(4)?.unwrap_or_default();
         let (owner, expired_owner) = split_owner(row.get(3)?, is_live);
-        Ok(TableState { pending, sequence, resync: row.get(2)?, owner, expired_owner })
+        Ok(TableState { pending, sequence, resync: row.get(2)?, owner, expires_at: row.get(5)?, expired_owner })
     };
     connection.query_row(sql, params![key.tenant, key.table, clock::now_ms()], state).optional()
 }
@@ -44,13 +47,15 @@ pub(super) fn remember(connection: &Connection, name: &str, value: &str) -> rusq
 pub(super) struct StoredRecord {
     /// The version's position in natural order.
     pub(super) place: String,
+    /// The name of the status that it is found by, unless it is damaged.
+    pub(super) status: String,
     /// JSON, unless it is damaged.
     pub(super) text: String,
 }
 
 impl StoredRecord {
     fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
-        Ok(Self { place: lossy_text(row, 0)?, text: lossy_text(row, 1)? })
+        Ok(Self { place: lossy_text(row, 0)?, status: lossy_text(row, 1)?, text: lossy_text(row, 2)? })
     }
 }
 
@@ -61,13 +66,13 @@ fn lossy_text(row: &Row<'_>, index: usize) -> rusqlite::Result<String> {
 
 /// The records of a table's versions, in natural order.
 pub(super) fn records(connection: &Connection, key: &TableKey) -> rusqlite::Result<Vec<StoredRecord>> {
-    let sql = "SELECT place, record FROM versions WHERE tenant = ?1 AND name = ?2 ORDER BY place";
+    let sql = "SELECT place, status, record FROM versions WHERE tenant = ?1 AND name = ?2 ORDER BY place";
     connection.prepare(sql)?.query_map(params![key.tenant, key.table], StoredRecord::from_row)?.collect()
 }
 
 /// The record at a position in natural order.
 pub(super) fn record(connection: &Connection, key: &TableKey, place: &str) -> rusqlite::Result<Option<StoredRecord>> {
-    let sql = "SELECT place, record FROM versions WHERE tenant = ?1 AND name = ?2 AND place = ?3";
+    let sql = "SELECT place, status, record FROM versions WHERE tenant = ?1 AND name = ?2 AND place = ?3";
     connection.query_row(sql, params![key.tenant, key.table, place], StoredRecord::from_row).optional()
 }
 
@@ -84,7 +89,9 @@ pub(super) fn with_status(
         Range::NewestBefore(version) => ("place < ?4 ORDER BY place DESC LIMIT 1", natural_sort_key(version)),
         Range::After(version) => ("place > ?4 ORDER BY place", natural_sort_key(version)),
     };
-    let sql = format!("SELECT place, record FROM versions WHERE tenant = ?1 AND name = ?2 AND status = ?3 AND {rest}");
+    let sql = format!(
+        "SELECT place, status, record FROM versions WHERE tenant = ?1 AND name = ?2 AND status = ?3 AND {rest}"
+    );
     connection
         .prepare_cached(&sql)?
         .query_map(params![key.tenant, key.table, status.name(), bound], StoredRecord::from_row)?

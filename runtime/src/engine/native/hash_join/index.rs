@@ -14,7 +14,7 @@ use crate::engine::Resources;
 use crate::engine::native::scan;
 use crate::error::{Error, Result};
 use crate::parallel;
-use crate::reject::{Offender, Reason, Rejects};
+use crate::reject::{Offender, Reason, Rejects, repetition};
 use crate::snapshot::{Export, Part};
 use crate::telemetry::Watch;
 
@@ -44,6 +44,8 @@ pub(super) struct ExportTotals {
     suspects: HashSet<KeyHash>,
     /// Repeated keys whose rows differ.
     conflicts: HashSet<KeyHash>,
+    /// Repeated keys whose rows are the same as far as known, if they are refused.
+    repeated: HashSet<KeyHash>,
 }
 
 impl Index {
@@ -167,7 +169,7 @@ impl Index {
 
     /// Returns whether the export is known to be rejected, from the partitions that were taken so far.
     pub(super) fn is_rejected(&self) -> bool {
-        !self.rejects.is_empty() || !self.totals.conflicts.is_empty()
+        !self.rejects.is_empty() || !self.totals.conflicts.is_empty() || !self.totals.repeated.is_empty()
     }
 
     /// The totals, once every partition was taken. Rows that cannot be read, and repeated keys whose rows differ,
@@ -177,8 +179,8 @@ impl Index {
             let conflicts = different_images(export, layout, watch, &self.totals.suspects)?;
             self.totals.conflicts.extend(conflicts);
         }
-        if !self.totals.conflicts.is_empty() {
-            self.rejects.merge(conflicting_rows(export, layout, watch, &self.totals.conflicts)?);
+        if !self.totals.conflicts.is_empty() || !self.totals.repeated.is_empty() {
+            self.rejects.merge(repeated_rows(export, layout, watch, &self.totals)?);
         }
         if !self.rejects.is_empty() {
             return Err(Error::rejected(&export.label, self.rejects));
@@ -195,8 +197,13 @@ impl ExportTotals {
         self.fingerprint -= i128::from(repeated.row);
         if first.row != repeated.row {
             self.conflicts.insert(repeated.key);
-        } else if !layout.compares_all() {
+            return;
+        }
+        if !layout.compares_all() {
             self.suspects.insert(repeated.key);
+        }
+        if layout.format.refuse_duplicates {
+            self.repeated.insert(repeated.key);
         }
     }
 }
@@ -220,19 +227,25 @@ fn different_images(
     Ok(different)
 }
 
-/// Reads the export again for the positions of the rows of these keys. Each of the rows is an offender.
-fn conflicting_rows(export: &Export, layout: &Layout, watch: &Watch, keys: &HashSet<KeyHash>) -> Result<Rejects> {
+/// Reads the export again for the positions of the rows whose keys appear twice. Each of the rows is an offender.
+fn repeated_rows(export: &Export, layout: &Layout, watch: &Watch, totals: &ExportTotals) -> Result<Rejects> {
     let mut rejects = Rejects::default();
     scan::scan(export, &export.parts, layout, watch, |row, origin| {
-        if keys.contains(&KeyHash::new(row)) {
-            rejects.add(Reason::ConflictingDuplicate, || Offender {
-                part: origin.part.into(),
-                line: origin.line,
-                column: None,
-                reason: Reason::ConflictingDuplicate,
-                message: format!("key {} appears again with another row", layout.shown_key(row.key())),
-            });
-        }
+        let key = KeyHash::new(row);
+        let reason = if totals.conflicts.contains(&key) {
+            Reason::ConflictingDuplicate
+        } else if totals.repeated.contains(&key) {
+            Reason::RepeatedRow
+        } else {
+            return Ok(());
+        };
+        rejects.add(reason, || Offender {
+            part: origin.part.into(),
+            line: origin.line,
+            column: None,
+            reason,
+            message: repetition(&layout.shown_key(row.key()), reason),
+        });
         Ok(())
     })?;
     Ok(rejects)

@@ -105,9 +105,9 @@ impl<'a> RowReader<'a> {
     pub(super) fn read(&mut self, batch: &MappedBatch, at: usize) -> Option<&Row> {
         let (bytes, length) = batch.records.with_following(at);
         let record = self.splitter.split(bytes, length, 0).ok()?;
-        let is_readable = record.len() == self.layout.names.len()
+        let is_readable = record.len() == batch.fields.width()
             && self.layout.read(|column| record.field(batch.fields.field(column)), &mut self.row, |_, _, _| {})
-            && !batch.fields.is_header(&record);
+            && !batch.fields.is_no_row(&record);
         is_readable.then_some(&self.row)
     }
 
@@ -115,9 +115,9 @@ impl<'a> RowReader<'a> {
     pub(super) fn read_key(&mut self, batch: &MappedBatch, at: usize) -> Option<&[u8]> {
         let (bytes, length) = batch.records.with_following(at);
         let record = self.splitter.split(bytes, length, 0).ok()?;
-        let is_readable = record.len() == self.layout.names.len()
+        let is_readable = record.len() == batch.fields.width()
             && self.layout.read_key(|column| record.field(batch.fields.field(column)), &mut self.row)
-            && !batch.fields.is_header(&record);
+            && !batch.fields.is_no_row(&record);
         is_readable.then_some(self.row.key())
     }
 }

@@ -22,9 +22,14 @@ pub(super) fn ends(export: &Export, part: &Part, format: &SourceFormat) -> (bool
 /// What the format says about the end of a part.
 pub(super) fn ending(format: &SourceFormat) -> Ending {
     match &format.trailer {
-        Some(trailer) => Ending::Trailer(Regex::new(trailer).expect("the generator checked the regular expression")),
+        Some(trailer) => Ending::Trailer(whole_line(trailer)),
         None => Ending::Lines(format.skip_last),
     }
+}
+
+/// A trailer is the whole line: the last row may contain anything.
+fn whole_line(trailer: &str) -> Regex {
+    Regex::new(&format!(r"\A(?:{trailer})\z")).expect("the generator checked the regular expression")
 }
 
 /// Skips lines at the beginning of a part.
@@ -42,6 +47,9 @@ pub(super) fn bad_ending(path: &Path, problem: BadEnding, rows: u64) -> Error {
     let message = match problem {
         BadEnding::TooFewLines(lines) => format!("it has fewer lines than the {lines} that `skip_last` skips"),
         BadEnding::NoTrailer => "its last line is not the `trailer` that the schema declares".into(),
+        BadEnding::NoFinalNewline => {
+            "its last line has no end, but the schema says `final_newline: required`; it may have been cut".into()
+        }
         BadEnding::OtherCount(count) => format!("it has {rows} {noun}, but its trailer says {count:?}"),
     };
     Error::export(path, message).help("deliver it again, complete, or fix the schema")

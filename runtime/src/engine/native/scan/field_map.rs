@@ -2,29 +2,48 @@
 
 use std::path::Path;
 
-use crate::canonical::row::{Layout, Row};
+use crate::canonical::row::{Layout, is_spelled};
+use crate::canonical::value::trim;
 use crate::error::{Error, Result};
-use crate::name::{is_column_name, nearest};
+use crate::name::{fold_case, is_column_name, nearest};
 use crate::reject::excerpt;
-use crate::snapshot::csv::Record;
+use crate::snapshot::csv::{BOM, Record};
+use crate::table::Column;
 
 /// For each column of the export, the position of its field.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::engine::native) struct FieldMap {
     positions: Vec<usize>,
-    /// The names in the header, if they could be read as a row. Otherwise a row that repeats them is refused anyway.
-    header_row: Option<Vec<Box<[u8]>>>,
-    /// The bytes of the header.
-    header_bytes: Box<[u8]>,
+    /// The number of fields in a row.
+    width: usize,
+    /// For each field, whether its text is trimmed.
+    trims: Vec<bool>,
+    /// The column of the first field; `None` if it is skipped.
+    first: Option<&'static Column>,
+    /// `None` without a header.
+    header: Option<Header>,
+}
+
+/// The header of a part.
+#[derive(Debug, PartialEq, Eq)]
+struct Header {
+    bytes: Box<[u8]>,
+    /// The names as the schema spells them.
+    names: Vec<String>,
+    any_case: bool,
+    /// Whether a name in the part can begin with a byte.
+    beginnings: [bool; 256],
 }
 
 impl FieldMap {
     /// Fields in the order of the columns.
     pub(super) fn in_order(layout: &Layout) -> Self {
-        Self { positions: (0..layout.names.len()).collect(), header_row: None, header_bytes: Box::default() }
+        let width = layout.names.len();
+        Self::new((0..width).collect(), width, layout, None)
     }
 
-    /// Fields by their names in a header, which must name every column once and nothing else.
+    /// Fields by their names in a header, which must name every column once, and nothing else unless the schema says
+    /// that other columns are skipped.
     pub(super) fn by_name(header: &Record<'_>, path: &Path, layout: &Layout) -> Result<Self> {
         let names: Vec<String> =
             header.iter().map(|field| String::from_utf8_lossy(field.text()).into_owned()).collect();
@@ -32,31 +51,102 @@ impl FieldMap {
             .map_err(|(problem, help)| Error::export_line(path, header.line, problem).help(help))?;
         let position = |column: &String| names.iter().position(|name| layout.is_spelled(name, column));
         let positions: Vec<usize> = layout.headers.iter().filter_map(position).collect();
-        let is_row = layout.read(|column| header.field(positions[column]), &mut Row::default(), |_, _, _| {});
-        let texts = || header.iter().map(|field| field.text().into()).collect();
-        Ok(Self { header_row: is_row.then(texts), positions, header_bytes: Box::default() })
+        Ok(Self::new(positions, names.len(), layout, Some(Header::new(layout, &names))))
+    }
+
+    fn new(positions: Vec<usize>, width: usize, layout: &Layout, header: Option<Header>) -> Self {
+        let mut trims = vec![false; width];
+        for column in layout.trimmed_columns() {
+            trims[positions[column]] = true;
+        }
+        let first = positions.iter().position(|at| *at == 0).and_then(|column| layout.column_at(column));
+        Self { positions, width, trims, first, header }
     }
 
     /// The map with the bytes of the header that it is from.
-    pub(super) fn with_header_bytes(self, bytes: &[u8]) -> Self {
-        Self { header_bytes: bytes.into(), ..self }
+    pub(super) fn with_header_bytes(mut self, bytes: &[u8]) -> Self {
+        if let Some(header) = &mut self.header {
+            header.bytes = bytes.into();
+        }
+        self
     }
 
     /// The bytes of the header; empty if there is none.
     pub(super) fn header_bytes(&self) -> &[u8] {
-        &self.header_bytes
+        self.header.as_ref().map(|header| &*header.bytes).unwrap_or_default()
     }
 
-    /// Returns whether a row that can be read repeats the header.
+    /// Returns whether a row repeats the header, with its names in any order.
     #[inline]
     pub(in crate::engine::native) fn is_header(&self, record: &Record<'_>) -> bool {
-        let Some(names) = &self.header_row else { return false };
-        names.len() == record.len() && names.iter().zip(record.iter()).all(|(name, field)| **name == *field.text())
+        let Some(header) = &self.header else { return false };
+        let can_begin = self.text(record, 0).first().is_none_or(|first| header.beginnings[usize::from(*first)]);
+        can_begin && self.repeats(header, record)
+    }
+
+    /// Returns whether a row begins with a byte order mark, as where files were joined.
+    #[inline]
+    pub(in crate::engine::native) fn has_mark(&self, record: &Record<'_>) -> bool {
+        self.text(record, 0).starts_with(BOM) && self.first.is_some()
+    }
+
+    /// Returns whether a row is not one although its values can be read.
+    #[inline]
+    pub(in crate::engine::native) fn is_no_row(&self, record: &Record<'_>) -> bool {
+        self.has_mark(record) || self.is_header(record)
+    }
+
+    /// The text of a field as its column reads it.
+    #[inline]
+    fn text<'r>(&self, record: &'r Record<'_>, at: usize) -> &'r [u8] {
+        let text = record.field(at).text();
+        if self.trims[at] { trim(text) } else { text }
+    }
+
+    #[cold]
+    fn repeats(&self, header: &Header, record: &Record<'_>) -> bool {
+        let fields = || (0..self.width).map(|at| (String::from_utf8_lossy(self.text(record, at)), self.trims[at]));
+        let is_same = |name: &str, text: &str, trims: bool| {
+            is_spelled(text, if trims { name.trim_matches([' ', '\t']) } else { name }, header.any_case)
+        };
+        let has = |name: &String| fields().any(|(text, trims)| is_same(name, &text, trims));
+        record.len() == self.width && header.names.iter().all(has)
+    }
+
+    /// The column of the first field; `None` if it is skipped.
+    pub(super) fn first_column(&self) -> Option<&'static Column> {
+        self.first
     }
 
     /// The position of a column's field.
     pub(in crate::engine::native) fn field(&self, column: usize) -> usize {
         self.positions[column]
+    }
+
+    /// The number of fields in a row.
+    pub(in crate::engine::native) fn width(&self) -> usize {
+        self.width
+    }
+}
+
+impl Header {
+    /// `in_file` are all names in the part, with those that the schema does not name.
+    fn new(layout: &Layout, in_file: &[String]) -> Self {
+        let any_case = layout.format.any_header_case;
+        let folded = |first: char| fold_case(&first.to_string()).chars().next();
+        let mut beginnings = [false; 256];
+        for first in layout.headers.iter().chain(in_file).filter_map(|name| name.chars().next()) {
+            let mut bytes = [0; 4];
+            beginnings[usize::from(first.encode_utf8(&mut bytes).as_bytes()[0])] = true;
+            if any_case {
+                // A few characters beyond ASCII are another case of one in it.
+                for byte in 0..=u8::MAX {
+                    let is_same = folded(char::from(byte)) == folded(first);
+                    beginnings[usize::from(byte)] |= !byte.is_ascii() || is_same;
+                }
+            }
+        }
+        Self { bytes: Box::default(), names: layout.headers.clone(), any_case, beginnings }
     }
 }
 
@@ -64,13 +154,16 @@ impl FieldMap {
 fn check_names(names: &[String], layout: &Layout) -> Result<(), (String, String)> {
     let columns = &layout.headers;
     let is_column = |name: &String| columns.iter().any(|column| layout.is_spelled(name, column));
-    if layout.table.columns.iter().any(|column| column.pii) && !names.iter().any(is_column) {
+    if layout.table.columns.iter().any(Column::is_masked) && !names.iter().any(is_column) {
         // It is probably a row, so its values must not appear in the message.
         let help = "add a header, or, if the parts have none, declare `header: false` in the schema";
         return Err(("the first line names none of the columns".into(), help.into()));
     }
     for (index, name) in names.iter().enumerate() {
         if !is_column(name) {
+            if layout.format.skip_unlisted {
+                continue;
+            }
             let problem = format!("the header names an unknown column {}", excerpt(name.as_bytes(), false));
             return Err((problem, help_with_unknown(name, layout, names)));
         }
@@ -91,6 +184,7 @@ fn check_names(names: &[String], layout: &Layout) -> Result<(), (String, String)
 /// refuse.
 fn help_with_unknown(name: &str, layout: &Layout, header: &[String]) -> String {
     const ROW: &str = "if this line is a row, declare `header: false`";
+    const SKIP: &str = "declare `unlisted: ignore` under `source`";
     let columns = || layout.headers.iter().map(String::as_str);
     let missing = || columns().filter(|column| !header.iter().any(|other| layout.is_spelled(other, column)));
     let without_blanks = name.trim();
@@ -100,12 +194,14 @@ fn help_with_unknown(name: &str, layout: &Layout, header: &[String]) -> String {
         );
     }
     if name.is_empty() {
-        return format!("name every column in the header, and deliver it without a delimiter at its end; or, {ROW}");
+        return format!(
+            "name every column in the header, and deliver it without a delimiter at its end; or {SKIP}; or, {ROW}"
+        );
     }
     if name.contains('\u{FFFD}') {
         return format!("if it is written in another encoding, declare `encoding`; or, {ROW}");
     }
-    let is_same = |column: &&str| column.to_lowercase() == without_blanks.to_lowercase();
+    let is_same = |column: &&str| fold_case(column) == fold_case(without_blanks);
     if columns().any(|column| is_same(&column)) {
         return match missing().find(is_same) {
             Some(near) => {
@@ -117,7 +213,10 @@ fn help_with_unknown(name: &str, layout: &Layout, header: &[String]) -> String {
     match nearest(name, missing()) {
         Some(near) if is_column_name(name) => format!("the schema has `{near}`; rename one of them"),
         Some(near) => format!("the schema has `{near}`; declare the column's `header: {name:?}`"),
-        None if is_column_name(name) => format!("add it to the schema; or, {ROW}"),
-        None => format!("declare `header: {name:?}` for its column; or, {ROW}"),
+        None if is_column_name(name) => {
+            let line = format!("- {{ name: {name}, type: string, nullable: true }}");
+            format!("add it to the schema, `{line}`; or {SKIP}; or, {ROW}")
+        }
+        None => format!("declare `header: {name:?}` for its column; or {SKIP}; or, {ROW}"),
     }
 }

@@ -47,7 +47,7 @@ pub fn find(
                 }
             }
             Err(error) => {
-                let guess = guessed(reader.last_bytes(), dialect);
+                let guess = guessed(reader.last_bytes(), &dialect);
                 match layout.compare_key(|column| guess.get(fields.field(column)).copied(), key, &mut text) {
                     KeyMatch::Other => {}
                     KeyMatch::Unreadable => unreadable_key(error.line),
@@ -66,7 +66,7 @@ fn found<'r>(layout: &Layout, fields: &FieldMap, record: &'r Record<'_>) -> Foun
 
 /// With a field too many or too few, it is not known which text belongs to which column, and so which is `pii`.
 fn columns<'r>(layout: &Layout, fields: &FieldMap, record: &'r Record<'_>) -> Result<Vec<InspectedColumn<'r>>, String> {
-    let expected = layout.names.len();
+    let expected = fields.width();
     if record.len() != expected {
         return Err(field_count(record.len(), expected, layout.format.header));
     }
@@ -74,11 +74,11 @@ fn columns<'r>(layout: &Layout, fields: &FieldMap, record: &'r Record<'_>) -> Re
 }
 
 /// Guesses the fields of a record that cannot be split: cut at every delimiter, without the quotes around them.
-fn guessed(record: &[u8], dialect: Dialect) -> Vec<Field<'_>> {
-    let texts = record.split(|byte| *byte == dialect.delimiter);
+fn guessed<'r>(record: &'r [u8], dialect: &Dialect) -> Vec<Field<'r>> {
+    let texts = record.split(|byte| *byte == dialect.plain.delimiter);
     texts
         .map(|text| {
-            let quote = dialect.quote.as_slice();
+            let quote = dialect.plain.quote.as_slice();
             let bare = text.strip_prefix(quote).and_then(|text| text.strip_suffix(quote)).filter(|_| !quote.is_empty());
             Field::new(bare.unwrap_or(text), bare.is_some())
         })
