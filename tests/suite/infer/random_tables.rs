@@ -77,8 +77,9 @@ fn plain(source: &Source) -> Source {
 fn without_unsought_options(table: &Table) -> &'static Table {
     let source = table.source.clone();
     let source = Source { escape: None, long_delimiter: None, record_end: None, trailing_delimiter: false, ..source };
+    let delimiter = if table.source.long_delimiter.is_some() { b';' } else { source.delimiter };
     // Columns that the schema does not name would be columns here.
-    let source = Source { skip_unlisted: false, ..source };
+    let source = Source { delimiter, skip_unlisted: false, ..source };
     Box::leak(Box::new(Table { source, ..table.clone() }))
 }
 
