@@ -7,6 +7,7 @@ mod args;
 mod delta;
 mod gc;
 mod history;
+mod infer;
 mod lookup;
 mod output;
 mod plan;
@@ -103,6 +104,8 @@ enum Command {
     Gc(gc::GcArgs),
     /// Let the next run process a FAILED version again, after its schema was fixed.
     Retry(retry::RetryArgs),
+    /// Write the schema of a table from its exports.
+    Infer(infer::InferArgs),
     /// List the tables that have a schema, or the columns of one.
     Tables(tables::TablesArgs),
 }
@@ -183,6 +186,7 @@ impl Command {
             Command::Verify(args) => verify::verify(args, tables),
             Command::Gc(args) => gc::gc(args, tables),
             Command::Retry(args) => retry::retry(args, tables),
+            Command::Infer(args) => infer::infer(args),
             Command::Tables(args) => tables::tables(args, tables),
         }
     }
@@ -206,6 +210,7 @@ impl Command {
             Command::Verify(args) => args.format.format,
             Command::Gc(args) => args.format.format,
             Command::Retry(args) => args.format.format,
+            Command::Infer(args) => args.format.format,
             Command::Tables(args) => args.format.format,
         }
     }
@@ -228,7 +233,7 @@ impl Command {
             Command::Retire(args) => Some(&args.state),
             Command::Recover(args) => Some(&args.state),
             Command::Reconcile(args) => Some(&args.state),
-            Command::Apply(_) | Command::Delta(_) | Command::Tables(_) => None,
+            Command::Apply(_) | Command::Delta(_) | Command::Infer(_) | Command::Tables(_) => None,
         }
     }
 }

@@ -139,6 +139,8 @@ mod fs;
 #[cfg(feature = "pipeline")]
 pub mod gc;
 #[cfg(feature = "pipeline")]
+pub mod infer;
+#[cfg(feature = "pipeline")]
 pub mod inspect;
 #[cfg(feature = "pipeline")]
 mod invocation;

@@ -28,6 +28,7 @@ fn help_matches_its_snapshots() {
         ("help_history", &["history", "--help"]),
         ("help_retire", &["retire", "--help"]),
         ("help_retry", &["retry", "--help"]),
+        ("help_infer", &["infer", "--help"]),
         ("help_tables", &["tables", "--help"]),
         ("help_plan", &["plan", "--help"]),
         ("help_apply", &["apply", "--help"]),

@@ -11,7 +11,7 @@ const GROUP: usize = 3;
 
 impl NumberFormat {
     /// The number in the ordinary way of writing, for the grammar to check. Fails if it is not written as declared.
-    pub(super) fn ordinary(&self, text: &[u8]) -> Result<String, ()> {
+    pub(crate) fn ordinary(&self, text: &[u8]) -> Result<String, ()> {
         let text = std::str::from_utf8(text).map_err(|_| ())?;
         let outer = self.strip(text);
         let (is_negative, unsigned) = self.sign(outer.unwrap_or(text));

@@ -1,0 +1,169 @@
+//! Finds lines that are not rows: above the header, at the end, and comments.
+//!
+//! A line is skipped only if it cannot be a row, since it has another number of fields than all rows. A last line must
+//! also look like a trailer: otherwise it may be a row that was cut.
+
+use regex::Regex;
+
+use super::bytes::Survey;
+use super::dialect::{Choice, DELIMITERS, choose, single};
+use super::inputs::Version;
+use super::reading::Frame;
+use crate::error::{Error, Result};
+use crate::telemetry::Watch;
+
+/// How many lines above a header are tried.
+const MAX_FIRST: u32 = 10;
+
+/// The words that begin a trailer, or are in it.
+const TRAILER_WORDS: &[&str] =
+    &["trailer", "trl", "end", "eof", "footer", "total", "totals", "rows", "records", "count"];
+
+/// Finds the dialect and the lines that are not rows.
+pub(super) fn find(versions: &[Version], survey: &Survey, watch: &Watch) -> Result<Choice> {
+    let none = Frame::default();
+    if let Some(delimiter) = declared_delimiter(survey) {
+        let frame = Frame { skip_first: 1, ..none };
+        if let Ok(choice) = choose(versions, survey, frame, &[delimiter], watch)? {
+            return Ok(choice);
+        }
+    }
+    let misfit = match choose(versions, survey, none, DELIMITERS, watch)? {
+        Ok(choice) if has_counting_trailer(&choice, survey) => {
+            let frame = Frame { has_trailer: true, ..none };
+            return Ok(choose(versions, survey, frame, DELIMITERS, watch)?.unwrap_or(choice));
+        }
+        Ok(choice) => return Ok(choice),
+        Err(misfit) => misfit,
+    };
+    for frame in frames(survey) {
+        if let Ok(choice) = choose(versions, survey, frame, DELIMITERS, watch)?
+            && is_plausible(&choice, survey)
+        {
+            return Ok(choice);
+        }
+    }
+    if let Some(misfit) = misfit.filter(|_| is_common_delimiter(survey)) {
+        return Err(misfit.into_error());
+    }
+    let choice = single(versions, survey, watch)?.map_err(super::dialect::Misfit::into_error)?;
+    match wide_delimiter(survey) {
+        Some(delimiter) => Err(Error::refused(
+            &versions[0].export.label,
+            format!("its fields seem to be separated by `{delimiter}`, which is not one ASCII character"),
+        )
+        .help("write a schema with it as the `delimiter`, or export it with one ASCII character")),
+        None => Ok(choice),
+    }
+}
+
+/// The delimiter of a first line `sep=;`, which Excel reads.
+fn declared_delimiter(survey: &Survey) -> Option<u8> {
+    let line = first_lines(survey).next()?.lines().next()?;
+    match line.trim_start_matches('\u{FEFF}').strip_prefix("sep=")?.as_bytes() {
+        [delimiter] => Some(*delimiter),
+        _ => None,
+    }
+}
+
+fn first_lines(survey: &Survey) -> impl Iterator<Item = &str> {
+    survey.ends.iter().flatten().map(|ends| ends.first.as_str())
+}
+
+/// The last line of each part that is not blank.
+pub(super) fn last_lines(survey: &Survey) -> impl Iterator<Item = &str> {
+    survey.ends.iter().flatten().map(|ends| ends.last.trim_end_matches(['\n', '\r']).lines().last().unwrap_or_default())
+}
+
+/// The frames that the ends of the parts suggest.
+fn frames(survey: &Survey) -> Vec<Frame> {
+    let trailers: &[bool] = if last_lines(survey).all(is_trailer) { &[false, true] } else { &[false] };
+    let has_comment = first_lines(survey).flat_map(str::lines).any(|line| line.starts_with('#'));
+    let comments: &[Option<&'static str>] = if has_comment { &[None, Some("#")] } else { &[None] };
+    let mut frames = Vec::new();
+    for skip_first in 0..=MAX_FIRST {
+        for comment in comments.iter().filter(|comment| skip_first == 0 || comment.is_none()) {
+            let with = |has_trailer: &bool| Frame { skip_first, has_trailer: *has_trailer, comment: *comment };
+            frames.extend(trailers.iter().map(with));
+        }
+    }
+    frames
+}
+
+fn is_trailer(line: &str) -> bool {
+    let is_word = |word: &str| TRAILER_WORDS.contains(&word.to_ascii_lowercase().as_str());
+    ["***", "---", "==="].iter().any(|mark| line.starts_with(mark))
+        || line.split(|c: char| !c.is_ascii_alphanumeric()).any(is_word)
+}
+
+/// A last line with as many fields as a row is a trailer if it begins with a word for it and counts the rows.
+fn has_counting_trailer(choice: &Choice, survey: &Survey) -> bool {
+    let delimiter = char::from(choice.format.dialect.delimiter);
+    let records = choice.shape.records.iter().flatten();
+    let mut lines = last_lines(survey).zip(records).peekable();
+    lines.peek().is_some()
+        && lines.all(|(line, records)| {
+            let first = line.split(delimiter).next().unwrap_or_default().to_ascii_lowercase();
+            let counts = numbers(line).any(|number| number + 1 == *records || number + 2 == *records);
+            TRAILER_WORDS[..5].contains(&first.as_str()) && counts
+        })
+}
+
+fn numbers(line: &str) -> impl Iterator<Item = u64> {
+    line.split(|c: char| !c.is_ascii_digit()).filter_map(|digits| digits.parse().ok())
+}
+
+/// Returns whether no skipped line could be a row, and there are more rows than skipped lines.
+fn is_plausible(choice: &Choice, survey: &Survey) -> bool {
+    let skipped = choice.format.frame.skip_first as usize;
+    let delimiter = char::from(choice.format.dialect.delimiter);
+    let is_row = |line: &str| line.split(delimiter).count() == choice.fields();
+    let has_rows = choice.shape.records.iter().flatten().all(|records| *records > 1 && *records as usize >= skipped);
+    has_rows
+        && first_lines(survey).all(|text| !text.lines().take(skipped).any(is_row))
+        && (!choice.format.frame.has_trailer || !last_lines(survey).any(is_row))
+}
+
+/// Returns whether one of the usual delimiters is in every second line, so that the table has more than one column.
+fn is_common_delimiter(survey: &Survey) -> bool {
+    let lines = survey.bytes[usize::from(b'\n')].max(1);
+    DELIMITERS.iter().any(|delimiter| 2 * survey.bytes[usize::from(*delimiter)] >= lines)
+}
+
+/// A symbol beyond ASCII that is in every line equally often.
+fn wide_delimiter(survey: &Survey) -> Option<char> {
+    let line = first_lines(survey).next()?.lines().next()?;
+    let is_symbol = |c: &char| !c.is_ascii() && !c.is_alphanumeric() && *c != '\u{FEFF}';
+    let count = |line: &str, symbol: char| line.chars().filter(|c| *c == symbol).count();
+    line.chars().filter(is_symbol).find(|symbol| {
+        let lines = || first_lines(survey).flat_map(str::lines).filter(|line| !line.is_empty());
+        lines().count() > 1 && lines().all(|other| count(other, *symbol) == count(line, *symbol))
+    })
+}
+
+/// A regular expression for the last lines: their text, with any digits in place of digits. The last number that is the
+/// number of rows becomes its group. `None` if the parts differ in more than digits.
+pub(super) fn trailer(survey: &Survey, rows: &[u64]) -> Option<String> {
+    let mut patterns: Vec<String> =
+        last_lines(survey).zip(rows).map(|(line, rows)| pattern(line, Some(*rows))).collect();
+    patterns.dedup();
+    if let [pattern] = &patterns[..] {
+        return Some(pattern.clone());
+    }
+    let mut patterns: Vec<String> = last_lines(survey).map(|line| pattern(line, None)).collect();
+    patterns.dedup();
+    if patterns.len() == 1 { patterns.pop() } else { None }
+}
+
+fn pattern(line: &str, rows: Option<u64>) -> String {
+    let digits = Regex::new("[0-9]+").expect("the expression is valid");
+    let counting = digits.find_iter(line).filter(|found| rows.is_some() && found.as_str().parse().ok() == rows).last();
+    let (mut pattern, mut at) = ("^".to_owned(), 0);
+    for found in digits.find_iter(line) {
+        pattern.push_str(&regex::escape(&line[at..found.start()]));
+        let is_count = counting.is_some_and(|counting| counting.start() == found.start());
+        pattern.push_str(if is_count { "([0-9]+)" } else { "[0-9]+" });
+        at = found.end();
+    }
+    pattern + &regex::escape(&line[at..]) + "$"
+}

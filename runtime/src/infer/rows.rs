@@ -1,0 +1,126 @@
+//! Reads the rows of all versions that have the columns of the newest, field by field in the order of its columns.
+
+use std::ops::ControlFlow;
+
+use super::column::Facts;
+use super::dialect::Choice;
+use super::header::{Candidate, Header};
+use super::inputs::Version;
+use super::reading::each_record;
+use crate::error::{Error, Result};
+use crate::snapshot::Part;
+use crate::snapshot::csv::Record;
+use crate::telemetry::Watch;
+
+/// The rows that are read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rows<'a> {
+    pub(super) versions: &'a [Version],
+    pub(super) choice: &'a Choice,
+    pub(super) candidate: &'a Candidate,
+    pub(super) header: Header,
+    pub(super) watch: &'a Watch,
+}
+
+/// A row, and where it is.
+#[derive(Debug)]
+pub(super) struct Row<'r> {
+    pub(super) version: usize,
+    pub(super) part: usize,
+    pub(super) record: &'r Record<'r>,
+    /// For each column, the position of its field.
+    pub(super) positions: &'r [usize],
+}
+
+/// What was read.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    /// The rows of each part of each version.
+    pub(super) rows: Vec<Vec<u64>>,
+    /// How many rows repeat the header.
+    pub(super) repeated: u64,
+}
+
+impl Rows<'_> {
+    /// Gives each row to `visit`.
+    pub(super) fn each(&self, mut visit: impl FnMut(&Row<'_>) -> Result<()>) -> Result<Counts> {
+        let mut counts = Counts::default();
+        for (version, inputs) in self.versions.iter().enumerate() {
+            let mut rows = Vec::new();
+            if self.candidate.has_same[version] {
+                for (part, listed) in inputs.export.parts.iter().enumerate() {
+                    let (read, repeated) = self.part(version, part, listed, &mut visit)?;
+                    rows.push(read);
+                    counts.repeated += repeated;
+                }
+            }
+            counts.rows.push(rows);
+        }
+        Ok(counts)
+    }
+
+    fn part(
+        &self,
+        version: usize,
+        part: usize,
+        listed: &Part,
+        visit: &mut impl FnMut(&Row<'_>) -> Result<()>,
+    ) -> Result<(u64, u64)> {
+        let first = self.choice.shape.firsts[version][part].as_deref().unwrap_or_default();
+        let has_header = match self.header {
+            Header::None => false,
+            Header::EachPart => true,
+            Header::FirstPart => part == 0,
+        };
+        let positions = self.positions(first);
+        let (mut rows, mut repeated, mut is_first) = (0, 0, true);
+        let is_header =
+            |record: &Record<'_>| record.iter().map(|field| field.text()).eq(first.iter().map(Vec::as_slice));
+        each_record(&self.versions[version], listed, &self.choice.format, self.watch, |record| {
+            let record = record.map_err(|error| self.error(version, listed, error.line, error.message))?;
+            let is_skipped = std::mem::take(&mut is_first) && has_header;
+            if !is_skipped && has_header && is_header(&record) {
+                repeated += 1;
+            } else if !is_skipped {
+                rows += 1;
+                visit(&Row { version, part, record: &record, positions: &positions })?;
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok((rows, repeated))
+    }
+
+    /// Parts with a header can have their columns in any order.
+    fn positions(&self, first: &[Vec<u8>]) -> Vec<usize> {
+        let names = self.candidate.names.iter().enumerate();
+        if self.header != Header::EachPart {
+            return names.map(|(index, _)| index).collect();
+        }
+        names.map(|(index, name)| first.iter().position(|other| other == name).unwrap_or(index)).collect()
+    }
+
+    /// An error in a line.
+    pub(super) fn error(&self, version: usize, part: &Part, line: u64, message: &str) -> Error {
+        let path = self.versions[version].export.folder.path(&part.name);
+        Error::export_line(&path, line, message).help("deliver it again, or leave out this version")
+    }
+
+    /// The facts about all columns. The first records are left out if they can be a header.
+    pub(super) fn facts(&self) -> Result<(Vec<Facts>, Counts)> {
+        let mut columns = vec![Facts::default(); self.candidate.names.len()];
+        let encoding = self.choice.format.encoding.unwrap_or("utf-8");
+        let counts = self.each(|row| {
+            for (facts, position) in columns.iter_mut().zip(row.positions) {
+                let field = row.record.field(*position);
+                let Ok(text) = std::str::from_utf8(field.text()) else {
+                    let part = &self.versions[row.version].export.parts[row.part];
+                    let message = format!("it has a byte that is not a character in {encoding}");
+                    return Err(self.error(row.version, part, row.record.line, &message));
+                };
+                facts.add(text, field.quoted);
+            }
+            Ok(())
+        })?;
+        Ok((columns, counts))
+    }
+}

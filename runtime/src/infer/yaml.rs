@@ -1,0 +1,128 @@
+//! Writes a schema with what was seen and what the files cannot tell.
+
+use std::fmt::Write as _;
+
+use super::Draft;
+use super::decide::Column;
+use super::texts::{list, quoted, type_name};
+use crate::name::printable;
+use crate::table::{Sign, Type};
+
+/// The longest line that keeps its comment at its end.
+const WIDTH: usize = 118;
+
+/// The schema of a draft.
+pub(super) fn schema(draft: &Draft) -> String {
+    let mut yaml = String::from("# yaml-language-server: $schema=table.schema.json\n");
+    for line in &draft.seen {
+        comment(&mut yaml, "", line);
+    }
+    choices(&mut yaml, "", &draft.choices);
+    let _ = writeln!(yaml, "table: {}", draft.table);
+    choices(&mut yaml, "", &draft.key_choices);
+    let names: Vec<&str> = draft.key.iter().map(String::as_str).collect();
+    let _ = writeln!(yaml, "primary_key: [{}]", names.join(", "));
+    yaml.push_str("columns:\n");
+    for column in &draft.columns {
+        write_column(&mut yaml, draft, column);
+    }
+    if !draft.source.is_empty() {
+        yaml.push_str("source:\n");
+        for (option, choice) in &draft.source {
+            choices(&mut yaml, "  ", choice.as_slice());
+            let _ = writeln!(yaml, "  {option}");
+        }
+    }
+    if !draft.not_for_athena.is_empty() {
+        comment(&mut yaml, "", &format!("Athena cannot read {}.", draft.not_for_athena.join(", nor ")));
+        yaml.push_str("engine: { athena: false }\n");
+    }
+    yaml
+}
+
+fn write_column(yaml: &mut String, draft: &Draft, column: &Column) {
+    choices(yaml, "  ", &column.choices);
+    let line = format!("  - {{ {} }}", options(draft, column).join(", "));
+    let line_with_comment = format!("{line}  # {}", printable(&column.seen));
+    if line_with_comment.chars().count() <= WIDTH {
+        yaml.push_str(&line_with_comment);
+    } else {
+        comment(yaml, "  ", &column.seen);
+        yaml.push_str(&line);
+    }
+    yaml.push('\n');
+}
+
+/// The fields of a column.
+fn options(draft: &Draft, column: &Column) -> Vec<String> {
+    let mut options = vec![format!("name: {}", column.name)];
+    let mut add = |option: &str, value: String| options.push(format!("{option}: {value}"));
+    if let Some(header) = &column.header {
+        add("header", quoted(header));
+    }
+    add("type", type_name(column.ty));
+    if let Some(format) = column.format {
+        add("format", quoted(format));
+    }
+    if let Some((yes, no)) = &column.words {
+        add("true_values", list(yes));
+        add("false_values", list(no));
+    }
+    if let Some(format) = &column.numbers {
+        if matches!(column.ty, Type::Decimal { .. } | Type::Double) && format.decimal_mark != '.' {
+            add("decimal_mark", quoted(&format.decimal_mark.to_string()));
+        }
+        if let Some(mark) = format.group_mark {
+            add("group_mark", quoted(&mark.to_string()));
+        }
+        match format.sign {
+            Sign::Leading => {}
+            Sign::Trailing => add("sign", "trailing".into()),
+            Sign::Parentheses => add("sign", "parentheses".into()),
+        }
+    }
+    if column.trim {
+        add("trim", "true".into());
+    }
+    if column.is_nullable() {
+        add("nullable", "true".into());
+    }
+    if let Some(nulls) = own_nulls(draft, column) {
+        add("nulls", list(&nulls));
+    }
+    options
+}
+
+/// The column's own `nulls`, if those of the source do not do.
+fn own_nulls(draft: &Draft, column: &Column) -> Option<Vec<String>> {
+    if column.has_no_nulls {
+        return Some(Vec::new());
+    }
+    let is_missing = column.nulls.iter().any(|null| !draft.nulls.contains(null));
+    is_missing.then(|| {
+        let mut nulls: Vec<String> = column.nulls.iter().chain(&draft.nulls).map(|null| (*null).to_owned()).collect();
+        nulls.sort();
+        nulls.dedup();
+        nulls
+    })
+}
+
+fn choices(yaml: &mut String, indent: &str, choices: &[String]) {
+    choices.iter().for_each(|choice| comment(yaml, indent, &format!("choice: {choice}")));
+}
+
+/// A comment, wrapped. What the files contain cannot end it.
+fn comment(yaml: &mut String, indent: &str, text: &str) {
+    let mut line = String::new();
+    for word in printable(text).split(' ') {
+        if !line.is_empty() && indent.len() + line.chars().count() + word.chars().count() > WIDTH - 3 {
+            let _ = writeln!(yaml, "{indent}# {line}");
+            line.clear();
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    let _ = writeln!(yaml, "{indent}# {line}");
+}

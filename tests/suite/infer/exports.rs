@@ -1,0 +1,147 @@
+//! Exports as source systems write them: what is described, and what is a marked choice.
+
+use super::{column, has, refusal, schema};
+
+fn utf16(text: &str) -> Vec<u8> {
+    text.encode_utf16().flat_map(u16::to_le_bytes).collect()
+}
+
+#[test]
+fn small_decimals_with_exponents_are_exact() {
+    let yaml = schema(
+        "product_id|category|units|net\n101|SKIN CARE|12.000000000000000000|104.250000000000000000\n102|HAIR CARE|0E-18|0E-18\n103|SOAP|3.000000000000000000|1.5E-7\n",
+    );
+    assert_eq!(column(&yaml, "net"), "type: \"decimal(38,18)\"");
+    has(&yaml, &["delimiter: \"|\"", "primary_key: [product_id]"]);
+}
+
+#[test]
+fn utf16_is_recognised_with_and_without_a_byte_order_mark() {
+    let text = "id,name,since\r\n12,Jana Dvořák,2019-10-04\r\n13,Noël Müller,2019-10-16\r\n";
+    for bom in ["", "\u{FEFF}"] {
+        let yaml = schema(utf16(&format!("{bom}{text}")));
+        has(&yaml, &["encoding: utf-16le", "engine: { athena: false }", "primary_key: [id]"]);
+        assert_eq!(column(&yaml, "since"), "type: date");
+    }
+}
+
+#[test]
+fn a_code_page_is_a_choice() {
+    let yaml = schema(b"id;classe;prix\n1;Caf\xE9 cr\xE8me;3\n2;Th\xE9 glac\xE9;4\n");
+    has(&yaml, &["encoding: windows-1252", "delimiter: \";\""]);
+    assert!(yaml.contains("# choice: the text is not UTF-8"), "{yaml}");
+}
+
+#[test]
+fn numbers_of_a_sap_list_are_numbers() {
+    let yaml = schema(
+        "belnr;buzei;dmbtr;budat;augdt\n0100000017;1;1.234,56;20240131;20240215\n0100000017;2;1.234,56-;20240131;00000000\n0100000018;1;0,05;20240201;00000000\n",
+    );
+    let number = "type: \"decimal(9,2)\", decimal_mark: \",\", group_mark: \".\", sign: trailing";
+    assert_eq!(column(&yaml, "dmbtr"), number);
+    assert_eq!(column(&yaml, "belnr"), "type: varchar(10)");
+    assert_eq!(column(&yaml, "budat"), "type: date, format: \"%Y%m%d\"");
+    assert_eq!(column(&yaml, "augdt"), "type: date, format: \"%Y%m%d\", nullable: true, nulls: [\"\", \"00000000\"]");
+    has(&yaml, &["primary_key: [belnr, buzei]", "engine: { athena: false }"]);
+}
+
+#[test]
+fn names_that_no_column_can_have_are_headers() {
+    let yaml = schema("_id,Account.Name,Größe,größe,3rd\n1,cold start,one,x,1\n2,warm start,two,y,1\n");
+    assert_eq!(column(&yaml, "id"), "header: \"_id\", type: int");
+    assert_eq!(column(&yaml, "Account_Name"), "header: \"Account.Name\", type: varchar(10)");
+    assert_eq!(column(&yaml, "Groesse"), "header: \"Größe\", type: varchar(3)");
+    assert_eq!(column(&yaml, "groesse_n2"), "header: \"größe\", type: string");
+    assert_eq!(column(&yaml, "c_3rd"), "header: \"3rd\", type: int");
+    let yaml = schema("\"Sample No\",\"Sample Text\"\n1,cold\n2,warm\n");
+    assert_eq!(column(&yaml, "Sample_No"), "header: \"Sample No\", type: int");
+}
+
+#[test]
+fn a_word_can_be_null_in_one_column_and_a_text_in_another() {
+    let yaml = schema("name,iso2,area\nNamibia,NA,825615\nAtlantis,AT,NA\n");
+    assert_eq!(column(&yaml, "area"), "type: int, nullable: true, nulls: [\"\", \"NA\"]");
+    assert_eq!(column(&yaml, "iso2"), "type: varchar(2)");
+    assert!(yaml.contains("# choice: `NA` is a text here; with `nulls` it could be NULL"), "{yaml}");
+}
+
+#[test]
+fn dates_that_mean_no_date_are_null() {
+    let yaml = schema(
+        "id,born,dt\n1,1980-02-03,2003-04-05 06:07:08\n2,0000-00-00,0000-00-00 00:00:00\n3,\\N,2009-10-11 12:13:14\n",
+    );
+    assert_eq!(column(&yaml, "born"), "type: date, nullable: true, nulls: [\"0000-00-00\", \"\\\\N\"]");
+    let yaml = schema("id,born\n1,1980-02-03\n2,2021-09-00\n");
+    assert_eq!(column(&yaml, "born"), "type: varchar(10)");
+}
+
+#[test]
+fn lines_around_the_rows_are_skipped_or_counted() {
+    let yaml = schema(
+        "Version\tFrom\tTo\tPartner\n3\t2024-02-01\t2024-02-29\tNorth\ncountry\tproduct\tupc\nDE\tA\t400000000017\nFR\tA\t030000000021\n",
+    );
+    has(&yaml, &["skip_first: 2", "delimiter: \"\\t\"", "primary_key: [country]"]);
+    let yaml = schema("sep=;\nid;name\n1;one\n");
+    has(&yaml, &["skip_first: 1", "delimiter: \";\""]);
+    let yaml = schema(
+        "day,txn,descr,cash\n02/05/2024,50001,deposit,120.00\n02/06/2024,50002,buy,-45.50\n*** end of data ***\n",
+    );
+    has(&yaml, &["trailer: \"^\\\\*\\\\*\\\\* end of data \\\\*\\\\*\\\\*$\"", "primary_key: [txn]"]);
+    let yaml = schema(
+        "BEGIN EXTRACT 20230601 0000002\nNLABCDE12345|1AB2C|ONE LTD|!end\nZTABCDE12345||TWO INC|!end\nEND EXTRACT 20230601 0000002\n",
+    );
+    has(&yaml, &["trailer: \"^END EXTRACT [0-9]+ ([0-9]+)$\"", "skip_first: 1"]);
+    let yaml = schema("code,text\nA1,first\nA2,second\nTRAILER,2\n");
+    has(&yaml, &["trailer: \"^TRAILER,([0-9]+)$\"", "primary_key: [code]"]);
+    let yaml = schema("id,name\n# a comment\n1,a\n2,b\n");
+    has(&yaml, &["comment: \"#\"", "primary_key: [id]"]);
+}
+
+#[test]
+fn a_row_that_was_cut_is_not_a_trailer() {
+    for end in ["3,c", "3", "3,"] {
+        let error = refusal("t.csv", format!("id,name,city\n1,a,x\n2,b,y\n{end}"));
+        assert!(error.contains("t.csv:4: ") && error.contains("where the rows before it have 3"), "{error}");
+    }
+}
+
+#[test]
+fn milliseconds_since_1970_are_a_choice() {
+    let yaml = schema("id,at\n1,1650000123000\n2,1650000123250\n");
+    assert_eq!(column(&yaml, "at"), "type: bigint");
+    assert!(yaml.contains("# choice: it may be a timestamp, with `format: epoch_millis`"), "{yaml}");
+}
+
+#[test]
+fn backslashes_are_a_choice() {
+    let yaml = schema("1\tC:\\\\temp\tplain\n2\t\\N\tsay \\\\ twice\n");
+    has(&yaml, &["header: false", "nulls: [\"\\\\N\"]"]);
+    assert!(yaml.contains("# choice: backslashes are read as they are"), "{yaml}");
+    let error = refusal("t.tsv", "1\tC:\\\\temp\tplain\n3\tD:\\\\x\tfirst line\\\nsecond line\n");
+    assert!(error.contains("t.tsv:3: 1 field where the rows before it have 3"), "{error}");
+}
+
+#[test]
+fn a_backslash_that_escapes_a_quote_is_refused() {
+    let rows = "id,title,size\n1,\"pipe, steel\",S\n2,\"path C:\\\\data, old\",M\n";
+    assert!(schema(rows).contains("# choice: backslashes are read as they are"));
+    let error = refusal("t.csv", format!("{rows}3,\"pipe, 9\\\" wide\",L\n"));
+    assert!(error.contains("t.csv:4: text after a closing quote"), "{error}");
+}
+
+#[test]
+fn what_is_not_a_type_is_text() {
+    let yaml = schema("id,pg,until,flag\n1,\\xabbaff,2024-12-31,X\n2,\\xabba00,20245-03-02,\n");
+    for name in ["pg", "until"] {
+        assert!(column(&yaml, name).starts_with("type: "), "{yaml}");
+        assert!(!column(&yaml, name).contains("binary") && !column(&yaml, name).contains("date"), "{yaml}");
+    }
+    assert_eq!(column(&yaml, "flag"), "type: string, nullable: true");
+}
+
+#[test]
+fn quotes_and_line_breaks_in_fields_are_found() {
+    has(&schema("id,name\n1,'a, b'\n2,'c'\n"), &["quote: \"'\""]);
+    has(&schema("id,name\n1,\"a\nb\"\n2,c\n"), &["multiline: true", "engine: { athena: false }"]);
+    has(&schema("id|name\n1|9\" wide\n2|c\n"), &["quote: none", "delimiter: \"|\""]);
+}

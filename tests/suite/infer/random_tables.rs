@@ -1,0 +1,149 @@
+//! Random tables in random dialects: the schema reads its file with no bad row, and there is no operation between the
+//! file and the same rows in a plain dialect.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use proptest::test_runner::TestCaseError;
+use runtime::delta::{self, Delta};
+use runtime::engine::{Engines, Limits};
+use runtime::infer::{Request, infer};
+use runtime::table::{Compression, Source, Table};
+use runtime::telemetry::Watch;
+
+use crate::properties::{config, on_every_core};
+use crate::random::{self, CellText, FileDice, Quotes, Row, SchemaDice};
+use crate::workspace::add_to_summary;
+
+/// How many random tables are tried; `PROPTEST_CASES` overrides it.
+const TABLES: u32 = 1_000;
+
+static REFUSED: AtomicUsize = AtomicUsize::new(0);
+static OTHER: AtomicUsize = AtomicUsize::new(0);
+static READ: AtomicUsize = AtomicUsize::new(0);
+
+#[test]
+fn a_schema_reads_the_file_it_comes_from_and_its_rows_in_a_plain_dialect() {
+    let input = || (random::schema(), random::rows(40), random::files());
+    on_every_core(&config(TABLES), input, |(schema, rows, files)| check(&schema, &rows, &files)).unwrap();
+    let [read, other, refused] = [&READ, &OTHER, &REFUSED].map(|count| count.load(Ordering::Relaxed));
+    add_to_summary(&format!("infer: {read} random tables read, {other} of them in another dialect, {refused} refused"));
+    assert!((other + refused) * 3 < read, "{other} in another dialect, {refused} refused, of {read}");
+}
+
+/// The rows that a table's dialect can write. Whether an empty text has quotes is part of its meaning, so only those
+/// that need them have them.
+fn rows(table: &'static Table, rows: &[Row]) -> Vec<Vec<CellText>> {
+    let plain = |cell: CellText| match cell.quotes {
+        Quotes::Optional => CellText { quotes: Quotes::Forbidden, ..cell },
+        _ => cell,
+    };
+    let texts = rows.iter().filter_map(|row| random::cell_texts(table, row));
+    texts.map(|row| row.into_iter().map(plain).collect()).collect()
+}
+
+/// The same cells, with quotes where a plain dialect needs them.
+fn in_plain_dialect(rows: &[Vec<CellText>]) -> Vec<Vec<CellText>> {
+    let quoted = |cell: &CellText| match cell.text.contains([',', '"', '\n', '\r']) {
+        true => CellText { quotes: Quotes::Needed, ..cell.clone() },
+        false => cell.clone(),
+    };
+    rows.iter().map(|row| row.iter().map(quoted).collect()).collect()
+}
+
+/// Whether the file was read in another dialect, in which it has no bad row, either. That can be where a text begins
+/// with what could be a quote, there is one column, nothing but texts, or hardly a row.
+fn has_other_dialect(table: &Table, inferred: &Table, rows: &[Vec<CellText>]) -> bool {
+    let contains = |byte: u8| rows.iter().flatten().any(|cell| cell.text.as_bytes().contains(&byte));
+    let has_quotes =
+        contains(b'"') || contains(b'\'') || rows.iter().flatten().any(|cell| cell.quotes == Quotes::Needed);
+    let has_other_quote = inferred.source.quote != table.source.quote && has_quotes;
+    let has_other_header = inferred.source.header != table.source.header || inferred.source.first_part_header;
+    inferred.columns.len() != table.columns.len() || has_other_quote || has_other_header
+}
+
+/// A dialect that can write every text.
+fn plain(source: &Source) -> Source {
+    Source {
+        compression: Compression::None,
+        encoding: None,
+        delimiter: b',',
+        quote: Some(b'"'),
+        multiline: true,
+        ..source.clone()
+    }
+}
+
+/// The table without the options that `infer` does not look for.
+fn without_unsought_options(table: &Table) -> &'static Table {
+    let source = table.source.clone();
+    let source = Source { escape: None, long_delimiter: None, record_end: None, trailing_delimiter: false, ..source };
+    let delimiter = if table.source.long_delimiter.is_some() { b';' } else { source.delimiter };
+    // Columns that the schema does not name would be columns here.
+    let source = Source { delimiter, skip_unlisted: false, ..source };
+    Box::leak(Box::new(Table { source, ..table.clone() }))
+}
+
+fn check(schema: &SchemaDice, dice: &[Row], files: &FileDice) -> Result<(), TestCaseError> {
+    let table = without_unsought_options(schema.table());
+    let rows = rows(table, dice);
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, table: &'static Table, rows: &[Vec<CellText>]| {
+        let path = folder.path().join(name);
+        std::fs::create_dir(&path).unwrap();
+        for (name, bytes) in random::export(table, rows, files) {
+            std::fs::write(path.join(name), bytes).unwrap();
+        }
+        path
+    };
+    let file = write("random", table, &rows);
+    let draft = match infer(&Request { paths: vec![file.clone()], table: Some("random".into()), ..Request::default() })
+    {
+        Ok(draft) => draft,
+        // Quotes, too few rows or ragged lines: a refusal is not wrong, and counted.
+        Err(error) if error.fault() == runtime::error::Fault::Input => {
+            REFUSED.fetch_add(1, Ordering::Relaxed);
+            return Ok(());
+        }
+        Err(error) => return Err(TestCaseError::fail(error.to_string())),
+    };
+    READ.fetch_add(1, Ordering::Relaxed);
+    let fail = |problem: String| TestCaseError::fail(format!("{problem}\n{}\n{:?}", draft.yaml, table.source));
+    let inferred = tests::table::parse(&draft.yaml).map_err(fail)?;
+    if has_other_dialect(table, inferred, &rows) {
+        OTHER.fetch_add(1, Ordering::Relaxed);
+        return Ok(());
+    }
+    let alias = write(
+        "plain",
+        Box::leak(Box::new(Table { source: plain(&table.source), ..table.clone() })),
+        &in_plain_dialect(&rows),
+    );
+    let operations = operations(inferred, &file, &alias).map_err(|error| fail(error.to_string()))?;
+    if operations == 0 { Ok(()) } else { Err(fail(format!("{operations} operations"))) }
+}
+
+/// How many operations lead from the file to the same rows in a plain dialect, both read with the inferred schema.
+fn operations(
+    inferred: &'static Table,
+    file: &std::path::Path,
+    alias: &std::path::Path,
+) -> runtime::error::Result<u64> {
+    let with_source = |source: Source| -> &'static Table { Box::leak(Box::new(Table { source, ..inferred.clone() })) };
+    let fingerprint = |table: &'static Table, path: &std::path::Path| -> runtime::error::Result<(i128, u64)> {
+        let delta = Delta {
+            table,
+            tenant: "-".into(),
+            version: "V1".into(),
+            previous: "V0".into(),
+            baseline: None,
+            snapshot: delta::export(path)?,
+            engines: Engines::default(),
+            limits: Limits::default(),
+        };
+        let plan = delta.run(&mut Vec::new(), &Watch::default())?;
+        Ok((plan.fingerprint, plan.counts.rows))
+    };
+    // The fingerprint is that of all rows: equal ones mean that no operation leads from one to the other.
+    let (one, other) = (fingerprint(inferred, file)?, fingerprint(with_source(plain(&inferred.source)), alias)?);
+    Ok(if one == other { 0 } else { one.1.abs_diff(other.1).max(1) })
+}
