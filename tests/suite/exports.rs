@@ -43,7 +43,7 @@ const VALUES: &[(&str, &str, &str)] = &[
     ("type: date, nullable: true", "20245-03-02", "add it to the column's `nulls`"),
     ("type: timestamptz, nullable: true", "12024-05-06 07:08:09+00", "add it to the column's `nulls`"),
     ("type: date, nullable: true", "0044-03-15 BC", "add it to the column's `nulls`"),
-    ("type: date", "31.12.2025", "`31.12.2025` is not a date; declare the column's `format`"),
+    ("type: date", "31.12.2025", "`31.12.2025` is not a date; declare a `format` such as `%d.%m.%Y`"),
     ("type: timestamp", "2025-12-31 23:59", "declare the column's `format`"),
     ("type: char(2), nulls: [NA]", "NA", "NULL in a column that is not nullable: `NA`; declare `nulls` in this column"),
 ];

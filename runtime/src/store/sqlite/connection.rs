@@ -1,19 +1,37 @@
 //! Opens the file for writing, and explains what SQLite refuses.
 
 use std::path::Path;
+use std::thread;
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::layout;
+use crate::clock;
 use crate::error::{Error, Result};
 use crate::fs::file_type;
 
 /// How long a write waits for another process.
 const BUSY: Duration = Duration::from_secs(60);
 
-/// Opens an existing file for writing.
+/// How long to pause before a file that is locked is opened again.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Opens an existing file for writing. SQLite waits for other writers itself, but not where two processes switch a new
+/// file to its write-ahead log at once: one of them has to let go first.
 pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let start = clock::instant();
+    loop {
+        match open(path) {
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && start.elapsed() < BUSY => {
+                thread::sleep(PAUSE);
+            }
+            result => return result,
+        }
+    }
+}
+
+fn open(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY)?;
