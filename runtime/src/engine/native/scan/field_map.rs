@@ -50,7 +50,7 @@ impl FieldMap {
     pub(super) fn by_name(header: &Record<'_>, path: &Path, layout: &Layout) -> Result<Self> {
         let names: Vec<String> =
             header.iter().map(|field| String::from_utf8_lossy(field.text()).into_owned()).collect();
-        check_names(&names, layout).map_err(|(problem, help)| {
+        check_names(&names, layout).and_then(|()| check_characters(header, layout)).map_err(|(problem, help)| {
             let help = other_delimiter(header.bytes(), layout).unwrap_or(help);
             Error::export_line(path, header.line, problem).help(help)
         })?;
