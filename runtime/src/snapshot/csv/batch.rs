@@ -25,7 +25,7 @@ impl Batch {
         &self.bytes[from as usize..to as usize]
     }
 
-    /// The record at an index with all bytes after it, and its length: the arguments of [`Splitter::split`].
+    /// The record at an index with all bytes after it, and its length: what a `Splitter` splits.
     #[inline]
     pub fn with_following(&self, index: usize) -> (&[u8], usize) {
         let (from, to) = self.records[index];
