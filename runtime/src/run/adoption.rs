@@ -125,7 +125,8 @@ impl Runner {
         // Where the output knows less than consumers, only the time is above all that they may have seen.
         let now = matches!(foreign, Foreign::Behind { .. }).then(|| clock::now_ms().max(0).unsigned_abs());
         let known = published.chain(marked).chain(now).chain([self.registry.last_sequence(key)?]);
-        let highest = known.max().unwrap_or_default();
+        // Above what a copy of this registry from before the adoption knows: restored, it must find itself behind.
+        let highest = known.max().unwrap_or_default() + 1;
         self.registry.adopt(lease, highest, decision, &foreign.to_string())?;
         Breakpoint::Adopting.reached();
         let (registry, adoption) = (self.registry.id().into(), Some(RandomState::new().hash_one(highest)));

@@ -131,3 +131,24 @@ fn a_mark_that_is_no_file_is_called_damaged() {
         adopt(&workspace, &[]);
     }
 }
+
+#[test]
+fn a_registry_from_before_it_adopted_is_refused() {
+    let workspace = workspace();
+    let mut consumer = Consumer::default();
+    consumer.read(&workspace);
+    fs::remove_dir_all(workspace.path(".tidemark")).unwrap();
+    remove_exports(&workspace, &[1, 2, 3]);
+    deliver(&workspace, 4, &[]);
+    check_refused(&workspace, &[], "another registry");
+    copy_registry(&workspace, "backup");
+    // An empty export is held, so nothing but the mark says that the output was adopted.
+    let held = workspace.tidemark(&["run", "exports", "--adopt"]);
+    assert!(held.stdout.contains("is adopted") && held.stdout.contains("HELD"), "{}", held.transcript());
+    restore_registry(&workspace, "backup");
+    remove_exports(&workspace, &[4]);
+    deliver(&workspace, 5, &["d"]);
+    check_refused(&workspace, &[], "it was restored from an older copy");
+    adopt(&workspace, &[]);
+    check_consumers(&mut consumer, &workspace, &expected(&["d"], 5));
+}
