@@ -86,7 +86,8 @@ impl FieldMap {
     pub(in crate::engine::native) fn is_header(&self, record: &Record<'_>) -> bool {
         let Some(header) = &self.header else { return false };
         let can_begin = self.text(record, 0).first().is_none_or(|first| header.beginnings[usize::from(*first)]);
-        can_begin && self.repeats(header, record)
+        // Columns that are skipped can have any name.
+        (can_begin || self.width != header.names.len()) && self.repeats(header, record)
     }
 
     /// Returns whether a row begins with a byte order mark, as where files were joined.
