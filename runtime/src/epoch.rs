@@ -181,6 +181,14 @@ impl SourceFormat {
         self.long_delimiter.clone().unwrap_or_else(|| char::from(self.delimiter).to_string())
     }
 
+    /// Returns whether a field that is an escaped `N` is NULL: with one character as the escape, if `nulls` says so.
+    pub(crate) fn has_escaped_null(&self) -> bool {
+        match self.escape {
+            Some(Escape::Char(byte)) => self.nulls.iter().any(|null| null.as_bytes() == [byte, b'N']),
+            escape => escape.is_some(),
+        }
+    }
+
     /// The format that a schema declares.
     pub fn from_source(source: &Source) -> Self {
         Self {

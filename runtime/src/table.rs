@@ -138,6 +138,16 @@ pub enum Escape {
     Postgres,
 }
 
+impl Escape {
+    /// The byte that begins an escape.
+    pub(crate) fn byte(self) -> u8 {
+        match self {
+            Self::Char(byte) => byte,
+            Self::Mysql | Self::Postgres => b'\\',
+        }
+    }
+}
+
 /// How the parts of an export are compressed, and the suffix that their names must have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -69,13 +69,26 @@ impl Tally {
     }
 }
 
+/// The table and the files of an input, for whoever has to find out what is wrong.
+fn shown(input: &DeltaInput) -> String {
+    let compression = input.table.source.compression;
+    let exports = [("baseline", input.baseline.as_ref()), ("snapshot", Some(&input.snapshot))];
+    let parts =
+        exports.into_iter().flat_map(|(export, parts)| parts.into_iter().flatten().map(move |part| (export, part)));
+    let files = parts.map(|(export, (name, bytes))| {
+        format!("{export}/{name}: {}\n", random::inflate(compression, bytes).escape_ascii())
+    });
+    format!("{:?}\n{}", input.table, files.collect::<String>())
+}
+
 /// The result of the reference, with which every engine must agree.
 fn agreed(input: &DeltaInput) -> Result<DeltaResult, TestCaseError> {
     let [reference, others @ ..] = ENGINES else { panic!("the reference is the first engine") };
     let expected = (reference.delta)(input);
     for Engine { name, delta } in others {
         if let Some(difference) = difference(&expected, &delta(input)) {
-            return Err(TestCaseError::fail(format!("{name} differs from the reference: {difference}")));
+            let problem = format!("{name} differs from the reference: {difference}\n{}", shown(input));
+            return Err(TestCaseError::fail(problem));
         }
     }
     Ok(expected)

@@ -10,7 +10,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use runtime::table::{Column, Completeness, Compression, Encoding, Escape, Guards, Source, Table, Target, Type};
 
-pub(crate) use files::{compress, export, texts};
+pub(crate) use files::{compress, export, inflate, texts};
 use values::class;
 
 /// Picks a value and one of its spellings.

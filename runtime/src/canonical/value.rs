@@ -29,7 +29,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use crate::canonical::field::{Field, NULL};
 use crate::epoch::{ColumnFormat, NumberFormat, SourceFormat};
 use crate::reject::Reason;
-use crate::table::{Column, Encoding, Escape, Type};
+use crate::table::{Column, Encoding, Type};
 pub(crate) use number::write_bits;
 use plain::Plain;
 pub(crate) use time::Layout as TimeLayout;
@@ -79,7 +79,7 @@ impl Reader {
         athena: bool,
     ) -> Self {
         let layout = TimeLayout::from_column(column);
-        let nulls = nulls(format.nulls.as_ref().unwrap_or(&source.nulls), source.escape);
+        let nulls = nulls(format.nulls.as_ref().unwrap_or(&source.nulls), source);
         let only_empty_is_null = nulls.iter().all(|null| null.is_empty());
         Self {
             column,
@@ -216,18 +216,17 @@ pub(crate) fn decimal_text(text: &str, precision: u8, scale: u8) -> Option<Strin
     String::from_utf8(out).ok()
 }
 
-/// The texts of fields that are NULL. Before they are read, escapes tell `\N` from the text `\\N`.
-fn nulls(declared: &[String], escape: Option<Escape>) -> Vec<Box<[u8]>> {
-    let mut nulls: Vec<Box<[u8]>> = declared.iter().map(|null| null.as_bytes().into()).collect();
-    match escape {
-        None => return nulls,
-        Some(Escape::Char(byte)) => {
-            nulls.iter_mut().filter(|null| ***null == [byte, b'N']).for_each(|null| *null = NULL.into());
-        }
-        Some(Escape::Mysql | Escape::Postgres) => {
-            nulls.retain(|null| **null != *br"\N");
-            nulls.push(NULL.into());
-        }
+/// The texts of fields that are NULL, of those that a column declares. With an escape, `\N` is NULL in all columns or in
+/// none, and was told from the text `\\N` before.
+fn nulls(declared: &[String], source: &SourceFormat) -> Vec<Box<[u8]>> {
+    let texts = |is_null: &dyn Fn(&str) -> bool| -> Vec<Box<[u8]>> {
+        declared.iter().filter(|null| is_null(null)).map(|null| null.as_bytes().into()).collect()
+    };
+    let Some(escape) = source.escape else { return texts(&|_| true) };
+    let is_escaped = |null: &str| null.as_bytes() == [escape.byte(), b'N'];
+    let mut nulls = texts(&|null| !is_escaped(null));
+    if source.has_escaped_null() {
+        nulls.push(NULL.into());
     }
     nulls
 }

@@ -1,6 +1,6 @@
 //! The files of an export, written in all equivalent ways.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 
 use runtime::canonical::row::Layout;
 use runtime::canonical::row_bytes::segments;
@@ -148,6 +148,17 @@ fn escaped(source: &Source, escape: Escape, text: &str, die: u32) -> String {
 }
 
 /// Compresses the text; gzip in two members, which is still one file.
+/// What was compressed; the bytes themselves if they are broken.
+pub(crate) fn inflate(compression: Compression, bytes: &[u8]) -> Vec<u8> {
+    let mut text = Vec::new();
+    let inflated = match compression {
+        Compression::None => return bytes.to_vec(),
+        Compression::Zstd => zstd::decode_all(bytes),
+        Compression::Gzip => flate2::read::MultiGzDecoder::new(bytes).read_to_end(&mut text).map(|_| text),
+    };
+    inflated.unwrap_or_else(|_| bytes.to_vec())
+}
+
 pub(crate) fn compress(compression: Compression, text: &[u8]) -> Vec<u8> {
     match compression {
         Compression::None => text.to_vec(),

@@ -40,7 +40,7 @@ impl Special {
             return None;
         }
         let delimiter = long_delimiter.as_ref().map_or_else(|| vec![*delimiter], |text| text.clone().into_bytes());
-        let mark = escape.map(escape_byte);
+        let mark = escape.map(Escape::byte);
         let stops = [Some(delimiter[0]), *quote, mark, Some(b'\r'), Some(b'\n'), Some(0)];
         Some(Self {
             overlaps: (1..delimiter.len()).any(|at| delimiter.starts_with(&delimiter[at..])),
@@ -50,10 +50,7 @@ impl Special {
             multiline: format.multiline,
             record_end: record_end.as_ref().map(|end| end.as_bytes().into()),
             escape: *escape,
-            has_null: match escape {
-                Some(Escape::Char(byte)) => format.nulls.iter().any(|null| null.as_bytes() == [*byte, b'N']),
-                _ => escape.is_some(),
-            },
+            has_null: format.has_escaped_null(),
             trailing_delimiter: *trailing_delimiter,
         })
     }
@@ -72,13 +69,5 @@ impl Special {
 impl std::fmt::Debug for Stops {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_set().entries((0..=u8::MAX).filter(|byte| self.0[usize::from(*byte)])).finish()
-    }
-}
-
-/// The byte that begins an escape.
-fn escape_byte(escape: Escape) -> u8 {
-    match escape {
-        Escape::Char(byte) => byte,
-        Escape::Mysql | Escape::Postgres => b'\\',
     }
 }

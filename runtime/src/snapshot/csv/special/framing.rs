@@ -2,7 +2,7 @@
 
 use memchr::{memchr, memchr_iter, memchr2, memchr3};
 
-use super::{Special, escape_byte};
+use super::Special;
 use crate::table::Escape;
 
 /// The end of a record.
@@ -36,7 +36,7 @@ impl Special {
     ) -> Option<RecordEnd> {
         let Progress { at: scanned, is_open, is_crlf } = progress;
         let end = self.record_end();
-        let escape = self.escape.map(escape_byte).filter(|_| !is_comment);
+        let escape = self.escape.map(Escape::byte).filter(|_| !is_comment);
         let quote = self.quote.filter(|_| !is_comment && (self.multiline || escape.is_some()));
         let mut at = *scanned;
         while let Some(offset) = next(&bytes[at..], end[0], escape, quote) {

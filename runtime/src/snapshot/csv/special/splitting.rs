@@ -18,7 +18,7 @@ impl Special {
     /// Returns whether the record has nothing special between its delimiters.
     pub(in crate::snapshot::csv) fn splits_plainly(&self, record: &[u8]) -> bool {
         self.delimiter.len() == 1
-            && self.escape.is_none_or(|escape| memchr(super::escape_byte(escape), record).is_none())
+            && self.escape.is_none_or(|escape| memchr(escape.byte(), record).is_none())
             && (!self.has_own_ends() || memchr3(b'\r', b'\n', 0, record).is_none())
     }
 
@@ -109,12 +109,12 @@ impl Special {
     }
 
     fn is_escape(&self, byte: u8) -> bool {
-        self.escape.map(super::escape_byte) == Some(byte)
+        self.escape.map(Escape::byte) == Some(byte)
     }
 
     /// The end of a field that is nothing but `\N`.
     fn null(&self, record: &[u8], start: usize) -> Option<usize> {
-        let escape = self.escape.filter(|_| self.has_null).map(super::escape_byte)?;
+        let escape = self.escape.filter(|_| self.has_null).map(Escape::byte)?;
         let rest = record[start..].strip_prefix(&[escape, b'N'])?;
         (rest.is_empty() || rest.starts_with(&self.delimiter)).then_some(start + 2)
     }
