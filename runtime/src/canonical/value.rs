@@ -216,8 +216,8 @@ pub(crate) fn decimal_text(text: &str, precision: u8, scale: u8) -> Option<Strin
     String::from_utf8(out).ok()
 }
 
-/// The texts of fields that are NULL, of those that a column declares. With an escape, `\N` is NULL in all columns or in
-/// none, and was told from the text `\\N` before.
+/// The texts of fields that are NULL, of those that a column declares. With an escape, `\N` is NULL in all columns or
+/// in none, and the text `\\N` is another one here.
 fn nulls(declared: &[String], source: &SourceFormat) -> Vec<Box<[u8]>> {
     let texts = |is_null: &dyn Fn(&str) -> bool| -> Vec<Box<[u8]>> {
         declared.iter().filter(|null| is_null(null)).map(|null| null.as_bytes().into()).collect()

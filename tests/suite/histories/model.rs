@@ -176,9 +176,10 @@ impl History {
         let Some(number) = self.pick(version) else { return };
         let delivery = self.deliveries.get_mut(&number).unwrap();
         if !edits.is_empty() {
-            delivery.rows = apply_edits(&delivery.rows, edits, self.columns);
-            delivery.columns = self.columns;
-            if !self.published.contains_key(&number) {
+            let rows = apply_edits(&delivery.rows, edits, self.columns);
+            let is_the_same = rows == delivery.rows && self.columns == delivery.columns;
+            (delivery.rows, delivery.columns) = (rows, self.columns);
+            if !is_the_same && !self.published.contains_key(&number) {
                 self.approved.remove(&number);
             }
         }

@@ -21,6 +21,7 @@ mod ends;
 mod field_count;
 mod field_map;
 mod find;
+mod header;
 
 use ends::{bad_ending, ending, ends, skip_first};
 use field_count::field_count;
@@ -144,7 +145,7 @@ pub(super) fn open(export: &Export, part: &Part, layout: &Layout) -> Result<Open
     let fields = match export.parts.first() {
         _ if !source.header => FieldMap::in_order(layout),
         Some(first) if source.first_part_header && first.name != part.name => open(export, first, layout)?.fields,
-        _ => header(&mut reader, &path, layout)?,
+        _ => read_header(&mut reader, &path, layout)?,
     };
     if source.skip_repeated_header {
         reader.skip_records(fields.header_bytes().to_vec());
@@ -180,7 +181,7 @@ pub(super) fn close(reader: Reader, path: &Path, part: &Part, rows: u64) -> Resu
     Ok(Part { checksum: Some(read.checksum), content: read.content, ..part.clone() })
 }
 
-fn header(reader: &mut Reader, path: &Path, layout: &Layout) -> Result<FieldMap> {
+fn read_header(reader: &mut Reader, path: &Path, layout: &Layout) -> Result<FieldMap> {
     reader.expect_header(true);
     let fields = header_fields(reader, path, layout);
     reader.expect_header(false);
@@ -193,7 +194,7 @@ fn header_fields(reader: &mut Reader, path: &Path, layout: &Layout) -> Result<Fi
             .help("deliver it again; a part without rows needs its header, too")),
         Some(Err(error)) => {
             let problem = format!("the header cannot be read: {}", error.message);
-            let help = field_map::other_delimiter(reader.last_bytes(), layout);
+            let help = header::other_delimiter(reader.last_bytes(), layout);
             let help = help.unwrap_or_else(|| "deliver it again, or declare how it is written".into());
             Err(Error::export_line(path, error.line, problem).help(help))
         }
