@@ -124,6 +124,11 @@ pub(crate) fn quoted(name: &str) -> String {
     format!("\"{name}\"")
 }
 
+/// The same for `schema.table`, whose two names are quoted one by one.
+pub(crate) fn quoted_path(name: &str) -> String {
+    name.split('.').map(quoted).collect::<Vec<_>>().join(".")
+}
+
 /// Returns whether a table can have this name: `[a-z][a-z0-9_]*`, up to 128 characters.
 pub(crate) fn is_table_name(name: &str) -> bool {
     name.len() <= MAX_NAME_LEN

@@ -5,11 +5,13 @@
 
 mod fields;
 mod spanned;
+mod target;
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::yaml::{Node, Scalar, Value};
 use fields::Fields;
 pub(crate) use spanned::{Limit, Optional, Spanned};
+pub(crate) use target::TargetSpec;
 
 /// One schema file.
 #[derive(Debug, Default)]
@@ -23,6 +25,7 @@ pub(crate) struct Spec {
     pub(crate) max_scan: Optional<String>,
     pub(crate) before_image: Optional<bool>,
     pub(crate) guards: GuardsSpec,
+    pub(crate) target: TargetSpec,
 }
 
 /// One entry of `columns`.
@@ -118,7 +121,7 @@ pub(crate) struct GuardsSpec {
 /// The known fields of each mapping. A test keeps them in line with the JSON Schema.
 pub(crate) mod known {
     pub(crate) const TABLE: &[&str] =
-        &["table", "description", "primary_key", "columns", "source", "engine", "operations", "guards"];
+        &["table", "description", "primary_key", "columns", "source", "engine", "operations", "guards", "target"];
     pub(crate) const COLUMN: &[&str] = &[
         "name",
         "header",
@@ -206,6 +209,9 @@ pub(crate) fn read(root: &Node, diagnostics: &mut Vec<Diagnostic>) -> Spec {
         max_scan,
         before_image: fields.get("operations").and_then(|node| operations(node, fields.diagnostics)),
         guards: fields.get("guards").map_or_else(GuardsSpec::default, |node| guards(node, fields.diagnostics)),
+        target: fields
+            .get("target")
+            .map_or_else(TargetSpec::default, |node| TargetSpec::read(node, fields.diagnostics)),
     }
 }
 

@@ -22,6 +22,7 @@ mod readable;
 mod rows;
 mod source;
 mod tables;
+mod target;
 mod text;
 mod words;
 
@@ -53,6 +54,7 @@ pub(crate) fn table(spec: &Spec, diagnostics: &mut Vec<Diagnostic>) -> Option<Ta
     let columns: Vec<Option<Column>> =
         columns.iter().map(|column| column::column(column, &context, diagnostics)).collect();
     let guards = guards::guards(&spec.guards, diagnostics);
+    let target = target::target(spec.table.as_ref().map_or("", |name| name.as_str()), &spec.target, diagnostics);
     let (athena, max_scan) = athena::engine(spec, diagnostics);
     if !diagnostics.is_empty() {
         return None;
@@ -71,6 +73,7 @@ pub(crate) fn table(spec: &Spec, diagnostics: &mut Vec<Diagnostic>) -> Option<Ta
         max_scan,
         before_image: spec.before_image.as_ref().is_some_and(|flag| flag.value),
         guards,
+        target,
         name,
     })
 }

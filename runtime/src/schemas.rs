@@ -206,7 +206,7 @@ fn target(model: &model::Table) -> Target {
         Err(problem) => Err(text(&problem)),
     };
     let generated = generator::target(model);
-    Target { name: text(&model.name), sqlite: leaked(generated.sqlite), postgres: leaked(generated.postgres) }
+    Target { name: text(&model.target.name), sqlite: leaked(generated.sqlite), postgres: leaked(generated.postgres) }
 }
 
 fn text(text: &str) -> &'static str {

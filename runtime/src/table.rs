@@ -4,10 +4,12 @@
 //! writes (`primary_key` names columns, key columns are not nullable, formats suit their types, and so on); the runtime
 //! relies on that and does not check it again.
 
+mod target;
 mod types;
 
 use serde::{Deserialize, Serialize};
 
+pub use target::Target;
 pub use types::{Encoding, Numbers, Sign, Type};
 
 /// One table, with everything that the runtime knows about it.
@@ -198,22 +200,6 @@ pub struct Guards {
     /// The maximum number of days from the date that the version before begins with to the date that a version begins
     /// with.
     pub max_version_jump_days: Option<u64>,
-}
-
-/// A table in a database that holds the rows of every tenant's newest version.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
-    /// Its name there.
-    pub name: &'static str,
-    /// The statements that create it in SQLite; or why it cannot be there.
-    pub sqlite: Result<&'static str, &'static str>,
-    /// The statements that create it in PostgreSQL; or why it cannot be there.
-    pub postgres: Result<&'static str, &'static str>,
-}
-
-impl Target {
-    /// That of a table whose rows go to no database.
-    pub const NONE: Self = Self { name: "", sqlite: Err("it has no target"), postgres: Err("it has no target") };
 }
 
 impl Table {

@@ -136,7 +136,9 @@ fn the_schema_page_lists_every_field_and_type() {
     let schema: Json = serde_json::from_str(&read("schemas/table.schema.json")).unwrap();
     let columns = &schema["properties"]["columns"]["items"]["properties"];
     let of = |name: &str| &schema["properties"][name]["properties"];
-    for fields in [&schema["properties"], columns, of("source"), of("engine"), of("operations"), of("guards")] {
+    for fields in
+        [&schema["properties"], columns, of("source"), of("engine"), of("operations"), of("guards"), of("target")]
+    {
         for field in fields.as_object().unwrap().keys() {
             let row = Regex::new(&format!(r"(?m)^\| [^|]*`{field}`[^|]* \|")).unwrap();
             assert!(row.is_match(&page), "no row for `{field}`");

@@ -4,6 +4,7 @@ mod apply;
 #[cfg(feature = "postgres")]
 mod connections;
 mod faults;
+mod named;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod reconcile;

@@ -44,7 +44,8 @@ fn schema() -> Value {
             "operations": object("The content of operations.", json!({
                 "before_image": flag("Whether UPDATE and DELETE include the values before the change.", false)
             })),
-            "guards": guards()
+            "guards": guards(),
+            "target": target()
         }
     })
 }
@@ -283,6 +284,18 @@ fn complete() -> Value {
     })
 }
 
+fn target() -> Value {
+    object(
+        "The table in a database that holds the rows of every tenant's newest version.",
+        json!({
+            "name": {
+                "description": "Its name, if it is not that of the table: table or schema.table. SQLite has no schemas; there, sales.orders is sales_orders.",
+                "type": "string", "pattern": "^[a-z][a-z0-9_]*(\\.[a-z][a-z0-9_]*)?$", "maxLength": 257, "examples": ["sales.orders"]
+            }
+        }),
+    )
+}
+
 fn guards() -> Value {
     let ratio = |description: &str, max: Option<u8>, default: Value| {
         let mut number = json!({ "type": "number", "minimum": 0 });
@@ -347,7 +360,7 @@ fn name(description: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::known;
+    use crate::spec::{TargetSpec, known};
 
     fn assert_same_names(properties: &Value, known: &[&str]) {
         let mut known = known.to_vec();
@@ -367,5 +380,6 @@ mod tests {
         assert_same_names(&top["engine"]["properties"], known::ENGINE);
         assert_same_names(&top["operations"]["properties"], known::OPERATIONS);
         assert_same_names(&top["guards"]["properties"], known::GUARDS);
+        assert_same_names(&top["target"]["properties"], TargetSpec::FIELDS);
     }
 }

@@ -208,6 +208,7 @@ fn target_definition(table: &Table) -> TokenStream {
     };
     let sqlite = statements(target::SQLITE, target::sqlite(table));
     let postgres = statements(target::POSTGRES, target::postgres(table));
+    let name = &table.target.name;
     quote! { Target { name: #name, sqlite: #sqlite, postgres: #postgres } }
 }
 

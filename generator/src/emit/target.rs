@@ -70,21 +70,26 @@ struct ColumnView {
 
 /// The statements for SQLite; or why the table cannot be there.
 pub(super) fn sqlite(table: &Table) -> Result<String, String> {
-    if table.name.starts_with("sqlite_") {
-        return Err(format!("SQLite keeps names such as `{}` to itself", table.name));
+    let name = table.target.sqlite_name();
+    if name.starts_with("sqlite_") {
+        return Err(format!("SQLite keeps names such as `{name}` to itself"));
     }
     check_number(table, MAX_SQLITE_COLUMNS)?;
-    let view = View::new(table, str::to_owned, sqlite_type, |text| text.replace(['\n', '\r'], " "));
+    let view = View::new(table, &name, str::to_owned, sqlite_type, |text| text.replace(['\n', '\r'], " "));
     Ok(render("sqlite.sql", &view))
 }
 
 /// The statements for PostgreSQL; or why the table cannot be there.
 pub(super) fn postgres(table: &Table) -> Result<String, String> {
     check_number(table, MAX_POSTGRES_COLUMNS)?;
-    for name in [&table.name].into_iter().chain(published(table).map(|column| &column.name)) {
+    let names = table.target.name.split('.').chain(published(table).map(|column| column.name.as_str()));
+    for name in names {
         if name.len() > MAX_POSTGRES_NAME {
             return Err(format!("`{name}` is longer than {MAX_POSTGRES_NAME} bytes, where PostgreSQL cuts names"));
         }
+    }
+    if let Some((schema, _)) = table.target.name.split_once('.').filter(|(schema, _)| schema.starts_with("pg_")) {
+        return Err(format!("PostgreSQL keeps schemas such as `{schema}` to itself"));
     }
     let row: usize = published(table).map(|column| postgres_size(&column.ty)).sum();
     if row > MAX_POSTGRES_ROW {
@@ -94,7 +99,7 @@ pub(super) fn postgres(table: &Table) -> Result<String, String> {
     if let Some(column) = published(table).find(is_taken) {
         return Err(format!("every table of PostgreSQL has a column `{}` of its own", column.name));
     }
-    let view = View::new(table, str::to_lowercase, postgres_type, |text| text.replace('\'', "''"));
+    let view = View::new(table, &table.target.name, str::to_lowercase, postgres_type, |text| text.replace('\'', "''"));
     Ok(render("postgres.sql", &view))
 }
 
@@ -109,9 +114,10 @@ fn check_number(table: &Table, max: usize) -> Result<(), String> {
 }
 
 impl View {
-    /// `name` spells the name of a column, `comment` escapes a comment.
+    /// `target` is the name of the table there. `name` spells the name of a column, `comment` escapes a comment.
     fn new(
         table: &Table,
+        target: &str,
         name: fn(&str) -> String,
         ty: fn(&str, &Column) -> String,
         comment: impl Fn(&str) -> String,
@@ -124,7 +130,7 @@ impl View {
         };
         Self {
             header: table_header(table),
-            table: names::quoted(&table.name),
+            table: names::quoted_path(target),
             comment: table.description.as_deref().map(&comment),
             columns: published(table).map(column).collect(),
             key: table.key_columns().map(|column| names::quoted(&name(&column.name))).collect(),

@@ -8,6 +8,8 @@ use crate::source::Source;
 use crate::spec::{Spanned, Spec};
 use crate::wording::excerpt;
 
+use super::target::colliding_targets;
+
 /// Reports the mistakes that concern several schemas. Each schema comes with its file.
 pub(crate) fn all_tables(specs: &[(&Source, Spec)], diagnostics: &mut Vec<Diagnostic>) {
     let named: Vec<(&Source, &Spanned<String>)> =
@@ -19,6 +21,7 @@ pub(crate) fn all_tables(specs: &[(&Source, Spec)], diagnostics: &mut Vec<Diagno
             owner.insert(table, source);
         }
     }
+    colliding_targets(specs, diagnostics);
     let mut module_of: BTreeMap<String, &str> = BTreeMap::new();
     for (source, table) in named {
         if !names::is_table_name(table) {

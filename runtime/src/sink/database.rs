@@ -37,7 +37,7 @@ pub(crate) use demand::refusal;
 use dump::RowsFolder;
 use engine::Engine;
 use marks::Record;
-use shape::{literal, quoted};
+use shape::{literal, quoted_path};
 
 /// A database that operations are applied to.
 pub(crate) struct Database<E: Engine> {
@@ -83,10 +83,12 @@ impl<E: Engine> Database<E> {
         let place = self.place();
         let missing = definition::missing(engine, table, statements, &place)?;
         if missing.statements.is_empty() {
-            return [marks::TABLE, table.target.name].iter().try_for_each(|table| engine.check_rights(table));
+            return [marks::TABLE, &E::table_name(&table.target)]
+                .iter()
+                .try_for_each(|table| engine.check_rights(table));
         }
         if !self.create {
-            return Err(definition::refuse(missing, &place, table));
+            return Err(definition::refuse::<E>(missing, &place, table));
         }
         missing.statements.iter().try_for_each(|statements| engine.run_all(statements))?;
         if missing.is_new { marks::forget_rows(engine, table.name) } else { Ok(()) }
@@ -134,7 +136,7 @@ impl<E: Engine + 'static> Sink for Database<E> {
         })?;
         let Some(mut engine) = E::connect(&self.address, self.create)? else {
             let statements = vec![marks::STATEMENT.into(), statements.into()];
-            return Err(definition::refuse(Missing { statements, is_new: true }, &place, table));
+            return Err(definition::refuse::<E>(Missing { statements, is_new: true }, &place, table));
         };
         let _writer = self.writer();
         // All tables share the one with the marks.
@@ -161,7 +163,7 @@ impl<E: Engine + 'static> Sink for Database<E> {
         // Halves, because the sum of all hashes has more than 64 bits.
         let sql = format!(
             r#"SELECT CAST(sum("_hash" >> 32) AS TEXT), CAST(sum("_hash" & 4294967295) AS TEXT) FROM {} WHERE "_tenant" = {}"#,
-            quoted(table.target.name),
+            quoted_path(&E::table_name(&table.target)),
             literal(&key.tenant)
         );
         let mut sum = 0;

@@ -2,6 +2,7 @@
 
 use runtime::breakpoint::Breakpoint;
 
+use super::named;
 use super::rows::{exported, in_postgres};
 use super::server::{SERVER, Server};
 use super::sqlite::{check_rows, expect, samples, text};
@@ -332,6 +333,29 @@ fn columns_that_are_added_dropped_renamed_and_retyped_are_altered() {
         let expected = exported(table, &workspace.path(&format!("exports/acme/orders/V{number}")));
         assert_eq!(in_postgres(&mut SERVER.client("schema_changes"), table, "acme"), expected, "V{number}");
     }
+}
+
+#[test]
+fn a_table_in_a_schema_of_its_own_is_created_and_altered_there() {
+    let address = SERVER.database("named");
+    let run = ["run", "exports", "--sink", &address, "--create"];
+    let workspace = Workspace::from_schemas();
+    for number in 1..=5 {
+        named::deliver(&workspace, number, "sales.placed");
+        if number == 1 {
+            expect(&workspace.tidemark(&run[..4]), 1, "sales.placed: the table does not exist");
+            expect(&workspace.tidemark(&run[..4]), 1, "CREATE SCHEMA \"sales\";");
+        }
+        expect(&workspace.tidemark(&run), 0, "SUCCEEDED");
+        let table = tests::table::parse(&named::schema(number, "sales.placed")).unwrap();
+        let expected = exported(table, &workspace.path(&format!("exports/acme/orders/V{number}")));
+        assert_eq!(in_postgres(&mut SERVER.client("named"), table, "acme"), expected, "V{number}");
+    }
+    SERVER.client("named").batch_execute("DELETE FROM sales.placed WHERE order_id = 1").unwrap();
+    expect(&workspace.tidemark(&["reconcile", "acme/orders", "--to", &address, "--repair"]), 0, "put right");
+    SERVER.client("named").batch_execute("ALTER TABLE sales.placed ADD COLUMN more text").unwrap();
+    expect(&workspace.tidemark(&run), 0, "nothing to do");
+    expect(&workspace.tidemark(&["reconcile", "acme/orders", "--to", &address]), 1, "`more` is not in the schema");
 }
 
 #[test]

@@ -39,7 +39,11 @@ pub(crate) fn exported(table: &Table, folder: &Path) -> Rows {
 pub(crate) fn in_sqlite(file: &Path, table: &Table, tenant: &str) -> Rows {
     let names = [table.primary_key.to_vec(), compared(table)].concat();
     let columns: Vec<&Column> = names.iter().map(|name| table.column(name).unwrap()).collect();
-    let sql = format!("SELECT \"{}\" FROM \"{}\" WHERE _tenant = ?1", names.join("\", \""), table.name);
+    let sql = format!(
+        "SELECT \"{}\" FROM \"{}\" WHERE _tenant = ?1",
+        names.join("\", \""),
+        table.target.name.replace('.', "_")
+    );
     let database = Connection::open(file).unwrap();
     let mut statement = database.prepare(&sql).unwrap();
     let row = |row: &rusqlite::Row<'_>| {
@@ -67,7 +71,7 @@ pub(crate) fn in_postgres(client: &mut postgres::Client, table: &Table, tenant: 
         }
     };
     let texts: Vec<String> = columns.iter().map(text).collect();
-    let sql = format!("SELECT {} FROM \"{}\" WHERE _tenant = '{tenant}'", texts.join(", "), table.name);
+    let sql = format!("SELECT {} FROM {} WHERE _tenant = '{tenant}'", texts.join(", "), table.target.name);
     let mut rows = Rows::new();
     for message in client.simple_query(&sql).unwrap() {
         let postgres::SimpleQueryMessage::Row(row) = message else { continue };

@@ -29,8 +29,10 @@ pub(super) fn missing<E: Engine>(
     if !has_marks {
         missing.statements.push(marks::STATEMENT.to_owned());
     }
-    let actual = engine.columns(table.target.name)?;
+    let name = E::table_name(&table.target);
+    let actual = engine.columns(&name)?;
     if actual.is_empty() {
+        missing.statements.extend(engine.missing_schema(&table.target)?);
         missing.statements.push(statements.to_owned());
         missing.is_new = true;
         return Ok(missing);
@@ -47,7 +49,7 @@ pub(super) fn missing<E: Engine>(
         }
         None => {
             let problem = format!("the table there is not as generated: {}", differences.join("; "));
-            return Err(Error::diverged(format!("{place} {}", table.target.name), problem)
+            return Err(Error::diverged(format!("{place} {name}"), problem)
                 .help("put it back as it was; or drop it, and run again with --create: it is filled again"));
         }
     }
@@ -55,12 +57,13 @@ pub(super) fn missing<E: Engine>(
 }
 
 /// The error of a database that lacks these statements.
-pub(super) fn refuse(missing: Missing, place: &str, table: &Table) -> Error {
+pub(super) fn refuse<E: Engine>(missing: Missing, place: &str, table: &Table) -> Error {
     let problem = match missing.is_new {
         true => "the table does not exist; nothing was planned",
         false => "the table is not that of today's schema; nothing was planned",
     };
-    Error::refused(format!("{place} {}", table.target.name), problem).statements(missing.statements).help(format!(
+    let name = E::table_name(&table.target);
+    Error::refused(format!("{place} {name}"), problem).statements(missing.statements).help(format!(
         "run these statements there, or: {}",
         repeated(("".as_ref(), "".as_ref()), &[("--create", None)])
     ))

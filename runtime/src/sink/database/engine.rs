@@ -33,6 +33,9 @@ pub(crate) trait Engine: Sized {
     /// The statements that create a table; or why it cannot be there.
     fn statements(target: &Target) -> Result<&'static str, &'static str>;
 
+    /// The name of a table there, without quotes: `table`, or `schema.table`.
+    fn table_name(target: &Target) -> String;
+
     /// How the database spells the name of a column.
     fn column_name(name: &str) -> String;
 
@@ -60,6 +63,11 @@ pub(crate) trait Engine: Sized {
     /// Writes the rows of a tenant as CSV, in the order of their keys: the columns of the schema in their order, NULL
     /// as an empty field, and every value quoted.
     fn dump(&mut self, table: &Table, tenant: &str, write: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()>;
+
+    /// The statement that creates what a table has to be in, if that is missing.
+    fn missing_schema(&mut self, _: &Target) -> Result<Option<String>> {
+        Ok(None)
+    }
 
     /// The columns of a table, in their order; none if it does not exist.
     fn columns(&mut self, table: &str) -> Result<Vec<ColumnDefinition>>;

@@ -13,7 +13,7 @@ use super::cell::Cell;
 use super::columns::{Alteration, ColumnDefinition};
 use super::dump::published;
 use super::engine::{Engine, Fill};
-use super::shape::{hex, literal, quoted};
+use super::shape::{hex, literal, quoted, quoted_path};
 use crate::error::{Error, Result};
 use crate::plan::Demand;
 use crate::table::{Table, Target};
@@ -60,6 +60,10 @@ impl Engine for Postgres {
 
     fn statements(target: &Target) -> Result<&'static str, &'static str> {
         target.postgres
+    }
+
+    fn table_name(target: &Target) -> String {
+        target.name.into()
     }
 
     /// As PostgreSQL spells a name without quotes. No schema has two names that differ only in case.
@@ -134,7 +138,7 @@ impl Engine for Postgres {
         let sql = format!(
             r#"COPY (SELECT {} FROM {} WHERE "_tenant" = {} ORDER BY {}) TO STDOUT (FORMAT csv, FORCE_QUOTE ({}))"#,
             texts.join(", "),
-            quoted(table.target.name),
+            quoted_path(table.target.name),
             literal(tenant),
             keys.join(", "),
             names.join(", ")
@@ -158,7 +162,7 @@ impl Engine for Postgres {
                     coalesce(array_position(i.indkey::int2[], a.attnum) + 1, 0) \
              FROM pg_attribute a LEFT JOIN pg_index i ON i.indrelid = a.attrelid AND i.indisprimary \
              WHERE a.attrelid = to_regclass({}) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum",
-            literal(&quoted(table))
+            literal(&quoted_path(table))
         );
         let mut columns = Vec::new();
         self.query(&sql, &mut |cells| {
@@ -173,7 +177,7 @@ impl Engine for Postgres {
     }
 
     fn alter(table: &Table, step: &Alteration) -> Vec<String> {
-        let table = quoted(table.target.name);
+        let table = quoted_path(table.target.name);
         let statements = match step {
             Alteration::Rename { from, to } => vec![format!("RENAME COLUMN {} TO {}", quoted(from), quoted(to))],
             Alteration::Add { column, value } => {
@@ -199,22 +203,31 @@ impl Engine for Postgres {
         statements.into_iter().map(|statement| format!("ALTER TABLE {table} {statement};")).collect()
     }
 
+    fn missing_schema(&mut self, target: &Target) -> Result<Option<String>> {
+        let Some((schema, _)) = target.name.split_once('.') else { return Ok(None) };
+        let schema = quoted(schema);
+        let found = self.text(&format!("SELECT to_regnamespace({}) IS NOT NULL", literal(&schema)))?;
+        Ok((found.as_deref() != Some("t")).then(|| format!("CREATE SCHEMA {schema};\n")))
+    }
+
     /// Temporary tables are in a schema of their own, which is gone again afterwards.
     fn expected_columns(&mut self, target: &Target) -> Result<Vec<ColumnDefinition>> {
         self.run_all("SAVEPOINT expected; SET LOCAL search_path TO pg_temp")?;
-        self.run_all(target.postgres.unwrap_or_default())?;
-        let columns = self.columns(target.name)?;
+        let (schema, name) = target.name.split_once('.').unwrap_or(("", target.name));
+        let statements = target.postgres.unwrap_or_default().replace(&format!("{}.", quoted(schema)), "");
+        self.run_all(&statements)?;
+        let columns = self.columns(name)?;
         self.run_all("ROLLBACK TO SAVEPOINT expected")?;
         Ok(columns)
     }
 
     fn check_rights(&mut self, table: &str) -> Result<()> {
-        let table_name = literal(&quoted(table));
+        let table_name = literal(&quoted_path(table));
         for right in ["SELECT", "INSERT", "UPDATE", "DELETE"] {
             let sql = format!("SELECT has_table_privilege({table_name}, '{right}')");
             if self.text(&sql)?.as_deref() != Some("t") {
                 let problem = format!("the role may not {right} in `{table}`");
-                let grant = format!("GRANT SELECT, INSERT, UPDATE, DELETE ON {} TO the role", quoted(table));
+                let grant = format!("GRANT SELECT, INSERT, UPDATE, DELETE ON {} TO the role", quoted_path(table));
                 return Err(Error::refused(&self.name, problem).help(grant));
             }
         }

@@ -47,7 +47,7 @@ impl Shape {
         let published = epoch.columns.iter().filter(|column| column.publish).map(|column| &column.name);
         let values = published.filter(|name| !epoch.primary_key.contains(name));
         Self {
-            table: quoted(table.target.name),
+            table: quoted_path(&E::table_name(&table.target)),
             key: epoch.primary_key.iter().map(column).collect(),
             values: values.map(column).collect(),
         }
@@ -112,6 +112,11 @@ pub(super) fn cell_of_default<E: Engine>(table: &'static Table, name: &str) -> C
 /// A name in SQL. No name contains a quote, but a schema may have been checked by another release.
 pub(super) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// The name of a table in SQL, `schema.table` or `table`.
+pub(super) fn quoted_path(name: &str) -> String {
+    name.split('.').map(quoted).collect::<Vec<_>>().join(".")
 }
 
 /// Bytes in hex digits.

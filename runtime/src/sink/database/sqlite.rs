@@ -11,7 +11,7 @@ use super::cell::Cell;
 use super::columns::{Alteration, ColumnDefinition};
 use super::dump::{published, write_csv};
 use super::engine::{Engine, Fill};
-use super::shape::{hex, literal, quoted};
+use super::shape::{hex, literal, quoted, quoted_path};
 use crate::breakpoint::env_override;
 use crate::error::{Error, Result};
 use crate::name::printable;
@@ -85,6 +85,11 @@ impl Engine for Sqlite {
         target.sqlite
     }
 
+    /// SQLite has no schemas.
+    fn table_name(target: &Target) -> String {
+        target.name.replace('.', "_")
+    }
+
     fn column_name(name: &str) -> String {
         name.into()
     }
@@ -145,7 +150,7 @@ impl Engine for Sqlite {
         let sql = format!(
             r#"SELECT {} FROM {} WHERE "_tenant" = {} ORDER BY {}"#,
             names(&mut published(table).map(|column| column.name)),
-            quoted(table.target.name),
+            quoted_path(&Self::table_name(&table.target)),
             literal(tenant),
             names(&mut table.primary_key.iter().copied())
         );
@@ -163,7 +168,7 @@ impl Engine for Sqlite {
 
     /// A column cannot change in place: a new one takes its name.
     fn alter(table: &Table, step: &Alteration) -> Vec<String> {
-        let table = quoted(table.target.name);
+        let table = quoted_path(&Self::table_name(&table.target));
         let add = |name: &str, column: &ColumnDefinition, value: &Cell<'_>| {
             // What cannot be NULL has to be something until the rows are read again.
             let value =
@@ -195,7 +200,7 @@ impl Engine for Sqlite {
         let columns = || {
             let scratch = Connection::open_in_memory()?;
             scratch.execute_batch(target.sqlite.unwrap_or_default())?;
-            columns(&scratch, target.name)
+            columns(&scratch, &Self::table_name(target))
         };
         columns().map_err(|error| failed(&self.name, error))
     }
