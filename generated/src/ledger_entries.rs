@@ -74,9 +74,20 @@ pub static TABLE: Table = Table {
         max_delete_ratio: Some(0.05),
         ..Guards::DEFAULT
     },
-    target: Target {
-        name: "ledger_entries",
-        sqlite: Ok(include_str!("../sqlite/ledger_entries.sql")),
-        postgres: Ok(include_str!("../postgres/ledger_entries.sql")),
-    },
+    target: Target::new(
+            "ledger_entries",
+            Ok(include_str!("../sqlite/ledger_entries.sql")),
+            Ok(include_str!("../postgres/ledger_entries.sql")),
+        )
+        .with_history(
+            [
+                include_str!("../sqlite/ledger_entries.history.sql"),
+                include_str!("../sqlite/ledger_entries.as_of.sql"),
+            ],
+            [
+                include_str!("../postgres/ledger_entries.history.sql"),
+                include_str!("../postgres/ledger_entries.as_of.sql"),
+            ],
+            Some("%Y%m%d_V*"),
+        ),
 };

@@ -55,9 +55,9 @@ pub static TABLE: Table = Table {
     before_image: false,
     athena: true,
     guards: Guards::DEFAULT,
-    target: Target {
-        name: "orders",
-        sqlite: Ok(include_str!("../sqlite/orders.sql")),
-        postgres: Ok(include_str!("../postgres/orders.sql")),
-    },
+    target: Target::new(
+        "orders",
+        Ok(include_str!("../sqlite/orders.sql")),
+        Ok(include_str!("../postgres/orders.sql")),
+    ),
 };

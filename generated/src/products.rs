@@ -68,9 +68,9 @@ pub static TABLE: Table = Table {
     before_image: false,
     athena: true,
     guards: Guards::DEFAULT,
-    target: Target {
-        name: "products",
-        sqlite: Ok(include_str!("../sqlite/products.sql")),
-        postgres: Ok(include_str!("../postgres/products.sql")),
-    },
+    target: Target::new(
+        "products",
+        Ok(include_str!("../sqlite/products.sql")),
+        Ok(include_str!("../postgres/products.sql")),
+    ),
 };

@@ -97,9 +97,9 @@ pub static TABLE: Table = Table {
     before_image: false,
     athena: true,
     guards: Guards::DEFAULT,
-    target: Target {
-        name: "sensor_readings",
-        sqlite: Ok(include_str!("../sqlite/sensor_readings.sql")),
-        postgres: Ok(include_str!("../postgres/sensor_readings.sql")),
-    },
+    target: Target::new(
+        "sensor_readings",
+        Ok(include_str!("../sqlite/sensor_readings.sql")),
+        Ok(include_str!("../postgres/sensor_readings.sql")),
+    ),
 };

@@ -62,9 +62,9 @@ pub static TABLE: Table = Table {
     before_image: false,
     athena: false,
     guards: Guards::DEFAULT,
-    target: Target {
-        name: "support_tickets",
-        sqlite: Ok(include_str!("../sqlite/support_tickets.sql")),
-        postgres: Ok(include_str!("../postgres/support_tickets.sql")),
-    },
+    target: Target::new(
+        "support_tickets",
+        Ok(include_str!("../sqlite/support_tickets.sql")),
+        Ok(include_str!("../postgres/support_tickets.sql")),
+    ),
 };

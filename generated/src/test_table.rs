@@ -50,9 +50,9 @@ pub static TABLE: Table = Table {
     before_image: false,
     athena: true,
     guards: Guards::DEFAULT,
-    target: Target {
-        name: "test_table",
-        sqlite: Ok(include_str!("../sqlite/test_table.sql")),
-        postgres: Ok(include_str!("../postgres/test_table.sql")),
-    },
+    target: Target::new(
+        "test_table",
+        Ok(include_str!("../sqlite/test_table.sql")),
+        Ok(include_str!("../postgres/test_table.sql")),
+    ),
 };

@@ -70,9 +70,9 @@ pub static TABLE: Table = Table {
     before_image: false,
     athena: false,
     guards: Guards::DEFAULT,
-    target: Target {
-        name: "web_events",
-        sqlite: Ok(include_str!("../sqlite/web_events.sql")),
-        postgres: Ok(include_str!("../postgres/web_events.sql")),
-    },
+    target: Target::new(
+        "web_events",
+        Ok(include_str!("../sqlite/web_events.sql")),
+        Ok(include_str!("../postgres/web_events.sql")),
+    ),
 };

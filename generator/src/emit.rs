@@ -81,9 +81,16 @@ pub struct Target {
     pub sqlite: Result<String, String>,
     /// In PostgreSQL.
     pub postgres: Result<String, String>,
+    /// Those of its history, if it has one: the table and the view in SQLite, and in PostgreSQL.
+    pub history: Option<[[String; 2]; 2]>,
 }
 
 /// Renders the statements that create a table in a database.
 pub fn target(table: &Table) -> Target {
-    Target { sqlite: target::sqlite(table), postgres: target::postgres(table) }
+    let history = || [target::sqlite_history(table), target::postgres_history(table)];
+    Target {
+        sqlite: target::sqlite(table),
+        postgres: target::postgres(table),
+        history: table.target.history.then(history),
+    }
 }

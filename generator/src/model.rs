@@ -5,7 +5,7 @@ mod escape;
 mod guards;
 mod hash;
 mod numbers;
-mod target;
+pub mod target;
 
 use crate::names;
 pub use escape::Escape;
@@ -273,6 +273,11 @@ impl Table {
     /// The texts that mean NULL in a column.
     pub fn nulls_of<'a>(&'a self, column: &'a Column) -> &'a [String] {
         column.nulls.as_ref().unwrap_or(&self.source.nulls)
+    }
+
+    /// Returns whether the column is part of the key.
+    pub fn is_key(&self, column: &Column) -> bool {
+        self.key_columns().any(|key| key.name == column.name)
     }
 
     /// The columns outside the key that are published, in the order of the schema.

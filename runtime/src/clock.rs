@@ -25,9 +25,9 @@ pub(crate) fn iso_time(milliseconds: i64) -> String {
         .map_or_else(|_| "?".into(), |time| time.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string())
 }
 
-/// The present time as ISO 8601 in UTC, to the millisecond.
-pub(crate) fn now_iso() -> String {
-    iso_time(now_ms())
+/// Reads a time in ISO 8601 as milliseconds since 1970.
+pub(crate) fn from_iso(text: &str) -> Option<i64> {
+    text.parse::<jiff::Timestamp>().ok().map(|time| time.as_millisecond())
 }
 
 /// How a time in milliseconds since 1970 is serialised: as ISO 8601. Records that were written as numbers are read.

@@ -206,7 +206,14 @@ fn target(model: &model::Table) -> Target {
         Err(problem) => Err(text(&problem)),
     };
     let generated = generator::target(model);
-    Target { name: text(&model.target.name), sqlite: leaked(generated.sqlite), postgres: leaked(generated.postgres) }
+    let target = Target::new(text(&model.target.name), leaked(generated.sqlite), leaked(generated.postgres));
+    match generated.history {
+        None => target,
+        Some([sqlite, postgres]) => {
+            let texts = |[table, view]: [String; 2]| [text(&table), text(&view)];
+            target.with_history(texts(sqlite), texts(postgres), model.target.version_time.as_deref().map(text))
+        }
+    }
 }
 
 fn text(text: &str) -> &'static str {

@@ -187,11 +187,11 @@ fn a_generated_definition_reads_like_handwritten_code() {
         before_image: false,
         athena: true,
         guards: Guards::DEFAULT,
-        target: Target {
-            name: "customers",
-            sqlite: Ok(include_str!("../sqlite/customers.sql")),
-            postgres: Ok(include_str!("../postgres/customers.sql")),
-        },
+        target: Target::new(
+            "customers",
+            Ok(include_str!("../sqlite/customers.sql")),
+            Ok(include_str!("../postgres/customers.sql")),
+        ),
     };
     "##);
 }

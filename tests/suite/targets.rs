@@ -4,9 +4,12 @@ mod apply;
 #[cfg(feature = "postgres")]
 mod connections;
 mod faults;
+mod history;
 mod named;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(feature = "postgres")]
+mod postgres_history;
 mod reconcile;
 mod rows;
 mod schema_changes;

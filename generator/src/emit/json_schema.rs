@@ -291,6 +291,11 @@ fn target() -> Value {
             "name": {
                 "description": "Its name, if it is not that of the table: table or schema.table. SQLite has no schemas; there, sales.orders is sales_orders.",
                 "type": "string", "pattern": "^[a-z][a-z0-9_]*(\\.[a-z][a-z0-9_]*)?$", "maxLength": 257, "examples": ["sales.orders"]
+            },
+            "history": flag("Whether every state of every row is kept, in a table NAME_history, with a view NAME_as_of.", false),
+            "version_time": {
+                "description": "How the name of a version says its time: a format as of a date or timestamp, and * at its end for any text. Requires history: true. Otherwise, the time is that of publication.",
+                "type": "string", "examples": ["%Y%m%d_V*", "%Y-%m-%dT%H%M%SZ"]
             }
         }),
     )

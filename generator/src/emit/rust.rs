@@ -198,18 +198,35 @@ fn definition(table: &Table) -> TokenStream {
 /// The table in a database, whose statements are files next to the module.
 fn target_definition(table: &Table) -> TokenStream {
     let name = &table.name;
+    // `include_str!` takes a path relative to the generated file.
+    let included = |folder: &str, file: &str| {
+        let path = format!("{}/{name}{file}.sql", folder.replace("generated/", "../"));
+        quote! { include_str!(#path) }
+    };
     let statements = |folder: &str, statements: Result<String, String>| match statements {
         Ok(_) => {
-            // `include_str!` takes a path relative to the generated file.
-            let path = format!("{}/{name}.sql", folder.replace("generated/", "../"));
-            quote! { Ok(include_str!(#path)) }
+            let included = included(folder, "");
+            quote! { Ok(#included) }
         }
         Err(problem) => quote! { Err(#problem) },
     };
     let sqlite = statements(target::SQLITE, target::sqlite(table));
     let postgres = statements(target::POSTGRES, target::postgres(table));
+    let history = table.target.history.then(|| {
+        let parts = |folder: &str, exists: bool| match exists {
+            true => [included(folder, ".history"), included(folder, ".as_of")],
+            false => [quote! { "" }, quote! { "" }],
+        };
+        let in_sqlite = parts(target::SQLITE, target::sqlite(table).is_ok());
+        let in_postgres = parts(target::POSTGRES, target::postgres(table).is_ok());
+        let time = match &table.target.version_time {
+            Some(format) => quote! { Some(#format) },
+            None => quote! { None },
+        };
+        quote! { .with_history([#(#in_sqlite),*], [#(#in_postgres),*], #time) }
+    });
     let name = &table.target.name;
-    quote! { Target { name: #name, sqlite: #sqlite, postgres: #postgres } }
+    quote! { Target::new(#name, #sqlite, #postgres)#history }
 }
 
 /// `Column::new("amount", Type::Double).nullable()`

@@ -1,6 +1,9 @@
 //! `generated/sqlite/<table>.sql` and `generated/postgres/<table>.sql`: the statements that create a table in a
 //! database that holds the rows of every tenant's newest version.
 //!
+//! With `history: true`, also `<table>.history.sql` with the table of every state of every row, and `<table>.as_of.sql`
+//! with the view of it as of a version.
+//!
 //! Types lose nothing. The first column of the primary key is the tenant; two more columns say which version changed
 //! the row last, and its row hash. Names of columns start with a letter, so these three can start with an underscore.
 
@@ -8,6 +11,7 @@ use serde::Serialize;
 
 use super::artifact::{Files, table_header};
 use super::template::render;
+use crate::model::target::{as_of_name, history_name};
 use crate::model::{Column, ColumnType, Table};
 use crate::names;
 
@@ -17,8 +21,9 @@ pub(super) const SQLITE: &str = "generated/sqlite";
 /// The folder of PostgreSQL's statements.
 pub(super) const POSTGRES: &str = "generated/postgres";
 
-/// The columns of a target in addition to those of the schema.
+/// The columns of a target in addition to those of the schema: more in its history than in itself.
 const OWN_COLUMNS: usize = 3;
+const HISTORY_COLUMNS: usize = 9;
 
 /// <https://www.sqlite.org/limits.html>, `SQLITE_MAX_COLUMN`
 const MAX_SQLITE_COLUMNS: usize = 2000 - OWN_COLUMNS;
@@ -39,9 +44,15 @@ const SYSTEM_COLUMNS: &[&str] = &["tableoid", "xmin", "cmin", "xmax", "cmax", "c
 
 pub(super) fn emit(tables: &[Table], files: &mut Files) {
     for table in tables {
-        for (folder, statements) in [(SQLITE, sqlite(table)), (POSTGRES, postgres(table))] {
-            if let Ok(statements) = statements {
-                files.insert(format!("{folder}/{}.sql", table.name), statements);
+        let Table { name, target, .. } = table;
+        for (folder, statements, [history, as_of]) in
+            [(SQLITE, sqlite(table), sqlite_history(table)), (POSTGRES, postgres(table), postgres_history(table))]
+        {
+            let Ok(statements) = statements else { continue };
+            files.insert(format!("{folder}/{name}.sql"), statements);
+            if target.history {
+                files.insert(format!("{folder}/{name}.history.sql"), history);
+                files.insert(format!("{folder}/{name}.as_of.sql"), as_of);
             }
         }
     }
@@ -53,6 +64,11 @@ struct View {
     header: String,
     /// The name, quoted.
     table: String,
+    /// Those of the table with its history, and of the view of it, quoted.
+    history: String,
+    as_of: String,
+    /// The name of the schema, as a text in SQL.
+    subject: String,
     comment: Option<String>,
     columns: Vec<ColumnView>,
     /// The names of the key columns outside the tenant, quoted.
@@ -65,6 +81,8 @@ struct ColumnView {
     name: String,
     /// The type, with its constraints.
     ty: String,
+    /// The same in the history, where columns that were added later are NULL in earlier rows.
+    history_ty: String,
     comment: String,
 }
 
@@ -75,15 +93,25 @@ pub(super) fn sqlite(table: &Table) -> Result<String, String> {
         return Err(format!("SQLite keeps names such as `{name}` to itself"));
     }
     check_number(table, MAX_SQLITE_COLUMNS)?;
-    let view = View::new(table, &name, str::to_owned, sqlite_type, |text| text.replace(['\n', '\r'], " "));
-    Ok(render("sqlite.sql", &view))
+    Ok(render("sqlite.sql", &sqlite_view(table)))
+}
+
+/// The statements for the history in SQLite: its table, and the view of it.
+pub(super) fn sqlite_history(table: &Table) -> [String; 2] {
+    let view = sqlite_view(table);
+    ["history.sqlite.sql", "as_of.sqlite.sql"].map(|template| render(template, &view))
+}
+
+fn sqlite_view(table: &Table) -> View {
+    let target = table.target.sqlite_name();
+    View::new(table, &target, str::to_owned, sqlite_type, |text| text.replace(['\n', '\r'], " "))
 }
 
 /// The statements for PostgreSQL; or why the table cannot be there.
 pub(super) fn postgres(table: &Table) -> Result<String, String> {
     check_number(table, MAX_POSTGRES_COLUMNS)?;
-    let names = table.target.name.split('.').chain(published(table).map(|column| column.name.as_str()));
-    for name in names {
+    let longest = if table.target.history { history_name(&table.target.name) } else { table.target.name.clone() };
+    for name in longest.split('.').chain(published(table).map(|column| column.name.as_str())) {
         if name.len() > MAX_POSTGRES_NAME {
             return Err(format!("`{name}` is longer than {MAX_POSTGRES_NAME} bytes, where PostgreSQL cuts names"));
         }
@@ -99,8 +127,17 @@ pub(super) fn postgres(table: &Table) -> Result<String, String> {
     if let Some(column) = published(table).find(is_taken) {
         return Err(format!("every table of PostgreSQL has a column `{}` of its own", column.name));
     }
-    let view = View::new(table, &table.target.name, str::to_lowercase, postgres_type, |text| text.replace('\'', "''"));
-    Ok(render("postgres.sql", &view))
+    Ok(render("postgres.sql", &postgres_view(table)))
+}
+
+/// The statements for the history in PostgreSQL: its table, and the view of it.
+pub(super) fn postgres_history(table: &Table) -> [String; 2] {
+    let view = postgres_view(table);
+    ["history.postgres.sql", "as_of.postgres.sql"].map(|template| render(template, &view))
+}
+
+fn postgres_view(table: &Table) -> View {
+    View::new(table, &table.target.name, str::to_lowercase, postgres_type, |text| text.replace('\'', "''"))
 }
 
 /// The columns of the schema that a database has.
@@ -109,6 +146,7 @@ fn published(table: &Table) -> impl Iterator<Item = &Column> {
 }
 
 fn check_number(table: &Table, max: usize) -> Result<(), String> {
+    let max = if table.target.history { max + OWN_COLUMNS - HISTORY_COLUMNS } else { max };
     let number = published(table).count();
     if number <= max { Ok(()) } else { Err(format!("it has {number} columns, and there is room for {max}")) }
 }
@@ -125,12 +163,16 @@ impl View {
         let column = |column: &Column| {
             let quoted = names::quoted(&name(&column.name));
             let description = column.description.as_deref().map(|text| format!(". {text}")).unwrap_or_default();
+            let history_ty = ty(&quoted, &Column { nullable: !table.is_key(column), ..column.clone() });
             let ty = ty(&quoted, column);
-            ColumnView { name: quoted, ty, comment: comment(&format!("{}{description}", column.ty.name())) }
+            ColumnView { name: quoted, ty, history_ty, comment: comment(&format!("{}{description}", column.ty.name())) }
         };
         Self {
             header: table_header(table),
             table: names::quoted_path(target),
+            history: names::quoted_path(&history_name(target)),
+            as_of: names::quoted_path(&as_of_name(target)),
+            subject: format!("'{}'", table.name),
             comment: table.description.as_deref().map(&comment),
             columns: published(table).map(column).collect(),
             key: table.key_columns().map(|column| names::quoted(&name(&column.name))).collect(),

@@ -7,8 +7,12 @@ use serde::Serialize;
 use tera::{Context, Tera};
 
 const TEMPLATES: &[(&str, &str)] = &[
+    ("as_of.postgres.sql", include_str!("../../templates/as_of.postgres.sql.tera")),
+    ("as_of.sqlite.sql", include_str!("../../templates/as_of.sqlite.sql.tera")),
     ("delta.sql", include_str!("../../templates/delta.sql.tera")),
     ("group.yaml", include_str!("../../templates/group.yaml.tera")),
+    ("history.postgres.sql", include_str!("../../templates/history.postgres.sql.tera")),
+    ("history.sqlite.sql", include_str!("../../templates/history.sqlite.sql.tera")),
     ("postgres.sql", include_str!("../../templates/postgres.sql.tera")),
     ("root.yaml", include_str!("../../templates/root.yaml.tera")),
     ("shared.yaml", include_str!("../../templates/shared.yaml.tera")),

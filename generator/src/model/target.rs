@@ -5,11 +5,34 @@
 pub struct Target {
     /// Its name: `table`, or `schema.table`.
     pub name: String,
+    /// Whether there is also a table with every state of every row.
+    pub history: bool,
+    /// How the name of a version says its time: a format, and `*` at its end for any text. Never without history.
+    pub version_time: Option<String>,
+}
+
+/// The name of the table with the states of a table's rows.
+pub fn history_name(name: &str) -> String {
+    format!("{name}_history")
+}
+
+/// The name of the view of a table as of a version.
+pub fn as_of_name(name: &str) -> String {
+    format!("{name}_as_of")
 }
 
 impl Target {
     /// The name in SQLite, which has no schemas.
     pub fn sqlite_name(&self) -> String {
         self.name.replace('.', "_")
+    }
+
+    /// The names of everything that belongs to it in SQLite.
+    pub fn names_in_sqlite(&self) -> Vec<String> {
+        let name = self.sqlite_name();
+        match self.history {
+            true => vec![history_name(&name), as_of_name(&name), name],
+            false => vec![name],
+        }
     }
 }

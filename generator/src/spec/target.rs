@@ -9,16 +9,18 @@ use crate::yaml::Node;
 #[derive(Debug, Default)]
 pub(crate) struct TargetSpec {
     pub(crate) name: Optional<String>,
+    pub(crate) history: Optional<bool>,
+    pub(crate) version_time: Optional<String>,
 }
 
 impl TargetSpec {
     /// The known fields.
-    pub(crate) const FIELDS: &[&str] = &["name"];
+    pub(crate) const FIELDS: &[&str] = &["name", "history", "version_time"];
 
     pub(super) fn read(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Self {
         let Some(mut fields) = Fields::new(node, "`target`", Self::FIELDS, diagnostics) else {
             return Self::default();
         };
-        Self { name: fields.text("name") }
+        Self { name: fields.text("name"), history: fields.flag("history"), version_time: fields.text("version_time") }
     }
 }

@@ -13,12 +13,15 @@ mod definition;
 mod demand;
 mod dump;
 pub(crate) mod engine;
+mod history;
+mod made;
 mod marks;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
 mod shape;
 pub(crate) mod sqlite;
 mod statements;
+mod versions;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -74,6 +77,25 @@ impl<E: Engine> Database<E> {
         })
     }
 
+    /// The sum of the row hashes that a table keeps of a tenant.
+    fn sum_of_hashes(&self, table: &str, key: &TableKey, condition: &str) -> Result<i128> {
+        let mut engine = self.existing()?;
+        // Halves, because the sum of all hashes has more than 64 bits.
+        let sql = format!(
+            r#"SELECT CAST(sum("_hash" >> 32) AS TEXT), CAST(sum("_hash" & 4294967295) AS TEXT) FROM {} WHERE "_tenant" = {}{condition}"#,
+            quoted_path(table),
+            literal(&key.tenant)
+        );
+        let mut sum = 0;
+        engine.query(&sql, &mut |cells| {
+            if let [Cell::Text(high), Cell::Text(low)] = cells {
+                sum = (high.parse::<i128>().unwrap_or_default() << 32) + low.parse::<i128>().unwrap_or_default();
+            }
+            Ok(())
+        })?;
+        Ok(sum)
+    }
+
     fn writer(&self) -> Option<MutexGuard<'_, ()>> {
         E::HAS_ONE_WRITER.then(|| self.writer.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -83,9 +105,11 @@ impl<E: Engine> Database<E> {
         let place = self.place();
         let missing = definition::missing(engine, table, statements, &place)?;
         if missing.statements.is_empty() {
-            return [marks::TABLE, &E::table_name(&table.target)]
-                .iter()
-                .try_for_each(|table| engine.check_rights(table));
+            engine.check_rights(&E::table_name(&table.target))?;
+            if table.target.history.is_some() {
+                engine.check_rights(&history::history_name::<E>(&table.target))?;
+            }
+            return missing.record.iter().try_for_each(|record| engine.run_all(record));
         }
         if !self.create {
             return Err(definition::refuse::<E>(missing, &place, table));
@@ -135,8 +159,7 @@ impl<E: Engine + 'static> Sink for Database<E> {
             Error::refused(format!("{place} {}", table.name), format!("it cannot be there: {problem}"))
         })?;
         let Some(mut engine) = E::connect(&self.address, self.create)? else {
-            let statements = vec![marks::STATEMENT.into(), statements.into()];
-            return Err(definition::refuse::<E>(Missing { statements, is_new: true }, &place, table));
+            return Err(definition::refuse::<E>(Missing::everything::<E>(table, statements), &place, table));
         };
         let _writer = self.writer();
         // All tables share the one with the marks.
@@ -159,22 +182,13 @@ impl<E: Engine + 'static> Sink for Database<E> {
     }
 
     fn kept_fingerprints(&self, table: &Table, key: &TableKey) -> Result<Vec<i128>> {
-        let mut engine = self.existing()?;
-        // Halves, because the sum of all hashes has more than 64 bits.
-        let sql = format!(
-            r#"SELECT CAST(sum("_hash" >> 32) AS TEXT), CAST(sum("_hash" & 4294967295) AS TEXT) FROM {} WHERE "_tenant" = {}"#,
-            quoted_path(&E::table_name(&table.target)),
-            literal(&key.tenant)
-        );
-        let mut sum = 0;
-        engine.query(&sql, &mut |cells| {
-            if let [Cell::Text(high), Cell::Text(low)] = cells {
-                sum = (high.parse::<i128>().unwrap_or_default() << 32) + low.parse::<i128>().unwrap_or_default();
-            }
-            Ok(())
-        })?;
+        let sum = self.sum_of_hashes(&E::table_name(&table.target), key, "")?;
+        let open_states = |_| {
+            self.sum_of_hashes(&history::history_name::<E>(&table.target), key, r#" AND "_until_sequence" IS NULL"#)
+        };
+        let open = table.target.history.as_ref().map(open_states).transpose()?;
         let remembered = self.record(key)?.and_then(|record| record.rows).map_or(0, |rows| rows.fingerprint);
-        Ok(vec![sum, remembered])
+        Ok(open.into_iter().chain([sum, remembered]).collect())
     }
 
     fn adopt(&self, key: &TableKey, seen: Option<&Mark>, mark: &Mark) -> Result<()> {

@@ -9,9 +9,43 @@ pub struct Target {
     pub sqlite: Result<&'static str, &'static str>,
     /// The statements that create it in PostgreSQL; or why it cannot be there.
     pub postgres: Result<&'static str, &'static str>,
+    /// The table with every state of every row, if there is one.
+    pub history: Option<History>,
+}
+
+/// The history of a table in a database: a table, and a view of it as of each version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct History {
+    /// The statements that create the table and the view in SQLite.
+    pub sqlite: [&'static str; 2],
+    /// The statements that create the table and the view in PostgreSQL.
+    pub postgres: [&'static str; 2],
+    /// How the name of a version says its time: a format, and `*` at its end for any text. `None` means that it does
+    /// not.
+    pub version_time: Option<&'static str>,
 }
 
 impl Target {
     /// That of a table whose rows go to no database.
-    pub const NONE: Self = Self { name: "", sqlite: Err("it has no target"), postgres: Err("it has no target") };
+    pub const NONE: Self = Self::new("", Err("it has no target"), Err("it has no target"));
+
+    /// A table without a history.
+    pub const fn new(
+        name: &'static str,
+        sqlite: Result<&'static str, &'static str>,
+        postgres: Result<&'static str, &'static str>,
+    ) -> Self {
+        Self { name, sqlite, postgres, history: None }
+    }
+
+    /// The same with a history.
+    #[must_use]
+    pub const fn with_history(
+        self,
+        sqlite: [&'static str; 2],
+        postgres: [&'static str; 2],
+        version_time: Option<&'static str>,
+    ) -> Self {
+        Self { history: Some(History { sqlite, postgres, version_time }), ..self }
+    }
 }

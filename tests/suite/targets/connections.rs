@@ -81,12 +81,12 @@ fn a_database_that_cannot_hold_every_text_is_refused() {
 #[test]
 fn a_role_without_rights_is_refused_before_anything_is_planned() {
     let target = Target::with_one_version_applied("rights");
-    target.execute("CREATE ROLE reader LOGIN; GRANT SELECT ON test_table, _tidemark TO reader");
+    target.execute("CREATE ROLE reader LOGIN; GRANT SELECT ON test_table, _tidemark, _tidemark_tables TO reader");
     let address = SERVER.socket("reader", "rights");
     let run = ["run", "exports", "--sink", &address];
     expect(&target.workspace.tidemark(&run), 1, "the role may not INSERT in `_tidemark`");
     assert_eq!(target.workspace.statuses("acme/test_table")["V2"], "REGISTERED");
-    target.execute("GRANT INSERT, UPDATE, DELETE ON test_table, _tidemark TO reader");
+    target.execute("GRANT INSERT, UPDATE, DELETE ON test_table, _tidemark, _tidemark_tables TO reader");
     expect(&target.workspace.tidemark(&run), 0, "SUCCEEDED");
     target.check();
     let address = SERVER.socket("nobody_there", "rights");

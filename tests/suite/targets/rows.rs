@@ -37,13 +37,16 @@ pub(crate) fn exported(table: &Table, folder: &Path) -> Rows {
 
 /// The rows of a tenant in a table of SQLite.
 pub(crate) fn in_sqlite(file: &Path, table: &Table, tenant: &str) -> Rows {
+    let name = table.target.name.replace('.', "_");
+    selected_in_sqlite(file, table, &format!("\"{name}\" WHERE _tenant = '{tenant}'"), |name| name.to_owned())
+}
+
+/// The rows of a selection, which has a table's columns under other names.
+pub(crate) fn selected_in_sqlite(file: &Path, table: &Table, from: &str, renamed: fn(&str) -> String) -> Rows {
     let names = [table.primary_key.to_vec(), compared(table)].concat();
     let columns: Vec<&Column> = names.iter().map(|name| table.column(name).unwrap()).collect();
-    let sql = format!(
-        "SELECT \"{}\" FROM \"{}\" WHERE _tenant = ?1",
-        names.join("\", \""),
-        table.target.name.replace('.', "_")
-    );
+    let selected: Vec<String> = names.iter().map(|name| format!("\"{}\"", renamed(name))).collect();
+    let sql = format!("SELECT {} FROM {from}", selected.join(", "));
     let database = Connection::open(file).unwrap();
     let mut statement = database.prepare(&sql).unwrap();
     let row = |row: &rusqlite::Row<'_>| {
@@ -52,16 +55,32 @@ pub(crate) fn in_sqlite(file: &Path, table: &Table, tenant: &str) -> Rows {
         let (key, rest) = texts.split_at(table.primary_key.len());
         Ok((key.to_vec(), rest.to_vec()))
     };
-    statement.query_map([tenant], row).unwrap().map(Result::unwrap).collect()
+    let mut rows = Rows::new();
+    for (key, rest) in statement.query_map([], row).unwrap().map(Result::unwrap) {
+        assert!(rows.insert(key, rest).is_none(), "a key is there twice: {sql}");
+    }
+    rows
 }
 
 /// The rows of a tenant in a table of PostgreSQL.
 #[cfg(feature = "postgres")]
 pub(crate) fn in_postgres(client: &mut postgres::Client, table: &Table, tenant: &str) -> Rows {
+    let from = format!("{} WHERE _tenant = '{tenant}'", table.target.name);
+    selected_in_postgres(client, table, &from, |name| name.to_owned())
+}
+
+/// The rows of a selection, which has a table's columns under other names.
+#[cfg(feature = "postgres")]
+pub(crate) fn selected_in_postgres(
+    client: &mut postgres::Client,
+    table: &Table,
+    from: &str,
+    renamed: fn(&str) -> String,
+) -> Rows {
     let names = [table.primary_key.to_vec(), compared(table)].concat();
     let columns: Vec<&Column> = names.iter().map(|name| table.column(name).unwrap()).collect();
     let text = |column: &&Column| {
-        let name = format!("\"{}\"", column.name.to_lowercase());
+        let name = format!("\"{}\"", renamed(column.name).to_lowercase());
         let iso = r#"'YYYY-MM-DD"T"HH24:MI:SS.US'"#;
         match column.ty {
             Type::Timestamp => format!("to_char({name}, {iso})"),
@@ -71,7 +90,7 @@ pub(crate) fn in_postgres(client: &mut postgres::Client, table: &Table, tenant: 
         }
     };
     let texts: Vec<String> = columns.iter().map(text).collect();
-    let sql = format!("SELECT {} FROM {} WHERE _tenant = '{tenant}'", texts.join(", "), table.target.name);
+    let sql = format!("SELECT {} FROM {from}", texts.join(", "));
     let mut rows = Rows::new();
     for message in client.simple_query(&sql).unwrap() {
         let postgres::SimpleQueryMessage::Row(row) = message else { continue };
@@ -86,7 +105,7 @@ pub(crate) fn in_postgres(client: &mut postgres::Client, table: &Table, tenant: 
         };
         let texts: Vec<Option<String>> = columns.iter().enumerate().map(canonical).collect();
         let (key, rest) = texts.split_at(table.primary_key.len());
-        rows.insert(key.to_vec(), rest.to_vec());
+        assert!(rows.insert(key.to_vec(), rest.to_vec()).is_none(), "a key is there twice: {sql}");
     }
     rows
 }

@@ -98,6 +98,22 @@ fn a_version_that_was_being_published_under_the_earlier_schema_is_read_from_its_
 }
 
 #[test]
+fn a_column_that_somebody_added_is_refused_and_never_dropped() {
+    let workspace = Workspace::from_schemas();
+    deliver(&workspace, "acme", 1);
+    expect(&workspace.tidemark(&RUN), 0, "SUCCEEDED");
+    let database = Connection::open(workspace.path("shop.db")).unwrap();
+    database.execute_batch("ALTER TABLE orders ADD COLUMN own TEXT; UPDATE orders SET own = 'mine'").unwrap();
+    deliver(&workspace, "acme", 2);
+    expect(&workspace.tidemark(&RUN), 1, "the table there is not as generated: column `own` is not in the schema\n");
+    let kept = "SELECT count(*) FROM orders WHERE own = 'mine' AND legacy IS NOT NULL";
+    assert_eq!(database.query_row(kept, [], |row| row.get::<_, i64>(0)).unwrap(), 3);
+    database.execute_batch("ALTER TABLE orders DROP COLUMN own").unwrap();
+    expect(&workspace.tidemark(&RUN), 0, "SUCCEEDED");
+    check(&workspace, "acme", 2);
+}
+
+#[test]
 fn a_changed_key_needs_a_version_in_full() {
     let workspace = Workspace::from_schemas();
     deliver(&workspace, "acme", 5);

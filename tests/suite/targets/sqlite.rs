@@ -19,7 +19,11 @@ pub(super) fn table(name: &str) -> &'static Table {
 
 /// A workspace with the sample exports.
 pub(super) fn samples() -> Workspace {
-    let workspace = Workspace::new();
+    samples_in(Workspace::new())
+}
+
+/// The same in a workspace with schemas of its own.
+pub(super) fn samples_in(workspace: Workspace) -> Workspace {
     let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/exports/.");
     let copied = command("cp").arg("-r").args([samples, workspace.path("exports")]).status().unwrap();
     assert!(copied.success());

@@ -1,7 +1,9 @@
 //! How a table of an earlier schema becomes that of today.
 
+use super::cell::Cell;
 use super::columns::{Alteration, ColumnDefinition};
 use super::engine::Engine;
+use super::made::Columns;
 use super::shape::cell_of_default;
 use crate::table::Table;
 
@@ -45,8 +47,55 @@ pub(super) fn alterations<E: Engine>(
     Some(steps)
 }
 
+/// The steps for the history of a table, whose columns had these types in the schema before, and have these today.
+///
+/// Nothing is lost: a column that is gone stays, and one of another type is set aside under another name.
+pub(super) fn history_alterations<E: Engine>(
+    table: &'static Table,
+    (before, today): (&Columns, &Columns),
+    actual: &[ColumnDefinition],
+    expected: &[ColumnDefinition],
+) -> Vec<Alteration> {
+    let formerly = |name: &str| {
+        let column = table.columns.iter().find(|column| E::column_name(column.name) == name)?;
+        let old = E::column_name(column.formerly?);
+        let is_its_own = !before.contains_key(name) && !today.contains_key(&old) && before.get(&old) == today.get(name);
+        find(actual, &old).filter(|_| is_its_own).map(|_| old)
+    };
+    let mut steps = Vec::new();
+    for column in expected.iter().filter(|column| today.contains_key(&column.name)) {
+        let name = &column.name;
+        let old = find(actual, name);
+        if column.key_position > 0 {
+            let is_changed = old.is_some_and(|old| old.ty != column.ty);
+            steps.extend(is_changed.then(|| Alteration::Change { column: column.clone() }));
+        } else if before.get(name) != today.get(name) {
+            steps.extend(old.map(|_| Alteration::Rename { from: name.clone(), to: set_aside(actual, name) }));
+            steps.push(match formerly(name) {
+                Some(old) => Alteration::Rename { from: old, to: name.clone() },
+                None => Alteration::Add { column: column.clone(), value: Cell::Null },
+            });
+        }
+    }
+    steps
+}
+
+/// The first free name for a column that is set aside. Names of a schema's columns begin with a letter.
+fn set_aside(actual: &[ColumnDefinition], name: &str) -> String {
+    let names = (1..).map(|number| format!("_{name}_{number}"));
+    names.into_iter().find(|name| find(actual, name).is_none()).expect("numbers do not end")
+}
+
 /// What differs between two tables. The order of the columns does not matter.
 pub(super) fn differences(actual: &[ColumnDefinition], expected: &[ColumnDefinition]) -> Vec<String> {
+    let mut differences = lacks(actual, expected);
+    let more = actual.iter().filter(|column| find(expected, &column.name).is_none());
+    differences.extend(more.map(|column| format!("column `{}` is not in the schema", column.name)));
+    differences
+}
+
+/// What a table lacks of another one.
+pub(super) fn lacks(actual: &[ColumnDefinition], expected: &[ColumnDefinition]) -> Vec<String> {
     let mut differences = Vec::new();
     for column in expected {
         let name = &column.name;
@@ -65,8 +114,6 @@ pub(super) fn differences(actual: &[ColumnDefinition], expected: &[ColumnDefinit
             Some(_) => {}
         }
     }
-    let more = actual.iter().filter(|column| find(expected, &column.name).is_none());
-    differences.extend(more.map(|column| format!("column `{}` is not in the schema", column.name)));
     differences
 }
 

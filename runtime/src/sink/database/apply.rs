@@ -2,11 +2,13 @@
 
 use super::cell::Cell;
 use super::engine::Engine;
+use super::history::History;
 use super::marks::{self, Record, Rows};
 use super::shape::Shape;
 use super::statements::Statements;
 use crate::breakpoint::Breakpoint;
 use crate::change_set::read_part;
+use crate::clock;
 use crate::error::{Error, Result};
 use crate::invocation::command;
 use crate::operation::{ChangeLine, is_control};
@@ -68,7 +70,10 @@ impl<'a> Application<'a> {
             return Ok(());
         }
         Breakpoint::Claimed.reached();
-        let before = self.rows_before(known.as_ref().and_then(|known| known.rows.as_ref()))?;
+        let rows = known.as_ref().and_then(|known| known.rows.as_ref());
+        let before = self.rows_before(rows)?;
+        let history = History::new::<E>(self.publication, &self.shape, self.sequence);
+        let newest = history.as_ref().map(|history| history.begin(engine, rows)).transpose()?.flatten();
         let tally = match before {
             None => self.fill(engine)?,
             Some(_) => self.change(engine)?,
@@ -79,6 +84,12 @@ impl<'a> Application<'a> {
             let planned = self.plan.fingerprint;
             let problem = format!("the fingerprint of its rows would be {fingerprint}, but END's is {planned}");
             return Err(self.diverged(problem));
+        }
+        if let Some(history) = history {
+            let counts = (tally.updated + tally.deleted, tally.inserted + tally.updated);
+            if !history.follow(engine, newest, (before, rows), &self.plan.schema, counts)? {
+                return Err(self.diverged("the states in its history are not those of its rows".into()));
+            }
         }
         marks::write(engine, &self.version().key, &self.record(known.as_ref()))?;
         Breakpoint::Marked.reached();
@@ -231,6 +242,7 @@ impl<'a> Application<'a> {
             schema: self.plan.schema.clone(),
             fingerprint: self.plan.fingerprint,
             count: self.plan.counts.rows,
+            applied_at: clock::now_ms(),
         };
         Record { mark, rows: Some(rows) }
     }

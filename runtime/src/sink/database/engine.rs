@@ -6,7 +6,7 @@ use super::cell::Cell;
 use super::columns::{Alteration, ColumnDefinition};
 use crate::error::Result;
 use crate::plan::Demand;
-use crate::table::{Table, Target};
+use crate::table::{History, Table, Target};
 
 /// A connection to a database.
 ///
@@ -35,6 +35,9 @@ pub(crate) trait Engine: Sized {
 
     /// The name of a table there, without quotes: `table`, or `schema.table`.
     fn table_name(target: &Target) -> String;
+
+    /// The statements that create a history: its table, and the view of it.
+    fn history_statements(history: &History) -> [&'static str; 2];
 
     /// How the database spells the name of a column.
     fn column_name(name: &str) -> String;
@@ -72,16 +75,17 @@ pub(crate) trait Engine: Sized {
     /// The columns of a table, in their order; none if it does not exist.
     fn columns(&mut self, table: &str) -> Result<Vec<ColumnDefinition>>;
 
-    /// The statements that make a step from the table of an earlier schema to that of today.
-    fn alter(table: &Table, step: &Alteration) -> Vec<String>;
+    /// The statements that make a step from the table of an earlier schema to that of today. Its name is quoted.
+    fn alter(table: &str, step: &Alteration) -> Vec<String>;
 
     /// Checks that rows of a table may be changed.
     fn check_rights(&mut self, _: &str) -> Result<()> {
         Ok(())
     }
 
-    /// The columns that a table has once its statements have run, found out by running them out of sight.
-    fn expected_columns(&mut self, target: &Target) -> Result<Vec<ColumnDefinition>>;
+    /// The columns that a table has once the statements that create it have run, found out by running them out of
+    /// sight.
+    fn expected_columns(&mut self, name: &str, statements: &str) -> Result<Vec<ColumnDefinition>>;
 }
 
 /// Pushes rows, one after the other.

@@ -50,13 +50,15 @@ pub(super) struct Rows {
     /// The sum of their row hashes.
     pub(super) fingerprint: i128,
     pub(super) count: u64,
+    /// When they were applied, in milliseconds since 1970.
+    pub(super) applied_at: i64,
 }
 
 /// Reads the record of a tenant's table; `None` if there is none.
 pub(super) fn read<E: Engine>(engine: &mut E, key: &TableKey) -> Result<Option<Record>> {
     let sql = format!(
-        "SELECT registry, sequence, fence, plan, version, version_sequence, schema_hash, fingerprint, row_count \
-         FROM \"{TABLE}\" WHERE tenant = {} AND table_name = {}",
+        "SELECT registry, sequence, fence, plan, version, version_sequence, schema_hash, fingerprint, row_count, \
+         applied_at FROM \"{TABLE}\" WHERE tenant = {} AND table_name = {}",
         literal(&key.tenant),
         literal(&key.table)
     );
@@ -90,7 +92,7 @@ pub(super) fn write<E: Engine>(engine: &mut E, key: &TableKey, record: &Record) 
         ("schema_hash", text(rows.map(|rows| rows.schema.as_str()))),
         ("fingerprint", text(rows.map(|rows| rows.fingerprint.to_string()).as_deref())),
         ("row_count", number(rows.map(|rows| rows.count))),
-        ("applied_at", literal(&clock::now_iso())),
+        ("applied_at", literal(&clock::iso_time(rows.map_or_else(clock::now_ms, |rows| rows.applied_at)))),
     ];
     let names: Vec<&str> = values.iter().map(|(name, _)| *name).collect();
     let updates: Vec<String> = names.iter().skip(2).map(|name| format!("{name} = excluded.{name}")).collect();
@@ -145,7 +147,8 @@ pub(super) fn forget_rows<E: Engine>(engine: &mut E, table: &str) -> Result<()> 
 }
 
 fn parse(cells: &[Cell<'_>]) -> Option<Record> {
-    let [registry, sequence, fence, plan, version, version_sequence, schema, fingerprint, count] = cells else {
+    let [registry, sequence, fence, plan, version, version_sequence, schema, fingerprint, count, applied_at] = cells
+    else {
         return None;
     };
     let mark = Mark {
@@ -163,6 +166,7 @@ fn parse(cells: &[Cell<'_>]) -> Option<Record> {
             schema: text(schema)?,
             fingerprint: text(fingerprint)?.parse().ok()?,
             count: number(count)?,
+            applied_at: text(applied_at).and_then(|time| clock::from_iso(&time)).unwrap_or_default(),
         }),
     };
     Some(Record { mark, rows })

@@ -16,7 +16,7 @@ use super::engine::{Engine, Fill};
 use super::shape::{hex, literal, quoted, quoted_path};
 use crate::error::{Error, Result};
 use crate::plan::Demand;
-use crate::table::{Table, Target};
+use crate::table::{History, Table, Target};
 pub(crate) use address::{PostgresAddress, without_password};
 use failure::failed;
 
@@ -64,6 +64,10 @@ impl Engine for Postgres {
 
     fn table_name(target: &Target) -> String {
         target.name.into()
+    }
+
+    fn history_statements(history: &History) -> [&'static str; 2] {
+        history.postgres
     }
 
     /// As PostgreSQL spells a name without quotes. No schema has two names that differ only in case.
@@ -176,8 +180,7 @@ impl Engine for Postgres {
         Ok(columns)
     }
 
-    fn alter(table: &Table, step: &Alteration) -> Vec<String> {
-        let table = quoted_path(table.target.name);
+    fn alter(table: &str, step: &Alteration) -> Vec<String> {
         let statements = match step {
             Alteration::Rename { from, to } => vec![format!("RENAME COLUMN {} TO {}", quoted(from), quoted(to))],
             Alteration::Add { column, value } => {
@@ -211,11 +214,10 @@ impl Engine for Postgres {
     }
 
     /// Temporary tables are in a schema of their own, which is gone again afterwards.
-    fn expected_columns(&mut self, target: &Target) -> Result<Vec<ColumnDefinition>> {
+    fn expected_columns(&mut self, name: &str, statements: &str) -> Result<Vec<ColumnDefinition>> {
         self.run_all("SAVEPOINT expected; SET LOCAL search_path TO pg_temp")?;
-        let (schema, name) = target.name.split_once('.').unwrap_or(("", target.name));
-        let statements = target.postgres.unwrap_or_default().replace(&format!("{}.", quoted(schema)), "");
-        self.run_all(&statements)?;
+        let (schema, name) = name.split_once('.').unwrap_or(("", name));
+        self.run_all(&statements.replace(&format!("{}.", quoted(schema)), ""))?;
         let columns = self.columns(name)?;
         self.run_all("ROLLBACK TO SAVEPOINT expected")?;
         Ok(columns)

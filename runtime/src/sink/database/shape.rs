@@ -29,6 +29,8 @@ pub(super) struct Column {
     kind: Kind,
     /// Whether its values are masked wherever a person sees them.
     is_private: bool,
+    /// Whether rows that differ in it alone are different.
+    pub(super) is_compared: bool,
 }
 
 impl Shape {
@@ -41,6 +43,7 @@ impl Shape {
                 quoted: quoted(&E::column_name(name)),
                 kind: Kind::from_type_name(ty.unwrap_or_default()),
                 // Under another schema, the column may have another name.
+                is_compared: table.column(name).is_none_or(|column| column.compare),
                 is_private: table.column(name).is_none_or(crate::table::Column::is_masked),
             }
         };

@@ -16,7 +16,7 @@ use crate::breakpoint::env_override;
 use crate::error::{Error, Result};
 use crate::name::printable;
 use crate::plan::Demand;
-use crate::table::{Table, Target};
+use crate::table::{History, Table, Target};
 
 /// How long a transaction waits for another program that writes, in milliseconds.
 const BUSY: u64 = 60_000;
@@ -88,6 +88,10 @@ impl Engine for Sqlite {
     /// SQLite has no schemas.
     fn table_name(target: &Target) -> String {
         target.name.replace('.', "_")
+    }
+
+    fn history_statements(history: &History) -> [&'static str; 2] {
+        history.sqlite
     }
 
     fn column_name(name: &str) -> String {
@@ -167,8 +171,7 @@ impl Engine for Sqlite {
     }
 
     /// A column cannot change in place: a new one takes its name.
-    fn alter(table: &Table, step: &Alteration) -> Vec<String> {
-        let table = quoted_path(&Self::table_name(&table.target));
+    fn alter(table: &str, step: &Alteration) -> Vec<String> {
         let add = |name: &str, column: &ColumnDefinition, value: &Cell<'_>| {
             // What cannot be NULL has to be something until the rows are read again.
             let value =
@@ -196,11 +199,11 @@ impl Engine for Sqlite {
         }
     }
 
-    fn expected_columns(&mut self, target: &Target) -> Result<Vec<ColumnDefinition>> {
+    fn expected_columns(&mut self, name: &str, statements: &str) -> Result<Vec<ColumnDefinition>> {
         let columns = || {
             let scratch = Connection::open_in_memory()?;
-            scratch.execute_batch(target.sqlite.unwrap_or_default())?;
-            columns(&scratch, &Self::table_name(target))
+            scratch.execute_batch(statements)?;
+            columns(&scratch, name)
         };
         columns().map_err(|error| failed(&self.name, error))
     }

@@ -12,6 +12,11 @@ pub(super) struct Statements<'a> {
     pub(super) sequence: u64,
 }
 
+/// Names after a prefix, with commas between them.
+pub(super) fn comma_separated<'n>(names: impl Iterator<Item = &'n str>, prefix: &str) -> String {
+    names.map(|name| format!("{prefix}{name}")).collect::<Vec<_>>().join(", ")
+}
+
 impl Statements<'_> {
     /// The temporary table of the operations, quoted.
     pub(super) const CHANGES: &'static str = r#""_tidemark_changes""#;
