@@ -45,12 +45,14 @@ const SYSTEM_COLUMNS: &[&str] = &["tableoid", "xmin", "cmin", "xmax", "cmax", "c
 pub(super) fn emit(tables: &[Table], files: &mut Files) {
     for table in tables {
         let Table { name, target, .. } = table;
-        for (folder, statements, [history, as_of]) in
-            [(SQLITE, sqlite(table), sqlite_history(table)), (POSTGRES, postgres(table), postgres_history(table))]
-        {
+        for (folder, statements, history) in [
+            (SQLITE, sqlite(table), sqlite_history as fn(&Table) -> [String; 2]),
+            (POSTGRES, postgres(table), postgres_history),
+        ] {
             let Ok(statements) = statements else { continue };
             files.insert(format!("{folder}/{name}.sql"), statements);
             if target.history {
+                let [history, as_of] = history(table);
                 files.insert(format!("{folder}/{name}.history.sql"), history);
                 files.insert(format!("{folder}/{name}.as_of.sql"), as_of);
             }

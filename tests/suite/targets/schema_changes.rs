@@ -98,6 +98,17 @@ fn a_version_that_was_being_published_under_the_earlier_schema_is_read_from_its_
 }
 
 #[test]
+fn a_table_without_rows_is_altered_too() {
+    let workspace = Workspace::from_schemas();
+    deliver(&workspace, "acme", 1);
+    workspace.write("exports/acme/orders/V1/orders.csv.gz", &gzip(b"region,order_id\n"));
+    expect(&workspace.tidemark(&RUN), 1, "FAILED");
+    deliver(&workspace, "acme", 2);
+    expect(&workspace.tidemark(&RUN), 0, "SUCCEEDED");
+    check(&workspace, "acme", 2);
+}
+
+#[test]
 fn a_column_that_somebody_added_is_refused_and_never_dropped() {
     let workspace = Workspace::from_schemas();
     deliver(&workspace, "acme", 1);

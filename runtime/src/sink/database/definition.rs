@@ -5,7 +5,7 @@ use super::alteration::{alterations, differences, history_alterations, lacks};
 use super::columns::ColumnDefinition;
 use super::engine::Engine;
 use super::history::{as_of_name, history_name};
-use super::made::{self, Columns};
+use super::made::{self, Columns, Made};
 use super::shape::quoted_path;
 use super::{marks, versions};
 use crate::error::{Error, Result};
@@ -73,7 +73,7 @@ fn table_lacks<E: Engine>(
     engine: &mut E,
     table: &'static Table,
     statements: &str,
-    made: Option<&Columns>,
+    made: Option<&Made>,
     place: &str,
 ) -> Result<Missing> {
     let name = E::table_name(&table.target);
@@ -88,9 +88,15 @@ fn table_lacks<E: Engine>(
     if differences.is_empty() {
         return Ok(Missing::default());
     }
-    let added = added_by_others(&actual, &expected, made);
-    let has_marks = !engine.columns(marks::TABLE)?.is_empty();
-    let has_changed = has_marks && marks::has_other_schema(engine, table.name, table.schema)?;
+    let added = added_by_others(&actual, &expected, made.map(|made| &made.columns));
+    let has_changed = match made {
+        Some(made) => made.schema != table.schema,
+        // An earlier release made it.
+        None => {
+            let has_marks = !engine.columns(marks::TABLE)?.is_empty();
+            has_marks && marks::has_other_schema(engine, table.name, table.schema)?
+        }
+    };
     if has_changed && !added.is_empty() {
         differences = added;
     } else if has_changed && let Some(steps) = alterations::<E>(table, &actual, &expected) {
@@ -113,8 +119,8 @@ fn added_by_others(actual: &[ColumnDefinition], expected: &[ColumnDefinition], m
 fn history_lacks<E: Engine>(
     engine: &mut E,
     table: &'static Table,
-    made: &Columns,
-    today: &Columns,
+    made: &Made,
+    today: &Made,
     place: &str,
 ) -> Result<Vec<String>> {
     let Some(history) = &table.target.history else { return Ok(Vec::new()) };
@@ -125,7 +131,7 @@ fn history_lacks<E: Engine>(
         return Ok(vec![versions::forget(table.name), create.to_owned(), view.to_owned()]);
     }
     let expected = engine.expected_columns(&name, create)?;
-    let steps = history_alterations::<E>(table, (made, today), &actual, &expected);
+    let steps = history_alterations::<E>(table, (&made.columns, &today.columns), &actual, &expected);
     if steps.is_empty() {
         // What earlier schemas had is still there.
         let lacks = lacks(&actual, &expected);

@@ -1,5 +1,6 @@
-//! The table `_tidemark_tables`: which columns were made for a table, and which types they have in the schema. So it is
-//! known what a user added, and what the columns of a history were.
+//! The table `_tidemark_tables`: for which schema a table was made, with which columns, and which types they have in
+//! that schema. So it is known whether the schema has changed, what a user added, and what the columns of a history
+//! were.
 
 use std::collections::BTreeMap;
 
@@ -15,45 +16,60 @@ pub(super) const TABLE: &str = "_tidemark_tables";
 /// The statement that creates it, in every database.
 pub(super) const STATEMENT: &str = r#"CREATE TABLE "_tidemark_tables" (
   table_name TEXT NOT NULL PRIMARY KEY,
+  schema_hash TEXT NOT NULL, -- The schema that it was made for.
   columns TEXT NOT NULL -- The types of its columns in the schema, as JSON.
 );
 "#;
 
+/// What a table was made for.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Made {
+    /// The hash of the schema.
+    pub(super) schema: String,
+    pub(super) columns: Columns,
+}
+
 /// The types of a table's columns in the schema, by the names of the columns in the database.
 pub(super) type Columns = BTreeMap<String, String>;
 
-/// The columns of today's schema.
-pub(super) fn today<E: Engine>(table: &Table) -> Columns {
+/// Today's schema.
+pub(super) fn today<E: Engine>(table: &Table) -> Made {
     let published = table.columns.iter().filter(|column| column.publish);
-    published.map(|column| (E::column_name(column.name), column.ty.to_string())).collect()
+    let columns = published.map(|column| (E::column_name(column.name), column.ty.to_string())).collect();
+    Made { schema: table.schema.to_owned(), columns }
 }
 
-/// The columns that were made for a table; `None` if nothing is known.
-pub(super) fn read<E: Engine>(engine: &mut E, table: &Table) -> Result<Option<Columns>> {
+/// What a table was made for; `None` if nothing is known.
+pub(super) fn read<E: Engine>(engine: &mut E, table: &Table) -> Result<Option<Made>> {
     if engine.columns(TABLE)?.is_empty() {
         return Ok(None);
     }
-    let sql = format!("SELECT columns FROM \"{TABLE}\" WHERE table_name = {}", literal(table.name));
+    let sql = format!("SELECT schema_hash, columns FROM \"{TABLE}\" WHERE table_name = {}", literal(table.name));
     let mut found = None;
     engine.query(&sql, &mut |cells| {
-        let columns = if let [Cell::Text(json)] = cells { serde_json::from_str(json).ok() } else { None };
+        let made = match cells {
+            [Cell::Text(schema), Cell::Text(json)] => serde_json::from_str(json).ok().map(|columns| (schema, columns)),
+            _ => None,
+        };
         let unreadable = || {
             Error::diverged(table.name, format!("its row in `{TABLE}` cannot be read"))
                 .help("delete the row, then run again with --create")
         };
-        found = Some(columns.ok_or_else(unreadable)?);
+        let (schema, columns) = made.ok_or_else(unreadable)?;
+        found = Some(Made { schema: schema.to_string(), columns });
         Ok(())
     })?;
     Ok(found)
 }
 
-/// The statement that records the columns of a table.
-pub(super) fn record(table: &Table, columns: &Columns) -> String {
-    let json = serde_json::to_string(columns).expect("names and types are texts");
+/// The statement that records what a table was made for.
+pub(super) fn record(table: &Table, made: &Made) -> String {
+    let json = serde_json::to_string(&made.columns).expect("names and types are texts");
     format!(
-        "INSERT INTO \"{TABLE}\" (table_name, columns) VALUES ({}, {}) \
-         ON CONFLICT (table_name) DO UPDATE SET columns = excluded.columns;\n",
+        "INSERT INTO \"{TABLE}\" (table_name, schema_hash, columns) VALUES ({}, {}, {}) ON CONFLICT (table_name) \
+         DO UPDATE SET schema_hash = excluded.schema_hash, columns = excluded.columns;\n",
         literal(table.name),
+        literal(&made.schema),
         literal(&json)
     )
 }
