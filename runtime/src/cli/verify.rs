@@ -58,8 +58,8 @@ struct Checked {
     baseline: bool,
     export: Verdict,
     published: Verdict,
-    /// Where its operations were read.
-    out: PathBuf,
+    /// Where its operations were read; `None` if it was published into no folder.
+    out: Option<PathBuf>,
     /// What is wrong, and what to do about it.
     faults: Vec<Problem>,
 }
@@ -191,10 +191,13 @@ fn check_table(
     let check = |version: &Version| {
         let out = out(args, version);
         let export = verify::export(runner, table, version, watch)?;
-        let published = verify::published(&*resolve::published_folder(&out.join(version.path()))?, version, watch)?;
+        let published = match &out {
+            Some(out) => verify::published(&*resolve::published_folder(&out.join(version.path()))?, version, watch)?,
+            None => Verdict::NoFiles,
+        };
         let baseline = last.is_some_and(|last| last.version == version.version);
-        let faults = [export_problem(version, &export, baseline), published_problem(runner, version, &published, &out)];
-        let faults = faults.into_iter().flatten().collect();
+        let of_published = out.as_deref().and_then(|out| published_problem(runner, version, &published, out));
+        let faults = export_problem(version, &export, baseline).into_iter().chain(of_published).collect();
         watch.version_done();
         let (key, version) = (version.key.clone(), version.version.clone());
         Ok(Checked { key, version, baseline, export, published, out, faults })
@@ -202,11 +205,15 @@ fn check_table(
     versions.iter().map(check).collect()
 }
 
-/// Where the version's operations went: the folder that was typed, or the one in the registry.
-fn out(args: &VerifyArgs, version: &Version) -> PathBuf {
+/// Where the version's operations went: the folder that was typed, or the one in the registry; `None` if they went to a
+/// database or a stream alone.
+fn out(args: &VerifyArgs, version: &Version) -> Option<PathBuf> {
     let is_folder = |sink: &&str| resolve::is_folder(sink);
-    let recorded = version.progress.as_ref().and_then(|progress| progress.sinks().find(is_folder).map(PathBuf::from));
-    args.out.clone().or(recorded).unwrap_or_else(|| OUT.into())
+    let recorded = match &version.progress {
+        Some(progress) => progress.sinks().find(is_folder).map(PathBuf::from),
+        None => Some(OUT.into()),
+    };
+    args.out.clone().or(recorded)
 }
 
 const UNREADABLE: &str = "make it readable, then verify again";
@@ -219,7 +226,7 @@ fn export_problem(version: &Version, export: &Verdict, is_baseline: bool) -> Opt
             let message = format!("{version}: the export cannot be checked: {problem}");
             return Some(Problem { message, help: Some(UNREADABLE.into()), fault: Fault::Machine });
         }
-        Verdict::Gone | Verdict::Same | Verdict::SameBytes => return None,
+        Verdict::NoFiles | Verdict::Gone | Verdict::Same | Verdict::SameBytes => return None,
     };
     let help = if is_baseline {
         let resync = command(&[&"resync", &version.key.to_string()]);
@@ -242,7 +249,7 @@ fn published_problem(runner: &Runner, version: &Version, published: &Verdict, ou
             let message = format!("{version}: what was published cannot be checked: {problem}");
             Some(Problem { message, help: Some(UNREADABLE.into()), fault: Fault::Machine })
         }
-        Verdict::Gone | Verdict::Same | Verdict::SameBytes => None,
+        Verdict::NoFiles | Verdict::Gone | Verdict::Same | Verdict::SameBytes => None,
     }
 }
 
@@ -299,6 +306,7 @@ fn word(verdict: &Verdict) -> &'static str {
     match verdict {
         Verdict::Same => "ok",
         Verdict::SameBytes => "same bytes, other schema",
+        Verdict::NoFiles => "no files",
         Verdict::Gone => "gone",
         Verdict::Different(_) => "DIFFERS",
         Verdict::Unreadable(_) => "UNREADABLE",

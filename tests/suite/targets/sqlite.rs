@@ -98,6 +98,16 @@ fn rows_of_every_table_equal_its_newest_export() {
 }
 
 #[test]
+fn verify_says_that_there_are_no_files_of_versions_in_a_database_alone() {
+    let workspace = with_one_version_applied();
+    let output = workspace.tidemark(&["verify", "--format", "json"]);
+    let report: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
+    assert_eq!((output.status, &report["versions"][0]["published"]["verdict"]), (0, &"no-files".into()));
+    assert_eq!(report["versions"][0]["out"], serde_json::Value::Null);
+    expect(&workspace.tidemark(&["verify"]), 0, "V1       ok      no files");
+}
+
+#[test]
 fn the_database_says_which_version_it_holds() {
     let workspace = with_one_version_applied();
     expect(&workspace.tidemark(&RUN), 0, "");

@@ -12,6 +12,8 @@ pub enum Verdict {
     Same,
     /// Their bytes match. Their rows were read with another schema, so no fingerprint was computed.
     SameBytes,
+    /// There are none: the version went to a database or a stream alone.
+    NoFiles,
     /// None of them exists any more.
     Gone,
     /// They differ, or some of them are missing.
