@@ -245,6 +245,12 @@ impl Error {
         self
     }
 
+    /// Adds to what is wrong.
+    pub(crate) fn add(mut self, text: &str) -> Self {
+        self.0.message.push_str(&printable(text));
+        self
+    }
+
     /// Adds the statements that a database needs.
     pub(crate) fn statements(mut self, statements: Vec<String>) -> Self {
         self.0.statements = statements;

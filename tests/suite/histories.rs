@@ -1,11 +1,12 @@
 //! Random histories: good, bad, late and repeated deliveries, schema changes, kills, stalls, races, lost, restored and
 //! second registries, and commands in any order. A consumer that reads everything that is published, repeatedly,
-//! checks every END, and must end with the last good snapshot.
+//! checks every END, and must end with the last good snapshot. So must a database, which some histories have, too.
 //!
 //! `TIDEMARK_HISTORIES` sets their number; the fast tests play fewer than all tests do. A failing history is shrunk to
 //! the steps that matter.
 
 mod consumer;
+mod databases;
 mod model;
 mod others;
 mod registries;
@@ -20,6 +21,7 @@ use runtime::breakpoint::Breakpoint;
 
 use crate::properties::on_every_core;
 use crate::workspace::add_to_summary;
+use databases::Database;
 use model::History;
 use registries::Loss;
 
@@ -139,9 +141,13 @@ fn defect() -> impl Strategy<Value = Defect> {
     ]
 }
 
-#[test]
-fn a_consumer_always_ends_with_the_last_good_snapshot() {
-    let count = std::env::var("TIDEMARK_HISTORIES").ok().and_then(|number| number.parse().ok()).unwrap_or(HISTORIES);
+/// The number of histories, unless the environment says another.
+fn number(default: u32) -> u32 {
+    std::env::var("TIDEMARK_HISTORIES").ok().and_then(|number| number.parse().ok()).unwrap_or(default)
+}
+
+/// Plays random histories, each with the database that `database` picks.
+fn play(count: u32, database: impl Fn() -> Database + Sync) {
     let (steps, published) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let config = Config { cases: count, failure_persistence: None, max_shrink_iters: 2000, ..Config::default() };
     let result = on_every_core(
@@ -149,10 +155,32 @@ fn a_consumer_always_ends_with_the_last_good_snapshot() {
         || vec(step(), 1..MAX_STEPS),
         |history| {
             steps.fetch_add(history.len(), Ordering::Relaxed);
-            published.fetch_add(History::play(&history)?, Ordering::Relaxed);
+            published.fetch_add(History::play(&history, database())?, Ordering::Relaxed);
             Ok(())
         },
     );
     result.unwrap();
     add_to_summary(&format!("{count} random histories with {steps:?} steps, {published:?} versions published"));
+}
+
+#[test]
+fn a_consumer_always_ends_with_the_last_good_snapshot() {
+    play(number(HISTORIES), || Database::None);
+}
+
+#[test]
+fn a_database_always_ends_with_the_last_good_snapshot_and_its_history_with_every_version() {
+    play(number(HISTORIES) / 8, || Database::Sqlite);
+}
+
+#[cfg(feature = "postgres")]
+#[test]
+fn a_database_of_postgres_always_ends_with_the_last_good_snapshot_and_its_history_with_every_version() {
+    use crate::targets::server::SERVER;
+
+    static NUMBER: AtomicUsize = AtomicUsize::new(0);
+    play(number(HISTORIES) / 40, || {
+        let name = format!("history_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        Database::Postgres(SERVER.database(&name).leak())
+    });
 }

@@ -5,16 +5,18 @@ mod apply;
 mod connections;
 mod faults;
 mod history;
+mod kills;
 mod named;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "postgres")]
 mod postgres_history;
 mod reconcile;
+mod refused;
 mod rows;
 mod schema_changes;
 #[cfg(feature = "postgres")]
-mod server;
+pub(crate) mod server;
 mod several;
 mod sqlite;
 

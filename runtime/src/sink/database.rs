@@ -18,6 +18,7 @@ mod made;
 mod marks;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
+mod refused;
 mod shape;
 pub(crate) mod sqlite;
 mod statements;

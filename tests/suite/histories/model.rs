@@ -8,6 +8,7 @@ use runtime::breakpoint::Breakpoint;
 use serde_json::{Value, json};
 
 use super::consumer::Consumer;
+use super::databases::Database;
 use super::registries::{Backup, RegisteredVersion};
 use super::rows::{Columns, Row, Rows, apply_edits, difference, first_rows};
 use super::{Defect, Edit, Step};
@@ -39,6 +40,8 @@ pub(super) struct History {
     pub(super) adopts: bool,
     /// The highest sequence when the last registry was lost.
     pub(super) floor: u64,
+    /// Where the rows go, too.
+    pub(super) database: Database,
 }
 
 /// Fails the test case unless the condition holds.
@@ -54,7 +57,7 @@ pub(super) type CaseResult<T = ()> = Result<T, TestCaseError>;
 
 impl History {
     /// Plays the steps, then resolves open problems as an operator would. Returns the number of published versions.
-    pub(super) fn play(steps: &[Step]) -> CaseResult<usize> {
+    pub(super) fn play(steps: &[Step], database: Database) -> CaseResult<usize> {
         let mut history = Self {
             workspace: Workspace::from_schemas().in_memory(),
             deliveries: BTreeMap::new(),
@@ -67,6 +70,7 @@ impl History {
             backup: None,
             adopts: false,
             floor: 0,
+            database,
         };
         history.write_schema();
         for step in steps {
@@ -131,7 +135,7 @@ impl History {
     }
 
     fn write_schema(&mut self) {
-        let yaml = self.columns.schema();
+        let yaml = self.columns.schema() + self.database.schema_option();
         let table = tests::table::parse(&yaml).unwrap();
         self.schemas.insert(table.schema_id(), self.columns);
         self.workspace.write("schemas/t.yaml", yaml.as_bytes());
@@ -214,14 +218,9 @@ impl History {
 
     /// An undisturbed run. The lease of a stalled one has expired by then.
     pub(super) fn run(&mut self) -> CaseResult {
-        let output = self.workspace.tidemark_with_env(self.arguments(), &[ONE_HOUR_AHEAD]);
+        let output = self.workspace.tidemark_with_env(&self.arguments(), &[ONE_HOUR_AHEAD]);
         ensure!(output.status < 2, "the run: {}", output.transcript());
         Ok(())
-    }
-
-    /// The arguments of a run.
-    pub(super) fn arguments(&self) -> &'static [&'static str] {
-        if self.adopts { &["run", "exports", "--adopt"] } else { &["run", "exports"] }
     }
 
     fn command(&self, arguments: &[&str]) -> CaseResult {
@@ -232,7 +231,7 @@ impl History {
 
     fn stop(&self, breakpoint: u8, nth: u8) -> Option<StoppedProcess> {
         let breakpoint = Breakpoint::ALL[usize::from(breakpoint)];
-        StoppedProcess::start_with(&self.workspace, self.arguments(), breakpoint, u32::from(nth), &[ONE_HOUR_AHEAD])
+        StoppedProcess::start_with(&self.workspace, &self.arguments(), breakpoint, u32::from(nth), &[ONE_HOUR_AHEAD])
     }
 
     fn resume(&mut self) -> CaseResult {
@@ -371,6 +370,7 @@ impl History {
         let rows: Rows = rows.iter().map(|(key, row)| (*key, columns.project(row))).collect();
         let consumed = self.consumer.rows();
         ensure!(consumed == rows, "the consumer has {consumed:?}, but the snapshot is {rows:?}");
+        self.check_database(&rows, columns.has_tag).map_err(TestCaseError::fail)?;
         ensure!(self.adopts || self.has_no_gaps(), "sequences have gaps");
         self.check_nothing_is_open()
     }

@@ -31,7 +31,7 @@ impl History {
     /// Of two runs at once, either one or both publish, each version once.
     fn race(&mut self) -> CaseResult {
         let start = |_| {
-            let mut command = self.workspace.command(self.arguments());
+            let mut command = self.workspace.command(&self.arguments());
             let (name, value) = ONE_HOUR_AHEAD;
             command.env(name, value).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
         };

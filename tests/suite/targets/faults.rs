@@ -122,40 +122,6 @@ fn an_altered_table_is_refused_before_anything_is_planned() {
 }
 
 #[test]
-fn a_constraint_that_refuses_a_row_is_named_and_the_next_run_goes_on_without_it() {
-    for (constraint, problem, removal) in [
-        (
-            "CREATE UNIQUE INDEX own ON test_table (COL_1) WHERE PK IN ('d', 'secret')",
-            "UNIQUE constraint failed: test_table.COL_1",
-            "DROP INDEX own",
-        ),
-        (
-            "CREATE TRIGGER own BEFORE INSERT ON test_table BEGIN SELECT RAISE(ABORT, 'not on Sundays'); END",
-            "not on Sundays",
-            "DROP TRIGGER own",
-        ),
-        (
-            "CREATE TABLE invoices (t TEXT, k TEXT, FOREIGN KEY (t, k) REFERENCES test_table);
-          INSERT INTO invoices VALUES ('acme', 'b')",
-            "FOREIGN KEY constraint failed",
-            "DELETE FROM invoices",
-        ),
-    ] {
-        let workspace = with_one_version_applied();
-        workspace.export("acme/test_table/V2", &text(&[("a", 2), ("c", 1), ("d", 1), ("secret", 1)]));
-        database(&workspace).execute_batch(constraint).unwrap();
-        let output = workspace.tidemark_with_env(&RUN, &[("RUST_LOG", "debug")]);
-        expect(&output, 1, problem);
-        assert!(output.stderr.contains("the table refuses a row"), "{}", output.stderr);
-        assert!(!output.stderr.contains("secret"), "{}", output.stderr);
-        assert_eq!(held(&workspace), Some(("V1".into(), 3)));
-        database(&workspace).execute_batch(removal).unwrap();
-        expect(&workspace.tidemark(&RUN), 0, "SUCCEEDED");
-        check_against_exports(&workspace);
-    }
-}
-
-#[test]
 fn a_locked_database_is_a_machine_fault_and_the_next_run_goes_on() {
     let workspace = with_one_version_applied();
     let other = database(&workspace);

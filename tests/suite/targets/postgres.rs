@@ -197,36 +197,63 @@ fn whatever_was_edited_is_noticed_and_the_table_can_be_filled_again() {
     }
 }
 
+/// What refuses a row, what is said about it, and which row it is.
+const REFUSALS: [(&str, &str, &str); 4] = [
+    (
+        "ALTER TABLE test_table ADD CONSTRAINT own CHECK (pk <> 'secret')",
+        "constraint `own` of `test_table` (23514)",
+        "INSERT of (secret)",
+    ),
+    (
+        "CREATE UNIQUE INDEX own ON test_table (col_2) WHERE pk IN ('d', 'secret')",
+        "constraint `own` of `test_table` (23505)",
+        "INSERT of (secret)",
+    ),
+    (
+        "CREATE TRIGGER own BEFORE INSERT ON test_table FOR EACH ROW WHEN (NEW.pk = 'secret') EXECUTE FUNCTION own()",
+        "a trigger raises an exception (P0001)",
+        "INSERT of (secret)",
+    ),
+    (
+        "CREATE TABLE IF NOT EXISTS invoices (t text, k text, CONSTRAINT own FOREIGN KEY (t, k) REFERENCES test_table);
+         INSERT INTO invoices VALUES ('acme', 'b')",
+        "constraint `own` of `invoices` (23503)",
+        "DELETE of (b)",
+    ),
+];
+
 #[test]
-fn a_row_that_is_refused_is_reported_without_a_value_of_it() {
+fn a_row_that_is_refused_is_named_without_another_value_of_it() {
     let target = Target::new("refused", Workspace::new());
     let function = "CREATE OR REPLACE FUNCTION own() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
                     RAISE EXCEPTION 'not %', NEW.pk; END $$";
     target.execute(function);
-    for (constraint, problem) in [
-        ("ALTER TABLE test_table ADD CONSTRAINT own CHECK (pk <> 'secret')", "constraint `own` of `test_table` (23514)"),
-        ("CREATE UNIQUE INDEX own ON test_table (col_2) WHERE pk IN ('d', 'secret')", "constraint `own`"),
-        (
-            "CREATE TRIGGER own BEFORE INSERT ON test_table FOR EACH ROW WHEN (NEW.pk = 'secret') EXECUTE FUNCTION own()",
-            "a trigger raises an exception (P0001)",
-        ),
-        (
-            "CREATE TABLE IF NOT EXISTS invoices (t text, k text, CONSTRAINT own FOREIGN KEY (t, k) REFERENCES test_table);
-             INSERT INTO invoices VALUES ('acme', 'b')",
-            "constraint `own` of `invoices` (23503)",
-        ),
-    ] {
+    for (constraint, problem, row) in REFUSALS {
         target.execute("DROP TABLE IF EXISTS invoices, test_table, _tidemark");
         let workspace = Workspace::new();
         workspace.export("acme/test_table/V1", &text(&[("a", 1), ("b", 1), ("c", 1)]));
         expect(&workspace.tidemark(&target.arguments()), 0, "");
-        workspace.export("acme/test_table/V2", &text(&[("a", 2), ("c", 1), ("d", 1), ("secret", 1)]));
+        workspace.export("acme/test_table/V2", "a;2;hidden;\nc;1;a;\nd;1;hidden;\nsecret;1;hidden;\n");
         target.execute(constraint);
         let output = workspace.tidemark_with_env(&target.arguments(), &[("RUST_LOG", "debug")]);
-        expect(&output, 1, problem);
-        assert!(!output.stderr.contains("secret"), "{}", output.stderr);
+        expect(&output, 1, &format!("{problem}; it is the {row}"));
+        assert!(!output.stderr.contains("hidden"), "{}", output.stderr);
         assert_eq!(target.held(), Some(("V1".into(), 3)));
     }
+}
+
+#[test]
+fn a_row_of_a_version_in_full_is_named_too() {
+    let target = Target::new("refused_in_full", Workspace::new());
+    let workspace = &target.workspace;
+    workspace.export("globex/test_table/V1", &text(&[("a", 1)]));
+    expect(&workspace.tidemark(&target.arguments()), 0, "");
+    target.execute("ALTER TABLE test_table ADD CONSTRAINT own CHECK (pk <> 'k7')");
+    let rows: Vec<String> = (0..20).map(|number| format!("k{number};{number};hidden;\n")).collect();
+    workspace.export("acme/test_table/V1", &rows.concat());
+    let output = workspace.tidemark(&target.arguments());
+    expect(&output, 1, "constraint `own` of `test_table` (23514); it is the INSERT of (k7)");
+    assert!(!output.stderr.contains("hidden"), "{}", output.stderr);
 }
 
 #[test]

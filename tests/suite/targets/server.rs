@@ -17,14 +17,14 @@ use crate::limits::command;
 const NOBODY: &str = "65534";
 
 /// A server, with the tests' databases.
-pub(super) struct Server {
+pub(crate) struct Server {
     folder: PathBuf,
     port: u16,
     process: Mutex<Child>,
 }
 
 /// The server that most tests share, each with its own database.
-pub(super) static SERVER: LazyLock<Server> = LazyLock::new(|| Server::start("shared"));
+pub(crate) static SERVER: LazyLock<Server> = LazyLock::new(|| Server::start("shared"));
 
 impl Server {
     /// Creates a server of its own and starts it.
@@ -76,7 +76,7 @@ impl Server {
     }
 
     /// A new database, by its address through the socket.
-    pub(super) fn database(&self, name: &str) -> String {
+    pub(crate) fn database(&self, name: &str) -> String {
         let mut client = self.client("postgres");
         client.batch_execute(&format!("CREATE DATABASE {name}")).unwrap();
         self.socket("postgres", name)

@@ -4,12 +4,13 @@ use super::cell::Cell;
 use super::engine::Engine;
 use super::history::History;
 use super::marks::{self, Record, Rows};
+use super::refused;
 use super::shape::Shape;
-use super::statements::Statements;
+use super::statements::{OPERATIONS, Statements};
 use crate::breakpoint::Breakpoint;
 use crate::change_set::read_part;
 use crate::clock;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::invocation::command;
 use crate::operation::{ChangeLine, is_control};
 use crate::plan::{Counts, Plan};
@@ -144,7 +145,8 @@ impl<'a> Application<'a> {
         let mut columns: Vec<&str> = self.shape.names().collect();
         columns.extend([r#""_tenant""#, r#""_sequence""#, r#""_hash""#]);
         let tenant = &self.version().key.tenant;
-        let tally = self.load(engine, &self.shape.table, &columns, |line, cells| {
+        engine.run_all("SAVEPOINT changes")?;
+        let loaded = self.load(engine, &self.shape.table, &columns, |line, cells| {
             let hash = line.hash()?;
             cells.extend([
                 Cell::Text(tenant.clone().into()),
@@ -152,6 +154,18 @@ impl<'a> Application<'a> {
                 Cell::Integer(hash),
             ]);
             Some(())
+        });
+        let tally = loaded.map_err(|error| {
+            // Rows are loaded many at a time, so the one that was refused has to be found.
+            let again = |engine: &mut E| {
+                engine.run_all("ROLLBACK TO SAVEPOINT changes")?;
+                self.load_changes(engine)?;
+                engine.run_all("SAVEPOINT changes")
+            };
+            match error.kind() == ErrorKind::Diverged && again(engine).is_ok() {
+                true => self.with_key(engine, "INSERT", error),
+                false => error,
+            }
         })?;
         self.check_tally(&tally)?;
         Ok(tally)
@@ -160,19 +174,17 @@ impl<'a> Application<'a> {
     /// Changes the tenant's rows from those of the previous version.
     fn change<E: Engine>(&self, engine: &mut E) -> Result<Tally> {
         let statements = self.statements();
-        engine.run_all(&statements.create_changes())?;
-        let mut columns: Vec<&str> = self.shape.names().collect();
-        columns.extend([r#""_op""#, r#""_hash""#, r#""_previous_hash""#]);
-        let tally = self.load(engine, Statements::CHANGES, &columns, |line, cells| {
-            let (hash, previous) = (line.hash(), line.previous_hash());
-            let number = |number: Option<i64>| number.map_or(Cell::Null, Cell::Integer);
-            cells.extend([Cell::Text(line.op.clone()), number(hash), number(previous)]);
-            (hash.is_some() || previous.is_some()).then_some(())
-        })?;
+        let tally = self.load_changes(engine)?;
         self.check_tally(&tally)?;
         engine.run_all("SAVEPOINT changes")?;
-        for (op, expected) in [("DELETE", tally.deleted), ("UPDATE", tally.updated), ("INSERT", tally.inserted)] {
-            let changed = engine.run(&statements.change(op))?;
+        let number = |op: &str| match op {
+            "DELETE" => tally.deleted,
+            "UPDATE" => tally.updated,
+            _ => tally.inserted,
+        };
+        for op in OPERATIONS {
+            let changed = engine.run(&statements.change(op)).map_err(|error| self.with_key(engine, op, error))?;
+            let expected = number(op);
             if changed != expected {
                 engine.run_all("ROLLBACK TO SAVEPOINT changes")?;
                 let key = statements.first_misfit(engine, op)?;
@@ -180,6 +192,31 @@ impl<'a> Application<'a> {
             }
         }
         Ok(tally)
+    }
+
+    /// Loads the operations into a temporary table.
+    fn load_changes<E: Engine>(&self, engine: &mut E) -> Result<Tally> {
+        engine.run_all(&self.statements().create_changes())?;
+        let mut columns: Vec<&str> = self.shape.names().collect();
+        columns.extend([r#""_op""#, r#""_hash""#, r#""_previous_hash""#]);
+        self.load(engine, Statements::CHANGES, &columns, |line, cells| {
+            let (hash, previous) = (line.hash(), line.previous_hash());
+            let number = |number: Option<i64>| number.map_or(Cell::Null, Cell::Integer);
+            cells.extend([Cell::Text(line.op.clone()), number(hash), number(previous)]);
+            (hash.is_some() || previous.is_some()).then_some(())
+        })
+    }
+
+    /// Adds the key of the row that the table refuses to the error that says so.
+    fn with_key<E: Engine>(&self, engine: &mut E, op: &str, error: Error) -> Error {
+        if error.kind() != ErrorKind::Diverged {
+            return error;
+        }
+        match refused::key(engine, &self.statements(), op) {
+            Ok(Some(key)) => error.add(&format!("; it is the {op} of {}", self.shape.shown_key(&key))),
+            // It may be about no row of its own, or another problem is in the way.
+            _ => error,
+        }
     }
 
     /// Loads the operations into a table. `complete` adds what follows the columns of the schema.

@@ -12,6 +12,9 @@ pub(super) struct Statements<'a> {
     pub(super) sequence: u64,
 }
 
+/// The kinds of operations, in the order in which they are made.
+pub(super) const OPERATIONS: [&str; 3] = ["DELETE", "UPDATE", "INSERT"];
+
 /// Names after a prefix, with commas between them.
 pub(super) fn comma_separated<'n>(names: impl Iterator<Item = &'n str>, prefix: &str) -> String {
     names.map(|name| format!("{prefix}{name}")).collect::<Vec<_>>().join(", ")
@@ -50,11 +53,16 @@ impl Statements<'_> {
 
     /// Makes the changes of one kind. A row that was changed since the previous version is left alone.
     pub(super) fn change(&self, op: &str) -> String {
-        let (table, changes, tenant) = (&self.shape.table, Self::CHANGES, literal(self.tenant));
+        self.change_in(op, Self::CHANGES)
+    }
+
+    /// The same for operations in another table, or in a query in parentheses.
+    pub(super) fn change_in(&self, op: &str, changes: &str) -> String {
+        let (table, tenant) = (&self.shape.table, literal(self.tenant));
         let keys = self.keys("");
         match op {
             "DELETE" => format!(
-                r#"DELETE FROM {table} WHERE "_tenant" = {tenant} AND ({keys}, "_hash") IN (SELECT {keys}, "_previous_hash" FROM {changes} WHERE "_op" = 'DELETE')"#
+                r#"DELETE FROM {table} WHERE "_tenant" = {tenant} AND ({keys}, "_hash") IN (SELECT {keys}, "_previous_hash" FROM {changes} AS c WHERE "_op" = 'DELETE')"#
             ),
             "UPDATE" => {
                 let set = |column: &Column| format!("{0} = c.{0}, ", column.quoted);
@@ -68,7 +76,7 @@ impl Statements<'_> {
                 let names = self.shape.names().collect::<Vec<_>>().join(", ");
                 let sequence = self.sequence;
                 format!(
-                    r#"INSERT INTO {table} ("_tenant", {names}, "_sequence", "_hash") SELECT {tenant}, {names}, {sequence}, "_hash" FROM {changes} WHERE "_op" = 'INSERT' ON CONFLICT ("_tenant", {keys}) DO NOTHING"#
+                    r#"INSERT INTO {table} ("_tenant", {names}, "_sequence", "_hash") SELECT {tenant}, {names}, {sequence}, "_hash" FROM {changes} AS c WHERE "_op" = 'INSERT' ON CONFLICT ("_tenant", {keys}) DO NOTHING"#
                 )
             }
         }
@@ -85,6 +93,34 @@ impl Statements<'_> {
             ),
         };
         let sql = format!(r#"SELECT {keys} FROM {changes} AS c WHERE c."_op" = '{op}' AND {condition} LIMIT 1"#);
+        let mut found = None;
+        engine.query(&sql, &mut |cells| {
+            found = Some(cells.iter().map(Cell::to_owned_cell).collect());
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    /// The number of rows in a table.
+    pub(super) fn count<E: Engine>(&self, engine: &mut E, table: &str) -> Result<u64> {
+        let mut number = 0;
+        engine.query(&format!("SELECT CAST(count(*) AS TEXT) FROM {table}"), &mut |cells| {
+            if let [Cell::Text(digits)] = cells {
+                number = digits.parse().unwrap_or_default();
+            }
+            Ok(())
+        })?;
+        Ok(number)
+    }
+
+    /// The key of one of the operations in a table that numbers them.
+    pub(super) fn numbered_key<E: Engine>(
+        &self,
+        engine: &mut E,
+        table: &str,
+        row: u64,
+    ) -> Result<Option<Vec<Cell<'static>>>> {
+        let sql = format!(r#"SELECT {} FROM {table} AS c WHERE c."_row" = {row}"#, self.keys("c."));
         let mut found = None;
         engine.query(&sql, &mut |cells| {
             found = Some(cells.iter().map(Cell::to_owned_cell).collect());
