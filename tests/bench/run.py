@@ -22,9 +22,11 @@ import sys
 import time
 from pathlib import Path
 
+from databases import Databases, Server
+
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
-BIN = ROOT / "target/release"
+BIN = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
 ENVIRONMENT = ["duckdb", "polars", "isal"]
 
 # For each scenario: a description, the program and options that make its exports, and its share of --rows.
@@ -41,6 +43,7 @@ SCENARIOS = {
 }
 OTHERS = {
     "small": "1,000 exports of 1,000 rows through `tidemark run`",
+    "databases": "a first import into SQLite and PostgreSQL, compared with `.import` and COPY of the same rows",
     "publish": "a first import through `tidemark run`, compared with gzip -3 of the same operations",
     "grow": "sorted exports of 0.1, 1, 10 and 50 million rows, up to --rows-max",
 }
@@ -60,6 +63,8 @@ def main():
             small(args)
         elif name == "publish":
             publish(args)
+        elif name == "databases":
+            databases(args)
         else:
             grow(args)
 
@@ -216,6 +221,25 @@ def publish(args):
         seen["tidemark"].append(run_from_scratch(args, exports))
         seen["gzip -3"].append(run("gzip", [["sh", "-c", f"gzip -3 < {operations} > {operations}.gz"]], args.work))
     show(args, f"publish: {args.rows:,} rows, {OTHERS['publish']}; {operations.stat().st_size / 2**20:,.0f} MiB of JSON", seen)
+
+
+def databases(args):
+    """Needs PostgreSQL, which is started here, and SQLite's shell."""
+    subprocess.run(["cargo", "build", "--release", "--quiet", "-p", "tests", "--features", "postgres", "--bins"], cwd=ROOT,
+                   check=True)
+    folder, data = make(args.work, "exports", [], args.rows)
+    imports = Databases(BIN / "tidemark-from-schemas", folder, data["snapshot"], run)
+    server = Server()
+    try:
+        for name, other, measure in [
+            ("SQLite", ".import", imports.sqlite),
+            ("PostgreSQL", "COPY", lambda: imports.postgres(server)),
+        ]:
+            pairs = [measure() for _ in range(args.runs)]
+            seen = {"tidemark": [ours for ours, _ in pairs], other: [theirs for _, theirs in pairs]}
+            show(args, f"databases: {args.rows:,} rows of 12 columns into {name}", seen)
+    finally:
+        server.stop()
 
 
 def grow(args):
