@@ -10,7 +10,7 @@
 use serde::Serialize;
 
 use super::artifact::{Files, table_header};
-use super::template::render;
+use super::template;
 use crate::model::target::{as_of_name, history_name};
 use crate::model::{Column, ColumnType, Table};
 use crate::names;
@@ -95,13 +95,13 @@ pub(super) fn sqlite(table: &Table) -> Result<String, String> {
         return Err(format!("SQLite keeps names such as `{name}` to itself"));
     }
     check_number(table, MAX_SQLITE_COLUMNS)?;
-    Ok(render("sqlite.sql", &sqlite_view(table)))
+    Ok(template::SQLITE_SQL.render(&sqlite_view(table)))
 }
 
 /// The statements for the history in SQLite: its table, and the view of it.
 pub(super) fn sqlite_history(table: &Table) -> [String; 2] {
     let view = sqlite_view(table);
-    ["history.sqlite.sql", "as_of.sqlite.sql"].map(|template| render(template, &view))
+    [&template::HISTORY_SQLITE_SQL, &template::AS_OF_SQLITE_SQL].map(|template| template.render(&view))
 }
 
 fn sqlite_view(table: &Table) -> View {
@@ -129,13 +129,13 @@ pub(super) fn postgres(table: &Table) -> Result<String, String> {
     if let Some(column) = published(table).find(is_taken) {
         return Err(format!("every table of PostgreSQL has a column `{}` of its own", column.name));
     }
-    Ok(render("postgres.sql", &postgres_view(table)))
+    Ok(template::POSTGRES_SQL.render(&postgres_view(table)))
 }
 
 /// The statements for the history in PostgreSQL: its table, and the view of it.
 pub(super) fn postgres_history(table: &Table) -> [String; 2] {
     let view = postgres_view(table);
-    ["history.postgres.sql", "as_of.postgres.sql"].map(|template| render(template, &view))
+    [&template::HISTORY_POSTGRES_SQL, &template::AS_OF_POSTGRES_SQL].map(|template| template.render(&view))
 }
 
 fn postgres_view(table: &Table) -> View {
