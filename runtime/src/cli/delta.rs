@@ -133,7 +133,7 @@ impl LineSink for LineFile<'_> {
 fn summarise(args: &DeltaArgs, plan: &Plan) -> Result<()> {
     let counts = &plan.counts;
     match args.format.format {
-        Format::Json if args.output != "-" => output::print_json(plan),
+        Format::Json if args.output != "-" => output::done(output::print_json(plan)),
         Format::Json => {
             output::to_stderr(&serde_json::to_string(plan).expect("every map has string keys"));
             Ok(())

@@ -53,10 +53,11 @@ pub(super) fn reconcile(args: &ReconcileArgs, tables: &'static [&'static Table])
     let decision = args.repair.then(|| args.decision.decision(&args.state)).transpose()?;
     telemetry::listen_for_ctrl_c();
     let found = runner.reconcile(table, &key, decision.as_ref())?;
-    match args.format.format {
-        Format::Json => output::print_json(&found)?,
-        Format::Text => output::print(&text(&found))?,
-    }
+    let printed = match args.format.format {
+        Format::Json => output::print_json(&found),
+        Format::Text => output::print(&text(&found)),
+    };
+    if found.repaired { output::done(printed) } else { printed }?;
     Ok((found.differs() && !found.repaired).then_some(Fault::Input))
 }
 
