@@ -36,9 +36,8 @@ pub(super) enum Plain {
 const SHORT: usize = 16;
 
 impl Plain {
-    /// The form of a column's canonical texts.
-    pub(super) fn from_column(column: &Column) -> Self {
-        let iso = column.format.is_none();
+    /// The form of a column's canonical texts, where times are in ISO 8601, and booleans have no words of their own.
+    pub(super) fn from_column(column: &Column, iso: bool, usual_words: bool) -> Self {
         match column.ty {
             _ if column.trim => Self::Never,
             Type::Tinyint => Self::Integer(2),
@@ -51,7 +50,7 @@ impl Plain {
             Type::Double => Self::Double,
             Type::Char(length) | Type::Varchar(length) => Self::Text(length as usize),
             Type::String => Self::Text(usize::MAX),
-            Type::Boolean if column.true_values.is_empty() && column.false_values.is_empty() => Self::Boolean,
+            Type::Boolean if usual_words => Self::Boolean,
             Type::Date if iso => Self::Date,
             Type::Timestamp if iso => Self::Timestamp { zone: false },
             Type::Timestamptz if iso => Self::Timestamp { zone: true },
