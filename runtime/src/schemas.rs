@@ -10,7 +10,7 @@ use generator::source::{self, Source as SchemaFile};
 
 use crate::engine::athena::Statements;
 use crate::table::{
-    Column, Completeness, Compression, Encoding, Escape, Guards, Numbers, Sign, Source, Table, Target, Type,
+    Column, Completeness, Compression, Encoding, Escape, Guards, Numbers, Sign, Source, Table, Target, Tenant, Type,
 };
 
 /// The tables of a folder of schemas. They are never freed, as generated tables are not.
@@ -53,7 +53,12 @@ pub fn read(folder: &Path) -> Result<Schemas, Problem> {
 
 /// The table of a model.
 pub fn table(model: &model::Table) -> &'static Table {
-    Box::leak(Box::new(Table {
+    Box::leak(Box::new(definition(model)))
+}
+
+fn definition(model: &model::Table) -> Table {
+    let tenant = |tenant: &model::Tenant| Tenant { name: text(&tenant.name), table: definition(&tenant.table) };
+    Table {
         name: text(&model.name),
         role: text(&model.role()),
         schema: text(&model.schema_hash()),
@@ -64,7 +69,8 @@ pub fn table(model: &model::Table) -> &'static Table {
         athena: model.athena,
         guards: guards(&model.guards),
         target: target(model),
-    }))
+        tenants: Vec::leak(model.tenants.iter().map(tenant).collect()),
+    }
 }
 
 /// The Athena statements of a model.

@@ -92,6 +92,7 @@ impl SchemaDice {
             source,
             guards: Guards::DEFAULT,
             target: Target::NONE,
+            tenants: &[],
         }))
     }
 

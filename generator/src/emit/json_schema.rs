@@ -44,8 +44,28 @@ fn schema() -> Value {
             "operations": object("The content of operations.", json!({
                 "before_image": flag("Whether UPDATE and DELETE include the values before the change.", false)
             })),
-            "guards": guards()
+            "guards": guards(),
+            "tenants": tenants()
         }
+    })
+}
+
+/// What tenants override. With null, an option of `source` is as if the table did not declare it.
+fn tenants() -> Value {
+    let mut source = source();
+    source["description"] =
+        json!("Options that differ from those of the table; null removes one. Not supported on Athena.");
+    for option in source["properties"].as_object_mut().into_iter().flat_map(|options| options.values_mut()) {
+        *option = json!({ "anyOf": [option.take(), { "type": "null" }] });
+    }
+    let mut guards = guards();
+    guards["description"] = json!("Guards that differ from those of the table.");
+    let mut tenant = object("The tenant's options.", json!({ "source": source, "guards": guards }));
+    tenant["minProperties"] = json!(1);
+    json!({
+        "description": "Tenants whose exports or guards differ from those of others, by their names.",
+        "type": "object", "minProperties": 1, "additionalProperties": tenant,
+        "propertyNames": { "pattern": "^[A-Za-z0-9][A-Za-z0-9_.-]*$", "maxLength": 128 }
     })
 }
 
@@ -367,5 +387,9 @@ mod tests {
         assert_same_names(&top["engine"]["properties"], known::ENGINE);
         assert_same_names(&top["operations"]["properties"], known::OPERATIONS);
         assert_same_names(&top["guards"]["properties"], known::GUARDS);
+        let tenant = &top["tenants"]["additionalProperties"]["properties"];
+        assert_same_names(tenant, known::TENANT);
+        assert_same_names(&tenant["source"]["properties"], known::SOURCE);
+        assert_same_names(&tenant["guards"]["properties"], known::GUARDS);
     }
 }
