@@ -20,6 +20,8 @@ pub struct Schemas {
     pub tables: &'static [&'static Table],
     /// The statements of those that Athena can read.
     pub statements: &'static [Statements],
+    /// The files, and what is probably wrong in them.
+    pub warnings: (&'static [SchemaFile], &'static [Diagnostic]),
 }
 
 /// The reason why a folder has no tables.
@@ -48,7 +50,8 @@ pub fn read(folder: &Path) -> Result<Schemas, Problem> {
     };
     let tables: Vec<&'static Table> = models.iter().map(table).collect();
     let statements: Vec<Statements> = models.iter().filter(|model| model.athena).map(statements).collect();
-    Ok(Schemas { tables: tables.leak(), statements: statements.leak() })
+    let warnings = generator::warnings(&files).leak();
+    Ok(Schemas { tables: tables.leak(), statements: statements.leak(), warnings: (files.leak(), warnings) })
 }
 
 /// The table of a model.
