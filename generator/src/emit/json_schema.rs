@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::artifact::Files;
 use crate::model::Table;
 use crate::source::SCHEMAS;
+use crate::spec::known;
 
 pub(super) fn emit(_: &[Table], files: &mut Files) {
     let text = serde_json::to_string_pretty(&schema()).expect("plain data is always JSON");
@@ -52,14 +53,15 @@ fn schema() -> Value {
 
 /// What tenants override. With null, an option of `source` is as if the table did not declare it.
 fn tenants() -> Value {
-    let mut source = source();
-    source["description"] =
-        json!("Options that differ from those of the table; null removes one. Not supported on Athena.");
-    for option in source["properties"].as_object_mut().into_iter().flat_map(|options| options.values_mut()) {
-        *option = json!({ "anyOf": [option.take(), { "type": "null" }] });
-    }
-    let mut guards = guards();
-    guards["description"] = json!("Guards that differ from those of the table.");
+    let option = |name: &&str| {
+        let of_table = format!("#/properties/source/properties/{name}");
+        ((*name).to_owned(), json!({ "anyOf": [{ "$ref": of_table }, { "type": "null" }] }))
+    };
+    let source = object(
+        "Options that differ from those of the table; null removes one. Not supported on Athena.",
+        known::SOURCE.iter().map(option).collect(),
+    );
+    let guards = json!({ "$ref": "#/properties/guards" });
     let mut tenant = object("The tenant's options.", json!({ "source": source, "guards": guards }));
     tenant["minProperties"] = json!(1);
     json!({
@@ -367,7 +369,6 @@ fn name(description: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::known;
 
     fn assert_same_names(properties: &Value, known: &[&str]) {
         let mut known = known.to_vec();
@@ -387,9 +388,6 @@ mod tests {
         assert_same_names(&top["engine"]["properties"], known::ENGINE);
         assert_same_names(&top["operations"]["properties"], known::OPERATIONS);
         assert_same_names(&top["guards"]["properties"], known::GUARDS);
-        let tenant = &top["tenants"]["additionalProperties"]["properties"];
-        assert_same_names(tenant, known::TENANT);
-        assert_same_names(&tenant["source"]["properties"], known::SOURCE);
-        assert_same_names(&tenant["guards"]["properties"], known::GUARDS);
+        assert_same_names(&top["tenants"]["additionalProperties"]["properties"], known::TENANT);
     }
 }
