@@ -50,7 +50,7 @@ pub struct Reader {
     layout: TimeLayout,
     /// A boolean's own words for true and for false; if empty, those that every boolean has.
     words: [Vec<String>; 2],
-    /// The texts that are canonical as they are. Only used if no text but the empty one can be NULL.
+    /// The texts that are canonical as they are. None of them is a NULL marker.
     plain: Plain,
     /// Whether the empty text is NULL; `quoted_nulls` decides about a quoted one.
     empty_is_null: bool,
@@ -85,7 +85,6 @@ impl Reader {
             [column.true_values, column.false_values].map(|words| words.iter().map(|word| (*word).into()).collect())
         });
         let nulls = nulls(format.nulls.as_ref().unwrap_or(&source.nulls), source);
-        let only_empty_is_null = nulls.iter().all(|null| null.is_empty());
         Self {
             column,
             is_key,
@@ -93,8 +92,8 @@ impl Reader {
             prefix: format.prefix.as_deref().unwrap_or_default().as_bytes().into(),
             refuse_replacement: athena,
             numbers: format.numbers.clone(),
-            plain: if only_empty_is_null && format.numbers.is_none() {
-                Plain::from_column(column, layout.is_none(), words.iter().all(Vec::is_empty))
+            plain: if format.numbers.is_none() {
+                Plain::from_column(column, &nulls, layout.is_none(), words.iter().all(Vec::is_empty))
             } else {
                 Plain::Never
             },
