@@ -204,6 +204,8 @@ codes! {
     InvalidMarker = "invalid-marker",
     /// A warning: `\N` is NULL, but there is no `escape`.
     UnescapedNull = "unescaped-null",
+    /// A tenant overrides nothing, or an option with what the table has anyway.
+    IneffectiveOverride = "ineffective-override",
     /// Options that contradict each other.
     Contradiction = "contradiction",
     /// A table that may run on Athena uses something that Athena does not support.

@@ -1,9 +1,9 @@
 //! Generates everything that is compiled and deployed for a table from its schema, `schemas/<table>.yaml`.
 //!
 //! A schema passes through the modules in this order: [`source`] reads files, `yaml` parses nodes with their positions,
-//! `spec` reads the fields as written, `validate` checks them, [`model`] is a valid table, `emit` renders each kind of
-//! artifact, and [`output`] writes the artifacts or compares them with the files on disk. Mistakes are collected as
-//! [`diagnostic`]s, all of them in one run, and [`render`]ed for people or machines.
+//! `spec` and `tenants` read the fields as written, `validate` checks them, [`model`] is a valid table, `emit` renders
+//! each kind of artifact, and [`output`] writes the artifacts or compares them with the files on disk. Mistakes are
+//! collected as [`diagnostic`]s, all of them in one run, and [`render`]ed for people or machines.
 //!
 //! [`generate`] is a pure function from schemas to files:
 //!
@@ -53,9 +53,12 @@ mod quotas;
 pub mod render;
 pub mod source;
 mod spec;
+mod tenants;
 mod validate;
 mod wording;
 mod yaml;
+
+use std::iter;
 
 use diagnostic::{Code, Diagnostic};
 pub use emit::artifact::Files;
@@ -104,8 +107,11 @@ pub fn warnings(sources: &[Source]) -> Vec<Diagnostic> {
     let mut warnings = Vec::new();
     for source in sources {
         let Ok(root) = yaml::read(source) else { continue };
+        let (spec, tenants) = (spec::read(&root, &mut Vec::new()), tenants::read(&root, &mut Vec::new()));
         let mut of_file = Vec::new();
-        validate::unescaped_nulls(&spec::read(&root, &mut Vec::new()), &mut of_file);
+        for spec in iter::once(&spec).chain(tenants.iter().map(|tenant| &tenant.spec)) {
+            validate::unescaped_nulls(spec, &mut of_file);
+        }
         warnings.extend(of_file.into_iter().map(|warning| warning.in_file(&source.path)));
     }
     warnings.sort_by(|a, b| a.reading_order().cmp(&b.reading_order()));
@@ -134,7 +140,8 @@ fn read_table(source: &Source, diagnostics: &mut Vec<Diagnostic>) -> (Spec, Opti
     let (spec, mut table) = match yaml::read(source) {
         Ok(root) => {
             let spec = spec::read(&root, &mut of_file);
-            let table = validate::table(&spec, &mut of_file);
+            let tenants = tenants::read(&root, &mut of_file);
+            let table = validate::table(&spec, &tenants, &mut of_file);
             if let Some(table) = table.as_ref().filter(|table| table.athena) {
                 validate::too_long_for_athena(&spec, emit::statements(table).delta.len(), &mut of_file);
             }

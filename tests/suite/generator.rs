@@ -192,6 +192,7 @@ fn a_generated_definition_reads_like_handwritten_code() {
             sqlite: Ok(include_str!("../sqlite/customers.sql")),
             postgres: Ok(include_str!("../postgres/customers.sql")),
         },
+        tenants: &[],
     };
     "##);
 }

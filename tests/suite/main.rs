@@ -73,6 +73,7 @@ mod strays;
 #[cfg(feature = "aws")]
 mod streams;
 mod targets;
+mod tenants;
 mod unpublished;
 mod unreadable;
 mod workspace;
