@@ -51,6 +51,7 @@ pub mod output;
 #[cfg(test)]
 mod quotas;
 pub mod render;
+pub mod schema_text;
 pub mod source;
 mod spec;
 mod validate;
