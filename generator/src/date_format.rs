@@ -12,13 +12,13 @@ pub(crate) enum Piece {
 /// A directive, such as `%Y`.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Directive {
-    /// What follows `%`.
+    /// The letters after `%`.
     pub(crate) letters: &'static str,
     pub(crate) part: Part,
     pub(crate) shape: Shape,
 }
 
-/// What a directive is about. A format has each part once.
+/// The part of a date or time that a directive stands for. A format has each part at most once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {
     Year,
@@ -140,7 +140,7 @@ fn after_percent(rest: &mut &str) -> Result<Piece, String> {
     }
 }
 
-/// Returns whether Athena's statement can read the directive: by one regular expression, and rearranging what it found.
+/// Returns whether Athena's query can read the directive: by one regular expression, and rearranging what it found.
 pub(crate) fn is_in_sql(directive: &Directive) -> bool {
     match directive.shape {
         Shape::Digits(min, max) => min == max && directive.part != Part::DayOfYear,

@@ -192,7 +192,7 @@ codes! {
     InvalidRecordEnd = "invalid-record-end",
     /// A NULL marker that no field can contain.
     ImpossibleNull = "impossible-null",
-    /// A comment that cannot be told from a row.
+    /// A comment that could be the beginning of a row.
     InvalidComment = "invalid-comment",
     /// A trailer that is not a regular expression, or not that of a whole line.
     InvalidTrailer = "invalid-trailer",

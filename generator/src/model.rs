@@ -27,7 +27,7 @@ pub struct Table {
     pub source: Source,
     /// Whether the delta may run on Athena.
     pub athena: bool,
-    /// The maximum number of bytes that a statement on Athena may read.
+    /// The maximum number of bytes that a query on Athena may read.
     pub max_scan: Option<u64>,
     /// Whether UPDATE and DELETE operations include the old values.
     pub before_image: bool,
@@ -66,7 +66,7 @@ pub struct Column {
     pub trim: bool,
     /// The text before the digits of a binary column in hex.
     pub prefix: Option<String>,
-    /// How numbers are written, if not like `-1234.5`.
+    /// How numbers are written; `None` if they look like `-1234.5`.
     pub numbers: Option<Numbers>,
     /// Whether consumers see the column. Otherwise it is checked, and then dropped: it is not compared, and has neither
     /// a default nor an old name. Always true in the key.

@@ -59,7 +59,7 @@ pub struct ColumnFormat {
     /// The text before the digits of a binary column in hex.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prefix: Option<String>,
-    /// How numbers are written, if not like `-1234.5`.
+    /// How numbers are written; `None` if they look like `-1234.5`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub numbers: Option<NumberFormat>,
 }

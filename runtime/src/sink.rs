@@ -46,8 +46,8 @@ pub trait Sink: Debug + Send + Sync {
         None
     }
 
-    /// Returns whether the sink can hold marks. A stream cannot: there, a new registry's versions are told from those
-    /// of an older one by their higher sequences alone.
+    /// Returns whether the sink can hold marks. A stream cannot: there, a new registry's versions differ from those
+    /// of an older one only by their higher sequences.
     fn holds_marks(&self) -> bool;
 
     /// The mark of a tenant's table; `None` if it has none.

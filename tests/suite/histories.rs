@@ -23,8 +23,8 @@ use crate::workspace::add_to_summary;
 use model::History;
 use registries::Loss;
 
-/// The default number of histories. They are half of the work of the fast tests.
-const HISTORIES: u32 = if cfg!(feature = "aws") { 5000 } else { 2000 };
+/// The default number of histories. They are a third of the work of the fast tests.
+const HISTORIES: u32 = if cfg!(feature = "aws") { 5000 } else { 1000 };
 
 /// The maximum length of a history.
 const MAX_STEPS: usize = 20;

@@ -47,6 +47,7 @@ mod parts;
 #[cfg(feature = "aws")]
 mod pipeline;
 mod plans;
+mod pollution;
 mod processes;
 mod properties;
 mod random;

@@ -11,7 +11,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::artifact::{Files, MARK, table_header};
 use super::ddl::View as GlueTable;
-use super::template::render;
+use super::template;
 use crate::model::Table;
 use crate::names;
 use alarms::{ALARMS, Alarm, TABLE_ALARMS, TableAlarm};
@@ -52,10 +52,10 @@ pub(super) fn emit(tables: &[Table], files: &mut Files) {
     let mut groups: BTreeMap<u64, Vec<&Table>> = BTreeMap::new();
     tables.iter().for_each(|table| groups.entry(group(&table.name)).or_default().push(table));
     let root = Root { mark: MARK, groups: groups.keys().copied().map(group_number).collect() };
-    files.insert("infra/tidemark.yaml".into(), render("root.yaml", &root));
+    files.insert("infra/tidemark.yaml".into(), template::ROOT_YAML.render(&root));
     files.insert(
         "infra/shared.yaml".into(),
-        render("shared.yaml", &Shared { mark: MARK, functions: FUNCTIONS, alarms: ALARMS }),
+        template::SHARED_YAML.render(&Shared { mark: MARK, functions: FUNCTIONS, alarms: ALARMS }),
     );
     files.insert("infra/flow.asl.json".into(), FLOW.replace("@retry", RETRY).replace("@catch", CATCH));
     for (name, text) in [("data.yaml", DATA), ("consumer.yaml", CONSUMER)] {
@@ -66,10 +66,10 @@ pub(super) fn emit(tables: &[Table], files: &mut Files) {
         let nested =
             tables.iter().map(|table| NestedTable { id: names::logical_id(&table.name), name: table.name.clone() });
         let group = Group { mark: MARK, number: group_number(group), tables: nested.collect() };
-        files.insert(format!("{FOLDER}/group-{}.yaml", group.number), render("group.yaml", &group));
+        files.insert(format!("{FOLDER}/group-{}.yaml", group.number), template::GROUP_YAML.render(&group));
     }
     for table in tables {
-        files.insert(format!("{FOLDER}/{}.yaml", table.name), render("table.yaml", &TableStack::new(table)));
+        files.insert(format!("{FOLDER}/{}.yaml", table.name), template::TABLE_YAML.render(&TableStack::new(table)));
     }
 }
 

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::artifact::{Files, table_header};
-use super::template::render;
+use super::template;
 use crate::model::Table;
 
 /// The folder of the DDL.
@@ -20,7 +20,7 @@ const LAZY_SIMPLE: &str = "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe";
 
 pub(super) fn emit(tables: &[Table], files: &mut Files) {
     for table in tables.iter().filter(|table| table.athena) {
-        files.insert(format!("{FOLDER}/{}.sql", table.name), render("table.sql", &View::new(table)));
+        files.insert(format!("{FOLDER}/{}.sql", table.name), template::TABLE_SQL.render(&View::new(table)));
         files.insert(format!("{FOLDER}/{}.json", table.name), glue(table));
     }
 }

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::artifact::{Files, table_header};
-use super::template::render;
+use super::template;
 use crate::model::{Column, Table};
 use crate::names;
 use sql::literal;
@@ -152,7 +152,7 @@ pub(crate) fn statement(table: &Table, with_baseline: bool) -> String {
         reasons: reasons(table, &columns, key_len),
         keeps_old_row: if table.before_image { "op IN ('UPDATE', 'DELETE')" } else { "op = 'UPDATE'" },
     };
-    render("delta.sql", &view)
+    template::DELTA_SQL.render(&view)
 }
 
 /// The row bytes of the columns that are compared, of so many that are published, of so many in all.

@@ -7,7 +7,7 @@
 use serde::Serialize;
 
 use super::artifact::{Files, table_header};
-use super::template::render;
+use super::template;
 use crate::model::{Column, ColumnType, Table};
 use crate::names;
 
@@ -75,7 +75,7 @@ pub(super) fn sqlite(table: &Table) -> Result<String, String> {
     }
     check_number(table, MAX_SQLITE_COLUMNS)?;
     let view = View::new(table, str::to_owned, sqlite_type, |text| text.replace(['\n', '\r'], " "));
-    Ok(render("sqlite.sql", &view))
+    Ok(template::SQLITE_SQL.render(&view))
 }
 
 /// The statements for PostgreSQL; or why the table cannot be there.
@@ -95,7 +95,7 @@ pub(super) fn postgres(table: &Table) -> Result<String, String> {
         return Err(format!("every table of PostgreSQL has a column `{}` of its own", column.name));
     }
     let view = View::new(table, str::to_lowercase, postgres_type, |text| text.replace('\'', "''"));
-    Ok(render("postgres.sql", &view))
+    Ok(template::POSTGRES_SQL.render(&view))
 }
 
 /// The columns of the schema that a database has.

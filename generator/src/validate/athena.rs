@@ -1,4 +1,4 @@
-//! Checks that a table that may run on Athena can run there, and the limit on what a statement may cost.
+//! Checks that a table that may run on Athena can run there, and the limit on what a query may cost.
 
 use super::encoding::is_utf8;
 use super::numbers;
@@ -10,10 +10,10 @@ use crate::wording::excerpt;
 /// The largest number of columns that was tested: Trino 476 planned and ran that delta in 3.5 seconds.
 const MAX_ATHENA_COLUMNS: usize = 700;
 
-/// The maximum length of a statement in bytes: Athena's limit
+/// The maximum length of a query in bytes: Athena's limit
 /// (<https://docs.aws.amazon.com/athena/latest/ug/service-limits.html>) less the UNLOAD around it with the longest S3
 /// URI.
-const MAX_STATEMENT: usize = 262_144 - 2_048;
+const MAX_QUERY: usize = 262_144 - 2_048;
 
 /// The units of a size. Athena bills by the terabyte of 10^12 bytes.
 const UNITS: [(&str, u64); 3] = [("MB", 1_000_000), ("GB", 1_000_000_000), ("TB", 1_000_000_000_000)];
@@ -22,7 +22,7 @@ const UNITS: [(&str, u64); 3] = [("MB", 1_000_000), ("GB", 1_000_000_000), ("TB"
 /// <https://docs.aws.amazon.com/athena/latest/APIReference/API_WorkGroupConfiguration.html>
 const MIN_SCAN: u64 = 10_000_000;
 
-/// Whether the table may run on Athena, and the maximum number of bytes of a statement there.
+/// Whether the table may run on Athena, and the maximum number of bytes that a query may read there.
 pub(super) fn engine(spec: &Spec, diagnostics: &mut Vec<Diagnostic>) -> (bool, Option<u64>) {
     let athena = spec.athena.as_ref().is_none_or(|athena| athena.value);
     let max_scan = max_scan(spec, athena, diagnostics);
@@ -180,13 +180,13 @@ fn number_options(spec: &Spec) -> Vec<(&'static str, &Span)> {
     marks.chain(strip).collect()
 }
 
-/// Reports a statement that is too long for Athena. `length` is in bytes.
+/// Reports a query that is too long for Athena. `length` is in bytes.
 pub(crate) fn too_long_for_athena(spec: &Spec, length: usize, diagnostics: &mut Vec<Diagnostic>) {
-    let Some(columns) = spec.columns.as_ref().filter(|_| length > MAX_STATEMENT) else { return };
-    let message = format!("the statement for {} columns is {} KB long", columns.len(), length.div_ceil(1000));
+    let Some(columns) = spec.columns.as_ref().filter(|_| length > MAX_QUERY) else { return };
+    let message = format!("the query for {} columns is {} KB long", columns.len(), length.div_ceil(1000));
     diagnostics.push(
         Diagnostic::new(Code::NotForAthena, &columns.span, message)
-            .label(format!("Athena accepts up to {} KB", MAX_STATEMENT / 1000))
+            .label(format!("Athena accepts up to {} KB", MAX_QUERY / 1000))
             .help("add `engine: { athena: false }` to keep the table off Athena; `timestamptz` columns take the most space"),
     );
 }

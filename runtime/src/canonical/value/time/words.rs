@@ -74,7 +74,7 @@ const ZONE_WORDS: [(&str, i32); 18] = [
 ];
 
 impl Word {
-    /// What follows `%` in a format, for each word.
+    /// The letters after `%` in a format, and their words.
     pub(super) const LETTERS: [(&'static str, Self); 15] = [
         ("y", Self::ShortYear),
         ("B", Self::MonthName(usize::MAX)),
