@@ -33,6 +33,7 @@ mod guards;
 mod histories;
 mod history;
 mod hygiene;
+mod import;
 mod infer;
 mod inspect;
 mod limits;
