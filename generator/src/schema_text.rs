@@ -1,6 +1,9 @@
 //! Pieces of a schema that a program writes: texts, lists, and comments that say what the program cannot know.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
+
+use crate::names;
 
 /// The longest line that is written, but for a column's fields.
 const WIDTH: usize = 118;
@@ -77,4 +80,44 @@ fn visible(text: &str) -> String {
 fn is_visible(c: char) -> bool {
     let is_blank = c.is_whitespace() && !c.is_control() && !matches!(c, '\u{2028}' | '\u{2029}');
     matches!(c, '\'' | '"' | '\\') || is_blank || format!("a{c}").escape_debug().nth(1) == Some(c)
+}
+
+/// The names that columns have in a schema, one for each spelling; they are the spellings where that is possible.
+pub fn column_names<'a>(spellings: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    let mut taken = BTreeSet::new();
+    let name = |spelling: &str| {
+        let base = if names::is_column_name(spelling) { spelling.to_owned() } else { identifier(spelling, "column") };
+        let mut name = base.clone();
+        let mut number = 2;
+        while taken.contains(&name.to_lowercase()) || taken.contains(&names::field(&name)) {
+            name = format!("{base}_{number}");
+            number += 1;
+        }
+        taken.extend([name.to_lowercase(), names::field(&name)]);
+        name
+    };
+    spellings.into_iter().map(name).collect()
+}
+
+/// A name of lower-case letters, digits and underscores that resembles a text.
+pub(crate) fn identifier(text: &str, otherwise: &str) -> String {
+    let mut name = String::new();
+    for c in text.to_lowercase().chars() {
+        match c {
+            'ä' => name.push_str("ae"),
+            'ö' => name.push_str("oe"),
+            'ü' => name.push_str("ue"),
+            'ß' => name.push_str("ss"),
+            c if c.is_ascii_alphanumeric() => name.push(c),
+            _ if name.ends_with('_') || name.is_empty() => {}
+            _ => name.push('_'),
+        }
+    }
+    let name = name.trim_end_matches('_');
+    let name = if name.starts_with(|c: char| c.is_ascii_lowercase()) {
+        name.to_owned()
+    } else {
+        format!("{otherwise}_{name}")
+    };
+    name.trim_end_matches('_').chars().take(names::MAX_NAME_LEN - 8).collect()
 }

@@ -9,7 +9,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use generator::import::Selection;
+use generator::import::{Dialect, Selection};
 use generator::source::Source;
 
 use crate::generator::{PROGRAM, Workspace};
@@ -125,6 +125,17 @@ fn tables_of_one_name_are_refused_until_one_is_selected() {
     assert!(import.schemas[0].yaml.contains("primary_key: [number]"));
     let mistakes = generator::import(&sources, &select("archiv.orders")).unwrap_err();
     assert_eq!(mistakes[0].code.name(), "no-tables");
+}
+
+#[test]
+fn a_key_of_parts_of_columns_is_not_taken_for_one() {
+    let script = "CREATE TABLE t (code varchar(40), note text, id int NOT NULL, PRIMARY KEY (code(10)), KEY (note(3)))";
+    let source = [Source::new("t.sql", script)];
+    let selection = Selection { dialect: Some(Dialect::Mysql), tables: Vec::new() };
+    let import = generator::import(&source, &selection).unwrap();
+    let yaml = &import.schemas[0].yaml;
+    assert!(yaml.contains("# choice: the primary key is of parts of columns\n"), "{yaml}");
+    assert!(yaml.contains("primary_key: [id]"), "{yaml}");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::mapped::Mapped;
 use crate::diagnostic::Span;
 use crate::names;
+use crate::schema_text;
 
 /// One table.
 #[derive(Debug)]
@@ -63,7 +64,7 @@ impl Definition {
         let name = if names::is_table_name(spelled) {
             spelled.to_owned()
         } else {
-            identifier(&names::module(spelled), "table")
+            schema_text::identifier(&names::module(spelled), "table")
         };
         if names::is_reserved_module(&name) { name + "_table" } else { name }
     }
@@ -92,12 +93,12 @@ impl Definition {
             self.columns.iter().filter(|column| !column.is_nullable).map(|column| &column.name).collect();
         let unique = self.uniques.iter().find(|names| names.iter().all(|name| required.contains(name)));
         let (key, choice) = if let Some(unique) = unique {
-            (unique.clone(), "the definition has no primary key; these columns are unique and not NULL in it")
+            (unique.clone(), "no columns are the primary key; these are unique and not NULL in it")
         } else if required.is_empty() {
             let all = self.columns.iter().map(|column| column.name.clone()).collect();
-            (all, "the definition has no primary key, and a key has no NULL: write the columns that identify a row")
+            (all, "no columns are the primary key, and a key has no NULL: write the columns that identify a row")
         } else {
-            let choice = "the definition has no primary key. All columns without NULL are here; write those that \
+            let choice = "no columns are the primary key. All columns without NULL are here; write those that \
                           identify a row";
             let names = self.columns.iter().map(|column| &column.name);
             (names.filter(|name| required.contains(name)).cloned().collect(), choice)
@@ -105,44 +106,4 @@ impl Definition {
         self.key = key;
         choice.to_owned()
     }
-}
-
-/// The names that columns have in a schema, one for each; they are their own names where that is possible.
-pub(super) fn column_names(columns: &[Column]) -> Vec<String> {
-    let mut taken = BTreeSet::new();
-    let mut name = |spelled: &String| {
-        let base = if names::is_column_name(spelled) { spelled.clone() } else { identifier(spelled, "column") };
-        let mut name = base.clone();
-        let mut number = 2;
-        while taken.contains(&name.to_lowercase()) || taken.contains(&names::field(&name)) {
-            name = format!("{base}_{number}");
-            number += 1;
-        }
-        taken.extend([name.to_lowercase(), names::field(&name)]);
-        name
-    };
-    columns.iter().map(|column| name(&column.name)).collect()
-}
-
-/// A name of lower-case letters, digits and underscores that resembles a text.
-fn identifier(text: &str, otherwise: &str) -> String {
-    let mut name = String::new();
-    for c in text.to_lowercase().chars() {
-        match c {
-            'ä' => name.push_str("ae"),
-            'ö' => name.push_str("oe"),
-            'ü' => name.push_str("ue"),
-            'ß' => name.push_str("ss"),
-            c if c.is_ascii_alphanumeric() => name.push(c),
-            _ if name.ends_with('_') || name.is_empty() => {}
-            _ => name.push('_'),
-        }
-    }
-    let name = name.trim_end_matches('_');
-    let name = if name.starts_with(|c: char| c.is_ascii_lowercase()) {
-        name.to_owned()
-    } else {
-        format!("{otherwise}_{name}")
-    };
-    name.trim_end_matches('_').chars().take(names::MAX_NAME_LEN - 8).collect()
 }

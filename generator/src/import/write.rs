@@ -2,12 +2,12 @@
 
 use std::fmt::Write as _;
 
-use super::definition::{Column, Definition, column_names};
-use crate::schema_text::{choices, comment, line_with_comment, plain, quoted};
+use super::definition::{Column, Definition};
+use crate::schema_text::{choices, column_names, comment, line_with_comment, plain, quoted};
 
 /// The schema of a definition in a file. `is_native` says that Athena cannot read its exports.
 pub(super) fn schema(definition: &Definition, file: &str, is_native: bool) -> String {
-    let names = column_names(&definition.columns);
+    let names = column_names(definition.columns.iter().map(|column| column.name.as_str()));
     let mut yaml = String::from("# yaml-language-server: $schema=table.schema.json\n");
     let spelled = definition.name.join(".");
     comment(&mut yaml, "", &format!("Imported from {file}: {spelled} ({}).", definition.writer));

@@ -134,13 +134,13 @@ pub(super) fn constraint(contents: &mut Contents, table: usize, mut item: Cursor
             item.next();
             continue;
         };
-        if let Some(columns) = contents.key_columns(table, &inside) {
-            let definition = &mut contents.tables[table];
-            if is_primary {
-                definition.key = columns;
-            } else {
-                definition.uniques.push(columns);
-            }
+        let columns = contents.key_columns(table, &inside);
+        let definition = &mut contents.tables[table];
+        match columns {
+            Some(columns) if is_primary => definition.key = columns,
+            Some(columns) => definition.uniques.push(columns),
+            None if is_primary => definition.key_choices.push("the primary key is of parts of columns".into()),
+            None => {}
         }
         return;
     }
