@@ -48,7 +48,7 @@ pub struct Reader {
     numbers: Option<NumberFormat>,
     refuse_replacement: bool,
     layout: TimeLayout,
-    /// The texts that are canonical as they are. Only used if no text but the empty one can be NULL.
+    /// The texts that are canonical as they are. None of them is a NULL marker.
     plain: Plain,
     /// Whether the empty text is NULL; `quoted_nulls` decides about a quoted one.
     empty_is_null: bool,
@@ -80,7 +80,6 @@ impl Reader {
     ) -> Self {
         let layout = TimeLayout::from_column(column);
         let nulls = nulls(format.nulls.as_ref().unwrap_or(&source.nulls), source);
-        let only_empty_is_null = nulls.iter().all(|null| null.is_empty());
         Self {
             column,
             is_key,
@@ -88,11 +87,7 @@ impl Reader {
             prefix: format.prefix.as_deref().unwrap_or_default().as_bytes().into(),
             refuse_replacement: athena,
             numbers: format.numbers.clone(),
-            plain: if only_empty_is_null && format.numbers.is_none() {
-                Plain::from_column(column)
-            } else {
-                Plain::Never
-            },
+            plain: if format.numbers.is_none() { Plain::from_column(column, &nulls) } else { Plain::Never },
             empty_is_null: column.nullable && !is_key && nulls.iter().any(|null| null.is_empty()),
             nulls,
             layout,
