@@ -45,15 +45,19 @@ mod date_format;
 pub mod diagnostic;
 mod emit;
 mod error;
+mod export;
+pub mod import;
 pub mod model;
 mod names;
 pub mod output;
 #[cfg(test)]
 mod quotas;
 pub mod render;
+pub mod schema_text;
 pub mod source;
 mod spec;
 mod tenants;
+mod tree;
 mod validate;
 mod wording;
 mod yaml;
@@ -64,6 +68,7 @@ use diagnostic::{Code, Diagnostic};
 pub use emit::artifact::Files;
 pub use emit::{Statements, Target, statements, target};
 pub use error::Error;
+use import::{Draft, Import, Schema, Selection};
 use model::Table;
 use source::Source;
 use spec::Spec;
@@ -132,6 +137,48 @@ pub fn parse(yaml: &str) -> Result<Table, Vec<Diagnostic>> {
     let (_, table) = read_table(&Source::new("schema.yaml", yaml), &mut diagnostics);
     diagnostics.sort_by(|a, b| a.reading_order().cmp(&b.reading_order()));
     table.ok_or(diagnostics)
+}
+
+/// Makes schemas of definitions that exist already.
+///
+/// # Errors
+/// Returns every mistake in the definitions in reading order: by file, then by position.
+pub fn import(sources: &[Source], selection: &Selection) -> Result<Import, Vec<Diagnostic>> {
+    let read = import::read(sources, selection);
+    let mut diagnostics = read.diagnostics;
+    let mut schemas = Vec::new();
+    for draft in &read.drafts {
+        match valid_schema(draft) {
+            Ok(yaml) => schemas.push(Schema { table: draft.table(), yaml }),
+            Err(mistakes) => diagnostics.push(draft.undescribable(&mistakes)),
+        }
+    }
+    diagnostics.sort_by(|a, b| a.reading_order().cmp(&b.reading_order()));
+    if diagnostics.iter().any(|diagnostic| !diagnostic.code.is_warning()) {
+        return Err(diagnostics);
+    }
+    Ok(Import { schemas, skipped: read.skipped, warnings: diagnostics })
+}
+
+/// The schema of a draft, which the generator accepts.
+fn valid_schema(draft: &Draft) -> Result<String, Vec<Diagnostic>> {
+    let yaml = draft.schema(false);
+    let Err(mistakes) = parse(&yaml) else { return Ok(yaml) };
+    if mistakes.iter().any(|mistake| mistake.code != Code::NotForAthena) {
+        return Err(mistakes);
+    }
+    let yaml = draft.schema(true);
+    parse(&yaml).map(|_| yaml)
+}
+
+/// Writes the data contract of a schema, in version 3.1 of the Open Data Contract Standard.
+///
+/// # Errors
+/// Returns every mistake in the schema in reading order.
+pub fn export_odcs(source: &Source) -> Result<String, Vec<Diagnostic>> {
+    let table = parse(&source.text)?;
+    let root = yaml::read(source).map_err(|diagnostic| vec![diagnostic.in_file(&source.path)])?;
+    Ok(export::odcs(&table, &root))
 }
 
 /// Reads one file: the fields as far as they can be read, and the table if the file is free of mistakes.

@@ -34,6 +34,7 @@ mod histories;
 mod history;
 mod hygiene;
 mod idle;
+mod import;
 mod infer;
 mod inspect;
 mod limits;

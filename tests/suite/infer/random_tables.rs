@@ -60,7 +60,8 @@ fn has_other_dialect(table: &Table, inferred: &Table, rows: &[Vec<CellText>]) ->
     let has_other_quote = inferred.source.quote != table.source.quote && has_quotes;
     let has_other_header = inferred.source.header != table.source.header || inferred.source.first_part_header;
     let delimiter = inferred.source.delimiter;
-    let has_other_delimiter = delimiter != table.source.delimiter && contains(delimiter);
+    // In a single row, the blanks around a text can be a delimiter, too.
+    let has_other_delimiter = delimiter != table.source.delimiter && (contains(delimiter) || rows.len() < 2);
     inferred.columns.len() != table.columns.len() || has_other_delimiter || has_other_quote || has_other_header
 }
 
