@@ -90,4 +90,5 @@ pub static TABLE: Table = Table {
             ],
             Some("%Y%m%d_V*"),
         ),
+    tenants: &[],
 };

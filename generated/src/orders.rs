@@ -60,4 +60,5 @@ pub static TABLE: Table = Table {
         Ok(include_str!("../sqlite/orders.sql")),
         Ok(include_str!("../postgres/orders.sql")),
     ),
+    tenants: &[],
 };

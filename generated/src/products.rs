@@ -73,4 +73,5 @@ pub static TABLE: Table = Table {
         Ok(include_str!("../sqlite/products.sql")),
         Ok(include_str!("../postgres/products.sql")),
     ),
+    tenants: &[],
 };

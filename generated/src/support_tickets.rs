@@ -67,4 +67,5 @@ pub static TABLE: Table = Table {
         Ok(include_str!("../sqlite/support_tickets.sql")),
         Ok(include_str!("../postgres/support_tickets.sql")),
     ),
+    tenants: &[],
 };

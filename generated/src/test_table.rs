@@ -55,4 +55,5 @@ pub static TABLE: Table = Table {
         Ok(include_str!("../sqlite/test_table.sql")),
         Ok(include_str!("../postgres/test_table.sql")),
     ),
+    tenants: &[],
 };

@@ -75,4 +75,5 @@ pub static TABLE: Table = Table {
         Ok(include_str!("../sqlite/web_events.sql")),
         Ok(include_str!("../postgres/web_events.sql")),
     ),
+    tenants: &[],
 };

@@ -39,6 +39,19 @@ pub struct Table {
     pub guards: Guards,
     /// The table in a database that holds its rows.
     pub target: Target,
+    /// The tenants with a definition of their own, sorted by name.
+    pub tenants: Vec<Tenant>,
+}
+
+/// A tenant whose exports differ from those of others.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Tenant {
+    /// The name.
+    pub name: String,
+    /// The table as it is for this tenant: with a format and guards of its own, and no tenants. Nothing else differs
+    /// except for what columns take over from the format.
+    pub table: Table,
 }
 
 /// One column.

@@ -97,8 +97,12 @@ pub(crate) fn is_visible_text(text: &str) -> bool {
 /// `escape_debug` escapes what is not printable, but also quotes, spaces of other scripts, and accents that do not
 /// follow a letter.
 fn is_visible(c: char) -> bool {
+    // Nearly every name is ASCII, and there can be a hundred thousand.
+    if c.is_ascii() {
+        return matches!(c, ' '..='~');
+    }
     let is_blank = c.is_whitespace() && !c.is_control() && !matches!(c, '\u{2028}' | '\u{2029}');
-    matches!(c, '\'' | '"' | '\\') || is_blank || format!("a{c}").escape_debug().nth(1) == Some(c)
+    is_blank || format!("a{c}").escape_debug().nth(1) == Some(c)
 }
 
 /// The place of a text in natural order, as a text that sorts bytewise: runs of digits compare as numbers, the rest as
@@ -138,7 +142,36 @@ pub(crate) fn name_at(place: &str) -> String {
 
 /// Compares in natural order, and spellings with the same place by their bytes, so that the order is total.
 pub fn natural_cmp(a: &str, b: &str) -> Ordering {
-    natural_sort_key(a).cmp(&natural_sort_key(b)).then_with(|| a.cmp(b))
+    compare_places(a.as_bytes(), b.as_bytes()).then_with(|| a.cmp(b))
+}
+
+/// Compares the places of two texts without writing them down: a folder may have a hundred thousand names.
+fn compare_places(mut a: &[u8], mut b: &[u8]) -> Ordering {
+    while let (Some(x), Some(y)) = (a.first(), b.first()) {
+        let order = match x.is_ascii_digit() && y.is_ascii_digit() {
+            true => {
+                let (m, n) = (take_number(&mut a), take_number(&mut b));
+                m.len().cmp(&n.len()).then_with(|| m.cmp(n))
+            }
+            false => {
+                (a, b) = (&a[1..], &b[1..]);
+                x.cmp(y)
+            }
+        };
+        if order.is_ne() {
+            return order;
+        }
+    }
+    a.len().cmp(&b.len())
+}
+
+/// Splits a run of digits off, and returns it without leading zeros.
+fn take_number<'a>(text: &mut &'a [u8]) -> &'a [u8] {
+    let end = text.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
+    let (digits, rest) = text.split_at(end);
+    *text = rest;
+    let zeros = digits.iter().take_while(|digit| **digit == b'0').count();
+    &digits[zeros..]
 }
 
 /// The candidate with the smallest edit distance to `name`, if it is small enough for a typing error.
@@ -180,6 +213,19 @@ mod tests {
             versions,
             ["1", "20260101_V0002", "20260101_V0009", "20260101_V0010", "V1.2", "V1.10", "V9", "V10", "a"]
         );
+    }
+
+    #[test]
+    fn comparing_names_is_comparing_their_places() {
+        let pieces = ["", "a", "V", "-", ".", "é", "0", "00", "1", "09", "9", "10", "123", "99999999999999999999"];
+        let pairs = pieces.iter().flat_map(|a| pieces.iter().map(move |b| format!("{a}{b}")));
+        let names: Vec<String> = pairs.flat_map(|pair| ["", "x", "7"].map(|end| format!("{pair}{end}"))).collect();
+        for a in &names {
+            for b in &names {
+                let by_place = natural_sort_key(a).cmp(&natural_sort_key(b)).then_with(|| a.cmp(b));
+                assert_eq!(natural_cmp(a, b), by_place, "{a} {b}");
+            }
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod backend;
 pub mod dynamodb;
 mod journal;
 mod lease;
+mod listed;
 mod owner;
 mod record;
 mod registry;
@@ -18,6 +19,7 @@ pub use backend::{BeginOutcome, BeginPublishing, RegistryBackend, Setting, Versi
 pub use journal::{Action, Decision, JournalEntry};
 pub(crate) use lease::lease_duration;
 pub use lease::{LEASE, Lease};
+pub use listed::ListedVersions;
 pub use record::{Extent, Finding, Progress, TableState, Version, baseline, newest, same_parts};
 pub use registry::{ListedParts, Registered, Registry};
 pub use status::Status;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::workspace::{CommandOutput, Workspace};
+use crate::workspace::{CommandOutput, Workspace, files};
 
 const HEADER: &str = "region,order_id,customer_email,status,amount,note,updated_at,exported_by\n";
 
@@ -146,6 +146,34 @@ fn a_held_version_needs_an_approval_whatever_made_it_be_planned_again() {
     std::fs::remove_dir_all(workspace.path(".tidemark/changes/acme/t/V2")).unwrap();
     assert_eq!(workspace.tidemark(&["approve", "acme/t/V2", &hash]).status, 0);
     assert_eq!(workspace.statuses("acme/t")["V2"], "SUCCEEDED");
+}
+
+#[test]
+fn a_held_version_is_planned_again_only_if_an_older_one_is_published_and_then_needs_a_new_approval() {
+    let workspace = Workspace::new();
+    workspace.export("acme/orders/V1", &orders(1, 200, |_| "paid"));
+    workspace.export("acme/orders/V3", &orders(1, 100, |_| "paid"));
+    assert_eq!(workspace.run().status, 1);
+    let plan = |workspace: &Workspace| files(&workspace.path(".tidemark/changes/acme/orders/V3"));
+    let (stale, before) = (plan_hash(&workspace, "acme/orders/V3"), plan(&workspace));
+    // An older version that comes late and is not published leaves the plan as it is.
+    workspace.export("acme/orders/V2", &orders(1, 50, |_| "paid"));
+    assert_eq!(workspace.run().status, 1);
+    assert_eq!(workspace.statuses("acme/orders")["V2"], "HELD");
+    assert!(plan(&workspace) == before, "it is not planned again");
+    // One that is published is what V3 is compared with from now on, even if V3 is approved at the same time.
+    workspace.export("acme/orders/V2", &orders(1, 180, |_| "paid"));
+    let output = workspace.tidemark(&["approve", "acme/orders/V3", &stale]);
+    assert_eq!(output.status, 1, "{}", output.transcript());
+    let statuses = workspace.statuses("acme/orders");
+    assert_eq!((statuses["V2"].as_str(), statuses["V3"].as_str()), ("SUCCEEDED", "HELD"));
+    assert!(workspace.published("acme/orders/V3").is_empty());
+    let planned = plan(&workspace);
+    assert_eq!(workspace.run().status, 0, "it is reported once");
+    assert!(plan(&workspace) == planned, "it is planned once");
+    assert_eq!(workspace.tidemark(&["approve", "acme/orders/V3", &stale]).status, 1);
+    assert_eq!(approve(&workspace, "acme/orders/V3").status, 0);
+    assert_eq!(workspace.published("acme/orders/V3")[0]["previous"], "V2");
 }
 
 #[test]

@@ -23,6 +23,7 @@ use crate::properties::on_every_core;
 use crate::workspace::add_to_summary;
 use databases::Database;
 use model::History;
+use others::Others;
 use registries::Loss;
 
 /// The default number of histories. They are a third of the work of the fast tests.
@@ -64,8 +65,8 @@ enum Step {
     Resync,
     /// A version is replayed.
     Replay { version: u8 },
-    /// A second registry runs into the same output; or two runs of this one race.
-    Others { are_of_this_registry: bool },
+    /// Somebody else is at the same output.
+    Others { who: Others },
     /// The registry is copied.
     BackUp,
     /// The registry is lost, or restored from the copy.
@@ -117,7 +118,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Retire),
         1 => Just(Step::Resync),
         1 => any::<u8>().prop_map(|version| Step::Replay { version }),
-        2 => any::<bool>().prop_map(|are_of_this_registry| Step::Others { are_of_this_registry }),
+        2 => prop_oneof![Just(Others::Run), Just(Others::Registry), Just(Others::Adopter)].prop_map(|who| Step::Others { who }),
         1 => Just(Step::BackUp),
         1 => prop_oneof![Just(Loss::Deleted), Just(Loss::Forgotten), Just(Loss::Restored)].prop_map(|loss| Step::Lose { loss }),
     ]
@@ -148,19 +149,24 @@ fn number(default: u32) -> u32 {
 
 /// Plays random histories, each with the database that `database` picks.
 fn play(count: u32, database: impl Fn() -> Database + Sync) {
-    let (steps, published) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let [steps, published, intrusions] = [const { AtomicUsize::new(0) }; 3];
     let config = Config { cases: count, failure_persistence: None, max_shrink_iters: 2000, ..Config::default() };
     let result = on_every_core(
         &config,
         || vec(step(), 1..MAX_STEPS),
         |history| {
             steps.fetch_add(history.len(), Ordering::Relaxed);
-            published.fetch_add(History::play(&history, database())?, Ordering::Relaxed);
+            let (versions, others) = History::play(&history, database())?;
+            published.fetch_add(versions, Ordering::Relaxed);
+            intrusions.fetch_add(others, Ordering::Relaxed);
             Ok(())
         },
     );
     result.unwrap();
-    add_to_summary(&format!("{count} random histories with {steps:?} steps, {published:?} versions published"));
+    add_to_summary(&format!(
+        "{count} random histories with {steps:?} steps, {published:?} versions published, {intrusions:?} times another \
+         registry"
+    ));
 }
 
 #[test]

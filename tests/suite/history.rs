@@ -119,7 +119,7 @@ fn a_registry_without_a_journal_gets_one() {
     workspace.export("acme/test_table/V1", "PK1;one;;\n");
     workspace.run();
     let registry = rusqlite::Connection::open(workspace.path(".tidemark/registry.sqlite")).unwrap();
-    registry.execute_batch("DROP TABLE journal; DROP INDEX versions_by_status; PRAGMA user_version = 3").unwrap();
+    registry.execute_batch("DROP TABLE journal; DROP INDEX versions_by_status; ALTER TABLE versions DROP COLUMN digest; PRAGMA user_version = 3").unwrap();
     decide(&workspace, &["retry", "acme/test_table/V1", "--by", "alice"]);
     assert_eq!(decisions(&json(&workspace, &["history", "acme/test_table", "V1"]))[0][1], Some("alice"));
 }

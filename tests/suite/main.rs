@@ -33,6 +33,8 @@ mod guards;
 mod histories;
 mod history;
 mod hygiene;
+mod idle;
+mod import;
 mod infer;
 mod inspect;
 mod limits;
@@ -72,6 +74,7 @@ mod strays;
 #[cfg(feature = "aws")]
 mod streams;
 mod targets;
+mod tenants;
 mod unpublished;
 mod unreadable;
 mod workspace;

@@ -1,11 +1,13 @@
 //! What is among the exports without being part of one: reported once, ignored where a file says so, and never a reason
 //! to fail.
 
-use std::fs;
-use std::os::unix::fs::symlink;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::Path;
 
 use serde_json::Value;
 
+use crate::limits::command;
 use crate::workspace::{CommandOutput, Workspace};
 
 const GOOD: &str = "PK1;1;a;x\n";
@@ -84,22 +86,51 @@ fn an_ignore_file_silences_strays_and_hides_exports() {
 
 #[test]
 fn an_ignore_file_that_cannot_be_used_stops_the_run_and_says_why() {
-    type Break<'a> = &'a dyn Fn(&Workspace);
-    let broken: [(&str, Break<'_>); 4] = [
-        (".tidemarkignore:2: ", &|workspace| drop(workspace.write("exports/.tidemarkignore", b"ok\na{b\n"))),
-        ("Is a directory", &|workspace| fs::create_dir(workspace.path("exports/.tidemarkignore")).unwrap()),
-        ("symbolic link", &|workspace| symlink("/etc/passwd", workspace.path("exports/.tidemarkignore")).unwrap()),
-        ("UTF-8", &|workspace| drop(workspace.write("exports/.tidemarkignore", b"\xff\n"))),
+    type Break<'a> = &'a dyn Fn(&Path);
+    let write = |path: &Path, bytes: &[u8]| fs::write(path, bytes).unwrap();
+    let broken: [(&str, &str, Break<'_>); 7] = [
+        (".tidemarkignore:2: ", "fix the pattern; the file has the syntax", &|path| write(path, b"ok\na{b\n")),
+        ("not a regular file", "replace it by a file of patterns", &|path| fs::create_dir(path).unwrap()),
+        ("not a regular file", "or remove it", &|path| {
+            assert!(command("mkfifo").arg(path).status().unwrap().success());
+        }),
+        ("a symbolic link, which is never followed", "replace the link by the file itself", &|path| {
+            symlink("/etc/passwd", path).unwrap();
+        }),
+        ("cannot be read as patterns: stream did not contain valid UTF-8", "write it as UTF-8 text", &|path| {
+            write(path, b"\xff\n");
+        }),
+        ("cannot be read as patterns: larger than 16 MiB", "in the syntax of a .gitignore", &|path| {
+            write(path, &vec![b'#'; (16 << 20) + 1]);
+        }),
+        ("Permission denied", "", &|path| {
+            write(path, b"x\n");
+            fs::set_permissions(path, Permissions::from_mode(0o000)).unwrap();
+        }),
     ];
-    for (problem, make) in broken {
+    for (problem, help, make) in broken {
         let workspace = workspace();
-        make(&workspace);
+        make(&workspace.path("exports/.tidemarkignore"));
+        workspace.drop_root();
         let output = workspace.run();
-        assert_ne!(output.status, 0, "{problem}");
-        assert!(output.stderr.contains(".tidemarkignore"), "{problem}: {}", output.stderr);
-        assert!(output.stderr.contains("help: "), "{problem}: {}", output.stderr);
+        // What is wrong with the file is the input's fault; that it may not be read is the machine's.
+        let status = if help.is_empty() { 2 } else { 1 };
+        assert_eq!(output.status, status, "{}", output.transcript());
+        assert!(output.stderr.contains("exports/.tidemarkignore"), "{problem}: {}", output.stderr);
+        assert!(output.stderr.contains(problem) && output.stderr.contains("help: "), "{problem}: {}", output.stderr);
+        assert!(output.stderr.contains(help), "{problem}: {}", output.stderr);
         assert!(workspace.published("acme/test_table/V1").is_empty(), "{problem}");
     }
+}
+
+#[test]
+fn a_run_says_how_many_names_are_ignored_if_nothing_else_is_there() {
+    let workspace = workspace();
+    workspace.write("exports/.tidemarkignore", b"acme\n*.txt\n");
+    workspace.write("exports/a.txt", b"");
+    let output = workspace.run();
+    assert_eq!((output.status, output.stderr.as_str()), (0, ""), "{}", output.transcript());
+    assert!(output.stdout.ends_with("; .tidemarkignore hides 2 names\n"), "{}", output.stdout);
 }
 
 #[test]

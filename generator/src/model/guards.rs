@@ -1,4 +1,4 @@
-//! The rules that can hold a version.
+//! What can hold a version.
 
 /// The rules that can hold a version before publication. `None` switches a rule off.
 #[derive(Debug, Clone, PartialEq)]

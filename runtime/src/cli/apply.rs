@@ -60,10 +60,10 @@ pub(super) fn apply(args: &ApplyArgs, tables: &'static [&'static Table]) -> Resu
         let table = find_table(tables, &key.table)?;
         applied.extend(apply::apply(&args.source, table, &key, &*sink, range)?);
     }
-    match args.format.format {
-        Format::Json => output::print_json(&applied)?,
-        Format::Text => output::print(&text(&applied, &*sink))?,
-    }
+    output::done(match args.format.format {
+        Format::Json => output::print_json(&applied),
+        Format::Text => output::print(&text(&applied, &*sink)),
+    })?;
     Ok(None)
 }
 

@@ -37,7 +37,7 @@ pub(super) struct DeltaArgs {
     /// File for the operations, which appears once it is complete, or `-` for stdout.
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     output: String,
-    /// Tenant to name in the operations.
+    /// Tenant to name in the operations, and to read the exports as.
     #[arg(long, default_value = "-")]
     tenant: String,
     /// Version to name in the operations.
@@ -133,7 +133,7 @@ impl LineSink for LineFile<'_> {
 fn summarise(args: &DeltaArgs, plan: &Plan) -> Result<()> {
     let counts = &plan.counts;
     match args.format.format {
-        Format::Json if args.output != "-" => output::print_json(plan),
+        Format::Json if args.output != "-" => output::done(output::print_json(plan)),
         Format::Json => {
             output::to_stderr(&serde_json::to_string(plan).expect("every map has string keys"));
             Ok(())

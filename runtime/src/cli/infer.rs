@@ -65,11 +65,12 @@ pub(super) fn infer(args: &InferArgs) -> Result<Option<Fault>> {
     if let Some(path) = output {
         write(&draft, path, args.force)?;
     }
-    match (args.format.format, output) {
-        (Format::Json, _) => output::print_json(&draft.to_json())?,
-        (Format::Text, Some(path)) => output::print(&summary(&draft, path))?,
-        (Format::Text, None) => output::print(&draft.yaml)?,
-    }
+    let printed = match (args.format.format, output) {
+        (Format::Json, _) => output::print_json(&draft.to_json()),
+        (Format::Text, Some(path)) => output::print(&summary(&draft, path)),
+        (Format::Text, None) => output::print(&draft.yaml),
+    };
+    if output.is_some() { output::done(printed) } else { printed }?;
     Ok(None)
 }
 

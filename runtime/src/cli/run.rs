@@ -8,7 +8,6 @@ use crate::cli::apart::check_apart;
 use crate::cli::args::{AdoptArgs, EngineArgs, Format, FormatArgs, LimitArgs, OutArgs, StateArgs};
 use crate::cli::lookup::{checked_name, find_table};
 use crate::cli::output::{self, plural};
-use crate::cli::status::open;
 use crate::cli::{resolve, run_report};
 use crate::clock;
 use crate::engine::athena::Statements;
@@ -161,11 +160,10 @@ fn nothing_to_do(args: &RunArgs, runner: &Runner, report: &Report) -> Result<Str
     }
     let (mut known, mut held, mut failed) = (0, 0, 0);
     for key in runner.registry.tables()? {
-        // A table whose records cannot be read is reported when it is its turn.
-        let versions = runner.registry.versions(&key).unwrap_or_default();
-        known += versions.len();
-        held += open(&versions).filter(|version| version.status == Status::Held).count();
-        failed += open(&versions).filter(|version| version.status == Status::Failed).count();
+        let listed = runner.registry.list(&key)?;
+        known += listed.count();
+        held += listed.count_of(Status::Held);
+        failed += listed.count_after_newest(Status::Failed);
     }
     let numbers = [(held, Status::Held), (failed, Status::Failed)].into_iter().filter(|(number, _)| *number > 0);
     let open: Vec<String> = numbers.map(|(number, status)| format!("{number} {status}")).collect();

@@ -11,7 +11,7 @@ use crate::name::{TableKey, nearest};
 use crate::snapshot::complete::{Missing, complete, unreadable_manifest};
 use crate::snapshot::discover::{Discovery, Selection, discover};
 use crate::snapshot::{Folder, Part, Snapshots, has_content_of, only_parts};
-use crate::store::{Registered, Status, Version, same_parts};
+use crate::store::{ListedVersions, Registered, Status, Version, same_parts};
 use crate::table::{Compression, Table};
 
 /// The versions found for one tenant's table.
@@ -33,7 +33,7 @@ pub fn find_exports(exports: &dyn Snapshots, tables: &[&'static Table], selectio
 impl Runner {
     /// One job for each tenant's table.
     pub(super) fn jobs(&self, tables: Vec<(TableKey, Vec<String>)>) -> Vec<Job> {
-        let job = |(key, versions): (TableKey, Vec<String>)| Job { table: self.table(&key.table), key, versions };
+        let job = |(key, versions): (TableKey, Vec<String>)| Job { table: self.table(&key), key, versions };
         tables.into_iter().map(job).collect()
     }
 
@@ -46,8 +46,13 @@ impl Runner {
         outcomes: &mut Vec<Outcome>,
     ) -> Result<BTreeSet<String>> {
         let mut unreadable = BTreeSet::new();
+        let (key, listed, format) = (&job.key, self.registry.list(&job.key)?, SourceFormat::from_source(&table.source));
         for version in &job.versions {
-            let (key, registered) = (&job.key, self.register_version(table, &job.key, version));
+            let registered = match self.is_done_with(&listed, key, version, &format) {
+                Ok(true) => continue,
+                Ok(false) => self.register_version(table, key, version),
+                Err(error) => Err(error),
+            };
             match registered {
                 Ok(Registered::Refused { first_time: true }) => {
                     let refused = self.registry.version(key, version)?;
@@ -75,19 +80,41 @@ impl Runner {
         Ok(unreadable)
     }
 
+    /// Returns whether runs are done with a version, and its files are those that were registered. Nothing else of it
+    /// is read, so that old versions cost a run as little as possible.
+    fn is_done_with(
+        &self,
+        listed: &ListedVersions,
+        key: &TableKey,
+        version: &str,
+        format: &SourceFormat,
+    ) -> Result<bool> {
+        if !listed.is_done(version) {
+            return Ok(false);
+        }
+        let listing = self.exports.folder(&key.tenant, &key.table, version).list()?;
+        Ok(listed.is_done_with(version, format, &only_parts(listing, format).parts))
+    }
+
     /// Registers the versions of a table without a schema as WAITING, so that a later program which knows the table
     /// picks them up.
     pub(super) fn register_without_schema(&self, job: &Job, outcomes: &mut Vec<Outcome>) -> Result<()> {
         let reason = self.no_schema(&job.key.table);
-        let known = self.registry.versions(&job.key)?;
-        for name in &job.versions {
-            match known.iter().find(|known| known.version == *name) {
-                // One that was registered by a program which knew the table stays as it is.
-                Some(known) if known.status != Status::Waiting => {}
-                _ => drop(self.registry.register_waiting(&job.key, name, reason.clone())?),
-            }
+        let listed = self.registry.list(&job.key)?;
+        for name in job.versions.iter().filter(|name| !listed.is_done(name)) {
+            self.wait_for_schema(&job.key, name, &reason)?;
         }
         self.report_waiting(&job.key, None, outcomes)
+    }
+
+    /// Registers a version of a table without a schema as WAITING. One that was registered by a program which knew the
+    /// table stays as it is.
+    fn wait_for_schema(&self, key: &TableKey, version: &str, reason: &str) -> Result<()> {
+        let known = self.registry.version(key, version)?;
+        if known.is_none_or(|known| known.status == Status::Waiting) {
+            self.registry.register_waiting(key, version, reason.into())?;
+        }
+        Ok(())
     }
 
     fn report_waiting(&self, key: &TableKey, table: Option<&Table>, outcomes: &mut Vec<Outcome>) -> Result<()> {

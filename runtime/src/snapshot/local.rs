@@ -164,7 +164,8 @@ fn list(folder: &Path) -> Result<Listing> {
             Some(name) if kind.is_file() => listing.sidecars.push(name),
             Some(name) if !kind.is_dir() => listing.irregular_sidecars.push((name, describe(kind))),
             Some(_) => {}
-            None if kind.is_file() => listing.parts.push(inspect(&path)?),
+            // The entry finds its file faster than the path does.
+            None if kind.is_file() => listing.parts.push(part(&path, || entry.metadata())?),
             None => return Err(not_a_part(&path, kind)),
         }
     }
@@ -175,13 +176,17 @@ fn list(folder: &Path) -> Result<Listing> {
 
 /// The part that a file is.
 pub(crate) fn inspect(path: &Path) -> Result<Part> {
+    part(path, || fs::symlink_metadata(path))
+}
+
+fn part(path: &Path, metadata: impl FnOnce() -> io::Result<fs::Metadata>) -> Result<Part> {
     let name = path.file_name().unwrap_or_default();
     let unusable = |problem: &str| Err(Error::export(path, problem).help("rename or remove it"));
     let Some(name) = name.to_str() else { return unusable("the file's name is not UTF-8") };
     if !is_visible_text(name) {
         return unusable("the file's name has characters that cannot be shown");
     }
-    let metadata = fs::symlink_metadata(path).at("cannot inspect", path)?;
+    let metadata = metadata().at("cannot inspect", path)?;
     let modified = metadata.modified().at("cannot inspect", path)?;
     let identity = match modified.duration_since(UNIX_EPOCH) {
         Ok(since) => since.as_nanos().to_string(),

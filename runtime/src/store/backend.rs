@@ -5,6 +5,7 @@ use std::fmt::Debug;
 
 use super::journal::JournalEntry;
 use super::lease::Lease;
+use super::listed::ListedVersions;
 use super::record::{Extent, TableState, Version};
 use super::status::Status;
 use crate::error::Result;
@@ -41,6 +42,9 @@ pub trait RegistryBackend: Debug + Send + Sync {
 
     /// Lists the versions of a tenant's table in natural order.
     fn versions(&self, key: &TableKey) -> Result<Vec<Version>>;
+
+    /// Lists the versions of a tenant's table without reading their records.
+    fn list(&self, key: &TableKey) -> Result<ListedVersions>;
 
     /// Lists the versions of a tenant's table that have a status, in natural order. The cost depends only on how many
     /// these are.

@@ -20,6 +20,7 @@ use super::backend::{
 };
 use super::journal::JournalEntry;
 use super::lease::{Lease, lease_duration, split_owner};
+use super::listed::ListedVersions;
 use super::record::{Extent, TableState, Version};
 use super::status::Status;
 use crate::aws::token;
@@ -89,6 +90,10 @@ impl RegistryBackend for Dynamodb {
 
     fn versions(&self, key: &TableKey) -> Result<Vec<Version>> {
         self.items(&key.to_string(), item::VERSION)?.iter().map(|item| self.parse_version(key, item)).collect()
+    }
+
+    fn list(&self, key: &TableKey) -> Result<ListedVersions> {
+        self.read_list(key)
     }
 
     fn with_status(&self, key: &TableKey, status: Status, range: Range<'_>) -> Result<Vec<Version>> {

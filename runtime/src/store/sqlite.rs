@@ -20,6 +20,7 @@ use super::backend::{
 };
 use super::journal::JournalEntry;
 use super::lease::{Lease, lease_duration};
+use super::listed::ListedVersions;
 use super::record::{Extent, TableState, Version};
 use super::status::Status;
 use crate::clock;
@@ -27,7 +28,7 @@ use crate::error::{Error, IoContext as _, Result};
 use crate::name::{TableKey, natural_sort_key};
 use connection::{check_files, connect, failed, needs_recovery};
 use reader::Reader;
-use statements::{StoredRecord, add_pending, append, delete_deliveries, holds_lease, replace, sequence_of, to_json};
+use statements::{StoredRecord, add_pending, append, delete_deliveries, holds_lease, replace, sequence_of};
 
 /// An open registry. It is opened for writing by the first write, so that whoever only reads does nothing else.
 #[derive(Debug)]
@@ -175,8 +176,8 @@ impl RegistryBackend for Sqlite {
 
     fn tables(&self) -> Result<Vec<TableKey>> {
         self.read(|connection| {
-            let mut statement =
-                connection.prepare("SELECT DISTINCT tenant, name FROM versions ORDER BY tenant, name")?;
+            // Each was added together with its first version.
+            let mut statement = connection.prepare("SELECT tenant, name FROM tables ORDER BY tenant, name")?;
             statement.query_map([], |row| Ok(TableKey { tenant: row.get(0)?, table: row.get(1)? }))?.collect()
         })
     }
@@ -184,6 +185,10 @@ impl RegistryBackend for Sqlite {
     fn versions(&self, key: &TableKey) -> Result<Vec<Version>> {
         let records = self.read(|connection| statements::records(connection, key))?;
         records.iter().map(|record| self.parse(key, record)).collect()
+    }
+
+    fn list(&self, key: &TableKey) -> Result<ListedVersions> {
+        self.read(|connection| statements::list(connection, key))
     }
 
     fn with_status(&self, key: &TableKey, status: Status, range: Range<'_>) -> Result<Vec<Version>> {
@@ -197,23 +202,13 @@ impl RegistryBackend for Sqlite {
     }
 
     fn insert(&self, version: &Version) -> Result<bool> {
-        let (key, status) = (&version.key, version.status);
         self.transact(|transaction| {
-            transaction.execute(
-                // A recovered registry may have lost a table that consumers know.
-                "INSERT INTO tables (tenant, name, resync)
-                 VALUES (?1, ?2, EXISTS (SELECT 1 FROM settings WHERE name = 'recovered')) ON CONFLICT DO NOTHING",
-                params![key.tenant, key.table],
-            )?;
-            let inserted = transaction.execute(
-                "INSERT INTO versions VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING",
-                params![key.tenant, key.table, natural_sort_key(&version.version), status.name(), to_json(version)],
-            )?;
-            if inserted > 0 && status.is_runnable() {
-                add_pending(&transaction, key)?;
+            let is_new = statements::insert(&transaction, version)?;
+            if is_new && version.status.is_runnable() {
+                add_pending(&transaction, &version.key)?;
             }
             transaction.commit()?;
-            Ok(inserted > 0)
+            Ok(is_new)
         })
     }
 

@@ -75,6 +75,11 @@ impl Status {
         matches!(self, Status::Succeeded | Status::Retired)
     }
 
+    /// The status with this name.
+    pub(super) fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.name() == name)
+    }
+
     /// The name in listings and in the registry.
     pub fn name(self) -> &'static str {
         match self {

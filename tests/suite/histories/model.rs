@@ -34,11 +34,13 @@ pub(super) struct History {
     /// The columns of each schema by its hash.
     schemas: BTreeMap<String, Columns>,
     pub(super) stalled: Option<StoppedProcess>,
-    consumer: Consumer,
+    pub(super) consumer: Consumer,
     pub(super) backup: Option<Backup>,
-    /// Whether a registry was lost, so that runs adopt the output.
+    /// Whether a registry was lost, or another one has adopted the output, so that runs adopt it.
     pub(super) adopts: bool,
-    /// The highest sequence when the last registry was lost.
+    /// How often another registry published into the output.
+    pub(super) intrusions: usize,
+    /// The highest sequence when the last registry was lost, or of another one.
     pub(super) floor: u64,
     /// Where the rows go, too.
     pub(super) database: Database,
@@ -56,8 +58,9 @@ macro_rules! ensure {
 pub(super) type CaseResult<T = ()> = Result<T, TestCaseError>;
 
 impl History {
-    /// Plays the steps, then resolves open problems as an operator would. Returns the number of published versions.
-    pub(super) fn play(steps: &[Step], database: Database) -> CaseResult<usize> {
+    /// Plays the steps, then resolves open problems as an operator would. Returns the number of published versions, and
+    /// how often another registry published.
+    pub(super) fn play(steps: &[Step], database: Database) -> CaseResult<(usize, usize)> {
         let mut history = Self {
             workspace: Workspace::from_schemas().in_memory(),
             deliveries: BTreeMap::new(),
@@ -69,6 +72,7 @@ impl History {
             consumer: Consumer::default(),
             backup: None,
             adopts: false,
+            intrusions: 0,
             floor: 0,
             database,
         };
@@ -78,7 +82,7 @@ impl History {
             history.observe()?;
         }
         history.settle()?;
-        Ok(history.published.len())
+        Ok((history.published.len(), history.intrusions))
     }
 
     fn step(&mut self, step: &Step) -> CaseResult {
@@ -112,7 +116,7 @@ impl History {
             Step::Retire => self.retire()?,
             Step::Resync => drop(self.workspace.tidemark(&["resync", "acme/t"])),
             Step::Replay { version } => self.replay(*version),
-            Step::Others { are_of_this_registry } => self.let_others_run(*are_of_this_registry)?,
+            Step::Others { who } => self.let_others_run(*who)?,
             Step::BackUp => self.back_up(),
             Step::Lose { loss } => self.lose(*loss)?,
         }
@@ -257,20 +261,6 @@ impl History {
         Ok(())
     }
 
-    /// All registered versions, in order.
-    pub(super) fn versions(&self) -> Vec<RegisteredVersion> {
-        let path = self.workspace.path(".tidemark/registry.sqlite");
-        if !path.exists() {
-            return Vec::new();
-        }
-        let registry = rusqlite::Connection::open(path).unwrap();
-        let Ok(mut statement) = registry.prepare("SELECT record FROM versions ORDER BY place") else {
-            return Vec::new();
-        };
-        let records = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
-        records.map(|record| RegisteredVersion::from_json(&serde_json::from_str(&record.unwrap()).unwrap())).collect()
-    }
-
     /// Checks the published files: versions that are unplanned or wait for a review must not be published, and
     /// published versions must match the model.
     pub(super) fn observe(&mut self) -> CaseResult {
@@ -293,11 +283,11 @@ impl History {
                 previous = Some(version.number);
             }
         }
-        Ok(())
+        self.observe_other()
     }
 
     /// What is published of a version, apart from what an earlier registry published.
-    fn records(&self, version: &RegisteredVersion) -> Vec<Value> {
+    pub(super) fn records(&self, version: &RegisteredVersion) -> Vec<Value> {
         let parts = self.workspace.parts(&format!("acme/t/V{}", version.number));
         let records = parts.iter().flat_map(|part| ndjson(&gunzip(part)));
         let is_its_own = |record: &Value| match (record["sequence"].as_u64(), version.sequence) {

@@ -39,6 +39,25 @@ pub(super) enum Loss {
 }
 
 impl History {
+    /// All registered versions, in order.
+    pub(super) fn versions(&self) -> Vec<RegisteredVersion> {
+        self.versions_in(".tidemark")
+    }
+
+    /// All versions in the registry of a folder, in order.
+    pub(super) fn versions_in(&self, state: &str) -> Vec<RegisteredVersion> {
+        let path = self.workspace.path(&format!("{state}/registry.sqlite"));
+        if !path.exists() {
+            return Vec::new();
+        }
+        let registry = rusqlite::Connection::open(path).unwrap();
+        let Ok(mut statement) = registry.prepare("SELECT record FROM versions ORDER BY place") else {
+            return Vec::new();
+        };
+        let records = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
+        records.map(|record| RegisteredVersion::from_json(&serde_json::from_str(&record.unwrap()).unwrap())).collect()
+    }
+
     /// Copies the registry as an operator would, while it may be in use.
     pub(super) fn back_up(&mut self) {
         let (registry, copy) = (self.workspace.path(REGISTRY), self.workspace.path("backup"));

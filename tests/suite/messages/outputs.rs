@@ -72,13 +72,19 @@ fn a_report_that_cannot_be_printed_says_whether_its_command_is_done() {
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {stderr}");
         stderr
     };
+    workspace.tidemark(&["run", "exports", "--sink", "sqlite:rows.db", "--create"]);
+    rusqlite::Connection::open(workspace.path("rows.db")).unwrap().execute("DELETE FROM test_table", []).unwrap();
     for (arguments, status) in [
-        (&["resync", "acme/test_table"][..], "HELD"),
+        (&["reconcile", "acme/test_table", "--to", "sqlite:rows.db", "--repair"][..], "HELD"),
+        (&["resync", "acme/test_table"], "HELD"),
         (&["resync", "acme/test_table", "--cancel"], "HELD"),
         (&["retry", "acme/test_table/V3"], "HELD"),
         (&["replay", "acme/test_table/V1"], "HELD"),
         (&["gc", "--keep", "1"], "HELD"),
         (&["approve", "acme/test_table/V2", hash], "SUCCEEDED"),
+        (&["apply", "out", "--to", "sqlite:a.db", "--create"], "SUCCEEDED"),
+        (&["infer", "exports/acme/test_table/V1", "--table", "t", "-o", "a.yaml"], "SUCCEEDED"),
+        (&["delta", "test_table", "none", "exports/acme/test_table/V1", "-o", "a", "--format", "json"], "SUCCEEDED"),
         (&["retire", "acme/test_table/V2"], "RETIRED"),
         (&["recover"], "RETIRED"),
         (&["run", "exports"], "RETIRED"),
@@ -90,6 +96,58 @@ fn a_report_that_cannot_be_printed_says_whether_its_command_is_done() {
     }
     for arguments in [&["--help"][..], &["run", "--help"], &["--version"], &["status"]] {
         assert!(on_full(arguments).contains("cannot write to stdout"), "{arguments:?}");
+    }
+}
+
+/// Every command, such that it has something to print. `HASH` is the hash of the plan of V2.
+const ALL_COMMANDS: [&[&str]; 22] = [
+    &["run", "exports"],
+    &["delta", "test_table", "none", "exports/acme/test_table/V1"],
+    &["plan", "acme/test_table/V2"],
+    &["approve", "acme/test_table/V2", "HASH"],
+    &["reject", "acme/test_table/V2"],
+    &["replay", "acme/test_table/V1"],
+    &["resync", "acme/test_table"],
+    &["apply", "out", "--to", "sqlite:a.db", "--create"],
+    &["reconcile", "acme/test_table", "--to", "sqlite:rows.db"],
+    &["reconcile", "acme/test_table", "--to", "sqlite:rows.db", "--repair"],
+    &["recover"],
+    &["retire", "acme/test_table/V1"],
+    &["status"],
+    &["status", "--check"],
+    &["history", "acme/test_table"],
+    &["history", "acme/test_table/V2"],
+    &["why", "acme/test_table", "PK1"],
+    &["verify"],
+    &["gc"],
+    &["retry", "acme/test_table/V3"],
+    &["infer", "exports/acme/test_table/V1", "--table", "t"],
+    &["tables"],
+];
+
+#[test]
+fn every_command_fails_without_a_panic_if_stdout_is_full() {
+    let help = Workspace::new().tidemark(&["--help"]).stdout;
+    let (_, commands) = help.split_once("Commands:\n").unwrap();
+    let first_lines = commands.lines().take_while(|line| !line.is_empty()).filter(|line| !line.starts_with("   "));
+    for name in first_lines.filter_map(|line| line.split_whitespace().next()) {
+        assert!(name == "help" || ALL_COMMANDS.iter().any(|arguments| arguments[0] == name), "{name} is not tried");
+    }
+    for arguments in ALL_COMMANDS {
+        for format in ["text", "json"] {
+            let workspace = workspace();
+            workspace.tidemark(&["run", "exports", "--sink", "sqlite:rows.db", "--create"]);
+            let plan = workspace.tidemark(&["plan", "acme/test_table/V2", "--format", "json"]).stdout;
+            let plan: Value = serde_json::from_str(&plan).unwrap();
+            let hash = |argument: &&'static str| argument.replace("HASH", plan["plan"]["hash"].as_str().unwrap());
+            let arguments: Vec<String> = arguments.iter().map(hash).collect();
+            let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+            let mut command = workspace.command(&[]);
+            let output = command.args(&arguments).args(["--format", format]).stdout(full).output().unwrap();
+            let stderr = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(2), "{arguments:?} {format}: {stderr}");
+            assert!(stderr.contains("stdout") && !stderr.contains("panicked"), "{arguments:?} {format}: {stderr}");
+        }
     }
 }
 

@@ -1,8 +1,9 @@
 //! The versions that decide what is next, found without reading the history.
 
-use runtime::store::{Registry, Status, Version, newest};
+use runtime::epoch::SourceFormat;
+use runtime::store::{Registered, Registry, Status, Version, newest};
 
-use super::{TestRegistry, decision, in_every_registry};
+use super::{TestRegistry, decision, in_every_registry, part};
 
 /// What `current_versions` must return, found in the whole history.
 fn expected(versions: &[Version]) -> Vec<String> {
@@ -24,10 +25,42 @@ fn check(registry: &TestRegistry) {
     let versions = inner.versions(&registry.key()).unwrap();
     let names = |versions: Vec<Version>| versions.into_iter().map(|version| version.version).collect::<Vec<_>>();
     assert_eq!(names(inner.current_versions(&registry.key()).unwrap()), expected(&versions));
+    check_list(registry, &versions);
     for status in [Status::Waiting, Status::Registered, Status::Held, Status::Succeeded, Status::Superseded] {
         let with_status = versions.iter().filter(|version| version.status == status).cloned().collect();
         assert_eq!(names(inner.with_status(&registry.key(), status).unwrap()), names(with_status));
     }
+}
+
+/// The list says the same as the records.
+fn check_list(registry: &TestRegistry, versions: &[Version]) {
+    let listed = registry.inner.list(&registry.key()).unwrap();
+    let format = SourceFormat::from_source(&generated::TABLES[0].source);
+    assert_eq!(listed.count(), versions.len());
+    for status in Status::ALL {
+        assert_eq!(listed.count_of(status), versions.iter().filter(|version| version.status == status).count());
+    }
+    for version in versions {
+        let is_done = matches!(version.status, Status::Succeeded | Status::Retired | Status::Superseded);
+        assert_eq!(listed.is_done(&version.version), is_done, "{version}");
+        assert_eq!(listed.is_done_with(&version.version, &format, &version.parts), is_done, "{version}");
+        assert!(!listed.is_done_with(&version.version, &format, &[part("a.csv.gz", 10, "other")]), "{version}");
+        assert!(!listed.is_done_with(&version.version.replace('V', "V0"), &format, &version.parts), "{version}");
+    }
+}
+
+#[test]
+fn parts_that_were_written_again_with_the_same_contents_are_listed_as_they_are_now() {
+    in_every_registry(|registry| {
+        registry.register("V1", "1");
+        let lease = registry.acquire("a").unwrap();
+        registry.succeed(&lease, "V1");
+        let rewritten = vec![part("a.csv.gz", 10, "2")];
+        let registered =
+            registry.inner.register(&registry.key(), "V1", Ok(rewritten.clone()), |_, _| Ok(true)).unwrap();
+        assert_eq!((registered, registry.version("V1").parts), (Registered::Same, rewritten));
+        check(registry);
+    });
 }
 
 #[test]

@@ -41,10 +41,11 @@ type AsciiSet = u128;
 const SHORT: usize = 16;
 
 impl Plain {
-    /// The form of a column's canonical texts, none of which is one of the NULL markers.
-    pub(super) fn from_column(column: &Column, nulls: &[Box<[u8]>]) -> Self {
+    /// The form of a column's canonical texts, none of which is one of the NULL markers. `iso` says that times are in
+    /// ISO 8601, and `usual_words` that booleans have no words of their own.
+    pub(super) fn from_column(column: &Column, nulls: &[Box<[u8]>], iso: bool, usual_words: bool) -> Self {
         let markers = || nulls.iter().filter(|null| !null.is_empty());
-        match Self::of_texts(column) {
+        match Self::of_texts(column, iso, usual_words) {
             Self::Text(max_bytes) if markers().next().is_some() => {
                 let beginnings = markers().filter(|null| null[0].is_ascii()).fold(0, |set, null| set | 1 << null[0]);
                 Self::TextBut { max_bytes, beginnings }
@@ -55,8 +56,7 @@ impl Plain {
     }
 
     /// The form of a column's canonical texts.
-    fn of_texts(column: &Column) -> Self {
-        let iso = column.format.is_none();
+    fn of_texts(column: &Column, iso: bool, usual_words: bool) -> Self {
         match column.ty {
             _ if column.trim => Self::Never,
             Type::Tinyint => Self::Integer(2),
@@ -69,7 +69,7 @@ impl Plain {
             Type::Double => Self::Double,
             Type::Char(length) | Type::Varchar(length) => Self::Text(length as usize),
             Type::String => Self::Text(usize::MAX),
-            Type::Boolean if column.true_values.is_empty() && column.false_values.is_empty() => Self::Boolean,
+            Type::Boolean if usual_words => Self::Boolean,
             Type::Date if iso => Self::Date,
             Type::Timestamp if iso => Self::Timestamp { zone: false },
             Type::Timestamptz if iso => Self::Timestamp { zone: true },

@@ -94,7 +94,7 @@ fn table_lacks<E: Engine>(
         // An earlier release made it.
         None => {
             let has_marks = !engine.columns(marks::TABLE)?.is_empty();
-            has_marks && marks::has_other_schema(engine, table.name, table.schema)?
+            has_marks && marks::has_other_schema(engine, table)?
         }
     };
     if has_changed && !added.is_empty() {

@@ -7,7 +7,7 @@ use crate::canonical::value::{DateTime, TimeLayout};
 use crate::clock;
 use crate::error::Result;
 use crate::name::TableKey;
-use crate::table::{Column, Type};
+use crate::table::Type;
 
 /// Its name.
 pub(super) const TABLE: &str = "_tidemark_versions";
@@ -65,7 +65,7 @@ pub(super) fn forget(table: &str) -> String {
 
 /// The time of a version: that of its name, if the name says it in this format; otherwise the one in milliseconds since
 /// 1970.
-pub(super) fn instant(format: Option<&'static str>, version: &str, otherwise: i64) -> String {
+pub(super) fn instant(format: Option<&str>, version: &str, otherwise: i64) -> String {
     format.and_then(|format| time_of_name(format, version)).map_or_else(
         || clock::iso_time(otherwise).replace('Z', "000Z"),
         |time| time.civil().strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string(),
@@ -73,12 +73,12 @@ pub(super) fn instant(format: Option<&'static str>, version: &str, otherwise: i6
 }
 
 /// Reads the longest beginning of a name that is a time; all of it, unless `*` stands for the rest.
-fn time_of_name(format: &'static str, version: &str) -> Option<DateTime> {
+fn time_of_name(format: &str, version: &str) -> Option<DateTime> {
     let (format, ends) = match format.strip_suffix('*') {
         Some(format) => (format, 0..=version.len()),
         None => (format, version.len()..=version.len()),
     };
-    let layout = TimeLayout::from_column(&Column::new("version", Type::Timestamp).format(format));
+    let layout = TimeLayout::new(Type::Timestamp, Some(format));
     let bytes = version.as_bytes();
     ends.rev().find_map(|end| layout.read(&bytes[..end]).ok()?.to_utc().ok())
 }

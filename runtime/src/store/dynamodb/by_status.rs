@@ -1,6 +1,7 @@
 //! Finding versions by their status, however many others there are. Each version has an item whose sort key begins with
 //! its status. It is written together with the version, so it is never behind, as an index would be.
 
+use aws_sdk_dynamodb::error::ProvideErrorMetadata as _;
 use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem, Update};
 
 use super::item::{self, number, text};
@@ -8,6 +9,7 @@ use super::table::Dynamodb;
 use crate::error::Result;
 use crate::name::{TableKey, natural_sort_key};
 use crate::store::backend::{Range, RegistryBackend as _, VersionWrite};
+use crate::store::listed::ListedVersions;
 use crate::store::record::Version;
 use crate::store::status::Status;
 
@@ -67,28 +69,45 @@ impl Dynamodb {
 
     /// Lists a version under its status.
     pub(super) fn put_status(&self, version: &Version) -> Result<TransactWriteItem> {
-        let put = Put::builder().table_name(&self.table).set_item(Some(item::status_key(version, version.status)));
+        let put = Put::builder().table_name(&self.table).set_item(Some(item::from_status(version)));
         Ok(TransactWriteItem::builder().put(put.build().map_err(|error| self.problem(error))?).build())
     }
 
-    /// Lists a version under its new status instead of the one that it has now.
+    /// Lists a version under its new status instead of the one that it has now, with the digest of its present parts.
     pub(super) fn move_status(&self, write: VersionWrite<'_>) -> Result<Vec<TransactWriteItem>> {
         let VersionWrite { version, from, .. } = write;
         if version.status == from {
-            return Ok(Vec::new());
+            return Ok(vec![self.put_status(version)?]);
         }
         let delete = Delete::builder().table_name(&self.table).set_key(Some(item::status_key(version, from)));
         let delete = delete.build().map_err(|error| self.problem(error))?;
         Ok(vec![TransactWriteItem::builder().delete(delete).build(), self.put_status(version)?])
     }
 
-    /// Lists all versions of a registry with the first layout, which did not list them. May be repeated.
-    pub(super) fn add_statuses(&self) -> Result<()> {
+    /// The versions as they are listed under their statuses.
+    pub(super) fn read_list(&self, key: &TableKey) -> Result<ListedVersions> {
+        let mut listed = ListedVersions::default();
+        for item in self.items(&key.to_string(), item::STATUS)? {
+            let place = item::get_text(&item, "sk").and_then(|sk| sk.strip_prefix(item::STATUS)?.split_once('#'));
+            let (status, place) = place.ok_or_else(|| self.problem("it lists a version without a status"))?;
+            listed.add(place.into(), status, item::get_text(&item, "digest").map(Into::into));
+        }
+        Ok(listed)
+    }
+
+    /// Lists all versions of a registry of an earlier layout: the first one did not list them, and the second one
+    /// without a digest. May be repeated.
+    pub(super) fn add_statuses(&self, layout: i64) -> Result<()> {
         for key in self.tables()? {
             for version in self.versions(&key)? {
                 let call = self.aws.dynamodb.put_item().table_name(&self.table);
-                let call = call.set_item(Some(item::status_key(&version, version.status)));
-                self.aws.wait(call.send()).map_err(|error| self.failed(error))?;
+                let call = call.set_item(Some(item::from_status(&version)));
+                // A version that has another status by now is not listed under this one again.
+                let condition = (layout > 1).then(|| "attribute_exists(pk)".to_owned());
+                match self.aws.wait(call.set_condition_expression(condition).send()) {
+                    Err(error) if error.code() == Some("ConditionalCheckFailedException") => {}
+                    done => drop(done.map_err(|error| self.failed(error))?),
+                }
             }
         }
         let update = Update::builder().set_key(Some(item::key(item::SETTINGS, item::ID)));

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `TENANT/TABLE` | `table` | a table: `pending`, `sequence`, `resync`; the lease: `fence`, `owner`, `expires_at` |
 //! | `TENANT/TABLE` | `version#PLACE` | a version: `status`, `attempt`, `plan`, and its `record` as JSON |
-//! | `TENANT/TABLE` | `status#STATUS#PLACE` | a version by its status |
+//! | `TENANT/TABLE` | `status#STATUS#PLACE` | a version by its status: the `digest` of its parts |
 //! | `TENANT/TABLE` | `delivery#PLACE#SEQUENCE#SINK#PART` | a delivered part: `lines`, absent if it is complete |
 //! | `TENANT/TABLE` | `journal#TIME#TOKEN` | an `entry` of the journal, as JSON; TIME in milliseconds, 15 digits |
 //! | `settings` | `id` | the registry's identity: `value`, `created`, `recovered`; `layout`, absent in the first |
@@ -42,8 +42,11 @@ pub(super) const SETTINGS: &str = "settings";
 /// The sort key of the registry's identity.
 pub(super) const ID: &str = "id";
 
-/// The version of the layout of these items. The first one lacked `status#STATUS#PLACE`.
-pub(super) const LAYOUT: i64 = 2;
+/// The version of the layout of these items. The first one lacked `status#STATUS#PLACE`, the second one its digest.
+pub(super) const LAYOUT: i64 = 3;
+
+/// The prefix of the sort keys of versions by their status.
+pub(super) const STATUS: &str = "status#";
 
 /// How long DynamoDB keeps delivery records, in seconds: far longer than a version is PUBLISHING. They are removed to
 /// save space; nothing depends on when.
@@ -74,13 +77,20 @@ pub(super) fn version_key(version: &str) -> String {
 
 /// The prefix of the sort keys of versions that have a status.
 pub(super) fn status_prefix(status: Status) -> String {
-    format!("status#{}#", status.name())
+    format!("{STATUS}{}#", status.name())
 }
 
 /// The key of the item that lists a version under a status.
 pub(super) fn status_key(version: &Version, status: Status) -> Item {
     let place = natural_sort_key(&version.version);
     key(version.key.to_string(), format!("{}{place}", status_prefix(status)))
+}
+
+/// A version as the item that lists it under its status.
+pub(super) fn from_status(version: &Version) -> Item {
+    let mut item = status_key(version, version.status);
+    item.insert("digest".into(), text(version.digest()));
+    item
 }
 
 /// A version as an item. `token` identifies the write.

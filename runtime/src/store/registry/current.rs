@@ -4,10 +4,16 @@ use super::Registry;
 use crate::error::Result;
 use crate::name::{TableKey, natural_cmp};
 use crate::store::backend::Range;
+use crate::store::listed::ListedVersions;
 use crate::store::record::{Version, baseline};
 use crate::store::status::Status;
 
 impl Registry {
+    /// Lists the versions of a tenant's table without reading their records.
+    pub fn list(&self, key: &TableKey) -> Result<ListedVersions> {
+        self.0.list(key)
+    }
+
     /// Lists the versions of a tenant's table that have a status, in natural order.
     pub fn with_status(&self, key: &TableKey, status: Status) -> Result<Vec<Version>> {
         self.0.with_status(key, status, Range::All)

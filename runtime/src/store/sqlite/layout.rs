@@ -1,15 +1,16 @@
 //! The tables of the SQLite file.
 
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use crate::clock;
+use crate::store::record::Version;
 
 /// The version of the file's layout. A file with another layout is refused rather than guessed at.
-pub(super) const LAYOUT: i64 = 5;
+pub(super) const LAYOUT: i64 = 6;
 
 /// What each layout adds to the one before it. Opening a file of an older layout adds what it lacks. The first layout
 /// was never released.
-const ADDITIONS: [(i64, &str); 4] = [(2, TABLES), (3, DELIVERIES), (4, JOURNAL), (LAYOUT, BY_STATUS)];
+const ADDITIONS: [(i64, &str); 5] = [(2, TABLES), (3, DELIVERIES), (4, JOURNAL), (5, BY_STATUS), (LAYOUT, DIGESTS)];
 
 const TABLES: &str = "
     CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -61,6 +62,13 @@ const BY_STATUS: &str = "
     CREATE INDEX versions_by_status ON versions (tenant, name, status, place);
 ";
 
+const DIGESTS: &str = "
+    -- That the files of a version are still the registered ones is seen without reading its record.
+    ALTER TABLE versions ADD COLUMN digest TEXT;
+    DROP INDEX versions_by_status;
+    CREATE INDEX versions_by_status ON versions (tenant, name, status, place, digest);
+";
+
 /// Creates the tables that are missing.
 pub(super) fn create(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -77,9 +85,27 @@ fn create_in(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
         transaction.execute_batch(addition)?;
         transaction.pragma_update(None, "user_version", layout)?;
     }
+    if 0 < version && version < LAYOUT {
+        add_digests(transaction)?;
+    }
     if version == 0 {
         let sql = "INSERT INTO settings VALUES ('created', ?1)";
         transaction.execute(sql, [clock::now_ms().max(0).to_string()])?;
+    }
+    Ok(())
+}
+
+/// Adds the digests of versions that an earlier release registered. A damaged record gets none, and is read as before.
+fn add_digests(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    let mut ids = transaction.prepare("SELECT rowid FROM versions WHERE digest IS NULL")?;
+    let ids: Vec<i64> = ids.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    let mut read = transaction.prepare("SELECT record FROM versions WHERE rowid = ?1")?;
+    let mut write = transaction.prepare("UPDATE versions SET digest = ?2 WHERE rowid = ?1")?;
+    for id in ids {
+        let version = read.query_row([id], |row| Ok(serde_json::from_slice::<Version>(row.get_ref(0)?.as_bytes()?)))?;
+        if let Ok(version) = version {
+            write.execute(params![id, version.digest()])?;
+        }
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ use crate::name::{TableKey, natural_sort_key};
 use crate::store::backend::{Range, VersionWrite};
 use crate::store::journal::JournalEntry;
 use crate::store::lease::{Lease, split_owner};
+use crate::store::listed::ListedVersions;
 use crate::store::record::{TableState, Version};
 use crate::store::status::Status;
 
@@ -70,6 +71,18 @@ pub(super) fn records(connection: &Connection, key: &TableKey) -> rusqlite::Resu
     connection.prepare(sql)?.query_map(params![key.tenant, key.table], StoredRecord::from_row)?.collect()
 }
 
+/// The versions of a table, from the index alone: a long record is not on the way to what is read.
+pub(super) fn list(connection: &Connection, key: &TableKey) -> rusqlite::Result<ListedVersions> {
+    let sql = "SELECT place, status, digest FROM versions WHERE tenant = ?1 AND name = ?2";
+    let mut statement = connection.prepare(sql)?;
+    let mut rows = statement.query(params![key.tenant, key.table])?;
+    let mut listed = ListedVersions::default();
+    while let Some(row) = rows.next()? {
+        listed.add(lossy_text(row, 0)?, &lossy_text(row, 1)?, row.get(2)?);
+    }
+    Ok(listed)
+}
+
 /// The record at a position in natural order.
 pub(super) fn record(connection: &Connection, key: &TableKey, place: &str) -> rusqlite::Result<Option<StoredRecord>> {
     let sql = "SELECT place, status, record FROM versions WHERE tenant = ?1 AND name = ?2 AND place = ?3";
@@ -98,14 +111,27 @@ pub(super) fn with_status(
         .collect()
 }
 
+/// Adds a version, and its table, unless they exist. Returns whether the version is new.
+pub(super) fn insert(transaction: &Transaction<'_>, version: &Version) -> rusqlite::Result<bool> {
+    let (key, place, status) = (&version.key, natural_sort_key(&version.version), version.status.name());
+    // A recovered registry may have lost a table that consumers know.
+    let sql = "INSERT INTO tables (tenant, name, resync)
+               VALUES (?1, ?2, EXISTS (SELECT 1 FROM settings WHERE name = 'recovered')) ON CONFLICT DO NOTHING";
+    transaction.execute(sql, params![key.tenant, key.table])?;
+    let sql = "INSERT INTO versions VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING";
+    let values = params![key.tenant, key.table, place, status, to_json(version), version.digest()];
+    Ok(transaction.execute(sql, values)? > 0)
+}
+
 /// Overwrites a record if it is as expected. Returns whether it was.
 pub(super) fn replace(transaction: &Transaction<'_>, write: VersionWrite<'_>) -> rusqlite::Result<bool> {
     let VersionWrite { version, from, attempt, plan, .. } = write;
-    let sql = "UPDATE versions SET status = ?4, record = ?5
+    let sql = "UPDATE versions SET status = ?4, record = ?5, digest = ?9
                WHERE tenant = ?1 AND name = ?2 AND place = ?3 AND status = ?6 AND record ->> 'attempt' = ?7
                  AND (?8 IS NULL OR record -> 'plan' ->> 'hash' = ?8)";
     let (key, place, status) = (&version.key, natural_sort_key(&version.version), version.status.name());
-    let values = params![key.tenant, key.table, place, status, to_json(version), from.name(), attempt, plan];
+    let (record, digest) = (to_json(version), version.digest());
+    let values = params![key.tenant, key.table, place, status, record, from.name(), attempt, plan, digest];
     Ok(transaction.execute(sql, values)? == 1)
 }
 
