@@ -1,11 +1,14 @@
 //! `schemas/table.schema.json`: the schema language as a JSON Schema, with which editors complete and check a schema.
 
+mod kinds;
+
 use serde_json::{Value, json};
 
 use super::artifact::Files;
 use crate::model::Table;
 use crate::source::SCHEMAS;
 use crate::spec::known;
+use kinds::{choice, flag, lines, object, scalar, text, words};
 
 pub(super) fn emit(_: &[Table], files: &mut Files) {
     let text = serde_json::to_string_pretty(&schema()).expect("plain data is always JSON");
@@ -260,15 +263,6 @@ fn nulls() -> Value {
     })
 }
 
-fn lines(description: &str) -> Value {
-    json!({ "description": description, "type": "integer", "minimum": 0, "maximum": 10_000, "default": 0 })
-}
-
-/// One of two words, of which the first is the default.
-fn choice(description: &str, words: [&str; 2]) -> Value {
-    json!({ "description": description, "enum": words, "default": words[0] })
-}
-
 fn parts() -> Value {
     json!({
         "description": "The names of the parts, as a glob: * is any text, ? a character, {a,b} one of several. Other files are not parts. Not supported on Athena.",
@@ -352,26 +346,6 @@ fn guards() -> Value {
             "max_version_jump_days": limit("The maximum number of days from the date in the name of the version before to the date in the name of a version.", json!(180))
         }),
     )
-}
-
-fn object(description: &str, properties: Value) -> Value {
-    json!({ "description": description, "type": "object", "additionalProperties": false, "properties": properties })
-}
-
-fn text(description: &str) -> Value {
-    json!({ "description": description, "type": "string" })
-}
-
-fn flag(description: &str, default: bool) -> Value {
-    json!({ "description": description, "type": "boolean", "default": default })
-}
-
-fn scalar() -> Value {
-    json!({ "type": ["string", "number", "boolean"] })
-}
-
-fn words(description: &str) -> Value {
-    json!({ "description": description, "type": "array", "minItems": 1, "uniqueItems": true, "items": scalar() })
 }
 
 fn column_name() -> Value {
