@@ -36,15 +36,15 @@ pub(super) enum Plain {
 
 /// A set of ASCII characters, a bit for each.
 type AsciiSet = u128;
+
 /// Texts of up to this many bytes are compared as one block.
 const SHORT: usize = 16;
 
 impl Plain {
-    /// The form of a column's canonical texts, none of which is one of the NULL markers. `iso` says that times are in
-    /// ISO 8601, and `usual_words` that booleans have no words of their own.
+    /// The form of a column's canonical texts that are not NULL markers, where times are in ISO 8601 and words usual.
     pub(super) fn from_column(column: &Column, nulls: &[Box<[u8]>], iso: bool, usual_words: bool) -> Self {
         let markers = || nulls.iter().filter(|null| !null.is_empty());
-        match Self::from_column_texts(column, iso, usual_words) {
+        match Self::from_type(column, iso, usual_words) {
             Self::Text(max_bytes) if markers().next().is_some() => {
                 let beginnings = markers().filter(|null| null[0].is_ascii()).fold(0, |set, null| set | 1 << null[0]);
                 Self::TextBut { max_bytes, beginnings }
@@ -55,7 +55,7 @@ impl Plain {
     }
 
     /// The form of a column's canonical texts.
-    fn from_column_texts(column: &Column, iso: bool, usual_words: bool) -> Self {
+    fn from_type(column: &Column, iso: bool, usual_words: bool) -> Self {
         match column.ty {
             _ if column.trim => Self::Never,
             Type::Tinyint => Self::Integer(2),
