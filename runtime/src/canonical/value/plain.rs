@@ -45,7 +45,7 @@ impl Plain {
     /// ISO 8601, and `usual_words` that booleans have no words of their own.
     pub(super) fn from_column(column: &Column, nulls: &[Box<[u8]>], iso: bool, usual_words: bool) -> Self {
         let markers = || nulls.iter().filter(|null| !null.is_empty());
-        match Self::of_texts(column, iso, usual_words) {
+        match Self::from_type(column, iso, usual_words) {
             Self::Text(max_bytes) if markers().next().is_some() => {
                 let beginnings = markers().filter(|null| null[0].is_ascii()).fold(0, |set, null| set | 1 << null[0]);
                 Self::TextBut { max_bytes, beginnings }
@@ -55,8 +55,7 @@ impl Plain {
         }
     }
 
-    /// The form of a column's canonical texts.
-    fn of_texts(column: &Column, iso: bool, usual_words: bool) -> Self {
+    fn from_type(column: &Column, iso: bool, usual_words: bool) -> Self {
         match column.ty {
             _ if column.trim => Self::Never,
             Type::Tinyint => Self::Integer(2),
