@@ -32,8 +32,8 @@ impl IgnoreRules {
     }
 }
 
-/// The error of a file of patterns that cannot be read. What is wrong with its text is no error of the operating system,
-/// and none of a service.
+/// The error of a file of patterns that cannot be read. What is wrong with its text is no error of the operating
+/// system, and none of a service.
 pub(super) fn unreadable(error: io::Error, path: &Path) -> Error {
     if error.raw_os_error().is_some() || error.get_ref().is_some_and(|inner| inner.is::<Error>()) {
         return Error::read(error, path);
