@@ -73,8 +73,9 @@ impl Orders {
     /// Checks that the rows are those of the export: the sum of their hashes, computed from the values, is its
     /// fingerprint. `Values` are those of today's schema; under an older one, only the rows are counted.
     fn check(&self, end: &End) -> Result<(), Box<dyn Error>> {
-        let (layout, mut fingerprint) = (Layout::new(&TABLE), 0);
-        let is_current = end.schema == TABLE.schema_id();
+        let table = TABLE.for_tenant(&end.tenant);
+        let (layout, mut fingerprint) = (Layout::new(table), 0);
+        let is_current = end.schema == table.schema_id();
         for (key, columns) in self.rows.iter().filter(|_| is_current) {
             let values: Values = from_value(Value::Object(columns.clone()))?;
             fingerprint += i128::from(layout.hash_of_typed(key, &values)?);

@@ -79,4 +79,5 @@ pub static TABLE: Table = Table {
         sqlite: Ok(include_str!("../sqlite/ledger_entries.sql")),
         postgres: Ok(include_str!("../postgres/ledger_entries.sql")),
     },
+    tenants: &[],
 };

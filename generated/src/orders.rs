@@ -60,4 +60,5 @@ pub static TABLE: Table = Table {
         sqlite: Ok(include_str!("../sqlite/orders.sql")),
         postgres: Ok(include_str!("../postgres/orders.sql")),
     },
+    tenants: &[],
 };

@@ -73,4 +73,5 @@ pub static TABLE: Table = Table {
         sqlite: Ok(include_str!("../sqlite/products.sql")),
         postgres: Ok(include_str!("../postgres/products.sql")),
     },
+    tenants: &[],
 };

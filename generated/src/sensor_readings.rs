@@ -102,4 +102,5 @@ pub static TABLE: Table = Table {
         sqlite: Ok(include_str!("../sqlite/sensor_readings.sql")),
         postgres: Ok(include_str!("../postgres/sensor_readings.sql")),
     },
+    tenants: &[],
 };

@@ -67,4 +67,5 @@ pub static TABLE: Table = Table {
         sqlite: Ok(include_str!("../sqlite/support_tickets.sql")),
         postgres: Ok(include_str!("../postgres/support_tickets.sql")),
     },
+    tenants: &[],
 };

@@ -55,4 +55,5 @@ pub static TABLE: Table = Table {
         sqlite: Ok(include_str!("../sqlite/test_table.sql")),
         postgres: Ok(include_str!("../postgres/test_table.sql")),
     },
+    tenants: &[],
 };

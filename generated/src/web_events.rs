@@ -75,4 +75,5 @@ pub static TABLE: Table = Table {
         sqlite: Ok(include_str!("../sqlite/web_events.sql")),
         postgres: Ok(include_str!("../postgres/web_events.sql")),
     },
+    tenants: &[],
 };

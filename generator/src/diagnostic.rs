@@ -204,6 +204,20 @@ codes! {
     InvalidMarker = "invalid-marker",
     /// A warning: `\N` is NULL, but there is no `escape`.
     UnescapedNull = "unescaped-null",
+    /// A tenant overrides nothing, or an option with what the table has anyway.
+    IneffectiveOverride = "ineffective-override",
+    /// A definition to import that is neither a table of Glue nor a data contract, or lacks what each of them has.
+    UnreadableDefinition = "unreadable-definition",
+    /// SQL to import in which a statement, a comment or a text has no end, or a column no type.
+    BrokenSql = "broken-sql",
+    /// A table to import whose columns are somewhere else.
+    UnknownColumns = "unknown-columns",
+    /// A file to import without tables.
+    NoTables = "no-tables",
+    /// A table to import that the schema language has no words for.
+    UndescribableTable = "undescribable-table",
+    /// A warning: what looks like a table to import is inside a text.
+    HiddenTable = "hidden-table",
     /// Options that contradict each other.
     Contradiction = "contradiction",
     /// A table that may run on Athena uses something that Athena does not support.
@@ -211,9 +225,9 @@ codes! {
 }
 
 impl Code {
-    /// Returns whether the schema is valid all the same.
+    /// Returns whether the input is valid all the same.
     pub fn is_warning(self) -> bool {
-        self == Self::UnescapedNull
+        matches!(self, Self::UnescapedNull | Self::HiddenTable)
     }
 }
 

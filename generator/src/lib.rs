@@ -1,9 +1,9 @@
 //! Generates everything that is compiled and deployed for a table from its schema, `schemas/<table>.yaml`.
 //!
 //! A schema passes through the modules in this order: [`source`] reads files, `yaml` parses nodes with their positions,
-//! `spec` reads the fields as written, `validate` checks them, [`model`] is a valid table, `emit` renders each kind of
-//! artifact, and [`output`] writes the artifacts or compares them with the files on disk. Mistakes are collected as
-//! [`diagnostic`]s, all of them in one run, and [`render`]ed for people or machines.
+//! `spec` and `tenants` read the fields as written, `validate` checks them, [`model`] is a valid table, `emit` renders
+//! each kind of artifact, and [`output`] writes the artifacts or compares them with the files on disk. Mistakes are
+//! collected as [`diagnostic`]s, all of them in one run, and [`render`]ed for people or machines.
 //!
 //! [`generate`] is a pure function from schemas to files:
 //!
@@ -45,22 +45,30 @@ mod date_format;
 pub mod diagnostic;
 mod emit;
 mod error;
+mod export;
+pub mod import;
 pub mod model;
 mod names;
 pub mod output;
 #[cfg(test)]
 mod quotas;
 pub mod render;
+pub mod schema_text;
 pub mod source;
 mod spec;
+mod tenants;
+mod tree;
 mod validate;
 mod wording;
 mod yaml;
+
+use std::iter;
 
 use diagnostic::{Code, Diagnostic};
 pub use emit::artifact::Files;
 pub use emit::{Statements, Target, statements, target};
 pub use error::Error;
+use import::{Draft, Import, Schema, Selection};
 use model::Table;
 use source::Source;
 use spec::Spec;
@@ -104,8 +112,11 @@ pub fn warnings(sources: &[Source]) -> Vec<Diagnostic> {
     let mut warnings = Vec::new();
     for source in sources {
         let Ok(root) = yaml::read(source) else { continue };
+        let (spec, tenants) = (spec::read(&root, &mut Vec::new()), tenants::read(&root, &mut Vec::new()));
         let mut of_file = Vec::new();
-        validate::unescaped_nulls(&spec::read(&root, &mut Vec::new()), &mut of_file);
+        for spec in iter::once(&spec).chain(tenants.iter().map(|tenant| &tenant.spec)) {
+            validate::unescaped_nulls(spec, &mut of_file);
+        }
         warnings.extend(of_file.into_iter().map(|warning| warning.in_file(&source.path)));
     }
     warnings.sort_by(|a, b| a.reading_order().cmp(&b.reading_order()));
@@ -128,13 +139,56 @@ pub fn parse(yaml: &str) -> Result<Table, Vec<Diagnostic>> {
     table.ok_or(diagnostics)
 }
 
+/// Makes schemas of definitions that exist already.
+///
+/// # Errors
+/// Returns every mistake in the definitions in reading order: by file, then by position.
+pub fn import(sources: &[Source], selection: &Selection) -> Result<Import, Vec<Diagnostic>> {
+    let read = import::read(sources, selection);
+    let mut diagnostics = read.diagnostics;
+    let mut schemas = Vec::new();
+    for draft in &read.drafts {
+        match valid_schema(draft) {
+            Ok(yaml) => schemas.push(Schema { table: draft.table(), yaml }),
+            Err(mistakes) => diagnostics.push(draft.undescribable(&mistakes)),
+        }
+    }
+    diagnostics.sort_by(|a, b| a.reading_order().cmp(&b.reading_order()));
+    if diagnostics.iter().any(|diagnostic| !diagnostic.code.is_warning()) {
+        return Err(diagnostics);
+    }
+    Ok(Import { schemas, skipped: read.skipped, warnings: diagnostics })
+}
+
+/// The schema of a draft, which the generator accepts.
+fn valid_schema(draft: &Draft) -> Result<String, Vec<Diagnostic>> {
+    let yaml = draft.schema(false);
+    let Err(mistakes) = parse(&yaml) else { return Ok(yaml) };
+    if mistakes.iter().any(|mistake| mistake.code != Code::NotForAthena) {
+        return Err(mistakes);
+    }
+    let yaml = draft.schema(true);
+    parse(&yaml).map(|_| yaml)
+}
+
+/// Writes the data contract of a schema, in version 3.1 of the Open Data Contract Standard.
+///
+/// # Errors
+/// Returns every mistake in the schema in reading order.
+pub fn export_odcs(source: &Source) -> Result<String, Vec<Diagnostic>> {
+    let table = parse(&source.text)?;
+    let root = yaml::read(source).map_err(|diagnostic| vec![diagnostic.in_file(&source.path)])?;
+    Ok(export::odcs(&table, &root))
+}
+
 /// Reads one file: the fields as far as they can be read, and the table if the file is free of mistakes.
 fn read_table(source: &Source, diagnostics: &mut Vec<Diagnostic>) -> (Spec, Option<Table>) {
     let mut of_file = Vec::new();
     let (spec, mut table) = match yaml::read(source) {
         Ok(root) => {
             let spec = spec::read(&root, &mut of_file);
-            let table = validate::table(&spec, &mut of_file);
+            let tenants = tenants::read(&root, &mut of_file);
+            let table = validate::table(&spec, &tenants, &mut of_file);
             if let Some(table) = table.as_ref().filter(|table| table.athena) {
                 validate::too_long_for_athena(&spec, emit::statements(table).delta.len(), &mut of_file);
             }

@@ -1,14 +1,18 @@
 //! The command line of the generator.
 
-use std::io::{self, Write as _};
+mod convert;
+mod terminal;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Parser, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{CommandFactory as _, Parser, Subcommand};
 use generator::output::{self, Change};
 use generator::render::{self, Color};
 use generator::source::{self, SCHEMAS, Source};
 use generator::{Error, counted};
+use terminal::{Exit, Format, print, to_stderr};
 
 /// Generate typed Rust, SQL, CloudFormation templates and the JSON Schema for editors from schemas/*.yaml.
 ///
@@ -21,11 +25,19 @@ struct Arguments {
     #[arg(long)]
     check: bool,
     /// How to report mistakes: as text on stderr, or as a JSON array on stdout
-    #[arg(long, value_enum, default_value = "human")]
+    #[arg(long, value_enum, default_value = "human", global = true)]
     format: Format,
     /// The folder that contains schemas/ and generated/ [default: the workspace]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", global = true)]
     root: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Import(convert::ImportArguments),
+    Export(convert::ExportArguments),
 }
 
 const EXAMPLES: &str = "\
@@ -33,6 +45,7 @@ Examples:
   cargo run -p generator                     generate everything
   cargo run -p generator -- --check          for CI: check that the committed files are up to date
   cargo run -p generator -- --format json    report mistakes to an editor or a bot
+  cargo run -p generator -- import shop.sql  write schemas for the tables of a database
 
 To add a table, write schemas/<table>.yaml:
   # yaml-language-server: $schema=table.schema.json
@@ -43,23 +56,6 @@ To add a table, write schemas/<table>.yaml:
     - { name: name, type: string, nullable: true }
 
 Exit status: 0 success, 1 a schema is invalid or a file is stale, 2 a file could not be read or written.";
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    Human,
-    Json,
-}
-
-/// The exit status.
-#[derive(Debug, Clone, Copy)]
-enum Exit {
-    /// Everything is up to date.
-    Success = 0,
-    /// The input is at fault: a schema is invalid or, with `--check`, a file is stale.
-    InvalidInput = 1,
-    /// The machine is at fault: a file cannot be read or written.
-    IoFailure = 2,
-}
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -72,7 +68,19 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Result<Exit, Error> {
     let root = arguments.root.clone().unwrap_or_else(workspace);
-    let sources = source::read_all(&root)?;
+    if arguments.check && arguments.command.is_some() {
+        let message = "--check is for generating; leave it out here";
+        Arguments::command().error(ErrorKind::ArgumentConflict, message).exit();
+    }
+    match &arguments.command {
+        None => generate(arguments, &root),
+        Some(Command::Import(import)) => convert::import(import, arguments.format, &root),
+        Some(Command::Export(export)) => convert::export(export, arguments.format, &root),
+    }
+}
+
+fn generate(arguments: &Arguments, root: &Path) -> Result<Exit, Error> {
+    let sources = source::read_all(root)?;
     let files = match generator::generate(&sources) {
         Ok(files) => files,
         Err(diagnostics) => {
@@ -84,7 +92,7 @@ fn run(arguments: &Arguments) -> Result<Exit, Error> {
         }
     };
     report_warnings(arguments.format, &sources);
-    let changes = output::compare(&root, &files)?;
+    let changes = output::compare(root, &files)?;
     let tables = counted(sources.len(), "table");
     if changes.is_empty() {
         to_stderr(&format!("{tables}, everything is up to date\n"));
@@ -92,7 +100,7 @@ fn run(arguments: &Arguments) -> Result<Exit, Error> {
     } else if arguments.check {
         Ok(report_stale(arguments.format, &changes))
     } else {
-        output::apply(&root, &changes)?;
+        output::apply(root, &changes)?;
         for change in &changes {
             to_stderr(&format!("{} {}\n", change.kind.name(), change.path));
         }
@@ -123,16 +131,6 @@ fn report_stale(format: Format, changes: &[Change]) -> Exit {
         counted(changes.len(), "file"),
     ));
     Exit::InvalidInput
-}
-
-/// Writes to stderr, and goes on if stderr is full or closed: the exit status still reports the failure.
-fn to_stderr(text: &str) {
-    let _ = anstream::stderr().write_all(text.as_bytes());
-}
-
-/// Writes to stdout. A closed pipe means that the reader has seen enough.
-fn print(text: &str) {
-    let _ = io::stdout().write_all(text.as_bytes());
 }
 
 /// Finds the workspace: the folder above this crate when cargo runs it, otherwise the nearest folder with schemas from

@@ -131,6 +131,14 @@ pub(crate) fn is_table_name(name: &str) -> bool {
         && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
 }
 
+/// Returns whether a tenant can have this name: letters, digits, `_`, `-` and `.`, up to 128 characters, of which the
+/// first is a letter or a digit.
+pub(crate) fn is_tenant_name(name: &str) -> bool {
+    name.len() <= MAX_NAME_LEN
+        && name.starts_with(|first: char| first.is_ascii_alphanumeric())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
+}
+
 /// Returns whether a column can have this name: `[A-Za-z][A-Za-z0-9_]*`, up to 128 characters.
 pub(crate) fn is_column_name(name: &str) -> bool {
     name.len() <= MAX_NAME_LEN

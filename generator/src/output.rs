@@ -99,6 +99,14 @@ pub fn apply(root: &Path, changes: &[Change]) -> Result<(), Error> {
     Ok(())
 }
 
+/// Writes one file, so that nobody reads half of it.
+///
+/// # Errors
+/// Returns an error if the file cannot be written.
+pub fn write_file(path: &Path, text: &str) -> Result<(), Error> {
+    write(path, text).context(|| format!("cannot write {}", path.display()))
+}
+
 fn write(path: &Path, text: &str) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;

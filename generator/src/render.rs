@@ -18,8 +18,13 @@ pub enum Color {
     Never,
 }
 
-/// Renders every diagnostic with its source line underlined, followed by a summary line.
+/// Renders every diagnostic of schemas with its source line underlined, followed by a summary line.
 pub fn human(diagnostics: &[Diagnostic], sources: &[Source], color: Color) -> String {
+    human_for(diagnostics, sources, color, "schema")
+}
+
+/// Renders as [`human`] does; the summary calls a source by this noun.
+pub fn human_for(diagnostics: &[Diagnostic], sources: &[Source], color: Color, noun: &str) -> String {
     let renderer = match color {
         Color::Always => Renderer::styled(),
         Color::Never => Renderer::plain(),
@@ -29,7 +34,7 @@ pub fn human(diagnostics: &[Diagnostic], sources: &[Source], color: Color) -> St
         text += &renderer.render(&[group(diagnostic, sources)]);
         text += "\n\n";
     }
-    text + &summary(diagnostics, sources) + "\n"
+    text + &summary(diagnostics, sources, noun) + "\n"
 }
 
 /// Renders the diagnostics as one JSON array, each as an object with its position.
@@ -60,7 +65,7 @@ fn group<'a>(diagnostic: &'a Diagnostic, sources: &'a [Source]) -> Group<'a> {
     group.elements(diagnostic.help.as_deref().map(|help| Level::HELP.message(help)))
 }
 
-fn summary(diagnostics: &[Diagnostic], sources: &[Source]) -> String {
+fn summary(diagnostics: &[Diagnostic], sources: &[Source], noun: &str) -> String {
     if !diagnostics.is_empty() && diagnostics.iter().all(|diagnostic| diagnostic.code.is_warning()) {
         return counted(diagnostics.len(), "warning");
     }
@@ -69,7 +74,7 @@ fn summary(diagnostics: &[Diagnostic], sources: &[Source]) -> String {
         return format!("{errors}; nothing was written");
     }
     let files: BTreeSet<&str> = diagnostics.iter().map(|diagnostic| diagnostic.file.as_str()).collect();
-    format!("{errors} in {} of {}; nothing was written", files.len(), counted(sources.len(), "schema"))
+    format!("{errors} in {} of {}; nothing was written", files.len(), counted(sources.len(), noun))
 }
 
 #[derive(Serialize)]

@@ -2,7 +2,10 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::io::{self, Read as _};
 use std::path::Path;
+
+use encoding_rs::Encoding;
 
 use crate::error::{Context as _, Error};
 
@@ -81,6 +84,32 @@ pub fn read_all(root: &Path) -> Result<Vec<Source>, Error> {
 pub fn read_folder(folder: &Path) -> Result<Vec<Source>, Error> {
     let shown = folder.to_string_lossy();
     read_as(folder, shown.strip_suffix('/').unwrap_or(&shown))
+}
+
+/// Reads a file of any name. A byte order mark tells its encoding; without one, it is UTF-8.
+///
+/// # Errors
+/// Returns an error if the file cannot be read.
+pub fn read_file(path: &Path) -> Result<Source, Error> {
+    let bytes = fs::read(path).context(|| format!("cannot read {}", path.display()))?;
+    Ok(decode(path.to_string_lossy(), &bytes))
+}
+
+/// Reads standard input as [`read_file`] reads a file.
+///
+/// # Errors
+/// Returns an error if it cannot be read.
+pub fn read_stdin() -> Result<Source, Error> {
+    let mut bytes = Vec::new();
+    io::stdin().read_to_end(&mut bytes).context(|| "cannot read standard input".to_owned())?;
+    Ok(decode("stdin", &bytes))
+}
+
+fn decode(path: impl Into<String>, bytes: &[u8]) -> Source {
+    match Encoding::for_bom(bytes) {
+        Some((encoding, _)) if encoding != encoding_rs::UTF_8 => Source::new(path, encoding.decode(bytes).0),
+        _ => Source::from_bytes(path, bytes),
+    }
 }
 
 /// Reads the schemas in a folder, which diagnostics call `shown`.

@@ -8,7 +8,7 @@ mod spanned;
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::yaml::{Node, Scalar, Value};
-use fields::Fields;
+pub(crate) use fields::{Fields, duplicate_field, wrong_kind};
 pub(crate) use spanned::{Limit, Optional, Spanned};
 
 /// One schema file.
@@ -118,7 +118,8 @@ pub(crate) struct GuardsSpec {
 /// The known fields of each mapping. A test keeps them in line with the JSON Schema.
 pub(crate) mod known {
     pub(crate) const TABLE: &[&str] =
-        &["table", "description", "primary_key", "columns", "source", "engine", "operations", "guards"];
+        &["table", "description", "primary_key", "columns", "source", "engine", "operations", "guards", "tenants"];
+    pub(crate) const TENANT: &[&str] = &["source", "guards"];
     pub(crate) const COLUMN: &[&str] = &[
         "name",
         "header",
@@ -189,7 +190,8 @@ pub(crate) mod known {
 const COMPLETE_FORMS: &str =
     "`single`, `manifest`, `{ marker: NAME }`, `{ count: N }` or `{ redshift_manifest: NAME }`";
 
-/// Reads a whole file. Reports every field that is unknown, repeated, missing or of the wrong kind.
+/// Reads a whole file, except for its tenants. Reports every field that is unknown, repeated, missing or of the wrong
+/// kind.
 pub(crate) fn read(root: &Node, diagnostics: &mut Vec<Diagnostic>) -> Spec {
     let Some(mut fields) = Fields::new(root, "a schema", known::TABLE, diagnostics) else {
         return Spec::default();

@@ -81,7 +81,7 @@ fn options() -> Options {
     }
 }
 
-fn not_utf8(source: &Source, offset: usize) -> Diagnostic {
+pub(crate) fn not_utf8(source: &Source, offset: usize) -> Diagnostic {
     let invalid = offset..offset + char::REPLACEMENT_CHARACTER.len_utf8();
     debug_assert!(invalid.end <= source.text.len());
     Diagnostic::new(Code::NotUtf8, &invalid, "the file is not UTF-8")

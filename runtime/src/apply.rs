@@ -62,6 +62,7 @@ pub fn apply(
             .help("copy the hidden folder `.writing` along with the operations")
     })?;
     sink.prepare(table)?;
+    let table = table.for_tenant(&key.tenant);
     let held = sink.applied(key)?.sequence;
     let mut versions = Vec::new();
     for published in selected(files.published(key)?, range, &place())? {

@@ -17,6 +17,7 @@
 //!     athena: false,
 //!     guards: Guards::DEFAULT,
 //!     target: Target::NONE,
+//!     tenants: &[],
 //! };
 //!
 //! let folder = tempfile::tempdir()?;
@@ -66,7 +67,7 @@ const COPY: usize = 256 << 10;
 /// Two exports to compare, and the names that the operations get.
 #[derive(Debug, Clone)]
 pub struct Delta {
-    /// The table both exports belong to.
+    /// The table both exports belong to. They are read as those of the tenant.
     pub table: &'static Table,
     /// The tenant that operations name.
     pub tenant: String,
@@ -107,13 +108,14 @@ impl Delta {
 
     /// Writes the operations to `lines` as they are found. `lines` may have to start again.
     pub fn run_into(&self, lines: &mut dyn LineSink, watch: &Watch) -> Result<Plan> {
-        let layout = Layout::new(self.table);
+        let table = self.table.for_tenant(&self.tenant);
+        let layout = Layout::new(table);
         let head = Head {
             tenant: self.tenant.clone(),
-            table: self.table.name.into(),
+            table: table.name.into(),
             version: self.version.clone(),
             previous: self.baseline.is_some().then(|| self.previous.clone()),
-            schema: self.table.schema_id(),
+            schema: table.schema_id(),
         };
         let baseline = self.baseline.as_ref().map(|export| with_parts_only(export, &layout)).transpose()?;
         let snapshot = with_parts_only(&self.snapshot, &layout)?;
@@ -121,7 +123,7 @@ impl Delta {
         let resources = Resources { work: &std::env::temp_dir(), limits: self.limits };
         let request = DeltaRequest { layout: &layout, before: None, head: &head, inputs, resources, watch };
         let summary = self.engines.delta(&request, lines)?;
-        Ok(summary.plan(&head, self.table, None, None))
+        Ok(summary.plan(&head, table, None, None))
     }
 }
 

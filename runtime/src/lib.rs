@@ -66,6 +66,7 @@
 //!     athena: false,
 //!     guards: Guards::DEFAULT,
 //!     target: Target::NONE,
+//!     tenants: &[],
 //! };
 //!
 //! # let head = r#""tenant":"acme","table":"golden","sequence":1,"version":"V1","previous":null"#;

@@ -10,7 +10,7 @@ use generator::source::{self, Source as SchemaFile};
 
 use crate::engine::athena::Statements;
 use crate::table::{
-    Column, Completeness, Compression, Encoding, Escape, Guards, Numbers, Sign, Source, Table, Target, Type,
+    Column, Completeness, Compression, Encoding, Escape, Guards, Numbers, Sign, Source, Table, Target, Tenant, Type,
 };
 
 /// The tables of a folder of schemas. They are never freed, as generated tables are not.
@@ -20,6 +20,8 @@ pub struct Schemas {
     pub tables: &'static [&'static Table],
     /// The statements of those that Athena can read.
     pub statements: &'static [Statements],
+    /// The files, and what is probably wrong in them.
+    pub warnings: (&'static [SchemaFile], &'static [Diagnostic]),
 }
 
 /// The reason why a folder has no tables.
@@ -48,12 +50,18 @@ pub fn read(folder: &Path) -> Result<Schemas, Problem> {
     };
     let tables: Vec<&'static Table> = models.iter().map(table).collect();
     let statements: Vec<Statements> = models.iter().filter(|model| model.athena).map(statements).collect();
-    Ok(Schemas { tables: tables.leak(), statements: statements.leak() })
+    let warnings = generator::warnings(&files).leak();
+    Ok(Schemas { tables: tables.leak(), statements: statements.leak(), warnings: (files.leak(), warnings) })
 }
 
 /// The table of a model.
 pub fn table(model: &model::Table) -> &'static Table {
-    Box::leak(Box::new(Table {
+    Box::leak(Box::new(definition(model)))
+}
+
+fn definition(model: &model::Table) -> Table {
+    let tenant = |tenant: &model::Tenant| Tenant { name: text(&tenant.name), table: definition(&tenant.table) };
+    Table {
         name: text(&model.name),
         role: text(&model.role()),
         schema: text(&model.schema_hash()),
@@ -64,7 +72,8 @@ pub fn table(model: &model::Table) -> &'static Table {
         athena: model.athena,
         guards: guards(&model.guards),
         target: target(model),
-    }))
+        tenants: Vec::leak(model.tenants.iter().map(tenant).collect()),
+    }
 }
 
 /// The Athena statements of a model.

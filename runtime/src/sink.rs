@@ -61,7 +61,8 @@ pub trait Sink: Debug + Send + Sync {
         false
     }
 
-    /// Checks, before anything of a table is planned, that the sink can take its operations.
+    /// Checks, before anything of a table is planned, that the sink can take its operations. The table is that of all
+    /// tenants.
     fn prepare(&self, _: &'static Table) -> Result<()> {
         Ok(())
     }

@@ -33,6 +33,18 @@ pub struct Table {
     pub guards: Guards,
     /// The table in a database that holds its rows.
     pub target: Target,
+    /// The tenants with a definition of their own; [`for_tenant`](Self::for_tenant) finds it.
+    pub tenants: &'static [Tenant],
+}
+
+/// A tenant whose exports or guards differ from those of others.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tenant {
+    /// The tenant's name.
+    pub name: &'static str,
+    /// The table as it is for this tenant: with a source, guards and a hash of its own. Its columns differ only in how
+    /// their texts are written.
+    pub table: Table,
 }
 
 /// One column. [`Column::new`] has the defaults, the other methods change them.
@@ -217,6 +229,12 @@ impl Target {
 }
 
 impl Table {
+    /// The definition that a tenant's exports are read and guarded with.
+    #[must_use]
+    pub fn for_tenant(&'static self, tenant: &str) -> &'static Self {
+        self.tenants.iter().find(|own| own.name == tenant).map_or(self, |own| &own.table)
+    }
+
     /// The `schema` field of operations: `table@hash`.
     pub fn schema_id(&self) -> String {
         format!("{}@{}", self.name, self.schema)

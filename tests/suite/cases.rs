@@ -8,11 +8,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use runtime::table::{Compression, Table};
+use runtime::table::{Compression, Table, Tenant};
 use serde_json::{Value as Json, json};
 use tests::reference::{Changes, Reject};
 
-use crate::engines::{DeltaInput, DeltaResult, ENGINES, FIELDS, Parts, difference, reference_delta};
+use crate::engines::{DeltaInput, DeltaResult, ENGINES, FIELDS, Parts, TENANT, difference, reference_delta};
 use crate::random::compress;
 use crate::workspace::add_to_summary;
 
@@ -75,12 +75,15 @@ impl Case {
         let yaml = fs::read_to_string(folder.join("schema.yaml")).unwrap();
         let table = tests::table::parse(&yaml).map_err(|mistakes| format!("{name}:\n{mistakes}"))?;
         // The expected results must not depend on the schema hash.
-        let table = Box::leak(Box::new(Table { schema: "0123456789abcdef0123456789abcdef", ..table.clone() }));
+        let fixed = |table: &Table| Table { schema: "0123456789abcdef0123456789abcdef", ..table.clone() };
+        let tenants = table.tenants.iter().map(|own| Tenant { table: fixed(&own.table), ..own.clone() });
+        let tenants: Vec<Tenant> = tenants.collect();
+        let table: &Table = Box::leak(Box::new(Table { tenants: tenants.leak(), ..fixed(table) }));
         let before = folder.join("before");
         let input = DeltaInput {
             table,
-            baseline: before.exists().then(|| parts(table, &before)),
-            snapshot: parts(table, &folder.join("after")),
+            baseline: before.exists().then(|| parts(table.for_tenant(TENANT), &before)),
+            snapshot: parts(table.for_tenant(TENANT), &folder.join("after")),
         };
         Ok(Self { name, folder, input })
     }

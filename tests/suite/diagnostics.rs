@@ -7,7 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use generator::diagnostic::{Code, Diagnostic};
-use generator::render::{Color, human, json};
+use generator::import::Selection;
+use generator::render::{Color, human_for, json};
 use generator::source::{self, Source};
 use serde_json::Value;
 
@@ -15,9 +16,33 @@ fn cases() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("diagnostics")
 }
 
+/// What the author of the case sees: of its schemas, or of the definitions in `import/`.
 fn diagnostics_of(case: &Path) -> (Vec<Source>, Vec<Diagnostic>) {
+    let definitions = case.join("import");
+    if definitions.is_dir() {
+        return imported(&definitions);
+    }
     let sources = source::read_all(case).unwrap();
     let diagnostics = generator::tables(&sources).err().unwrap_or_else(|| generator::warnings(&sources));
+    (sources, diagnostics)
+}
+
+/// The diagnostics as the command line shows them.
+fn shown(diagnostics: &[Diagnostic], sources: &[Source]) -> String {
+    let is_import = sources.iter().any(|source| source.path.starts_with("import/"));
+    human_for(diagnostics, sources, Color::Never, if is_import { "file" } else { "schema" })
+}
+
+fn imported(folder: &Path) -> (Vec<Source>, Vec<Diagnostic>) {
+    let mut names: Vec<String> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    let read = |name: &String| Source::from_bytes(format!("import/{name}"), &fs::read(folder.join(name)).unwrap());
+    let sources: Vec<Source> = names.iter().map(read).collect();
+    let diagnostics = match generator::import(&sources, &Selection::default()) {
+        Ok(import) => import.warnings,
+        Err(diagnostics) => diagnostics,
+    };
     (sources, diagnostics)
 }
 
@@ -40,7 +65,7 @@ fn every_diagnostic_matches_its_expected_text() {
             diagnostics.iter().any(|diagnostic| diagnostic.code == *code),
             "the case for {code} does not produce it"
         );
-        let text = human(&diagnostics, &sources, Color::Never);
+        let text = shown(&diagnostics, &sources);
         if bless {
             fs::write(case.join("expected.txt"), &text).unwrap();
         }
@@ -79,7 +104,7 @@ fn json_reports_the_same_diagnostics_with_lines_and_columns() {
     for code in Code::ALL {
         let (sources, diagnostics) = diagnostics_of(&cases().join(code.name()));
         let objects: Vec<Value> = serde_json::from_str(&json(&diagnostics, &sources)).unwrap();
-        let text = human(&diagnostics, &sources, Color::Never);
+        let text = shown(&diagnostics, &sources);
         assert_eq!(objects.len(), diagnostics.len());
         for object in objects {
             let location = match object["line"].as_u64() {

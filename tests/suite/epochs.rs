@@ -278,6 +278,56 @@ fn the_baseline_keeps_its_columns_own_nulls() {
 }
 
 #[test]
+fn the_baseline_keeps_the_format_of_its_times() {
+    for (types, formats, dates) in [
+        (["date"; 3], ["%d.%m.%Y", "%m.%d.%Y", ""], ["04.03.2026", "03.04.2026", "2026-03-04"]),
+        (["date"; 3], ["", "%d/%m/%y", "%Y-%d-%m"], ["2026-03-04", "04/03/26", "2026-04-03"]),
+        (
+            ["timestamp", "timestamp", "timestamp"],
+            ["epoch_seconds", "epoch_millis", "%Y-%m-%d %H:%M"],
+            ["1772582400", "1772582400000", "2026-03-04 00:00"],
+        ),
+        // A format is that of its type: the old one would read a date, and lose the time of day.
+        (["timestamp", "date", "date"], ["%Y%m%d%H%M", "%Y%m%d", ""], ["202603040000", "20260304", "2026-03-04"]),
+    ] {
+        let workspace = Workspace::from_schemas();
+        for version in 0..3 {
+            let (ty, format) = (types[version], formats[version]);
+            let format = if format.is_empty() { String::new() } else { format!(", format: \"{format}\"") };
+            let columns = format!("  - {{ name: day, type: {ty}{format} }}\n");
+            workspace.write("schemas/t.yaml", schema(&columns).as_bytes());
+            export(&workspace, &format!("V{version}"), "id,day", |n| format!("{n},{}", dates[version]));
+            let output = workspace.run();
+            let is_retyped = version > 0 && types[version] != types[version - 1];
+            assert_eq!(output.status, i32::from(is_retyped), "{formats:?} {}", output.transcript());
+            if is_retyped {
+                approve(&workspace, &format!("V{version}"));
+            }
+            let changed = if is_retyped || version == 0 { 200 } else { 0 };
+            assert_eq!(operations(&workspace, &format!("V{version}")).len(), changed, "{formats:?}");
+        }
+    }
+}
+
+#[test]
+fn the_baseline_keeps_the_words_of_its_booleans() {
+    let workspace = Workspace::from_schemas();
+    for (version, words, is_true) in [
+        ("V1", "", "true"),
+        ("V2", ", true_values: [J], false_values: [N]", "J"),
+        ("V3", ", true_values: [N], false_values: [J]", "N"),
+        ("V4", "", "1"),
+    ] {
+        let columns = format!("  - {{ name: paid, type: boolean{words} }}\n");
+        workspace.write("schemas/t.yaml", schema(&columns).as_bytes());
+        export(&workspace, version, "id,paid", |n| format!("{n},{is_true}"));
+        let output = workspace.run();
+        assert_eq!(output.status, 0, "{version} {}", output.transcript());
+        assert_eq!(operations(&workspace, version).len(), if version == "V1" { 200 } else { 0 }, "{version}");
+    }
+}
+
+#[test]
 fn a_held_version_is_planned_again_after_a_schema_change() {
     let workspace = workspace();
     export(&workspace, "V2", "id,note,amount", |n| format!("{n},other,{n}.50"));

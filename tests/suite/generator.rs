@@ -18,7 +18,7 @@ use tests::table::table;
 use crate::limits::command;
 
 /// The program itself.
-const PROGRAM: &str = env!("CARGO_BIN_EXE_generator-under-test");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_generator-under-test");
 
 const CUSTOMERS: &str = "\
 table: customers
@@ -30,10 +30,10 @@ columns:
 ";
 
 /// A temporary workspace with schemas, and hand-written files next to the generated ones.
-struct Workspace(TempDir);
+pub(crate) struct Workspace(TempDir);
 
 impl Workspace {
-    fn new(schemas: &[(&str, &str)]) -> Self {
+    pub(crate) fn new(schemas: &[(&str, &str)]) -> Self {
         let workspace = Self(TempDir::new().unwrap());
         workspace.write("generated/Cargo.toml", "# by hand\n");
         workspace.write("generated/src/bin/tidemark.rs", "// by hand\n");
@@ -44,16 +44,16 @@ impl Workspace {
         workspace
     }
 
-    fn path(&self, path: &str) -> PathBuf {
+    pub(crate) fn path(&self, path: &str) -> PathBuf {
         self.0.path().join(path)
     }
 
-    fn write(&self, path: &str, text: &str) {
+    pub(crate) fn write(&self, path: &str, text: &str) {
         fs::create_dir_all(self.path(path).parent().unwrap()).unwrap();
         fs::write(self.path(path), text).unwrap();
     }
 
-    fn read(&self, path: &str) -> String {
+    pub(crate) fn read(&self, path: &str) -> String {
         fs::read_to_string(self.path(path)).unwrap()
     }
 
@@ -63,7 +63,7 @@ impl Workspace {
     }
 
     /// The exit status, stdout and stderr.
-    fn outcome(&self, arguments: &[&str]) -> (i32, String, String) {
+    pub(crate) fn outcome(&self, arguments: &[&str]) -> (i32, String, String) {
         let output = self.run(arguments);
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
@@ -192,6 +192,7 @@ fn a_generated_definition_reads_like_handwritten_code() {
             sqlite: Ok(include_str!("../sqlite/customers.sql")),
             postgres: Ok(include_str!("../postgres/customers.sql")),
         },
+        tenants: &[],
     };
     "##);
 }

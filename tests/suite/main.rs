@@ -34,6 +34,7 @@ mod histories;
 mod history;
 mod hygiene;
 mod idle;
+mod import;
 mod infer;
 mod inspect;
 mod limits;
@@ -73,6 +74,7 @@ mod strays;
 #[cfg(feature = "aws")]
 mod streams;
 mod targets;
+mod tenants;
 mod unpublished;
 mod unreadable;
 mod workspace;

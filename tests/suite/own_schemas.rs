@@ -89,6 +89,19 @@ fn mistakes_in_schemas_are_shown_with_their_lines() {
 }
 
 #[test]
+fn warnings_about_schemas_are_shown_and_nothing_else_changes() {
+    let workspace = invoices();
+    let schema = SCHEMA.to_owned() + "source: { nulls: ['\\N'] }\n";
+    workspace.write("my schemas/invoices.yaml", schema.as_bytes());
+    let output = workspace.tidemark(&["tables", "--schemas", "my schemas", "--format", "json"]);
+    assert_eq!(output.status, 0, "{}", output.stderr);
+    for expected in ["warning[unescaped-null]", "--> my schemas/invoices.yaml:7:", "`escape: mysql`", "1 warning"] {
+        assert!(output.stderr.contains(expected), "{expected}: {}", output.stderr);
+    }
+    assert!(serde_json::from_str::<Value>(&output.stdout).is_ok(), "{}", output.stdout);
+}
+
+#[test]
 fn a_folder_without_schemas_is_a_wrong_command_line() {
     let workspace = invoices();
     fs::create_dir(workspace.path("empty")).unwrap();

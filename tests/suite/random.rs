@@ -20,6 +20,9 @@ pub(crate) type Row = Vec<Cell>;
 
 pub(crate) const MAX_COLUMNS: usize = 9;
 
+/// The manifest of exports that have one as Redshift writes it.
+pub(crate) const MANIFEST: &str = "part-manifest";
+
 /// Dice for a schema.
 #[derive(Debug, Clone)]
 pub(crate) struct SchemaDice {
@@ -92,6 +95,7 @@ impl SchemaDice {
             source,
             guards: Guards::DEFAULT,
             target: Target::NONE,
+            tenants: &[],
         }))
     }
 
@@ -129,7 +133,9 @@ impl SchemaDice {
             nulls: pick(nulls, die >> 8),
             quoted_nulls: quote.is_none() || die >> 16 & 3 != 0,
             multiline: quote.is_some() && record_end.is_none() && die & 1 << 18 != 0,
-            complete: Completeness::Single,
+            complete: pick(&[Completeness::Single, Completeness::RedshiftManifest(MANIFEST)], self.more() >> 29 & 1),
+            refuse_duplicates: self.more() >> 20 & 7 == 0,
+            parts: pick(&[None, None, None, Some("part-?.*")], self.more() >> 24),
             skip_unlisted: die & 1 << 7 != 0 && die >> 19 & 3 == 0,
             ..Source::DEFAULT
         }
@@ -140,7 +146,9 @@ fn can_be_on_athena(source: &Source) -> bool {
     let is_plain = source.long_delimiter.is_none()
         && !source.trailing_delimiter
         && source.record_end.is_none()
-        && source.escape.is_none();
+        && source.escape.is_none()
+        && source.parts.is_none()
+        && source.complete == Completeness::Single;
     is_plain && !source.multiline && source.quoted_nulls && !source.skip_unlisted && source.encoding.is_none()
 }
 

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::artifact::Files;
 use crate::model::Table;
 use crate::source::SCHEMAS;
+use crate::spec::known;
 
 pub(super) fn emit(_: &[Table], files: &mut Files) {
     let text = serde_json::to_string_pretty(&schema()).expect("plain data is always JSON");
@@ -44,8 +45,29 @@ fn schema() -> Value {
             "operations": object("The content of operations.", json!({
                 "before_image": flag("Whether UPDATE and DELETE include the values before the change.", false)
             })),
-            "guards": guards()
+            "guards": guards(),
+            "tenants": tenants()
         }
+    })
+}
+
+/// What tenants override. With null, an option of `source` is as if the table did not declare it.
+fn tenants() -> Value {
+    let option = |name: &&str| {
+        let of_table = format!("#/properties/source/properties/{name}");
+        ((*name).to_owned(), json!({ "anyOf": [{ "$ref": of_table }, { "type": "null" }] }))
+    };
+    let source = object(
+        "Options that differ from those of the table; null removes one. Not supported on Athena.",
+        known::SOURCE.iter().map(option).collect(),
+    );
+    let guards = json!({ "$ref": "#/properties/guards" });
+    let mut tenant = object("The tenant's options.", json!({ "source": source, "guards": guards }));
+    tenant["minProperties"] = json!(1);
+    json!({
+        "description": "Tenants whose exports or guards differ from those of others, by their names.",
+        "type": "object", "minProperties": 1, "additionalProperties": tenant,
+        "propertyNames": { "pattern": "^[A-Za-z0-9][A-Za-z0-9_.-]*$", "maxLength": 128 }
     })
 }
 
@@ -347,7 +369,6 @@ fn name(description: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::known;
 
     fn assert_same_names(properties: &Value, known: &[&str]) {
         let mut known = known.to_vec();
@@ -367,5 +388,6 @@ mod tests {
         assert_same_names(&top["engine"]["properties"], known::ENGINE);
         assert_same_names(&top["operations"]["properties"], known::OPERATIONS);
         assert_same_names(&top["guards"]["properties"], known::GUARDS);
+        assert_same_names(&top["tenants"]["additionalProperties"]["properties"], known::TENANT);
     }
 }

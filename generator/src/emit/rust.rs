@@ -4,13 +4,14 @@ mod source;
 mod tokens;
 
 use std::collections::BTreeSet;
+use std::iter;
 
 use proc_macro2::{Literal, TokenStream};
 use quote::{format_ident, quote};
 
 use super::artifact::{Files, table_header};
 use super::{rustdoc, target};
-use crate::model::{Column, ColumnType, Encoding, Guards, Numbers, Sign, Source, Table};
+use crate::model::{Column, ColumnType, Encoding, Guards, Numbers, Sign, Source, Table, Tenant};
 use crate::names;
 use source::source_definition;
 use tokens::{optional, with_defaults};
@@ -29,13 +30,14 @@ fn module(table: &Table) -> String {
     };
     let docs: String = docs.iter().map(|line| format!("//! {line}").trim_end().to_owned() + "\n").collect();
     let imports: String = imports(table).into_iter().map(item).collect();
-    let items = [
+    let mut items = vec![
         structure("Key", &format!("Identifies one row of `{name}`."), table.key_columns(), true),
         structure("Values", &values_doc(table), table.value_columns(), false),
         operation(table),
-        definition(table),
     ];
-    let items = items.map(item).join("\n");
+    items.extend(definitions(table));
+    let items: Vec<String> = items.into_iter().map(item).collect();
+    let items = items.join("\n");
     format!("// {}\n\n{docs}\n{imports}\n{items}", table_header(table))
 }
 
@@ -55,21 +57,9 @@ fn imports(table: &Table) -> Vec<TokenStream> {
     let published = table.columns.iter().filter(|column| column.publish);
     let types: BTreeSet<&str> = published.filter_map(|column| runtime_type(&column.ty)).collect();
     let mut contract = BTreeSet::from(["Column", "Guards", "Source", "Table", "Target", "Type"]);
-    let default = Source::default();
-    if table.source.compression != default.compression {
-        contract.insert("Compression");
-    }
-    if table.source.complete != default.complete {
-        contract.insert("Completeness");
-    }
-    if table.source.escape.is_some() {
-        contract.insert("Escape");
-    }
-    if table.columns.iter().any(|column| matches!(column.ty, ColumnType::Binary(_))) {
-        contract.insert("Encoding");
-    }
-    if table.columns.iter().any(|column| column.numbers.is_some()) {
-        contract.extend(["Numbers", "Sign"]);
+    contract.extend((!table.tenants.is_empty()).then_some("Tenant"));
+    for table in iter::once(table).chain(table.tenants.iter().map(|tenant| &tenant.table)) {
+        contract.extend(used_types(table));
     }
     let identifiers = |names: BTreeSet<&str>| names.into_iter().map(names::identifier).collect::<Vec<_>>();
     let contract = identifiers(contract);
@@ -80,6 +70,22 @@ fn imports(table: &Table) -> Vec<TokenStream> {
     }
     imports.push(quote! { use serde::{Deserialize, Serialize}; });
     imports
+}
+
+/// The types of the contract that the definition of a table needs only sometimes.
+fn used_types(table: &Table) -> impl Iterator<Item = &'static str> {
+    let default = Source::default();
+    let has_binary = table.columns.iter().any(|column| matches!(column.ty, ColumnType::Binary(_)));
+    let has_numbers = table.columns.iter().any(|column| column.numbers.is_some());
+    let used = [
+        (table.source.compression != default.compression, "Compression"),
+        (table.source.complete != default.complete, "Completeness"),
+        (table.source.escape.is_some(), "Escape"),
+        (has_binary, "Encoding"),
+        (has_numbers, "Numbers"),
+        (has_numbers, "Sign"),
+    ];
+    used.into_iter().filter(|(is_used, _)| *is_used).map(|(_, name)| name)
 }
 
 fn structure<'a>(name: &str, doc: &str, columns: impl Iterator<Item = &'a Column>, is_key: bool) -> TokenStream {
@@ -169,9 +175,23 @@ fn operation(table: &Table) -> TokenStream {
     quote! { #doc pub type Operation = runtime::Operation<Key, Values>; }
 }
 
+/// The definition; for tenants that differ, the fields in which they do.
+fn definitions(table: &Table) -> Vec<TokenStream> {
+    let doc = doc_attributes(&[format!("The definition of `{}`.", table.name)]);
+    let definition = definition(table);
+    if table.tenants.is_empty() {
+        return vec![quote! { #doc pub static TABLE: Table = #definition; }];
+    }
+    let tenants = table.tenants.iter().map(|tenant| tenant_definition(table, tenant));
+    let common = doc_attributes(&["For tenants that are not named.".to_owned()]);
+    vec![
+        quote! { #common const COMMON: Table = #definition; },
+        quote! { #doc pub static TABLE: Table = Table { tenants: &[#(#tenants),*], ..COMMON }; },
+    ]
+}
+
 fn definition(table: &Table) -> TokenStream {
     let Table { name, athena, before_image, .. } = table;
-    let doc = doc_attributes(&[format!("The definition of `{name}`.")]);
     let (role, schema) = (table.role(), table.schema_hash());
     let key = table.key_columns().map(|column| &column.name);
     let columns = table.columns.iter().map(column_definition);
@@ -179,8 +199,7 @@ fn definition(table: &Table) -> TokenStream {
     let guards = guards_definition(&table.guards);
     let target = target_definition(table);
     quote! {
-        #doc
-        pub static TABLE: Table = Table {
+        Table {
             name: #name,
             role: #role,
             schema: #schema,
@@ -191,8 +210,24 @@ fn definition(table: &Table) -> TokenStream {
             athena: #athena,
             guards: #guards,
             target: #target,
-        };
+            tenants: &[],
+        }
     }
+}
+
+/// What is different for a tenant.
+fn tenant_definition(common: &Table, Tenant { name, table }: &Tenant) -> TokenStream {
+    let schema = table.schema_hash();
+    let columns = table.columns.iter().map(column_definition);
+    let (source, guards) = (source_definition(&table.source), guards_definition(&table.guards));
+    let fields = [
+        (schema != common.schema_hash(), quote! { schema: #schema }),
+        (table.columns != common.columns, quote! { columns: &[#(#columns),*] }),
+        (table.source != common.source, quote! { source: #source }),
+        (table.guards != common.guards, quote! { guards: #guards }),
+    ];
+    let fields = fields.into_iter().filter(|(differs, _)| *differs).map(|(_, field)| field);
+    quote! { Tenant { name: #name, table: Table { #(#fields,)* ..COMMON } } }
 }
 
 /// The table in a database, whose statements are files next to the module.

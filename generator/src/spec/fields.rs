@@ -6,7 +6,7 @@ use crate::wording::{excerpt, list, nearest};
 use crate::yaml::{Node, Scalar, Value};
 
 /// The fields of one mapping.
-pub(super) struct Fields<'a> {
+pub(crate) struct Fields<'a> {
     /// The mapping in words that fit a message: `a column`.
     what: &'static str,
     span: &'a Span,
@@ -16,7 +16,7 @@ pub(super) struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     /// The known fields of a mapping, or `None` if the node is not a mapping. Unknown and repeated fields are reported.
-    pub(super) fn new(
+    pub(crate) fn new(
         node: &'a Node,
         what: &'static str,
         known: &[&str],
@@ -185,7 +185,7 @@ fn not_a_text(name: &str, expected: &str, node: &Node) -> Diagnostic {
 }
 
 /// A value whose YAML kind does not fit its field.
-pub(super) fn wrong_kind(what: &str, expected: &str, node: &Node) -> Diagnostic {
+pub(crate) fn wrong_kind(what: &str, expected: &str, node: &Node) -> Diagnostic {
     let what = if what.contains(['`', ' ']) { what.to_owned() } else { format!("`{what}`") };
     Diagnostic::new(Code::WrongKind, &node.span, format!("{what} must be {expected}"))
         .label(format!("found {}", node.kind()))
@@ -199,7 +199,7 @@ fn unknown_field(what: &str, key: &Node, name: &str, known: &[&str]) -> Diagnost
     }
 }
 
-fn duplicate_field(name: &str, key: &Node, first: &Span) -> Diagnostic {
+pub(crate) fn duplicate_field(name: &str, key: &Node, first: &Span) -> Diagnostic {
     Diagnostic::new(Code::DuplicateField, &key.span, format!("the field `{name}` is repeated"))
         .label("repeated here")
         .also(first, "first here")

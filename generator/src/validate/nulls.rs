@@ -60,13 +60,15 @@ pub(crate) fn unescaped_nulls(spec: &Spec, warnings: &mut Vec<Diagnostic>) {
     let nulls = spec.source.nulls.iter().chain(of_columns).flat_map(|nulls| &nulls.value);
     for null in nulls.filter(|null| null.value == "\\N") {
         let message = "`\\N` is NULL, but nothing says how the writer escapes other characters";
-        warnings.push(
-            Diagnostic::new(Code::UnescapedNull, &null.span, message)
-                .label("its writers also put a backslash before tabs, line breaks and backslashes")
-                .help(
-                    "declare `escape: mysql` for SELECT … INTO OUTFILE and mysqldump --tab, `escape: postgres` for COPY \
-                     in text format, or `escape: none` if backslashes are never doubled",
-                ),
-        );
+        let warning = Diagnostic::new(Code::UnescapedNull, &null.span, message)
+            .label("its writers also put a backslash before tabs, line breaks and backslashes")
+            .help(
+                "declare `escape: mysql` for SELECT … INTO OUTFILE and mysqldump --tab, `escape: postgres` for COPY in \
+                 text format, or `escape: none` if backslashes are never doubled",
+            );
+        // That of a table is also that of its tenants.
+        if !warnings.contains(&warning) {
+            warnings.push(warning);
+        }
     }
 }

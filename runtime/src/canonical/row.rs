@@ -286,8 +286,8 @@ impl Slot {
         let is_key = table.is_key(column);
         let (reader, origin) = match epoch.locate(column) {
             ColumnSource::Column(index) => {
-                let format = &epoch.columns[index].format;
-                let reader = Reader::written_as(column, format, &epoch.source, is_key, table.athena);
+                let format = epoch.columns[index].format_for(column);
+                let reader = Reader::written_as(column, &format, &epoch.source, is_key, table.athena);
                 (reader, Origin::Column(index))
             }
             ColumnSource::Added => {

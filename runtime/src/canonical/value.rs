@@ -48,7 +48,9 @@ pub struct Reader {
     numbers: Option<NumberFormat>,
     refuse_replacement: bool,
     layout: TimeLayout,
-    /// The texts that are canonical as they are. Only used if no text but the empty one can be NULL.
+    /// A boolean's own words for true and for false; if empty, those that every boolean has.
+    words: [Vec<String>; 2],
+    /// The texts that are canonical as they are. None of them is a NULL marker.
     plain: Plain,
     /// Whether the empty text is NULL; `quoted_nulls` decides about a quoted one.
     empty_is_null: bool,
@@ -78,9 +80,11 @@ impl Reader {
         is_key: bool,
         athena: bool,
     ) -> Self {
-        let layout = TimeLayout::from_column(column);
+        let layout = format.layout.as_deref().or(column.format).filter(|layout| !layout.is_empty());
+        let words = format.words.clone().unwrap_or_else(|| {
+            [column.true_values, column.false_values].map(|words| words.iter().map(|word| (*word).into()).collect())
+        });
         let nulls = nulls(format.nulls.as_ref().unwrap_or(&source.nulls), source);
-        let only_empty_is_null = nulls.iter().all(|null| null.is_empty());
         Self {
             column,
             is_key,
@@ -88,14 +92,15 @@ impl Reader {
             prefix: format.prefix.as_deref().unwrap_or_default().as_bytes().into(),
             refuse_replacement: athena,
             numbers: format.numbers.clone(),
-            plain: if only_empty_is_null && format.numbers.is_none() {
-                Plain::from_column(column)
+            plain: if format.numbers.is_none() {
+                Plain::from_column(column, &nulls, layout.is_none(), words.iter().all(Vec::is_empty))
             } else {
                 Plain::Never
             },
             empty_is_null: column.nullable && !is_key && nulls.iter().any(|null| null.is_empty()),
             nulls,
-            layout,
+            words,
+            layout: TimeLayout::new(column.ty, layout),
         }
     }
 
@@ -176,12 +181,13 @@ impl Reader {
     }
 
     fn boolean(&self, text: &[u8]) -> Result<&'static [u8], ()> {
-        let own = |words: &[&str]| words.iter().any(|word| word.as_bytes() == text);
+        let own = |words: &[String]| words.iter().any(|word| word.as_bytes() == text);
         let any_case = |words: [&str; 3]| words.iter().any(|word| word.as_bytes().eq_ignore_ascii_case(text));
-        let (is_true, is_false) = if self.column.true_values.is_empty() && self.column.false_values.is_empty() {
+        let [true_values, false_values] = &self.words;
+        let (is_true, is_false) = if true_values.is_empty() && false_values.is_empty() {
             (any_case(["true", "t", "1"]), any_case(["false", "f", "0"]))
         } else {
-            (own(self.column.true_values), own(self.column.false_values))
+            (own(true_values), own(false_values))
         };
         match (is_true, is_false) {
             (true, _) => Ok(b"true"),

@@ -37,7 +37,7 @@ pub(super) struct DeltaArgs {
     /// File for the operations, which appears once it is complete, or `-` for stdout.
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     output: String,
-    /// Tenant to name in the operations.
+    /// Tenant to name in the operations, and to read the exports as.
     #[arg(long, default_value = "-")]
     tenant: String,
     /// Version to name in the operations.

@@ -16,6 +16,11 @@ pub(super) fn find_table(tables: &[&'static Table], name: &str) -> Result<&'stat
     Err(Error::usage("", format!("unknown table `{}`", name.escape_debug())).help(help))
 }
 
+/// The definition of a tenant's table.
+pub(super) fn table_of(tables: &[&'static Table], key: &TableKey) -> Result<&'static Table> {
+    Ok(find_table(tables, &key.table)?.for_tenant(&key.tenant))
+}
+
 /// Checks a typed name; `noun` says of what, such as `tenant`.
 pub(super) fn checked_name(noun: &str, name: &str) -> Result<String> {
     if is_name(name) {
@@ -70,7 +75,7 @@ pub(super) fn known_version(
     let versions = known_versions(registry, &key)?;
     let name = name_of_one(&key, &versions, &name)?;
     let version = versions.into_iter().find(|version| version.version == name).expect("it is one of them");
-    Ok((find_table(tables, &key.table)?, version))
+    Ok((table_of(tables, &key)?, version))
 }
 
 /// Checks that a typed name is that of one of the versions.

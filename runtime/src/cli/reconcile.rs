@@ -3,7 +3,7 @@
 use clap::Args;
 
 use crate::cli::args::{DecisionArgs, ExportsArgs, Format, FormatArgs, OutArgs, StateArgs};
-use crate::cli::lookup::{find_table, known_versions, table_key};
+use crate::cli::lookup::{known_versions, table_key, table_of};
 use crate::cli::output::{self, count, plural};
 use crate::error::{Fault, Result};
 use crate::invocation::repeated;
@@ -45,7 +45,7 @@ pub(super) struct ReconcileArgs {
 
 pub(super) fn reconcile(args: &ReconcileArgs, tables: &'static [&'static Table]) -> Result<Option<Fault>> {
     let key = table_key(tables, &args.key)?;
-    let table = find_table(tables, &key.table)?;
+    let table = table_of(tables, &key)?;
     let registry = args.state.registry()?;
     known_versions(&registry, &key)?;
     let out = OutArgs { out: None, sinks: vec![args.to.clone()], create: false };

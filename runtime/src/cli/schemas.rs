@@ -10,14 +10,20 @@ use crate::error::{Error, Fault};
 use crate::name::printable_path;
 use crate::schemas::{self, Problem, Schemas};
 
-/// The tables of the folder, if one was named. Problems are reported here, since mistakes are shown with their lines.
+/// The tables of the folder, if one was named. Problems and warnings are reported here, since they are
+/// shown with their lines.
 pub(super) fn tables(folder: Option<&Path>, format: Format) -> Result<Option<Schemas>, Fault> {
     let Some(folder) = folder else { return Ok(None) };
-    schemas::read(folder).map(Some).map_err(|problem| {
+    let schemas = schemas::read(folder).map_err(|problem| {
         let error = explain(folder, &problem);
         output::error(&error, format);
         error.fault()
-    })
+    })?;
+    let (files, warnings) = schemas.warnings;
+    if !warnings.is_empty() {
+        output::to_stderr(human(warnings, files, Color::Always).trim_end());
+    }
+    Ok(Some(schemas))
 }
 
 fn explain(folder: &Path, problem: &Problem) -> Error {

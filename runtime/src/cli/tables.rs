@@ -27,10 +27,10 @@ pub(super) fn tables(args: &TablesArgs, tables: &'static [&'static Table]) -> Re
         (None, Format::Json) => output::print_json(&tables.iter().map(|table| as_json(table)).collect::<Vec<_>>())?,
         (Some(name), Format::Json) => output::print_json(&as_json(find_table(tables, name)?))?,
         (None, Format::Text) => {
-            let rows = tables.iter().map(|table| {
-                let key = table.primary_key.join(", ");
-                let columns = count(table.columns.len() as u64);
-                vec![table.name.into(), key, columns, files(table), complete(table), table.schema[..8].into()]
+            let rows = tables.iter().flat_map(|table| {
+                let tenants = table.tenants.iter();
+                let tenants = tenants.map(|own| (format!("{}/{}", own.name, table.name), &own.table));
+                std::iter::once((table.name.to_owned(), *table)).chain(tenants).map(|(name, table)| row(name, table))
             });
             output::print(&output::grid(
                 &["table", "primary key", "columns", "files", "complete", "schema"],
@@ -50,6 +50,12 @@ pub(super) fn tables(args: &TablesArgs, tables: &'static [&'static Table]) -> Re
     Ok(None)
 }
 
+fn row(name: String, table: &Table) -> Vec<String> {
+    let key = table.primary_key.join(", ");
+    let columns = count(table.columns.len() as u64);
+    vec![name, key, columns, files(table), complete(table), table.schema[..8].into()]
+}
+
 fn as_json(table: &Table) -> serde_json::Value {
     let columns: Vec<_> = table
         .columns
@@ -61,9 +67,14 @@ fn as_json(table: &Table) -> serde_json::Value {
             })
         })
         .collect();
-    serde_json::json!({
+    let mut json = serde_json::json!({
         "table": table.name, "schema": table.schema_id(), "primary_key": table.primary_key, "columns": columns,
-    })
+    });
+    if !table.tenants.is_empty() {
+        let schemas = table.tenants.iter().map(|own| (own.name.to_owned(), own.table.schema_id().into()));
+        json["tenants"] = serde_json::Value::Object(schemas.collect());
+    }
+    json
 }
 
 fn files(table: &Table) -> String {

@@ -185,7 +185,7 @@ fn check_table(
     versions: &[Version],
     watch: &Watch,
 ) -> Result<Vec<Checked>> {
-    let table = runner.tables.iter().copied().find(|table| table.name == key.table);
+    let table = runner.table(key);
     let all = runner.registry.versions(key)?;
     let last = baseline(&all);
     let check = |version: &Version| {

@@ -6,7 +6,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::cli::args::{ExportsArgs, Format, FormatArgs, OutArgs, StateArgs};
-use crate::cli::lookup::{find_table, known_versions, table_key};
+use crate::cli::lookup::{known_versions, table_key, table_of};
 use crate::cli::output;
 use crate::error::{Fault, Result};
 use crate::inspect::why::{self, ChangeSet, Files, Key, RowInVersion};
@@ -52,7 +52,7 @@ struct Row<'a> {
 
 pub(super) fn why(args: &WhyArgs, tables: &'static [&'static Table]) -> Result<Option<Fault>> {
     let table_key = table_key(tables, &args.table)?;
-    let table = find_table(tables, &table_key.table)?;
+    let table = table_of(tables, &table_key)?;
     let key = Key::parse(&table_key, table, &args.key)?;
     let registry = args.state.registry()?;
     let runner = args.state.runner(registry, &args.exports, &OutArgs::unused(), tables)?;

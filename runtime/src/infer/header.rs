@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use generator::schema_text::column_names;
+
 use super::column::Facts;
 use super::dialect::Shape;
 use super::words::Kind;
-use crate::name::is_column_name;
 
 /// Where a header is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,56 +80,10 @@ fn is_name_like(name: &str) -> bool {
 
 /// A column's name, and its name in the header if that is another.
 pub(super) fn names(candidate: &Candidate, has_header: bool) -> Vec<(String, Option<String>)> {
-    let mut used = BTreeSet::new();
-    let name = |(index, header): (usize, &Vec<u8>)| {
-        if !has_header {
-            return (format!("column_{}", index + 1), None);
-        }
-        let header = String::from_utf8_lossy(header).into_owned();
-        let name = unused(cleaned(&header), &mut used);
-        let header = (header != name).then_some(header);
-        (name, header)
-    };
-    candidate.names.iter().enumerate().map(name).collect()
-}
-
-/// Names must differ in more than case and underscores, since fields of structs are made from them.
-fn unused(name: String, used: &mut BTreeSet<String>) -> String {
-    let folded = |name: &str| name.replace('_', "").to_ascii_lowercase();
-    let mut unused = name.clone();
-    let mut number = 2;
-    while !used.insert(folded(&unused)) {
-        unused = format!("{name}_n{number}");
-        number += 1;
+    if !has_header {
+        return (1..=candidate.names.len()).map(|number| (format!("column_{number}"), None)).collect();
     }
-    unused
-}
-
-/// A name for a header that no column can have.
-fn cleaned(header: &str) -> String {
-    if is_column_name(header) {
-        return header.into();
-    }
-    let mut name = String::new();
-    for c in header.chars() {
-        match c {
-            'ä' => name.push_str("ae"),
-            'ö' => name.push_str("oe"),
-            'ü' => name.push_str("ue"),
-            'Ä' => name.push_str("Ae"),
-            'Ö' => name.push_str("Oe"),
-            'Ü' => name.push_str("Ue"),
-            'ß' => name.push_str("ss"),
-            c if c.is_ascii_alphanumeric() => name.push(c),
-            _ if name.ends_with('_') => {}
-            _ => name.push('_'),
-        }
-    }
-    let name = name.trim_matches('_');
-    let name: String = name.chars().take(100).collect();
-    match name.chars().next() {
-        None => "column".into(),
-        Some(first) if first.is_ascii_digit() => format!("c_{name}"),
-        Some(_) => name,
-    }
+    let headers: Vec<String> = candidate.names.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
+    let names = column_names(headers.iter().map(String::as_str));
+    names.into_iter().zip(headers).map(|(name, header)| (name.clone(), (header != name).then_some(header))).collect()
 }

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use crate::canonical::value::TimeLayout;
-use crate::table::{Column, Type};
+use crate::table::Type;
 
 /// A format that is tried.
 #[derive(Debug)]
@@ -69,9 +69,8 @@ fn formats() -> Vec<TimeFormat> {
 }
 
 fn time_format(ty: Type, format: Option<&'static str>, order: Order) -> TimeFormat {
-    let column = Column { format, ..Column::new("", ty) };
     let is_compact = format.is_some_and(|format| format.starts_with("%Y%m%d"));
-    TimeFormat { ty, format, order, is_compact, layout: TimeLayout::from_column(&column) }
+    TimeFormat { ty, format, order, is_compact, layout: TimeLayout::new(ty, format) }
 }
 
 impl TimeFormat {

@@ -2,14 +2,12 @@
 
 use std::fmt::Write as _;
 
+use generator::schema_text::{choices, comment, line_with_comment};
+
 use super::Draft;
 use super::decide::Column;
 use super::texts::{list, quoted, type_name};
-use crate::name::printable;
 use crate::table::{Sign, Type};
-
-/// The longest line that keeps its comment at its end.
-const WIDTH: usize = 118;
 
 /// The schema of a draft.
 pub(super) fn schema(draft: &Draft) -> String {
@@ -42,15 +40,8 @@ pub(super) fn schema(draft: &Draft) -> String {
 
 fn write_column(yaml: &mut String, draft: &Draft, column: &Column) {
     choices(yaml, "  ", &column.choices);
-    let line = format!("  - {{ {} }}", options(draft, column).join(", "));
-    let line_with_comment = format!("{line}  # {}", printable(&column.seen));
-    if line_with_comment.chars().count() <= WIDTH {
-        yaml.push_str(&line_with_comment);
-    } else {
-        comment(yaml, "  ", &column.seen);
-        yaml.push_str(&line);
-    }
-    yaml.push('\n');
+    let line = format!("- {{ {} }}", options(draft, column).join(", "));
+    line_with_comment(yaml, "  ", &line, &column.seen);
 }
 
 /// The fields of a column.
@@ -105,24 +96,4 @@ fn own_nulls(draft: &Draft, column: &Column) -> Option<Vec<String>> {
         nulls.dedup();
         nulls
     })
-}
-
-fn choices(yaml: &mut String, indent: &str, choices: &[String]) {
-    choices.iter().for_each(|choice| comment(yaml, indent, &format!("choice: {choice}")));
-}
-
-/// A comment, wrapped. What the files contain cannot end it.
-fn comment(yaml: &mut String, indent: &str, text: &str) {
-    let mut line = String::new();
-    for word in printable(text).split(' ') {
-        if !line.is_empty() && indent.len() + line.chars().count() + word.chars().count() > WIDTH - 3 {
-            let _ = writeln!(yaml, "{indent}# {line}");
-            line.clear();
-        }
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        line.push_str(word);
-    }
-    let _ = writeln!(yaml, "{indent}# {line}");
 }

@@ -126,12 +126,12 @@ impl Deployment {
         Ok(())
     }
 
-    /// The table of this name.
-    pub(super) fn table(&self, name: &str) -> Result<&'static Table> {
+    /// The definition of a tenant's table.
+    pub(super) fn table(&self, key: &TableKey) -> Result<&'static Table> {
         let known = || self.tables.iter().map(|table| table.name).collect::<Vec<_>>().join(", ");
-        let table = self.tables.iter().copied().find(|table| table.name == name);
-        table.ok_or_else(|| {
-            Error::refused("", format!("unknown table `{}`; known tables are {}", name.escape_debug(), known()))
+        let table = self.tables.iter().copied().find(|table| table.name == key.table);
+        table.map(|table| table.for_tenant(&key.tenant)).ok_or_else(|| {
+            Error::refused("", format!("unknown table `{}`; known tables are {}", key.table.escape_debug(), known()))
                 .help("write its schema, run the generator and deploy; or remove its exports")
         })
     }

@@ -103,8 +103,8 @@ fn version_path(key: &str) -> Result<Option<VersionPath>, &'static str> {
 }
 
 fn register_version(deployment: &Deployment, (tenant, table, version): &VersionPath) -> Result<()> {
-    let table = deployment.table(table)?;
-    let key = TableKey { tenant: tenant.clone(), table: table.name.into() };
+    let key = TableKey { tenant: tenant.clone(), table: table.clone() };
+    let table = deployment.table(&key)?;
     let runner = deployment.runner(table)?;
     let registered = match runner.register_version(table, &key, version) {
         Err(error) if error.kind() == ErrorKind::Export => {

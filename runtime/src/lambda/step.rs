@@ -37,7 +37,7 @@ pub(super) fn next(deployment: &Deployment, request: NextRequest) -> Result<Next
     let lease = request.locked.renewed(deployment)?;
     let has_room = request.has_room()?;
     let turn = request.turn + 1;
-    let table = deployment.table(&lease.key.table)?;
+    let table = deployment.table(&lease.key)?;
     let registry = &deployment.registry;
     loop {
         let state = registry.state(&lease.key)?;
@@ -61,7 +61,7 @@ pub(super) fn next(deployment: &Deployment, request: NextRequest) -> Result<Next
 /// Plans a version, or checks whether Athena has computed its delta.
 pub(super) fn plan(deployment: &Deployment, request: VersionRequest, deadline: Deadline) -> Result<PlanAnswer> {
     let lease = request.locked.renewed(deployment)?;
-    let (table, version) = (deployment.table(&lease.key.table)?, request.load(deployment)?);
+    let (table, version) = (deployment.table(&lease.key)?, request.load(deployment)?);
     if !matches!(version.status, Status::Registered | Status::Planned | Status::Held) {
         // An answer was lost, or the version was delivered again; `next` decides from its current status.
         return Ok(PlanAnswer::Next);
@@ -118,7 +118,7 @@ fn prepare(
 /// Starts or resumes publishing a version: sends BEGIN and lists the parts that are not published yet.
 pub(super) fn begin(deployment: &Deployment, request: VersionRequest) -> Result<BeginAnswer> {
     let lease = request.locked.renewed(deployment)?;
-    let table = deployment.table(&lease.key.table)?;
+    let table = deployment.table(&lease.key)?;
     let version = request.load(deployment)?;
     let runner = deployment.runner(table)?;
     let publishing = match version.status {
@@ -155,7 +155,7 @@ fn unpublished_parts(deployment: &Deployment, version: &Version) -> Result<Vec<u
 pub(super) fn publish(deployment: &Deployment, request: PartRequest, deadline: Deadline) -> Result<PublishAnswer> {
     let PartRequest { version: request, part } = request;
     let lease = request.locked.renewed(deployment)?;
-    let table = deployment.table(&lease.key.table)?;
+    let table = deployment.table(&lease.key)?;
     let version = request.load(deployment)?;
     if version.status != Status::Publishing {
         return Ok(PublishAnswer { part, done: true });
@@ -180,7 +180,7 @@ pub(super) fn publish(deployment: &Deployment, request: PartRequest, deadline: D
 /// Sends END once every part is published, and records that the version SUCCEEDED.
 pub(super) fn record(deployment: &Deployment, request: VersionRequest) -> Result<RecordAnswer> {
     let lease = request.locked.renewed(deployment)?;
-    let table = deployment.table(&lease.key.table)?;
+    let table = deployment.table(&lease.key)?;
     let version = request.load(deployment)?;
     if version.status != Status::Publishing {
         return Ok(RecordAnswer::Next);

@@ -93,7 +93,7 @@ impl Sweep<'_> {
 
     /// Starts a table's flow if there is work and no execution is doing it.
     fn start(&mut self, key: &TableKey) -> Result<()> {
-        let Ok(table) = self.deployment.table(&key.table) else { return Ok(()) };
+        let Ok(table) = self.deployment.table(key) else { return Ok(()) };
         let state = self.deployment.registry.state(key)?;
         let versions = self.deployment.registry.current_versions(key)?;
         if state.owner.is_some() || next_step(&versions, table, state.resync).is_none() {
@@ -107,7 +107,7 @@ impl Sweep<'_> {
 
     /// Registers WAITING versions again: they may be complete by now, if an event was lost.
     fn check_again(&mut self, key: &TableKey) -> Result<()> {
-        let Ok(table) = self.deployment.table(&key.table) else { return Ok(()) };
+        let Ok(table) = self.deployment.table(key) else { return Ok(()) };
         let runner = self.deployment.runner(table)?;
         for version in self.deployment.registry.with_status(key, Status::Waiting)? {
             if self.deadline.is_far() {

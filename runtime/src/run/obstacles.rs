@@ -15,7 +15,7 @@ impl Runner {
             }
         }
         let last = self.registry.last_published(key)?;
-        if let (Some(table), Some(last), false) = (self.table(&key.table), last, self.registry.resync(key)?) {
+        if let (Some(table), Some(last), false) = (self.table(key), last, self.registry.resync(key)?) {
             obstacles.extend(self.baseline(table, &last).err());
         }
         Ok(obstacles)

@@ -33,7 +33,7 @@ pub fn find_exports(exports: &dyn Snapshots, tables: &[&'static Table], selectio
 impl Runner {
     /// One job for each tenant's table.
     pub(super) fn jobs(&self, tables: Vec<(TableKey, Vec<String>)>) -> Vec<Job> {
-        let job = |(key, versions): (TableKey, Vec<String>)| Job { table: self.table(&key.table), key, versions };
+        let job = |(key, versions): (TableKey, Vec<String>)| Job { table: self.table(&key), key, versions };
         tables.into_iter().map(job).collect()
     }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::change_set::ChangeSets;
 use crate::engine::{Engines, Limits};
+use crate::name::TableKey;
 use crate::sink::Sinks;
 use crate::snapshot::Snapshots;
 use crate::store::{Decision, Registry};
@@ -33,8 +34,14 @@ pub struct Runner {
 }
 
 impl Runner {
-    /// Finds a table by its name.
-    pub(super) fn table(&self, name: &str) -> Option<&'static Table> {
-        self.tables.iter().copied().find(|table| table.name == name)
+    /// The definition of a tenant's table, if it has a schema.
+    pub(crate) fn table(&self, key: &TableKey) -> Option<&'static Table> {
+        let table = self.tables.iter().copied().find(|table| table.name == key.table)?;
+        Some(table.for_tenant(&key.tenant))
+    }
+
+    /// The definition from which that of a tenant's table comes.
+    pub(super) fn common(&self, table: &'static Table) -> &'static Table {
+        self.tables.iter().copied().find(|common| common.name == table.name).unwrap_or(table)
     }
 }

@@ -84,6 +84,11 @@ impl Type {
         Self::Decimal { precision, scale }
     }
 
+    /// Returns whether a column of this type can have a `format`.
+    pub(crate) fn is_time(self) -> bool {
+        matches!(self, Self::Date | Self::Timestamp | Self::Timestamptz)
+    }
+
     /// The indefinite article that the type's name takes.
     pub(crate) fn article(self) -> &'static str {
         if self == Type::Int { "an" } else { "a" }

@@ -55,6 +55,8 @@ pub struct Changes {
 
 /// Computes the delta of two exports.
 pub fn delta(run: Run<'_>, baseline: Option<&[Part<'_>]>, snapshot: &[Part<'_>]) -> Outcome {
+    let own = run.table.tenants.iter().find(|own| own.name == run.tenant);
+    let run = Run { table: own.map_or(run.table, |own| &own.table), ..run };
     let snapshot = match read(run.table, snapshot) {
         Ok(export) => export,
         Err(outcome) => return outcome,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Read as _;
 
 use flate2::read::MultiGzDecoder;
-use runtime::table::{Column, Compression, Table};
+use runtime::table::{Column, Completeness, Compression, Table};
 
 use super::csv::{self, Field, Record};
 use super::pattern::matches;
@@ -126,6 +126,9 @@ impl Export {
 /// Returns whether a file is a part. In the globs of tests, nothing but `*` and `?` has a meaning.
 fn is_part(table: &Table, name: &str) -> bool {
     let pattern = |glob: &str| regex::escape(glob).replace(r"\*", ".*").replace(r"\?", ".");
+    if matches!(table.source.complete, Completeness::RedshiftManifest(manifest) if manifest == name) {
+        return false;
+    }
     !name.starts_with(['_', '.']) && table.source.parts.is_none_or(|glob| matches(&pattern(glob), name))
 }
 

@@ -34,6 +34,9 @@ engine: { athena: true }
 operations: { before_image: true }
 guards: { max_delete_ratio: none, max_update_ratio: 0.5, max_insert_ratio: ~, max_deletes: 10, max_updates: 10,
           max_inserts: 10, min_rows: 0, min_baseline_rows: 5, max_version_jump_days: 7 }
+tenants:
+  graz.2: &graz { guards: { max_deletes: none, min_rows: 1 } }
+  linz: *graz
 "#;
 
 #[derive(Debug, Clone)]

@@ -7,7 +7,7 @@ use proptest::test_runner::TestCaseError;
 use runtime::delta::{self, Delta};
 use runtime::engine::{Engines, Limits};
 use runtime::infer::{Request, infer};
-use runtime::table::{Compression, Source, Table};
+use runtime::table::{Completeness, Compression, Source, Table};
 use runtime::telemetry::Watch;
 
 use crate::properties::{config, on_every_core};
@@ -60,7 +60,8 @@ fn has_other_dialect(table: &Table, inferred: &Table, rows: &[Vec<CellText>]) ->
     let has_other_quote = inferred.source.quote != table.source.quote && has_quotes;
     let has_other_header = inferred.source.header != table.source.header || inferred.source.first_part_header;
     let delimiter = inferred.source.delimiter;
-    let has_other_delimiter = delimiter != table.source.delimiter && contains(delimiter);
+    // In a single row, the blanks around a text can be a delimiter, too.
+    let has_other_delimiter = delimiter != table.source.delimiter && (contains(delimiter) || rows.len() < 2);
     inferred.columns.len() != table.columns.len() || has_other_delimiter || has_other_quote || has_other_header
 }
 
@@ -82,7 +83,7 @@ fn without_unsought_options(table: &Table) -> &'static Table {
     let source = Source { escape: None, long_delimiter: None, record_end: None, trailing_delimiter: false, ..source };
     let delimiter = if table.source.long_delimiter.is_some() { b';' } else { source.delimiter };
     // Columns that the schema does not name would be columns here.
-    let source = Source { delimiter, skip_unlisted: false, ..source };
+    let source = Source { delimiter, skip_unlisted: false, parts: None, complete: Completeness::Single, ..source };
     Box::leak(Box::new(Table { source, ..table.clone() }))
 }
 

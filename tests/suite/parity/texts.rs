@@ -26,6 +26,7 @@ fn athena_parses_values_of_every_type_like_the_reference() {
             source: Source::DEFAULT,
             guards: Guards::DEFAULT,
             target: Target::NONE,
+            tenants: &[],
         }));
         let (good, bad): (Vec<&str>, Vec<&str>) = texts().into_iter().partition(|text| is_value(table, text));
         (read, refused) = (read + good.len(), refused + bad.len());

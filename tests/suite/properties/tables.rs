@@ -72,7 +72,8 @@ impl Sheet {
         self.rows.iter().map(|(_, cells)| cells.clone()).collect()
     }
 
-    /// The same values in other spellings, with some rows repeated, and the number of repeated rows.
+    /// The same values in other spellings, with some rows repeated unless the table refuses them, and the number of
+    /// repeated rows.
     pub(crate) fn respelled(&self) -> (Vec<Vec<CellText>>, u64) {
         let mut texts = Vec::new();
         let mut duplicates = 0;
@@ -84,7 +85,7 @@ impl Sheet {
                 other.unwrap_or_else(|| cells.clone())
             };
             texts.push(spelled(1));
-            if row[0].1 % 7 == 0 {
+            if row[0].1 % 7 == 0 && !self.table.source.refuse_duplicates {
                 texts.push(spelled(2));
                 duplicates += 1;
             }

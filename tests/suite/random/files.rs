@@ -4,15 +4,24 @@ use std::io::{Read as _, Write as _};
 
 use runtime::canonical::row::Layout;
 use runtime::canonical::row_bytes::segments;
-use runtime::table::{Compression, Escape, Source, Table};
+use runtime::table::{Completeness, Compression, Escape, Source, Table};
 
-use super::{CellText, FileDice, Quotes, delimiter};
+use super::{CellText, FileDice, MANIFEST, Quotes, delimiter};
 use crate::engines::Parts;
 
 /// Writes rows as the parts of an export.
 pub(crate) fn export(table: &'static Table, rows: &[Vec<CellText>], dice: &FileDice) -> Parts {
     let written = |text: &[u8]| compress(table.source.compression, &encode(table.source.encoding, text));
-    texts(table, rows, dice).into_iter().map(|(name, text)| (name, written(&text))).collect()
+    let parts = texts(table, rows, dice).into_iter().map(|(name, text)| (name, written(&text)));
+    parts.chain(other_files(&table.source)).collect()
+}
+
+/// Files that are not parts: one that the source does not name, and a manifest.
+fn other_files(source: &Source) -> Parts {
+    let file = |name: &str| (name.to_owned(), b"not,a\nrow".to_vec());
+    let unnamed = source.parts.map(|_| file("notes.txt"));
+    let manifest = (source.complete == Completeness::RedshiftManifest(MANIFEST)).then(|| file(MANIFEST));
+    unnamed.into_iter().chain(manifest).collect()
 }
 
 /// The text in UTF-16; `None` is UTF-8.

@@ -24,6 +24,8 @@ pub(super) enum Plain {
     Double,
     /// ASCII of at most this many bytes.
     Text(usize),
+    /// The same, unless it begins with a character of the set, as a NULL marker does.
+    TextBut { max_bytes: usize, beginnings: AsciiSet },
     /// `true` and `false`.
     Boolean,
     /// `YYYY-MM-DD`.
@@ -32,13 +34,29 @@ pub(super) enum Plain {
     Timestamp { zone: bool },
 }
 
+/// A set of ASCII characters, a bit for each.
+type AsciiSet = u128;
+
 /// Texts of up to this many bytes are compared as one block.
 const SHORT: usize = 16;
 
 impl Plain {
+    /// The form of a column's canonical texts, none of which is one of the NULL markers. `iso` says that times are in
+    /// ISO 8601, and `usual_words` that booleans have no words of their own.
+    pub(super) fn from_column(column: &Column, nulls: &[Box<[u8]>], iso: bool, usual_words: bool) -> Self {
+        let markers = || nulls.iter().filter(|null| !null.is_empty());
+        match Self::of_texts(column, iso, usual_words) {
+            Self::Text(max_bytes) if markers().next().is_some() => {
+                let beginnings = markers().filter(|null| null[0].is_ascii()).fold(0, |set, null| set | 1 << null[0]);
+                Self::TextBut { max_bytes, beginnings }
+            }
+            form if markers().any(|null| form.has(null)) => Self::Never,
+            form => form,
+        }
+    }
+
     /// The form of a column's canonical texts.
-    pub(super) fn from_column(column: &Column) -> Self {
-        let iso = column.format.is_none();
+    fn of_texts(column: &Column, iso: bool, usual_words: bool) -> Self {
         match column.ty {
             _ if column.trim => Self::Never,
             Type::Tinyint => Self::Integer(2),
@@ -51,7 +69,7 @@ impl Plain {
             Type::Double => Self::Double,
             Type::Char(length) | Type::Varchar(length) => Self::Text(length as usize),
             Type::String => Self::Text(usize::MAX),
-            Type::Boolean if column.true_values.is_empty() && column.false_values.is_empty() => Self::Boolean,
+            Type::Boolean if usual_words => Self::Boolean,
             Type::Date if iso => Self::Date,
             Type::Timestamp if iso => Self::Timestamp { zone: false },
             Type::Timestamptz if iso => Self::Timestamp { zone: true },
@@ -68,10 +86,20 @@ impl Plain {
             Self::Decimal { whole, scale } => write_if(field, out, |short| short.is_decimal(whole, scale)),
             Self::Double => write_double(field.text(), out),
             Self::Text(max_bytes) => write_ascii(field, max_bytes, out),
+            Self::TextBut { max_bytes, beginnings } => {
+                let can_be_null = |first: u8| first.is_ascii() && beginnings >> first & 1 == 1;
+                !field.text().first().is_some_and(|first| can_be_null(*first)) && write_ascii(field, max_bytes, out)
+            }
             Self::Boolean => write_if(field, out, |short| short.is_boolean()),
             Self::Date => write_if(field, out, |short| short.is_date()),
             Self::Timestamp { zone } => write_timestamp(field, zone, out),
         }
+    }
+
+    /// Returns whether a text has this form.
+    fn has(self, text: &[u8]) -> bool {
+        let memory = [text, &[0; 2 * SHORT]].concat();
+        self.write(Field::within(&memory, 0, text.len() as u32, false), &mut Vec::new())
     }
 }
 
@@ -337,9 +365,17 @@ mod tests {
 
     #[test]
     fn a_text_is_canonical_only_if_the_grammar_agrees() {
-        let format = SourceFormat::from_source(&Source::DEFAULT);
+        let markers: [&[&str]; 4] = [&[""], &["\\N", "NULL"], &["", "0000-00-00", "0", "-", "999.99"], &["abc", "ä"]];
+        for nulls in markers {
+            let nulls = nulls.iter().map(|null| (*null).to_owned()).collect();
+            assert_canonical(&SourceFormat { nulls, ..SourceFormat::from_source(&Source::DEFAULT) });
+        }
+    }
+
+    fn assert_canonical(format: &SourceFormat) {
         for column in &COLUMNS {
-            let reader = Reader::new(column, &format, false, true);
+            let reader = Reader::new(column, format, false, true);
+            let is_left_out = reader.plain == Plain::Never;
             let mut recognised = 0;
             for text in texts() {
                 // The bytes that follow a text must not matter.
@@ -359,7 +395,7 @@ mod tests {
                     recognised += 1;
                 }
             }
-            assert!(recognised > 0, "no text of {:?} is recognised", column.ty);
+            assert!(recognised > 0 || is_left_out, "no text of {:?} is recognised", column.ty);
         }
     }
 }

@@ -10,7 +10,7 @@ use jiff::civil;
 use self::text::{digits, fraction, offset, one};
 use self::words::{Said, Word};
 use crate::canonical::value::number;
-use crate::table::{Column, Type};
+use crate::table::Type;
 pub(crate) use moment::DateTime;
 
 /// One piece of a layout.
@@ -46,20 +46,20 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    fn new(pieces: Vec<Piece>) -> Self {
+    fn from_pieces(pieces: Vec<Piece>) -> Self {
         Self { has_words: pieces.iter().any(|piece| matches!(piece, Piece::Word(_))), pieces }
     }
 
-    /// The layout of a column; empty for other types.
-    pub(crate) fn from_column(column: &Column) -> Self {
-        match (column.format, column.ty) {
-            (Some(format), Type::Date | Type::Timestamp | Type::Timestamptz) => Self::new(parse_format(format)),
-            (None, Type::Date) => Self::new(iso_date_pieces()),
-            (None, Type::Timestamp) => Self::new(iso_timestamp_pieces()),
+    /// The layout of a type with a format, or in ISO 8601; empty for other types.
+    pub(crate) fn new(ty: Type, format: Option<&str>) -> Self {
+        match (format, ty) {
+            (Some(format), Type::Date | Type::Timestamp | Type::Timestamptz) => Self::from_pieces(parse_format(format)),
+            (None, Type::Date) => Self::from_pieces(iso_date_pieces()),
+            (None, Type::Timestamp) => Self::from_pieces(iso_timestamp_pieces()),
             (None, Type::Timestamptz) => {
                 let mut pieces = iso_timestamp_pieces();
                 pieces.push(Piece::Offset);
-                Self::new(pieces)
+                Self::from_pieces(pieces)
             }
             _ => Self::default(),
         }
@@ -120,19 +120,19 @@ impl Piece {
 
 /// Reads `YYYY-MM-DD`.
 pub(crate) fn iso_date(text: &str) -> Option<DateTime> {
-    Layout::new(iso_date_pieces()).read(text.as_bytes()).ok()
+    Layout::from_pieces(iso_date_pieces()).read(text.as_bytes()).ok()
 }
 
 /// Reads an ISO 8601 timestamp without a zone.
 pub(crate) fn iso_timestamp(text: &str) -> Option<DateTime> {
-    Layout::new(iso_timestamp_pieces()).read(text.as_bytes()).ok()
+    Layout::from_pieces(iso_timestamp_pieces()).read(text.as_bytes()).ok()
 }
 
 /// Reads an ISO 8601 timestamp with an offset, in UTC.
 pub(crate) fn iso_timestamptz(text: &str) -> Option<DateTime> {
     let mut pieces = iso_timestamp_pieces();
     pieces.push(Piece::Offset);
-    Layout::new(pieces).read(text.as_bytes()).ok()?.to_utc().ok()
+    Layout::from_pieces(pieces).read(text.as_bytes()).ok()?.to_utc().ok()
 }
 
 /// Appends `YYYY-MM-DD`.

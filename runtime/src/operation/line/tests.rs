@@ -32,6 +32,7 @@ const TABLE: Table = Table {
     athena: false,
     guards: Guards::DEFAULT,
     target: Target::NONE,
+    tenants: &[],
 };
 
 /// Key texts that look like a part of a line.

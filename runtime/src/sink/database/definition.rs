@@ -40,7 +40,7 @@ pub(super) fn missing<E: Engine>(
     if differences.is_empty() {
         return Ok(missing);
     }
-    let has_changed = has_marks && marks::has_other_schema(engine, table.name, table.schema)?;
+    let has_changed = has_marks && marks::has_other_schema(engine, table)?;
     match alterations::<E>(table, &actual, &expected).filter(|_| has_changed) {
         Some(alterations) => {
             missing.statements.extend(alterations.iter().flat_map(|alteration| E::alter(table, alteration)))

@@ -9,6 +9,7 @@ use crate::clock;
 use crate::error::{Error, Result};
 use crate::name::TableKey;
 use crate::sink::{Mark, adopted_meanwhile};
+use crate::table::Table;
 
 /// Its name.
 pub(super) const TABLE: &str = "_tidemark";
@@ -119,16 +120,18 @@ pub(super) fn adopt<E: Engine>(
     write(engine, key, &Record { mark: mark.clone(), rows: known.and_then(|known| known.rows) })
 }
 
-/// Returns whether the rows of a tenant were read under another schema than this one.
-pub(super) fn has_other_schema<E: Engine>(engine: &mut E, table: &str, schema: &str) -> Result<bool> {
+/// Returns whether the rows of a tenant were read under another schema than today's.
+pub(super) fn has_other_schema<E: Engine>(engine: &mut E, table: &'static Table) -> Result<bool> {
     let sql = format!(
-        "SELECT 1 FROM \"{TABLE}\" WHERE table_name = {} AND schema_hash <> {} LIMIT 1",
-        literal(table),
-        literal(schema)
+        "SELECT tenant, schema_hash FROM \"{TABLE}\" WHERE table_name = {} AND schema_hash IS NOT NULL",
+        literal(table.name)
     );
     let mut found = false;
-    engine.query(&sql, &mut |_| {
-        found = true;
+    engine.query(&sql, &mut |cells| {
+        found |= match cells {
+            [Cell::Text(tenant), Cell::Text(schema)] => table.for_tenant(tenant).schema != &**schema,
+            _ => true,
+        };
         Ok(())
     })?;
     Ok(found)

@@ -153,6 +153,7 @@ mod tests {
         athena: false,
         guards: Guards::DEFAULT,
         target: Target::NONE,
+        tenants: &[],
     };
 
     fn key(book: &str, number: i32) -> Key {

@@ -38,6 +38,8 @@ impl Special {
         let end = self.record_end();
         let escape = self.escape.map(Escape::byte).filter(|_| !is_comment);
         let quote = self.quote.filter(|_| !is_comment && (self.multiline || escape.is_some()));
+        // A line break that is not the end is found on the way, unless the end begins with something else.
+        let mut has_more_lines = *scanned > 0 || end[0] != b'\n';
         let mut at = *scanned;
         while let Some(offset) = next(&bytes[at..], end[0], escape, quote) {
             at += offset;
@@ -46,14 +48,16 @@ impl Special {
                 let following = bytes.get(at + 1)?;
                 // Outside quotes, a single character escapes nothing beyond its line.
                 let ends_line = *following == end[0] && !*is_open && self.is_literal_outside_quotes();
+                has_more_lines |= *following == b'\n';
                 at += if ends_line { 1 } else { 2 };
             } else if Some(bytes[at]) == quote {
                 *is_open = !*is_open;
                 at += 1;
             } else if *is_open && self.multiline {
+                has_more_lines = true;
                 at += 1;
             } else if bytes[at..].starts_with(end) {
-                return Some(self.record(bytes, at, is_crlf));
+                return Some(self.record(bytes, at, has_more_lines, is_crlf));
             } else if end.starts_with(&bytes[at..]) {
                 return None;
             } else {
@@ -75,11 +79,11 @@ impl Special {
         matches!(self.escape, Some(Escape::Char(_))) && self.quote.is_some()
     }
 
-    fn record(&self, bytes: &[u8], at: usize, is_crlf: &mut Option<bool>) -> RecordEnd {
+    fn record(&self, bytes: &[u8], at: usize, has_more_lines: bool, is_crlf: &mut Option<bool>) -> RecordEnd {
         let total = at + self.record_end().len();
         let lines = match memchr(b'\n', self.record_end()) {
-            Some(_) => memchr_iter(b'\n', &bytes[..total]).count() as u64,
-            None => 1,
+            Some(_) if has_more_lines => memchr_iter(b'\n', &bytes[..total]).count() as u64,
+            _ => 1,
         };
         let mut length = at;
         if self.record_end.is_none() {

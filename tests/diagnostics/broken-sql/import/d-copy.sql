@@ -1,0 +1,3 @@
+COPY public.orders (id) FROM stdin;
+1
+CREATE TABLE public.customers (id int);

@@ -1,0 +1,2 @@
+SELECT * FROM orders;
+CREATE TEMPORARY TABLE scratch (id int);
