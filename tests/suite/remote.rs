@@ -119,6 +119,30 @@ fn a_run_on_s3_publishes_the_same_as_a_run_on_folders() {
 }
 
 #[test]
+fn an_ignore_file_in_s3_hides_what_it_lists_or_says_why_it_cannot_be_used() {
+    let remote = Remote::with(&[("acme/test_table/V1", "PK1;1;a;x\n"), ("archive/test_table/V1", "PK1;1;a;x\n")]);
+    let large = vec![b'#'; (16 << 20) + 1];
+    for (patterns, problem, help) in [
+        (&b"ok\na{b\n"[..], ".tidemarkignore:2: ", "help: fix the pattern"),
+        (b"\xff\n", "cannot be read as patterns: not UTF-8", "help: write it as UTF-8 text"),
+        (&large, "cannot be read as patterns: larger than 16 MiB", "help: write it as UTF-8 text"),
+    ] {
+        remote.sandbox.put(".tidemarkignore", patterns);
+        let output = remote.tidemark(&["run", &remote.root]);
+        assert_eq!(output.status, 1, "{problem}: {}", output.transcript());
+        let says_why = output.stderr.contains(problem) && output.stderr.contains(help);
+        assert!(says_why && output.stderr.contains(&remote.uri(".tidemarkignore")), "{problem}: {}", output.stderr);
+    }
+    for patterns in [&b"/archive/\n"[..], b""] {
+        remote.sandbox.put(".tidemarkignore", patterns);
+        let output = remote.tidemark(&["run", &remote.root]);
+        assert_eq!((output.status, output.stderr.as_str()), (0, ""), "{}", output.transcript());
+        let is_hidden = remote.workspace.published("archive/test_table/V1").is_empty();
+        assert_eq!(is_hidden, !patterns.is_empty(), "{}", output.transcript());
+    }
+}
+
+#[test]
 fn a_run_on_athena_publishes_the_same_as_the_native_engine() {
     let _no_failures = Stack::get().without_failures();
     let (native, athena) = (Remote::new(), Remote::new());

@@ -1,5 +1,8 @@
 //! What a `.tidemarkignore` hides: tenants, tables, versions, and files next to them, but never a file of an export.
 
+use std::io;
+use std::path::Path;
+
 use ::ignore::gitignore::{Gitignore, GitignoreBuilder};
 
 use super::{EntryKind, IGNORE_FILE, Snapshots};
@@ -27,6 +30,16 @@ impl IgnoreRules {
         let path = [folder, &[name]].concat().join("/");
         self.0.matched(path, kind == EntryKind::Folder).is_ignore()
     }
+}
+
+/// The error of a file of patterns that cannot be read. What is wrong with its text is no error of the operating
+/// system, and none of a service.
+pub(super) fn unreadable(error: io::Error, path: &Path) -> Error {
+    if error.raw_os_error().is_some() || error.get_ref().is_some_and(|inner| inner.is::<Error>()) {
+        return Error::read(error, path);
+    }
+    Error::export(path, format!("cannot be read as patterns: {error}"))
+        .help("write it as UTF-8 text, in the syntax of a .gitignore")
 }
 
 fn invalid(exports: &dyn Snapshots, line: u64, error: &::ignore::Error) -> Error {

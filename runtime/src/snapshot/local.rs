@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use super::discover::{LINK, replace_link};
-use super::{Entry, EntryKind, Folder, IGNORE_FILE, Listing, Part, Snapshots};
+use super::{Entry, EntryKind, Folder, IGNORE_FILE, Listing, Part, Snapshots, ignore};
 use crate::error::{Error, IoContext as _, Result};
 use crate::fs::open_regular;
 use crate::name::{is_visible_text, natural_cmp};
@@ -102,12 +102,7 @@ impl Snapshots for Local {
         }
         match open_regular(&path).and_then(read_text) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            // What is wrong with the text is no error of the operating system.
-            Err(error) if error.raw_os_error().is_none() => {
-                let problem = format!("cannot be read as patterns: {error}");
-                Err(Error::export(&path, problem).help("write it as UTF-8 text, in the syntax of a .gitignore"))
-            }
-            text => text.map(Some).at("cannot read", &path),
+            text => text.map(Some).map_err(|error| ignore::unreadable(error, &path)),
         }
     }
 

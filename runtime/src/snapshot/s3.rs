@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::local::MAX_SIDECAR;
-use super::{Entry, EntryKind, Folder, IGNORE_FILE, Listing, Part, Snapshots};
+use super::{Entry, EntryKind, Folder, IGNORE_FILE, Listing, Part, Snapshots, ignore};
 use crate::aws::Aws;
 use crate::aws::s3::{Object, S3Uri, as_path, beginning, failed, list_objects, size};
 use crate::error::{Error, Result};
@@ -80,7 +80,7 @@ impl Snapshots for S3 {
             None => Ok(None),
             // No range of an empty object can be read.
             Some(0) => Ok(Some(String::new())),
-            Some(_) => read_text(&self.aws, &uri).map(Some).map_err(|error| Error::read(error, &as_path(&uri))),
+            Some(_) => read_text(&self.aws, &uri).map(Some).map_err(|error| ignore::unreadable(error, &as_path(&uri))),
         }
     }
 

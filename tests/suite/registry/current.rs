@@ -95,3 +95,51 @@ fn the_versions_that_decide_what_is_next_are_found_after_every_change() {
         check(registry);
     });
 }
+
+/// The first layout did not list versions by their status, and the second one without a digest.
+#[cfg(feature = "aws")]
+#[test]
+fn a_registry_on_dynamodb_of_an_earlier_layout_gets_what_it_lacks() {
+    use runtime::store::dynamodb::Dynamodb;
+
+    use crate::stack::{Stack, create_registry_table};
+
+    for table in Stack::get().registry_tables() {
+        let (aws, name) = (table.aws, "registry-of-an-earlier-layout");
+        create_registry_table(&aws, name);
+        let open = || {
+            let dynamodb = Dynamodb::open(std::sync::Arc::clone(&aws), name).unwrap();
+            TestRegistry::new(Registry::new(dynamodb), "acme".into())
+        };
+        let registry = open();
+        for version in ["V1", "V2", "V3"] {
+            registry.register(version, "1");
+        }
+        let lease = registry.acquire("a").unwrap();
+        registry.succeed(&lease, "V1");
+        for layout in [1, 2] {
+            downgrade(&aws, name, layout);
+            check(&open());
+        }
+    }
+}
+
+/// Takes away from a registry of three versions what an earlier layout did not have.
+#[cfg(feature = "aws")]
+fn downgrade(aws: &runtime::aws::Aws, table: &str, layout: u8) {
+    use aws_sdk_dynamodb::types::AttributeValue::{N, S};
+
+    for (status, place) in [("SUCCEEDED", "V00011"), ("REGISTERED", "V00012"), ("REGISTERED", "V00013")] {
+        let (pk, sk) = (S("acme/orders".into()), S(format!("status#{status}#{place}")));
+        if layout == 1 {
+            let call = aws.dynamodb.delete_item().table_name(table).key("pk", pk).key("sk", sk);
+            aws.wait(call.send()).unwrap();
+        } else {
+            let call = aws.dynamodb.update_item().table_name(table).key("pk", pk).key("sk", sk);
+            aws.wait(call.update_expression("REMOVE digest").send()).unwrap();
+        }
+    }
+    let call = aws.dynamodb.update_item().table_name(table).key("pk", S("settings".into())).key("sk", S("id".into()));
+    let call = call.update_expression("SET layout = :layout");
+    aws.wait(call.expression_attribute_values(":layout", N(layout.to_string())).send()).unwrap();
+}
