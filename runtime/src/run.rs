@@ -41,6 +41,8 @@ pub use passed_over::{PassedOver, is_passed_over, is_superseded_unread};
 pub use reconcile::{Difference, Reconciliation};
 use register::Job;
 pub use register::find_exports;
+#[cfg(feature = "aws")]
+pub(crate) use register::no_schema;
 pub use report::{Outcome, Report, UnreadableTenant};
 pub use runner::Runner;
 

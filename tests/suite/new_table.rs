@@ -94,6 +94,11 @@ fn run(command: &mut Command) {
 #[test]
 fn adding_a_schema_and_deploying_puts_a_table_live_and_the_stacks_can_be_removed() {
     let deployment = Deployment::new("grown", &[]);
+    // What comes too early waits, and is not forgotten.
+    deployment.deliver("acme/invoices/V1", "invoice_no,total,paid_on\n1,9.50,2026-01-01\n2,3.00,\n");
+    deployment.wait_for("acme/invoices/V1", Status::Waiting);
+    let reason = deployment.version("acme/invoices/V1").unwrap().reason.unwrap();
+    assert_eq!(reason, "no schema: write schemas/invoices.yaml and run `cargo run -p generator`, then deploy");
     let copy = ProjectCopy::new();
     fs::write(copy.root.join("schemas/invoices.yaml"), SCHEMA).unwrap();
     run(command(env!("CARGO_BIN_EXE_generator-under-test")).arg("--root").arg(&copy.root));
@@ -101,23 +106,12 @@ fn adding_a_schema_and_deploying_puts_a_table_live_and_the_stacks_can_be_removed
     let output = deployment.update(&copy.root, &copy.built());
     assert!(output.contains("grown/Tables"), "{output}");
 
-    deployment.deliver("acme/invoices/V1", "invoice_no,total,paid_on\n1,9.50,2026-01-01\n2,3.00,\n");
+    deployment.sweep("after the deployment");
     deployment.wait_for("acme/invoices/V1", Status::Succeeded);
     deployment.deliver("acme/invoices/V2", "invoice_no,total,paid_on\n1,9.5,2026-01-01\n2,3.00,2026-02-01\n3,1,\n");
     deployment.wait_for("acme/invoices/V2", Status::Succeeded);
-    let (lines, _) = deployment.published("acme");
-    let records = lines.into_values().flatten().map(|line| serde_json::from_str::<Json>(&line).unwrap());
-    let mut operations: Vec<(u64, Json, Json)> = records
-        .filter(|record| record["id"].is_string())
-        .map(|record| {
-            let operation = json!([record["op"], record["key"]["invoice_no"], record["after"], record["changed"]]);
-            (record["sequence"].as_u64().unwrap(), record["key"]["invoice_no"].clone(), operation)
-        })
-        .collect();
-    operations.sort_by_key(|(sequence, key, _)| (*sequence, key.as_u64()));
-    let operations: Vec<Json> = operations.into_iter().map(|(.., operation)| operation).collect();
     assert_eq!(
-        operations,
+        published_operations(&deployment),
         [
             json!(["INSERT", 1, { "total": "9.50", "paid_on": "2026-01-01" }, null]),
             json!(["INSERT", 2, { "total": "3.00", "paid_on": null }, null]),
@@ -131,6 +125,21 @@ fn adding_a_schema_and_deploying_puts_a_table_live_and_the_stacks_can_be_removed
     add_to_summary(
         "a new table went live with one deployment, which was removed, deployed again and removed with its data",
     );
+}
+
+/// The operations that were published, by sequence and key.
+fn published_operations(deployment: &Deployment) -> Vec<Json> {
+    let (lines, _) = deployment.published("acme");
+    let records = lines.into_values().flatten().map(|line| serde_json::from_str::<Json>(&line).unwrap());
+    let mut operations: Vec<(u64, Json, Json)> = records
+        .filter(|record| record["id"].is_string())
+        .map(|record| {
+            let operation = json!([record["op"], record["key"]["invoice_no"], record["after"], record["changed"]]);
+            (record["sequence"].as_u64().unwrap(), record["key"]["invoice_no"].clone(), operation)
+        })
+        .collect();
+    operations.sort_by_key(|(sequence, key, _)| (*sequence, key.as_u64()));
+    operations.into_iter().map(|(.., operation)| operation).collect()
 }
 
 /// Removes the deployment, which keeps its data; deploys it again on that data; then removes it with its data.

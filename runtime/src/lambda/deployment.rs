@@ -126,11 +126,16 @@ impl Deployment {
         Ok(())
     }
 
-    /// The definition of a tenant's table.
+    /// The definition of a tenant's table, if it is deployed.
+    pub(super) fn find_table(&self, key: &TableKey) -> Option<&'static Table> {
+        let table = self.tables.iter().copied().find(|table| table.name == key.table);
+        table.map(|table| table.for_tenant(&key.tenant))
+    }
+
+    /// The definition of a tenant's table, which must be deployed.
     pub(super) fn table(&self, key: &TableKey) -> Result<&'static Table> {
         let known = || self.tables.iter().map(|table| table.name).collect::<Vec<_>>().join(", ");
-        let table = self.tables.iter().copied().find(|table| table.name == key.table);
-        table.map(|table| table.for_tenant(&key.tenant)).ok_or_else(|| {
+        self.find_table(key).ok_or_else(|| {
             Error::refused("", format!("unknown table `{}`; known tables are {}", key.table.escape_debug(), known()))
                 .help("write its schema, run the generator and deploy; or remove its exports")
         })

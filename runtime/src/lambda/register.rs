@@ -9,8 +9,8 @@ use crate::error::{Error, ErrorKind, Fault, Result};
 use crate::lambda::deadline::Deadline;
 use crate::lambda::deployment::Deployment;
 use crate::lambda::metrics;
-use crate::name::TableKey;
-use crate::name::is_name;
+use crate::name::{TableKey, is_name, is_table_name};
+use crate::run::no_schema;
 use crate::store::Registered;
 
 /// The part of an S3 event that is read. Unlike in S3's own notifications, the key is not URL-encoded.
@@ -97,14 +97,15 @@ fn version_path(key: &str) -> Result<Option<VersionPath>, &'static str> {
     }
     let [tenant, table, version, _] = fields[..] else { return Err(EXPECTED) };
     match [tenant, table, version].iter().all(|name| is_name(name)) {
-        true => Ok(Some((tenant.into(), table.into(), version.into()))),
+        true if is_table_name(table) => Ok(Some((tenant.into(), table.into(), version.into()))),
+        true => Err("no table can have this name"),
         false => Err(EXPECTED),
     }
 }
 
 fn register_version(deployment: &Deployment, (tenant, table, version): &VersionPath) -> Result<()> {
     let key = TableKey { tenant: tenant.clone(), table: table.clone() };
-    let table = deployment.table(&key)?;
+    let Some(table) = deployment.find_table(&key) else { return register_without_schema(deployment, &key, version) };
     let runner = deployment.runner(table)?;
     let registered = match runner.register_version(table, &key, version) {
         Err(error) if error.kind() == ErrorKind::Export => {
@@ -134,6 +135,15 @@ fn register_version(deployment: &Deployment, (tenant, table, version): &VersionP
     }
 }
 
+/// Registers a version of a table that is not deployed. It waits until the sweeper of a later deployment picks it up.
+fn register_without_schema(deployment: &Deployment, key: &TableKey, version: &str) -> Result<()> {
+    let reason = no_schema(deployment.tables, &key.table, "run `cargo run -p generator`, then deploy");
+    if deployment.registry.register_without_schema(key, version, &reason)? == Registered::New {
+        tracing::warn!(tenant = key.tenant, table = key.table, version, reason, "Registered a version that waits.");
+    }
+    Ok(())
+}
+
 fn report_refused((tenant, table, version): &VersionPath, error: &Error) {
     tracing::warn!(tenant, table, version, help = error.next_step(), "{error}");
     let key = TableKey { tenant: tenant.clone(), table: table.clone() };
@@ -158,9 +168,13 @@ mod tests {
         for folder in ["acme/", "acme/orders/", "acme/orders/V1/"] {
             assert_eq!(version_path(folder), Ok(None));
         }
-        for key in
-            ["readme.txt", "acme/orders/part.csv.gz", "acme/orders/V1/more/part.csv.gz", "a b/orders/V1/x.csv.gz"]
-        {
+        for key in [
+            "readme.txt",
+            "acme/orders/part.csv.gz",
+            "acme/orders/V1/more/part.csv.gz",
+            "a b/orders/V1/x.csv.gz",
+            "acme/Orders/V1/x.csv.gz",
+        ] {
             assert!(version_path(key).is_err(), "{key}");
         }
     }

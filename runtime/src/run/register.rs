@@ -30,6 +30,13 @@ pub fn find_exports(exports: &dyn Snapshots, tables: &[&'static Table], selectio
     Ok(found)
 }
 
+/// Why the versions of a table without a schema wait. `next` makes a schema known to the program.
+pub(crate) fn no_schema(tables: &[&Table], table: &str, next: &str) -> String {
+    let near = nearest(table, tables.iter().map(|table| table.name));
+    let rename = near.map(|near| format!(", or rename the folder if `{near}` is meant")).unwrap_or_default();
+    format!("no schema: write schemas/{table}.yaml and {next}{rename}")
+}
+
 impl Runner {
     /// One job for each tenant's table.
     pub(super) fn jobs(&self, tables: Vec<(TableKey, Vec<String>)>) -> Vec<Job> {
@@ -99,22 +106,12 @@ impl Runner {
     /// Registers the versions of a table without a schema as WAITING, so that a later program which knows the table
     /// picks them up.
     pub(super) fn register_without_schema(&self, job: &Job, outcomes: &mut Vec<Outcome>) -> Result<()> {
-        let reason = self.no_schema(&job.key.table);
+        let reason = no_schema(self.tables, &job.key.table, "run `cargo run -p generator`");
         let listed = self.registry.list(&job.key)?;
         for name in job.versions.iter().filter(|name| !listed.is_done(name)) {
-            self.wait_for_schema(&job.key, name, &reason)?;
+            self.registry.register_without_schema(&job.key, name, &reason)?;
         }
         self.report_waiting(&job.key, None, outcomes)
-    }
-
-    /// Registers a version of a table without a schema as WAITING. One that was registered by a program which knew the
-    /// table stays as it is.
-    fn wait_for_schema(&self, key: &TableKey, version: &str, reason: &str) -> Result<()> {
-        let known = self.registry.version(key, version)?;
-        if known.is_none_or(|known| known.status == Status::Waiting) {
-            self.registry.register_waiting(key, version, reason.into())?;
-        }
-        Ok(())
     }
 
     fn report_waiting(&self, key: &TableKey, table: Option<&Table>, outcomes: &mut Vec<Outcome>) -> Result<()> {
@@ -137,13 +134,6 @@ impl Runner {
         let (name, error) = unreadable_manifest(table.source.complete, |name| folder.read_sidecar(name))?;
         let problem = format!("the manifest cannot be read: {error}");
         Some(Error::export(&folder.path(name), problem).help("make it readable; its version waits until then"))
-    }
-
-    /// Why the versions of a table without a schema wait.
-    fn no_schema(&self, table: &str) -> String {
-        let near = nearest(table, self.tables.iter().map(|table| table.name));
-        let rename = near.map(|near| format!(", or rename the folder if `{near}` is meant")).unwrap_or_default();
-        format!("no schema: write schemas/{table}.yaml and run `cargo run -p generator`{rename}")
     }
 
     pub(crate) fn register_version(&self, table: &Table, key: &TableKey, version: &str) -> Result<Registered> {

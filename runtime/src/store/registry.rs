@@ -121,6 +121,16 @@ impl Registry {
         self.register_as(known, key, version, (Vec::new(), Some(reason)), |_, _| Ok(false))
     }
 
+    /// Registers a version of a table without a schema as WAITING. One that was registered by a program which knew the
+    /// table stays as it is.
+    pub fn register_without_schema(&self, key: &TableKey, version: &str, reason: &str) -> Result<Registered> {
+        let known = self.version(key, version)?;
+        if known.as_ref().is_some_and(|known| known.status != Status::Waiting) {
+            return Ok(Registered::Same);
+        }
+        self.register_as(known, key, version, (Vec::new(), Some(reason.into())), |_, _| Ok(false))
+    }
+
     /// Registers a version over the record that was read before its parts were listed. If the record has changed since,
     /// it is newer than the listing, and stays.
     pub fn register_over(
