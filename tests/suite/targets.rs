@@ -5,6 +5,7 @@ mod apply;
 mod connections;
 mod faults;
 mod history;
+mod history_schemas;
 mod kills;
 mod named;
 #[cfg(feature = "postgres")]

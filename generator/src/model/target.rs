@@ -29,7 +29,19 @@ impl Target {
 
     /// The names of everything that belongs to it in SQLite.
     pub fn names_in_sqlite(&self) -> Vec<String> {
-        let name = self.sqlite_name();
+        self.names(self.sqlite_name())
+    }
+
+    /// The names of everything that belongs to it in PostgreSQL, without its schema; and the schema, if it has one.
+    pub fn names_in_postgres(&self) -> (Option<&str>, Vec<String>) {
+        let (schema, name) = match self.name.split_once('.') {
+            Some((schema, name)) => (Some(schema), name),
+            None => (None, self.name.as_str()),
+        };
+        (schema, self.names(name.to_owned()))
+    }
+
+    fn names(&self, name: String) -> Vec<String> {
         match self.history {
             true => vec![history_name(&name), as_of_name(&name), name],
             false => vec![name],

@@ -1,7 +1,5 @@
 //! Checks the table in a database.
 
-use std::collections::BTreeMap;
-
 use super::format::invalid_format;
 use crate::date_format::{self, Part, Piece};
 use crate::diagnostic::{Code, Diagnostic, Span};
@@ -86,29 +84,41 @@ fn part(piece: &Piece) -> Option<Part> {
 }
 
 /// Reports tables of different schemas that would be the same in a database. SQLite has no schemas, so `a.b` is `a_b`
-/// there.
+/// there. In PostgreSQL, a name without a schema is in whichever schema the server finds first, usually `public`.
 pub(super) fn colliding_targets(specs: &[(&Source, Spec)], diagnostics: &mut Vec<Diagnostic>) {
-    let mut owner: BTreeMap<String, &str> = BTreeMap::new();
+    let mut owners: Vec<(&str, Target)> = Vec::new();
     for (source, spec) in specs {
         let Some(table) = &spec.table else { continue };
+        let target = model(table, &spec.target);
         let name = spec.target.name.as_ref().unwrap_or(table);
-        for in_sqlite in model(table, &spec.target).names_in_sqlite() {
-            match owner.get(in_sqlite.as_str()) {
-                // Reported as one that is described twice.
-                Some(first) if *first == table.value => {}
-                Some(first) => {
-                    diagnostics.push(colliding(table, &name.span, &in_sqlite, first).in_file(&source.path));
-                    break;
-                }
-                None => drop(owner.insert(in_sqlite, &table.value)),
-            }
+        // One that is described twice is reported as that.
+        if owners.iter().any(|(other, _)| *other == table.value) {
+            continue;
         }
+        let collision = owners.iter().find_map(|(first, other)| Some((first, shared(other, &target)?)));
+        if let Some((first, shared)) = collision {
+            diagnostics.push(colliding(table, &name.span, &shared, first).in_file(&source.path));
+        }
+        owners.push((&table.value, target));
     }
 }
 
-fn colliding(table: &str, span: &Span, in_sqlite: &str, first: &str) -> Diagnostic {
+/// Which name two tables share, and where.
+fn shared(first: &Target, second: &Target) -> Option<String> {
+    let common = |first: Vec<String>, second: Vec<String>| second.into_iter().find(|name| first.contains(name));
+    if let Some(name) = common(first.names_in_sqlite(), second.names_in_sqlite()) {
+        return Some(format!("both have `{name}` in SQLite"));
+    }
+    let (first_schema, first_names) = first.names_in_postgres();
+    let (second_schema, second_names) = second.names_in_postgres();
+    let schema = first_schema.xor(second_schema)?;
+    let name = common(first_names, second_names)?;
+    Some(format!("both have `{name}` in PostgreSQL if `{schema}` is where it looks for names without a schema"))
+}
+
+fn colliding(table: &str, span: &Span, shared: &str, first: &str) -> Diagnostic {
     let message = format!("the tables `{first}` and `{}` would be the same in a database", excerpt(table));
     Diagnostic::new(Code::CollidingNames, span, message)
-        .label(format!("both have `{in_sqlite}` in SQLite"))
+        .label(shared)
         .help("give one of the two another name in `target`")
 }

@@ -105,6 +105,9 @@ impl<E: Engine> Database<E> {
     fn create_missing(&self, engine: &mut E, table: &'static Table, statements: &str) -> Result<()> {
         let place = self.place();
         let missing = definition::missing(engine, table, statements, &place)?;
+        if missing.reads_again {
+            marks::forget_schema(engine, table.name)?;
+        }
         if missing.statements.is_empty() {
             engine.check_rights(&E::table_name(&table.target))?;
             if table.target.history.is_some() {

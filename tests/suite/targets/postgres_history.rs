@@ -1,6 +1,7 @@
 //! Histories in PostgreSQL: for every version, the rows as of it are those of its export.
 
 use super::history::{BY_DAY, each_export, renamed, samples_with_histories};
+use super::history_schemas::{A, AB, export, write};
 use super::rows::{exported, selected_in_postgres};
 use super::server::SERVER;
 use super::sqlite::{expect, table};
@@ -92,5 +93,37 @@ fn versions_in_full_replays_and_repairs_lose_no_version() {
         let folder = workspace.path(&format!("exports/acme/test_table/202601{version:02}"));
         let actual = selected_in_postgres(&mut client, table("test_table"), &from, |name| name.to_owned());
         assert_eq!(actual, exported(table("test_table"), &folder), "V{version}");
+    }
+}
+
+#[test]
+fn a_history_that_was_off_or_lost_its_view_goes_on_and_one_with_another_key_is_left_alone() {
+    let address = SERVER.database("histories_off");
+    let run = ["run", "exports", "--sink", &address, "--create"];
+    let workspace = Workspace::from_schemas();
+    for (version, columns, target, rows) in [
+        ("20260101", A, BY_DAY, "id,a\n1,x\n2,y\n"),
+        ("20260102", AB, "", "id,a,b\n1,x,q\n2,y,\n"),
+        ("20260103", AB, BY_DAY, "id,a,b\n1,x,r\n2,y,\n"),
+    ] {
+        write(&workspace, "id", columns, target);
+        export(&workspace, version, rows);
+        expect(&workspace.tidemark(&run), 0, "SUCCEEDED");
+    }
+    let mut client = SERVER.client("histories_off");
+    client.batch_execute("DROP VIEW things_as_of").unwrap();
+    export(&workspace, "20260104", "id,a,b\n1,x,r\n2,z,\n");
+    expect(&workspace.tidemark(&run), 0, "SUCCEEDED");
+    for (version, expected) in [("01", "1x,2y"), ("03", "1xr,2y"), ("04", "1xr,2z")] {
+        let sql = format!(
+            "SELECT string_agg(concat(id, a, b), ',' ORDER BY id) FROM things_as_of WHERE _version = '202601{version}'"
+        );
+        assert_eq!(client.query_one(&sql, &[]).unwrap().get::<_, String>(0), expected, "{version}");
+    }
+    client.batch_execute("DROP TABLE things").unwrap();
+    write(&workspace, "id, a", &AB.replace("name: b", "name: c"), BY_DAY);
+    export(&workspace, "20260105", "id,a,c\n1,z,q\n");
+    for _ in 0..2 {
+        expect(&workspace.tidemark(&run), 1, "column `a` has another place in the primary key");
     }
 }

@@ -142,3 +142,51 @@ fn a_changed_key_needs_a_version_in_full() {
     let expected = exported(table, &workspace.path("exports/acme/orders/V6"));
     assert_eq!(in_sqlite(&workspace.path("shop.db"), table, "acme"), expected);
 }
+
+/// A database as an earlier release left it.
+fn without_recorded_tables() -> (Workspace, Connection) {
+    let workspace = Workspace::from_schemas();
+    deliver(&workspace, "acme", 1);
+    expect(&workspace.tidemark(&RUN), 0, "SUCCEEDED");
+    let database = Connection::open(workspace.path("shop.db")).unwrap();
+    database.execute_batch("DROP TABLE _tidemark_tables").unwrap();
+    (workspace, database)
+}
+
+#[test]
+fn a_database_of_an_earlier_release_is_refused_with_what_it_lacks() {
+    let (workspace, _) = without_recorded_tables();
+    let lacks = "the database lacks `_tidemark_tables`, which this version needs; nothing was";
+    let reconcile = ["reconcile", "acme/orders", "--to", "sqlite:shop.db"];
+    expect(&workspace.tidemark(&reconcile), 1, lacks);
+    expect(&workspace.tidemark(&reconcile), 1, "or run once with --create, which runs them");
+    workspace.write("exports/acme/orders/V2/orders.csv.gz", &gzip(versions()[0].1.as_bytes()));
+    expect(&workspace.tidemark(&RUN[..4]), 1, lacks);
+    expect(&workspace.tidemark(&RUN), 0, "SUCCEEDED");
+    expect(&workspace.tidemark(&reconcile), 0, "");
+}
+
+#[test]
+fn a_column_that_nobody_recorded_is_not_dropped() {
+    let (workspace, database) = without_recorded_tables();
+    deliver(&workspace, "acme", 2);
+    expect(&workspace.tidemark(&RUN), 1, "the table there is not as generated: column `legacy` is not in the schema\n");
+    let kept = "SELECT count(*) FROM orders WHERE legacy IS NOT NULL AND status IS NOT NULL";
+    assert_eq!(database.query_row(kept, [], |row| row.get::<_, i64>(0)).unwrap(), 3);
+    database.execute_batch("ALTER TABLE orders DROP COLUMN legacy").unwrap();
+    expect(&workspace.tidemark(&RUN), 0, "SUCCEEDED");
+    check(&workspace, "acme", 2);
+}
+
+#[test]
+fn a_key_that_loses_a_column_of_the_schema_is_refused() {
+    let workspace = Workspace::from_schemas();
+    deliver(&workspace, "acme", 5);
+    expect(&workspace.tidemark(&RUN), 0, "SUCCEEDED");
+    let schema = versions()[4].0.replace("primary_key: [region, order_id]", "primary_key: [region]");
+    let schema: String =
+        schema.split_inclusive('\n').filter(|line| !line.contains("name: order_id")).collect::<Vec<_>>().concat();
+    workspace.write("schemas/orders.yaml", schema.as_bytes());
+    workspace.write("exports/acme/orders/V6/orders.csv.gz", &gzip(versions()[4].1.as_bytes()));
+    expect(&workspace.tidemark(&RUN), 1, "the table there is not as generated: column `order_id` is not in the schema");
+}

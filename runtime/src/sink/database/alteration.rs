@@ -41,10 +41,12 @@ pub(super) fn alterations<E: Engine>(
         }
     }
     let is_gone = |column: &&ColumnDefinition| find(expected, &column.name).is_none();
-    for column in actual.iter().filter(is_gone).filter(|column| !renamed.contains(&column.name.as_str())) {
-        steps.push(Alteration::Drop { name: column.name.clone() });
-    }
-    Some(steps)
+    let is_dropped = |column: &&ColumnDefinition| !renamed.contains(&column.name.as_str());
+    let mut dropped = actual.iter().filter(is_gone).filter(is_dropped);
+    let is_outside_key = |column: &ColumnDefinition| column.key_position == 0;
+    let drop = |column: &ColumnDefinition| Alteration::Drop { name: column.name.clone() };
+    steps.extend(dropped.clone().map(drop));
+    dropped.all(is_outside_key).then_some(steps)
 }
 
 /// The steps for the history of a table, whose columns had these types in the schema before, and have these today.
@@ -78,6 +80,16 @@ pub(super) fn history_alterations<E: Engine>(
         }
     }
     steps
+}
+
+/// How the primary keys of two tables differ.
+pub(super) fn key_differences(actual: &[ColumnDefinition], expected: &[ColumnDefinition]) -> Vec<String> {
+    let position =
+        |columns: &[ColumnDefinition], name: &str| find(columns, name).map_or(0, |column| column.key_position);
+    let gone = actual.iter().filter(|column| find(expected, &column.name).is_none());
+    let names = expected.iter().chain(gone).map(|column| column.name.as_str());
+    let moved = names.filter(|name| position(actual, name) != position(expected, name));
+    moved.map(|name| format!("column `{name}` has another place in the primary key")).collect()
 }
 
 /// The first free name for a column that is set aside. Names of a schema's columns begin with a letter.

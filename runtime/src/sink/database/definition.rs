@@ -1,8 +1,8 @@
 //! The table in the database: created where it is missing, altered where the schema has changed, and otherwise compared
 //! with what was generated.
 
-use super::alteration::{alterations, differences, history_alterations, lacks};
-use super::columns::ColumnDefinition;
+use super::alteration::{alterations, differences, history_alterations, key_differences, lacks};
+use super::columns::{Alteration, ColumnDefinition};
 use super::engine::Engine;
 use super::history::{as_of_name, history_name};
 use super::made::{self, Columns, Made};
@@ -19,8 +19,12 @@ pub(super) struct Missing {
     pub(super) statements: Vec<String>,
     /// Whether the table does not exist; otherwise it is that of an earlier schema.
     pub(super) is_new: bool,
-    /// The statement that records the table's columns, if nothing else is missing.
-    pub(super) record: Option<String>,
+    /// Whether the rows have to be read again, because the history does not know them as they are now.
+    pub(super) reads_again: bool,
+    /// The statements that record what was made, if nothing else is missing.
+    pub(super) record: Vec<String>,
+    /// The tables in which the database remembers something, if nothing but them is missing.
+    own: Vec<&'static str>,
 }
 
 impl Missing {
@@ -29,8 +33,9 @@ impl Missing {
         let own = own_tables(table).into_iter().map(|(_, statement)| statement.to_owned());
         let mut all: Vec<String> = own.chain([statements.to_owned()]).collect();
         all.extend(table.target.history.iter().flat_map(E::history_statements).map(str::to_owned));
-        all.push(made::record(table, &made::today::<E>(table)));
-        Self { statements: all, is_new: true, record: None }
+        let today = made::today::<E>(table);
+        all.extend(recorded_names(table).iter().map(|name| made::record(name, &today)));
+        Self { statements: all, is_new: true, ..Self::default() }
     }
 }
 
@@ -39,6 +44,12 @@ fn own_tables(table: &Table) -> Vec<(&'static str, &'static str)> {
     let always = [(marks::TABLE, marks::STATEMENT), (made::TABLE, made::STATEMENT)];
     let of_history = table.target.history.iter().map(|_| (versions::TABLE, versions::STATEMENT));
     always.into_iter().chain(of_history).collect()
+}
+
+/// The names under which it is recorded what was made for a table.
+fn recorded_names(table: &Table) -> Vec<String> {
+    let of_history = table.target.history.iter().map(|_| made::history_row(table));
+    [table.name.to_owned()].into_iter().chain(of_history).collect()
 }
 
 /// Finds out what a database lacks for a table. Fails if the table is another one, although the schema has not changed.
@@ -51,16 +62,31 @@ pub(super) fn missing<E: Engine>(
     let mut missing = Missing::default();
     for (name, statement) in own_tables(table) {
         match engine.columns(name)?.is_empty() {
-            true => missing.statements.push(statement.to_owned()),
+            true => {
+                missing.statements.push(statement.to_owned());
+                missing.own.push(name);
+            }
             false => engine.check_rights(name)?,
         }
     }
-    let (made, today) = (made::read(engine, table)?, made::today::<E>(table));
+    let (made, today) = (made::read(engine, table.name)?, made::today::<E>(table));
     let own = table_lacks(engine, table, statements, made.as_ref(), place)?;
-    missing.is_new = own.is_new;
-    missing.statements.extend(own.statements);
-    missing.statements.extend(history_lacks(engine, table, made.as_ref().unwrap_or(&today), &today, place)?);
-    let record = (made.as_ref() != Some(&today)).then(|| made::record(table, &today));
+    let of_history = history_lacks(engine, table, made.as_ref(), &today, place)?;
+    if !own.statements.is_empty() || !of_history.statements.is_empty() {
+        missing.own.clear();
+    }
+    (missing.is_new, missing.reads_again) = (own.is_new, of_history.reads_again);
+    // In SQLite, no table can be altered while a view lacks what it is about.
+    let drop_view = of_history.drops_view.then(|| {
+        let view = quoted_path(&as_of_name::<E>(&table.target));
+        format!("DROP VIEW IF EXISTS {view};\n")
+    });
+    missing.statements.extend(drop_view.into_iter().chain(own.statements).chain(of_history.statements));
+    let mut record = Vec::new();
+    for name in recorded_names(table) {
+        let known = made::read(engine, &name)?;
+        record.extend((known.as_ref() != Some(&today)).then(|| made::record(&name, &today)));
+    }
     match missing.statements.is_empty() {
         true => missing.record = record,
         false => missing.statements.extend(record),
@@ -81,29 +107,46 @@ fn table_lacks<E: Engine>(
     if actual.is_empty() {
         let schema = engine.missing_schema(&table.target)?;
         let statements = schema.into_iter().chain([statements.to_owned()]).collect();
-        return Ok(Missing { statements, is_new: true, record: None });
+        return Ok(Missing { statements, is_new: true, ..Missing::default() });
     }
     let expected = engine.expected_columns(&name, statements)?;
-    let mut differences = differences(&actual, &expected);
+    let differences = differences(&actual, &expected);
     if differences.is_empty() {
         return Ok(Missing::default());
     }
     let added = added_by_others(&actual, &expected, made.map(|made| &made.columns));
-    let has_changed = match made {
-        Some(made) => made.schema != table.schema,
-        // An earlier release made it.
-        None => {
-            let has_marks = !engine.columns(marks::TABLE)?.is_empty();
-            has_marks && marks::has_other_schema(engine, table)?
+    if has_other_schema(engine, table, made)? {
+        if !added.is_empty() {
+            return Err(not_as_generated(place, &name, &added));
         }
-    };
-    if has_changed && !added.is_empty() {
-        differences = added;
-    } else if has_changed && let Some(steps) = alterations::<E>(table, &actual, &expected) {
-        let statements = steps.iter().flat_map(|step| E::alter(&quoted_path(&name), step)).collect();
-        return Ok(Missing { statements, ..Missing::default() });
+        if let Some(steps) = alterations::<E>(table, &actual, &expected) {
+            let dropped = if made.is_none() { dropped(&steps) } else { Vec::new() };
+            if !dropped.is_empty() {
+                return Err(not_as_generated(place, &name, &dropped));
+            }
+            let statements = steps.iter().flat_map(|step| E::alter(&quoted_path(&name), step)).collect();
+            return Ok(Missing { statements, ..Missing::default() });
+        }
     }
     Err(not_as_generated(place, &name, &differences))
+}
+
+/// Returns whether a table was made for another schema than today's.
+fn has_other_schema<E: Engine>(engine: &mut E, table: &'static Table, made: Option<&Made>) -> Result<bool> {
+    if let Some(made) = made {
+        return Ok(made.schema != table.schema);
+    }
+    // An earlier release made it.
+    Ok(!engine.columns(marks::TABLE)?.is_empty() && marks::has_other_schema(engine, table)?)
+}
+
+/// The columns that would be dropped, as differences: if it is not known who made them, none is.
+fn dropped(steps: &[Alteration]) -> Vec<String> {
+    let name = |step: &Alteration| match step {
+        Alteration::Drop { name } => Some(format!("column `{name}` is not in the schema")),
+        _ => None,
+    };
+    steps.iter().filter_map(name).collect()
 }
 
 /// The columns that were not made for the table, as differences. Nothing of somebody else is dropped.
@@ -115,32 +158,65 @@ fn added_by_others(actual: &[ColumnDefinition], expected: &[ColumnDefinition], m
     added.map(|name| format!("column `{name}` is not in the schema")).collect()
 }
 
-/// The statements that a database lacks for the history of a table.
+/// What a database lacks for the history of a table.
+#[derive(Debug, Default)]
+struct OfHistory {
+    /// Whether its view is dropped first.
+    drops_view: bool,
+    statements: Vec<String>,
+    /// Whether it does not know the rows as they are now.
+    reads_again: bool,
+}
+
+/// What a database lacks for the history of a table, which was `made` like that.
 fn history_lacks<E: Engine>(
     engine: &mut E,
     table: &'static Table,
-    made: &Made,
+    made: Option<&Made>,
     today: &Made,
     place: &str,
-) -> Result<Vec<String>> {
-    let Some(history) = &table.target.history else { return Ok(Vec::new()) };
+) -> Result<OfHistory> {
+    let Some(history) = &table.target.history else { return Ok(OfHistory::default()) };
     let name = history_name::<E>(&table.target);
     let [create, view] = E::history_statements(history);
     let actual = engine.columns(&name)?;
     if actual.is_empty() {
-        return Ok(vec![versions::forget(table.name), create.to_owned(), view.to_owned()]);
+        let statements = vec![versions::forget(table.name), create.to_owned(), view.to_owned()];
+        return Ok(OfHistory { drops_view: true, statements, reads_again: false });
     }
     let expected = engine.expected_columns(&name, create)?;
-    let steps = history_alterations::<E>(table, (&made.columns, &today.columns), &actual, &expected);
-    if steps.is_empty() {
-        // What earlier schemas had is still there.
-        let lacks = lacks(&actual, &expected);
-        return if lacks.is_empty() { Ok(Vec::new()) } else { Err(not_as_generated(place, &name, &lacks)) };
+    let recorded = made::read(engine, &made::history_row(table))?;
+    let before = match &recorded {
+        Some(recorded) => recorded.columns.clone(),
+        None => still_there(made.unwrap_or(today), &actual, &expected),
+    };
+    // What earlier schemas had is still there.
+    let is_same = |column: &&ColumnDefinition| before.get(&column.name) == today.columns.get(&column.name);
+    let same: Vec<ColumnDefinition> = expected.iter().filter(is_same).cloned().collect();
+    for differences in [key_differences(&actual, &expected), lacks(&actual, &same)] {
+        if !differences.is_empty() {
+            return Err(history_not_as_generated(place, &name, &differences));
+        }
     }
-    let mut statements = vec![format!("DROP VIEW IF EXISTS {};\n", quoted_path(&as_of_name::<E>(&table.target)))];
-    statements.extend(steps.iter().flat_map(|step| E::alter(&quoted_path(&name), step)));
-    statements.push(view.to_owned());
-    Ok(statements)
+    let steps = history_alterations::<E>(table, (&before, &today.columns), &actual, &expected);
+    let has_view = !engine.columns(&as_of_name::<E>(&table.target))?.is_empty();
+    let mut statements: Vec<String> = steps.iter().flat_map(|step| E::alter(&quoted_path(&name), step)).collect();
+    statements.extend((!steps.is_empty() || !has_view).then(|| view.to_owned()));
+    // While it was off, the rows may have been read again under another schema.
+    let reads_again = if recorded.is_some() { recorded.as_ref() != made } else { !steps.is_empty() };
+    Ok(OfHistory { drops_view: !steps.is_empty(), statements, reads_again })
+}
+
+/// The columns that a history has as they were made. An earlier release did not record which ones it had.
+fn still_there(made: &Made, actual: &[ColumnDefinition], expected: &[ColumnDefinition]) -> Columns {
+    let ty = |columns: &[ColumnDefinition], name: &String| {
+        columns.iter().find(|column| column.name == *name).map(|column| column.ty.clone())
+    };
+    let is_there = |name: &String| match (ty(actual, name), ty(expected, name)) {
+        (Some(actual), Some(expected)) => actual == expected,
+        (actual, _) => actual.is_some(),
+    };
+    made.columns.iter().filter(|(name, _)| is_there(name)).map(|(name, ty)| (name.clone(), ty.clone())).collect()
 }
 
 fn not_as_generated(place: &str, name: &str, differences: &[String]) -> Error {
@@ -149,15 +225,29 @@ fn not_as_generated(place: &str, name: &str, differences: &[String]) -> Error {
         .help("put it back as it was; or drop it, and run again with --create: it is filled again")
 }
 
+/// The same for a history, of which nothing but what holds now can be made again.
+fn history_not_as_generated(place: &str, name: &str, differences: &[String]) -> Error {
+    not_as_generated(place, name, differences).help(
+        "put it back as it was; or rename it, which keeps its states, and run again with --create: another one begins \
+         with the rows that are there. To drop it loses every earlier state",
+    )
+}
+
 /// The error of a database that lacks these statements.
 pub(super) fn refuse<E: Engine>(missing: Missing, place: &str, table: &Table) -> Error {
-    let problem = match missing.is_new {
-        true => "the table does not exist; nothing was planned",
-        false => "the table is not that of today's schema; nothing was planned",
+    let problem = match missing.own.as_slice() {
+        _ if missing.is_new => "the table does not exist".to_owned(),
+        [] => "the table is not that of today's schema".into(),
+        own => format!("the database lacks `{}`, which this version needs", own.join("` and `")),
     };
+    let problem = format!("{problem}; nothing was planned");
     let name = E::table_name(&table.target);
-    Error::refused(format!("{place} {name}"), problem).statements(missing.statements).help(format!(
-        "run these statements there, or: {}",
-        repeated(("".as_ref(), "".as_ref()), &[("--create", None)])
-    ))
+    // Not every command has the option, but a run always does.
+    let help = match missing.own.is_empty() || missing.is_new {
+        true => {
+            format!("run these statements there, or: {}", repeated(("".as_ref(), "".as_ref()), &[("--create", None)]))
+        }
+        false => "run these statements there; or run once with --create, which runs them".to_owned(),
+    };
+    Error::refused(format!("{place} {name}"), problem).statements(missing.statements).help(help)
 }

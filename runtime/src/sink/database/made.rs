@@ -1,6 +1,6 @@
 //! The table `_tidemark_tables`: for which schema a table was made, with which columns, and which types they have in
 //! that schema. So it is known whether the schema has changed, what a user added, and what the columns of a history
-//! were.
+//! were. A history has a row of its own, which stays as it is while the history is off.
 
 use std::collections::BTreeMap;
 
@@ -32,6 +32,11 @@ pub(super) struct Made {
 /// The types of a table's columns in the schema, by the names of the columns in the database.
 pub(super) type Columns = BTreeMap<String, String>;
 
+/// The name of the row of a table's history. No table has a dot in its name.
+pub(super) fn history_row(table: &Table) -> String {
+    format!("{}.history", table.name)
+}
+
 /// Today's schema.
 pub(super) fn today<E: Engine>(table: &Table) -> Made {
     let published = table.columns.iter().filter(|column| column.publish);
@@ -39,12 +44,12 @@ pub(super) fn today<E: Engine>(table: &Table) -> Made {
     Made { schema: table.schema.to_owned(), columns }
 }
 
-/// What a table was made for; `None` if nothing is known.
-pub(super) fn read<E: Engine>(engine: &mut E, table: &Table) -> Result<Option<Made>> {
+/// What the table, or the history, with this name was made for; `None` if nothing is known.
+pub(super) fn read<E: Engine>(engine: &mut E, name: &str) -> Result<Option<Made>> {
     if engine.columns(TABLE)?.is_empty() {
         return Ok(None);
     }
-    let sql = format!("SELECT schema_hash, columns FROM \"{TABLE}\" WHERE table_name = {}", literal(table.name));
+    let sql = format!("SELECT schema_hash, columns FROM \"{TABLE}\" WHERE table_name = {}", literal(name));
     let mut found = None;
     engine.query(&sql, &mut |cells| {
         let made = match cells {
@@ -52,7 +57,7 @@ pub(super) fn read<E: Engine>(engine: &mut E, table: &Table) -> Result<Option<Ma
             _ => None,
         };
         let unreadable = || {
-            Error::diverged(table.name, format!("its row in `{TABLE}` cannot be read"))
+            Error::diverged(name, format!("its row in `{TABLE}` cannot be read"))
                 .help("delete the row, then run again with --create")
         };
         let (schema, columns) = made.ok_or_else(unreadable)?;
@@ -63,12 +68,12 @@ pub(super) fn read<E: Engine>(engine: &mut E, table: &Table) -> Result<Option<Ma
 }
 
 /// The statement that records what a table was made for.
-pub(super) fn record(table: &Table, made: &Made) -> String {
+pub(super) fn record(name: &str, made: &Made) -> String {
     let json = serde_json::to_string(&made.columns).expect("names and types are texts");
     format!(
         "INSERT INTO \"{TABLE}\" (table_name, schema_hash, columns) VALUES ({}, {}, {}) ON CONFLICT (table_name) \
          DO UPDATE SET schema_hash = excluded.schema_hash, columns = excluded.columns;\n",
-        literal(table.name),
+        literal(name),
         literal(&made.schema),
         literal(&json)
     )

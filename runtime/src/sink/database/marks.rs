@@ -149,6 +149,15 @@ pub(super) fn forget_rows<E: Engine>(engine: &mut E, table: &str) -> Result<()> 
     engine.run(&sql).map(|_| ())
 }
 
+/// Records that the rows of a table have to be read again, as if they had been read under another schema.
+pub(super) fn forget_schema<E: Engine>(engine: &mut E, table: &str) -> Result<()> {
+    let sql = format!(
+        "UPDATE \"{TABLE}\" SET schema_hash = '' WHERE table_name = {} AND schema_hash IS NOT NULL",
+        literal(table)
+    );
+    engine.run(&sql).map(|_| ())
+}
+
 fn parse(cells: &[Cell<'_>]) -> Option<Record> {
     let [registry, sequence, fence, plan, version, version_sequence, schema, fingerprint, count, applied_at] = cells
     else {
