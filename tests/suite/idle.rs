@@ -88,20 +88,27 @@ fn another_spelling_of_an_old_version_is_noticed() {
 
 #[test]
 fn a_file_that_only_the_earlier_schema_took_for_a_part_is_noticed() {
+    for parts in ["parts: '*.csv',", ""] {
+        assert_noticed(parts);
+    }
+}
+
+/// `parts` is an option of the earlier schema.
+fn assert_noticed(parts: &str) {
     let workspace = Workspace::from_schemas();
     let write_schema = |parts: &str| {
         let schema = format!(
             "table: t\nprimary_key: [id]\ncolumns:\n  - {{ name: id, type: int }}\n\
-             source: {{ compression: none, parts: '{parts}', complete: {{ count: 1 }} }}\nengine: {{ athena: false }}\n"
+             source: {{ compression: none, {parts} complete: {{ count: 1 }} }}\nengine: {{ athena: false }}\n"
         );
         workspace.write("schemas/t.yaml", schema.as_bytes());
     };
-    write_schema("*.csv");
+    write_schema(parts);
     for version in ["V1", "V2"] {
         workspace.write(&format!("exports/acme/t/{version}/a.csv"), b"id\n1\n");
         assert_eq!(workspace.run().status, 0);
     }
-    write_schema("a*");
+    write_schema("parts: 'a*',");
     assert_eq!(workspace.run().status, 0);
     workspace.write("exports/acme/t/V1/b.csv", b"id\n2\n");
     run_refusing(&workspace, "V1");

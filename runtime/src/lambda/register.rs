@@ -120,10 +120,7 @@ fn register_version(deployment: &Deployment, (tenant, table, version): &VersionP
             let problem = "other files arrived after it was published; this revision is refused";
             return Err(Error::refused(version, problem).help("deliver it as a newer version"));
         }
-        Registered::Alias(other) => {
-            let problem = format!("{other} is the same version in another spelling; this one is refused");
-            return Err(Error::refused(version, problem).help("deliver it under another version name"));
-        }
+        Registered::Alias(other) => return Err(same_version(version, &other)),
         _ => {}
     }
     match deployment.registry.version(&key, version)? {
@@ -135,13 +132,20 @@ fn register_version(deployment: &Deployment, (tenant, table, version): &VersionP
     }
 }
 
-/// Registers a version of a table that is not deployed. It waits until the sweeper of a later deployment picks it up.
+/// Registers a version of a table that is not deployed. It waits until the sweeper of a later deployment picks it up,
+/// and is reported once.
 fn register_without_schema(deployment: &Deployment, key: &TableKey, version: &str) -> Result<()> {
     let reason = no_schema(deployment.tables, &key.table, "run `cargo run -p generator`, then deploy");
-    if deployment.registry.register_without_schema(key, version, &reason)? == Registered::New {
-        tracing::warn!(tenant = key.tenant, table = key.table, version, reason, "Registered a version that waits.");
+    match deployment.registry.register_without_schema(key, version, &reason)? {
+        Registered::New => Err(Error::refused(version, "it waits, because its table is not deployed").help(reason)),
+        Registered::Alias(other) => Err(same_version(version, &other)),
+        _ => Ok(()),
     }
-    Ok(())
+}
+
+fn same_version(version: &str, other: &str) -> Error {
+    let problem = format!("{other} is the same version in another spelling; this one is refused");
+    Error::refused(version, problem).help("deliver it under another version name")
 }
 
 fn report_refused((tenant, table, version): &VersionPath, error: &Error) {

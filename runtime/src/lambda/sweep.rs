@@ -43,6 +43,8 @@ pub(super) struct Answer {
 pub(super) fn sweep(deployment: &Deployment, event: Event, deadline: Deadline) -> Result<Answer> {
     deployment.introduce()?;
     let mut waiting = deployment.dynamodb.open_versions(Status::Waiting)?;
+    // Exports of tables that are not deployed were reported when they came. An alarm on them would never end.
+    waiting.retain(|open| deployment.find_table(&open.key).is_some());
     let held = deployment.dynamodb.open_versions(Status::Held)?;
     let mut runnable = Vec::new();
     for status in [Status::Publishing, Status::Planned, Status::Registered] {

@@ -82,9 +82,10 @@ fn digest(version: &str, status: Status, format: Option<&SourceFormat>, parts: &
         hash.update(&text.map_or(u64::MAX, |text| text.len() as u64).to_le_bytes());
         hash.update(text.unwrap_or_default().as_bytes());
     };
-    let rules =
-        [format.and_then(|format| format.parts.as_deref()), format.and_then(|format| format.manifest.as_deref())];
-    [Some(version), Some(status.name())].into_iter().chain(rules).for_each(&mut add);
+    // A version that was never read is not one that was read without rules for its parts.
+    let (parts_of, manifest) =
+        format.map_or((None, None), |format| (format.parts.as_deref(), format.manifest.as_deref()));
+    [Some(version), Some(status.name()), format.map(|_| ""), parts_of, manifest].into_iter().for_each(&mut add);
     for part in parts {
         add(Some(&part.name));
         add(Some(&part.size.to_string()));

@@ -46,6 +46,26 @@ fn an_exported_table_comes_back_as_it_was() {
     }
 }
 
+/// The standard's own JSON Schema is in its package on PyPI.
+#[cfg(feature = "aws")]
+#[test]
+fn every_contract_is_valid_under_the_json_schema_of_the_standard() {
+    use crate::limits::command;
+    use crate::stack::Stack;
+    use crate::workspace::add_to_summary;
+
+    let folder = tempfile::tempdir().unwrap();
+    for (index, (_, text)) in schemas().into_iter().enumerate() {
+        let contract = generator::export_odcs(&Source::new("schemas/t.yaml", &text)).unwrap();
+        fs::write(folder.path().join(format!("{index}.odcs.yaml")), contract).unwrap();
+    }
+    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("stack/contracts.py");
+    let output = command(Stack::get().python()).arg(program).arg(folder.path()).output().unwrap();
+    let report = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{report}\n{}", String::from_utf8_lossy(&output.stderr));
+    add_to_summary(report.trim());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -64,6 +64,22 @@ fn help_about_a_header_proposes_nothing_that_is_refused() {
     }
 }
 
+#[test]
+fn the_line_of_a_bad_row_is_right_whatever_ends_a_record() {
+    for (source, text, line) in [
+        (r#"record_end: "\n\n""#, "id,v,day,is_on\n\n1,a,,\n\nx,b,,\n\n", 5),
+        (r##"record_end: "\n#\n""##, "id,v,day,is_on\n#\n1,a,,\n#\nx,b,,\n#\n", 5),
+        (r##"record_end: "|#|\n""##, "id,v,day,is_on|#|\n1,a\nb,,|#|\nx,b,,|#|\n", 4),
+        (r#"record_end: "\r""#, "id,v,day,is_on\r1,a,,\rx,b,,\r", 3),
+        ("escape: mysql", "id,v,day,is_on\n1,a\\\nb,\\N,\\N\nx,b,\\N,\\N\n", 4),
+        ("multiline: true", "id,v,day,is_on\n1,\"a\nb\",,\nx,b,,\n", 4),
+        (r#"multiline: true, escape: "\\""#, "id,v,day,is_on\n1,\"a\nb\",,\nx,b,,\n", 4),
+    ] {
+        let problem = problem_of(source, text);
+        assert!(problem.contains(&format!("part.csv:{line}:")), "{source}: {problem}");
+    }
+}
+
 /// What a run says about a part of a table with these columns and this source.
 fn problem_of(source: &str, text: &str) -> String {
     let schema = format!(

@@ -1,7 +1,6 @@
 //! Finding versions by their status, however many others there are. Each version has an item whose sort key begins with
 //! its status. It is written together with the version, so it is never behind, as an index would be.
 
-use aws_sdk_dynamodb::error::ProvideErrorMetadata as _;
 use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem, Update};
 
 use super::item::{self, number, text};
@@ -84,7 +83,8 @@ impl Dynamodb {
         Ok(vec![TransactWriteItem::builder().delete(delete).build(), self.put_status(version)?])
     }
 
-    /// The versions as they are listed under their statuses.
+    /// The versions as they are listed under their statuses. Those that an earlier release registered have no digest,
+    /// so their records are read.
     pub(super) fn read_list(&self, key: &TableKey) -> Result<ListedVersions> {
         let mut listed = ListedVersions::default();
         for item in self.items(&key.to_string(), item::STATUS)? {
@@ -95,19 +95,13 @@ impl Dynamodb {
         Ok(listed)
     }
 
-    /// Lists all versions of a registry of an earlier layout: the first one did not list them, and the second one
-    /// without a digest. May be repeated.
-    pub(super) fn add_statuses(&self, layout: i64) -> Result<()> {
+    /// Lists all versions of a registry with the first layout, which did not list them. May be repeated.
+    pub(super) fn add_statuses(&self) -> Result<()> {
         for key in self.tables()? {
             for version in self.versions(&key)? {
                 let call = self.aws.dynamodb.put_item().table_name(&self.table);
                 let call = call.set_item(Some(item::from_status(&version)));
-                // A version that has another status by now is not listed under this one again.
-                let condition = (layout > 1).then(|| "attribute_exists(pk)".to_owned());
-                match self.aws.wait(call.set_condition_expression(condition).send()) {
-                    Err(error) if error.code() == Some("ConditionalCheckFailedException") => {}
-                    done => drop(done.map_err(|error| self.failed(error))?),
-                }
+                self.aws.wait(call.send()).map_err(|error| self.failed(error))?;
             }
         }
         let update = Update::builder().set_key(Some(item::key(item::SETTINGS, item::ID)));

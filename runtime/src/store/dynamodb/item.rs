@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `TENANT/TABLE` | `table` | a table: `pending`, `sequence`, `resync`; the lease: `fence`, `owner`, `expires_at` |
 //! | `TENANT/TABLE` | `version#PLACE` | a version: `status`, `attempt`, `plan`, and its `record` as JSON |
-//! | `TENANT/TABLE` | `status#STATUS#PLACE` | a version by its status: the `digest` of its parts |
+//! | `TENANT/TABLE` | `status#STATUS#PLACE` | a version by its status: the `digest` of its parts, absent from an earlier release |
 //! | `TENANT/TABLE` | `delivery#PLACE#SEQUENCE#SINK#PART` | a delivered part: `lines`, absent if it is complete |
 //! | `TENANT/TABLE` | `journal#TIME#TOKEN` | an `entry` of the journal, as JSON; TIME in milliseconds, 15 digits |
 //! | `settings` | `id` | the registry's identity: `value`, `created`, `recovered`; `layout`, absent in the first |
@@ -42,8 +42,8 @@ pub(super) const SETTINGS: &str = "settings";
 /// The sort key of the registry's identity.
 pub(super) const ID: &str = "id";
 
-/// The version of the layout of these items. The first one lacked `status#STATUS#PLACE`, the second one its digest.
-pub(super) const LAYOUT: i64 = 3;
+/// The version of the layout of these items. The first one lacked `status#STATUS#PLACE`.
+pub(super) const LAYOUT: i64 = 2;
 
 /// The prefix of the sort keys of versions by their status.
 pub(super) const STATUS: &str = "status#";

@@ -46,9 +46,8 @@ impl Dynamodb {
         };
         let id = item::get_text(&item, "value").ok_or_else(|| registry.problem("it has no identity"))?;
         registry.id = id.to_owned();
-        let layout = item::get_number(&item, "layout").unwrap_or(1);
-        if layout < item::LAYOUT {
-            registry.add_statuses(layout)?;
+        if item::get_number(&item, "layout").unwrap_or_default() < item::LAYOUT {
+            registry.add_statuses()?;
         }
         Ok(registry)
     }

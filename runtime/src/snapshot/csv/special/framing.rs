@@ -38,8 +38,8 @@ impl Special {
         let end = self.record_end();
         let escape = self.escape.map(Escape::byte).filter(|_| !is_comment);
         let quote = self.quote.filter(|_| !is_comment && (self.multiline || escape.is_some()));
-        // A line break that is not the end is found on the way, unless the end begins with something else.
-        let mut has_more_lines = *scanned > 0 || end[0] != b'\n';
+        // A line break that is not the end is found on the way, unless the end is something else.
+        let mut has_more_lines = *scanned > 0 || end != b"\n";
         let mut at = *scanned;
         while let Some(offset) = next(&bytes[at..], end[0], escape, quote) {
             at += offset;
