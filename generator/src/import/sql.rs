@@ -15,7 +15,7 @@ mod tokens;
 use super::dialect::Dialect;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::source::Source;
-use lexical::Lexical;
+use lexical::{Lexical, is_blank};
 use script::{Contents, KINDS};
 use tokens::{Cursor, tokenize};
 
@@ -66,8 +66,11 @@ fn leading_words(text: &str, statement: &Span, dialect: Dialect) -> Result<Vec<S
     while at < statement.end && words.len() < MAX_WORDS {
         let is_comment = text[at..].starts_with("--") || text[at..].starts_with("/*");
         let word = lexical.word(at);
-        if text[at..].starts_with(char::is_whitespace) {
-            at += text[at..].chars().next().map_or(1, char::len_utf8);
+        let first = text[at..].chars().next().unwrap_or(' ');
+        lexical.refuse_within_word(at, statement)?;
+        // A foreign character among the words is a mistake, and is found where the statement is read.
+        if is_blank(first) || word.is_empty() && !first.is_ascii() {
+            at += first.len_utf8();
         } else if let Some(end) = if is_comment { lexical.skip(at)? } else { None } {
             at = end;
         } else if word.is_empty() {

@@ -66,7 +66,7 @@ impl TypeText {
 }
 
 fn is_part(c: char) -> bool {
-    c.is_alphanumeric() || matches!(c, '_' | '$' | '#')
+    c.is_alphanumeric() || matches!(c, '_' | '$' | '#') || !c.is_ascii() && !c.is_whitespace()
 }
 
 /// What is before the closing bracket, and what is after it.

@@ -47,7 +47,7 @@ proptest! {
     /// A definition that was cut and damaged becomes valid schemas, or mistakes with positions.
     #[test]
     fn a_damaged_definition_never_panics(
-        (file, cut, at, other) in (0..64usize, 0.0..1.0, 0.0..1.0, "[a-z'\"`;()\\[\\]{}$\\\\/*,\n0-9äß-]{0,4}"),
+        (file, cut, at, other) in (0..64usize, 0.0..1.0, 0.0..1.0, "[a-z'\"`;()\\[\\]{}$\\\\/*,\n0-9äß\u{a0}–“€\u{feff}\u{200b}-]{0,4}"),
         dialect in proptest::option::of(proptest::sample::select(&[
             Dialect::Postgres, Dialect::Mysql, Dialect::SqlServer, Dialect::Oracle, Dialect::Hive,
         ][..])),
@@ -70,4 +70,85 @@ proptest! {
             }
         }
     }
+}
+
+fn import(script: &str, dialect: Option<Dialect>) -> Result<Vec<String>, String> {
+    let sources = [Source::new("shop.sql", script)];
+    match generator::import(&sources, &Selection { dialect, tables: Vec::new() }) {
+        Ok(import) => Ok(import.schemas.into_iter().map(|schema| schema.yaml).collect()),
+        Err(mistakes) => {
+            assert_spans_are_inside(&mistakes, &sources);
+            assert!(mistakes.iter().all(|mistake| mistake.code.name() != "no-tables"), "{script:?}");
+            Err(mistakes[0].message.clone())
+        }
+    }
+}
+
+const DIALECTS: [Option<Dialect>; 6] = [
+    None,
+    Some(Dialect::Postgres),
+    Some(Dialect::Mysql),
+    Some(Dialect::SqlServer),
+    Some(Dialect::Oracle),
+    Some(Dialect::Hive),
+];
+
+#[test]
+fn a_no_break_space_and_a_byte_order_mark_are_blanks() {
+    for dialect in DIALECTS {
+        for blank in ["\u{a0}", "\u{3000}", "\u{2028}", " \u{feff}", "\u{200b} ", " \u{feff}\u{200b} "] {
+            let script = "CREATE TABLE t_a (id int PRIMARY KEY, note varchar ( 20 ) NOT NULL);";
+            let yaml = import(&script.replace(' ', blank), dialect);
+            assert_eq!(yaml, import(script, dialect), "{blank:?} {dialect:?}");
+            assert_eq!(yaml.unwrap().len(), 1);
+        }
+    }
+}
+
+#[test]
+fn a_byte_order_mark_at_the_start_of_a_later_script_is_ignored() {
+    let table = |name: &str| format!("CREATE TABLE {name} (id int PRIMARY KEY)");
+    for dialect in DIALECTS {
+        for between in [";\n\u{feff}", ";\u{feff}", "\n\u{feff}", "\u{feff}", ";\n\u{feff}-- it's\n\u{feff}\n"] {
+            let yaml = import(&format!("{}{between}{}", table("t_a"), table("t_b")), dialect).unwrap();
+            assert_eq!(yaml.len(), 2, "{between:?} {dialect:?}");
+            assert!(yaml[1].contains("table: t_b") && yaml[1].to_lowercase().contains("primary_key: [id]"), "{yaml:?}");
+        }
+    }
+    let commands = format!("{};\u{feff}\\connect shop's\n{};", table("t_a"), table("t_b"));
+    assert_eq!(import(&commands, Some(Dialect::Postgres)).unwrap().len(), 2);
+}
+
+#[test]
+fn a_foreign_character_outside_quotes_never_loses_a_table() {
+    let script = "CREATE TABLE t_a (id int PRIMARY KEY, note varchar(20));";
+    let foreign = ["–", "“", "”", "€", "\u{200b}", "\u{feff}", "\u{308}", "😀", "\u{e000}"];
+    for (dialect, foreign) in DIALECTS.iter().flat_map(|dialect| foreign.map(|foreign| (*dialect, foreign))) {
+        for at in 0..=script.len() {
+            let (before, after) = script.split_at(at);
+            let damaged = format!("CREATE TABLE t_0 (id int PRIMARY KEY);{before}{foreign}{after}");
+            // A visible character within CREATE or TABLE is a misspelling like any other.
+            let is_misspelt = matches!(at, 1..6 | 8..12) && !"\u{200b}\u{feff}".contains(foreign);
+            if let Ok(yaml) = import(&damaged, dialect) {
+                assert!(yaml.len() == 2 || is_misspelt, "{damaged:?} {dialect:?}");
+            }
+        }
+    }
+    let message = import("CREATE TABLE t_a (id int PRIMARY KEY, cust\u{200b}omer int);", None).unwrap_err();
+    assert_eq!(message, "an invisible character, U+200B, is within a word");
+    let yaml = import("CREATE TABLE t_a (id int PRIMARY KEY, preis_€ int, “note” text);", None).unwrap();
+    assert!(yaml[0].contains("preis_€") && yaml[0].contains("“note”"), "{yaml:?}");
+}
+
+#[test]
+fn a_table_of_a_megabyte_on_one_line_is_read() {
+    let codes = "1, ".repeat(350_000);
+    let script = format!("CREATE TABLE t_a (id int PRIMARY KEY, code int CHECK (code IN ({codes} 0)), note text);");
+    assert!(import(&script, None).unwrap()[0].contains("note"));
+}
+
+#[test]
+fn parentheses_that_are_never_closed_are_read_in_one_go() {
+    let script = format!("CREATE TABLE t_a (id int PRIMARY KEY) WITH {};", "(".repeat(300_000));
+    assert_eq!(import(&script, None).unwrap().len(), 1);
 }

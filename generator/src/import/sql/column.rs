@@ -2,6 +2,7 @@
 
 use sqlparser::tokenizer::Token;
 
+use super::lexical::is_blank;
 use super::tokens::Cursor;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::import::definition::Column;
@@ -101,7 +102,7 @@ fn spelling(source: &Source, item: &mut Cursor<'_>) -> String {
     }
     while continues(item) {}
     let end = before[..before.len() - item.parts.len()].last().map_or(start, |part| part.span.end);
-    source.text[start..end].split_whitespace().collect::<Vec<_>>().join(" ")
+    source.text[start..end].split(is_blank).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 /// Skips the next part of a type, if there is one.

@@ -1,5 +1,6 @@
 //! Comments, quoted names and texts of SQL, which a statement does not end in.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -8,8 +9,9 @@ use crate::diagnostic::{Code, Diagnostic, Span};
 use crate::import::dialect::Dialect;
 
 /// A line that begins a table.
-static TABLE_LINE: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r"(?im)^[ \t]*create\s+(\w+\s+){0,3}table\b").expect("a valid expression"));
+static TABLE_LINE: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?im)^[ \t\u{a0}\u{feff}]*create\s+(\w+\s+){0,3}table\b").expect("a valid expression")
+});
 
 /// A script, and who wrote it.
 pub(super) struct Lexical<'a> {
@@ -17,7 +19,73 @@ pub(super) struct Lexical<'a> {
     pub(super) dialect: Dialect,
 }
 
+/// What begins at a byte of a script.
+pub(super) enum Piece<'a> {
+    /// A comment, a quoted name or a text, up to a byte.
+    Quoted(usize),
+    Word(&'a str),
+    Mark(char),
+}
+
+/// Returns whether a character is white space or as good as that: a byte order mark is where scripts were joined.
+pub(super) fn is_blank(c: char) -> bool {
+    c.is_whitespace() || is_invisible(c)
+}
+
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2060}' | '\u{feff}')
+}
+
+fn is_of_word(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '_' | '$' | '#')
+}
+
 impl<'a> Lexical<'a> {
+    /// What begins at `at`, which is before the end.
+    pub(super) fn piece(&self, at: usize) -> Result<Piece<'a>, Diagnostic> {
+        if let Some(end) = self.skip(at)? {
+            return Ok(Piece::Quoted(end));
+        }
+        let first = self.text[at..].chars().next().unwrap_or('\0');
+        let is_word = first == '_' || first.is_alphanumeric() && !first.is_ascii_digit();
+        Ok(if is_word { Piece::Word(self.word(at)) } else { Piece::Mark(first) })
+    }
+
+    /// A statement, character by character the same, whose blanks outside quotes are blanks to `sqlparser` too: it
+    /// takes some of them for letters.
+    pub(super) fn with_plain_blanks(&self, statement: &Span) -> Result<Cow<'a, str>, Diagnostic> {
+        let sql = &self.text[statement.clone()];
+        if sql.is_ascii() {
+            return Ok(Cow::Borrowed(sql));
+        }
+        let (mut plain, mut at) = (String::with_capacity(sql.len()), statement.start);
+        while at < statement.end {
+            let (length, is_plain) = match self.piece(at)? {
+                Piece::Quoted(end) => (end - at, true),
+                Piece::Word(word) => (word.len(), true),
+                Piece::Mark(mark) => (mark.len_utf8(), mark.is_ascii() || !is_blank(mark)),
+            };
+            self.refuse_within_word(at, statement)?;
+            plain.push_str(if is_plain { &self.text[at..at + length] } else { " " });
+            at += length;
+        }
+        Ok(Cow::Owned(plain))
+    }
+
+    /// Refuses an invisible character that makes two words of what looks like one.
+    pub(super) fn refuse_within_word(&self, at: usize, statement: &Span) -> Result<(), Diagnostic> {
+        let (before, rest) = (&self.text[statement.start..at], &self.text[at..statement.end]);
+        let Some(first) = rest.chars().next().filter(|c| is_invisible(*c)) else { return Ok(()) };
+        let is_letter = |c: char| is_of_word(c) || !c.is_ascii() && !is_blank(c);
+        if !before.ends_with(is_letter) || !rest.trim_start_matches(is_invisible).starts_with(is_letter) {
+            return Ok(());
+        }
+        let message = format!("an invisible character, U+{:04X}, is within a word", u32::from(first));
+        Err(Diagnostic::new(Code::BrokenSql, &(at..at + first.len_utf8()), message)
+            .label("here")
+            .help("remove it, or write a blank if two words are meant"))
+    }
+
     /// The end of the comment, the quoted name or the text that begins at `at`, if one does.
     pub(super) fn skip(&self, at: usize) -> Result<Option<usize>, Diagnostic> {
         let rest = &self.text[at..];
@@ -109,13 +177,13 @@ impl<'a> Lexical<'a> {
     /// The word at `at`.
     pub(super) fn word(&self, at: usize) -> &'a str {
         let rest = &self.text[at..];
-        &rest[..rest.find(|c: char| !c.is_alphanumeric() && !matches!(c, '_' | '$' | '#')).unwrap_or(rest.len())]
+        &rest[..rest.find(|c| !is_of_word(c)).unwrap_or(rest.len())]
     }
 
     /// The next word, if nothing but white space is before it.
     pub(super) fn next_word(&self, at: usize) -> &'a str {
         let rest = &self.text[at..];
-        self.word(at + rest.len() - rest.trim_start().len())
+        self.word(at + rest.len() - rest.trim_start_matches(is_blank).len())
     }
 
     /// The rest of the line at `at`, without its line break.

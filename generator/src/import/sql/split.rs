@@ -1,6 +1,6 @@
 //! Finds the statements of a script or dump. Nothing is parsed here: a dump contains much that is not SQL.
 
-use super::lexical::Lexical;
+use super::lexical::{Lexical, Piece};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::import::dialect::Dialect;
 
@@ -46,36 +46,37 @@ impl<'a> Splitter<'a> {
             if is_line_start && self.skip_command() {
                 continue;
             }
-            let byte = text.as_bytes()[self.at];
-            is_line_start = byte == b'\n';
-            if let Some(end) = self.lexical.skip(self.at)? {
-                if byte == b'\'' {
-                    self.script.warnings.extend(self.lexical.hidden_table(self.at..end));
+            let piece = self.lexical.piece(self.at)?;
+            // A byte order mark begins a script that was joined to another one.
+            is_line_start = matches!(piece, Piece::Mark('\n' | '\u{feff}'));
+            match piece {
+                Piece::Quoted(end) => {
+                    if text.as_bytes()[self.at] == b'\'' {
+                        self.script.warnings.extend(self.lexical.hidden_table(self.at..end));
+                    }
+                    // A line comment ends before its line break.
+                    self.at = end;
                 }
-                // A line comment ends before its line break.
-                self.at = end;
-            } else if byte.is_ascii_alphabetic() || byte == b'_' || byte >= 0x80 {
-                self.word();
-            } else {
-                self.mark(byte)?;
+                Piece::Word(word) => self.word(word),
+                Piece::Mark(mark) => self.mark(mark)?,
             }
         }
         self.finish();
         Ok(())
     }
 
-    fn mark(&mut self, byte: u8) -> Result<(), Diagnostic> {
-        match byte {
-            b'(' => self.depth += 1,
-            b')' => self.depth = self.depth.saturating_sub(1),
-            b';' => {
+    fn mark(&mut self, mark: char) -> Result<(), Diagnostic> {
+        match mark {
+            '(' => self.depth += 1,
+            ')' => self.depth = self.depth.saturating_sub(1),
+            ';' => {
                 self.finish();
                 self.at += 1;
                 return self.skip_copied();
             }
             _ => {}
         }
-        self.at += 1;
+        self.at += mark.len_utf8();
         Ok(())
     }
 
@@ -87,8 +88,7 @@ impl<'a> Splitter<'a> {
         self.depth = 0;
     }
 
-    fn word(&mut self) {
-        let word = self.lexical.word(self.at);
+    fn word(&mut self, word: &'a str) {
         let begins = match self.start {
             None => true,
             Some(_) => self.depth == 0 && self.begins_statement(word),

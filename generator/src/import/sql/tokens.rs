@@ -3,6 +3,7 @@
 use sqlparser::dialect::{Dialect as Lexer, HiveDialect, MsSqlDialect, MySqlDialect, OracleDialect, PostgreSqlDialect};
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
 
+use super::lexical::Lexical;
 use crate::diagnostic::{Code, Diagnostic, Span};
 use crate::import::dialect::Dialect;
 
@@ -11,6 +12,8 @@ use crate::import::dialect::Dialect;
 pub(super) struct Part {
     pub(super) token: Token,
     pub(super) span: Span,
+    /// How many parts further on the parenthesis that begins here is closed.
+    closes_after: Option<usize>,
 }
 
 /// Finds the tokens of a statement; white space and comments are left out.
@@ -22,10 +25,14 @@ pub(super) fn tokenize(text: &str, statement: &Span, dialect: Dialect) -> Result
         Dialect::Hive => &HiveDialect {},
         Dialect::Postgres | Dialect::Generic => &PostgreSqlDialect {},
     };
-    let sql = &text[statement.clone()];
-    let positions = Positions::new(sql, statement.start);
-    match Tokenizer::new(lexer, sql).tokenize_with_location() {
-        Ok(tokens) => Ok(tokens.into_iter().filter_map(|token| positions.part(token)).collect()),
+    let sql = Lexical { text, dialect }.with_plain_blanks(statement)?;
+    let mut positions = Positions::new(&text[statement.clone()], statement.start);
+    match Tokenizer::new(lexer, &sql).tokenize_with_location() {
+        Ok(tokens) => {
+            let mut parts: Vec<Part> = tokens.into_iter().filter_map(|token| positions.part(token)).collect();
+            pair_parentheses(&mut parts);
+            Ok(parts)
+        }
         Err(error) => {
             let at = positions.offset(error.location).min(statement.end);
             Err(Diagnostic::new(Code::BrokenSql, &(at..at), "this statement cannot be read from here on")
@@ -35,34 +42,59 @@ pub(super) fn tokenize(text: &str, statement: &Span, dialect: Dialect) -> Result
     }
 }
 
-/// The lines of a statement, to find the bytes of a location.
+fn pair_parentheses(parts: &mut [Part]) {
+    let mut open = Vec::new();
+    for index in 0..parts.len() {
+        match parts[index].token {
+            Token::LParen => open.push(index),
+            Token::RParen => {
+                if let Some(start) = open.pop() {
+                    parts[start].closes_after = Some(index - start);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Finds the bytes of locations. The tokens come in order, so a statement is walked along once.
 struct Positions<'a> {
     sql: &'a str,
-    starts: Vec<usize>,
     base: usize,
+    /// Where the walk has come to.
+    byte: usize,
+    location: Location,
 }
 
 impl<'a> Positions<'a> {
     fn new(sql: &'a str, base: usize) -> Self {
-        let starts = [0].into_iter().chain(sql.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        Self { sql, starts, base }
+        Self { sql, base, byte: 0, location: Location::new(1, 1) }
     }
 
-    fn part(&self, token: TokenWithSpan) -> Option<Part> {
+    fn part(&mut self, token: TokenWithSpan) -> Option<Part> {
         let is_blank = matches!(token.token, Token::Whitespace(_) | Token::EOF);
         (!is_blank).then(|| {
             let span = self.offset(token.span.start)..self.offset(token.span.end);
-            Part { token: token.token, span }
+            Part { token: token.token, span, closes_after: None }
         })
     }
 
     /// The byte of the script at a location, whose line and column start at 1.
-    fn offset(&self, location: Location) -> usize {
-        let line = usize::try_from(location.line).unwrap_or(usize::MAX).saturating_sub(1);
-        let column = usize::try_from(location.column).unwrap_or(usize::MAX).saturating_sub(1);
-        let start = self.starts.get(line).copied().unwrap_or(self.sql.len());
-        let rest = &self.sql[start..];
-        self.base + start + rest.char_indices().nth(column).map_or(rest.len(), |(at, _)| at)
+    fn offset(&mut self, location: Location) -> usize {
+        if location < self.location {
+            *self = Self::new(self.sql, self.base);
+        }
+        for c in self.sql[self.byte..].chars() {
+            if self.location >= location {
+                break;
+            }
+            self.byte += c.len_utf8();
+            self.location = match c {
+                '\n' => Location::new(self.location.line + 1, 1),
+                _ => Location::new(self.location.line, self.location.column + 1),
+            };
+        }
+        self.base + self.byte
     }
 }
 
@@ -123,23 +155,10 @@ impl<'a> Cursor<'a> {
 
     /// What is in the parentheses that begin here, without them; `None` if none begin here or they are not closed.
     pub(super) fn parentheses(&mut self) -> Option<Self> {
-        if self.parts.first()?.token != Token::LParen {
-            return None;
-        }
-        let mut depth = 0;
-        for (index, part) in self.parts.iter().enumerate() {
-            match part.token {
-                Token::LParen => depth += 1,
-                Token::RParen => depth -= 1,
-                _ => {}
-            }
-            if depth == 0 {
-                let inside = Self { parts: &self.parts[1..index] };
-                self.parts = &self.parts[index + 1..];
-                return Some(inside);
-            }
-        }
-        None
+        let end = self.parts.first()?.closes_after.filter(|end| *end < self.parts.len())?;
+        let inside = Self { parts: &self.parts[1..end] };
+        self.parts = &self.parts[end + 1..];
+        Some(inside)
     }
 
     /// The parts between commas that are not in parentheses, nor in a type such as `map<string,int>`.
