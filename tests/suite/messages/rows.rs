@@ -3,6 +3,9 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 
+use runtime::table::Table;
+
+use crate::engines::{DeltaInput, DeltaResult, native_delta};
 use crate::workspace::Workspace;
 
 /// What a run says about a part of `orders`.
@@ -75,20 +78,26 @@ fn the_line_of_a_bad_row_is_right_whatever_ends_a_record() {
         ("multiline: true", "id,v,day,is_on\n1,\"a\nb\",,\nx,b,,\n", 4),
         (r#"multiline: true, escape: "\\""#, "id,v,day,is_on\n1,\"a\nb\",,\nx,b,,\n", 4),
     ] {
-        let problem = problem_of(source, text);
-        assert!(problem.contains(&format!("part.csv:{line}:")), "{source}: {problem}");
+        let snapshot = vec![("part.csv".to_owned(), text.as_bytes().to_vec())];
+        let input = DeltaInput { table: table(source), baseline: None, snapshot };
+        let DeltaResult::Rejected { shown, .. } = native_delta(&input) else { panic!("{source}: nothing is rejected") };
+        assert_eq!(shown.iter().map(|reject| reject.line).collect::<Vec<_>>(), [line], "{source}");
     }
 }
 
-/// What a run says about a part of a table with these columns and this source.
-fn problem_of(source: &str, text: &str) -> String {
+/// A table with these columns and this source.
+fn table(source: &str) -> &'static Table {
     let schema = format!(
         "table: t\nprimary_key: [id]\ncolumns:\n  - {{ name: id, type: int }}\n  - {{ name: v, type: string }}\n  \
          - {{ name: day, type: date, nullable: true }}\n  - {{ name: is_on, type: boolean, nullable: true }}\n\
          source: {{ compression: none, {source} }}\nengine: {{ athena: false }}\n"
     );
-    let table = tests::table::parse(&schema).unwrap();
-    crate::engines::native_problem(table, text.as_bytes())
+    tests::table::parse(&schema).unwrap()
+}
+
+/// What a run says about a part of that table.
+fn problem_of(source: &str, text: &str) -> String {
+    crate::engines::native_problem(table(source), text.as_bytes())
 }
 
 #[test]

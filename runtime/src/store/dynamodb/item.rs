@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `TENANT/TABLE` | `table` | a table: `pending`, `sequence`, `resync`; the lease: `fence`, `owner`, `expires_at` |
 //! | `TENANT/TABLE` | `version#PLACE` | a version: `status`, `attempt`, `plan`, and its `record` as JSON |
-//! | `TENANT/TABLE` | `status#STATUS#PLACE` | a version by its status: the `digest` of its parts, absent from an earlier release |
+//! | `TENANT/TABLE` | `status#STATUS#PLACE` | a version by its status: the `digest` of its parts, unless it is old |
 //! | `TENANT/TABLE` | `delivery#PLACE#SEQUENCE#SINK#PART` | a delivered part: `lines`, absent if it is complete |
 //! | `TENANT/TABLE` | `journal#TIME#TOKEN` | an `entry` of the journal, as JSON; TIME in milliseconds, 15 digits |
 //! | `settings` | `id` | the registry's identity: `value`, `created`, `recovered`; `layout`, absent in the first |
