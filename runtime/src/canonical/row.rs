@@ -130,7 +130,7 @@ impl Layout {
 
     /// The export's columns whose texts are trimmed.
     pub(crate) fn trimmed_columns(&self) -> impl Iterator<Item = usize> + '_ {
-        self.slots.iter().filter_map(|slot| match slot.origin {
+        self.slots.iter().chain(&self.checked).filter_map(|slot| match slot.origin {
             Origin::Column(index) => slot.column().trim.then_some(index),
             Origin::Fill(_) => None,
         })
@@ -139,7 +139,7 @@ impl Layout {
     /// The table's column that is read from the export's column at an index; `None` if it is skipped.
     pub(crate) fn column_at(&self, index: usize) -> Option<&'static Column> {
         let is_at = |slot: &&Slot| matches!(slot.origin, Origin::Column(at) if at == index);
-        self.slots.iter().find(is_at).map(Slot::column)
+        self.slots.iter().chain(&self.checked).find(is_at).map(Slot::column)
     }
 
     /// The key columns, in the key's order.
