@@ -26,8 +26,8 @@ use model::History;
 use others::Others;
 use registries::Loss;
 
-/// The default number of histories. They are a third of the work of the fast tests.
-const HISTORIES: u32 = if cfg!(feature = "aws") { 5000 } else { 1000 };
+/// The default number of histories. They would be most of the work of the fast tests.
+const HISTORIES: u32 = if cfg!(feature = "aws") { 5000 } else { 500 };
 
 /// The maximum length of a history.
 const MAX_STEPS: usize = 20;
@@ -176,7 +176,7 @@ fn a_consumer_always_ends_with_the_last_good_snapshot() {
 
 #[test]
 fn a_database_always_ends_with_the_last_good_snapshot_and_its_history_with_every_version() {
-    play(number(HISTORIES) / 8, || Database::Sqlite);
+    play(number(HISTORIES) / 16, || Database::Sqlite);
 }
 
 #[cfg(feature = "postgres")]
@@ -185,7 +185,7 @@ fn a_database_of_postgres_always_ends_with_the_last_good_snapshot_and_its_histor
     use crate::targets::server::SERVER;
 
     static NUMBER: AtomicUsize = AtomicUsize::new(0);
-    play(number(HISTORIES) / 40, || {
+    play(number(HISTORIES) / 80, || {
         let name = format!("history_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
         Database::Postgres(SERVER.database(&name).leak())
     });
