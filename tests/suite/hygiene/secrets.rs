@@ -1,11 +1,11 @@
 //! Row values appear in operations, but never in logs, and `pii` values never in the registry.
 
 use std::fs;
-use std::io::Read as _;
-use std::process::Stdio;
 
-use crate::hygiene::{BINARY, ORDERS, files};
-use crate::limits::command;
+use runtime::breakpoint::Breakpoint;
+
+use crate::breakpoints::StoppedProcess;
+use crate::hygiene::{ORDERS, files};
 use crate::workspace::{CommandOutput, Workspace};
 
 /// Texts that no log line may contain: they occur in every string column, and in numbers that occur nowhere else.
@@ -77,25 +77,13 @@ fn logs_never_contain_row_values() {
 #[test]
 fn the_registry_never_contains_personal_data() {
     let workspace = workspace();
-    for n in 0..2000 {
-        workspace.write(&format!("exports/stray-{n:0>100}"), b"");
-    }
     workspace.export("acme/orders/V5", &orders(5, 211, 3));
-    // While the run waits for its reader, its last writes are in the write-ahead log.
-    let mut run = command(BINARY)
-        .args(["run", "exports", "--format", "json"])
-        .current_dir(workspace.path(""))
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut stdout = run.stdout.take().unwrap();
-    stdout.read_exact(&mut [0]).unwrap();
+    // While the run is stopped, its last writes are in the write-ahead log.
+    let stopped = StoppedProcess::start(&workspace, &["run", "exports"], Breakpoint::Unlocked, 1).unwrap();
     let state = workspace.path(".tidemark");
     let registry = |name: &str| String::from_utf8_lossy(&fs::read(state.join(name)).unwrap()).into_owned();
     let (file, log) = (registry("registry.sqlite"), registry("registry.sqlite-wal"));
-    stdout.read_to_end(&mut Vec::new()).unwrap();
-    run.wait().unwrap();
+    stopped.resume();
     for (name, text) in [("file", &file), ("log", &log), ("file at the end", &registry("registry.sqlite"))] {
         // The plan's samples are stored, with their keys and masked values.
         for expected in ["31415926", "customer_email", "\"***\""] {
