@@ -1,7 +1,7 @@
 //! Schemas from definitions that exist already: `CREATE TABLE`, tables of Glue's data catalog, data contracts.
 //!
-//! What a definition says is kept, and what it does not say is marked in comments, never made up. A type becomes the
-//! one that loses none of its values, or text.
+//! Nothing is made up: comments mark what a definition leaves open. A type becomes one that loses none of its values,
+//! or text.
 
 mod definition;
 mod dialect;
@@ -20,7 +20,7 @@ use crate::yaml;
 use definition::Definition;
 pub use dialect::Dialect;
 
-/// What to import.
+/// Which tables to import, and how their SQL is read.
 #[derive(Debug, Default)]
 pub struct Selection {
     /// The database that wrote the SQL; found out if it is not named.
@@ -38,14 +38,14 @@ pub struct Schema {
     pub yaml: String,
 }
 
-/// What was imported.
+/// The result of an import.
 #[derive(Debug, Default)]
 pub struct Import {
     /// The schemas, in the order of the definitions.
     pub schemas: Vec<Schema>,
     /// Tables that need no schema: temporary ones, and partitions.
     pub skipped: Vec<String>,
-    /// What may be a mistake.
+    /// Parts of the input that may be mistakes.
     pub warnings: Vec<Diagnostic>,
 }
 

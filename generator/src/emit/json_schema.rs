@@ -55,7 +55,7 @@ fn schema() -> Value {
     })
 }
 
-/// What tenants override. With null, an option of `source` is as if the table did not declare it.
+/// The options that a tenant can override. In `source`, null stands for an option's default.
 fn tenants() -> Value {
     let option = |name: &&str| {
         let of_table = format!("#/properties/source/properties/{name}");

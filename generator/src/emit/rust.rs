@@ -215,7 +215,7 @@ fn definition(table: &Table) -> TokenStream {
     }
 }
 
-/// What is different for a tenant.
+/// A tenant's definition: only the fields that differ from the table's.
 fn tenant_definition(common: &Table, Tenant { name, table }: &Tenant) -> TokenStream {
     let schema = table.schema_hash();
     let columns = table.columns.iter().map(column_definition);

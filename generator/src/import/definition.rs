@@ -22,11 +22,11 @@ pub(super) struct Definition {
     pub(super) uniques: Vec<Vec<String>>,
     /// Further fields of the schema, with values as YAML.
     pub(super) options: Vec<(String, String)>,
-    /// What the definition leaves open about the table as a whole.
+    /// Questions about the table that the definition leaves open.
     pub(super) choices: Vec<String>,
-    /// What it leaves open about the key.
+    /// Questions about the key.
     pub(super) key_choices: Vec<String>,
-    /// What wrote the definition: `PostgreSQL`.
+    /// The program that wrote the definition, such as `PostgreSQL`.
     pub(super) writer: String,
 }
 

@@ -21,7 +21,7 @@ pub enum Dialect {
     Generic,
 }
 
-/// What only one of the databases writes.
+/// Patterns of SQL that only one of the databases writes.
 const MARKS: &[(Dialect, &str)] = &[
     (
         Dialect::Postgres,

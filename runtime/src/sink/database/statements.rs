@@ -93,12 +93,7 @@ impl Statements<'_> {
             ),
         };
         let sql = format!(r#"SELECT {keys} FROM {changes} AS c WHERE c."_op" = '{op}' AND {condition} LIMIT 1"#);
-        let mut found = None;
-        engine.query(&sql, &mut |cells| {
-            found = Some(cells.iter().map(Cell::to_owned_cell).collect());
-            Ok(())
-        })?;
-        Ok(found)
+        first_row(engine, &sql)
     }
 
     /// The number of rows in a table.
@@ -121,12 +116,7 @@ impl Statements<'_> {
         row: u64,
     ) -> Result<Option<Vec<Cell<'static>>>> {
         let sql = format!(r#"SELECT {} FROM {table} AS c WHERE c."_row" = {row}"#, self.keys("c."));
-        let mut found = None;
-        engine.query(&sql, &mut |cells| {
-            found = Some(cells.iter().map(Cell::to_owned_cell).collect());
-            Ok(())
-        })?;
-        Ok(found)
+        first_row(engine, &sql)
     }
 
     fn keys(&self, prefix: &str) -> String {
@@ -140,4 +130,14 @@ impl Statements<'_> {
         let keys: String = self.shape.key.iter().map(same).collect();
         format!(r#"t."_tenant" = {}{keys}"#, literal(self.tenant))
     }
+}
+
+/// The row that a query finds; `None` if there is none.
+fn first_row<E: Engine>(engine: &mut E, sql: &str) -> Result<Option<Vec<Cell<'static>>>> {
+    let mut found = None;
+    engine.query(sql, &mut |cells| {
+        found = Some(cells.iter().map(Cell::to_owned_cell).collect());
+        Ok(())
+    })?;
+    Ok(found)
 }
