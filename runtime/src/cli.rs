@@ -78,7 +78,7 @@ enum Command {
     Plan(plan::PlanArgs),
     /// Publish a HELD version exactly as its plan shows it.
     Approve(approve::ApproveArgs),
-    /// Reject a HELD version for good; the next version is compared with the same baseline.
+    /// Reject a HELD or WAITING version for good; the next version is compared with the same baseline.
     Reject(reject::RejectArgs),
     /// Publish a version again, with the same ids and the same sequence.
     Replay(replay::ReplayArgs),
@@ -173,7 +173,7 @@ impl Command {
             Command::Delta(args) => delta::delta(args, tables, statements),
             Command::Plan(args) => plan::plan(args, tables, statements),
             Command::Approve(args) => approve::approve(args, tables, statements),
-            Command::Reject(args) => reject::reject(args, tables),
+            Command::Reject(args) => reject::reject(args),
             Command::Replay(args) => replay::replay(args, tables),
             Command::Resync(args) => resync::resync(args, tables),
             Command::Apply(args) => apply::apply(args, tables),

@@ -60,6 +60,30 @@ fn a_rejected_version_can_be_delivered_again() {
 }
 
 #[test]
+fn a_waiting_version_can_be_rejected_even_if_its_table_has_no_schema() {
+    let workspace = Workspace::new();
+    workspace.export("acme/orders/V1", &orders(1, 11, |_| "paid"));
+    workspace.export("acme/unknown/V1", "a\n1\n");
+    workspace.write("exports/acme/web_events/V1/part-0000.tsv.zst", b"");
+    assert_eq!(workspace.run().status, 0);
+    for version in ["acme/unknown/V1", "acme/web_events/V1"] {
+        let rejected = workspace.tidemark(&["reject", version, "--because", "not ours"]);
+        assert_eq!(rejected.status, 0, "{}", rejected.transcript());
+        let (table, _) = version.rsplit_once('/').unwrap();
+        assert_eq!(workspace.statuses(table)["V1"], "REJECTED");
+        assert!(workspace.tidemark(&["history", table]).stdout.contains("not ours"));
+    }
+    assert_eq!(workspace.run().status, 0);
+    assert_eq!(workspace.statuses("acme/unknown")["V1"], "REJECTED");
+    // A version that was rejected while it waited starts over when more of it comes.
+    workspace.write("exports/acme/web_events/V1/part-0001.tsv.zst", b"");
+    assert_eq!(workspace.run().status, 0);
+    assert_eq!(workspace.statuses("acme/web_events")["V1"], "WAITING");
+    let again = workspace.tidemark(&["reject", "acme/orders/V1"]);
+    assert!(again.status == 1 && again.stderr.contains("only a HELD or WAITING version"), "{}", again.transcript());
+}
+
+#[test]
 fn an_approved_plan_is_published_as_reviewed() {
     let workspace = truncated();
     workspace.run();

@@ -45,13 +45,13 @@ pub(super) fn any_table_key(text: &str) -> Result<TableKey> {
     Ok(TableKey { tenant: checked_name("tenant", tenant)?, table: checked_name("table", table)? })
 }
 
-/// Parses `TENANT/TABLE/VERSION`. The table must have a schema.
-fn version_key(tables: &[&'static Table], text: &str) -> Result<(TableKey, String)> {
+/// Parses `TENANT/TABLE/VERSION`. The registry may know tables that have no schema.
+fn any_version_key(text: &str) -> Result<(TableKey, String)> {
     let (key, version) = text.rsplit_once('/').filter(|(key, _)| key.contains('/')).ok_or_else(|| {
         Error::usage("", format!("`{}` is not TENANT/TABLE/VERSION", text.escape_debug()))
             .help("write it like acme/orders/20260101_V0001")
     })?;
-    Ok((table_key(tables, key)?, checked_name("version", version)?))
+    Ok((any_table_key(key)?, checked_name("version", version)?))
 }
 
 /// The versions of a tenant's table. Fails if there are none.
@@ -71,11 +71,17 @@ pub(super) fn known_version(
     tables: &[&'static Table],
     text: &str,
 ) -> Result<(&'static Table, Version)> {
-    let (key, name) = version_key(tables, text)?;
+    let (key, _) = any_version_key(text)?;
+    let table = table_of(tables, &key)?;
+    Ok((table, recorded_version(registry, text)?))
+}
+
+/// The version that `TENANT/TABLE/VERSION` names, whether or not its table has a schema.
+pub(super) fn recorded_version(registry: &Registry, text: &str) -> Result<Version> {
+    let (key, name) = any_version_key(text)?;
     let versions = known_versions(registry, &key)?;
     let name = name_of_one(&key, &versions, &name)?;
-    let version = versions.into_iter().find(|version| version.version == name).expect("it is one of them");
-    Ok((table_of(tables, &key)?, version))
+    Ok(versions.into_iter().find(|version| version.version == name).expect("it is one of them"))
 }
 
 /// Checks that a typed name is that of one of the versions.
@@ -90,10 +96,15 @@ pub(super) fn name_of_one(key: &TableKey, versions: &[Version], name: &str) -> R
 
 /// Fails unless the version is HELD.
 pub(super) fn check_held(version: &Version) -> Result<()> {
-    if version.status == Status::Held {
+    check_status(version, &[Status::Held], "only a HELD version can be approved")
+}
+
+/// Fails unless the version has one of these statuses; `rule` says why.
+pub(super) fn check_status(version: &Version, expected: &[Status], rule: &str) -> Result<()> {
+    if expected.contains(&version.status) {
         return Ok(());
     }
-    let problem = format!("it is {}; only a HELD version can be approved or rejected", version.status);
+    let problem = format!("it is {}; {rule}", version.status);
     Err(Error::refused(version.to_string(), problem)
         .help(format!("see: {}", command(&[&"history", &version.key.to_string()]))))
 }

@@ -27,7 +27,7 @@ pub enum Status {
     Superseded,
     /// Its export is at fault.
     Failed,
-    /// Someone reviewed it while it was HELD, and rejected it.
+    /// Someone rejected it while it was HELD or WAITING.
     Rejected,
 }
 
@@ -59,6 +59,7 @@ impl Status {
                 | (Registered, Registered | Planned | Superseded)
                 | (Planned, Held | Publishing | Superseded)
                 | (Held, Publishing | Rejected | Superseded)
+                | (Waiting, Rejected)
                 | (Publishing, Succeeded)
                 | (Succeeded, Retired)
                 | (Registered | Planned, Failed)

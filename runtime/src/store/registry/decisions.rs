@@ -55,11 +55,15 @@ impl Registry {
         self.decide(VersionWrite { makes_runnable: true, ..reviewed(version, &approved) }, &entry)
     }
 
-    /// Rejects a HELD version. Returns false if it is no longer as `version` says.
+    /// Rejects a HELD or WAITING version. Returns false if it is no longer as `version` says.
     pub fn reject(&self, version: &Version, decision: &Decision) -> Result<bool> {
         let rejected =
             Version { status: Status::Rejected, approved: None, updated_at: clock::now_ms(), ..version.clone() };
-        self.decide(reviewed(version, &rejected), &decision.about(Action::Reject, version))
+        let write = match version.status {
+            Status::Waiting => overwrite(version, &rejected),
+            _ => reviewed(version, &rejected),
+        };
+        self.decide(write, &decision.about(Action::Reject, version))
     }
 
     /// Retires a version that SUCCEEDED: its name no longer counts, and what it superseded can be processed. Returns
