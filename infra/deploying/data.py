@@ -37,10 +37,13 @@ def holds_data(kind: str, name: str) -> bool:
 
 
 def retained(stack_id: str) -> Iterator[Resource]:
-    """Yields what a stack and the deleted stacks nested in it left behind."""
+    """Yields what a stack and the stacks nested in it left behind, when they were deleted or when a parameter removed a
+    resource."""
+    nested = set()
     for event in events(stack_id, all_pages=True):
         kind, name = event["ResourceType"], event.get("PhysicalResourceId", "")
-        if kind == NESTED and name not in ("", stack_id) and event["ResourceStatus"] == "DELETE_COMPLETE":
+        if kind == NESTED and name not in ("", stack_id) and name not in nested:
+            nested.add(name)
             yield from retained(name)
         elif event["ResourceStatus"] == "DELETE_SKIPPED" and kind in REMOVAL_ORDER:
             yield kind, name

@@ -56,6 +56,8 @@ pub enum ErrorKind {
     LeaseLost,
     /// An AWS service returned an error.
     Aws,
+    /// A service accepts no more work for now.
+    Busy,
     /// The work takes longer than a Lambda function may run.
     OutOfTime,
     /// The user interrupted the work.
@@ -200,6 +202,12 @@ impl Error {
         Self::new(ErrorKind::Aws, subject.as_ref(), &message.to_string())
     }
 
+    /// A service that accepts no more work for now.
+    #[cfg(feature = "aws")]
+    pub(crate) fn busy(subject: impl AsRef<str>, message: impl fmt::Display) -> Self {
+        Self::new(ErrorKind::Busy, subject.as_ref(), &message.to_string())
+    }
+
     /// Work that takes longer than a Lambda function may run.
     pub(crate) fn out_of_time(subject: impl AsRef<str>) -> Self {
         Self::new(ErrorKind::OutOfTime, subject.as_ref(), "takes longer than a Lambda function may run")
@@ -283,6 +291,7 @@ impl Error {
             | ErrorKind::Database
             | ErrorKind::LeaseLost
             | ErrorKind::Aws
+            | ErrorKind::Busy
             | ErrorKind::OutOfTime
             | ErrorKind::Interrupted
             | ErrorKind::NotConserved => Fault::Machine,

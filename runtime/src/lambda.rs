@@ -6,11 +6,15 @@
 
 mod deadline;
 mod deployment;
+mod environment;
+mod find;
 mod messages;
 mod metrics;
+mod output;
 mod register;
 mod step;
 mod sweep;
+mod table_clients;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -34,6 +38,7 @@ type Handler = fn(&Deployment, Json, Deadline) -> Result<Json>;
 const HANDLERS: &[(&str, Handler)] = &[
     ("register", |deployment, event, deadline| handle(event, |event| register::register(deployment, event, deadline))),
     ("sweep", |deployment, event, deadline| handle(event, |event| sweep::sweep(deployment, event, deadline))),
+    ("find", |deployment, event, deadline| handle(event, |event| find::find(deployment, event, deadline))),
     ("lock", |deployment, event, _| handle(event, |event| step::lock(deployment, event))),
     ("next", |deployment, event, _| handle(event, |event| step::next(deployment, event))),
     ("plan", |deployment, event, deadline| handle(event, |event| step::plan(deployment, event, deadline))),

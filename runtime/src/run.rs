@@ -11,6 +11,8 @@ pub mod guard;
 mod lease;
 mod next;
 mod obstacles;
+#[cfg(feature = "aws")]
+mod paid_queries;
 mod passed_over;
 mod planning;
 mod publish;
@@ -273,8 +275,17 @@ impl Runner {
         if !self.can_be_planned(table, &version)? {
             return Ok(DeltaProgress::Finished(Prepared::Gone));
         }
+        let paid = match self.check_paid_queries(lease, &version, poll)? {
+            Ok(paid) => paid,
+            Err(failed) => return Ok(DeltaProgress::Finished(Prepared::Failed(failed))),
+        };
         let planned = match self.plan_or_poll(lease, table, version.clone(), poll, watch) {
-            Ok(DeltaProgress::Running(execution)) => return Ok(DeltaProgress::Running(execution)),
+            Ok(DeltaProgress::Running(execution)) => {
+                if poll.execution.is_none() {
+                    self.note_query(lease, &version, poll, (&execution, paid))?;
+                }
+                return Ok(DeltaProgress::Running(execution));
+            }
             Ok(DeltaProgress::Finished(planned)) => Ok(planned),
             Err(error) => Err(error),
         };

@@ -20,6 +20,6 @@ pub use journal::{Action, Decision, JournalEntry};
 pub(crate) use lease::lease_duration;
 pub use lease::{LEASE, Lease};
 pub use listed::ListedVersions;
-pub use record::{Extent, Finding, Progress, TableState, Version, baseline, newest, same_parts};
+pub use record::{Extent, Finding, Progress, StartedQuery, TableState, Version, baseline, newest, same_parts};
 pub use registry::{ListedParts, Registered, Registry};
 pub use status::Status;

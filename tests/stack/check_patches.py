@@ -311,10 +311,26 @@ def the_results_of_a_map_are_limited_and_the_error_is_final(stack: Stack) -> Non
     assert_equal((ended["status"], ended.get("error")), ("FAILED", "States.DataLimitExceeded"))
 
 
+def the_concurrency_of_a_map_can_be_a_path(stack: Stack) -> None:
+    item = {"StartAt": "B", "States": {"B": {"Type": "Wait", "Seconds": 5, "End": True}}}
+    begun = time.monotonic()
+    ended = execution(stack, "check-concurrency", {"A": {"Type": "Map", "ItemsPath": "$.items", "MaxConcurrencyPath": "$.items[0]",
+                                                         "ItemProcessor": item, "End": True}})
+    # One after another, each half a second.
+    assert_equal((ended["status"], time.monotonic() - begun > 1.4), ("SUCCEEDED", True))
+
+
+def the_same_bytes_have_another_etag_each_time(stack: Stack) -> None:
+    put = [stack.s3.put_object(Bucket=stack.bucket, Key="etag", Body=b"same")["ETag"] for _ in range(2)]
+    listed = stack.s3.list_objects_v2(Bucket=stack.bucket, Prefix="etag")["Contents"][0]["ETag"]
+    assert_equal((put[0] != put[1], listed), (True, put[1]))
+
+
 CHECKS = [a_change_set_evaluates_conditions, a_nested_stack_that_cannot_be_created_leaves_nothing, a_nested_stack_is_updated_and_keeps_what_did_not_change, retained_resources_outlive_a_nested_stack,
           other_stacks_can_import_what_a_nested_stack_exports, time_to_live_and_recovery_are_set,
           reserved_concurrency_is_set, the_concurrency_of_a_queue_can_be_a_parameter, a_partial_response_is_retried_from_the_first_failure,
           a_record_that_is_too_old_is_given_up, a_batch_that_fails_is_split_until_the_bad_record_is_alone,
           a_slow_function_does_not_delay_those_of_other_streams,
           shards_that_a_split_creates_are_read_from_their_beginning,
-          a_path_that_does_not_exist_ends_an_execution, the_results_of_a_map_are_limited_and_the_error_is_final]
+          a_path_that_does_not_exist_ends_an_execution, the_results_of_a_map_are_limited_and_the_error_is_final,
+          the_concurrency_of_a_map_can_be_a_path, the_same_bytes_have_another_etag_each_time]

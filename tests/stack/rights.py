@@ -29,7 +29,7 @@ BY_A_SERVICE = {
 }
 # Rights of a table's role that Athena uses: it reads and writes with the rights of whoever started the statement.
 BY_ATHENA = {"glue:GetPartitions", "glue:GetDatabase", "s3:GetBucketLocation", "s3:AbortMultipartUpload",
-             "s3:ListMultipartUploadParts", "s3:ListBucketMultipartUploads", "s3:PutObject"}
+             "s3:ListMultipartUploadParts", "s3:ListBucketMultipartUploads", "s3:PutObject", "lakeformation:GetDataAccess"}
 # Rights for calls that this test does not cause.
 RARELY_USED = {
     (TABLES, "athena:StopQueryExecution"): "when a statement is no longer needed",
@@ -42,6 +42,8 @@ RARELY_USED = {
     ("sweep", "dynamodb:PutItem"): "when a waiting version is complete, and its event was lost",
     ("sweep", "dynamodb:UpdateItem"): "when a waiting version is complete, and its event was lost",
     ("sweep", "dynamodb:DeleteItem"): "when a waiting version is complete, and its event was lost",
+    ("find", "s3:GetObject"): "where there is an ignore file",
+    ("find", "dynamodb:DeleteItem"): "when a version without a record changes the status of another",
     ("apply-orders", "dynamodb:Query"): "at the end of a version with `reset`",
     ("apply-orders", "kinesis:DescribeStreamSummary"): "Lambda reads the stream for its consumer",
     ("apply-orders", "kinesis:ListShards"): "Lambda reads the stream for its consumer",
@@ -86,14 +88,20 @@ def grants(infra: Path) -> dict[str, set[str]]:
     return granted
 
 
+def statements(role: dict) -> list[dict]:
+    """The statements of a role, conditional ones included."""
+    found = [statement for policy in role["Properties"].get("Policies", []) for statement in policy["PolicyDocument"]["Statement"]]
+    return [statement["Fn::If"][1] if "Fn::If" in statement else statement for statement in found]
+
+
 def inconsistent_roles(tables: dict[str, dict]) -> list[str]:
     """Roles of tables whose rights differ in more than the name of the table, and rights to objects of other tables.
     There are two kinds of tables: those that Athena may read, and the others."""
     problems, kinds = [], defaultdict(set)
     for table, role in tables.items():
-        statements = [statement for policy in role["Properties"]["Policies"] for statement in policy["PolicyDocument"]["Statement"]]
-        kinds[len(statements)].add(json.dumps(statements).replace(f"/{table}", "/TABLE"))
-        for statement in statements:
+        allowed = statements(role)
+        kinds[len(allowed)].add(json.dumps(allowed).replace(f"/{table}", "/TABLE"))
+        for statement in allowed:
             for name in resources(statement):
                 if re.search(r":s3:::[^/]+/", name) and f"/{table}/" not in name:
                     problems.append(f"the role of {table} has rights to {name}")
@@ -115,7 +123,7 @@ def covers(role: dict, call: dict) -> bool:
     """Returns whether a table's role allows a call, by its action and, for objects and listings, by their path."""
     place, _, query = call["resource"].partition("?")
     prefix = re.search(r"(?:^|&)prefix=([^&]*)", query)
-    for statement in (statement for policy in role["Properties"]["Policies"] for statement in policy["PolicyDocument"]["Statement"]):
+    for statement in statements(role):
         may = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
         if not set(call["actions"]) <= set(may):
             continue
@@ -140,15 +148,19 @@ def uses_table_role(call: dict) -> bool:
     its statements."""
     if call["actions"][0].startswith(("athena:", "glue:")):
         return True
+    place, _, query = call["resource"].partition("?")
+    prefix = re.search(r"(?:^|&)prefix=([^&]*)", query)
+    # The bucket's root, the folders of tenants and tables, and the ignore file are looked at with a role of its own.
+    if call["caller"] == "tidemark-find" and (place.endswith("/.tidemarkignore") or (prefix and prefix.group(1).count("/") < 3)):
+        return False
     return call["actions"][0].startswith("s3:") and re.search(r"-exports-|-work-[^/]*/(athena/|.*prefix=athena)", call["resource"]) is not None
 
 
 def actions(role: dict) -> set[str]:
     found: set[str] = set()
-    for policy in role["Properties"].get("Policies", []):
-        for statement in policy["PolicyDocument"]["Statement"]:
-            named = statement["Action"]
-            found.update([named] if isinstance(named, str) else named)
+    for statement in statements(role):
+        named = statement["Action"]
+        found.update([named] if isinstance(named, str) else named)
     return found
 
 

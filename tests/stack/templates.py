@@ -18,6 +18,7 @@ from pathlib import Path
 from cfnlint.decode.cfn_yaml import load
 
 import deployments
+import real_aws
 
 # `aws cloudformation package` replaces file names with URLs in S3.
 LINT = ["--ignore-checks", "W3002", "--non-zero-exit-code", "informational"]
@@ -52,10 +53,14 @@ BROKEN = {
     "buckets_block_public_access": [("AWS::S3::Bucket", "Properties.PublicAccessBlockConfiguration", NOTHING)],
     "functions_are_traced": [("AWS::Lambda::Function", "Properties.TracingConfig", NOTHING)],
     # The schedule's role is the only one without a star and without a reason for one.
-    "wildcards_need_a_reason": [("SweepScheduleRole", f"{ROLE}.Resource", "*"), ("SweepScheduleRole", f"{ROLE}.Resource", ["*"]),
-                              ("SweepScheduleRole", f"{ROLE}.Resource", {"Fn::Sub": "arn:aws:s3:::${Name}/*"}),
-                              ("SweepScheduleRole", f"{ROLE}.Resource", [{"Fn::Sub": "arn:aws:s3:::${Name}/*"}])],
+    "wildcards_need_a_reason": [("ScheduleRole", f"{ROLE}.Resource", "*"), ("ScheduleRole", f"{ROLE}.Resource", ["*"]),
+                              ("ScheduleRole", f"{ROLE}.Resource", {"Fn::Sub": "arn:aws:s3:::${Name}/*"}),
+                              ("ScheduleRole", f"{ROLE}.Resource", [{"Fn::Sub": "arn:aws:s3:::${Name}/*"}])],
     "no_wildcard_actions": [("AWS::IAM::Role", f"{ROLE}.Action", "s3:*"), ("AWS::IAM::Role", f"{ROLE}.Action", ["s3:Get*"])],
+    # After its log, its traces, the key and the registry comes the stream, if there is one.
+    "no_wildcard_actions_under_conditions": [
+        ("PlanRole", "Properties.Policies.0.PolicyDocument.Statement.4.Fn::If.1.Action", "kinesis:*"),
+        ("PlanRole", "Properties.Policies.0.PolicyDocument.Statement.4.Fn::If.1.Action", ["kinesis:*"])],
     "no_managed_policies": [("AWS::IAM::Role", "Properties.ManagedPolicyArns", ["arn:aws:iam::aws:policy/AdministratorAccess"])],
 }
 # The runtime's metrics that alarms and the dashboard use, and their dimensions; `runtime/src/lambda` emits them.
@@ -82,6 +87,7 @@ def main(home: str, infra: str) -> int:
             if not any(rule in problem for problem in violations_of(guard, folder / "guard", breaking(both, kind, path, value))):
                 problems.append(f"the rule {rule} accepts a template that breaks it at {path} of {kind}")
     problems += [f"{path.name}: {problem}" for path, template in templates.items() for problem in alarm_problems(template, folder.parent)]
+    problems += real_aws.problems({str(path.relative_to(folder)): template for path, template in templates.items()})
     problems += deployments.problems(folder)
     print(*problems, sep="\n", end="\n" if problems else "")
     print(f"{len(paths)} templates, {len(named)} rules: {len(problems)} problems")
@@ -135,8 +141,16 @@ def alarm_problems(template: dict, root: Path) -> Iterator[str]:
                 dimensions = [one["Name"] for one in properties.get("Dimensions", [])] or [""]
                 yield from metric_problems(name, properties["MetricName"], dimensions, runtime)
         elif resource["Type"] == "AWS::CloudWatch::Dashboard":
-            for metric in dashboard_metrics(json.loads(properties["DashboardBody"]["Fn::Sub"])):
+            for metric in dashboard_metrics(json.loads(dashboard_body(properties["DashboardBody"]["Fn::Sub"]))):
                 yield from metric_problems(name, metric, [""], runtime)
+
+
+def dashboard_body(text: list) -> str:
+    """The body of a dashboard with every conditional widget."""
+    body, variables = text
+    for name, value in variables.items():
+        body = body.replace(f"${{{name}}}", value["Fn::If"][1]["Fn::Sub"])
+    return body
 
 
 def metric_problems(who: str, metric: str, dimensions: list[str], runtime: str) -> Iterator[str]:

@@ -340,6 +340,7 @@ fn import(
         workgroup: "primary".into(),
         results: None,
         cutoff: None,
+        budget: None,
     };
     let table = *generated::TABLES.iter().find(|table| table.name == "orders").unwrap();
     let uri = S3Uri::parse(&remote.uri("acme/orders/V1")).unwrap();

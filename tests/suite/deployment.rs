@@ -24,7 +24,8 @@ use crate::sequences::relative_to_the_first;
 use crate::stack::Stack;
 use crate::workspace::{CommandOutput, Workspace, files, gunzip, gzip};
 
-use self::commands::{arguments, deploy, environment, functions, functions_in, infra_deploy, path, run_infra_deploy};
+pub(crate) use self::commands::{arguments, functions, run_infra_deploy};
+use self::commands::{deploy, environment, functions_in, infra_deploy, path};
 use self::proxy::Proxy;
 
 /// The root of the project.

@@ -158,14 +158,14 @@ fn remove_and_redeploy(deployment: &Deployment, copy: &ProjectCopy) {
             resources(&["sqs", "list-queues"], "QueueUrls").len(),
         ]
     };
-    assert_eq!((functions(), data_stores()), (10, [3, 1, 1, 2]));
+    assert_eq!((functions(), data_stores()), (11, [3, 1, 1, 2]));
     let output = deployment.remove(&[]);
     assert_eq!((functions(), data_stores()), (0, [3, 1, 1, 1]), "{output}");
     assert_eq!(resources(&["stepfunctions", "list-state-machines"], "stateMachines"), [""; 0]);
     let exports = deployment.aws.s3.list_objects_v2().bucket(&deployment.bucket).send();
     assert_eq!(deployment.aws.wait(exports).unwrap().contents().len(), 2);
     deployment.update(&copy.root, &copy.built());
-    assert_eq!((functions(), data_stores()), (10, [3, 1, 1, 2]));
+    assert_eq!((functions(), data_stores()), (11, [3, 1, 1, 2]));
     deployment.deliver("acme/invoices/V3", "invoice_no,total,paid_on\n1,9.5,2026-01-01\n2,3,2026-02-01\n3,2,\n");
     deployment.wait_for("acme/invoices/V3", Status::Succeeded);
     let output = deployment.remove(&["--data"]);

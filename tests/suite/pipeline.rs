@@ -1,9 +1,11 @@
 //! The pipeline on AWS, from an object in S3 to a consumer's table: whatever fails, it publishes exactly what a local
 //! run publishes.
 
+mod athena_quota;
 mod concurrent_changes;
 mod faults;
 mod journey;
+mod outputs;
 mod permissions;
 mod samples;
 
@@ -24,6 +26,32 @@ const HEADER: &str = "region,order_id,customer_email,status,amount,note,updated_
 pub(crate) fn orders(from: u32, to: u32, status: &str) -> String {
     let row = |id: u32| format!("eu,{id},,{status},{id}.50,,2026-01-01 00:00:00,job\n");
     HEADER.to_owned() + &(from..to).map(row).collect::<String>()
+}
+
+/// Delivers a version whose event is lost.
+fn deliver_without_event(deployment: &Deployment, version: &str, text: &str) {
+    let rule = |action: &str| deployment.aws_command(&["events", action, "--name", &deployment.named("arrivals")]);
+    rule("disable-rule");
+    deployment.deliver(version, text);
+    // S3 sends its events a moment later.
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    rule("enable-rule");
+}
+
+#[test]
+fn an_export_whose_event_was_lost_is_found_by_the_daily_check() {
+    let deployment = Deployment::get();
+    deployment.deliver("lostevent/orders/V1", &orders(0, 50, "open"));
+    deployment.wait_for("lostevent/orders/V1", Status::Succeeded);
+    deliver_without_event(&deployment, "lostevent/orders/V2", &orders(1, 51, "open"));
+    deliver_without_event(&deployment, "lostevent/unknown/V1", "a\n1\n");
+    assert_eq!(deployment.version("lostevent/orders/V2"), None);
+    let found = deployment.invoke("find", &json!({ "scheduled": "today" }));
+    assert_eq!(found, json!({ "found": 2, "complete": true }));
+    deployment.wait_for("lostevent/orders/V2", Status::Succeeded);
+    assert_eq!(deployment.version("lostevent/unknown/V1").unwrap().status, Status::Waiting);
+    let again = deployment.invoke("find", &json!({ "scheduled": "tomorrow" }));
+    assert_eq!(again, json!({ "found": 0, "complete": true }));
 }
 
 #[test]
@@ -65,6 +93,22 @@ fn late_versions_duplicate_events_and_revisions_change_nothing() {
     wait("no execution is running", || deployment.running() == 0);
     assert_eq!(deployment.version("late/orders/V2").unwrap().status, Status::Succeeded);
     assert_eq!(deployment.published("late").0, before);
+}
+
+#[test]
+fn the_same_bytes_put_again_are_no_revision_however_large_they_are() {
+    let deployment = Deployment::get();
+    // Nothing is small enough to be read again.
+    let _unread = deployment.with_environment("register", &[("TIDEMARK_MAX_COMPARED", "0")]);
+    deployment.deliver("putagain/orders/V1", &orders(0, 50, "open"));
+    deployment.wait_for("putagain/orders/V1", Status::Succeeded);
+    let identity = || deployment.version("putagain/orders/V1").unwrap().parts[0].identity.clone();
+    let before = identity();
+    deployment.deliver("putagain/orders/V1", &orders(0, 50, "open"));
+    wait("the new ETag is registered", || identity() != before);
+    assert_eq!(deployment.version("putagain/orders/V1").unwrap().refused_parts, None);
+    deployment.deliver("putagain/orders/V2", &orders(1, 51, "open"));
+    deployment.wait_for("putagain/orders/V2", Status::Succeeded);
 }
 
 #[test]

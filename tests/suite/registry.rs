@@ -81,7 +81,7 @@ impl TestRegistry {
 }
 
 fn part(name: &str, size: u64, identity: &str) -> Part {
-    Part { name: name.into(), size, identity: identity.into(), checksum: None, content: None, rows: None }
+    Part::listed(name.into(), size, identity.into())
 }
 
 fn plan(name: &str, reset: Option<Reset>) -> Plan {

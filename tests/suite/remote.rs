@@ -1,5 +1,8 @@
 //! Exports in S3: the command line reads them like folders, and Athena computes the same deltas as the native engine.
 
+mod clients;
+mod rewritten;
+
 use std::io::{self, Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::Path;
@@ -69,6 +72,13 @@ impl Remote {
     pub(crate) fn tidemark_with_athena(&self, arguments: &[&str]) -> CommandOutput {
         let athena = ["--engine", "athena", "--athena-database", &self.sandbox.database];
         self.tidemark(&[arguments, &athena].concat())
+    }
+
+    /// Runs `tidemark` with the Athena engine and more variables.
+    pub(crate) fn with_athena_and_env(&self, arguments: &[&str], more: &[(&str, &str)]) -> CommandOutput {
+        let athena = ["--engine", "athena", "--athena-database", &self.sandbox.database];
+        let environment = [&Self::environment(), more].concat();
+        self.workspace.tidemark_with_env(&[arguments, &athena].concat(), &environment)
     }
 
     /// A `tidemark` command with the Athena engine, to be spawned.

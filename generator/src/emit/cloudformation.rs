@@ -51,7 +51,7 @@ const CATCH: &str = r#"[{"ErrorEquals": ["States.ALL"], "ResultPath": "$.error",
 pub(super) fn emit(tables: &[Table], files: &mut Files) {
     let mut groups: BTreeMap<u64, Vec<&Table>> = BTreeMap::new();
     tables.iter().for_each(|table| groups.entry(group(&table.name)).or_default().push(table));
-    let root = Root { mark: MARK, groups: groups.keys().copied().map(group_number).collect() };
+    let root = Root { mark: MARK, groups: groups.iter().map(|(group, tables)| Group::new(*group, tables)).collect() };
     files.insert("infra/tidemark.yaml".into(), template::ROOT_YAML.render(&root));
     files.insert(
         "infra/shared.yaml".into(),
@@ -63,9 +63,7 @@ pub(super) fn emit(tables: &[Table], files: &mut Files) {
         files.insert(format!("infra/{name}"), format!("{header}\n{text}"));
     }
     for (group, tables) in groups {
-        let nested =
-            tables.iter().map(|table| NestedTable { id: names::logical_id(&table.name), name: table.name.clone() });
-        let group = Group { mark: MARK, number: group_number(group), tables: nested.collect() };
+        let group = Group::new(group, &tables);
         files.insert(format!("{FOLDER}/group-{}.yaml", group.number), template::GROUP_YAML.render(&group));
     }
     for table in tables {
@@ -86,7 +84,7 @@ fn group_number(group: u64) -> String {
 #[derive(Serialize)]
 struct Root {
     mark: &'static str,
-    groups: Vec<String>,
+    groups: Vec<Group>,
 }
 
 #[derive(Serialize)]
@@ -100,6 +98,8 @@ struct Shared {
 struct Group {
     mark: &'static str,
     number: String,
+    /// Whether Athena can read one of its tables.
+    athena: bool,
     tables: Vec<NestedTable>,
 }
 
@@ -107,6 +107,20 @@ struct Group {
 struct NestedTable {
     id: String,
     name: String,
+    athena: bool,
+}
+
+impl Group {
+    fn new(group: u64, tables: &[&Table]) -> Self {
+        let nested = |table: &&Table| NestedTable {
+            id: names::logical_id(&table.name),
+            name: table.name.clone(),
+            athena: table.athena,
+        };
+        let tables: Vec<NestedTable> = tables.iter().map(nested).collect();
+        let athena = tables.iter().any(|table| table.athena);
+        Self { mark: MARK, number: group_number(group), athena, tables }
+    }
 }
 
 #[derive(Serialize)]

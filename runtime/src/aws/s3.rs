@@ -8,10 +8,11 @@ use std::time::Duration;
 use aws_sdk_s3::config::{Builder as Config, timeout::TimeoutConfig};
 use aws_sdk_s3::error::{ProvideErrorMetadata as _, SdkError};
 use aws_sdk_s3::operation::get_object::GetObjectError;
+use aws_sdk_s3::operation::head_object::{HeadObjectError, HeadObjectOutput};
 use aws_sdk_s3::operation::put_object::PutObjectError;
 use aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder;
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{Delete, ObjectIdentifier};
+use aws_sdk_s3::types::{ChecksumMode, Delete, ObjectIdentifier};
 use bytes::Bytes;
 
 use super::{Aws, error_chain};
@@ -24,6 +25,9 @@ const MAX_REMOVED: usize = 1000;
 /// The timeout of a write, including the upload: half a minute, and a second for each megabyte.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
 const BYTES_PER_SECOND: usize = 1_000_000;
+
+/// How many objects are looked at at once.
+const HEADS_AT_ONCE: usize = 16;
 
 /// How often reading an object may be resumed after the connection breaks.
 const MAX_RESUMES: u32 = 5;
@@ -152,6 +156,40 @@ pub(crate) fn list_objects(aws: &Aws, prefix: &S3Uri) -> Result<Vec<(String, u64
         }
     }
     Ok(objects)
+}
+
+/// The checksums that S3 keeps of objects below a prefix, each after the name of its algorithm. Objects are given by
+/// name and ETag; `None` of one that has no checksum, is gone, or is not the one with this ETag any more.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html>
+pub(crate) fn checksums(aws: &Aws, folder: &S3Uri, objects: &[(&str, &str)]) -> Result<Vec<Option<String>>> {
+    let mut checksums = Vec::with_capacity(objects.len());
+    for chunk in objects.chunks(HEADS_AT_ONCE) {
+        let head = |(name, _): &(&str, &str)| {
+            let call = aws.s3.head_object().bucket(&folder.bucket).key(folder.join(name).key);
+            call.checksum_mode(ChecksumMode::Enabled).send()
+        };
+        for ((name, etag), head) in chunk.iter().zip(aws.join_all(chunk.iter().map(head).collect())) {
+            let head = match head {
+                Err(error) if error.as_service_error().is_some_and(HeadObjectError::is_not_found) => None,
+                head => Some(head.map_err(|error| failed("cannot look at", &folder.join(name), &error))?),
+            };
+            let head = head.filter(|head| head.e_tag().unwrap_or_default().trim_matches('"') == *etag);
+            checksums.push(head.as_ref().and_then(checksum));
+        }
+    }
+    Ok(checksums)
+}
+
+/// The checksum of an object, which has one of these unless it was written before S3 added them.
+fn checksum(object: &HeadObjectOutput) -> Option<String> {
+    let known = [
+        ("sha256", object.checksum_sha256()),
+        ("crc64nvme", object.checksum_crc64_nvme()),
+        ("sha1", object.checksum_sha1()),
+        ("crc32c", object.checksum_crc32_c()),
+        ("crc32", object.checksum_crc32()),
+    ];
+    known.into_iter().find_map(|(algorithm, value)| Some(format!("{algorithm}:{}", value?)))
 }
 
 /// The size of an object in bytes, if it exists. Needs no right but to list the bucket.

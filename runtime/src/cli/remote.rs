@@ -102,7 +102,7 @@ mod with_aws {
     ) -> Result<Engines> {
         let AthenaNames { database, workgroup, results } = names;
         let results = results.as_deref().map(parse).transpose()?;
-        let athena = Athena { aws: aws()?, statements, database, workgroup, results, cutoff: None };
+        let athena = Athena { aws: aws()?, statements, database, workgroup, results, cutoff: None, budget: None };
         Ok(Engines { choice, athena: Some(athena) })
     }
 }

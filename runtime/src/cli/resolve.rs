@@ -232,14 +232,11 @@ impl StateArgs {
             runner.remember(Setting::Changes, &runner.changes.root()?)?;
         }
         if out.is_given() || registry.setting(Setting::Sink)?.is_none() {
-            runner.remember(Setting::Sink, &out.texts().join(SEPARATOR))?;
+            runner.remember(Setting::Sink, &out.texts().join(Setting::SEPARATOR))?;
         }
         Ok(())
     }
 }
-
-/// Separates the sinks in the setting of the registry.
-const SEPARATOR: &str = "\n";
 
 impl OutArgs {
     /// The folder that was typed, or the default if there is no sink either.
@@ -263,7 +260,9 @@ impl OutArgs {
     fn sinks(&self, registry: &Registry, limits: Limits) -> Result<Sinks> {
         let recorded = if self.is_given() { None } else { registry.setting(Setting::Sink)? };
         let sinks = match recorded {
-            Some(texts) => texts.split(SEPARATOR).map(|sink| self.sink(sink, limits)).collect::<Result<Vec<_>>>()?,
+            Some(texts) => {
+                texts.split(Setting::SEPARATOR).map(|sink| self.sink(sink, limits)).collect::<Result<Vec<_>>>()?
+            }
             None => {
                 let folder = self.folder().map(|folder| files(folder, limits));
                 folder

@@ -22,7 +22,7 @@ mod unloaded;
 #[cfg(feature = "aws")]
 pub use execution::{DeltaProgress, Poll, QueryExecution, ReadPosition};
 #[cfg(feature = "aws")]
-pub use run::Athena;
+pub use run::{Athena, ScanBudget};
 pub use statements::Statements;
 pub(crate) use statements::not_for_athena;
 pub use unloaded::{Totals, Unloaded};

@@ -1,6 +1,5 @@
 //! The deployment that a function belongs to, as its environment describes it.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,15 +7,20 @@ use std::time::{Duration, Instant};
 
 use crate::aws::s3::S3Uri;
 use crate::aws::{Aws, flow};
+use crate::breakpoint::env_override;
 use crate::change_set;
 use crate::clock;
-use crate::engine::athena::{Athena, Statements};
+use crate::engine::athena::{Athena, ScanBudget, Statements};
 use crate::engine::{Choice, Engines, Limits};
 use crate::error::{Error, Result};
+use crate::lambda::environment::{not_set, number_variable, optional, optional_uri, uri_variable, variable};
+use crate::lambda::output::Output;
+use crate::lambda::table_clients::TableClients;
 use crate::name::TableKey;
 use crate::run::Runner;
 use crate::sink::Sinks;
 use crate::sink::kinesis::Stream;
+use crate::sink::s3::S3Files;
 use crate::snapshot::s3::S3;
 use crate::store::dynamodb::Dynamodb;
 use crate::store::{Registry, Setting};
@@ -37,14 +41,16 @@ pub(super) struct Deployment {
     statements: &'static [Statements],
     /// Clients with the function's own role.
     pub(super) aws: Arc<Aws>,
-    /// Clients with the role of a table, which may read the exports of that table only.
-    table_clients: Mutex<HashMap<&'static str, Arc<Aws>>>,
+    table_clients: TableClients,
     /// The storage of the registry, which can also list open versions.
     pub(super) dynamodb: Dynamodb,
     pub(super) registry: Registry,
     exports: S3Uri,
     changes: S3Uri,
-    sink: String,
+    /// The stream that operations go to, if they go to one.
+    stream_name: Option<String>,
+    /// Where operations go as files, if they do.
+    files: Option<S3Uri>,
     /// The stream, and when it was described.
     stream: Mutex<Option<(Instant, Stream)>>,
     state_machine: String,
@@ -55,8 +61,8 @@ pub(super) struct Deployment {
     native_bytes: u64,
     /// How many bytes of a query's results are read per turn.
     pub(super) read_bytes: u64,
-    /// The prefix of the names of the tables' roles.
-    table_role_prefix: String,
+    /// How many parts of a version are published at once.
+    pub(super) parts_concurrency: u64,
 }
 
 #[derive(Debug)]
@@ -65,6 +71,20 @@ struct AthenaNames {
     workgroup: String,
     results: S3Uri,
     cutoff: u64,
+    /// How many bytes the queries of a table may read in a day; 0 if that is not limited.
+    budget: u64,
+}
+
+impl AthenaNames {
+    fn from_environment() -> Result<Self> {
+        Ok(Self {
+            database: variable("TIDEMARK_ATHENA_DATABASE")?,
+            workgroup: variable("TIDEMARK_ATHENA_WORKGROUP")?,
+            results: uri_variable("TIDEMARK_ATHENA_RESULTS")?,
+            cutoff: number_variable("TIDEMARK_ATHENA_CUTOFF")?,
+            budget: number_variable("TIDEMARK_ATHENA_BUDGET")?,
+        })
+    }
 }
 
 impl Deployment {
@@ -77,28 +97,31 @@ impl Deployment {
         let store = variable("TIDEMARK_STORE")?;
         let table = store.strip_prefix("dynamodb:").unwrap_or(&store);
         let dynamodb = Dynamodb::open(Arc::clone(&aws), table)?;
+        let (exports, athena) = (uri_variable("TIDEMARK_EXPORTS")?, AthenaNames::from_environment()?);
+        let role_prefix = variable("TIDEMARK_TABLE_ROLE")?;
+        let clients = TableClients::new(Arc::clone(&aws), role_prefix, exports.clone(), athena.results.clone());
+        let (stream_name, files) = (optional("TIDEMARK_SINK"), optional_uri("TIDEMARK_OUT")?);
+        if stream_name.is_none() && files.is_none() {
+            return Err(not_set("TIDEMARK_SINK or TIDEMARK_OUT"));
+        }
         Ok(Self {
             tables,
             statements,
             registry: Registry::new(dynamodb.clone()),
             dynamodb,
+            table_clients: clients,
             aws,
-            table_clients: Mutex::default(),
-            exports: uri_variable("TIDEMARK_EXPORTS")?,
+            exports,
             changes: uri_variable("TIDEMARK_STATE")?,
-            sink: variable("TIDEMARK_SINK")?,
+            stream_name,
+            files,
             stream: Mutex::default(),
             state_machine: variable("TIDEMARK_MACHINE")?,
             is_introduced: AtomicBool::new(false),
-            athena: AthenaNames {
-                database: variable("TIDEMARK_ATHENA_DATABASE")?,
-                workgroup: variable("TIDEMARK_ATHENA_WORKGROUP")?,
-                results: uri_variable("TIDEMARK_ATHENA_RESULTS")?,
-                cutoff: byte_variable("TIDEMARK_ATHENA_CUTOFF")?,
-            },
-            native_bytes: byte_variable("TIDEMARK_NATIVE_BYTES")?,
-            read_bytes: byte_variable("TIDEMARK_READ_BYTES")?,
-            table_role_prefix: variable("TIDEMARK_TABLE_ROLE")?,
+            athena,
+            native_bytes: number_variable("TIDEMARK_NATIVE_BYTES")?,
+            read_bytes: number_variable("TIDEMARK_READ_BYTES")?,
+            parts_concurrency: number_variable("TIDEMARK_PARTS_CONCURRENCY")?,
         })
     }
 
@@ -111,7 +134,7 @@ impl Deployment {
         let settings = [
             (Setting::Exports, self.exports.uri()),
             (Setting::Changes, self.changes.uri()),
-            (Setting::Sink, self.sink.clone()),
+            (Setting::Sink, self.sink_names()),
             (Setting::Machine, self.state_machine.clone()),
             (Setting::AthenaDatabase, self.athena.database.clone()),
             (Setting::AthenaWorkgroup, self.athena.workgroup.clone()),
@@ -124,6 +147,12 @@ impl Deployment {
         }
         self.is_introduced.store(true, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Where operations go, as the command line remembers it.
+    fn sink_names(&self) -> String {
+        let names = self.files.iter().map(S3Uri::uri).chain(self.stream_name.clone());
+        names.collect::<Vec<_>>().join(Setting::SEPARATOR)
     }
 
     /// The definition of a tenant's table, if it is deployed.
@@ -141,10 +170,10 @@ impl Deployment {
         })
     }
 
-    /// A runner for a table. It uses the exports, Glue and Athena with the table's role; the registry, the change sets
-    /// and the stream with the function's own.
-    pub(super) fn runner(&self, table: &'static Table) -> Result<Runner> {
-        let table_client = self.table_client(table)?;
+    /// A runner for a tenant's table, used by an execution or a function. It uses the exports, Glue and Athena with the
+    /// table's role; the registry, the change sets and the outputs with the function's own.
+    pub(super) fn runner(&self, table: &'static Table, key: &TableKey, who: &str) -> Result<Runner> {
+        let table_client = self.table_clients.get(table.role, key, who);
         let athena = Athena {
             aws: Arc::clone(&table_client),
             statements: self.statements,
@@ -153,41 +182,54 @@ impl Deployment {
             // The table's role can access no other prefix.
             results: Some(self.athena.results.join(table.name)),
             cutoff: Some(self.athena.cutoff),
+            budget: self.scan_budget(),
         };
         Ok(Runner {
             tables: self.tables,
             exports: Box::new(S3::new(table_client, self.exports.clone())),
             registry: self.registry.clone(),
             changes: Box::new(change_set::s3::S3::new(Arc::clone(&self.aws), self.changes.clone())),
-            sinks: Sinks::new(vec![Box::new(self.stream()?)]),
+            sinks: Sinks::new(self.outputs()?.into_iter().map(Output::into_sink).collect()),
             work: PathBuf::from("/tmp/tidemark"),
             adopt: None,
             engines: Engines { choice: Choice::Bounded(self.native_bytes), athena: Some(athena) },
-            limits: Limits { memory: memory(), compared: MAX_COMPARED, ..Limits::default() },
+            limits: Limits {
+                memory: memory(),
+                compared: env_override("TIDEMARK_MAX_COMPARED", MAX_COMPARED),
+                ..Limits::default()
+            },
         })
     }
 
+    fn scan_budget(&self) -> Option<ScanBudget> {
+        let bytes = Some(self.athena.budget).filter(|bytes| *bytes > 0)?;
+        Some(ScanBudget { registry: self.dynamodb.clone(), bytes })
+    }
+
+    /// The exports of all tables, to be listed: the function's own role may read none of them.
+    pub(super) fn exports(&self) -> S3 {
+        S3::new(Arc::clone(&self.aws), self.exports.clone())
+    }
+
+    /// Where operations go.
+    pub(super) fn outputs(&self) -> Result<Vec<Output>> {
+        let threads = Limits::default().threads;
+        let files = self.files.iter().map(|root| S3Files::new(Arc::clone(&self.aws), root.clone(), threads));
+        let stream = self.stream_name.as_deref().map(|name| self.stream(name)).transpose()?;
+        Ok(files.map(Output::Files).chain(stream.map(Output::Stream)).collect())
+    }
+
     /// The stream. It describes itself when that is first needed; the description is cached across steps.
-    pub(super) fn stream(&self) -> Result<Stream> {
+    fn stream(&self, name: &str) -> Result<Stream> {
         let mut cached = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((since, stream)) = &*cached
             && since.elapsed() < STREAM_CACHE
         {
             return Ok(stream.clone());
         }
-        let stream = Stream::new(Arc::clone(&self.aws), &self.sink)?;
+        let stream = Stream::new(Arc::clone(&self.aws), name)?;
         *cached = Some((clock::instant(), stream.clone()));
         Ok(stream)
-    }
-
-    fn table_client(&self, table: &'static Table) -> Result<Arc<Aws>> {
-        let mut clients = self.table_clients.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(aws) = clients.get(table.name) {
-            return Ok(Arc::clone(aws));
-        }
-        let aws = Arc::new(Aws::under_role(&format!("{}{}", self.table_role_prefix, table.role))?);
-        clients.insert(table.name, Arc::clone(&aws));
-        Ok(aws)
     }
 
     /// Starts an execution of the flow for a table, once per reason.
@@ -200,21 +242,4 @@ impl Deployment {
 fn memory() -> u64 {
     let megabytes = std::env::var("AWS_LAMBDA_FUNCTION_MEMORY_SIZE").ok().and_then(|text| text.parse::<u64>().ok());
     megabytes.unwrap_or(1024) * (1 << 20) / 2
-}
-
-fn byte_variable(name: &str) -> Result<u64> {
-    let text = variable(name)?;
-    text.parse().map_err(|_| Error::refused(name, format!("`{text}` is not a number of bytes")))
-}
-
-fn variable(name: &str) -> Result<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty()).ok_or_else(|| {
-        Error::refused(name, "the environment variable is not set")
-            .help("deploy with the generated templates, which set it")
-    })
-}
-
-fn uri_variable(name: &str) -> Result<S3Uri> {
-    let uri = variable(name)?;
-    S3Uri::parse(&uri).ok_or_else(|| Error::refused(name, format!("`{uri}` is not an S3 URI")))
 }

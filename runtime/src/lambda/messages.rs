@@ -19,6 +19,11 @@ const MAX_TURNS: u32 = 100;
 /// The same for time, in milliseconds.
 const MAX_DURATION: i64 = 3_600_000;
 
+/// The pauses between polls of a query: usually, and while Athena refuses calls, which may take hours. The lease lasts
+/// two minutes.
+const POLL_SECONDS: u64 = 5;
+const BUSY_SECONDS: u64 = 60;
+
 /// The event of `lock`.
 #[derive(Deserialize)]
 pub(super) struct LockRequest {
@@ -125,10 +130,23 @@ pub(super) enum NextAnswer {
 pub(super) enum PlanAnswer {
     /// The version may be published.
     Publish,
-    /// Athena is computing the delta.
-    Athena { statement: QueryExecution },
+    /// Athena is computing the delta. It is polled after so many seconds.
+    Athena { statement: QueryExecution, seconds: u64 },
+    /// Athena accepts no more queries for now.
+    Busy,
     /// The version is HELD, FAILED or registered again.
     Next,
+}
+
+impl PlanAnswer {
+    pub(super) fn poll(statement: QueryExecution) -> Self {
+        Self::Athena { statement, seconds: POLL_SECONDS }
+    }
+
+    /// Athena refuses calls for now: its query, if there is one, is polled later; or it is asked again for a delta.
+    pub(super) fn wait_for_athena(query: Option<QueryExecution>) -> Self {
+        query.map_or(Self::Busy, |statement| Self::Athena { statement, seconds: BUSY_SECONDS })
+    }
 }
 
 /// The answer of `begin`.
@@ -137,8 +155,8 @@ pub(super) enum PlanAnswer {
 pub(super) enum BeginAnswer {
     /// Only this part is unpublished.
     Part { part: u32 },
-    /// These parts are unpublished.
-    Parts { parts: Vec<PartName> },
+    /// These parts are unpublished. So many of them are published at once.
+    Parts { parts: Vec<PartName>, concurrency: u64 },
     /// All parts are published.
     Record,
     /// The export changed at the last moment.

@@ -31,7 +31,7 @@ struct Object {
 }
 
 /// TENANT, TABLE and VERSION of an object's key.
-type VersionPath = (String, String, String);
+pub(super) type VersionPath = (String, String, String);
 
 /// Handles a batch of events, which may arrive in any order and more than once. Each version is registered once per
 /// batch. If the machine is at fault or there is no time, the messages are delivered again; if the export is at fault,
@@ -103,10 +103,11 @@ fn version_path(key: &str) -> Result<Option<VersionPath>, &'static str> {
     }
 }
 
-fn register_version(deployment: &Deployment, (tenant, table, version): &VersionPath) -> Result<()> {
+/// Registers a version, and starts the flow if it can go on.
+pub(super) fn register_version(deployment: &Deployment, (tenant, table, version): &VersionPath) -> Result<()> {
     let key = TableKey { tenant: tenant.clone(), table: table.clone() };
     let Some(table) = deployment.find_table(&key) else { return register_without_schema(deployment, &key, version) };
-    let runner = deployment.runner(table)?;
+    let runner = deployment.runner(table, &key, "register")?;
     let registered = match runner.register_version(table, &key, version) {
         Err(error) if error.kind() == ErrorKind::Export => {
             // No event announces that the wrong files were removed; the sweeper checks again.
@@ -148,7 +149,8 @@ fn same_version(version: &str, other: &str) -> Error {
     Error::refused(version, problem).help("deliver it under another version name")
 }
 
-fn report_refused((tenant, table, version): &VersionPath, error: &Error) {
+/// Reports an export that is at fault.
+pub(super) fn report_refused((tenant, table, version): &VersionPath, error: &Error) {
     tracing::warn!(tenant, table, version, help = error.next_step(), "{error}");
     let key = TableKey { tenant: tenant.clone(), table: table.clone() };
     metrics::report(&key, Some(version), &[("Refused", "Count", 1.0)]);

@@ -1,5 +1,7 @@
 //! The steps of the flow for one tenant's table. Each is a function of its own; all of them hold one lease.
 
+use std::collections::BTreeSet;
+
 use crate::breakpoint::env_override;
 use crate::engine::{Choice, DeltaProgress, Poll};
 use crate::error::{ErrorKind, Result};
@@ -11,8 +13,8 @@ use crate::lambda::messages::{
 };
 use crate::lambda::metrics;
 use crate::run::{Prepared, Runner, Step, next_step};
-use crate::sink::{Frame, Sink as _};
-use crate::store::{Extent, Lease, Status, Version};
+use crate::sink::Frame;
+use crate::store::{Lease, Status, Version};
 use crate::table::Table;
 use crate::telemetry::Watch;
 
@@ -66,10 +68,18 @@ pub(super) fn plan(deployment: &Deployment, request: VersionRequest, deadline: D
         // An answer was lost, or the version was delivered again; `next` decides from its current status.
         return Ok(PlanAnswer::Next);
     }
-    let mut runner = deployment.runner(table)?;
-    let prepared = match prepare(deployment, &mut runner, &lease, &request, (table, version), deadline)? {
-        DeltaProgress::Running(statement) => return Ok(PlanAnswer::Athena { statement }),
-        DeltaProgress::Finished(prepared) => prepared,
+    let mut runner = deployment.runner(table, &lease.key, &lease.owner)?;
+    if request.statement.is_none() {
+        runner.check_outputs(&lease, &version)?;
+    }
+    let prepared = match prepare(deployment, &mut runner, &lease, &request, (table, version), deadline) {
+        Ok(DeltaProgress::Running(statement)) => return Ok(PlanAnswer::poll(statement)),
+        Ok(DeltaProgress::Finished(prepared)) => prepared,
+        Err(error) if error.kind() == ErrorKind::Busy => {
+            tracing::info!(tenant = lease.key.tenant, table = lease.key.table, "{error}");
+            return Ok(PlanAnswer::wait_for_athena(request.statement));
+        }
+        Err(error) => return Err(error),
     };
     if let (Prepared::Gone, Some(statement), Some(athena)) = (&prepared, &request.statement, &runner.engines.athena) {
         athena.cancel(statement);
@@ -115,40 +125,46 @@ fn prepare(
     }
 }
 
-/// Starts or resumes publishing a version: sends BEGIN and lists the parts that are not published yet.
+/// Starts or resumes publishing a version: begins in every output, and lists the parts that are not published yet.
 pub(super) fn begin(deployment: &Deployment, request: VersionRequest) -> Result<BeginAnswer> {
     let lease = request.locked.renewed(deployment)?;
     let table = deployment.table(&lease.key)?;
     let version = request.load(deployment)?;
-    let runner = deployment.runner(table)?;
+    let runner = deployment.runner(table, &lease.key, &lease.owner)?;
+    if !matches!(version.status, Status::Publishing | Status::Planned | Status::Held) {
+        return Ok(BeginAnswer::Next);
+    }
+    runner.check_outputs(&lease, &version)?;
     let publishing = match version.status {
         Status::Publishing => version,
-        Status::Planned | Status::Held => match runner.begin(&lease, table, version)? {
+        _ => match runner.begin(&lease, table, version)? {
             Some(publishing) => publishing,
             None => return Ok(BeginAnswer::Next),
         },
-        _ => return Ok(BeginAnswer::Next),
     };
-    let parts = unpublished_parts(deployment, &publishing)?;
-    if parts.is_empty() && Frame::new(table, &publishing).parts > 0 {
-        return Ok(BeginAnswer::Record);
+    let frame = Frame::new(table, &publishing);
+    let publication = runner.publication(&lease, table, &publishing);
+    let mut parts = BTreeSet::new();
+    for output in deployment.outputs()? {
+        let unpublished = output.unpublished(&deployment.registry, &publishing, &frame)?;
+        // Waiting for a throttled stream may take longer than the lease lasts.
+        let begin = || output.begin(publication, &frame, unpublished.is_empty());
+        runner.keep_alive(&lease, &Watch::default(), begin)?;
+        parts.extend(unpublished.into_iter().map(|(part, _)| part));
     }
-    // Waiting for a throttled stream may take longer than the lease lasts.
-    let stream = deployment.stream()?;
-    runner.keep_alive(&lease, &Watch::default(), || stream.begin(&Frame::new(table, &publishing)))?;
-    let max_parts = env_override("TIDEMARK_PARTS_AT_ONCE", PARTS_AT_ONCE) as usize;
-    Ok(match parts[..] {
-        [] => BeginAnswer::Record,
-        [part] => BeginAnswer::Part { part },
-        _ => BeginAnswer::Parts { parts: parts.into_iter().take(max_parts).map(|part| PartName { part }).collect() },
-    })
+    Ok(begun(parts.into_iter().collect(), deployment.parts_concurrency))
 }
 
-/// The parts of a version that are not published yet.
-fn unpublished_parts(deployment: &Deployment, version: &Version) -> Result<Vec<u32>> {
-    let delivered = deployment.registry.delivered(version, &deployment.stream()?.name())?;
-    let parts = version.plan.as_ref().map_or(0, |plan| plan.parts);
-    Ok((0..parts).filter(|part| delivered.get(part) != Some(&Extent::Whole)).collect())
+fn begun(parts: Vec<u32>, concurrency: u64) -> BeginAnswer {
+    let max_parts = env_override("TIDEMARK_PARTS_AT_ONCE", PARTS_AT_ONCE) as usize;
+    match parts[..] {
+        [] => BeginAnswer::Record,
+        [part] => BeginAnswer::Part { part },
+        _ => {
+            let parts = parts.into_iter().take(max_parts).map(|part| PartName { part }).collect();
+            BeginAnswer::Parts { parts, concurrency }
+        }
+    }
 }
 
 /// Publishes a part from where it stopped, as far as time permits.
@@ -160,24 +176,28 @@ pub(super) fn publish(deployment: &Deployment, request: PartRequest, deadline: D
     if version.status != Status::Publishing {
         return Ok(PublishAnswer { part, done: true });
     }
-    let runner = deployment.runner(table)?;
-    let stream = deployment.stream()?;
-    let name = stream.name();
-    let extent = deployment.registry.delivered(&version, &name)?.get(&part).copied().unwrap_or(Extent::Lines(0));
-    let Extent::Lines(from) = extent else { return Ok(PublishAnswer { part, done: true }) };
+    let (runner, frame) = (deployment.runner(table, &lease.key, &lease.owner)?, Frame::new(table, &version));
     let watch = Watch::default();
-    let mut on_progress = |extent| runner.registry.record_delivery(&lease, &version, &name, part, extent);
     let has_time = || watch.checkpoint(0).map(|()| deadline.is_far());
     let publication = runner.publication(&lease, table, &version);
-    let done =
-        runner.keep_alive(&lease, &watch, || stream.part(publication, part, from, &mut on_progress, &has_time))?;
-    if done.throttled > 0 {
-        metrics::report(&lease.key, Some(&request.version), &[("PublishThrottled", "Count", done.throttled as f64)]);
+    let (mut done, mut throttled) = (true, 0);
+    for output in deployment.outputs()? {
+        let unpublished = output.unpublished(&deployment.registry, &version, &frame)?;
+        let Some(rest) = unpublished.into_iter().find(|(other, _)| *other == part) else { continue };
+        let name = output.name();
+        let mut on_progress = |extent| runner.registry.record_delivery(&lease, &version, &name, part, extent);
+        let publish = || output.part(publication, rest, &mut on_progress, &has_time);
+        let sent = runner.keep_alive(&lease, &watch, publish)?;
+        done &= sent.is_end;
+        throttled += sent.throttled;
     }
-    Ok(PublishAnswer { part, done: done.is_end })
+    if throttled > 0 {
+        metrics::report(&lease.key, Some(&request.version), &[("PublishThrottled", "Count", throttled as f64)]);
+    }
+    Ok(PublishAnswer { part, done })
 }
 
-/// Sends END once every part is published, and records that the version SUCCEEDED.
+/// Ends the publication in every output once every part is published, and records that the version SUCCEEDED.
 pub(super) fn record(deployment: &Deployment, request: VersionRequest) -> Result<RecordAnswer> {
     let lease = request.locked.renewed(deployment)?;
     let table = deployment.table(&lease.key)?;
@@ -185,11 +205,16 @@ pub(super) fn record(deployment: &Deployment, request: VersionRequest) -> Result
     if version.status != Status::Publishing {
         return Ok(RecordAnswer::Next);
     }
-    if !unpublished_parts(deployment, &version)?.is_empty() {
-        return Ok(RecordAnswer::Begin);
+    let (runner, frame, outputs) =
+        (deployment.runner(table, &lease.key, &lease.owner)?, Frame::new(table, &version), deployment.outputs()?);
+    for output in &outputs {
+        if !output.unpublished(&deployment.registry, &version, &frame)?.is_empty() {
+            return Ok(RecordAnswer::Begin);
+        }
     }
-    let (runner, stream) = (deployment.runner(table)?, deployment.stream()?);
-    runner.keep_alive(&lease, &Watch::default(), || stream.end(&Frame::new(table, &version)))?;
+    let publication = runner.publication(&lease, table, &version);
+    let end = || outputs.iter().try_for_each(|output| output.end(publication, &frame));
+    runner.keep_alive(&lease, &Watch::default(), end)?;
     metrics::published(&runner.record(&lease, version)?);
     Ok(RecordAnswer::Next)
 }

@@ -110,7 +110,7 @@ impl Sweep<'_> {
     /// Registers WAITING versions again: they may be complete by now, if an event was lost.
     fn check_again(&mut self, key: &TableKey) -> Result<()> {
         let Ok(table) = self.deployment.table(key) else { return Ok(()) };
-        let runner = self.deployment.runner(table)?;
+        let runner = self.deployment.runner(table, key, "sweep")?;
         for version in self.deployment.registry.with_status(key, Status::Waiting)? {
             if self.deadline.is_far() {
                 match runner.register_version(table, key, &version.version) {

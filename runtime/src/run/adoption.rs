@@ -46,6 +46,17 @@ impl Runner {
         Ok(None)
     }
 
+    /// Checks that nobody else publishes the table into any output.
+    #[cfg(feature = "aws")]
+    pub(crate) fn check_outputs(&self, lease: &Lease, version: &Version) -> Result<()> {
+        for sink in self.sinks.iter() {
+            if let Some(foreign) = self.foreign_under(sink, lease, version)? {
+                return Err(self.refuse(sink, &lease.key, &foreign));
+            }
+        }
+        Ok(())
+    }
+
     /// Checks that a version may be published again. An output that has lost what was published there gets it back
     /// that way.
     pub(super) fn check_replay(&self, lease: &Lease, version: &Version) -> Result<()> {

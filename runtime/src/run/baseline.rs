@@ -8,7 +8,7 @@ use crate::epoch::{Drift, Epoch, SourceFormat};
 use crate::error::{Error, Result};
 use crate::invocation::command;
 use crate::operation::SchemaChange;
-use crate::snapshot::{Export, Folder, Part, has_content_of, only_parts};
+use crate::snapshot::{Export, Folder, Part, has_content_of, is_stored_alike, only_parts};
 use crate::store::{Version, same_parts};
 use crate::table::{Compression, Table};
 
@@ -69,7 +69,7 @@ fn check_parts(version: &Version, folder: &dyn Folder, format: &SourceFormat) ->
 /// Returns whether a part is still the recorded one. If only its size or identity differs, its contents decide.
 fn is_same_part(folder: &dyn Folder, part: &Part, listed: &Part, compression: Compression) -> Result<bool> {
     let is_listed = same_parts(std::slice::from_ref(part), std::slice::from_ref(listed));
-    Ok(is_listed || has_content_of(folder, part, listed, compression)?)
+    Ok(is_listed || is_stored_alike(folder, part, listed)? || has_content_of(folder, part, listed, compression)?)
 }
 
 /// The error of a baseline that is no longer what was published.

@@ -17,7 +17,7 @@ use crate::error::{Error, IoContext as _, Result};
 use crate::operation::Head;
 use crate::plan::{Demand, Plan, Reset};
 use crate::sink::{Sinks, refusal};
-use crate::snapshot::{Export, Part};
+use crate::snapshot::{Export, Folder, Part};
 use crate::store::{Lease, Status, Version, baseline};
 use crate::table::Table;
 use crate::telemetry::Watch;
@@ -296,11 +296,14 @@ impl Runner {
         parts: Vec<Part>,
     ) -> Result<Version> {
         let changes = Some(draft.finish(&plan.hash)?);
+        let parts = with_stored_checksums(&*task.snapshot.folder, parts)?;
         let epoch = Some(Epoch::from_table(task.table));
         let approved = task.version.approved.clone().filter(|hash| *hash == plan.hash);
         let status = Status::Planned;
         let finding = task.version.finding.clone().filter(|_| !task.version.is_unread());
-        let planned = Version { status, plan: Some(plan), changes, parts, epoch, approved, finding, ..task.version };
+        let query = None;
+        let planned =
+            Version { status, plan: Some(plan), changes, parts, epoch, approved, finding, query, ..task.version };
         self.registry.advance(lease, Status::Registered, &planned)?;
         Breakpoint::Planned.reached();
         self.changes.remove_obsolete(&planned, lease.fence);
@@ -338,6 +341,12 @@ impl Task {
             Plan { parts, drift, max_operation_bytes, demands, ..summary.plan(&self.head, self.table, reset, change) };
         Ok((plan, summary.snapshot_parts))
     }
+}
+
+/// The parts with the checksums that the store of their folder keeps of them.
+fn with_stored_checksums(folder: &dyn Folder, parts: Vec<Part>) -> Result<Vec<Part>> {
+    let stored = folder.stored_checksums(&parts.iter().collect::<Vec<_>>())?;
+    Ok(parts.into_iter().zip(stored).map(|(part, stored)| Part { stored, ..part }).collect())
 }
 
 /// Refuses a delta whose baseline, as it was read, is not what was published.

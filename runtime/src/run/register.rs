@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind, Fault, Result};
 use crate::name::{TableKey, nearest};
 use crate::snapshot::complete::{Missing, complete, unreadable_manifest};
 use crate::snapshot::discover::{Discovery, Selection, discover};
-use crate::snapshot::{Folder, Part, Snapshots, has_content_of, only_parts};
+use crate::snapshot::{Folder, Part, Snapshots, has_content_of, is_stored_alike, only_parts};
 use crate::store::{ListedVersions, Registered, Status, Version, same_parts};
 use crate::table::{Compression, Table};
 
@@ -165,8 +165,9 @@ impl Runner {
         self.registry.register_waiting(key, version, reason)
     }
 
-    /// Returns whether overwritten parts have the same contents as before, even if they were compressed again. Reads
-    /// them to find out, unless they exceed the limit; then they count as different.
+    /// Returns whether overwritten parts have the same contents as before, even if they were compressed again. Where
+    /// S3's checksums do not say so, reads them to find out, unless they exceed the limit; then they count as
+    /// different.
     fn same_content(
         &self,
         folder: &dyn Folder,
@@ -176,14 +177,22 @@ impl Runner {
     ) -> Result<bool> {
         let is_alike = |(known, listed): (&Part, &Part)| {
             let may_be_compressed_again = known.content.is_some();
-            let may_have_same_bytes = known.size == listed.size && known.checksum.is_some();
+            let may_have_same_bytes = known.size == listed.size && (known.checksum.is_some() || known.stored.is_some());
             known.name == listed.name && (may_be_compressed_again || may_have_same_bytes)
         };
-        let size: u64 = listed.iter().map(|part| part.size).sum();
-        if known.len() != listed.len() || !known.iter().zip(listed).all(is_alike) || size > self.limits.compared {
+        if known.len() != listed.len() || !known.iter().zip(listed).all(is_alike) {
             return Ok(false);
         }
+        let mut unsure = Vec::new();
         for (known, listed) in known.iter().zip(listed) {
+            if !is_stored_alike(folder, known, listed)? {
+                unsure.push((known, listed));
+            }
+        }
+        if unsure.iter().map(|(_, listed)| listed.size).sum::<u64>() > self.limits.compared {
+            return Ok(false);
+        }
+        for (known, listed) in unsure {
             if !has_content_of(folder, known, listed, compression)? {
                 return Ok(false);
             }

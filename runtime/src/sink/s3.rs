@@ -44,6 +44,29 @@ impl S3Files {
         Self { aws, root, threads }
     }
 
+    /// Raises the mark, before anything of a version is visible. From then on, who published before is shut out.
+    pub(crate) fn begin(&self, publication: Publication<'_>) -> Result<()> {
+        mark::raise(&self.aws, &self.root, publication.version, publication.publisher)
+    }
+
+    /// Publishes a part that is not the last one.
+    pub(crate) fn part(&self, publication: Publication<'_>, part: u32) -> Result<()> {
+        let frame = Frame::new(publication.table, publication.version);
+        self.put_part(&self.part_uri(&frame, publication, part), &compress(&frame, part, publication)?)
+    }
+
+    /// Publishes the last part, which holds END, once all others are there, unless another run has taken over.
+    pub(crate) fn end(&self, publication: Publication<'_>) -> Result<()> {
+        let frame = Frame::new(publication.table, publication.version);
+        let bytes = compress(&frame, last_part(&frame), publication)?;
+        mark::check(&self.aws, &self.root, publication.version, publication.publisher)?;
+        self.put_part(&self.part_uri(&frame, publication, last_part(&frame)), &bytes)
+    }
+
+    fn part_uri(&self, frame: &Frame, publication: Publication<'_>, part: u32) -> S3Uri {
+        self.root.join(&publication.version.path()).join(&published_name(frame.sequence, part))
+    }
+
     /// Writes a part unless it exists; then its contents must be the same.
     fn put_part(&self, uri: &S3Uri, bytes: &[u8]) -> Result<()> {
         match s3::put_new(&self.aws, uri, bytes.to_vec())? {
@@ -104,8 +127,7 @@ impl Sink for S3Files {
         Breakpoint::Marked.reached();
         let folder = self.root.join(&version.path());
         let present: BTreeSet<String> = s3::object_names(&self.aws, &folder)?.into_iter().collect();
-        // An empty change set is one part that holds BEGIN and END.
-        let last = frame.parts.max(1) - 1;
+        let last = last_part(&frame);
         let name = |part: u32| published_name(frame.sequence, part);
         let is_delivered = |part: &u32| delivered.get(part) == Some(&Extent::Whole) && present.contains(&name(*part));
         let parts: Vec<u32> = (0..=last).filter(|part| !is_delivered(part)).collect();
@@ -130,6 +152,11 @@ impl Sink for S3Files {
             Ok(())
         })
     }
+}
+
+/// The part that holds END. An empty change set is one part, which holds BEGIN, too.
+pub(crate) fn last_part(frame: &Frame) -> u32 {
+    frame.parts.max(1) - 1
 }
 
 /// Compresses a part in memory: [some megabytes](crate::change_set::PartWriter) at most.

@@ -187,7 +187,7 @@ fn part(path: &Path, metadata: impl FnOnce() -> io::Result<fs::Metadata>) -> Res
         Ok(since) => since.as_nanos().to_string(),
         Err(before) => format!("-{}", before.duration().as_nanos()),
     };
-    Ok(Part { name: name.into(), size: metadata.len(), identity, checksum: None, content: None, rows: None })
+    Ok(Part::listed(name.into(), metadata.len(), identity))
 }
 
 /// Opens a part. If it was removed after it was listed, the error is the input's fault, not the machine's.

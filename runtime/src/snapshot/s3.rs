@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::local::MAX_SIDECAR;
 use super::{Entry, EntryKind, Folder, IGNORE_FILE, Listing, Part, Snapshots, ignore};
 use crate::aws::Aws;
-use crate::aws::s3::{Object, S3Uri, as_path, beginning, failed, list_objects, size};
+use crate::aws::s3::{Object, S3Uri, as_path, beginning, checksums, failed, list_objects, size};
 use crate::error::{Error, Result};
 use crate::name::{is_visible_text, natural_cmp};
 use crate::telemetry::check_stop;
@@ -117,6 +117,12 @@ impl Folder for S3Folder {
         as_path(&self.uri.join(name))
     }
 
+    fn stored_checksums(&self, parts: &[&Part]) -> Result<Vec<Option<String>>> {
+        let objects: Vec<(&str, &str)> =
+            parts.iter().map(|part| (part.name.as_str(), part.identity.as_str())).collect();
+        checksums(&self.aws, &self.uri, &objects)
+    }
+
     fn s3(&self) -> Option<String> {
         Some(self.uri.uri())
     }
@@ -150,7 +156,7 @@ pub fn list(aws: &Aws, export: &S3Uri) -> Result<Listing> {
         } else if !is_visible_text(&name) {
             return unusable("the file's name has characters that cannot be shown", "rename or remove it");
         } else {
-            listing.parts.push(Part { name, size, identity, checksum: None, content: None, rows: None });
+            listing.parts.push(Part::listed(name, size, identity));
         }
     }
     listing.parts.sort_by(|a, b| natural_cmp(&a.name, &b.name));

@@ -140,9 +140,14 @@ pub enum Setting {
     AthenaWorkgroup,
     /// The S3 prefix for temporary query results.
     AthenaResults,
+    /// The tenant with which the last search for exports without a record ended.
+    CheckedTenant,
 }
 
 impl Setting {
+    /// Separates several sinks in [`Setting::Sink`].
+    pub(crate) const SEPARATOR: &str = "\n";
+
     /// The name in the registry.
     pub fn name(self) -> &'static str {
         match self {
@@ -153,6 +158,7 @@ impl Setting {
             Setting::AthenaDatabase => "athena-database",
             Setting::AthenaWorkgroup => "athena-workgroup",
             Setting::AthenaResults => "athena-results",
+            Setting::CheckedTenant => "checked-tenant",
         }
     }
 }

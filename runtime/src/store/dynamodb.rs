@@ -7,6 +7,7 @@
 mod by_status;
 mod item;
 mod requests;
+mod scans;
 mod table;
 mod writes;
 

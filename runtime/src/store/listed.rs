@@ -31,6 +31,11 @@ impl ListedVersions {
         }
     }
 
+    /// Returns whether a version, in any spelling, is known.
+    pub fn contains(&self, version: &str) -> bool {
+        self.0.contains_key(&natural_sort_key(version))
+    }
+
     /// How many versions there are.
     pub fn count(&self) -> usize {
         self.0.len()
@@ -100,7 +105,7 @@ mod tests {
     use crate::name::TableKey;
 
     fn part(name: &str, size: u64, identity: &str) -> Part {
-        Part { name: name.into(), size, identity: identity.into(), checksum: None, content: None, rows: None }
+        Part::listed(name.into(), size, identity.into())
     }
 
     #[test]

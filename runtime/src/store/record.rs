@@ -31,6 +31,9 @@ pub struct Version {
     /// Whether these parts were HELD before under another plan, so that their current plan needs an approval.
     #[serde(default)]
     pub was_held: bool,
+    /// The last query on Athena that was started for these parts and has led to no plan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub query: Option<StartedQuery>,
     /// The registered parts; once they have been read, with checksums.
     pub parts: Vec<Part>,
     /// Parts that were refused because they arrived after publishing had begun.
@@ -67,6 +70,17 @@ pub struct Finding {
     pub status: Status,
     /// The guards that broke, or the error.
     pub reason: String,
+}
+
+/// A query on Athena that a run has started, and has not finished yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StartedQuery {
+    /// Athena's id of it.
+    pub id: String,
+    /// Identifies the run.
+    pub run: String,
+    /// How many earlier runs paid for a query without a result.
+    pub paid: u32,
 }
 
 /// Where operations went.
@@ -134,6 +148,7 @@ impl Version {
             sequence: None,
             finding: None,
             was_held: false,
+            query: None,
             registered_at: now,
             updated_at: now,
             published_at: None,

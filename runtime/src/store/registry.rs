@@ -3,6 +3,8 @@
 mod continuation;
 mod current;
 mod decisions;
+#[cfg(feature = "aws")]
+mod query;
 mod settings;
 mod unread;
 
@@ -222,6 +224,7 @@ impl Registry {
             plan: None,
             finding: None,
             was_held: false,
+            query: None,
             updated_at: clock::now_ms(),
             ..known.clone().unplanned(status)
         };

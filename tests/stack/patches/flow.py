@@ -17,6 +17,19 @@ def apply() -> None:
     refuse_missing_paths()
     limit_results()
     never_catch_final_errors()
+    limit_maps()
+
+
+def limit_maps() -> None:
+    """The emulator ignores MaxConcurrencyPath, and runs all items of a map at once."""
+    run = stepfunctions._run_map_items
+
+    def patched(state: dict, data: object, execution: dict, ctx: dict) -> object:
+        if path := state.get("MaxConcurrencyPath"):
+            state = {**state, "MaxConcurrency": stepfunctions._resolve_path_or_ctx(path, data, ctx)}
+        return run(state, data, execution, ctx)
+
+    stepfunctions._run_map_items = patched
 
 
 def refuse_missing_paths() -> None:

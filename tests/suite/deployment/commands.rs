@@ -9,7 +9,7 @@ use crate::limits::command;
 use crate::stack::Stack;
 
 /// The folder with the functions' binaries, built for the tests.
-pub(super) fn functions() -> &'static Path {
+pub(crate) fn functions() -> &'static Path {
     static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
         let built = Path::new(env!("CARGO_BIN_EXE_bootstrap-under-test")).parent().unwrap();
         functions_in(built, &Path::new(env!("CARGO_TARGET_TMPDIR")).join("functions"))
@@ -37,7 +37,7 @@ pub(super) fn deploy(root: &Path, functions: &Path, name: &str, parameters: &[St
 }
 
 /// The arguments for `infra/deploy`.
-pub(super) fn arguments(functions: &Path, name: &str) -> Vec<String> {
+pub(crate) fn arguments(functions: &Path, name: &str) -> Vec<String> {
     let binaries = functions.to_str().unwrap();
     ["--name", name, "--arch", "x86_64", "--yes", "--binaries", binaries].map(str::to_owned).to_vec()
 }
@@ -50,7 +50,7 @@ pub(super) fn infra_deploy(root: &Path, arguments: &[impl AsRef<OsStr>]) -> Stri
 }
 
 /// Runs `infra/deploy`. Returns whether it succeeded, and its output.
-pub(super) fn run_infra_deploy(root: &Path, arguments: &[impl AsRef<OsStr>]) -> (bool, String) {
+pub(crate) fn run_infra_deploy(root: &Path, arguments: &[impl AsRef<OsStr>]) -> (bool, String) {
     let mut command = command(root.join("infra/deploy"));
     command.args(arguments).env("PATH", path()).envs(environment(Stack::get())).env("TIDEMARK_DEPLOY_PAUSE", "0.5");
     let output = command.output().unwrap();

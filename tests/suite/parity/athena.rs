@@ -76,6 +76,7 @@ fn sandbox_with_table(table: &Table, number: usize) -> (Sandbox, Athena) {
         workgroup: "primary".into(),
         results: None,
         cutoff: None,
+        budget: None,
     };
     (sandbox, athena)
 }

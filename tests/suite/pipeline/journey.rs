@@ -4,7 +4,7 @@ use runtime::name::TableKey;
 
 use super::{HEADER, orders};
 use crate::deployment::{Deployment, LinesByTable, published_to_files, wait};
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, gzip};
 
 /// Two versions of a tenant to send through the pipeline, and what a local run publishes of them.
 pub(super) struct Journey {
@@ -37,6 +37,11 @@ impl Journey {
 
     pub(super) fn deliver(&self, deployment: &Deployment, version: usize) {
         deployment.deliver(&self.path(["V1", "V2"][version]), &self.texts[version]);
+    }
+
+    /// The compressed size of a version, in bytes.
+    pub(super) fn size(&self, version: usize) -> usize {
+        gzip(self.texts[version].as_bytes()).len()
     }
 
     /// No operation was lost or invented, and the table's lease is free.

@@ -14,8 +14,10 @@ use crate::workspace::add_to_summary;
 #[test]
 fn large_exports_are_compared_by_athena_and_permissions_match_the_calls_made() {
     // A deployment of its own: some calls are made only by a function that has just started.
-    let deployment = Deployment::new("everyday", &["Consumer=on"]);
-    let distributed = Deployment::new("distributed", &["NativeBytes=0", "ReadBytes=1"]);
+    let deployment = Deployment::new("everyday", &["Consumer=on", "Sink=both"]);
+    let distributed = Deployment::new("distributed", &["NativeBytes=0", "ReadBytes=1", "Sink=both"]);
+    // Several files, because `publish` does not write the last one.
+    let _small = distributed.with_environment("athena", &[("TIDEMARK_PART_BYTES", "4096")]);
     let journey = Journey::from_texts("athena", [orders(0, 120, "open"), orders(5, 125, "open")]);
     for (number, version) in ["V1", "V2"].into_iter().enumerate() {
         // The second turn fails as often as the SDK tries, and is repeated from where the first one ended. Only V2 has
@@ -61,6 +63,10 @@ fn everyday_events(deployment: &Deployment) {
     deployment.put("rights/orders/V0/part.csv.gz", b"late");
     deployment.wait_for("rights/orders/V0", Status::Superseded);
     deployment.sweep("for rights");
+    super::deliver_without_event(deployment, "rights/orders/V3", &orders(0, 200, "open"));
+    let found = deployment.invoke("find", &json!({ "scheduled": "for rights" }));
+    assert_eq!(found, json!({ "found": 1, "complete": true }));
+    deployment.wait_for("rights/orders/V3", Status::Succeeded);
     wait("the consumer is done", || {
         deployment
             .proxy

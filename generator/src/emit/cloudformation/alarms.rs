@@ -23,6 +23,8 @@ pub(super) struct Alarm {
     threshold: u32,
     /// How a period without data counts.
     missing: &'static str,
+    /// The condition of the template under which it exists, if it depends on one.
+    condition: &'static str,
 }
 
 /// An alarm on one of our own metrics, which fires above zero.
@@ -40,11 +42,17 @@ const OWN_METRIC: Alarm = Alarm {
     comparison: "GreaterThanThreshold",
     threshold: 0,
     missing: "notBreaching",
+    condition: "",
 };
 
 /// An alarm on a metric of the stream.
-const STREAM_METRIC: Alarm =
-    Alarm { namespace: "AWS/Kinesis", dimension: "StreamName", value: "!Sub '${Name}-operations'", ..OWN_METRIC };
+const STREAM_METRIC: Alarm = Alarm {
+    namespace: "AWS/Kinesis",
+    dimension: "StreamName",
+    value: "!Sub '${Name}-operations'",
+    condition: "HasStream",
+    ..OWN_METRIC
+};
 
 /// An alarm on a metric of the EventBridge rule for arrivals.
 const RULE_METRIC: Alarm =

@@ -17,6 +17,8 @@ pub(super) struct Function {
     memory: &'static str,
     /// The timeout in seconds.
     timeout: u32,
+    /// How many concurrent instances may be reserved for it, as YAML; empty if none.
+    reserved: &'static str,
     /// Whether it needs disk space for temporary files.
     spills_to_disk: bool,
     /// Whether the state machine calls it.
@@ -30,9 +32,16 @@ pub(super) struct Function {
     /// The allowed actions on the objects of change sets.
     changes: &'static str,
     lists_changes: bool,
+    /// The allowed actions on operations that are published as files.
+    files: &'static str,
+    lists_files: bool,
+    /// Whether it writes the last file of a version, which holds END.
+    writes_last_file: bool,
     starts_flow: bool,
     /// Whether it assumes the roles of tables to read their exports.
     pub(super) assumes_table_roles: bool,
+    /// Whether it lists the exports of all tables. The role of a table is needed to read them.
+    lists_exports: bool,
     /// Whether it reads the queue of arrivals.
     consumes_arrivals: bool,
 }
@@ -48,6 +57,7 @@ const DEFAULTS: Function = Function {
     memory: "256",
     // A call without an answer times out after half a minute and is retried.
     timeout: 75,
+    reserved: "",
     spills_to_disk: false,
     is_step: true,
     registry: "",
@@ -55,8 +65,12 @@ const DEFAULTS: Function = Function {
     stream: "",
     changes: "",
     lists_changes: false,
+    files: "",
+    lists_files: false,
+    writes_last_file: false,
     starts_flow: false,
     assumes_table_roles: false,
+    lists_exports: false,
     consumes_arrivals: false,
 };
 
@@ -65,6 +79,7 @@ const DELIVERIES: &str =
     "'dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:UpdateItem', 'dynamodb:PutItem', 'dynamodb:ConditionCheckItem'";
 const VERSIONS: &str = "'dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:UpdateItem', 'dynamodb:PutItem', 'dynamodb:DeleteItem', \
      'dynamodb:ConditionCheckItem'";
+const READ_AND_WRITE: &str = "'s3:GetObject', 's3:PutObject'";
 const READ_STREAM_STATE: &str = "'kinesis:DescribeStreamSummary', 'kinesis:ListShards'";
 const WRITE_TO_STREAM: &str = "'kinesis:DescribeStreamSummary', 'kinesis:ListShards', 'kinesis:PutRecords'";
 
@@ -88,11 +103,25 @@ pub(super) const FUNCTIONS: &[Function] = &[
         description: "Restarts work that a crash left behind, rechecks incomplete versions, and reports metrics of both.",
         memory: "512",
         timeout: 280,
+        reserved: "2",
         is_step: false,
         registry: "'dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:PutItem', 'dynamodb:UpdateItem', 'dynamodb:DeleteItem'",
         reads_index: true,
         starts_flow: true,
         assumes_table_roles: true,
+        ..DEFAULTS
+    },
+    Function {
+        id: "Find",
+        name: "find",
+        description: "Registers exports whose events were lost.",
+        memory: "512",
+        timeout: 900,
+        is_step: false,
+        registry: "'dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:PutItem', 'dynamodb:UpdateItem', 'dynamodb:DeleteItem'",
+        starts_flow: true,
+        assumes_table_roles: true,
+        lists_exports: true,
         ..DEFAULTS
     },
     Function {
@@ -121,6 +150,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
         stream: READ_STREAM_STATE,
         changes: "'s3:PutObject', 's3:DeleteObject'",
         lists_changes: true,
+        files: "'s3:GetObject'",
+        lists_files: true,
         assumes_table_roles: true,
         ..DEFAULTS
     },
@@ -145,6 +176,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
         timeout: STREAM_RETRY_TIMEOUT,
         registry: VERSIONS,
         stream: WRITE_TO_STREAM,
+        files: READ_AND_WRITE,
+        lists_files: true,
         assumes_table_roles: true,
         ..DEFAULTS
     },
@@ -157,21 +190,27 @@ pub(super) const FUNCTIONS: &[Function] = &[
         registry: DELIVERIES,
         stream: WRITE_TO_STREAM,
         changes: "'s3:GetObject'",
+        files: READ_AND_WRITE,
         ..DEFAULTS
     },
     Function {
         id: "Record",
         name: "record",
         description: "Publishes the END of a version, and records that it succeeded.",
+        // It holds the last file of a version, up to some megabytes.
+        memory: "512",
         timeout: STREAM_RETRY_TIMEOUT,
         registry: VERSIONS,
         stream: WRITE_TO_STREAM,
+        files: READ_AND_WRITE,
+        writes_last_file: true,
         ..DEFAULTS
     },
     Function {
         id: "Unlock",
         name: "unlock",
         description: "Releases the lease, and restarts the flow after many versions.",
+        reserved: "!Ref ReservedConcurrency",
         registry: LEASE,
         starts_flow: true,
         ..DEFAULTS

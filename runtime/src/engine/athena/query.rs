@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use aws_sdk_athena::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_athena::types::{
     AthenaError, QueryExecution, QueryExecutionContext, QueryExecutionState, ResultConfiguration,
 };
 
 use crate::aws::{Aws, error_chain};
+use crate::breakpoint::env_override;
 use crate::error::{Error, Result};
 use crate::plan::Scan;
 use crate::telemetry::Watch;
@@ -14,6 +16,14 @@ use crate::telemetry::Watch;
 /// The pause between two polls of a query: the first, and the longest.
 pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(200);
 pub(super) const MAX_PAUSE: Duration = Duration::from_secs(5);
+
+/// The pause before Athena is asked again, if it accepts no more queries for now; in milliseconds.
+const BUSY_PAUSE: u64 = 30_000;
+
+/// The errors of calls that are refused because there are too many: of queries beyond the quota, which counts those
+/// that run and those in Athena's queue, and of any call.
+/// <https://docs.aws.amazon.com/athena/latest/ug/service-limits.html>
+const TOO_MANY: [&str; 2] = ["TooManyRequestsException", "ThrottlingException"];
 
 /// How often a cancelled query is polled, for ten seconds in all.
 const CANCEL_POLLS: u32 = 50;
@@ -69,7 +79,11 @@ pub(super) fn poll(
 ) -> Result<Option<Succeeded>, QueryFailure> {
     let polled = aws.wait(aws.athena.get_query_execution().query_execution_id(id).send());
     let polled = polled.map_err(|error| {
-        let error = query_error("cannot poll the query", id, error_chain(&error));
+        let what = "cannot poll the query";
+        let error = match is_busy(&error) {
+            true => Error::busy(format!("{what} ({id})"), error_chain(&error)),
+            false => query_error(what, id, error_chain(&error)),
+        };
         QueryFailure::Unknown(error.help("run again; nothing is lost"))
     })?;
     let execution = polled.query_execution.unwrap_or_else(|| QueryExecution::builder().build());
@@ -110,11 +124,23 @@ pub(super) fn start(aws: &Aws, query: &Query<'_>) -> Result<String> {
         .query_execution_context(context)
         .result_configuration(results)
         .work_group(query.workgroup);
-    let started = aws.wait(call.send()).map_err(|error| {
-        Error::aws("cannot start a query on Athena", error_chain(&error))
-            .help("check the work group, the database and the permissions, then run again")
+    let started = aws.wait(call.send()).map_err(|error| match is_busy(&error) {
+        true => Error::busy("Athena accepts no more queries for now", error_chain(&error))
+            .help("run again later, or have the account's quota of active DML queries raised"),
+        false => Error::aws("cannot start a query on Athena", error_chain(&error))
+            .help("check the work group, the database and the permissions, then run again"),
     })?;
     Ok(started.query_execution_id.unwrap_or_default())
+}
+
+/// The pause before Athena is asked again, if it accepts no more queries for now.
+pub(super) fn busy_pause() -> Duration {
+    Duration::from_millis(env_override("TIDEMARK_BUSY_MILLIS", BUSY_PAUSE))
+}
+
+/// Returns whether Athena refused a call because there are too many, now.
+fn is_busy<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
+    error.code().is_some_and(|code| TOO_MANY.contains(&code))
 }
 
 /// Cancels a query and waits until it has ended: until then it may write output, which the caller is about to remove.
@@ -133,6 +159,12 @@ pub(super) fn cancel(aws: &Aws, id: &str) {
         std::thread::sleep(FIRST_PAUSE);
     }
     tracing::warn!(id, "The query was cancelled but still runs.");
+}
+
+/// How many bytes a query has read, if Athena still knows it.
+pub(super) fn scanned(aws: &Aws, id: &str) -> Option<u64> {
+    let polled = aws.wait(aws.athena.get_query_execution().query_execution_id(id).send());
+    polled.ok()?.query_execution.map(|execution| scan(id, &execution).bytes)
 }
 
 fn scan(id: &str, execution: &QueryExecution) -> Scan {

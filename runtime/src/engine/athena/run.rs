@@ -13,8 +13,9 @@ use crate::aws::s3::{self, S3Uri};
 use crate::aws::{Aws, token};
 use crate::change_set::LineSink;
 use crate::engine::request::{DeltaError, DeltaRequest, DeltaSummary};
-use crate::error::{Error, Fault, Result};
+use crate::error::{Error, ErrorKind, Fault, Result};
 use crate::snapshot::Export;
+use crate::store::dynamodb::Dynamodb;
 
 /// How often a query is attempted, if it fails with a transient error.
 const ATTEMPTS: u32 = 3;
@@ -35,6 +36,17 @@ pub struct Athena {
     pub results: Option<S3Uri>,
     /// How many bytes the work group lets a query read, if that is known.
     pub cutoff: Option<u64>,
+    /// How many bytes all queries of a table may read in a day, if that is limited.
+    pub budget: Option<ScanBudget>,
+}
+
+/// A limit on the bytes that queries of a table read in a day, and where they are counted.
+#[derive(Debug, Clone)]
+pub struct ScanBudget {
+    /// Counts them.
+    pub registry: Dynamodb,
+    /// The limit.
+    pub bytes: u64,
 }
 
 /// The query that computes one delta.
@@ -114,6 +126,11 @@ impl Athena {
         }
     }
 
+    /// How many bytes a query has read, if Athena still knows it.
+    pub fn scanned(&self, id: &str) -> Option<u64> {
+        query::scanned(&self.aws, id)
+    }
+
     /// Cancels a query whose delta is not needed any more, and removes its output.
     pub fn cancel(&self, execution: &QueryExecution) {
         query::cancel(&self.aws, &execution.id);
@@ -172,13 +189,47 @@ impl DeltaQuery<'_> {
                 &format!("its work group allows {max_bytes}"),
                 format!("deploy with a larger ScanCutoff: infra/deploy --param ScanCutoff={size}"),
             ),
+            _ if self.athena.budget.as_ref().is_some_and(|budget| size > budget.bytes) => refuse(
+                "the budget of a table for a whole day is less",
+                format!("deploy with a larger one: infra/deploy --param ScanBudget={size}"),
+            ),
             _ => Ok(()),
         }
     }
 
     fn start(&self, attempt: u32) -> Result<QueryExecution> {
+        self.check_budget()?;
         let id = query::start(&self.athena.aws, &self.sql(attempt))?;
         Ok(QueryExecution { id, token: self.token(attempt), attempt, reading: None })
+    }
+
+    /// Counts the query, unless the table's budget for today is spent.
+    fn check_budget(&self) -> Result<()> {
+        let Some(budget) = &self.athena.budget else { return Ok(()) };
+        let (table, size) = (self.statements.table, self.request.inputs.size());
+        if budget.registry.add_scan(table, size, budget.bytes)? {
+            return Ok(());
+        }
+        let problem =
+            format!("Athena would read {size} bytes, which exceeds what is left today of the budget of {table}");
+        Err(Error::busy(&self.request.inputs.snapshot.label, problem)
+            .help("it is compared tomorrow (UTC), or once it fits into a larger budget: infra/deploy --param ScanBudget=BYTES"))
+    }
+
+    /// Starts the query once Athena accepts it.
+    fn start_when_accepted(&self, attempt: u32) -> Result<QueryExecution> {
+        loop {
+            match self.start(attempt) {
+                Err(error) if error.kind() == ErrorKind::Busy => self.pause_until_accepted(&error)?,
+                started => return started,
+            }
+        }
+    }
+
+    fn pause_until_accepted(&self, error: &Error) -> Result<()> {
+        tracing::info!(%error, "Waiting for Athena.");
+        self.request.watch.message("waiting for Athena, which accepts no more queries");
+        self.request.watch.sleep(query::busy_pause())
     }
 
     /// Starts a failed query again, if it may succeed.
@@ -208,13 +259,20 @@ impl DeltaQuery<'_> {
     /// Runs the query to its end. Cancels it if the work is stopped, by the user or because the lease is lost.
     fn wait(&self) -> Result<(QueryExecution, Succeeded)> {
         let watch = self.request.watch;
-        let mut execution = self.start(0)?;
+        let mut execution = self.start_when_accepted(0)?;
         let mut pause = query::FIRST_PAUSE;
         loop {
             match query::poll(&self.athena.aws, &execution.id, self.statements.max_scan, watch) {
                 Ok(Some(succeeded)) => return Ok((execution, succeeded)),
                 Ok(None) => watch.sleep(pause).inspect_err(|_| self.cancel(&execution))?,
-                Err(failure) => execution = self.retry(&execution, failure)?,
+                Err(QueryFailure::Unknown(error)) if error.kind() == ErrorKind::Busy => {
+                    watch.sleep(query::busy_pause()).inspect_err(|_| self.cancel(&execution))?;
+                }
+                Err(failure) => match self.retry(&execution, failure) {
+                    // The query has failed, and is found failed again.
+                    Err(error) if error.kind() == ErrorKind::Busy => self.pause_until_accepted(&error)?,
+                    retried => execution = retried?,
+                },
             }
             pause = (pause * 3 / 2).min(query::MAX_PAUSE);
         }

@@ -38,8 +38,7 @@ impl<E: Engine> std::fmt::Debug for RowsFolder<E> {
 
 impl<E: Engine> Folder for RowsFolder<E> {
     fn list(&self) -> Result<Listing> {
-        let part =
-            Part { name: PART.into(), size: 0, identity: String::new(), checksum: None, content: None, rows: None };
+        let part = Part::listed(PART.into(), 0, String::new());
         Ok(Listing { parts: vec![part], ..Listing::default() })
     }
 

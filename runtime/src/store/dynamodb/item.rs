@@ -9,6 +9,7 @@
 //! | `TENANT/TABLE` | `journal#TIME#TOKEN` | an `entry` of the journal, as JSON; TIME in milliseconds, 15 digits |
 //! | `settings` | `id` | the registry's identity: `value`, `created`, `recovered`; `layout`, absent in the first |
 //! | `settings` | name | `value` |
+//! | `scans` | `TABLE#DATE` | how many bytes Athena read of a table on a day: `scanned` |
 //!
 //! PLACE is the version's position in natural order. The index `open` lists what may need attention: tables under
 //! `table`, and unfinished versions under their status, each with the time `since` when it got that status.
@@ -38,6 +39,9 @@ pub(super) const JOURNAL: &str = "journal#";
 
 /// The partition key of settings.
 pub(super) const SETTINGS: &str = "settings";
+
+/// The partition key of what Athena reads.
+pub(super) const SCANS: &str = "scans";
 
 /// The sort key of the registry's identity.
 pub(super) const ID: &str = "id";

@@ -34,6 +34,7 @@ impl Registry {
             status: Status::Registered,
             reason: None,
             attempt: version.attempt + 1,
+            query: None,
             updated_at: clock::now_ms(),
             ..version.clone()
         };
