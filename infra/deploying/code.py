@@ -25,7 +25,7 @@ BINARIES = {"bootstrap": ("generated", "bootstrap"), "apply-orders": ("consumer"
 
 def parameters() -> list[str]:
     """Returns the names of the template's parameters, in their order."""
-    section = TEMPLATE.read_text().split("\nParameters:\n")[1].split("\nConditions:\n")[0]
+    section = re.split(r"\n(?=\w)", TEMPLATE.read_text().split("\nParameters:\n")[1])[0]
     return re.findall(r"^  (\w+):$", section, re.M)
 
 

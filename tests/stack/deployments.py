@@ -8,14 +8,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
+from cfnlint.decode.cfn_yaml import load
+
 CHANGE_SET = "arn:aws:cloudformation:us-east-1:000000000000:changeSet"
 STACK = "arn:aws:cloudformation:us-east-1:000000000000:stack"
 
 
 def problems(folder: Path) -> Iterator[str]:
     sys.path.insert(0, str(folder))
-    from deploying import aws, stacks, steps
+    from deploying import aws, code, stacks, steps
     stacks.PAUSE = 0
+    if code.parameters() != list(load(folder / "tidemark.yaml")["Parameters"]):
+        yield f"infra/deploy takes {code.parameters()} for the parameters of the template"
     yield from deployment_steps(steps)
     for check in (failed_change_sets, stacks_in_progress, failure_reasons, stacks_that_cannot_be_updated):
         yield from check(stacks, aws.DeployError)
