@@ -44,14 +44,15 @@ pub fn read(folder: &Path) -> Result<Schemas, Problem> {
     if files.is_empty() {
         return Err(Problem::Empty);
     }
-    let models = match generator::tables(&files) {
-        Ok(models) => models,
+    let schemas = match generator::read(&files) {
+        Ok(schemas) => schemas,
         Err(mistakes) => return Err(Problem::Mistakes(files, mistakes)),
     };
-    let tables: Vec<&'static Table> = models.iter().map(table).collect();
-    let statements: Vec<Statements> = models.iter().filter(|model| model.athena).map(statements).collect();
-    let warnings = generator::warnings(&files).leak();
-    Ok(Schemas { tables: tables.leak(), statements: statements.leak(), warnings: (files.leak(), warnings) })
+    let tables: Vec<&'static Table> = schemas.tables.iter().map(table).collect();
+    let models = schemas.tables.iter().filter(|model| model.athena);
+    let statements: Vec<Statements> = models.map(statements).collect();
+    let warnings = (&*files.leak(), &*schemas.warnings.leak());
+    Ok(Schemas { tables: tables.leak(), statements: statements.leak(), warnings })
 }
 
 /// The table of a model.

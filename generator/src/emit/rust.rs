@@ -16,10 +16,8 @@ use crate::names;
 use source::source_definition;
 use tokens::{optional, with_defaults};
 
-pub(super) fn emit(tables: &[Table], files: &mut Files) {
-    for table in tables {
-        files.insert(format!("generated/src/{}.rs", table.module), module(table));
-    }
+pub(super) fn emit(table: &Table, files: &mut Files) {
+    files.insert(format!("generated/src/{}.rs", table.module), module(table));
 }
 
 fn module(table: &Table) -> String {
