@@ -22,6 +22,7 @@ mod docs;
 mod durability;
 mod engines;
 mod epochs;
+mod expectations;
 mod exports;
 mod fallback;
 mod faults;
