@@ -8,6 +8,8 @@ mod architecture;
 mod athena_queries;
 mod attention;
 mod breakpoints;
+#[cfg(feature = "browser")]
+mod browser;
 mod cases;
 mod change_sets;
 mod commands;
@@ -61,6 +63,7 @@ mod record_limit;
 mod registry;
 #[cfg(feature = "aws")]
 mod remote;
+mod report;
 mod resync;
 mod row_orders;
 #[cfg(feature = "aws")]
