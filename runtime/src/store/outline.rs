@@ -8,11 +8,11 @@ use crate::name::TableKey;
 use crate::plan::Plan;
 use crate::snapshot::Part;
 
-/// The fields of a [`Version`] that are read.
+/// The fields of a [`Version`] that are read. Tenant and table are not flattened, which would keep all other fields.
 #[derive(Deserialize)]
 pub(super) struct Outline {
-    #[serde(flatten)]
-    key: TableKey,
+    tenant: String,
+    table: String,
     version: String,
     status: Status,
     reason: Option<String>,
@@ -39,7 +39,7 @@ pub(super) struct Outline {
 impl From<Outline> for Version {
     fn from(outline: Outline) -> Self {
         Self {
-            key: outline.key,
+            key: TableKey { tenant: outline.tenant, table: outline.table },
             version: outline.version,
             status: outline.status,
             reason: outline.reason,

@@ -25,7 +25,13 @@
     async index(count, text) {
       expected = count;
       for (let shard = 1; shard < count; shard += 1) load(shard);
-      const entries = JSON.parse(await unpacked(text));
+      let entries = [];
+      try {
+        entries = JSON.parse(await unpacked(text));
+      } catch {
+        found.textContent = "This browser is too old for the search.";
+        return;
+      }
       shards.set(loaded, entries.map(([table, description, pages, columns]) => ({
         table,
         pages,
@@ -148,6 +154,8 @@
     table.tBodies[0].append(...rows.map(row));
     delete table.dataset.rest;
     note.textContent = `All ${table.tBodies[0].rows.length} are shown.`;
+    note.tabIndex = -1;
+    note.focus();
   }
 
   for (const table of document.querySelectorAll("table[data-rest]")) {
@@ -155,7 +163,9 @@
     const button = document.createElement("button");
     button.type = "button";
     button.textContent = `Show ${note.textContent.split(" ")[0]} ${note.dataset.what}`;
-    button.addEventListener("click", () => expand(table, note));
+    button.addEventListener("click", () => expand(table, note).catch(() => {
+      note.textContent = "This browser is too old to show them.";
+    }));
     note.replaceChildren(button);
     note.setAttribute("role", "status");
   }
