@@ -62,10 +62,15 @@ pub(super) fn report(args: &ReportArgs, tables: &'static [&'static Table]) -> Re
     let threads = Limits::default().threads;
     let request = Request { tables, since, now, folder: args.output.as_deref(), threads };
     let (overview, errors) = report::report(&registry, &request)?;
-    match args.format {
-        ReportFormat::Json => output::print_json(&overview)?,
-        ReportFormat::Md => output::print(&report::markdown(&overview))?,
-        ReportFormat::Text => output::print(&text(&overview, args))?,
+    let printed = match args.format {
+        ReportFormat::Json => output::print_json(&overview),
+        ReportFormat::Md => output::print(&report::markdown(&overview)),
+        ReportFormat::Text => output::print(&text(&overview, args)),
+    };
+    if args.output.is_some() {
+        output::done(printed)?
+    } else {
+        printed?
     }
     for error in &errors {
         output::problem(error);
