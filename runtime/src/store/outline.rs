@@ -1,4 +1,4 @@
-//! A version without what is most of its record and what a report does not need: its parts and its epoch.
+//! A version without what is most of its record and what a report does not need: its parts, its epoch, its query.
 
 use serde::Deserialize;
 
@@ -46,6 +46,7 @@ impl From<Outline> for Version {
             attempt: outline.attempt,
             finding: outline.finding,
             was_held: outline.was_held,
+            query: None,
             parts: Vec::new(),
             refused_parts: outline.refused_parts,
             plan: outline.plan,
