@@ -13,7 +13,7 @@ mod bits;
 mod delimiters;
 mod dialect;
 mod fields;
-mod lines;
+mod line_ends;
 mod plain;
 mod quoted;
 mod skipped;

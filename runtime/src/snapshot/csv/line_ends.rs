@@ -13,7 +13,7 @@ struct LineEnds {
 }
 
 /// Finds line ends and quotes.
-struct Lines<'b> {
+struct LineScan<'b> {
     /// The bytes from the start of a record on.
     bytes: &'b [u8],
     quote: u8,
@@ -21,7 +21,7 @@ struct Lines<'b> {
     open: u64,
 }
 
-impl Lines<'_> {
+impl LineScan<'_> {
     /// The line ends in the block at this place.
     #[inline]
     fn ends(&mut self, at: usize) -> LineEnds {
@@ -72,7 +72,7 @@ impl<R: Read> Reader<R> {
     fn multiline_spans(&mut self, quote: u8, records: &mut Vec<(u32, u32)>) {
         let Scanned { bytes: scanned, mut lines, is_open, .. } = self.scanned;
         let bytes = &self.buffer[..self.end];
-        let mut found = Lines { bytes, quote, open: if is_open { u64::MAX } else { 0 } };
+        let mut found = LineScan { bytes, quote, open: if is_open { u64::MAX } else { 0 } };
         let mut at = self.start + scanned;
         while at < self.end {
             let ends = found.ends(at);
@@ -102,7 +102,7 @@ impl<R: Read> Reader<R> {
     pub(super) fn multiline_span(&mut self, quote: u8) -> Option<Span> {
         let bytes = &self.buffer[self.start..self.end];
         let Scanned { bytes: mut at, mut lines, is_open, is_cut } = self.scanned;
-        let mut found = Lines { bytes, quote, open: if is_open { u64::MAX } else { 0 } };
+        let mut found = LineScan { bytes, quote, open: if is_open { u64::MAX } else { 0 } };
         while at < bytes.len() {
             let ends = found.ends(at);
             if ends.of_records != 0 {
