@@ -13,7 +13,9 @@ mod target;
 mod template;
 
 use crate::model::Table;
+pub use artifact::COMMAND;
 use artifact::Files;
+pub use json_schema::schema_for_editors;
 
 /// Every kind of artifact. The tables are sorted by name.
 const EMITTERS: &[fn(&[Table], &mut Files)] = &[
@@ -28,7 +30,8 @@ const EMITTERS: &[fn(&[Table], &mut Files)] = &[
 ];
 
 /// The folders that contain one or more files per table. A file there that is no longer emitted belonged to a table
-/// whose schema was deleted, provided that its first or second line contains [`MARK`](artifact::MARK).
+/// whose schema was deleted, provided that its first or second line contains
+/// [`RECOGNISED`](artifact::RECOGNISED).
 pub(crate) const OUTPUT_FOLDERS: &[OutputFolder] = &[
     OutputFolder { folder: "generated/src", extension: "rs" },
     OutputFolder { folder: ddl::FOLDER, extension: "sql" },

@@ -41,6 +41,7 @@
 //! assert!(human(&diagnostics, &sources, Color::Never).contains("did you mean `int`?"));
 //! ```
 
+pub mod cli;
 mod date_format;
 pub mod diagnostic;
 mod emit;
@@ -66,7 +67,7 @@ use std::iter;
 
 use diagnostic::{Code, Diagnostic};
 pub use emit::artifact::Files;
-pub use emit::{Statements, Target, statements, target};
+pub use emit::{COMMAND, Statements, Target, schema_for_editors, statements, target};
 pub use error::Error;
 use import::{Draft, Import, Schema, Selection};
 use model::Table;
@@ -80,6 +81,18 @@ pub use wording::counted;
 /// Returns every mistake in the schemas in reading order: by file, then by position.
 pub fn generate(sources: &[Source]) -> Result<Files, Vec<Diagnostic>> {
     Ok(emit::all(&tables(sources)?))
+}
+
+/// The same for a workspace in which another command generates. The artifacts name it.
+///
+/// # Errors
+/// As those of [`generate`].
+pub fn generate_by(command: &str, sources: &[Source]) -> Result<Files, Vec<Diagnostic>> {
+    let mut files = generate(sources)?;
+    if command != COMMAND {
+        files.values_mut().for_each(|text| *text = text.replace(COMMAND, command));
+    }
+    Ok(files)
 }
 
 /// Reads the tables of a set of schemas, sorted by name.

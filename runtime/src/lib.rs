@@ -152,6 +152,8 @@ mod parallel;
 #[cfg(feature = "pipeline")]
 pub mod plan;
 #[cfg(feature = "pipeline")]
+pub mod project;
+#[cfg(feature = "pipeline")]
 pub mod run;
 #[cfg(feature = "pipeline")]
 pub mod schemas;

@@ -51,6 +51,11 @@ impl Workspace {
         Self { program: env!("CARGO_BIN_EXE_tidemark-from-schemas"), ..Self::new() }
     }
 
+    /// A workspace for the program that people install, which has no tables of its own.
+    pub(crate) fn installed() -> Self {
+        Self { program: env!("CARGO_BIN_EXE_tidemark-installed"), ..Self::new() }
+    }
+
     /// Moves the (still empty) workspace to a disk in memory, if there is one: for tests that need many small
     /// workspaces.
     pub(crate) fn in_memory(self) -> Self {

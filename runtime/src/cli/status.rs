@@ -42,6 +42,13 @@ pub(super) struct StatusArgs {
     pub(super) format: FormatArgs,
 }
 
+impl StatusArgs {
+    /// Only the check looks at exports and outputs; the rest is in the registry.
+    pub(super) fn needs_tables(&self) -> bool {
+        self.check
+    }
+}
+
 /// One tenant's table in `status`.
 #[derive(Debug, Serialize)]
 struct TableStatus {

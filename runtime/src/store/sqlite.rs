@@ -4,6 +4,7 @@
 //! is made under, and changes nothing if either has changed.
 
 mod connection;
+mod inspect;
 mod layout;
 mod reader;
 mod statements;
