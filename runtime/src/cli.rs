@@ -145,7 +145,7 @@ fn start(tables: &'static [&'static Table], statements: &'static [Statements], v
     let format = cli.command.format();
     let folder = match &cli.schemas {
         Some(typed) => SchemaFolder::Typed(typed),
-        None if tables.is_empty() && cli.command.needs_tables() => SchemaFolder::Default,
+        None if tables.is_empty() => SchemaFolder::default_for(cli.command.needs_tables()),
         None => SchemaFolder::Unused,
     };
     invocation::remember(&cli.typed(), version, folder.path());
@@ -209,13 +209,13 @@ impl Command {
         }
     }
 
-    /// Returns whether the command does anything with tables, so that it needs their schemas.
-    fn needs_tables(&self) -> bool {
+    /// Returns whether the command needs the schemas of tables; `None` if it works without, but says more with them.
+    fn needs_tables(&self) -> Option<bool> {
         match self {
             Command::Status(args) => args.needs_tables(),
-            Command::Infer(_) | Command::History(_) | Command::Recover(_) => false,
-            Command::Init(_) | Command::Completions(_) | Command::Man(_) => false,
-            _ => true,
+            Command::Infer(_) | Command::History(_) | Command::Recover(_) => Some(false),
+            Command::Init(_) | Command::Completions(_) | Command::Man(_) => Some(false),
+            _ => Some(true),
         }
     }
 

@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::process::Stdio;
 
 use regex::Regex;
 use serde_json::Value;
 
+use crate::limits::command;
 use crate::workspace::Workspace;
 
 const SCHEMA: &str = "\
@@ -63,6 +65,7 @@ fn what_is_in_the_registry_can_be_seen_without_schemas() {
     workspace.write("schemas/invoices.yaml", SCHEMA.as_bytes());
     workspace.export("acme/invoices/V1", "invoice_no,total\n1,9.50\n");
     workspace.run();
+    assert_eq!(workspace.tidemark(&["status"]).status, 0);
     fs::rename(workspace.path("schemas"), workspace.path("elsewhere")).unwrap();
     for arguments in [&["status"][..], &["history", "acme/invoices"]] {
         let output = workspace.tidemark(arguments);
@@ -155,4 +158,28 @@ fn every_command_and_option_has_a_manual_page() {
     }
     assert!(Path::new(&workspace.path("man1/tidemark.1")).exists());
     assert_eq!(written.stdout, format!("man1: {} pages written\n", commands.len() + 1));
+}
+
+/// What a command shows on a terminal, which is made by a program of every Linux.
+fn on_a_terminal(workspace: &Workspace, arguments: &str) -> String {
+    let program = env!("CARGO_BIN_EXE_tidemark-installed");
+    let mut script = command("script");
+    script.args(["--quiet", "--return", "--command", &format!("{program} {arguments}"), "/dev/null"]);
+    let output = script.current_dir(workspace.path("")).stdin(Stdio::null()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn a_terminal_shows_hints_and_progress_and_a_pipe_does_not() {
+    let workspace = Workspace::installed();
+    workspace.write("schemas/invoices.yaml", SCHEMA.as_bytes());
+    workspace.export("acme/invoices/V1", "invoice_no,total\n1,9.50\n");
+    let shown = on_a_terminal(&workspace, "run exports");
+    assert!(shown.contains("listing the exports in exports"), "{shown}");
+    assert!(shown.contains("to see what changed, run:") && shown.contains("history acme/invoices"), "{shown}");
+    workspace.export("acme/invoices/V2", "invoice_no,total\n1,9.75\n");
+    let piped = workspace.run();
+    assert_eq!((piped.status, piped.stderr.as_str()), (0, ""));
+    assert!(!piped.stdout.contains("to see what changed"), "{}", piped.stdout);
 }

@@ -39,6 +39,7 @@ mod import;
 mod infer;
 mod inspect;
 mod installed;
+mod json_output;
 mod limits;
 mod messages;
 mod mistyped;

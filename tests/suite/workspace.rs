@@ -15,6 +15,7 @@ use flate2::write::GzEncoder;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::json_output;
 use crate::limits::{self, command};
 use crate::sequences::Sequences;
 
@@ -108,6 +109,7 @@ impl Workspace {
 
     pub(crate) fn tidemark_with_env(&self, arguments: &[&str], environment: &[(&str, &str)]) -> CommandOutput {
         let output = self.command(arguments).envs(environment.iter().copied()).output().unwrap();
+        json_output::check(arguments, &output.stdout);
         let sequences = self.sequences();
         let text = |bytes: Vec<u8>| {
             let text = String::from_utf8(bytes).unwrap().replace(self.program, "tidemark");

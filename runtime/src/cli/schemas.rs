@@ -24,6 +24,12 @@ pub(super) enum SchemaFolder<'a> {
 }
 
 impl<'a> SchemaFolder<'a> {
+    /// The folder for a program without tables. `needs_tables` is that of the command, as in `Cli`.
+    pub(super) fn default_for(needs_tables: Option<bool>) -> Self {
+        let is_read = needs_tables.unwrap_or_else(|| Path::new(SCHEMAS).is_dir());
+        if is_read { SchemaFolder::Default } else { SchemaFolder::Unused }
+    }
+
     /// The folder, if there is one.
     pub(super) fn path(self) -> Option<&'a Path> {
         match self {

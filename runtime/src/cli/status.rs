@@ -43,9 +43,9 @@ pub(super) struct StatusArgs {
 }
 
 impl StatusArgs {
-    /// Only the check looks at exports and outputs; the rest is in the registry.
-    pub(super) fn needs_tables(&self) -> bool {
-        self.check
+    /// Only the check looks at exports and outputs; most of the rest is in the registry.
+    pub(super) fn needs_tables(&self) -> Option<bool> {
+        self.check.then_some(true)
     }
 }
 
