@@ -149,15 +149,14 @@ fn start(tables: &'static [&'static Table], statements: &'static [Statements], v
         None => SchemaFolder::Unused,
     };
     invocation::remember(&cli.typed(), version, folder.path());
-    if let Command::Doctor(args) = &cli.command {
-        return exit(doctor::doctor(args, tables, folder), format);
-    }
-    let (tables, statements) = match schemas::tables(folder, format) {
+    // The doctor reports what is wrong with the schemas along with everything else.
+    let read = if matches!(cli.command, Command::Doctor(_)) { Ok(None) } else { schemas::tables(folder, format) };
+    let (tables, statements) = match read {
         Ok(None) => (tables, statements),
         Ok(Some(schemas)) => (schemas.tables, schemas.statements),
         Err(fault) => return exit_code(Some(fault)),
     };
-    exit(cli.command.execute(tables, statements), format)
+    exit(cli.command.execute(tables, statements, folder), format)
 }
 
 /// Ends the program; reports the error that a command ended with.
@@ -181,7 +180,12 @@ impl Cli {
 }
 
 impl Command {
-    fn execute(&self, tables: &'static [&'static Table], statements: &'static [Statements]) -> Result<Option<Fault>> {
+    fn execute(
+        &self,
+        tables: &'static [&'static Table],
+        statements: &'static [Statements],
+        folder: SchemaFolder<'_>,
+    ) -> Result<Option<Fault>> {
         match self {
             Command::Run(args) => run::run(args, tables, statements),
             Command::Delta(args) => delta::delta(args, tables, statements),
@@ -205,7 +209,7 @@ impl Command {
             Command::Init(args) => init::init(args, tables),
             Command::Completions(args) => completions::completions(args, usage::as_installed(Cli::command())),
             Command::Man(args) => man::man(args, usage::as_installed(Cli::command())),
-            Command::Doctor(_) => unreachable!("it reads the schemas itself"),
+            Command::Doctor(args) => doctor::doctor(args, tables, folder),
         }
     }
 
