@@ -27,7 +27,7 @@ use others::Others;
 use registries::Loss;
 
 /// The default number of histories. They would be most of the work of the fast tests.
-const HISTORIES: u32 = if cfg!(feature = "aws") { 5000 } else { 500 };
+const HISTORIES: u32 = if cfg!(feature = "aws") { 2000 } else { 500 };
 
 /// The maximum length of a history.
 const MAX_STEPS: usize = 20;

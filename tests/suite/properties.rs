@@ -12,7 +12,7 @@ use std::thread;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestCaseError, TestRunner};
+use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
 use runtime::table::Table;
 use serde_json::Value as Json;
 
@@ -22,8 +22,8 @@ use crate::engines::{COMPARISONS, DeltaInput, DeltaResult, ENGINES, Engine, diff
 use crate::random::{self, CellText};
 use crate::workspace::add_to_summary;
 
-/// How many pairs of exports are tried; `PROPTEST_CASES` overrides it.
-const CASES: u32 = 1_000;
+/// How many pairs of exports are tried; `PROPTEST_CASES` overrides it. The fast tests try fewer than all tests do.
+const CASES: u32 = if cfg!(feature = "aws") { 1000 } else { 600 };
 
 /// So many cases, unless `PROPTEST_CASES` overrides it. Failures are shrunk and printed, and not written to disk.
 pub(crate) fn config(cases: u32) -> Config {
@@ -39,12 +39,21 @@ pub(crate) fn on_every_core<S: Strategy>(
     property: impl Fn(S::Value) -> Result<(), TestCaseError> + Sync,
 ) -> Result<(), String> {
     let threads = thread::available_parallelism().map_or(1, |number| number.get() as u32);
-    let share = Config { cases: config.cases.div_ceil(threads), ..config.clone() };
-    let worker = || TestRunner::new(share.clone()).run(&input(), &property).map_err(|failure| failure.to_string());
+    let share =
+        |worker| Config { cases: config.cases.div_ceil(threads), rng_seed: seed(config, worker), ..config.clone() };
+    let run = |config| TestRunner::new(config).run(&input(), &property).map_err(|failure| failure.to_string());
     thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(worker)).collect();
+        let workers: Vec<_> = (0..threads).map(|worker| scope.spawn(move || run(share(worker)))).collect();
         workers.into_iter().try_for_each(|worker| worker.join().expect("panics are failures of the property"))
     })
+}
+
+/// The seed of a worker: with `PROPTEST_RNG_SEED`, each has cases of its own, and has them again the next time.
+fn seed(config: &Config, worker: u32) -> RngSeed {
+    match config.rng_seed {
+        RngSeed::Fixed(seed) => RngSeed::Fixed(seed.wrapping_add(u64::from(worker))),
+        RngSeed::Random => RngSeed::Random,
+    }
 }
 
 /// How much was tried, for the summary.

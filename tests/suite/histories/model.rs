@@ -343,7 +343,8 @@ impl History {
             },
         );
         self.write(last);
-        for _ in 0..5 {
+        // Each version that succeeds changes the plans of those after it, and all of them may need another approval.
+        for _ in 0..self.deliveries.len() + 5 {
             self.run()?;
             self.observe()?;
             let versions = self.versions();
