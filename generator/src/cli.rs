@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
+use crate::diagnostic::Diagnostic;
 use crate::output::{self, Change};
 use crate::render::{self, Color};
 use crate::source::{self, SCHEMAS, Source};
@@ -92,8 +93,8 @@ fn run(arguments: &Arguments, command: &str) -> Result<Exit, Error> {
 
 fn generate(arguments: &Arguments, root: &Path, command: &str) -> Result<Exit, Error> {
     let sources = source::read_all(root)?;
-    let files = match crate::generate_by(command, &sources) {
-        Ok(files) => files,
+    let schemas = match crate::read(&sources) {
+        Ok(schemas) => schemas,
         Err(diagnostics) => {
             match arguments.format {
                 Format::Human => to_stderr(&render::human(&diagnostics, &sources, Color::Always)),
@@ -102,8 +103,8 @@ fn generate(arguments: &Arguments, root: &Path, command: &str) -> Result<Exit, E
             return Ok(Exit::InvalidInput);
         }
     };
-    report_warnings(arguments.format, &sources);
-    let changes = output::compare(root, &files)?;
+    report_warnings(arguments.format, &schemas.warnings, &sources);
+    let changes = output::compare(root, &crate::emit_by(command, &schemas.tables))?;
     let tables = counted(sources.len(), "table");
     if changes.is_empty() {
         to_stderr(&format!("{tables}, everything is up to date\n"));
@@ -121,13 +122,12 @@ fn generate(arguments: &Arguments, root: &Path, command: &str) -> Result<Exit, E
 }
 
 /// Reports what is probably wrong in valid schemas.
-fn report_warnings(format: Format, sources: &[Source]) {
-    let warnings = crate::warnings(sources);
+fn report_warnings(format: Format, warnings: &[Diagnostic], sources: &[Source]) {
     match format {
         Format::Human if warnings.is_empty() => {}
-        Format::Human => to_stderr(&render::human(&warnings, sources, Color::Always)),
+        Format::Human => to_stderr(&render::human(warnings, sources, Color::Always)),
         Format::Json if warnings.is_empty() => print("[]\n"),
-        Format::Json => print(&render::json(&warnings, sources)),
+        Format::Json => print(&render::json(warnings, sources)),
     }
 }
 

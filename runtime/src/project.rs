@@ -100,11 +100,12 @@ fn generated(tables: &[(String, String)]) -> Result<BTreeMap<String, String>> {
     }
     let schemas: Vec<Schema> =
         tables.iter().map(|(table, yaml)| Schema::new(format!("{SCHEMAS}/{table}.yaml"), yaml.as_str())).collect();
-    generator::generate_by(GENERATE, &schemas).map_err(|mistakes| {
+    let read = generator::read(&schemas).map_err(|mistakes| {
         let mistakes: Vec<&str> = mistakes.iter().map(|mistake| mistake.message.as_str()).collect();
         Error::refused("", format!("the schemas of these files cannot be in one project: {}", mistakes.join("; ")))
             .help("make the project with one of them, and add the others with `tidemark infer`")
-    })
+    })?;
+    Ok(generator::emit_by(GENERATE, &read.tables))
 }
 
 /// A text in TOML, which reads the escapes of JSON.

@@ -74,8 +74,7 @@ fn every_command_that_prints_json_has_a_schema() {
     let mut expected = commands(&Workspace::new());
     assert!(expected.len() > 15, "{expected:?}");
     expected.insert("error".into());
-    let missing: Vec<&String> = expected.iter().filter(|name| !SCHEMAS.contains_key(*name)).collect();
-    assert!(missing.is_empty(), "{missing:?}");
+    assert_eq!(SCHEMAS.keys().cloned().collect::<BTreeSet<_>>(), expected);
 }
 
 #[test]
@@ -142,9 +141,6 @@ fn the_output_of_every_command_is_as_its_schema_says() {
     for (call, status) in CALLS {
         let words = call.replace("HASH", &hash);
         let words: Vec<&str> = words.split(' ').chain(["--format", "json"]).collect();
-        if !known.contains(words[0]) {
-            continue;
-        }
         if words[0] == "run" {
             for (version, rows) in deliveries.next().unwrap() {
                 workspace.export(&format!("acme/test_table/{version}"), &rows);

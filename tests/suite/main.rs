@@ -8,6 +8,8 @@ mod architecture;
 mod athena_queries;
 mod attention;
 mod breakpoints;
+#[cfg(feature = "browser")]
+mod browser;
 mod cases;
 mod change_sets;
 mod commands;
@@ -23,6 +25,7 @@ mod doctor;
 mod durability;
 mod engines;
 mod epochs;
+mod expectations;
 mod exports;
 mod fallback;
 mod faults;
@@ -64,6 +67,7 @@ mod record_limit;
 mod registry;
 #[cfg(feature = "aws")]
 mod remote;
+mod report;
 mod resync;
 mod row_orders;
 #[cfg(feature = "aws")]

@@ -202,8 +202,12 @@ fn compiled_tables_are_those_read_at_start_for_every_sample_and_case() {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     };
-    let tables: Vec<&Table> =
-        generator::tables(&schemas).unwrap().iter().map(|model| runtime::schemas::table(model) as &Table).collect();
+    let tables: Vec<&Table> = generator::read(&schemas)
+        .unwrap()
+        .tables
+        .iter()
+        .map(|model| runtime::schemas::table(model) as &Table)
+        .collect();
     let mut main = "#![allow(unused_imports)]\n".to_owned();
     for table in &tables {
         let module = &generated[&format!("generated/src/{}.rs", table.name)];
