@@ -16,7 +16,9 @@ mod template;
 use rayon::prelude::*;
 
 use crate::model::Table;
+pub use artifact::COMMAND;
 use artifact::Files;
+pub use json_schema::schema_for_editors;
 
 /// The artifacts of one table.
 const PER_TABLE: &[fn(&Table, &mut Files)] =
@@ -26,7 +28,8 @@ const PER_TABLE: &[fn(&Table, &mut Files)] =
 const OVERALL: &[fn(&[Table], &mut Files)] = &[registry::emit, athena::emit, json_schema::emit, cloudformation::emit];
 
 /// The folders that contain one or more files per table. A file there that is no longer emitted belonged to a table
-/// whose schema was deleted, provided that its first or second line contains [`MARK`](artifact::MARK).
+/// whose schema was deleted, provided that its first or second line contains
+/// [`RECOGNISED`](artifact::RECOGNISED).
 pub(crate) const OUTPUT_FOLDERS: &[OutputFolder] = &[
     OutputFolder { folder: "generated/src", extension: "rs" },
     OutputFolder { folder: ddl::FOLDER, extension: "sql" },

@@ -41,6 +41,7 @@
 //! assert!(human(&diagnostics, &sources, Color::Never).contains("did you mean `int`?"));
 //! ```
 
+pub mod cli;
 mod date_format;
 pub mod diagnostic;
 mod emit;
@@ -66,7 +67,7 @@ use std::iter;
 
 use diagnostic::{Code, Diagnostic};
 pub use emit::artifact::Files;
-pub use emit::{Statements, Target, statements, target};
+pub use emit::{COMMAND, Statements, Target, schema_for_editors, statements, target};
 pub use error::Error;
 use import::{Draft, Import, Schema, Selection};
 use model::Table;
@@ -121,6 +122,15 @@ pub fn generate(sources: &[Source]) -> Result<Files, Vec<Diagnostic>> {
 /// Generates all artifacts of tables, which are sorted by name.
 pub fn emit(tables: &[Table]) -> Files {
     emit::all(tables)
+}
+
+/// The same for a workspace in which another command generates. The artifacts name it.
+pub fn emit_by(command: &str, tables: &[Table]) -> Files {
+    let mut files = emit(tables);
+    if command != COMMAND {
+        files.values_mut().for_each(|text| *text = text.replace(COMMAND, command));
+    }
+    files
 }
 
 fn in_reading_order(mut diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {

@@ -8,7 +8,7 @@ use std::path::Path;
 use similar::TextDiff;
 
 use crate::emit::OUTPUT_FOLDERS;
-use crate::emit::artifact::{Files, MARK};
+use crate::emit::artifact::{Files, RECOGNISED};
 use crate::error::{Context as _, Error};
 
 /// A file that differs from its artifact.
@@ -147,5 +147,5 @@ fn orphan_candidates(root: &Path, files: &Files) -> Result<BTreeSet<String>, Err
 /// field, on the second line.
 fn is_generated(bytes: &[u8]) -> bool {
     let mut first_lines = bytes.split(|byte| *byte == b'\n').take(2);
-    first_lines.any(|line| String::from_utf8_lossy(line).contains(MARK))
+    first_lines.any(|line| String::from_utf8_lossy(line).contains(RECOGNISED))
 }

@@ -21,6 +21,27 @@ TARGETS = {"arm64": "aarch64-unknown-linux-gnu", "x86_64": "x86_64-unknown-linux
 MACHINES = {183: "arm64", 62: "x86_64"}
 # The package and the binary in each archive that the templates name.
 BINARIES = {"bootstrap": ("generated", "bootstrap"), "apply-orders": ("consumer", "apply-orders")}
+# An archive without files: the record that ends one.
+EMPTY_ARCHIVE = b"PK\x05\x06" + bytes(18)
+
+
+def choose(project: Path) -> None:
+    """Deploys a project that `tidemark init --workspace` made, instead of this repository."""
+    global ROOT, TEMPLATE, BUILT
+    ROOT = project.resolve()
+    TEMPLATE = ROOT / "infra/tidemark.yaml"
+    BUILT = ROOT / "target/lambda"
+    if not TEMPLATE.is_file():
+        raise DeployError(f"{TEMPLATE} does not exist; in the project, run: cargo run -p generate", 2)
+
+
+def has_consumer() -> bool:
+    """Returns whether there is the sample consumer, which a project of one's own does not have."""
+    return (ROOT / "samples/consumer/Cargo.toml").is_file()
+
+
+def built() -> dict[str, tuple[str, str]]:
+    return {name: built for name, built in BINARIES.items() if name != "apply-orders" or has_consumer()}
 
 
 def parameters() -> list[str]:
@@ -33,23 +54,26 @@ def prepare(binaries: Path | None) -> None:
     """Checks the requirements on this machine before AWS is called."""
     if binaries is None:
         require("cargo-zigbuild", "install it and zig (pip install cargo-zigbuild ziglang), or pass compiled binaries with --binaries")
-    for _, binary in BINARIES.values() if binaries else ():
+    for _, binary in built().values() if binaries else ():
         if not (binaries / binary).is_file():
-            raise DeployError(f"{binaries / binary} does not exist; pass the folder that contains both binaries", 2)
+            raise DeployError(f"{binaries / binary} does not exist; pass the folder that contains the binaries", 2)
 
 
 def build(architecture: str, binaries: Path | None) -> None:
     """Creates an archive of each binary. All functions that run the same binary share one archive."""
     target = TARGETS[architecture]
     if binaries is None:
-        for package, binary in BINARIES.values():
+        for package, binary in built().values():
             run(["cargo", "zigbuild", "--release", "--target", f"{target}.{GLIBC}", "--package", package, "--features", "aws",
                  "--bin", binary], f"cannot build {binary}; if the target is not installed, run: rustup target add {target}")
     source = binaries or ROOT / "target" / target / "release"
     BUILT.mkdir(parents=True, exist_ok=True)
-    for name, (_, binary) in BINARIES.items():
+    for name, (_, binary) in built().items():
         check_architecture(source / binary, architecture)
         archive(source / binary, BUILT / f"{name}.zip")
+    if not has_consumer():
+        # The template of the consumer, which is off, names the archive all the same.
+        (BUILT / "apply-orders.zip").write_bytes(EMPTY_ARCHIVE)
 
 
 def run(words: list[str], message: str) -> None:

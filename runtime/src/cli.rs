@@ -4,11 +4,15 @@ mod apart;
 mod apply;
 mod approve;
 mod args;
+mod completions;
 mod delta;
+mod doctor;
 mod gc;
 mod history;
 mod infer;
+mod init;
 mod lookup;
+mod man;
 mod output;
 mod plan;
 mod reconcile;
@@ -26,16 +30,18 @@ mod run_report;
 mod schemas;
 mod status;
 mod tables;
+mod usage;
 mod verify;
 mod why;
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::cli::args::{Format, StateArgs};
+use crate::cli::schemas::SchemaFolder;
 use crate::engine::athena::Statements;
 use crate::error::{Error, Fault, Result};
 use crate::invocation;
@@ -50,10 +56,10 @@ use crate::telemetry;
 #[command(
     name = "tidemark",
     bin_name = "tidemark",
-    version,
     max_term_width = 110,
     after_help = "\
 Start with:
+  cargo tidemark init shop orders.csv    make a project of your own
   cargo tidemark run samples/exports     publish what is new
   cargo tidemark status                  show the state of every table
   cargo tidemark history acme/orders     show what each version changed
@@ -62,7 +68,7 @@ Exit status: 0 done, or nothing to do; 1 the input is at fault; 2 the command li
 tool or the machine failed."
 )]
 struct Cli {
-    /// Folder of schemas [default: the tables that were compiled into this program].
+    /// Folder of schemas [default: this program's own tables, or ./schemas if it has none].
     #[arg(long, value_name = "DIR", global = true)]
     schemas: Option<PathBuf>,
     #[command(subcommand)]
@@ -111,23 +117,49 @@ enum Command {
     Infer(infer::InferArgs),
     /// List the tables that have a schema, or the columns of one.
     Tables(tables::TablesArgs),
+    /// Make a project of your own: schemas, a folder for exports, and what a repository has around them.
+    Init(init::InitArgs),
+    /// Check that everything a run needs is there; changes nothing.
+    Doctor(doctor::DoctorArgs),
+    /// Print what completes commands and options in a shell.
+    Completions(completions::CompletionsArgs),
+    /// Write the manual pages.
+    Man(man::ManArgs),
 }
 
 /// Runs the command line with the arguments of this process, for these tables and their Athena statements.
 pub fn main(tables: &'static [&'static Table], statements: &'static [Statements]) -> ExitCode {
+    start(tables, statements, env!("CARGO_PKG_VERSION"))
+}
+
+/// The same for a program without tables, which reads the schemas in the folder `schemas` where it runs. `version` is
+/// what `--version` prints.
+pub fn main_without_tables(version: &'static str) -> ExitCode {
+    start(&[], &[], version)
+}
+
+fn start(tables: &'static [&'static Table], statements: &'static [Statements], version: &'static str) -> ExitCode {
     telemetry::init_logs();
-    let cli = match Cli::try_parse() {
+    let matches = usage::as_called(Cli::command().version(version)).try_get_matches();
+    let cli = match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
-        Err(error) => return explain_usage(&error),
+        Err(error) => return exit(usage::explain(&error), Format::Text),
     };
-    invocation::remember(&cli.typed());
     let format = cli.command.format();
-    let (tables, statements) = match schemas::tables(cli.schemas.as_deref(), format) {
+    let folder = match &cli.schemas {
+        Some(typed) => SchemaFolder::Typed(typed),
+        None if tables.is_empty() => SchemaFolder::default_for(cli.command.needs_tables()),
+        None => SchemaFolder::Unused,
+    };
+    invocation::remember(&cli.typed(), version, folder.path());
+    // The doctor reports what is wrong with the schemas along with everything else.
+    let read = if matches!(cli.command, Command::Doctor(_)) { Ok(None) } else { schemas::tables(folder, format) };
+    let (tables, statements) = match read {
         Ok(None) => (tables, statements),
         Ok(Some(schemas)) => (schemas.tables, schemas.statements),
         Err(fault) => return exit_code(Some(fault)),
     };
-    exit(cli.command.execute(tables, statements), format)
+    exit(cli.command.execute(tables, statements, folder), format)
 }
 
 /// Ends the program; reports the error that a command ended with.
@@ -142,25 +174,6 @@ fn exit(result: Result<Option<Fault>>, format: Format) -> ExitCode {
     }
 }
 
-/// Prints the help that was asked for, or what is wrong with the command line; as JSON as well, if that was asked for.
-fn explain_usage(error: &clap::Error) -> ExitCode {
-    if !error.use_stderr() {
-        return exit(output::print(&error.render().ansi().to_string()).map(|()| None), Format::Text);
-    }
-    // The exit status says the same as an output that is closed or full.
-    let _ = error.print();
-    let arguments: Vec<OsString> = std::env::args_os().collect();
-    let is_json = |pair: &[OsString]| pair[0] == "--format" && pair[1] == "json";
-    if arguments.windows(2).any(is_json) || arguments.iter().any(|argument| argument == "--format=json") {
-        let message = error.render().to_string();
-        let json = serde_json::json!({ "error": {
-            "message": message.trim(), "help": "add --help to the command", "fault": Fault::Usage, "rejects": null,
-        }});
-        let _ = output::print_json(&json);
-    }
-    exit_code(Some(Fault::Usage))
-}
-
 impl Cli {
     /// The options that were typed and that every command needs to find the same tables and registry.
     fn typed(&self) -> Vec<(&'static str, &OsStr)> {
@@ -170,7 +183,12 @@ impl Cli {
 }
 
 impl Command {
-    fn execute(&self, tables: &'static [&'static Table], statements: &'static [Statements]) -> Result<Option<Fault>> {
+    fn execute(
+        &self,
+        tables: &'static [&'static Table],
+        statements: &'static [Statements],
+        folder: SchemaFolder<'_>,
+    ) -> Result<Option<Fault>> {
         match self {
             Command::Run(args) => run::run(args, tables, statements),
             Command::Delta(args) => delta::delta(args, tables, statements),
@@ -192,6 +210,20 @@ impl Command {
             Command::Retry(args) => retry::retry(args, tables),
             Command::Infer(args) => infer::infer(args),
             Command::Tables(args) => tables::tables(args, tables),
+            Command::Init(args) => init::init(args, tables),
+            Command::Completions(args) => completions::completions(args, usage::as_installed(Cli::command())),
+            Command::Man(args) => man::man(args, usage::as_installed(Cli::command())),
+            Command::Doctor(args) => doctor::doctor(args, tables, folder),
+        }
+    }
+
+    /// Returns whether the command needs the schemas of tables; `None` if it works without, but says more with them.
+    fn needs_tables(&self) -> Option<bool> {
+        match self {
+            Command::Status(args) => args.needs_tables(),
+            Command::Infer(_) | Command::History(_) | Command::Recover(_) => Some(false),
+            Command::Init(_) | Command::Completions(_) | Command::Man(_) => Some(false),
+            _ => Some(true),
         }
     }
 
@@ -217,6 +249,9 @@ impl Command {
             Command::Retry(args) => args.format.format,
             Command::Infer(args) => args.format.format,
             Command::Tables(args) => args.format.format,
+            Command::Init(args) => args.format.format,
+            Command::Doctor(args) => args.format.format,
+            Command::Completions(_) | Command::Man(_) => Format::Text,
         }
     }
 
@@ -239,7 +274,9 @@ impl Command {
             Command::Retire(args) => Some(&args.state),
             Command::Recover(args) => Some(&args.state),
             Command::Reconcile(args) => Some(&args.state),
+            Command::Doctor(args) => Some(&args.state),
             Command::Apply(_) | Command::Delta(_) | Command::Infer(_) | Command::Tables(_) => None,
+            Command::Init(_) | Command::Completions(_) | Command::Man(_) => None,
         }
     }
 }

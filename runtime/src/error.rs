@@ -216,14 +216,14 @@ impl Error {
     /// A request that needs a program built with AWS support.
     pub(crate) fn without_aws(what: &str) -> Self {
         Self::usage("", format!("this program was built without AWS support and cannot reach {what}"))
-            .help("run `cargo tidemark-aws` instead of `cargo tidemark`; the first build takes several minutes")
+            .help("run `cargo tidemark-aws` instead of `cargo tidemark`, or install it with `--features install,aws`")
     }
 
     /// A request that needs a program built with PostgreSQL support.
     #[cfg(not(feature = "postgres"))]
     pub(crate) fn without_postgres() -> Self {
         Self::usage("", "this program was built without PostgreSQL support")
-            .help("run `cargo tidemark-postgres` instead of `cargo tidemark`; the first build takes some minutes")
+            .help("run `cargo tidemark-postgres` instead of `cargo tidemark`, or install it with `--features install,postgres`")
     }
 
     /// Operations that do not lead from the baseline to the snapshot.

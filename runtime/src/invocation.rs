@@ -3,6 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use crate::name::is_visible_text;
@@ -21,19 +22,41 @@ struct Invocation {
     options: String,
     /// The words after the program.
     words: Vec<OsString>,
+    version: &'static str,
+    schemas: Option<PathBuf>,
 }
 
-/// Remembers how this process was called, and the options that every command in a message repeats.
-pub(crate) fn remember(options: &[(&str, &OsStr)]) {
-    let by_cargo = std::env::var_os("CARGO_PKG_NAME").is_some_and(|name| name == CRATE);
+/// Remembers how this process was called, the options that every command in a message repeats, the version of the
+/// program, and the folder of its schemas, if it reads any.
+pub(crate) fn remember(options: &[(&str, &OsStr)], version: &'static str, schemas: Option<&Path>) {
     let program = match std::env::args_os().next() {
-        Some(program) if !by_cargo => quoted(&program),
+        Some(program) if !is_run_by_cargo() => quoted(&program),
         _ => by_name().into(),
     };
     let options = options.iter().map(|(name, value)| format!(" {name} {}", quoted(value))).collect();
     let words = std::env::args_os().skip(1).collect();
     // A second call, as in tests, has no effect.
-    let _ = INVOCATION.set(Invocation { program, options, words });
+    let _ = INVOCATION.set(Invocation { program, options, words, version, schemas: schemas.map(Path::to_path_buf) });
+}
+
+/// Returns whether cargo runs this process, as `cargo tidemark` does.
+pub(crate) fn is_run_by_cargo() -> bool {
+    std::env::var_os("CARGO_PKG_NAME").is_some_and(|name| name == CRATE)
+}
+
+/// How this program was called.
+pub(crate) fn program() -> String {
+    INVOCATION.get().map_or_else(|| by_name().into(), |invocation| invocation.program.clone())
+}
+
+/// The version of this program.
+pub(crate) fn version() -> &'static str {
+    INVOCATION.get().map_or(env!("CARGO_PKG_VERSION"), |invocation| invocation.version)
+}
+
+/// The folder from which this program read its tables; `None` if they were compiled into it.
+pub(crate) fn schemas() -> Option<&'static Path> {
+    INVOCATION.get()?.schemas.as_deref()
 }
 
 /// A command of this program, to be pasted into a shell.

@@ -154,6 +154,8 @@ mod parallel;
 #[cfg(feature = "pipeline")]
 pub mod plan;
 #[cfg(feature = "pipeline")]
+pub mod project;
+#[cfg(feature = "pipeline")]
 pub mod report;
 #[cfg(feature = "pipeline")]
 pub mod run;

@@ -43,6 +43,17 @@ impl Progress {
         Self { bars: (enabled && !bars.is_hidden()).then_some(bars) }
     }
 
+    /// Shows what the program waits for until the watch is finished.
+    pub(crate) fn wait(&self, what: &str) -> Watch {
+        let Some(bars) = &self.bars else { return Watch::default() };
+        let bar = bars.add(ProgressBar::new_spinner());
+        bar.set_style(ProgressStyle::with_template("{spinner} {msg}").expect("the template is well formed"));
+        bar.set_message(what.to_owned());
+        bar.enable_steady_tick(Duration::from_millis(200));
+        let bar = Bar { bar, rows: AtomicU64::new(0), since: clock::instant() };
+        Watch { bar: Some(bar), ..Watch::default() }
+    }
+
     /// Adds a bar for a tenant's table with this many versions to process.
     pub(crate) fn table(&self, tenant: &str, table: &str, versions: u64) -> Watch {
         let Some(bars) = &self.bars else { return Watch::default() };

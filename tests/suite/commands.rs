@@ -42,6 +42,10 @@ fn help_matches_its_snapshots() {
         ("help_why", &["why", "--help"]),
         ("help_verify", &["verify", "--help"]),
         ("help_gc", &["gc", "--help"]),
+        ("help_init", &["init", "--help"]),
+        ("help_doctor", &["doctor", "--help"]),
+        ("help_completions", &["completions", "--help"]),
+        ("help_man", &["man", "--help"]),
     ] {
         let output = workspace.tidemark_with_env(arguments, &[("COLUMNS", "110")]);
         assert_eq!(output.status, 0);

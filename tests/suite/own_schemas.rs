@@ -41,15 +41,26 @@ fn tables_read_at_start_are_those_that_were_generated() {
 #[test]
 fn operations_and_plans_are_the_same_without_generated_code() {
     let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/exports");
-    let run = |schemas: &[&str]| {
-        let workspace = Workspace::new();
+    let run = |workspace: Workspace, schemas: &[&str]| {
         let with_schemas = |arguments: &[&str]| workspace.tidemark(&[schemas, arguments].concat());
-        assert_eq!(with_schemas(&["run", samples.to_str().unwrap()]).status, 0);
-        let plan = with_schemas(&["plan", "acme/orders/20260102_V0001", "--format", "json"]);
-        let plan: Value = serde_json::from_str(&plan.stdout).unwrap();
-        (workspace.output(), plan["plan"].clone())
+        let run = with_schemas(&["run", samples.to_str().unwrap(), "--format", "json"]);
+        assert_eq!(run.status, 0, "{}", run.stderr);
+        let run: Value = serde_json::from_str(&run.stdout).unwrap();
+        let mut plans = Vec::new();
+        for outcome in run["outcomes"].as_array().unwrap() {
+            let [tenant, table, version] = ["tenant", "table", "version"].map(|name| outcome[name].as_str().unwrap());
+            let version = format!("{tenant}/{table}/{version}");
+            let plan = with_schemas(&["plan", &version, "--format", "json"]);
+            let plan: Value = serde_json::from_str(&plan.stdout).unwrap_or_else(|_| panic!("{}", plan.transcript()));
+            assert!(plan["plan"].is_object(), "{version}: {plan}");
+            plans.push((version, plan["plan"].clone()));
+        }
+        assert!(plans.len() > 30, "{}", plans.len());
+        (workspace.output(), plans)
     };
-    assert_eq!(run(&["--schemas", &committed()]), run(&[]));
+    let compiled = run(Workspace::new(), &[]);
+    assert_eq!(run(Workspace::new(), &["--schemas", &committed()]), compiled);
+    assert_eq!(run(Workspace::installed(), &["--schemas", &committed()]), compiled);
 }
 
 #[test]

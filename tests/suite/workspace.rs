@@ -15,6 +15,7 @@ use flate2::write::GzEncoder;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::json_output;
 use crate::limits::{self, command};
 use crate::sequences::Sequences;
 
@@ -49,6 +50,11 @@ impl Workspace {
     /// A workspace whose tables are the schemas in its folder `schemas`, which can change between two commands.
     pub(crate) fn from_schemas() -> Self {
         Self { program: env!("CARGO_BIN_EXE_tidemark-from-schemas"), ..Self::new() }
+    }
+
+    /// A workspace for the program that people install, which has no tables of its own.
+    pub(crate) fn installed() -> Self {
+        Self { program: env!("CARGO_BIN_EXE_tidemark-installed"), ..Self::new() }
     }
 
     /// Moves the (still empty) workspace to a disk in memory, if there is one: for tests that need many small
@@ -103,6 +109,7 @@ impl Workspace {
 
     pub(crate) fn tidemark_with_env(&self, arguments: &[&str], environment: &[(&str, &str)]) -> CommandOutput {
         let output = self.command(arguments).envs(environment.iter().copied()).output().unwrap();
+        json_output::check(arguments, &output.stdout);
         let sequences = self.sequences();
         let text = |bytes: Vec<u8>| {
             let text = String::from_utf8(bytes).unwrap().replace(self.program, "tidemark");

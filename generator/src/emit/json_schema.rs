@@ -12,8 +12,12 @@ use crate::spec::known;
 use kinds::{choice, flag, lines, object, scalar, text, words};
 
 pub(super) fn emit(_: &[Table], files: &mut Files) {
-    let text = serde_json::to_string_pretty(&schema()).expect("plain data is always JSON");
-    files.insert(format!("{SCHEMAS}/table.schema.json"), text + "\n");
+    files.insert(format!("{SCHEMAS}/table.schema.json"), schema_for_editors());
+}
+
+/// The text of the file.
+pub fn schema_for_editors() -> String {
+    serde_json::to_string_pretty(&schema()).expect("plain data is always JSON") + "\n"
 }
 
 fn schema() -> Value {

@@ -18,6 +18,7 @@ use crate::name::fold_case;
 use crate::reject::Reason;
 use crate::table::{Column, Table};
 pub use inspect::InspectedColumn;
+#[cfg(feature = "pipeline")]
 pub(crate) use inspect::KeyMatch;
 
 /// How many characters of a key's value are shown.

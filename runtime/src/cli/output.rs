@@ -1,6 +1,6 @@
 //! How output is rendered: text tables, JSON, errors.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 
 use anstyle::{AnsiColor, Style};
@@ -124,6 +124,13 @@ pub(super) fn statements(statements: &[String]) {
 /// Says on stderr what is no error but worth knowing.
 pub(super) fn note(text: &str) {
     to_stderr(&format!("{NOTE}note{NOTE:#}: {text}"));
+}
+
+/// Says what is worth knowing for a person at a terminal; nothing if stderr goes elsewhere.
+pub(super) fn hint(text: &str) {
+    if std::io::stderr().is_terminal() {
+        to_stderr(&format!("{HELP}hint{HELP:#}: {text}"));
+    }
 }
 
 /// Prints the next step on stderr.

@@ -130,7 +130,8 @@ impl StateArgs {
         Ok(self.folder())
     }
 
-    fn registry_path(&self) -> PathBuf {
+    /// The registry, if it is on this machine.
+    pub(super) fn registry_path(&self) -> PathBuf {
         self.folder().join("registry.sqlite")
     }
 
@@ -257,7 +258,7 @@ impl OutArgs {
     }
 
     /// The sinks that were typed, or those that the registry remembers.
-    fn sinks(&self, registry: &Registry, limits: Limits) -> Result<Sinks> {
+    pub(super) fn sinks(&self, registry: &Registry, limits: Limits) -> Result<Sinks> {
         let recorded = if self.is_given() { None } else { registry.setting(Setting::Sink)? };
         let sinks = match recorded {
             Some(texts) => {

@@ -16,8 +16,8 @@ use crate::invocation::command;
 use crate::name::printable_path;
 use crate::run::{Report, Runner, find_exports};
 use crate::sink::Sink;
-use crate::snapshot::IGNORE_FILE;
 use crate::snapshot::discover::Selection;
+use crate::snapshot::{IGNORE_FILE, Snapshots};
 use crate::store::Status;
 use crate::table::Table;
 use crate::telemetry::{self, Progress};
@@ -74,22 +74,19 @@ pub(super) fn run(
     let table = args.table.as_deref().map(|table| find_table(tables, table)).transpose()?;
     let exports = resolve::exports(&args.exports)?;
     let selection = Selection { tenant, table: table.map(|table| table.name.into()) };
+    let progress = Progress::new(args.format.format == Format::Text);
     // Before a registry is created: the folder may be the wrong one.
-    let found = find_exports(&*exports, tables, &selection)?;
+    let listing = progress.wait(&format!("listing the exports in {}", printable_path(&args.exports)));
+    let found = find_exports(&*exports, tables, &selection).inspect_err(|_| listing.finish())?;
+    listing.finish();
     telemetry::listen_for_ctrl_c();
-    let adopt = args.adopt.then(|| args.decision.decision(&args.state)).transpose()?;
-    check_apart(&args.exports, "the registry and the change sets", &args.state.folder())?;
-    let registry = args.state.registry_or_new(args.adopt)?;
-    let out = OutArgs { create: args.create, ..args.out.clone() };
-    let runner = args.state.runner_for(registry, exports, &out, tables, args.limits.limits())?;
-    let engines = args.engine.engines(statements, &[&args.exports], Some(&runner.registry))?;
-    let runner = Runner { engines, adopt, ..runner };
+    let runner = runner(args, exports, tables, statements)?;
     check_sinks(args, &runner)?;
     // A folder without exports may be a typo.
     if !found.tables.is_empty() {
         args.state.remember(&runner, &args.out)?;
     }
-    let report = runner.run_found(found, &Progress::new(args.format.format == Format::Text))?;
+    let report = runner.run_found(found, &progress)?;
     if report.found == 0 && report.fault().is_none() {
         check_folder(args, &runner, &selection, report.ignored).inspect_err(|_| run_report::print_problems(&report))?;
     }
@@ -102,6 +99,22 @@ pub(super) fn run(
     };
     run_report::print_problems(&report);
     output::done(printed).map(|()| report.fault())
+}
+
+/// What the arguments say to run with. Creates the registry if there is none.
+fn runner(
+    args: &RunArgs,
+    exports: Box<dyn Snapshots>,
+    tables: &'static [&'static Table],
+    statements: &'static [Statements],
+) -> Result<Runner> {
+    let adopt = args.adopt.then(|| args.decision.decision(&args.state)).transpose()?;
+    check_apart(&args.exports, "the registry and the change sets", &args.state.folder())?;
+    let registry = args.state.registry_or_new(args.adopt)?;
+    let out = OutArgs { create: args.create, ..args.out.clone() };
+    let runner = args.state.runner_for(registry, exports, &out, tables, args.limits.limits())?;
+    let engines = args.engine.engines(statements, &[&args.exports], Some(&runner.registry))?;
+    Ok(Runner { engines, adopt, ..runner })
 }
 
 /// Refuses a sink among the exports, and to adopt where there is nothing to adopt.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::cli::output::{self, count, plural};
 use crate::error::Result;
+use crate::invocation::command;
 use crate::name::printable_path;
 use crate::plan::Counts;
 use crate::run::{Outcome, Report};
@@ -31,7 +32,9 @@ pub(super) fn print(report: &Report, sinks: &Sinks, took: Duration) -> Result<()
     }
     summary.push(format!("{:.1} s", took.as_secs_f64()));
     text.push_str(&format!("\n{}. {}\n", summary.join(", "), sinks.summary()));
-    output::print(&text)
+    output::print(&text)?;
+    hint(report);
+    Ok(())
 }
 
 fn row(outcome: &Outcome) -> Vec<String> {
@@ -81,6 +84,14 @@ pub(super) fn print_problems(report: &Report) {
         output::report(&tenant.message, None, tenant.help.as_deref());
     }
     print_strays(report);
+}
+
+/// Says on a terminal what to look at next, if a version was published and nothing else is to be done.
+fn hint(report: &Report) {
+    let published = report.outcomes.iter().rfind(|outcome| outcome.status == Some(Status::Succeeded));
+    if let (None, Some(outcome)) = (report.fault(), published) {
+        output::hint(&format!("to see what changed, run: {}", command(&[&"history", &outcome.key.to_string()])));
+    }
 }
 
 /// Reports what is among the exports without being part of one: one by one, or many in one line.

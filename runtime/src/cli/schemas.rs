@@ -1,21 +1,54 @@
-//! `--schemas DIR`: the tables of a folder of schemas, instead of those that were compiled into the program.
+//! The tables of a folder of schemas, instead of tables that were compiled into the program.
 
 use std::path::Path;
 
 use generator::render::{Color, human};
+use generator::source::SCHEMAS;
 
 use crate::cli::args::Format;
 use crate::cli::output;
 use crate::error::{Error, Fault};
+use crate::invocation::command;
 use crate::name::printable_path;
 use crate::schemas::{self, Problem, Schemas};
 
-/// The tables of the folder, if one was named. Problems and warnings are reported here, since they are
-/// shown with their lines.
-pub(super) fn tables(folder: Option<&Path>, format: Format) -> Result<Option<Schemas>, Fault> {
-    let Some(folder) = folder else { return Ok(None) };
-    let schemas = schemas::read(folder).map_err(|problem| {
-        let error = explain(folder, &problem);
+/// Where the schemas come from.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum SchemaFolder<'a> {
+    /// From `--schemas`.
+    Typed(&'a Path),
+    /// From the folder [`SCHEMAS`] where the program runs, because it was compiled without tables.
+    Default,
+    /// From nowhere: the program has tables, or the command needs none.
+    Unused,
+}
+
+impl<'a> SchemaFolder<'a> {
+    /// The folder for a program without tables. `needs_tables` is that of the command, as in `Cli`.
+    pub(super) fn default_for(needs_tables: Option<bool>) -> Self {
+        let is_read = needs_tables.unwrap_or_else(|| Path::new(SCHEMAS).is_dir());
+        if is_read { SchemaFolder::Default } else { SchemaFolder::Unused }
+    }
+
+    /// The folder, if there is one.
+    pub(super) fn path(self) -> Option<&'a Path> {
+        match self {
+            SchemaFolder::Typed(folder) => Some(folder),
+            SchemaFolder::Default => Some(SCHEMAS.as_ref()),
+            SchemaFolder::Unused => None,
+        }
+    }
+}
+
+/// The tables of the folder, if there is one. Problems and warnings are reported here, since they are shown with their
+/// lines.
+pub(super) fn tables(folder: SchemaFolder<'_>, format: Format) -> Result<Option<Schemas>, Fault> {
+    let Some(path) = folder.path() else { return Ok(None) };
+    let schemas = match folder {
+        SchemaFolder::Default if !path.exists() => Err(no_folder()),
+        _ => schemas::read(path).map_err(|problem| self::problem(path, &problem)),
+    };
+    let schemas = schemas.map_err(|error| {
         output::error(&error, format);
         error.fault()
     })?;
@@ -26,7 +59,16 @@ pub(super) fn tables(folder: Option<&Path>, format: Format) -> Result<Option<Sch
     Ok(Some(schemas))
 }
 
-fn explain(folder: &Path, problem: &Problem) -> Error {
+/// There are no tables.
+pub(super) fn no_folder() -> Error {
+    Error::usage(SCHEMAS, "there is no such folder here, and this program has no tables of its own").help(format!(
+        "run it in the folder of your project, name the folder of its schemas with --schemas, or make a project: {}",
+        command(&[&"init", &"DIR"])
+    ))
+}
+
+/// Why a folder has no tables, as an error. Mistakes are shown with their lines.
+pub(super) fn problem(folder: &Path, problem: &Problem) -> Error {
     let folder = printable_path(folder);
     match problem {
         Problem::Unreadable(error) => Error::usage("", error.to_string()).help("check the folder after --schemas"),

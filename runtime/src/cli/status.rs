@@ -42,6 +42,13 @@ pub(super) struct StatusArgs {
     pub(super) format: FormatArgs,
 }
 
+impl StatusArgs {
+    /// Only the check looks at exports and outputs; most of the rest is in the registry.
+    pub(super) fn needs_tables(&self) -> Option<bool> {
+        self.check.then_some(true)
+    }
+}
+
 /// One tenant's table in `status`.
 #[derive(Debug, Serialize)]
 struct TableStatus {

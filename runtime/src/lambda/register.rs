@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use generator::source::SCHEMAS;
 use serde::Deserialize;
 
 use crate::error::{Error, ErrorKind, Fault, Result};
@@ -136,7 +137,7 @@ pub(super) fn register_version(deployment: &Deployment, (tenant, table, version)
 /// Registers a version of a table that is not deployed. It waits until the sweeper of a later deployment picks it up,
 /// and is reported once.
 fn register_without_schema(deployment: &Deployment, key: &TableKey, version: &str) -> Result<()> {
-    let reason = no_schema(deployment.tables, &key.table, "run `cargo run -p generator`, then deploy");
+    let reason = no_schema(deployment.tables, &key.table, SCHEMAS, "run `cargo run -p generator`, then deploy");
     match deployment.registry.register_without_schema(key, version, &reason)? {
         Registered::New => Err(Error::refused(version, "it waits, because its table is not deployed").help(reason)),
         Registered::Alias(other) => Err(same_version(version, &other)),

@@ -248,6 +248,7 @@ impl Runner {
 
     /// Computes a delta into a draft. Returns the plan, and the snapshot's parts with their checksums.
     fn compute(&self, task: &Task, draft: &Arc<dyn Draft>, watch: &Watch) -> Result<(Plan, Vec<Part>)> {
+        watch.message(&format!("opening {}", task.version.version));
         let mut writer = self.writer(task, draft, 0)?;
         let summary = self.engines.delta(&task.request(self.resources()?, watch), &mut writer);
         task.plan(summary.map_err(|error| blame(error, task.base.baseline.as_ref()))?, writer)

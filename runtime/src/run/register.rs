@@ -2,12 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use generator::source::SCHEMAS;
+
 use super::report::Outcome;
 use super::root::check_root;
 use super::runner::Runner;
 use crate::epoch::SourceFormat;
 use crate::error::{Error, ErrorKind, Fault, Result};
-use crate::name::{TableKey, nearest};
+use crate::invocation;
+use crate::name::{TableKey, nearest, printable_path};
 use crate::snapshot::complete::{Missing, complete, unreadable_manifest};
 use crate::snapshot::discover::{Discovery, Selection, discover};
 use crate::snapshot::{Folder, Part, Snapshots, has_content_of, is_stored_alike, only_parts};
@@ -30,11 +33,11 @@ pub fn find_exports(exports: &dyn Snapshots, tables: &[&'static Table], selectio
     Ok(found)
 }
 
-/// Why the versions of a table without a schema wait. `next` makes a schema known to the program.
-pub(crate) fn no_schema(tables: &[&Table], table: &str, next: &str) -> String {
+/// Why the versions of a table without a schema wait. `next` makes a schema in the folder known to the program.
+pub(crate) fn no_schema(tables: &[&Table], table: &str, folder: &str, next: &str) -> String {
     let near = nearest(table, tables.iter().map(|table| table.name));
     let rename = near.map(|near| format!(", or rename the folder if `{near}` is meant")).unwrap_or_default();
-    format!("no schema: write schemas/{table}.yaml and {next}{rename}")
+    format!("no schema: write {folder}/{table}.yaml and {next}{rename}")
 }
 
 impl Runner {
@@ -106,7 +109,11 @@ impl Runner {
     /// Registers the versions of a table without a schema as WAITING, so that a later program which knows the table
     /// picks them up.
     pub(super) fn register_without_schema(&self, job: &Job, outcomes: &mut Vec<Outcome>) -> Result<()> {
-        let reason = no_schema(self.tables, &job.key.table, "run `cargo run -p generator`");
+        let (folder, next) = match invocation::schemas() {
+            Some(folder) => (printable_path(folder), "run again"),
+            None => (SCHEMAS.to_owned(), "run `cargo run -p generator`"),
+        };
+        let reason = no_schema(self.tables, &job.key.table, &folder, next);
         let listed = self.registry.list(&job.key)?;
         for name in job.versions.iter().filter(|name| !listed.is_done(name)) {
             self.registry.register_without_schema(&job.key, name, &reason)?;

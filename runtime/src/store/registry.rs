@@ -61,6 +61,11 @@ impl Registry {
         self.0.id()
     }
 
+    /// When the registry was created or last recovered, in milliseconds since 1970; 0 if that is not known.
+    pub fn created(&self) -> Result<u64> {
+        self.0.created()
+    }
+
     /// Returns the highest sequence that this registry may have assigned to a version of the table. The next is higher.
     pub fn last_sequence(&self, key: &TableKey) -> Result<u64> {
         Ok(self.state(key)?.sequence.max(self.0.created()?))

@@ -4,6 +4,7 @@
 //! is made under, and changes nothing if either has changed.
 
 mod connection;
+mod inspect;
 mod layout;
 mod reader;
 mod statements;
@@ -11,7 +12,7 @@ mod statements;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
@@ -27,7 +28,7 @@ use super::status::Status;
 use crate::clock;
 use crate::error::{Error, IoContext as _, Result};
 use crate::name::{TableKey, natural_sort_key};
-use connection::{check_files, connect, failed, needs_recovery};
+use connection::{check_files, connect, failed, lock, needs_recovery};
 use reader::Reader;
 use statements::{StoredRecord, add_pending, append, delete_deliveries, holds_lease, replace, sequence_of};
 
@@ -137,10 +138,6 @@ impl Sqlite {
     fn transact<T>(&self, change: impl FnOnce(Transaction<'_>) -> rusqlite::Result<T>) -> Result<T> {
         self.write_with(|connection| change(connection.transaction_with_behavior(TransactionBehavior::Immediate)?))
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl RegistryBackend for Sqlite {

@@ -1,6 +1,7 @@
 //! Opens the file for writing, and explains what SQLite refuses.
 
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -84,4 +85,9 @@ pub(super) fn check_files(path: &Path) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Locks what several threads use. One that panicked has left it usable.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use generator::diagnostic::Diagnostic;
-use generator::import::{Dialect, Selection};
-use generator::output;
-use generator::render::{self, Color};
-use generator::source::{self, SCHEMAS, Source};
-use generator::{Error, counted};
 
-use crate::terminal::{Exit, Format, print, to_stderr};
+use super::terminal::{Exit, Format, print, to_stderr};
+use crate::diagnostic::Diagnostic;
+use crate::import::{Dialect, Selection};
+use crate::output;
+use crate::render::{self, Color};
+use crate::source::{self, SCHEMAS, Source};
+use crate::{Error, counted};
 
 /// Write schemas for tables that are defined elsewhere
 ///
@@ -101,7 +101,7 @@ pub(crate) fn import(arguments: &ImportArguments, format: Format, root: &Path) -
     let read = |path: &PathBuf| if is_dash(path) { source::read_stdin() } else { source::read_file(path) };
     let sources = arguments.paths.iter().map(read).collect::<Result<Vec<Source>, Error>>()?;
     let selection = Selection { dialect: arguments.dialect.map(Into::into), tables: arguments.tables.clone() };
-    let import = match generator::import(&sources, &selection) {
+    let import = match crate::import(&sources, &selection) {
         Ok(import) => import,
         Err(mistakes) => return Ok(refuse(&mistakes, &sources, format)),
     };
@@ -116,7 +116,7 @@ pub(crate) fn import(arguments: &ImportArguments, format: Format, root: &Path) -
 /// Runs `export`.
 pub(crate) fn export(arguments: &ExportArguments, format: Format, root: &Path) -> Result<Exit, Error> {
     let sources = source::read_all(root)?;
-    if let Err(mistakes) = generator::read(&sources) {
+    if let Err(mistakes) = crate::read(&sources) {
         return Ok(refuse(&mistakes, &sources, format));
     }
     let known: BTreeSet<&str> = sources.iter().map(table).collect();
@@ -129,7 +129,7 @@ pub(crate) fn export(arguments: &ExportArguments, format: Format, root: &Path) -
         |source: &&Source| arguments.tables.is_empty() || arguments.tables.iter().any(|name| name == table(source));
     let mut files = Vec::new();
     for source in sources.iter().filter(is_wanted) {
-        match generator::export_odcs(source) {
+        match crate::export_odcs(source) {
             Ok(contract) => files.push((format!("{}.odcs.yaml", table(source)), contract)),
             Err(mistakes) => return Ok(refuse(&mistakes, &sources, format)),
         }
