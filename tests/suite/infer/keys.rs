@@ -16,7 +16,7 @@ fn the_smallest_unique_columns_are_the_key() {
 }
 
 #[test]
-fn of_several_keys_the_one_with_a_name_for_it_comes_first_and_then_the_first_column() {
+fn a_name_for_a_key_comes_before_the_order_of_the_columns() {
     has(&schema("a,b,order_no\n1,5,7\n2,6,8\n"), &["primary_key: [order_no]"]);
     has(&schema("b,customerId,paid_on\n1,5,2026-01-01\n2,6,2026-01-02\n"), &["primary_key: [customerId]"]);
     has(&schema("b,a\n1,5\n2,6\n"), &["primary_key: [b]"]);
