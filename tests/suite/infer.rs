@@ -1,8 +1,10 @@
 //! `infer`: the schema of a table from its exports. Every schema here was proved by the command itself: the generator
 //! reads it, and the engine reads every row with it.
 
+mod dialects;
 mod exports;
 mod keys;
+mod passes;
 mod random_tables;
 mod samples;
 
@@ -71,7 +73,7 @@ fn types_hold_every_value_and_no_more() {
         ("exponent", "type: \"decimal(18,18)\""),
         ("rough", "type: double"),
         ("flag", "type: boolean, true_values: [\"yes\"], false_values: [\"no\"]"),
-        ("code", "type: varchar(3)"),
+        ("code", "type: char(3)"),
         ("when", "type: date, format: \"%d.%m.%Y\""),
         ("at", "type: timestamp"),
         ("tz", "type: timestamptz"),
@@ -178,14 +180,9 @@ fn files_that_no_schema_can_describe_are_refused_with_the_reason() {
         ("a.csv", b"PK\x03\x04rest".to_vec(), "a.csv: it is a zip archive, or an Excel workbook"),
         ("a.csv", format!("{rows}4,d\n").into_bytes(), "a.csv:5: 2 fields where the rows before it have 3"),
         ("a.csv", rows.replace("2,b", "2").into_bytes(), "a.csv:3: 2 fields where the rows before it have 3"),
-        ("a.csv", b"id,n\r1,2\r".to_vec(), "its lines end in CR alone"),
         ("a.csv", b"id,n\n1,a\0\n".to_vec(), "there are NUL bytes in the text"),
         ("a.csv", b"\xEF\xBB\xBFid,n\n1,caf\xE9\n".to_vec(), "a.csv:2: it has a byte that is not a character in utf-8"),
         ("a.csv", b"id,n\n1,\x81\n".to_vec(), "a.csv:2: it has a byte that is not a character in windows-1252"),
-        ("a.csv", b"first[|]last[|]town\nAnn[|]Lee[|]Bonn\n".to_vec(), "the delimiter seems to have more characters"),
-        ("a.csv", b"a||b||c\n1||2||3\n".to_vec(), "the delimiter seems to have more characters than `|`"),
-        ("a.csv", "first¢last\nAnn¢Lee\n".into(), "separated by `¢`, which is not one ASCII character"),
-        ("a.csv", b"id,title\n1,\"9\\\" wide\"\n".to_vec(), "a.csv:2: text after a closing quote"),
         ("a.csv", b"".to_vec(), "there is no row in it"),
         ("a.csv", b"id,n,n\n1,2,3\n4,5,6\n".to_vec(), "a.csv: its header has the same name twice"),
     ] {

@@ -77,7 +77,8 @@ pub(super) fn infer(args: &InferArgs) -> Result<Option<Fault>> {
 fn summary(draft: &Draft, path: &Path) -> String {
     let choices = draft.yaml.matches("# choice:").count() as u64;
     let rows = plural(draft.rows, "row");
-    format!("{}: {rows} read, {} to review\n", path.display(), plural(choices, "choice"))
+    let again: String = draft.read_again.iter().map(|reason| format!("; read again, because {reason}")).collect();
+    format!("{}: {rows} read, {} to review{again}\n", path.display(), plural(choices, "choice"))
 }
 
 fn exists(path: &Path) -> Error {

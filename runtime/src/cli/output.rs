@@ -78,7 +78,8 @@ pub(super) fn plural(number: u64, singular: &str) -> String {
 
 /// Describes rows of the snapshot that repeat another one; `None` if none does.
 pub(super) fn collapsed(counts: &Counts) -> Option<String> {
-    (counts.duplicates > 0).then(|| format!("{} counted once", plural(counts.duplicates, "repeated row")))
+    let rows = || plural(counts.duplicates, "repeated row");
+    (counts.duplicates > 0).then(|| format!("{} counted once, how many is not compared", rows()))
 }
 
 /// Writes a line to stderr, and goes on if stderr is full or closed: the exit status still reports the failure.

@@ -4,12 +4,13 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use encoding_rs::WINDOWS_1252;
+use memchr::memchr;
 
 use super::inputs::Version;
 use crate::error::{Error, IoContext as _, Result};
+use crate::snapshot::Part;
 use crate::snapshot::decoded::{BEGINNING, Decoded, other_encoding};
 use crate::snapshot::part::{Inflated, unreadable};
-use crate::snapshot::{Export, Part};
 use crate::table::Compression;
 use crate::telemetry::Watch;
 
@@ -35,19 +36,23 @@ const OTHERS: &[(&[u8], &str)] = &[
 ];
 
 /// What the bytes show.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Survey {
     pub(super) compression: Compression,
     /// The encoding by its WHATWG name; `None` is UTF-8.
     pub(super) encoding: Option<&'static str>,
     /// How often each byte of the text occurs.
     pub(super) bytes: Box<[u64; 256]>,
+    /// The bytes that follow a backslash, where the first of two makes the second literal.
+    pub(super) escaped: Escaped,
+    /// Whether nothing but this was in the parts.
+    pub(super) is_whole: bool,
     /// The ends of each part of each version.
     pub(super) ends: Vec<Vec<Ends>>,
 }
 
-/// The text at the beginning and at the end of a part.
-#[derive(Debug, Default)]
+/// The text at the beginning and at the end of a part; no end if only the beginning was read.
+#[derive(Debug, Default, Clone)]
 pub(super) struct Ends {
     pub(super) first: String,
     pub(super) last: String,
@@ -56,6 +61,51 @@ pub(super) struct Ends {
 impl Survey {
     pub(super) fn has(&self, byte: u8) -> bool {
         self.bytes[usize::from(byte)] > 0
+    }
+
+    /// The same with records that end like this as lines, and other line breaks as blanks.
+    pub(super) fn with_record_end(&self, end: &str) -> Self {
+        let lines = |text: &String| text.split(end).map(|line| line.replace(['\n', '\r'], " ")).collect::<Vec<_>>();
+        let text = |text: &String| lines(text).join("\n");
+        let ends = |ends: &Ends| Ends { first: text(&ends.first), last: text(&ends.last) };
+        let mut survey = self.clone();
+        survey.ends = self.ends.iter().map(|version| version.iter().map(ends).collect()).collect();
+        survey.bytes[usize::from(b'\n')] = self.bytes[usize::from(*end.as_bytes().last().expect("an end has bytes"))];
+        survey
+    }
+}
+
+/// For each byte, whether a backslash is before it.
+#[derive(Debug, Clone)]
+pub(super) struct Escaped {
+    bytes: [bool; 256],
+    is_open: bool,
+}
+
+impl Default for Escaped {
+    fn default() -> Self {
+        Self { bytes: [false; 256], is_open: false }
+    }
+}
+
+impl Escaped {
+    fn push(&mut self, chunk: &[u8]) {
+        let mut at = 0;
+        while at < chunk.len() {
+            if std::mem::take(&mut self.is_open) {
+                self.bytes[usize::from(chunk[at])] = true;
+                at += 1;
+            } else {
+                let Some(offset) = memchr(b'\\', &chunk[at..]) else { return };
+                self.is_open = true;
+                at += offset + 1;
+            }
+        }
+    }
+
+    /// Returns whether a backslash is before one of these bytes.
+    pub(super) fn any(&self, bytes: &[u8]) -> bool {
+        bytes.iter().any(|byte| self.bytes[usize::from(*byte)])
     }
 }
 
@@ -80,8 +130,9 @@ impl Utf8 {
         }
     }
 
-    fn is_valid(&self) -> bool {
-        !self.is_invalid && self.pending.is_empty()
+    /// Only a text that was cut ends in the middle of a character.
+    fn is_valid(&self, is_cut: bool) -> bool {
+        !self.is_invalid && (is_cut || self.pending.is_empty())
     }
 }
 
@@ -90,18 +141,20 @@ struct Inspected {
     compression: Compression,
     encoding: Option<&'static str>,
     is_utf8: bool,
+    is_cut: bool,
     has_bom: bool,
     ends: (Vec<u8>, Vec<u8>),
 }
 
-/// Reads every byte once.
+/// Reads every byte once, or those of the beginnings.
 pub(super) fn survey(versions: &[Version], watch: &Watch) -> Result<Survey> {
     let mut bytes = Box::new([0; 256]);
+    let mut escaped = Escaped::default();
     let (mut parts, mut first) = (Vec::new(), None);
     for version in versions {
         let mut inspected = Vec::new();
         for part in &version.export.parts {
-            let found = inspect(&version.export, part, &mut bytes, watch)?;
+            let found = inspect(version, part, (&mut bytes, &mut escaped), watch)?;
             let path = version.export.folder.path(&part.name);
             let shown = (found.compression, found.encoding);
             let (expected, other) = first.get_or_insert_with(|| (shown, path.clone()));
@@ -123,7 +176,8 @@ pub(super) fn survey(versions: &[Version], watch: &Watch) -> Result<Survey> {
     };
     let ends = |part: &Inspected| Ends { first: text(&part.ends.0), last: text(&part.ends.1) };
     let ends = parts.iter().map(|version| version.iter().map(ends).collect()).collect();
-    Ok(Survey { compression, encoding, bytes, ends })
+    let is_whole = !all().any(|part| part.is_cut);
+    Ok(Survey { compression, encoding, bytes, escaped, is_whole, ends })
 }
 
 /// A schema has one compression and one encoding.
@@ -137,20 +191,22 @@ fn check_characters(bytes: &[u64; 256], versions: &[Version]) -> Result<()> {
     if bytes[0] > 0 {
         return Err(Error::export(Path::new(label), "there are NUL bytes in the text").help("export it as text"));
     }
-    if bytes[usize::from(b'\r')] > 0 && bytes[usize::from(b'\n')] == 0 {
-        return Err(Error::export(Path::new(label), "its lines end in CR alone")
-            .help("write a schema with this `record_end`, or export it with LF or CR LF at the end of each line"));
-    }
     Ok(())
 }
 
-fn inspect(export: &Export, part: &Part, bytes: &mut [u64; 256], watch: &Watch) -> Result<Inspected> {
+fn inspect(
+    version: &Version,
+    part: &Part,
+    (bytes, escaped): (&mut [u64; 256], &mut Escaped),
+    watch: &Watch,
+) -> Result<Inspected> {
+    let export = &version.export;
     let path = export.folder.path(&part.name);
     let compression = compression(&beginning(export.folder.open(&part.name)?, &path)?, part, &path)?;
     let inflated = || Inflated::new(export.folder.open(&part.name)?, compression).at("cannot read", &path);
     let raw = beginning(inflated()?, &path)?;
     let encoding = other_encoding(&raw, None);
-    let mut decoded = Decoded::new(inflated()?, encoding);
+    let mut decoded = Decoded::new(inflated()?, encoding).take(version.limit.unwrap_or(u64::MAX));
     let (mut utf8, mut ends, mut buffer) = (Utf8::default(), (Vec::new(), Vec::new()), vec![0; CHUNK]);
     loop {
         watch.checkpoint(0)?;
@@ -164,10 +220,17 @@ fn inspect(export: &Export, part: &Part, bytes: &mut [u64; 256], watch: &Watch) 
         }
         chunk.iter().for_each(|byte| bytes[usize::from(*byte)] += 1);
         utf8.push(chunk);
+        escaped.push(chunk);
         keep_ends(&mut ends, chunk);
     }
-    decoded.finish().map_err(|error| unreadable(error, &path))?;
-    Ok(Inspected { compression, encoding, is_utf8: utf8.is_valid(), has_bom: raw.starts_with(b"\xEF\xBB\xBF"), ends })
+    let is_cut = decoded.limit() == 0;
+    if is_cut {
+        ends.1.clear();
+    } else {
+        decoded.into_inner().finish().map_err(|error| unreadable(error, &path))?;
+    }
+    let has_bom = raw.starts_with(b"\xEF\xBB\xBF");
+    Ok(Inspected { compression, encoding, is_utf8: utf8.is_valid(is_cut), is_cut, has_bom, ends })
 }
 
 fn keep_ends((first, last): &mut (Vec<u8>, Vec<u8>), chunk: &[u8]) {

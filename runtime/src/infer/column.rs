@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::numbers::Numbers;
+use super::reading::ESCAPED_NULL;
 use super::times::Times;
 use super::words::{self, Kind, Spellings, WORDS};
+use crate::canonical::field::NULL;
 
 /// How many different values are counted.
 const MAX_DISTINCT: usize = 32;
@@ -29,6 +31,8 @@ pub(super) struct Facts {
     pub(super) max_chars: usize,
     pub(super) has_replacement: bool,
     pub(super) has_backslash: bool,
+    /// Whether a value has a character that codes do not have.
+    pub(super) has_prose: bool,
     /// Whether every value is digits, perhaps with a sign.
     pub(super) is_integer: bool,
     distinct: BTreeSet<u64>,
@@ -47,6 +51,15 @@ impl Facts {
         }
     }
 
+    /// Adds a field of an export with escapes: `\N` is NULL only as an escape, and otherwise a text.
+    pub(super) fn add_escaped(&mut self, text: &str, quoted: bool) {
+        match text.as_bytes() {
+            NULL => self.words[words::ESCAPED_NULL].0 += 1,
+            text_of_null if text_of_null == ESCAPED_NULL.as_bytes() => self.add_value(text),
+            _ => self.add(text, quoted),
+        }
+    }
+
     /// Adds a text that is a value.
     pub(super) fn add_value(&mut self, text: &str) {
         let chars = text.chars().count();
@@ -58,6 +71,7 @@ impl Facts {
         self.values += 1;
         self.has_replacement |= text.contains('\u{FFFD}');
         self.has_backslash |= text.contains('\\');
+        self.has_prose = self.has_prose || !is_code_like(text);
         if !self.has_many {
             self.distinct.insert(xxh3_64(text.as_bytes()));
             self.has_many = self.distinct.len() > MAX_DISTINCT;
@@ -124,4 +138,17 @@ impl Facts {
         with.add(text, false);
         with.kind() == self.kind()
     }
+}
+
+/// How long a text in lower case is at least if it is a code, such as a checksum.
+const MIN_HASH: usize = 16;
+
+/// Codes have letters in upper case, digits and a few marks; checksums and UUIDs also those in lower case.
+fn is_code_like(text: &str) -> bool {
+    let is_long = text.len() >= MIN_HASH;
+    let can_be = |byte: u8| match byte {
+        b'a'..=b'z' => is_long,
+        byte => byte.is_ascii_uppercase() || byte.is_ascii_digit() || b"-_./:+".contains(&byte),
+    };
+    text.bytes().all(can_be)
 }

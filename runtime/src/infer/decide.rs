@@ -3,10 +3,10 @@
 use super::column::Facts;
 use super::words::{self, Kind, TEXT_NULLS, WORDS, Words};
 use crate::epoch::NumberFormat;
-use crate::table::Type;
+use crate::table::{Escape, Type};
 use crate::wording::plural;
 
-/// The longest text that is a code, such as a number with leading zeros.
+/// The longest text that is a code, such as `EUR`, a number with leading zeros, or a checksum.
 const MAX_CODE: usize = 64;
 
 /// What the columns together say about NULL.
@@ -16,6 +16,8 @@ pub(super) struct NullPolicy {
     pub(super) quoted_are_values: bool,
     /// Whether the empty text is a value among texts, because NULL has a word of its own.
     pub(super) empty_is_text: bool,
+    /// Whether backslashes are escapes.
+    pub(super) has_escape: bool,
 }
 
 /// A column as a schema will describe it.
@@ -47,6 +49,17 @@ impl Column {
         !self.nulls.is_empty() && !self.has_no_nulls
     }
 
+    /// Returns whether equal values are read from equal texts, so that hashes of values can be compared.
+    pub(super) fn reads_like(&self, other: &Self) -> bool {
+        let is_integer = |ty: Type| matches!(ty, Type::Int | Type::Bigint);
+        let is_text = |ty: Type| matches!(ty, Type::String | Type::Char(_));
+        let alike = |test: fn(Type) -> bool| test(self.ty) && test(other.ty);
+        let has_type = self.ty == other.ty || alike(is_integer) || alike(is_text);
+        let words = |column: &Self| (column.format, column.numbers.clone(), column.words.clone());
+        let nulls = |column: &Self| (column.nulls.clone(), column.has_no_nulls, column.trim);
+        has_type && words(self) == words(other) && nulls(self) == nulls(other)
+    }
+
     /// Returns whether it has more than one value, NULL included.
     pub(super) fn differs(&self) -> bool {
         self.distinct.is_none_or(|distinct| distinct + usize::from(!self.nulls.is_empty()) > 1)
@@ -64,16 +77,18 @@ impl Column {
     }
 }
 
-/// What the words in all columns say about NULL.
-pub(super) fn policy(columns: &[Facts]) -> NullPolicy {
+/// What the words in all columns say about NULL. Writers that escape have a word for it even where it does not occur.
+pub(super) fn policy(columns: &[Facts], escape: Option<Escape>) -> NullPolicy {
     let is_text = |facts: &&Facts| matches!(facts.kind(), Kind::Text | Kind::Nothing);
     let typed = || columns.iter().filter(|facts| !is_text(facts));
     let both = |facts: &Facts| facts.words[..TEXT_NULLS].iter().any(|(plain, quoted)| *plain > 0 && *quoted > 0);
     let any_quoted = |facts: &Facts| facts.words.iter().any(|(_, quoted)| *quoted > 0);
     let has_word = columns.iter().any(|facts| facts.words[1..TEXT_NULLS].iter().any(|(plain, _)| *plain > 0));
+    let has_own_null = matches!(escape, Some(Escape::Mysql | Escape::Postgres));
     NullPolicy {
         quoted_are_values: columns.iter().filter(is_text).any(both) && !typed().any(any_quoted),
-        empty_is_text: has_word && !typed().any(|facts| facts.has_word(0) || facts.blank > 0),
+        has_escape: escape.is_some(),
+        empty_is_text: (has_word || has_own_null) && !typed().any(|facts| facts.has_word(0) || facts.blank > 0),
     }
 }
 
@@ -100,7 +115,7 @@ pub(super) fn column(name: String, header: Option<String>, facts: &Facts, policy
     };
     match facts.kind() {
         Kind::Nothing => column.choices.push("no value was seen, so any type is possible".into()),
-        Kind::Text => text(&mut column, &facts),
+        Kind::Text => text(&mut column, &facts, policy),
         Kind::Time => time(&mut column, &facts),
         Kind::Other => other(&mut column, &facts),
     }
@@ -133,10 +148,10 @@ fn take_nulls(facts: &mut Facts, policy: NullPolicy) -> Vec<&'static str> {
     nulls
 }
 
-fn text(column: &mut Column, facts: &Facts) {
+fn text(column: &mut Column, facts: &Facts, policy: NullPolicy) {
     let is_code = facts.min_chars == facts.max_chars && (2..=MAX_CODE).contains(&facts.max_chars);
-    if is_code && facts.values > 1 {
-        column.ty = Type::Varchar(facts.max_chars as u32);
+    if is_code && !facts.has_prose && facts.values > 1 {
+        column.ty = Type::Char(facts.max_chars as u32);
     }
     if column.nulls.contains(&"") {
         column.choices.push("the empty text is NULL; with `nulls: []` it would be a value".into());
@@ -147,7 +162,7 @@ fn text(column: &mut Column, facts: &Facts) {
     if facts.is_integer {
         column.choices.push("numbers with leading zeros or a plus stay text; as `bigint`, 007 would be 7".into());
     }
-    if facts.has_backslash {
+    if facts.has_backslash && !policy.has_escape {
         column.choices.push("backslashes are read as they are; some exporters write them as escapes".into());
     }
 }
@@ -188,10 +203,11 @@ fn other(column: &mut Column, facts: &Facts) {
 
 /// Adds what else was seen.
 fn summarise(column: &mut Column, facts: &Facts) {
-    let is_text = matches!(column.ty, Type::String | Type::Varchar(_));
+    let is_text = matches!(column.ty, Type::String | Type::Char(_));
     let mut seen: Vec<String> = Vec::new();
     if is_text && facts.values > 0 {
-        seen.push(format!("up to {}", plural(facts.max_chars as u64, "character")));
+        let range = if matches!(column.ty, Type::Char(_)) { "always" } else { "up to" };
+        seen.push(format!("{range} {}", plural(facts.max_chars as u64, "character")));
     }
     seen.extend(Some(std::mem::take(&mut column.seen)).filter(|text| !text.is_empty()));
     seen.extend(column.distinct.filter(|_| facts.values > 0).map(|count| format!("{count} distinct")));

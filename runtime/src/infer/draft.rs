@@ -9,11 +9,13 @@ use super::decide::Column;
 use super::frame;
 use super::header::Header;
 use super::inputs::Inputs;
+use super::reading::Marks;
 use super::rows::{Counts, Rows};
 use super::texts::{list, quoted, type_name};
+use super::words;
 use crate::epoch::SourceFormat;
 use crate::error::{Error, Result};
-use crate::table::{Compression, Source, Type};
+use crate::table::{Compression, Escape, Source, Type};
 use crate::wording::plural;
 
 /// The schema of a table, as its exports show it.
@@ -33,6 +35,8 @@ pub struct Draft {
     pub key: Vec<String>,
     /// Whether the key is unique in every version.
     pub is_key_unique: bool,
+    /// Why some rows were read more than once; empty if none was.
+    pub read_again: Vec<&'static str>,
     pub(super) columns: Vec<Column>,
     pub(super) format: SourceFormat,
     /// The words that are NULL where a column does not say it.
@@ -66,6 +70,7 @@ impl Draft {
             other_versions: named(false),
             key: Vec::new(),
             is_key_unique: false,
+            read_again: Vec::new(),
             nulls: nulls(&columns),
             columns,
             format: SourceFormat::from_source(&Source::DEFAULT),
@@ -122,21 +127,64 @@ impl Draft {
             self.source.push((format!("encoding: {encoding}"), Some(choice).filter(|_| encoding == CODE_PAGE)));
             self.not_for_athena.push(encoding.into());
         }
-        let dialect = rows.choice.format.dialect;
-        if dialect.delimiter != b',' {
-            self.option(format!("delimiter: {}", quoted(&char::from(dialect.delimiter).to_string())));
+        self.add_separators(rows);
+        if self.columns.len() == 1 {
+            self.choices.push("there is one column, since no delimiter was found".into());
         }
+    }
+
+    /// What separates fields and records, and how fields are quoted and escaped.
+    fn add_separators(&mut self, rows: &Rows<'_>) {
+        let dialect = &rows.choice.format.dialect;
+        let delimiter = format!("delimiter: {}", quoted(&dialect.delimiter));
+        match dialect.delimiter.as_str() {
+            "," => {}
+            text if text.len() > 1 => self.native_option(&delimiter, "such a delimiter"),
+            _ => self.option(delimiter),
+        }
+        if rows.choice.shape.has_long_delimiter() {
+            self.choices.push("the marks beside the delimiter are taken for texts; they could be a part of it".into());
+        }
+        if dialect.trailing_delimiter {
+            let choice = "each row ends with a delimiter; there could also be an empty column behind it".to_owned();
+            self.source.push(("trailing_delimiter: true".into(), Some(choice).filter(|_| rows.header == Header::None)));
+            self.not_for_athena.push("a delimiter at the end of each row".into());
+        }
+        if let Some(end) = &dialect.record_end {
+            self.native_option(&format!("record_end: {}", quoted(end)), "such ends of records");
+        }
+        if let Some(escape) = dialect.escape {
+            self.add_escape(escape, dialect);
+        }
+        let usual = Some(b'"').filter(|_| !matches!(dialect.escape, Some(Escape::Mysql | Escape::Postgres)));
         match dialect.quote {
-            Some(b'"') => {}
+            quote if quote == usual => {}
             Some(quote) => self.option(format!("quote: {}", quoted(&char::from(quote).to_string()))),
             None => self.option("quote: none"),
         }
         if dialect.multiline {
             self.native_option("multiline: true", "line breaks in fields");
         }
-        if self.columns.len() == 1 {
-            self.choices.push("there is one column, since no delimiter was found".into());
-        }
+    }
+
+    fn add_escape(&mut self, escape: Escape, dialect: &Marks) {
+        let (option, reason) = match escape {
+            Escape::Char(byte) => (quoted(&char::from(byte).to_string()), "before delimiters, quotes and line breaks"),
+            Escape::Mysql => ("mysql".into(), "as MySQL writes them"),
+            Escape::Postgres => ("postgres".into(), "as PostgreSQL's COPY writes them"),
+        };
+        let mark = char::from(escape.byte());
+        let choice = match dialect.quote {
+            Some(_) => {
+                format!("`{mark}` is an escape, since some are {reason}; if it is part of texts, `escape: none`")
+            }
+            None => format!(
+                "`{mark}` is taken for an escape, {reason}; if it is part of texts, write `escape: none`, and if \
+                 another program wrote them, its `escape`"
+            ),
+        };
+        self.source.push((format!("escape: {option}"), Some(choice)));
+        self.not_for_athena.push("escapes".into());
     }
 
     /// The header, and lines that are not rows.
@@ -169,7 +217,21 @@ impl Draft {
     }
 
     fn add_nulls(&mut self, rows: &Rows<'_>) {
-        if self.nulls != [""] {
+        let dialect = rows.choice.format.dialect.clone();
+        let has_own_null = matches!(dialect.escape, Some(Escape::Mysql | Escape::Postgres));
+        if has_own_null {
+            // The word of such writers is always NULL.
+            let own = words::WORDS[words::ESCAPED_NULL];
+            let is_empty = self.columns.iter().any(|column| column.nulls.contains(&""));
+            self.nulls.retain(|null| *null != own && (is_empty || !null.is_empty()));
+            self.nulls.push(own);
+        }
+        let own = words::WORDS[words::ESCAPED_NULL];
+        if dialect.escape.is_none() && self.columns.iter().any(|column| column.nulls.contains(&own)) {
+            self.choices.push("programs that write `\\N` for NULL often escape other characters: see `escape`".into());
+        }
+        let usual = if has_own_null { words::WORDS[words::ESCAPED_NULL] } else { "" };
+        if self.nulls != [usual] {
             self.option(format!("nulls: {}", list(&self.nulls)));
         }
         let quoted_are_values = self.columns.iter().any(|column| column.has_quoted_values);
@@ -178,15 +240,11 @@ impl Draft {
             self.source.push(("quoted_nulls: false".into(), Some(choice)));
             self.not_for_athena.push("quoted empty texts".into());
         }
-        let dialect = rows.choice.format.dialect;
         self.format = SourceFormat {
-            delimiter: dialect.delimiter,
-            quote: dialect.quote,
-            multiline: dialect.multiline,
             encoding: rows.choice.format.encoding.map(Into::into),
             nulls: self.nulls.iter().map(|null| (*null).into()).collect(),
             quoted_nulls: !quoted_are_values,
-            ..self.format.clone()
+            ..dialect.to_format()
         };
     }
 
@@ -288,7 +346,7 @@ impl Draft {
         let choices: Vec<&String> = self.choices.iter().chain(&self.key_choices).chain(of_source).collect();
         json!({
             "table": self.table, "rows": self.rows, "versions": self.versions, "other_versions": self.other_versions,
-            "primary_key": self.key, "unique": self.is_key_unique, "columns": columns.collect::<Vec<_>>(),
+            "primary_key": self.key, "unique": self.is_key_unique, "read_again": self.read_again, "columns": columns.collect::<Vec<_>>(),
             "source": source, "choices": choices, "athena": self.not_for_athena.is_empty(), "yaml": self.yaml,
         })
     }
@@ -298,7 +356,7 @@ impl Draft {
 fn nulls(columns: &[Column]) -> Vec<&'static str> {
     let all: BTreeSet<&str> = columns.iter().flat_map(|column| column.nulls.iter().copied()).collect();
     let nulls: Vec<&str> =
-        super::words::WORDS[..super::words::TEXT_NULLS].iter().copied().filter(|word| all.contains(word)).collect();
+        words::WORDS[..words::TEXT_NULLS].iter().copied().filter(|word| all.contains(word)).collect();
     if nulls.is_empty() { vec![""] } else { nulls }
 }
 

@@ -6,10 +6,10 @@
 use regex::Regex;
 
 use super::bytes::Survey;
-use super::dialect::{Choice, DELIMITERS, choose, single};
+use super::dialect::{Choice, DELIMITERS, Misfit, View, choose, first_texts, record_ends, single};
 use super::inputs::Version;
 use super::reading::Frame;
-use crate::error::{Error, Result};
+use crate::error::{Error, Fault, Result};
 use crate::telemetry::Watch;
 
 /// How many lines above a header are tried.
@@ -21,53 +21,70 @@ const TRAILER_WORDS: &[&str] =
 
 /// Finds the dialect and the lines that are not rows.
 pub(super) fn find(versions: &[Version], survey: &Survey, watch: &Watch) -> Result<Choice> {
+    let ends = record_ends(survey);
+    let (mut best, mut refusal) = (None::<Choice>, None);
+    for end in &ends {
+        if end.is_none() && best.as_ref().is_some_and(|best| best.width() > 1) {
+            break;
+        }
+        let own = end.as_deref().map(|end| survey.with_record_end(end));
+        let view = View { versions, survey: own.as_ref().unwrap_or(survey), record_end: end.as_deref(), watch };
+        match with_ends(view) {
+            // Where there is one column in any case, an end of records that all texts have is not part of them.
+            Ok(choice) if end.is_none() && (choice.fields() > 1 || best.is_none()) => return Ok(choice),
+            Ok(_) if end.is_none() => break,
+            Ok(choice) if ends.len() == 1 => return Ok(choice),
+            Ok(choice) if choice.fits_better_than(best.as_ref()) => best = Some(choice),
+            Ok(_) => {}
+            Err(error) if error.fault() != Fault::Input => return Err(error),
+            // What is wrong with the usual lines is easier to understand.
+            Err(error) if end.is_none() || refusal.is_none() => refusal = Some(error),
+            Err(_) => {}
+        }
+    }
+    best.ok_or_else(|| refusal.unwrap_or_else(|| no_rows(versions)))
+}
+
+/// An export without a row has no schema.
+pub(super) fn no_rows(versions: &[Version]) -> Error {
+    Error::export(versions[0].export.label.as_ref(), "there is no row in it").help("name an export with rows")
+}
+
+/// The same with records that end in one way.
+fn with_ends(view: View<'_>) -> Result<Choice> {
     let none = Frame::default();
-    if let Some(delimiter) = declared_delimiter(survey) {
+    if let Some(delimiter) = declared_delimiter(view.survey) {
         let frame = Frame { skip_first: 1, ..none };
-        if let Ok(choice) = choose(versions, survey, frame, &[delimiter], watch)? {
+        if let Ok(choice) = choose(view, frame, Some(&delimiter))? {
             return Ok(choice);
         }
     }
-    let misfit = match choose(versions, survey, none, DELIMITERS, watch)? {
-        Ok(choice) if has_counting_trailer(&choice, survey) => {
+    let misfit = match choose(view, none, None)? {
+        Ok(choice) if has_counting_trailer(&choice, view.survey) => {
             let frame = Frame { has_trailer: true, ..none };
-            return Ok(choose(versions, survey, frame, DELIMITERS, watch)?.unwrap_or(choice));
+            return Ok(choose(view, frame, None)?.unwrap_or(choice));
         }
         Ok(choice) => return Ok(choice),
         Err(misfit) => misfit,
     };
-    for frame in frames(survey) {
-        if let Ok(choice) = choose(versions, survey, frame, DELIMITERS, watch)?
-            && is_plausible(&choice, survey)
+    for frame in frames(view.survey) {
+        if let Ok(choice) = choose(view, frame, None)?
+            && is_plausible(&choice, view.survey)
         {
             return Ok(choice);
         }
     }
-    if let Some(misfit) = misfit.filter(|_| is_common_delimiter(survey)) {
+    if let Some(misfit) = misfit.filter(|_| is_common_delimiter(view.survey)) {
         return Err(misfit.into_error());
     }
-    let choice = single(versions, survey, watch)?.map_err(super::dialect::Misfit::into_error)?;
-    match wide_delimiter(survey) {
-        Some(delimiter) => Err(Error::refused(
-            &versions[0].export.label,
-            format!("its fields seem to be separated by `{delimiter}`, which is not one ASCII character"),
-        )
-        .help("write a schema with it as the `delimiter`, or export it with one ASCII character")),
-        None => Ok(choice),
-    }
+    single(view)?.map_err(Misfit::into_error)
 }
 
 /// The delimiter of a first line `sep=;`, which Excel reads.
-fn declared_delimiter(survey: &Survey) -> Option<u8> {
-    let line = first_lines(survey).next()?.lines().next()?;
-    match line.trim_start_matches('\u{FEFF}').strip_prefix("sep=")?.as_bytes() {
-        [delimiter] => Some(*delimiter),
-        _ => None,
-    }
-}
-
-fn first_lines(survey: &Survey) -> impl Iterator<Item = &str> {
-    survey.ends.iter().flatten().map(|ends| ends.first.as_str())
+fn declared_delimiter(survey: &Survey) -> Option<String> {
+    let line = first_texts(survey).next()?.lines().next()?;
+    let delimiter = line.trim_start_matches('\u{FEFF}').strip_prefix("sep=")?;
+    (!delimiter.is_empty()).then(|| delimiter.to_owned())
 }
 
 /// The last line of each part that is not blank.
@@ -78,7 +95,7 @@ pub(super) fn last_lines(survey: &Survey) -> impl Iterator<Item = &str> {
 /// The frames that the ends of the parts suggest.
 fn frames(survey: &Survey) -> Vec<Frame> {
     let trailers: &[bool] = if last_lines(survey).all(is_trailer) { &[false, true] } else { &[false] };
-    let has_comment = first_lines(survey).flat_map(str::lines).any(|line| line.starts_with('#'));
+    let has_comment = first_texts(survey).flat_map(str::lines).any(|line| line.starts_with('#'));
     let comments: &[Option<&'static str>] = if has_comment { &[None, Some("#")] } else { &[None] };
     let mut frames = Vec::new();
     for skip_first in 0..=MAX_FIRST {
@@ -92,13 +109,14 @@ fn frames(survey: &Survey) -> Vec<Frame> {
 
 fn is_trailer(line: &str) -> bool {
     let is_word = |word: &str| TRAILER_WORDS.contains(&word.to_ascii_lowercase().as_str());
-    ["***", "---", "==="].iter().any(|mark| line.starts_with(mark))
+    // The last one is the end of data in PostgreSQL's scripts.
+    ["***", "---", "===", "\\."].iter().any(|mark| line.starts_with(mark))
         || line.split(|c: char| !c.is_ascii_alphanumeric()).any(is_word)
 }
 
 /// A last line with as many fields as a row is a trailer if it begins with a word for it and counts the rows.
-fn has_counting_trailer(choice: &Choice, survey: &Survey) -> bool {
-    let delimiter = char::from(choice.format.dialect.delimiter);
+pub(super) fn has_counting_trailer(choice: &Choice, survey: &Survey) -> bool {
+    let delimiter = &choice.format.dialect.delimiter;
     let records = choice.shape.records.iter().flatten();
     let mut lines = last_lines(survey).zip(records).peekable();
     lines.peek().is_some()
@@ -116,29 +134,18 @@ fn numbers(line: &str) -> impl Iterator<Item = u64> {
 /// Returns whether no skipped line could be a row, and there are more rows than skipped lines.
 fn is_plausible(choice: &Choice, survey: &Survey) -> bool {
     let skipped = choice.format.frame.skip_first as usize;
-    let delimiter = char::from(choice.format.dialect.delimiter);
-    let is_row = |line: &str| line.split(delimiter).count() == choice.fields();
+    let delimiter = &choice.format.dialect.delimiter;
+    let is_row = |line: &str| line.split(delimiter).count() == choice.width();
     let has_rows = choice.shape.records.iter().flatten().all(|records| *records > 1 && *records as usize >= skipped);
     has_rows
-        && first_lines(survey).all(|text| !text.lines().take(skipped).any(is_row))
+        && first_texts(survey).all(|text| !text.lines().take(skipped).any(is_row))
         && (!choice.format.frame.has_trailer || !last_lines(survey).any(is_row))
 }
 
 /// Returns whether one of the usual delimiters is in every second line, so that the table has more than one column.
 fn is_common_delimiter(survey: &Survey) -> bool {
     let lines = survey.bytes[usize::from(b'\n')].max(1);
-    DELIMITERS.iter().any(|delimiter| 2 * survey.bytes[usize::from(*delimiter)] >= lines)
-}
-
-/// A symbol beyond ASCII that is in every line equally often.
-fn wide_delimiter(survey: &Survey) -> Option<char> {
-    let line = first_lines(survey).next()?.lines().next()?;
-    let is_symbol = |c: &char| !c.is_ascii() && !c.is_alphanumeric() && *c != '\u{FEFF}';
-    let count = |line: &str, symbol: char| line.chars().filter(|c| *c == symbol).count();
-    line.chars().filter(is_symbol).find(|symbol| {
-        let lines = || first_lines(survey).flat_map(str::lines).filter(|line| !line.is_empty());
-        lines().count() > 1 && lines().all(|other| count(other, *symbol) == count(line, *symbol))
-    })
+    DELIMITERS.iter().any(|delimiter| 2 * survey.bytes[usize::from(delimiter.as_bytes()[0])] >= lines)
 }
 
 /// A regular expression for the last lines: their text, with any digits in place of digits. The last number that is the

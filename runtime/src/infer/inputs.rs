@@ -31,6 +31,24 @@ pub(super) struct Inputs {
 pub(super) struct Version {
     pub(super) export: Export,
     pub(super) sidecars: Vec<String>,
+    /// How many bytes of text are read of each part; `None` if all are.
+    pub(super) limit: Option<u64>,
+}
+
+/// How many bytes of text the beginnings of all parts of a version have together, and at least.
+const BEGINNING: u64 = 1 << 20;
+const MIN_BEGINNING: u64 = 64 << 10;
+
+impl Inputs {
+    /// The same versions, of which only the beginning of each part is read.
+    pub(super) fn beginnings(&self) -> Vec<Version> {
+        let beginning = |version: &Version| Version {
+            export: version.export.clone(),
+            sidecars: version.sidecars.clone(),
+            limit: Some((BEGINNING / version.export.parts.len().max(1) as u64).max(MIN_BEGINNING)),
+        };
+        self.versions.iter().map(beginning).collect()
+    }
 }
 
 impl Version {
@@ -96,7 +114,7 @@ fn levels(path: &Path) -> Result<u32> {
 fn one(path: &Path) -> Result<Version> {
     let export = delta::export(path)?;
     let listing = if path.is_dir() { export.folder.list()? } else { Listing::default() };
-    Ok(Version { export, sidecars: listing.sidecars })
+    Ok(Version { export, sidecars: listing.sidecars, limit: None })
 }
 
 /// A folder of versions.
@@ -134,7 +152,7 @@ fn tree(path: &Path, table: Option<&str>, tenant: Option<&str>, inputs: &mut Inp
         let folder = exports.folder(&key.tenant, &key.table, name);
         let sidecars = folder.list()?.sidecars;
         let export = delta::folder_export(format!("{key}/{name}"), folder)?;
-        inputs.versions.push(Version { export, sidecars });
+        inputs.versions.push(Version { export, sidecars, limit: None });
     }
     Ok(())
 }

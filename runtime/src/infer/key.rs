@@ -3,19 +3,23 @@
 //! A sample of the first rows rules out most candidates. Those that are left are proved with the hashes of all rows, so
 //! that the sample decides nothing but how long it takes.
 
+mod proved;
 mod spill;
 
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::path::Path;
 
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::decide::Column;
+use super::inputs::Version;
 use super::rows::{Row, Rows};
 use crate::canonical::value::{Reader, Value};
 use crate::epoch::SourceFormat;
 use crate::error::{Error, IoContext as _, Result};
 use crate::table::Type;
+pub(super) use proved::Proved;
 use spill::Spill;
 
 /// How many values the sample has at most.
@@ -31,6 +35,9 @@ const MAX_CANDIDATES: usize = 12;
 /// The rank of columns that identify a row by chance.
 const UNLIKELY: u8 = 2;
 
+/// The words that names of identifiers end with.
+const IDENTIFIERS: &[&str] = &["id", "no", "nr", "key", "code", "number", "pk", "uuid", "guid"];
+
 /// How many candidates are proved in one pass.
 const PROVED_AT_ONCE: usize = 4;
 
@@ -42,6 +49,12 @@ pub(super) struct Search<'a> {
     pub(super) rows: Rows<'a>,
     pub(super) columns: &'a [Column],
     readers: Vec<Reader>,
+    /// The beginnings of the versions, for the sample.
+    beginnings: &'a [Version],
+    /// What an earlier pass has proved.
+    proved: &'a Proved,
+    /// Whether rows were read to prove something else.
+    pub(super) has_read: Cell<bool>,
 }
 
 /// A key, and other columns that would be one.
@@ -52,21 +65,50 @@ pub(super) struct Key {
 }
 
 impl<'a> Search<'a> {
-    pub(super) fn new(rows: Rows<'a>, columns: &'a [Column], format: &SourceFormat) -> Self {
+    pub(super) fn new(
+        rows: Rows<'a>,
+        beginnings: &'a [Version],
+        (columns, format): (&'a [Column], &SourceFormat),
+        proved: &'a Proved,
+    ) -> Self {
         let readers = columns.iter().map(|column| reader(column, format)).collect();
-        Self { rows, columns, readers }
+        Self { rows, columns, readers, beginnings, proved, has_read: Cell::new(false) }
     }
 
-    /// The smallest key, if there is one: a column, or a few of them. Amounts and times are unique by chance more often
-    /// than they identify a row, so they come last.
+    /// The candidates that a pass over all rows should prove, judging by the sample: those that [`Search::find`] asks
+    /// for first.
+    pub(super) fn likely(&self) -> Result<Vec<Vec<usize>>> {
+        let sample = self.sample()?;
+        for ranked in self.stages() {
+            for size in 1..=MAX_COLUMNS.min(ranked.len()) {
+                let columns = if size == 1 { &ranked[..] } else { &ranked[..ranked.len().min(MAX_CANDIDATES)] };
+                let max = if size == 1 { MAX_SINGLES } else { PROVED_AT_ONCE };
+                let unique = combinations(columns, size).into_iter().filter(|columns| is_unique(&sample, columns));
+                let unique: Vec<Vec<usize>> = unique.take(max).collect();
+                if !unique.is_empty() {
+                    return Ok(unique);
+                }
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    /// The columns that can be in a key, in the order in which they are tried. Amounts and times are unique by chance
+    /// more often than they identify a row, so they come later.
+    fn stages(&self) -> [Vec<usize>; 3] {
+        [
+            self.ranked(|column| !column.is_nullable() && rank(column).0 < UNLIKELY),
+            self.ranked(|column| !column.is_nullable()),
+            // Columns whose only NULL is the empty text can be in a key as texts.
+            self.ranked(|column| column.nulls.iter().all(|null| null.is_empty())),
+        ]
+    }
+
+    /// The smallest key, if there is one: a column, or a few of them.
     pub(super) fn find(&self) -> Result<Option<Key>> {
         let sample = self.sample()?;
-        let likely = self.ranked(|column| !column.is_nullable() && rank(column).0 < UNLIKELY);
-        let all = self.ranked(|column| !column.is_nullable());
-        // Columns whose only NULL is the empty text can be in a key as texts.
-        let with_empty = self.ranked(|column| column.nulls.iter().all(|null| null.is_empty()));
         let mut tried = 0;
-        for ranked in [likely, all, with_empty] {
+        for ranked in self.stages() {
             if ranked.len() == tried {
                 continue;
             }
@@ -123,7 +165,7 @@ impl<'a> Search<'a> {
         let max = SAMPLED_ROWS.min(SAMPLED_VALUES / self.columns.len().max(1));
         let first = self.rows.candidate.has_same.iter().position(|has_same| *has_same).unwrap_or(0);
         let (mut sample, mut text) = (vec![Vec::new(); self.columns.len()], Vec::new());
-        let versions = &self.rows.versions[..=first];
+        let versions = &self.beginnings[..=first];
         Rows { versions, ..self.rows }.each(|row| {
             if sample[0].len() < max {
                 for (column, hashes) in sample.iter_mut().enumerate() {
@@ -137,17 +179,22 @@ impl<'a> Search<'a> {
 
     /// For each set of columns, the hash of a key that two rows of a version have.
     pub(super) fn duplicates(&self, candidates: &[Vec<usize>]) -> Result<Vec<Option<u128>>> {
-        let folder = std::env::temp_dir();
-        let mut spills: Vec<Spill> = candidates.iter().map(|_| Spill::default()).collect();
-        let mut text = Vec::new();
-        self.rows.each(|row| {
-            for (columns, spill) in candidates.iter().zip(&mut spills) {
-                let key = self.key(row, columns, &mut text);
-                spill.add(key).at("cannot write to", &folder)?;
-            }
-            Ok(())
-        })?;
-        spills.into_iter().map(|spill| spill.duplicate().at("cannot read from", &folder)).collect()
+        let known = |columns: &Vec<usize>| self.proved.duplicate(columns, self.columns);
+        let missing: Vec<Vec<usize>> = candidates.iter().filter(|columns| known(columns).is_none()).cloned().collect();
+        let mut read = Vec::new();
+        if !missing.is_empty() {
+            self.has_read.set(true);
+            let mut collector = self.collector(missing);
+            self.rows.each(|row| collector.add(row))?;
+            read = collector.finish()?;
+        }
+        let mut read = read.into_iter();
+        Ok(candidates.iter().map(|columns| known(columns).unwrap_or_else(|| read.next().flatten())).collect())
+    }
+
+    /// Collects the keys of all rows for these candidates.
+    pub(super) fn collector(&self, candidates: Vec<Vec<usize>>) -> Collector<'_> {
+        Collector::new(self, candidates)
     }
 
     /// The hash of a row's key in its version.
@@ -196,6 +243,41 @@ impl<'a> Search<'a> {
     }
 }
 
+/// The keys of several candidates.
+pub(super) struct Collector<'a> {
+    search: &'a Search<'a>,
+    candidates: Vec<Vec<usize>>,
+    spills: Vec<Spill>,
+    text: Vec<u8>,
+}
+
+impl<'a> Collector<'a> {
+    fn new(search: &'a Search<'a>, candidates: Vec<Vec<usize>>) -> Self {
+        let spills = candidates.iter().map(|_| Spill::default()).collect();
+        Self { search, candidates, spills, text: Vec::new() }
+    }
+
+    pub(super) fn add(&mut self, row: &Row<'_>) -> Result<()> {
+        for (columns, spill) in self.candidates.iter().zip(&mut self.spills) {
+            let key = self.search.key(row, columns, &mut self.text);
+            spill.add(key).at("cannot write to", &std::env::temp_dir())?;
+        }
+        Ok(())
+    }
+
+    /// For each candidate, the hash of a key that two rows of a version have.
+    fn finish(self) -> Result<Vec<Option<u128>>> {
+        let duplicate = |spill: Spill| spill.duplicate().at("cannot read from", &std::env::temp_dir());
+        self.spills.into_iter().map(duplicate).collect()
+    }
+
+    /// What is proved with columns that are read like this.
+    pub(super) fn prove(self) -> Result<Proved> {
+        let (candidates, columns) = (self.candidates.clone(), self.search.columns.to_vec());
+        Ok(Proved::new(candidates.into_iter().zip(self.finish()?).collect(), columns))
+    }
+}
+
 fn reader(column: &Column, format: &SourceFormat) -> Reader {
     let text = |text: &str| &*text.to_owned().leak();
     let texts = |texts: &[String]| &*texts.iter().map(|word| text(word)).collect::<Vec<_>>().leak();
@@ -221,15 +303,23 @@ fn reader(column: &Column, format: &SourceFormat) -> Reader {
 /// Numbers and codes identify rows more often than dates and amounts do, and names such as `id` promise it.
 fn rank(column: &Column) -> (u8, bool) {
     let class = match column.ty {
-        Type::Int | Type::Bigint | Type::Varchar(_) => 0,
+        Type::Int | Type::Bigint | Type::Char(_) => 0,
         Type::String if column.max_chars <= 64 => 0,
         Type::Date => 1,
         Type::Timestamp | Type::Timestamptz => 2,
         _ => 3,
     };
-    let name = column.name.to_ascii_lowercase();
-    let is_identifier = ["id", "no", "nr", "key", "code", "number", "pk"].iter().any(|end| name.ends_with(end));
-    (class, !is_identifier)
+    (class, !is_identifier(&column.name))
+}
+
+/// Returns whether the last word of a name is one for an identifier: `id`, `order_no`, `customerId`.
+fn is_identifier(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    IDENTIFIERS.iter().any(|word| {
+        let Some(before) = lower.strip_suffix(word) else { return false };
+        let starts_word = name[before.len()..].starts_with(|c: char| c.is_ascii_uppercase());
+        before.is_empty() || before.ends_with('_') || starts_word || before.len() > 3
+    })
 }
 
 /// In the order of the schema.

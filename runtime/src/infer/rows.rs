@@ -30,6 +30,8 @@ pub(super) struct Row<'r> {
     pub(super) record: &'r Record<'r>,
     /// For each column, the position of its field.
     pub(super) positions: &'r [usize],
+    /// Whether it is the header, or repeats it.
+    pub(super) is_header: bool,
 }
 
 /// What was read.
@@ -44,6 +46,11 @@ pub(super) struct Counts {
 impl Rows<'_> {
     /// Gives each row to `visit`.
     pub(super) fn each(&self, mut visit: impl FnMut(&Row<'_>) -> Result<()>) -> Result<Counts> {
+        self.each_record(|row| if row.is_header { Ok(()) } else { visit(row) })
+    }
+
+    /// Gives each row and each header to `visit`.
+    pub(super) fn each_record(&self, mut visit: impl FnMut(&Row<'_>) -> Result<()>) -> Result<Counts> {
         let mut counts = Counts::default();
         for (version, inputs) in self.versions.iter().enumerate() {
             let mut rows = Vec::new();
@@ -78,13 +85,16 @@ impl Rows<'_> {
             |record: &Record<'_>| record.iter().map(|field| field.text()).eq(first.iter().map(Vec::as_slice));
         each_record(&self.versions[version], listed, &self.choice.format, self.watch, |record| {
             let record = record.map_err(|error| self.error(version, listed, error.line, error.message))?;
-            let is_skipped = std::mem::take(&mut is_first) && has_header;
-            if !is_skipped && has_header && is_header(&record) {
-                repeated += 1;
-            } else if !is_skipped {
-                rows += 1;
-                visit(&Row { version, part, record: &record, positions: &positions })?;
+            if record.len() != self.choice.shape.fields[version] {
+                let message = "it has another number of fields than the rows before it";
+                return Err(self.error(version, listed, record.line, message));
             }
+            let is_skipped = std::mem::take(&mut is_first) && has_header;
+            let is_repeated = !is_skipped && has_header && is_header(&record);
+            repeated += u64::from(is_repeated);
+            let is_header = is_skipped || is_repeated;
+            rows += u64::from(!is_header);
+            visit(&Row { version, part, record: &record, positions: &positions, is_header })?;
             Ok(ControlFlow::Continue(()))
         })?;
         Ok((rows, repeated))
@@ -107,20 +117,28 @@ impl Rows<'_> {
 
     /// The facts about all columns. The first records are left out if they can be a header.
     pub(super) fn facts(&self) -> Result<(Vec<Facts>, Counts)> {
-        let mut columns = vec![Facts::default(); self.candidate.names.len()];
-        let encoding = self.choice.format.encoding.unwrap_or("utf-8");
-        let counts = self.each(|row| {
-            for (facts, position) in columns.iter_mut().zip(row.positions) {
-                let field = row.record.field(*position);
-                let Ok(text) = std::str::from_utf8(field.text()) else {
-                    let part = &self.versions[row.version].export.parts[row.part];
-                    let message = format!("it has a byte that is not a character in {encoding}");
-                    return Err(self.error(row.version, part, row.record.line, &message));
-                };
-                facts.add(text, field.quoted);
-            }
-            Ok(())
-        })?;
+        let mut columns = self.no_facts();
+        let counts = self.each(|row| self.add_facts(row, &mut columns))?;
         Ok((columns, counts))
+    }
+
+    pub(super) fn no_facts(&self) -> Vec<Facts> {
+        vec![Facts::default(); self.candidate.names.len()]
+    }
+
+    /// Adds the fields of a row.
+    pub(super) fn add_facts(&self, row: &Row<'_>, columns: &mut [Facts]) -> Result<()> {
+        let is_escaped = self.choice.format.dialect.escape.is_some();
+        for (facts, position) in columns.iter_mut().zip(row.positions) {
+            let field = row.record.field(*position);
+            let Ok(text) = std::str::from_utf8(field.text()) else {
+                let part = &self.versions[row.version].export.parts[row.part];
+                let encoding = self.choice.format.encoding.unwrap_or("utf-8");
+                let message = format!("it has a byte that is not a character in {encoding}");
+                return Err(self.error(row.version, part, row.record.line, &message));
+            };
+            if is_escaped { facts.add_escaped(text, field.quoted) } else { facts.add(text, field.quoted) }
+        }
+        Ok(())
     }
 }

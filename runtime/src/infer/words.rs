@@ -23,6 +23,9 @@ pub(super) const WORDS: [&str; 19] = [
     "-infinity",
 ];
 
+/// The position of `\N`.
+pub(super) const ESCAPED_NULL: usize = 1;
+
 /// The words that mean NULL among texts, too: the others may be a value.
 pub(super) const TEXT_NULLS: usize = 3;
 

@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use generator::schema_text::{choices, comment, line_with_comment};
 
-use super::Draft;
 use super::decide::Column;
+use super::draft::Draft;
+use super::reading::ESCAPED_NULL;
 use super::texts::{list, quoted, type_name};
 use crate::table::{Sign, Type};
 
@@ -87,7 +88,10 @@ fn options(draft: &Draft, column: &Column) -> Vec<String> {
 /// The column's own `nulls`, if those of the source do not do.
 fn own_nulls(draft: &Draft, column: &Column) -> Option<Vec<String>> {
     if column.has_no_nulls {
-        return Some(Vec::new());
+        // An escaped `N` is NULL in all columns or in none.
+        let is_escaped = draft.format.escape.is_some();
+        let escaped = draft.nulls.iter().filter(|null| is_escaped && **null == ESCAPED_NULL);
+        return Some(escaped.map(|null| (*null).to_owned()).collect());
     }
     let is_missing = column.nulls.iter().any(|null| !draft.nulls.contains(null));
     is_missing.then(|| {

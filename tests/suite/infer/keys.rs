@@ -16,6 +16,14 @@ fn the_smallest_unique_columns_are_the_key() {
 }
 
 #[test]
+fn a_name_for_a_key_comes_before_the_order_of_the_columns() {
+    has(&schema("a,b,order_no\n1,5,7\n2,6,8\n"), &["primary_key: [order_no]"]);
+    has(&schema("b,customerId,paid_on\n1,5,2026-01-01\n2,6,2026-01-02\n"), &["primary_key: [customerId]"]);
+    has(&schema("b,a\n1,5\n2,6\n"), &["primary_key: [b]"]);
+    has(&schema("day,no\n2026-01-01,5\n2026-01-02,6\n"), &["primary_key: [no]"]);
+}
+
+#[test]
 fn a_key_is_unique_in_every_version() {
     let workspace = Workspace::new();
     workspace.write("t/V1/a.csv", b"x_id,no\n1,1\n2,2\n");

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read as _, Seek as _, Write as _};
 
 /// How many hashes are kept in memory; more go to temporary files.
-const IN_MEMORY: usize = 1 << 20;
+const IN_MEMORY: usize = 1 << 18;
 
 /// How many temporary files there are. Each is small enough to be sorted in memory.
 const PARTITIONS: usize = 64;
