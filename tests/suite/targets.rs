@@ -7,11 +7,15 @@ mod faults;
 mod history;
 mod history_schemas;
 mod kills;
+#[cfg(feature = "aws")]
+mod kinesis;
 mod named;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "postgres")]
 mod postgres_history;
+#[cfg(feature = "postgres")]
+mod postgres_stream;
 mod reconcile;
 mod refused;
 mod rows;
@@ -20,6 +24,7 @@ mod schema_changes;
 pub(crate) mod server;
 mod several;
 mod sqlite;
+mod stream;
 
 use generated::TABLES;
 use rusqlite::Connection;

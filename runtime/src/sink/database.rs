@@ -22,6 +22,7 @@ mod refused;
 mod shape;
 pub(crate) mod sqlite;
 mod statements;
+mod stream;
 mod versions;
 
 use std::collections::BTreeMap;
@@ -35,13 +36,13 @@ use crate::plan::Demand;
 use crate::snapshot::Folder;
 use crate::store::Extent;
 use crate::table::Table;
-use cell::Cell;
 use definition::Missing;
 pub(crate) use demand::refusal;
 use dump::RowsFolder;
 use engine::Engine;
 use marks::Record;
 use shape::{literal, quoted_path};
+use statements::totals;
 
 /// A database that operations are applied to.
 pub(crate) struct Database<E: Engine> {
@@ -81,20 +82,9 @@ impl<E: Engine> Database<E> {
     /// The sum of the row hashes that a table keeps of a tenant.
     fn sum_of_hashes(&self, table: &str, key: &TableKey, condition: &str) -> Result<i128> {
         let mut engine = self.existing()?;
-        // Halves, because the sum of all hashes has more than 64 bits.
-        let sql = format!(
-            r#"SELECT CAST(sum("_hash" >> 32) AS TEXT), CAST(sum("_hash" & 4294967295) AS TEXT) FROM {} WHERE "_tenant" = {}{condition}"#,
-            quoted_path(table),
-            literal(&key.tenant)
-        );
-        let mut sum = 0;
-        engine.query(&sql, &mut |cells| {
-            if let [Cell::Text(high), Cell::Text(low)] = cells {
-                sum = (high.parse::<i128>().unwrap_or_default() << 32) + low.parse::<i128>().unwrap_or_default();
-            }
-            Ok(())
-        })?;
-        Ok(sum)
+        let tenant = literal(&key.tenant);
+        let rows = format!(r#"{} WHERE "_tenant" = {tenant}{condition}"#, quoted_path(table));
+        totals(&mut engine, &rows, "").map(|(_, sum)| sum)
     }
 
     fn writer(&self) -> Option<MutexGuard<'_, ()>> {
@@ -119,7 +109,26 @@ impl<E: Engine> Database<E> {
             return Err(definition::refuse::<E>(missing, &place, table));
         }
         missing.statements.iter().try_for_each(|statements| engine.run_all(statements))?;
-        if missing.is_new { marks::forget_rows(engine, table.name) } else { Ok(()) }
+        if missing.is_new {
+            marks::forget_rows(engine, table.name)?;
+            stream::forget(engine, table.name)?;
+        }
+        Ok(())
+    }
+
+    /// Creates those of these tables that are missing, or fails with them. The database remembers something in them.
+    fn create_own(&self, engine: &mut E, tables: &[(&'static str, &'static str)]) -> Result<()> {
+        let mut missing = Vec::new();
+        for table in tables {
+            match engine.columns(table.0)?.is_empty() {
+                true => missing.push(*table),
+                false => engine.check_rights(table.0)?,
+            }
+        }
+        match self.create || missing.is_empty() {
+            true => missing.iter().try_for_each(|(_, statement)| engine.run_all(statement)),
+            false => Err(definition::refuse_own(&self.place(), &missing)),
+        }
     }
 }
 

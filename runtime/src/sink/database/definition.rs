@@ -76,11 +76,7 @@ pub(super) fn missing<E: Engine>(
         missing.own.clear();
     }
     (missing.is_new, missing.reads_again) = (own.is_new, of_history.reads_again);
-    // In SQLite, no table can be altered while a view lacks what it is about.
-    let drop_view = of_history.drops_view.then(|| {
-        let view = quoted_path(&as_of_name::<E>(&table.target));
-        format!("DROP VIEW IF EXISTS {view};\n")
-    });
+    let drop_view = dropped_view(engine, table, &own, &of_history)?;
     missing.statements.extend(drop_view.into_iter().chain(own.statements).chain(of_history.statements));
     let mut record = Vec::new();
     for name in recorded_names(table) {
@@ -207,6 +203,26 @@ fn history_lacks<E: Engine>(
     Ok(OfHistory { drops_view: !steps.is_empty(), statements, reads_again })
 }
 
+/// The statement that drops the view of a history: in SQLite, no table can be altered while a view lacks what it is
+/// about.
+fn dropped_view<E: Engine>(
+    engine: &mut E,
+    table: &'static Table,
+    own: &Missing,
+    of_history: &OfHistory,
+) -> Result<Option<String>> {
+    let is_altered = !own.is_new && !own.statements.is_empty();
+    let is_dropped = of_history.drops_view || (is_altered && has_lost_history(engine, table)?);
+    let view = quoted_path(&as_of_name::<E>(&table.target));
+    Ok(is_dropped.then(|| format!("DROP VIEW IF EXISTS {view};\n")))
+}
+
+/// Returns whether the history of a table is off, and somebody dropped it, but not its view.
+fn has_lost_history<E: Engine>(engine: &mut E, table: &'static Table) -> Result<bool> {
+    let was_made = table.target.history.is_none() && made::read(engine, &made::history_row(table))?.is_some();
+    Ok(was_made && engine.columns(&history_name::<E>(&table.target))?.is_empty())
+}
+
 /// The columns that a history has as they were made. An earlier release did not record which ones it had.
 fn still_there(made: &Made, actual: &[ColumnDefinition], expected: &[ColumnDefinition]) -> Columns {
     let ty = |columns: &[ColumnDefinition], name: &String| {
@@ -250,4 +266,14 @@ pub(super) fn refuse<E: Engine>(missing: Missing, place: &str, table: &Table) ->
         false => "run these statements there; or run once with --create, which runs them".to_owned(),
     };
     Error::refused(format!("{place} {name}"), problem).statements(missing.statements).help(help)
+}
+
+/// The error of a database that lacks tables in which it remembers something, with the statements that create them.
+pub(super) fn refuse_own(place: &str, missing: &[(&str, &str)]) -> Error {
+    let names: Vec<&str> = missing.iter().map(|(name, _)| *name).collect();
+    let problem = format!("the database lacks `{}`; nothing was applied", names.join("`, `"));
+    let create = repeated(("".as_ref(), "".as_ref()), &[("--create", None)]);
+    Error::refused(place, problem)
+        .statements(missing.iter().map(|(_, statement)| (*statement).to_owned()).collect())
+        .help(format!("run these statements there, or: {create}"))
 }

@@ -184,11 +184,13 @@ fn parse(cells: &[Cell<'_>]) -> Option<Record> {
     Some(Record { mark, rows })
 }
 
-fn text(cell: &Cell<'_>) -> Option<String> {
+/// The text of a cell; `None` if it is NULL.
+pub(super) fn text(cell: &Cell<'_>) -> Option<String> {
     if let Cell::Text(text) = cell { Some(text.to_string()) } else { None }
 }
 
-fn number(cell: &Cell<'_>) -> Option<u64> {
+/// The number of a cell; `None` if it is NULL.
+pub(super) fn number(cell: &Cell<'_>) -> Option<u64> {
     match cell {
         Cell::Integer(number) => u64::try_from(*number).ok(),
         Cell::Text(digits) => digits.parse().ok(),
