@@ -58,7 +58,7 @@ pub fn apply(
         Error::refused(place(), "it has no mark, which says whose operations these are")
             .help("copy the hidden folder `.writing` along with the operations")
     })?;
-    sink.prepare(table)?;
+    sink.prepare(table, &key.tenant)?;
     let table = table.for_tenant(&key.tenant);
     let held = sink.applied(key)?.sequence;
     let mut versions = Vec::new();

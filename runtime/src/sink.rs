@@ -62,9 +62,9 @@ pub trait Sink: Debug + Send + Sync {
         false
     }
 
-    /// Checks, before anything of a table is planned, that the sink can take its operations. The table is that of all
-    /// tenants.
-    fn prepare(&self, _: &'static Table) -> Result<()> {
+    /// Checks, before anything of a tenant's table is planned, that the sink can take its operations. The table is that
+    /// of all tenants.
+    fn prepare(&self, _: &'static Table, _: &str) -> Result<()> {
         Ok(())
     }
 

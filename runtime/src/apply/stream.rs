@@ -68,8 +68,8 @@ pub fn apply(
         for (key, records) in by_table(records, selection)? {
             check_stop()?;
             let table = find(&key.table)?;
-            if prepared.insert(table.name) {
-                prepare(target, table)?;
+            if prepared.insert(key.clone()) {
+                prepare(target, table, &key.tenant)?;
             }
             let received = receiver.receive(table, &key, &records)?;
             let sum = done.entry(key).or_default();
@@ -87,13 +87,13 @@ pub fn apply(
     Ok(applied.collect())
 }
 
-fn prepare(target: &dyn TakesAnyOrder, table: &'static Table) -> Result<()> {
+fn prepare(target: &dyn TakesAnyOrder, table: &'static Table, tenant: &str) -> Result<()> {
     if table.target.history.is_some() {
         let problem = "its history needs every version in its order, and a stream delivers operations in any";
         return Err(Error::refused(format!("{} {}", target.display_name(), table.name), problem)
             .help("apply published files, or exports with `run --sink`; or leave the table out with --table"));
     }
-    target.prepare(table)
+    target.prepare(table, tenant)
 }
 
 /// The records of each tenant's table.

@@ -23,6 +23,7 @@ mod shape;
 pub(crate) mod sqlite;
 mod statements;
 mod stream;
+mod tenants;
 mod versions;
 
 use std::collections::BTreeMap;
@@ -96,7 +97,7 @@ impl<E: Engine> Database<E> {
         let place = self.place();
         let missing = definition::missing(engine, table, statements, &place)?;
         if missing.reads_again {
-            marks::forget_schema(engine, table.name)?;
+            marks::forget_schema(engine, table)?;
         }
         if missing.statements.is_empty() {
             engine.check_rights(&E::table_name(&table.target))?;
@@ -110,8 +111,8 @@ impl<E: Engine> Database<E> {
         }
         missing.statements.iter().try_for_each(|statements| engine.run_all(statements))?;
         if missing.is_new {
-            marks::forget_rows(engine, table.name)?;
-            stream::forget(engine, table.name)?;
+            marks::forget_rows(engine, table)?;
+            stream::forget(engine, table)?;
         }
         Ok(())
     }
@@ -166,8 +167,9 @@ impl<E: Engine + 'static> Sink for Database<E> {
         Ok(Vec::new())
     }
 
-    fn prepare(&self, table: &'static Table) -> Result<()> {
+    fn prepare(&self, table: &'static Table, tenant: &str) -> Result<()> {
         let place = self.place();
+        let table = tenants::table_of(table, tenant)?;
         let statements = E::statements(&table.target).map_err(|problem| {
             Error::refused(format!("{place} {}", table.name), format!("it cannot be there: {problem}"))
         })?;
@@ -191,10 +193,12 @@ impl<E: Engine + 'static> Sink for Database<E> {
     }
 
     fn rows(&self, table: &'static Table, key: &TableKey) -> Result<Arc<dyn Folder>> {
+        let table = tenants::table_of(table, &key.tenant)?;
         Ok(Arc::new(RowsFolder::<E> { address: self.address.clone(), table, key: key.clone() }))
     }
 
     fn kept_fingerprints(&self, table: &Table, key: &TableKey) -> Result<Vec<i128>> {
+        let table = tenants::known_table_of(table, &key.tenant);
         let sum = self.sum_of_hashes(&E::table_name(&table.target), key, "")?;
         let open_states = |_| {
             self.sum_of_hashes(&history::history_name::<E>(&table.target), key, r#" AND "_until_sequence" IS NULL"#)
@@ -219,6 +223,8 @@ impl<E: Engine + 'static> Sink for Database<E> {
         _: &BTreeMap<u32, Extent>,
         on_progress: &mut OnProgress<'_>,
     ) -> Result<()> {
+        let table = tenants::known_table_of(publication.table, &publication.version.key.tenant);
+        let publication = Publication { table, ..publication };
         let mut engine = self.existing()?;
         {
             let _writer = self.writer();

@@ -7,6 +7,7 @@ use super::engine::Engine;
 use super::history::{as_of_name, history_name};
 use super::made::{self, Columns, Made};
 use super::shape::quoted_path;
+use super::tenants::made_name;
 use super::{marks, versions};
 use crate::error::{Error, Result};
 use crate::invocation::repeated;
@@ -49,7 +50,7 @@ fn own_tables(table: &Table) -> Vec<(&'static str, &'static str)> {
 /// The names under which it is recorded what was made for a table.
 fn recorded_names(table: &Table) -> Vec<String> {
     let of_history = table.target.history.iter().map(|_| made::history_row(table));
-    [table.name.to_owned()].into_iter().chain(of_history).collect()
+    [made_name(table)].into_iter().chain(of_history).collect()
 }
 
 /// Finds out what a database lacks for a table. Fails if the table is another one, although the schema has not changed.
@@ -69,7 +70,7 @@ pub(super) fn missing<E: Engine>(
             false => engine.check_rights(name)?,
         }
     }
-    let (made, today) = (made::read(engine, table.name)?, made::today::<E>(table));
+    let (made, today) = (made::read(engine, &made_name(table))?, made::today::<E>(table));
     let own = table_lacks(engine, table, statements, made.as_ref(), place)?;
     let of_history = history_lacks(engine, table, made.as_ref(), &today, place)?;
     if !own.statements.is_empty() || !of_history.statements.is_empty() {
@@ -177,7 +178,7 @@ fn history_lacks<E: Engine>(
     let [create, view] = E::history_statements(history);
     let actual = engine.columns(&name)?;
     if actual.is_empty() {
-        let statements = vec![versions::forget(table.name), create.to_owned(), view.to_owned()];
+        let statements = vec![versions::forget(table), create.to_owned(), view.to_owned()];
         return Ok(OfHistory { drops_view: true, statements, reads_again: false });
     }
     let expected = engine.expected_columns(&name, create)?;

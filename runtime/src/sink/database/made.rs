@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use super::cell::Cell;
 use super::engine::Engine;
 use super::shape::literal;
+use super::tenants::made_name;
 use crate::error::{Error, Result};
 use crate::table::Table;
 
@@ -34,7 +35,7 @@ pub(super) type Columns = BTreeMap<String, String>;
 
 /// The name of the row of a table's history. No table has a dot in its name.
 pub(super) fn history_row(table: &Table) -> String {
-    format!("{}.history", table.name)
+    format!("{}.history", made_name(table))
 }
 
 /// Today's schema.

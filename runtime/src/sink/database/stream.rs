@@ -15,7 +15,7 @@ use xxhash_rust::xxh3::xxh3_128;
 use super::engine::Engine;
 use super::marks::{self, Record, Rows};
 use super::shape::Shape;
-use super::{Database, definition, demand};
+use super::{Database, definition, demand, tenants};
 use crate::clock;
 use crate::consumer::{Envelope, counts};
 use crate::error::{Error, Result};
@@ -76,7 +76,7 @@ impl<E: Engine> Receiver for Session<E> {
 
 impl<E: Engine> Session<E> {
     fn take(&mut self, table: &'static Table, key: &TableKey, records: &[Delivered]) -> Result<Received> {
-        let table = table.for_tenant(&key.tenant);
+        let table = tenants::known_table_of(table.for_tenant(&key.tenant), &key.tenant);
         let shape = Shape::new::<E>(table, &Version::new(key, ""));
         let changes = Changes { shape: &shape, key };
         let known = marks::read(&mut self.engine, key)?;

@@ -8,6 +8,8 @@ use crate::sink::database::cell::Cell;
 use crate::sink::database::engine::Engine;
 use crate::sink::database::marks::{self, Rows, number};
 use crate::sink::database::shape::literal;
+use crate::sink::database::tenants::condition;
+use crate::table::Table;
 
 /// What stands for a registry in the mark of a table that a stream feeds. No registry has this name.
 pub(super) const REGISTRY: &str = "a stream";
@@ -211,12 +213,12 @@ pub(super) fn write<E: Engine>(engine: &mut E, key: &TableKey, memory: &Memory) 
 }
 
 /// Forgets what is known about a table that was created anew.
-pub(in crate::sink::database) fn forget<E: Engine>(engine: &mut E, table: &str) -> Result<()> {
+pub(in crate::sink::database) fn forget<E: Engine>(engine: &mut E, table: &Table) -> Result<()> {
     if engine.columns(STREAMS)?.is_empty() {
         return Ok(());
     }
     for name in [STREAMS, DELETED] {
-        engine.run(&format!("DELETE FROM \"{name}\" WHERE table_name = {}", literal(table)))?;
+        engine.run(&format!("DELETE FROM \"{name}\" WHERE {}", condition(table)))?;
     }
     Ok(())
 }
