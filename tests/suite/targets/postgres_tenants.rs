@@ -173,5 +173,9 @@ fn a_table_whose_tenants_get_schemas_is_filled_again_there() {
         let sql = format!("SELECT count(*) FROM {table}");
         SERVER.client("tenants_moved").query_one(&sql, &[]).unwrap().get::<_, i64>(0)
     });
-    assert_eq!(moved, [2, 1]);
+    assert_eq!(moved, [3, 1]);
+    // The shared table still has the rows of then.
+    named::deliver(&target.workspace, 5, "orders");
+    target.workspace.write("exports/acme/orders/V7/orders.csv.gz", &gzip(versions()[4].1.as_bytes()));
+    expect(&target.run(&["--create"]), 1, "before it had another name, and holds the rows of then");
 }

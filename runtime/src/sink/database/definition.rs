@@ -34,8 +34,7 @@ impl Missing {
         let own = own_tables(table).into_iter().map(|(_, statement)| statement.to_owned());
         let mut all: Vec<String> = own.chain([statements.to_owned()]).collect();
         all.extend(table.target.history.iter().flat_map(E::history_statements).map(str::to_owned));
-        let today = made::today::<E>(table);
-        all.extend(recorded_names(table).iter().map(|name| made::record(name, &today)));
+        all.extend(records::<E>(table).iter().map(|(name, made)| made::record(name, made)));
         Self { statements: all, is_new: true, ..Self::default() }
     }
 }
@@ -47,10 +46,11 @@ fn own_tables(table: &Table) -> Vec<(&'static str, &'static str)> {
     always.into_iter().chain(of_history).collect()
 }
 
-/// The names under which it is recorded what was made for a table.
-fn recorded_names(table: &Table) -> Vec<String> {
-    let of_history = table.target.history.iter().map(|_| made::history_row(table));
-    [made_name(table)].into_iter().chain(of_history).collect()
+/// What is recorded about a table that was made, by the names of the rows.
+fn records<E: Engine>(table: &Table) -> Vec<(String, Made)> {
+    let of_history = table.target.history.iter().map(|_| (made::history_row(table), made::today::<E>(table)));
+    let place = (made::place_row(table), made::place::<E>(table));
+    [(made_name(table), made::today::<E>(table)), place].into_iter().chain(of_history).collect()
 }
 
 /// Finds out what a database lacks for a table. Fails if the table is another one, although the schema has not changed.
@@ -80,7 +80,7 @@ pub(super) fn missing<E: Engine>(
     let drop_view = dropped_view(engine, table, &own, &of_history)?;
     missing.statements.extend(drop_view.into_iter().chain(own.statements).chain(of_history.statements));
     let mut record = Vec::new();
-    for name in recorded_names(table) {
+    for (name, today) in records::<E>(table) {
         let known = made::read(engine, &name)?;
         record.extend((known.as_ref() != Some(&today)).then(|| made::record(&name, &today)));
     }
@@ -105,6 +105,11 @@ fn table_lacks<E: Engine>(
         let schema = engine.missing_schema(&table.target)?;
         let statements = schema.into_iter().chain([statements.to_owned()]).collect();
         return Ok(Missing { statements, is_new: true, ..Missing::default() });
+    }
+    if made::read(engine, &made::place_row(table))?.is_some_and(|place| place != made::place::<E>(table)) {
+        let problem = "the table was this one before it had another name, and holds the rows of then";
+        return Err(Error::diverged(format!("{place} {name}"), problem)
+            .help("drop it, or rename it, and run again with --create: it is filled again"));
     }
     let expected = engine.expected_columns(&name, statements)?;
     let differences = differences(&actual, &expected);

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::table::{History, Table, Target, Tenants};
 
 /// What stands for the name of a schema in generated statements.
-const TENANT: &str = "\"TENANT\".";
+pub(super) const TENANT: &str = "TENANT";
 
 /// PostgreSQL cuts longer names. <https://www.postgresql.org/docs/current/limits.html>
 const MAX_NAME: usize = 63;
@@ -55,8 +55,8 @@ fn known(table: &Table, tenant: &str) -> &'static Table {
 }
 
 fn target(target: &Target, tenant: &str) -> Target {
-    let schema = format!("{}.", quoted(tenant));
-    let text = |statements: &str| -> &'static str { statements.replace(TENANT, &schema).leak() };
+    let [from, to] = [TENANT, tenant].map(|schema| format!("{}.", quoted(schema)));
+    let text = |statements: &str| -> &'static str { statements.replace(&from, &to).leak() };
     let history = |history: &History| History { postgres: history.postgres.map(text), ..history.clone() };
     Target {
         name: format!("{tenant}.{}", target.name).leak(),
