@@ -47,22 +47,35 @@ pub type Operation = runtime::Operation<Key, Values>;
 /// The definition of `ledger_entries`.
 pub static TABLE: Table = Table {
     name: "ledger_entries",
+    description: Some(
+        "One row per posting in the general ledger. An export has several parts, listed in a manifest.",
+    ),
     role: "ledger_entries",
     schema: "202f92ac661b0e0933d5e5cff7bc4c2c",
     primary_key: &["book", "entry_id"],
     columns: &[
-        Column::new("book", Type::Char(4)),
+        Column::new("book", Type::Char(4))
+            .description("The company's book. Entry numbers are unique within a book."),
         Column::new("entry_id", Type::Bigint),
         Column::new("posted_on", Type::Date),
         Column::new("booked_at", Type::Timestamp),
-        Column::new("account", Type::Varchar(10)),
-        Column::new("counterparty", Type::Varchar(34)).nullable().pii(),
-        Column::new("amount", Type::decimal(18, 2)),
-        Column::new("currency", Type::Char(3)),
-        Column::new("fx_rate", Type::Double).nullable(),
+        Column::new("account", Type::Varchar(10))
+            .description("An identifier, not a number: leading zeros are significant."),
+        Column::new("counterparty", Type::Varchar(34))
+            .nullable()
+            .pii()
+            .description("The IBAN of the counterparty."),
+        Column::new("amount", Type::decimal(18, 2))
+            .description("In the currency of the entry; negative for a debit."),
+        Column::new("currency", Type::Char(3)).description("ISO 4217."),
+        Column::new("fx_rate", Type::Double)
+            .nullable()
+            .description("The exchange rate to the currency of the book."),
         Column::new("reversed", Type::Boolean),
         Column::new("reference", Type::String).nullable(),
-        Column::new("batch_no", Type::Int).not_compared(),
+        Column::new("batch_no", Type::Int)
+            .not_compared()
+            .description("The batch job that exported the row."),
     ],
     source: Source {
         complete: Completeness::Manifest,
@@ -74,6 +87,7 @@ pub static TABLE: Table = Table {
         max_delete_ratio: Some(0.05),
         ..Guards::DEFAULT
     },
+    expect: None,
     target: Target::new(
             "ledger_entries",
             Ok(include_str!("../sqlite/ledger_entries.sql")),

@@ -38,23 +38,39 @@ pub type Operation = runtime::Operation<Key, Values>;
 /// The definition of `orders`.
 pub static TABLE: Table = Table {
     name: "orders",
+    description: Some(
+        "One row per customer order, keyed by sales region and order number.",
+    ),
     role: "orders",
     schema: "b7760fb671a3a5062cb104720ff15d37",
     primary_key: &["region", "order_id"],
     columns: &[
-        Column::new("region", Type::String),
+        Column::new("region", Type::String)
+            .description("The sales region. Order numbers are unique within a region."),
         Column::new("order_id", Type::Bigint),
-        Column::new("customer_email", Type::String).nullable().pii(),
-        Column::new("status", Type::Varchar(12)),
-        Column::new("amount", Type::decimal(12, 2)).nullable(),
-        Column::new("note", Type::String).nullable(),
+        Column::new("customer_email", Type::String)
+            .nullable()
+            .pii()
+            .description("NULL for telephone orders."),
+        Column::new("status", Type::Varchar(12))
+            .description("open, paid, shipped, returned or cancelled."),
+        Column::new("amount", Type::decimal(12, 2))
+            .nullable()
+            .description("The order total; NULL until the order is priced."),
+        Column::new("note", Type::String)
+            .nullable()
+            .description("Special requests of the customer."),
         Column::new("updated_at", Type::Timestamp).format("%Y-%m-%d %H:%M:%S"),
-        Column::new("exported_by", Type::String).nullable().not_compared(),
+        Column::new("exported_by", Type::String)
+            .nullable()
+            .not_compared()
+            .description("The job that wrote the row."),
     ],
     source: Source::DEFAULT,
     before_image: false,
     athena: true,
     guards: Guards::DEFAULT,
+    expect: None,
     target: Target::new(
         "orders",
         Ok(include_str!("../sqlite/orders.sql")),

@@ -45,6 +45,9 @@ pub type Operation = runtime::Operation<Key, Values>;
 /// The definition of `products`.
 pub static TABLE: Table = Table {
     name: "products",
+    description: Some(
+        "One row per product in the catalog, exported as two uncompressed files.",
+    ),
     role: "products",
     schema: "48c03c61fee6d1aaefe28cc508280b4b",
     primary_key: &["sku"],
@@ -52,13 +55,21 @@ pub static TABLE: Table = Table {
         Column::new("sku", Type::Varchar(12)),
         Column::new("name", Type::String),
         Column::new("category", Type::Varchar(20)),
-        Column::new("price", Type::decimal(9, 2)),
+        Column::new("price", Type::decimal(9, 2))
+            .description("In euros, including tax."),
         Column::new("weight_kg", Type::Double).nullable(),
         Column::new("in_stock", Type::Boolean),
-        Column::new("tags", Type::String).nullable(),
+        Column::new("tags", Type::String)
+            .nullable()
+            .description("Comma-separated words."),
         Column::new("released_on", Type::Date).nullable(),
-        Column::new("tax_class", Type::Varchar(10)).default("standard"),
-        Column::new("note", Type::String).nullable().not_compared(),
+        Column::new("tax_class", Type::Varchar(10))
+            .description("Versions without this column count as standard.")
+            .default("standard"),
+        Column::new("note", Type::String)
+            .nullable()
+            .not_compared()
+            .description("For the warehouse."),
     ],
     source: Source {
         compression: Compression::None,
@@ -68,6 +79,7 @@ pub static TABLE: Table = Table {
     before_image: false,
     athena: true,
     guards: Guards::DEFAULT,
+    expect: None,
     target: Target::new(
         "products",
         Ok(include_str!("../sqlite/products.sql")),

@@ -64,28 +64,46 @@ pub type Operation = runtime::Operation<Key, Values>;
 /// The definition of `sensor_readings`.
 pub static TABLE: Table = Table {
     name: "sensor_readings",
+    description: Some(
+        "The latest reading of each sensor, with details of the device. Uses every column type.",
+    ),
     role: "sensor_readings",
     schema: "f495abcf5eaaa6c62c3691a4ce5e45c6",
     primary_key: &["site", "sensor_id"],
     columns: &[
         Column::new("site", Type::Char(4)),
-        Column::new("sensor_id", Type::Int),
+        Column::new("sensor_id", Type::Int)
+            .description("The number of the sensor at its site."),
         Column::new("serial", Type::Varchar(20)).trim(),
-        Column::new("label", Type::String),
+        Column::new("label", Type::String)
+            .description("The location of the sensor; may be empty."),
         Column::new("online", Type::Boolean).words(&["UP", "up"], &["DOWN", "down"]),
         Column::new("calibrated", Type::Boolean),
         Column::new("channel", Type::Tinyint),
-        Column::new("battery_mv", Type::Smallint).nullable(),
-        Column::new("uptime_s", Type::Bigint),
+        Column::new("battery_mv", Type::Smallint)
+            .nullable()
+            .description("NULL for sensors on mains power."),
+        Column::new("uptime_s", Type::Bigint)
+            .description("Seconds since the last restart."),
         Column::new("temperature_c", Type::Float).nullable(),
-        Column::new("pressure_pa", Type::Double).nullable(),
-        Column::new("energy_kwh", Type::decimal(38, 10)),
-        Column::new("firmware_sha", Type::Binary(Encoding::Hex)).nullable(),
-        Column::new("payload", Type::Binary(Encoding::Base64)).nullable(),
+        Column::new("pressure_pa", Type::Double)
+            .nullable()
+            .description("NaN when the cell is saturated."),
+        Column::new("energy_kwh", Type::decimal(38, 10))
+            .description("The meter reading since installation."),
+        Column::new("firmware_sha", Type::Binary(Encoding::Hex))
+            .nullable()
+            .description("The first bytes of the SHA-256."),
+        Column::new("payload", Type::Binary(Encoding::Base64))
+            .nullable()
+            .description("The last message."),
         Column::new("installed_on", Type::Date).format("%d.%m.%Y"),
         Column::new("inspected_on", Type::Date).nullable(),
-        Column::new("measured_at", Type::Timestamp).format("%d.%m.%Y %H:%M:%S.%f"),
-        Column::new("recorded_at", Type::Timestamp),
+        Column::new("measured_at", Type::Timestamp)
+            .description("According to the clock of the sensor.")
+            .format("%d.%m.%Y %H:%M:%S.%f"),
+        Column::new("recorded_at", Type::Timestamp)
+            .description("According to the clock of the site."),
         Column::new("received_at", Type::Timestamptz),
         Column::new("polled_by", Type::String).not_compared(),
     ],
@@ -97,6 +115,7 @@ pub static TABLE: Table = Table {
     before_image: false,
     athena: true,
     guards: Guards::DEFAULT,
+    expect: None,
     target: Target::new(
         "sensor_readings",
         Ok(include_str!("../sqlite/sensor_readings.sql")),

@@ -40,6 +40,7 @@ pub type Operation = runtime::Operation<Key, Values>;
 /// The definition of `support_tickets`.
 pub static TABLE: Table = Table {
     name: "support_tickets",
+    description: Some("One row per ticket, with the text as the customer wrote it."),
     role: "support_tickets",
     schema: "6f49c9844f5c642e4fec6fa5ff2dfdfb",
     primary_key: &["ticket_id"],
@@ -49,9 +50,12 @@ pub static TABLE: Table = Table {
         Column::new("customer_email", Type::String).nullable().pii(),
         Column::new("subject", Type::Varchar(200)),
         Column::new("body", Type::String).pii(),
-        Column::new("resolution", Type::String).nullable(),
-        Column::new("priority", Type::Tinyint),
-        Column::new("status", Type::Varchar(10)),
+        Column::new("resolution", Type::String)
+            .nullable()
+            .description("NULL until the ticket is answered; may be empty."),
+        Column::new("priority", Type::Tinyint).description("1 is the most urgent."),
+        Column::new("status", Type::Varchar(10))
+            .description("new, open, waiting or closed."),
         Column::new("synced_at", Type::Timestamp).nullable().not_compared(),
     ],
     source: Source {
@@ -62,6 +66,7 @@ pub static TABLE: Table = Table {
     before_image: false,
     athena: false,
     guards: Guards::DEFAULT,
+    expect: None,
     target: Target::new(
         "support_tickets",
         Ok(include_str!("../sqlite/support_tickets.sql")),

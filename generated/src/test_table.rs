@@ -33,6 +33,7 @@ pub type Operation = runtime::Operation<Key, Values>;
 /// The definition of `test_table`.
 pub static TABLE: Table = Table {
     name: "test_table",
+    description: Some("A minimal table, small enough to check every operation by hand."),
     role: "test_table",
     schema: "585ca7e70d9bc4f6d22bfc47e7d4d533",
     primary_key: &["PK"],
@@ -50,6 +51,7 @@ pub static TABLE: Table = Table {
     before_image: false,
     athena: true,
     guards: Guards::DEFAULT,
+    expect: None,
     target: Target::new(
         "test_table",
         Ok(include_str!("../sqlite/test_table.sql")),

@@ -44,18 +44,25 @@ pub type Operation = runtime::Operation<Key, Values>;
 /// The definition of `web_events`.
 pub static TABLE: Table = Table {
     name: "web_events",
+    description: Some(
+        "Events on the shop's pages in the last thirty days; older events are no longer exported.",
+    ),
     role: "web_events",
     schema: "e07f25aeadbf19b2905557b4f1798b45",
     primary_key: &["visitor_id", "event_no"],
     columns: &[
-        Column::new("visitor_id", Type::String),
-        Column::new("event_no", Type::Int),
-        Column::new("kind", Type::Varchar(16)),
+        Column::new("visitor_id", Type::String)
+            .description("A random identifier from a cookie."),
+        Column::new("event_no", Type::Int).description("A running number per visitor."),
+        Column::new("kind", Type::Varchar(16))
+            .description("view, click, search or checkout."),
         Column::new("path", Type::String),
         Column::new("referrer", Type::String).nullable(),
-        Column::new("duration_ms", Type::Bigint).nullable(),
+        Column::new("duration_ms", Type::Bigint)
+            .nullable()
+            .description("NULL while the page is open."),
         Column::new("occurred_at", Type::Timestamptz),
-        Column::new("country", Type::Char(2)).nullable(),
+        Column::new("country", Type::Char(2)).nullable().description("ISO 3166-1."),
         Column::new("user_agent", Type::String),
         Column::new("loaded_by", Type::String).not_compared(),
     ],
@@ -70,6 +77,7 @@ pub static TABLE: Table = Table {
     before_image: false,
     athena: false,
     guards: Guards::DEFAULT,
+    expect: None,
     target: Target::new(
         "web_events",
         Ok(include_str!("../sqlite/web_events.sql")),

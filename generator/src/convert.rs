@@ -116,7 +116,7 @@ pub(crate) fn import(arguments: &ImportArguments, format: Format, root: &Path) -
 /// Runs `export`.
 pub(crate) fn export(arguments: &ExportArguments, format: Format, root: &Path) -> Result<Exit, Error> {
     let sources = source::read_all(root)?;
-    if let Err(mistakes) = generator::tables(&sources) {
+    if let Err(mistakes) = generator::read(&sources) {
         return Ok(refuse(&mistakes, &sources, format));
     }
     let known: BTreeSet<&str> = sources.iter().map(table).collect();

@@ -168,6 +168,8 @@ codes! {
     OptionOfOtherType = "option-of-other-type",
     /// A `format` is invalid or ambiguous.
     InvalidFormat = "invalid-format",
+    /// A time of day or a duration that cannot be read.
+    InvalidTime = "invalid-time",
     /// `true_values` without `false_values`, or the other way round.
     UnpairedWords = "unpaired-words",
     /// A list is empty that must not be.

@@ -1,4 +1,5 @@
-//! Renders tables as artifacts. Each kind of artifact is one module, with one line in [`EMITTERS`].
+//! Renders tables as artifacts. Each kind of artifact is one module, with one line in [`PER_TABLE`] or
+//! [`OVERALL`].
 
 pub(crate) mod artifact;
 mod athena;
@@ -12,20 +13,17 @@ mod rustdoc;
 mod target;
 mod template;
 
+use rayon::prelude::*;
+
 use crate::model::Table;
 use artifact::Files;
 
-/// Every kind of artifact. The tables are sorted by name.
-const EMITTERS: &[fn(&[Table], &mut Files)] = &[
-    rust::emit,
-    registry::emit,
-    ddl::emit,
-    delta::emit,
-    athena::emit,
-    target::emit,
-    json_schema::emit,
-    cloudformation::emit,
-];
+/// The artifacts of one table.
+const PER_TABLE: &[fn(&Table, &mut Files)] =
+    &[rust::emit, ddl::emit, delta::emit, target::emit, cloudformation::emit_table];
+
+/// The artifacts that concern all tables, which are sorted by name.
+const OVERALL: &[fn(&[Table], &mut Files)] = &[registry::emit, athena::emit, json_schema::emit, cloudformation::emit];
 
 /// The folders that contain one or more files per table. A file there that is no longer emitted belonged to a table
 /// whose schema was deleted, provided that its first or second line contains [`MARK`](artifact::MARK).
@@ -49,11 +47,20 @@ pub(crate) struct OutputFolder {
 
 /// Emits every artifact.
 pub(crate) fn all(tables: &[Table]) -> Files {
-    let mut files = Files::new();
-    for emit in EMITTERS {
-        emit(tables, &mut files);
-    }
+    let of_table = |table| {
+        let mut files = Files::new();
+        PER_TABLE.iter().for_each(|emit| emit(table, &mut files));
+        files
+    };
+    let per_table: Vec<Files> = tables.par_iter().map(of_table).collect();
+    let mut files: Files = per_table.into_iter().flatten().collect();
+    OVERALL.iter().for_each(|emit| emit(tables, &mut files));
     files
+}
+
+/// The length of the longest Athena query of a table, in bytes.
+pub(crate) fn delta_length(table: &Table) -> usize {
+    delta::statement(table, true).len()
 }
 
 /// The SQL statements and the Glue table with which Athena computes the deltas of a table.

@@ -70,57 +70,62 @@ pub use emit::{Statements, Target, statements, target};
 pub use error::Error;
 use import::{Draft, Import, Schema, Selection};
 use model::Table;
+use rayon::prelude::*;
 use source::Source;
 use spec::Spec;
 pub use wording::counted;
+use yaml::Node;
+
+/// A set of schemas without mistakes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Schemas {
+    /// The tables, sorted by name.
+    pub tables: Vec<Table>,
+    /// What is probably wrong, in reading order.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// Reads a set of schemas.
+///
+/// # Errors
+/// Returns every mistake in the schemas in reading order: by file, then by position.
+pub fn read(sources: &[Source]) -> Result<Schemas, Vec<Diagnostic>> {
+    let mut mistakes = Vec::new();
+    if sources.is_empty() {
+        mistakes.push(no_schemas());
+    }
+    let (mut specs, mut tables, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
+    let read: Vec<SchemaFile> = sources.par_iter().map(read_file).collect();
+    for (source, file) in sources.iter().zip(read) {
+        specs.push((source, file.spec));
+        tables.extend(file.table);
+        mistakes.extend(file.mistakes);
+        warnings.extend(file.warnings);
+    }
+    validate::all_tables(&specs, &mut mistakes);
+    if !mistakes.is_empty() {
+        return Err(in_reading_order(mistakes));
+    }
+    tables.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(Schemas { tables, warnings: in_reading_order(warnings) })
+}
 
 /// Generates all artifacts of a set of schemas.
 ///
 /// # Errors
 /// Returns every mistake in the schemas in reading order: by file, then by position.
 pub fn generate(sources: &[Source]) -> Result<Files, Vec<Diagnostic>> {
-    Ok(emit::all(&tables(sources)?))
+    Ok(emit(&read(sources)?.tables))
 }
 
-/// Reads the tables of a set of schemas, sorted by name.
-///
-/// # Errors
-/// Returns every mistake in the schemas in reading order: by file, then by position.
-pub fn tables(sources: &[Source]) -> Result<Vec<Table>, Vec<Diagnostic>> {
-    let mut diagnostics = Vec::new();
-    if sources.is_empty() {
-        diagnostics.push(no_schemas());
-    }
-    let mut specs = Vec::new();
-    let mut tables = Vec::new();
-    for source in sources {
-        let (spec, table) = read_table(source, &mut diagnostics);
-        specs.push((source, spec));
-        tables.extend(table);
-    }
-    validate::all_tables(&specs, &mut diagnostics);
-    if !diagnostics.is_empty() {
-        diagnostics.sort_by(|a, b| a.reading_order().cmp(&b.reading_order()));
-        return Err(diagnostics);
-    }
-    tables.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(tables)
+/// Generates all artifacts of tables, which are sorted by name.
+pub fn emit(tables: &[Table]) -> Files {
+    emit::all(tables)
 }
 
-/// What is probably wrong in valid schemas, in reading order.
-pub fn warnings(sources: &[Source]) -> Vec<Diagnostic> {
-    let mut warnings = Vec::new();
-    for source in sources {
-        let Ok(root) = yaml::read(source) else { continue };
-        let (spec, tenants) = (spec::read(&root, &mut Vec::new()), tenants::read(&root, &mut Vec::new()));
-        let mut of_file = Vec::new();
-        for spec in iter::once(&spec).chain(tenants.iter().map(|tenant| &tenant.spec)) {
-            validate::unescaped_nulls(spec, &mut of_file);
-        }
-        warnings.extend(of_file.into_iter().map(|warning| warning.in_file(&source.path)));
-    }
-    warnings.sort_by(|a, b| a.reading_order().cmp(&b.reading_order()));
-    warnings
+fn in_reading_order(mut diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    diagnostics.sort_by(|a, b| a.reading_order().cmp(&b.reading_order()));
+    diagnostics
 }
 
 /// Reads one table from the text of its schema. The name of the file is not checked.
@@ -133,10 +138,8 @@ pub fn warnings(sources: &[Source]) -> Vec<Diagnostic> {
 /// # Errors
 /// Returns every mistake in reading order.
 pub fn parse(yaml: &str) -> Result<Table, Vec<Diagnostic>> {
-    let mut diagnostics = Vec::new();
-    let (_, table) = read_table(&Source::new("schema.yaml", yaml), &mut diagnostics);
-    diagnostics.sort_by(|a, b| a.reading_order().cmp(&b.reading_order()));
-    table.ok_or(diagnostics)
+    let SchemaFile { table, mistakes, .. } = read_file(&Source::new("schema.yaml", yaml));
+    table.ok_or_else(|| in_reading_order(mistakes))
 }
 
 /// Makes schemas of definitions that exist already.
@@ -181,29 +184,43 @@ pub fn export_odcs(source: &Source) -> Result<String, Vec<Diagnostic>> {
     Ok(export::odcs(&table, &root))
 }
 
-/// Reads one file: the fields as far as they can be read, and the table if the file is free of mistakes.
-fn read_table(source: &Source, diagnostics: &mut Vec<Diagnostic>) -> (Spec, Option<Table>) {
-    let mut of_file = Vec::new();
-    let (spec, mut table) = match yaml::read(source) {
-        Ok(root) => {
-            let spec = spec::read(&root, &mut of_file);
-            let tenants = tenants::read(&root, &mut of_file);
-            let table = validate::table(&spec, &tenants, &mut of_file);
-            if let Some(table) = table.as_ref().filter(|table| table.athena) {
-                validate::too_long_for_athena(&spec, emit::statements(table).delta.len(), &mut of_file);
-            }
-            (spec, table)
-        }
-        Err(diagnostic) => {
-            of_file.push(diagnostic);
-            (Spec::default(), None)
-        }
+/// What was read from one file.
+#[derive(Default)]
+struct SchemaFile {
+    /// The fields, as far as they can be read.
+    spec: Spec,
+    /// The table, if there are no mistakes.
+    table: Option<Table>,
+    mistakes: Vec<Diagnostic>,
+    warnings: Vec<Diagnostic>,
+}
+
+fn read_file(source: &Source) -> SchemaFile {
+    let mut file = match yaml::read(source) {
+        Ok(root) => read_fields(&root),
+        Err(mistake) => SchemaFile { mistakes: vec![mistake], ..SchemaFile::default() },
     };
-    if !of_file.is_empty() {
+    let in_file = |diagnostic: Diagnostic| diagnostic.in_file(&source.path);
+    file.mistakes = file.mistakes.into_iter().map(in_file).collect();
+    file.warnings = file.warnings.into_iter().map(in_file).collect();
+    file
+}
+
+fn read_fields(root: &Node) -> SchemaFile {
+    let (mut mistakes, mut warnings) = (Vec::new(), Vec::new());
+    let spec = spec::read(root, &mut mistakes);
+    let tenants = tenants::read(root, &mut mistakes);
+    let mut table = validate::table(&spec, &tenants, &mut mistakes);
+    if let Some(table) = table.as_ref().filter(|table| table.athena) {
+        validate::too_long_for_athena(&spec, emit::delta_length(table), &mut mistakes);
+    }
+    if !mistakes.is_empty() {
         table = None;
     }
-    diagnostics.extend(of_file.into_iter().map(|diagnostic| diagnostic.in_file(&source.path)));
-    (spec, table)
+    for spec in iter::once(&spec).chain(tenants.iter().map(|tenant| &tenant.spec)) {
+        validate::unescaped_nulls(spec, &mut warnings);
+    }
+    SchemaFile { spec, table, mistakes, warnings }
 }
 
 fn no_schemas() -> Diagnostic {

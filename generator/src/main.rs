@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser, Subcommand};
+use generator::diagnostic::Diagnostic;
 use generator::output::{self, Change};
 use generator::render::{self, Color};
 use generator::source::{self, SCHEMAS, Source};
@@ -81,8 +82,8 @@ fn run(arguments: &Arguments) -> Result<Exit, Error> {
 
 fn generate(arguments: &Arguments, root: &Path) -> Result<Exit, Error> {
     let sources = source::read_all(root)?;
-    let files = match generator::generate(&sources) {
-        Ok(files) => files,
+    let schemas = match generator::read(&sources) {
+        Ok(schemas) => schemas,
         Err(diagnostics) => {
             match arguments.format {
                 Format::Human => to_stderr(&render::human(&diagnostics, &sources, Color::Always)),
@@ -91,8 +92,8 @@ fn generate(arguments: &Arguments, root: &Path) -> Result<Exit, Error> {
             return Ok(Exit::InvalidInput);
         }
     };
-    report_warnings(arguments.format, &sources);
-    let changes = output::compare(root, &files)?;
+    report_warnings(arguments.format, &schemas.warnings, &sources);
+    let changes = output::compare(root, &generator::emit(&schemas.tables))?;
     let tables = counted(sources.len(), "table");
     if changes.is_empty() {
         to_stderr(&format!("{tables}, everything is up to date\n"));
@@ -110,13 +111,12 @@ fn generate(arguments: &Arguments, root: &Path) -> Result<Exit, Error> {
 }
 
 /// Reports what is probably wrong in valid schemas.
-fn report_warnings(format: Format, sources: &[Source]) {
-    let warnings = generator::warnings(sources);
+fn report_warnings(format: Format, warnings: &[Diagnostic], sources: &[Source]) {
     match format {
         Format::Human if warnings.is_empty() => {}
-        Format::Human => to_stderr(&render::human(&warnings, sources, Color::Always)),
+        Format::Human => to_stderr(&render::human(warnings, sources, Color::Always)),
         Format::Json if warnings.is_empty() => print("[]\n"),
-        Format::Json => print(&render::json(&warnings, sources)),
+        Format::Json => print(&render::json(warnings, sources)),
     }
 }
 

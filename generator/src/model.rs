@@ -2,6 +2,7 @@
 //! no key column is nullable, a format fits its type, and generated names are unique.
 
 mod escape;
+pub(crate) mod expect;
 mod guards;
 mod hash;
 mod numbers;
@@ -9,6 +10,7 @@ pub mod target;
 
 use crate::names;
 pub use escape::Escape;
+pub use expect::Expect;
 pub use guards::Guards;
 pub use numbers::{Numbers, Sign};
 pub use target::Target;
@@ -37,6 +39,8 @@ pub struct Table {
     pub before_image: bool,
     /// The rules that can hold a version before publication.
     pub guards: Guards,
+    /// When exports should arrive, if that is known.
+    pub expect: Option<Expect>,
     /// The table in a database that holds its rows.
     pub target: Target,
     /// The tenants with a definition of their own, sorted by name.

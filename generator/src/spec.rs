@@ -3,13 +3,17 @@
 //! A field that is absent is `None`. So is a field of the wrong kind, which has already been reported, so that
 //! validation never reports a field twice.
 
+mod expect;
 mod fields;
+mod guards;
 mod spanned;
 mod target;
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::yaml::{Node, Scalar, Value};
+pub(crate) use expect::ExpectSpec;
 pub(crate) use fields::{Fields, duplicate_field, wrong_kind};
+pub(crate) use guards::GuardsSpec;
 pub(crate) use spanned::{Limit, Optional, Spanned};
 pub(crate) use target::TargetSpec;
 
@@ -25,6 +29,7 @@ pub(crate) struct Spec {
     pub(crate) max_scan: Optional<String>,
     pub(crate) before_image: Optional<bool>,
     pub(crate) guards: GuardsSpec,
+    pub(crate) expect: Option<ExpectSpec>,
     pub(crate) target: TargetSpec,
 }
 
@@ -104,20 +109,6 @@ pub(crate) enum CompleteSpec {
     RedshiftManifest(Spanned<String>),
 }
 
-/// `guards`.
-#[derive(Debug, Default)]
-pub(crate) struct GuardsSpec {
-    pub(crate) max_delete_ratio: Optional<Limit>,
-    pub(crate) max_update_ratio: Optional<Limit>,
-    pub(crate) max_insert_ratio: Optional<Limit>,
-    pub(crate) max_deletes: Optional<Limit>,
-    pub(crate) max_updates: Optional<Limit>,
-    pub(crate) max_inserts: Optional<Limit>,
-    pub(crate) min_rows: Optional<f64>,
-    pub(crate) min_baseline_rows: Optional<f64>,
-    pub(crate) max_version_jump_days: Optional<Limit>,
-}
-
 /// The known fields of each mapping. A test keeps them in line with the JSON Schema.
 pub(crate) mod known {
     pub(crate) const TABLE: &[&str] = &[
@@ -129,6 +120,7 @@ pub(crate) mod known {
         "engine",
         "operations",
         "guards",
+        "expect",
         "target",
         "tenants",
     ];
@@ -186,17 +178,6 @@ pub(crate) mod known {
     pub(crate) const COMPLETE: &[&str] = &["marker", "count", "redshift_manifest"];
     pub(crate) const ENGINE: &[&str] = &["athena", "max_scan"];
     pub(crate) const OPERATIONS: &[&str] = &["before_image"];
-    pub(crate) const GUARDS: &[&str] = &[
-        "max_delete_ratio",
-        "max_update_ratio",
-        "max_insert_ratio",
-        "max_deletes",
-        "max_updates",
-        "max_inserts",
-        "min_rows",
-        "min_baseline_rows",
-        "max_version_jump_days",
-    ];
 }
 
 /// The forms of `source.complete`.
@@ -220,7 +201,10 @@ pub(crate) fn read(root: &Node, diagnostics: &mut Vec<Diagnostic>) -> Spec {
         athena,
         max_scan,
         before_image: fields.get("operations").and_then(|node| operations(node, fields.diagnostics)),
-        guards: fields.get("guards").map_or_else(GuardsSpec::default, |node| guards(node, fields.diagnostics)),
+        guards: fields
+            .get("guards")
+            .map_or_else(GuardsSpec::default, |node| GuardsSpec::read(node, fields.diagnostics)),
+        expect: fields.get("expect").and_then(|node| ExpectSpec::read(node, fields.diagnostics)),
         target: fields
             .get("target")
             .map_or_else(TargetSpec::default, |node| TargetSpec::read(node, fields.diagnostics)),
@@ -372,23 +356,6 @@ fn engine(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> (Optional<bool>, Op
 
 fn operations(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Optional<bool> {
     Fields::new(node, "`operations`", known::OPERATIONS, diagnostics)?.flag("before_image")
-}
-
-fn guards(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> GuardsSpec {
-    let Some(mut fields) = Fields::new(node, "`guards`", known::GUARDS, diagnostics) else {
-        return GuardsSpec::default();
-    };
-    GuardsSpec {
-        max_delete_ratio: fields.limit("max_delete_ratio"),
-        max_update_ratio: fields.limit("max_update_ratio"),
-        max_insert_ratio: fields.limit("max_insert_ratio"),
-        max_deletes: fields.limit("max_deletes"),
-        max_updates: fields.limit("max_updates"),
-        max_inserts: fields.limit("max_inserts"),
-        min_rows: fields.number("min_rows"),
-        min_baseline_rows: fields.number("min_baseline_rows"),
-        max_version_jump_days: fields.limit("max_version_jump_days"),
-    }
 }
 
 /// The names of the columns, as suggestions for an unknown one.

@@ -7,6 +7,7 @@ mod athena;
 mod column;
 mod dialect;
 mod encoding;
+mod expect;
 mod format;
 mod formerly;
 mod guards;

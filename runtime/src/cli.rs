@@ -16,6 +16,7 @@ mod recover;
 mod reject;
 mod remote;
 mod replay;
+mod report;
 mod resolve;
 mod resync;
 mod retire;
@@ -94,6 +95,8 @@ enum Command {
     Retire(retire::RetireArgs),
     /// Show the state of every table, and what needs attention.
     Status(status::StatusArgs),
+    /// Write pages about what came, what changed, what is held and what is missing.
+    Report(report::ReportArgs),
     /// Show every version of a table, with its counts.
     History(history::HistoryArgs),
     /// Show one row in every version: its text, its value, its operation.
@@ -181,6 +184,7 @@ impl Command {
             Command::Recover(args) => recover::recover(args),
             Command::Retire(args) => retire::retire(args, tables),
             Command::Status(args) => status::status(args, tables),
+            Command::Report(args) => report::report(args, tables),
             Command::History(args) => history::history(args),
             Command::Why(args) => why::why(args, tables),
             Command::Verify(args) => verify::verify(args, tables),
@@ -205,6 +209,7 @@ impl Command {
             Command::Reconcile(args) => args.format.format,
             Command::Retire(args) => args.format.format,
             Command::Status(args) => args.format.format,
+            Command::Report(args) => args.format(),
             Command::History(args) => args.format.format,
             Command::Why(args) => args.format.format,
             Command::Verify(args) => args.format.format,
@@ -225,6 +230,7 @@ impl Command {
             Command::Replay(args) => Some(&args.state),
             Command::Resync(args) => Some(&args.state),
             Command::Status(args) => Some(&args.state),
+            Command::Report(args) => Some(&args.state),
             Command::History(args) => Some(&args.state),
             Command::Why(args) => Some(&args.state),
             Command::Verify(args) => Some(&args.state),

@@ -25,6 +25,12 @@ pub(crate) fn iso_time(milliseconds: i64) -> String {
         .map_or_else(|_| "?".into(), |time| time.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string())
 }
 
+/// A time in milliseconds since 1970 for people, in UTC, to the second.
+pub(crate) fn readable_time(milliseconds: i64) -> String {
+    jiff::Timestamp::from_millisecond(milliseconds)
+        .map_or_else(|_| "?".into(), |time| time.strftime("%Y-%m-%d %H:%M:%SZ").to_string())
+}
+
 /// Reads a time in ISO 8601 as milliseconds since 1970.
 pub(crate) fn from_iso(text: &str) -> Option<i64> {
     text.parse::<jiff::Timestamp>().ok().map(|time| time.as_millisecond())

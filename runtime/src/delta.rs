@@ -8,6 +8,7 @@
 //!
 //! static STOCK: Table = Table {
 //!     name: "stock",
+//!     description: None,
 //!     role: "stock",
 //!     schema: "cb104720ff15d37b7760fb671a3a5062",
 //!     primary_key: &["id"],
@@ -16,6 +17,7 @@
 //!     before_image: false,
 //!     athena: false,
 //!     guards: Guards::DEFAULT,
+//!     expect: None,
 //!     target: Target::NONE,
 //!     tenants: &[],
 //! };

@@ -57,6 +57,7 @@
 //!
 //! static TABLE: Table = Table {
 //!     name: "golden",
+//!     description: None,
 //!     role: "golden",
 //!     schema: "cb104720ff15d37b7760fb671a3a5062",
 //!     primary_key: &["id"],
@@ -65,6 +66,7 @@
 //!     before_image: false,
 //!     athena: false,
 //!     guards: Guards::DEFAULT,
+//!     expect: None,
 //!     target: Target::NONE,
 //!     tenants: &[],
 //! };
@@ -152,6 +154,8 @@ pub mod lambda;
 mod parallel;
 #[cfg(feature = "pipeline")]
 pub mod plan;
+#[cfg(feature = "pipeline")]
+pub mod report;
 #[cfg(feature = "pipeline")]
 pub mod run;
 #[cfg(feature = "pipeline")]

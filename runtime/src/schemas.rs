@@ -10,7 +10,8 @@ use generator::source::{self, Source as SchemaFile};
 
 use crate::engine::athena::Statements;
 use crate::table::{
-    Column, Completeness, Compression, Encoding, Escape, Guards, Numbers, Sign, Source, Table, Target, Tenant, Type,
+    Column, Completeness, Compression, Encoding, Escape, Expect, Guards, Numbers, Sign, Source, Table, Target, Tenant,
+    Type,
 };
 
 /// The tables of a folder of schemas. They are never freed, as generated tables are not.
@@ -44,14 +45,15 @@ pub fn read(folder: &Path) -> Result<Schemas, Problem> {
     if files.is_empty() {
         return Err(Problem::Empty);
     }
-    let models = match generator::tables(&files) {
-        Ok(models) => models,
+    let schemas = match generator::read(&files) {
+        Ok(schemas) => schemas,
         Err(mistakes) => return Err(Problem::Mistakes(files, mistakes)),
     };
-    let tables: Vec<&'static Table> = models.iter().map(table).collect();
-    let statements: Vec<Statements> = models.iter().filter(|model| model.athena).map(statements).collect();
-    let warnings = generator::warnings(&files).leak();
-    Ok(Schemas { tables: tables.leak(), statements: statements.leak(), warnings: (files.leak(), warnings) })
+    let tables: Vec<&'static Table> = schemas.tables.iter().map(table).collect();
+    let models = schemas.tables.iter().filter(|model| model.athena);
+    let statements: Vec<Statements> = models.map(statements).collect();
+    let warnings = (&*files.leak(), &*schemas.warnings.leak());
+    Ok(Schemas { tables: tables.leak(), statements: statements.leak(), warnings })
 }
 
 /// The table of a model.
@@ -63,6 +65,7 @@ fn definition(model: &model::Table) -> Table {
     let tenant = |tenant: &model::Tenant| Tenant { name: text(&tenant.name), table: definition(&tenant.table) };
     Table {
         name: text(&model.name),
+        description: model.description.as_deref().map(text),
         role: text(&model.role()),
         schema: text(&model.schema_hash()),
         primary_key: texts(model.key_columns().map(|column| &column.name)),
@@ -71,6 +74,7 @@ fn definition(model: &model::Table) -> Table {
         before_image: model.before_image,
         athena: model.athena,
         guards: guards(&model.guards),
+        expect: model.expect.as_ref().map(expect),
         target: target(model),
         tenants: Vec::leak(model.tenants.iter().map(tenant).collect()),
     }
@@ -95,6 +99,7 @@ fn column(column: &model::Column) -> Column {
     };
     Column {
         name: text(&column.name),
+        description: column.description.as_deref().map(text),
         header: column.header.as_deref().map(text),
         ty: column_type(&column.ty),
         nullable: column.nullable,
@@ -206,6 +211,17 @@ fn guards(guards: &model::Guards) -> Guards {
         min_rows: guards.min_rows,
         min_baseline_rows: guards.min_baseline_rows,
         max_version_jump_days: guards.max_version_jump_days,
+    }
+}
+
+fn expect(expect: &model::Expect) -> Expect {
+    Expect {
+        every_minutes: expect.every_minutes,
+        by: expect.by,
+        zone: text(&expect.zone),
+        window_minutes: expect.window_minutes,
+        days: texts(&expect.days),
+        tenants: texts(&expect.tenants),
     }
 }
 

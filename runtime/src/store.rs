@@ -9,6 +9,7 @@ pub mod dynamodb;
 mod journal;
 mod lease;
 mod listed;
+mod outline;
 mod owner;
 mod record;
 mod registry;
@@ -16,7 +17,7 @@ pub mod sqlite;
 mod status;
 
 pub use backend::{BeginOutcome, BeginPublishing, RegistryBackend, Setting, VersionWrite, WriteOutcome};
-pub use journal::{Action, Decision, JournalEntry};
+pub use journal::{Action, Decision, JournalEntry, by_version};
 pub(crate) use lease::lease_duration;
 pub use lease::{LEASE, Lease};
 pub use listed::ListedVersions;

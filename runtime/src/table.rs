@@ -4,11 +4,13 @@
 //! writes (`primary_key` names columns, key columns are not nullable, formats suit their types, and so on); the runtime
 //! relies on that and does not check it again.
 
+mod expect;
 mod target;
 mod types;
 
 use serde::{Deserialize, Serialize};
 
+pub use expect::Expect;
 pub use target::{History, Target, Tenants};
 pub use types::{Encoding, Numbers, Sign, Type};
 
@@ -17,6 +19,8 @@ pub use types::{Encoding, Numbers, Sign, Type};
 pub struct Table {
     /// The table's name: that of a folder of exports, a Glue table and a module of the generated crate.
     pub name: &'static str,
+    /// What a row is.
+    pub description: Option<&'static str>,
     /// The table's part of its IAM role name, `<stack>-table-<role>`: the name, shortened if it is too long for IAM.
     pub role: &'static str,
     /// XXH3-128 of the normalised schema, 32 hex digits. It changes with everything that could change a delta.
@@ -33,6 +37,8 @@ pub struct Table {
     pub athena: bool,
     /// The rules that hold a run for review.
     pub guards: Guards,
+    /// When exports should arrive, if that is known.
+    pub expect: Option<Expect>,
     /// The table in a database that holds its rows.
     pub target: Target,
     /// The tenants with a definition of their own; [`for_tenant`](Self::for_tenant) finds it.
@@ -54,6 +60,8 @@ pub struct Tenant {
 pub struct Column {
     /// The column's name, exactly as the header of an export spells it.
     pub name: &'static str,
+    /// What the column contains.
+    pub description: Option<&'static str>,
     /// The column's name in a header, if that is another.
     pub header: Option<&'static str>,
     /// The type its text is read as.
@@ -242,6 +250,7 @@ impl Column {
     pub const fn new(name: &'static str, ty: Type) -> Self {
         Self {
             name,
+            description: None,
             header: None,
             ty,
             nullable: false,
@@ -258,6 +267,12 @@ impl Column {
             true_values: &[],
             false_values: &[],
         }
+    }
+
+    /// Says what the column contains.
+    #[must_use]
+    pub const fn description(self, text: &'static str) -> Self {
+        Self { description: Some(text), ..self }
     }
 
     /// The column with this name in headers.

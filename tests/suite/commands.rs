@@ -37,6 +37,7 @@ fn help_matches_its_snapshots() {
         ("help_recover", &["recover", "--help"]),
         ("help_reject", &["reject", "--help"]),
         ("help_replay", &["replay", "--help"]),
+        ("help_report", &["report", "--help"]),
         ("help_resync", &["resync", "--help"]),
         ("help_why", &["why", "--help"]),
         ("help_verify", &["verify", "--help"]),

@@ -23,7 +23,7 @@ fn diagnostics_of(case: &Path) -> (Vec<Source>, Vec<Diagnostic>) {
         return imported(&definitions);
     }
     let sources = source::read_all(case).unwrap();
-    let diagnostics = generator::tables(&sources).err().unwrap_or_else(|| generator::warnings(&sources));
+    let diagnostics = generator::read(&sources).map_or_else(|mistakes| mistakes, |schemas| schemas.warnings);
     (sources, diagnostics)
 }
 
@@ -121,7 +121,7 @@ fn json_reports_the_same_diagnostics_with_lines_and_columns() {
 #[test]
 fn json_contains_every_field() {
     let source = Source::new("schemas/t.yaml", "table: t\nprimary_key: [id]\ncolumns: [{ name: id, type: integr }]\n");
-    let diagnostics = generator::tables(std::slice::from_ref(&source)).unwrap_err();
+    let diagnostics = generator::read(std::slice::from_ref(&source)).unwrap_err();
     let objects: Value = serde_json::from_str(&json(&diagnostics, &[source])).unwrap();
     let expected = serde_json::json!([{
         "code": "unknown-type", "message": "unknown column type `integr`", "file": "schemas/t.yaml",

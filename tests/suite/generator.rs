@@ -1,6 +1,7 @@
 //! The generator from the outside: what it writes, what it leaves alone, and that it survives any input.
 
 mod defaults;
+mod definitions;
 mod fuzz;
 mod warnings;
 
@@ -11,7 +12,6 @@ use std::process::Output;
 use std::time::SystemTime;
 
 use generator::source::{self, Source};
-use runtime::table::{Column, Type};
 use tempfile::TempDir;
 use tests::table::table;
 
@@ -176,17 +176,19 @@ fn a_generated_definition_reads_like_handwritten_code() {
     /// The definition of `customers`.
     pub static TABLE: Table = Table {
         name: "customers",
+        description: Some("One row per customer."),
         role: "customers",
         schema: "547e24f6b19b13f91c4127bac1ca0054",
         primary_key: &["id"],
         columns: &[
             Column::new("id", Type::Bigint),
-            Column::new("name", Type::String).nullable(),
+            Column::new("name", Type::String).nullable().description("As on the invoice"),
         ],
         source: Source::DEFAULT,
         before_image: false,
         athena: true,
         guards: Guards::DEFAULT,
+        expect: None,
         target: Target::new(
             "customers",
             Ok(include_str!("../sqlite/customers.sql")),
@@ -195,20 +197,6 @@ fn a_generated_definition_reads_like_handwritten_code() {
         tenants: &[],
     };
     "##);
-}
-
-#[test]
-fn the_former_name_of_a_column_reaches_the_runtime() {
-    let yaml = CUSTOMERS.replace("nullable: true", "nullable: true, default: nobody, formerly: Full_Name");
-    let files = generator::generate(&[Source::new("schemas/customers.yaml", yaml.clone())]).unwrap();
-    let column = r#"Column::new("name", Type::String)
-            .nullable()
-            .default("nobody")
-            .formerly("Full_Name"),"#;
-    let module = &files["generated/src/customers.rs"];
-    assert!(module.contains(column), "{module}");
-    let name = Column::new("name", Type::String).nullable().default("nobody").formerly("Full_Name");
-    assert_eq!(table(&generator::parse(&yaml).unwrap()).columns[1], name);
 }
 
 #[test]
@@ -332,7 +320,7 @@ fn the_committed_artifacts_are_up_to_date() {
 #[test]
 fn a_generated_table_equals_its_model() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let models = generator::tables(&source::read_all(&root).unwrap()).unwrap();
+    let models = generator::read(&source::read_all(&root).unwrap()).unwrap().tables;
     assert_eq!(models.len(), generated::TABLES.len());
     for (model, generated) in models.iter().zip(generated::TABLES) {
         assert_eq!(table(model), *generated);
@@ -367,6 +355,7 @@ fn the_schema_hash_covers_only_what_affects_a_delta() {
         CUSTOMERS.replace("One row per customer.", "Customers."),
         CUSTOMERS.replace(", description: As on the invoice", ", pii: true, compare: true"),
         format!("{CUSTOMERS}guards: {{ min_rows: 7 }}\nengine: {{ athena: false }}\n"),
+        format!("{CUSTOMERS}expect: {{ by: \"06:00\", zone: Europe/Vienna, tenants: [acme] }}\n"),
         format!("{CUSTOMERS}source: {{ delimiter: \",\", nulls: [\"\"] }}\n"),
         CUSTOMERS.replace("{ name: id, type: bigint }", "{ type: bigint, name: id }"),
     ];

@@ -8,6 +8,8 @@ mod architecture;
 mod athena_queries;
 mod attention;
 mod breakpoints;
+#[cfg(feature = "browser")]
+mod browser;
 mod cases;
 mod change_sets;
 mod commands;
@@ -22,6 +24,7 @@ mod docs;
 mod durability;
 mod engines;
 mod epochs;
+mod expectations;
 mod exports;
 mod fallback;
 mod faults;
@@ -60,6 +63,7 @@ mod record_limit;
 mod registry;
 #[cfg(feature = "aws")]
 mod remote;
+mod report;
 mod resync;
 mod row_orders;
 #[cfg(feature = "aws")]

@@ -58,7 +58,7 @@ impl ProjectCopy {
             "--quiet",
             "--workspace",
             "--features",
-            "tests/aws,tests/postgres",
+            "tests/aws,tests/postgres,tests/browser",
             "--example",
             "fold_orders",
         ]);

@@ -86,6 +86,7 @@ impl SchemaDice {
         }
         Box::leak(Box::new(Table {
             name: "random",
+            description: None,
             role: "random",
             schema: "00000000000000000000000000000000",
             primary_key: primary_key.leak(),
@@ -94,6 +95,7 @@ impl SchemaDice {
             before_image: self.source & 1 << 25 != 0,
             source,
             guards: Guards::DEFAULT,
+            expect: None,
             target: Target::NONE,
             tenants: &[],
         }))

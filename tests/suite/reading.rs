@@ -15,10 +15,11 @@ use crate::workspace::{CommandOutput, Workspace, files};
 const GOOD: &str = "PK1;1;a;x\n";
 
 /// Every command that only reads, for a workspace with V1 published and V2 held.
-const READING: [&[&str]; 9] = [
+const READING: [&[&str]; 10] = [
     &["status"],
     &["status", "--format", "json"],
     &["history", "acme/test_table"],
+    &["report", "--format", "json"],
     &["plan", "acme/test_table/V1"],
     &["plan", "acme/test_table/V2"],
     &["why", "acme/test_table", "PK1"],

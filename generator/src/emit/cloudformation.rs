@@ -68,9 +68,10 @@ pub(super) fn emit(tables: &[Table], files: &mut Files) {
         let group = Group { mark: MARK, number: group_number(group), tables: nested.collect() };
         files.insert(format!("{FOLDER}/group-{}.yaml", group.number), template::GROUP_YAML.render(&group));
     }
-    for table in tables {
-        files.insert(format!("{FOLDER}/{}.yaml", table.name), template::TABLE_YAML.render(&TableStack::new(table)));
-    }
+}
+
+pub(super) fn emit_table(table: &Table, files: &mut Files) {
+    files.insert(format!("{FOLDER}/{}.yaml", table.name), template::TABLE_YAML.render(&TableStack::new(table)));
 }
 
 /// The group of a table, which depends only on its name.

@@ -18,8 +18,8 @@ pub(super) const FOLDER: &str = "generated/ddl";
 const OPEN_CSV: &str = "org.apache.hadoop.hive.serde2.OpenCSVSerde";
 const LAZY_SIMPLE: &str = "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe";
 
-pub(super) fn emit(tables: &[Table], files: &mut Files) {
-    for table in tables.iter().filter(|table| table.athena) {
+pub(super) fn emit(table: &Table, files: &mut Files) {
+    if table.athena {
         files.insert(format!("{FOLDER}/{}.sql", table.name), template::TABLE_SQL.render(&View::new(table)));
         files.insert(format!("{FOLDER}/{}.json", table.name), glue(table));
     }

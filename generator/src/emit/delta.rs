@@ -23,8 +23,8 @@ use typed::ColumnExpression;
 /// The folder of the statements.
 pub(super) const FOLDER: &str = "generated/sql";
 
-pub(super) fn emit(tables: &[Table], files: &mut Files) {
-    for table in tables.iter().filter(|table| table.athena) {
+pub(super) fn emit(table: &Table, files: &mut Files) {
+    if table.athena {
         for (name, with_baseline) in [("first_import", false), ("delta", true)] {
             files.insert(format!("{FOLDER}/{}.{name}.sql", table.name), statement(table, with_baseline));
         }

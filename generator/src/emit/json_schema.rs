@@ -1,5 +1,6 @@
 //! `schemas/table.schema.json`: the schema language as a JSON Schema, with which editors complete and check a schema.
 
+mod expect;
 mod kinds;
 
 use serde_json::{Value, json};
@@ -49,6 +50,7 @@ fn schema() -> Value {
                 "before_image": flag("Whether UPDATE and DELETE include the values before the change.", false)
             })),
             "guards": guards(),
+            "expect": expect::expect(),
             "target": target(),
             "tenants": tenants()
         }
@@ -365,7 +367,7 @@ fn name(description: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::TargetSpec;
+    use crate::spec::{ExpectSpec, GuardsSpec, TargetSpec};
 
     fn assert_same_names(properties: &Value, known: &[&str]) {
         let mut known = known.to_vec();
@@ -384,7 +386,8 @@ mod tests {
         assert_same_names(&top["source"]["properties"], known::SOURCE);
         assert_same_names(&top["engine"]["properties"], known::ENGINE);
         assert_same_names(&top["operations"]["properties"], known::OPERATIONS);
-        assert_same_names(&top["guards"]["properties"], known::GUARDS);
+        assert_same_names(&top["guards"]["properties"], GuardsSpec::FIELDS);
+        assert_same_names(&top["expect"]["properties"], ExpectSpec::FIELDS);
         assert_same_names(&top["target"]["properties"], TargetSpec::FIELDS);
         assert_same_names(&top["tenants"]["additionalProperties"]["properties"], known::TENANT);
     }

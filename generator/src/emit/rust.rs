@@ -1,5 +1,6 @@
 //! `generated/src/<table>.rs`: the key, the values, the operation and the definition of one table.
 
+mod expect;
 mod source;
 mod tokens;
 
@@ -13,13 +14,12 @@ use super::artifact::{Files, table_header};
 use super::{rustdoc, target};
 use crate::model::{Column, ColumnType, Encoding, Guards, Numbers, Sign, Source, Table, Tenant};
 use crate::names;
+use expect::expect_definition;
 use source::source_definition;
 use tokens::{optional, with_defaults};
 
-pub(super) fn emit(tables: &[Table], files: &mut Files) {
-    for table in tables {
-        files.insert(format!("generated/src/{}.rs", table.module), module(table));
-    }
+pub(super) fn emit(table: &Table, files: &mut Files) {
+    files.insert(format!("generated/src/{}.rs", table.module), module(table));
 }
 
 fn module(table: &Table) -> String {
@@ -81,6 +81,7 @@ fn used_types(table: &Table) -> impl Iterator<Item = &'static str> {
         (table.source.compression != default.compression, "Compression"),
         (table.source.complete != default.complete, "Completeness"),
         (table.source.escape.is_some(), "Escape"),
+        (table.expect.is_some(), "Expect"),
         (has_binary, "Encoding"),
         (has_numbers, "Numbers"),
         (has_numbers, "Sign"),
@@ -197,10 +198,13 @@ fn definition(table: &Table) -> TokenStream {
     let columns = table.columns.iter().map(column_definition);
     let source = source_definition(&table.source);
     let guards = guards_definition(&table.guards);
+    let expect = expect_definition(table.expect.as_ref());
     let target = target_definition(table);
+    let description = optional(table.description.as_deref().map(Literal::string));
     quote! {
         Table {
             name: #name,
+            description: #description,
             role: #role,
             schema: #schema,
             primary_key: &[#(#key),*],
@@ -209,6 +213,7 @@ fn definition(table: &Table) -> TokenStream {
             before_image: #before_image,
             athena: #athena,
             guards: #guards,
+            expect: #expect,
             target: #target,
             tenants: &[],
         }
@@ -284,6 +289,7 @@ fn column_definition(column: &Column) -> TokenStream {
         tokens.extend(quote! { .nulls(&[#(#nulls),*]) });
     }
     for (method, text) in [
+        ("description", column.description.as_deref()),
         ("header", column.header.as_deref()),
         ("format", column.ty.format()),
         ("default", column.default.as_deref()),

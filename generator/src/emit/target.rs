@@ -42,20 +42,18 @@ const MAX_POSTGRES_NAME: usize = 63;
 /// <https://www.postgresql.org/docs/current/ddl-system-columns.html>
 const SYSTEM_COLUMNS: &[&str] = &["tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"];
 
-pub(super) fn emit(tables: &[Table], files: &mut Files) {
-    for table in tables {
-        let Table { name, target, .. } = table;
-        for (folder, statements, history) in [
-            (SQLITE, sqlite(table), sqlite_history as fn(&Table) -> [String; 2]),
-            (POSTGRES, postgres(table), postgres_history),
-        ] {
-            let Ok(statements) = statements else { continue };
-            files.insert(format!("{folder}/{name}.sql"), statements);
-            if target.history {
-                let [history, as_of] = history(table);
-                files.insert(format!("{folder}/{name}.history.sql"), history);
-                files.insert(format!("{folder}/{name}.as_of.sql"), as_of);
-            }
+pub(super) fn emit(table: &Table, files: &mut Files) {
+    let Table { name, target, .. } = table;
+    for (folder, statements, history) in [
+        (SQLITE, sqlite(table), sqlite_history as fn(&Table) -> [String; 2]),
+        (POSTGRES, postgres(table), postgres_history),
+    ] {
+        let Ok(statements) = statements else { continue };
+        files.insert(format!("{folder}/{name}.sql"), statements);
+        if target.history {
+            let [history, as_of] = history(table);
+            files.insert(format!("{folder}/{name}.history.sql"), history);
+            files.insert(format!("{folder}/{name}.as_of.sql"), as_of);
         }
     }
 }

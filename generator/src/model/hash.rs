@@ -11,8 +11,8 @@ impl Table {
     ///
     /// It covers the name of the table, the key in its order, the columns in theirs with everything except
     /// `description` and `pii`, `source`, and `before_image`. It does not cover descriptions, `pii`, `guards`,
-    /// `engine`, or the different ways to write the same thing in YAML: the order of fields, a default that is spelled
-    /// out, the order of `nulls` or of a boolean's words.
+    /// `expect`, `engine`, or the different ways to write the same thing in YAML: the order of fields, a default that
+    /// is spelled out, the order of `nulls` or of a boolean's words.
     pub fn schema_hash(&self) -> String {
         format!("{:032x}", xxh3_128(self.normalised().as_bytes()))
     }

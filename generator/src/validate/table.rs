@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{athena, column, formerly, guards, header, key, numbers, publish, source, target, text};
+use super::{athena, column, expect, formerly, guards, header, key, numbers, publish, source, target, text};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::{Column, Table};
 use crate::names;
@@ -14,10 +14,8 @@ pub(super) fn table(spec: &Spec, diagnostics: &mut Vec<Diagnostic>) -> Option<Ta
     invalid_table_name(spec, diagnostics);
     let source = source::source(&spec.source, diagnostics);
     let columns: &[ColumnSpec] = spec.columns.as_deref().map_or(&[], Vec::as_slice);
-    no_columns(spec, diagnostics);
-    duplicate_columns(columns, diagnostics);
+    column_names(spec, columns, diagnostics);
     header::headers(&spec.source, columns, diagnostics);
-    colliding_fields(columns, diagnostics);
     let key = key::key(spec, columns, diagnostics);
     formerly::old_names(columns, &key, diagnostics);
     publish::unpublished_columns(columns, &key, diagnostics);
@@ -26,6 +24,7 @@ pub(super) fn table(spec: &Spec, diagnostics: &mut Vec<Diagnostic>) -> Option<Ta
     let columns: Vec<Option<Column>> =
         columns.iter().map(|column| column::column(column, &context, diagnostics)).collect();
     let guards = guards::guards(&spec.guards, diagnostics);
+    let expect = expect::expect(spec.expect.as_ref(), diagnostics);
     let target = target::target(spec.table.as_ref().map_or("", |name| name.as_str()), &spec.target, diagnostics);
     let (athena, max_scan) = athena::engine(spec, diagnostics);
     if !diagnostics.is_empty() {
@@ -45,6 +44,7 @@ pub(super) fn table(spec: &Spec, diagnostics: &mut Vec<Diagnostic>) -> Option<Ta
         max_scan,
         before_image: spec.before_image.as_ref().is_some_and(|flag| flag.value),
         guards,
+        expect,
         target,
         tenants: Vec::new(),
         name,
@@ -67,6 +67,12 @@ fn invalid_table_name(spec: &Spec, diagnostics: &mut Vec<Diagnostic>) {
                 .help(format!("for example `{}_table`", name.value)),
         );
     }
+}
+
+fn column_names(spec: &Spec, columns: &[ColumnSpec], diagnostics: &mut Vec<Diagnostic>) {
+    no_columns(spec, diagnostics);
+    duplicate_columns(columns, diagnostics);
+    colliding_fields(columns, diagnostics);
 }
 
 fn no_columns(spec: &Spec, diagnostics: &mut Vec<Diagnostic>) {

@@ -1,5 +1,7 @@
 //! Checks the table in a database.
 
+use std::collections::{HashMap, HashSet};
+
 use super::format::invalid_format;
 use super::text::unknown_value;
 use crate::date_format::{self, Part, Piece};
@@ -114,20 +116,55 @@ fn part(piece: &Piece) -> Option<Part> {
 /// Reports tables of different schemas that would be the same in a database. SQLite has no schemas, so `a.b` is `a_b`
 /// there. In PostgreSQL, a name without a schema is in whichever schema the server finds first, usually `public`.
 pub(super) fn colliding_targets(specs: &[(&Source, Spec)], diagnostics: &mut Vec<Diagnostic>) {
-    let mut owners: Vec<(&str, Target)> = Vec::new();
+    let mut owners = Owners::default();
+    let mut tables = HashSet::new();
     for (source, spec) in specs {
         let Some(table) = &spec.table else { continue };
-        let target = model(table, &spec.target);
-        let name = spec.target.name.as_ref().unwrap_or(table);
         // One that is described twice is reported as that.
-        if owners.iter().any(|(other, _)| *other == table.value) {
+        if !tables.insert(table.as_str()) {
             continue;
         }
-        let collision = owners.iter().find_map(|(first, other)| Some((first, shared(other, &target)?)));
-        if let Some((first, shared)) = collision {
+        let target = model(table, &spec.target);
+        if let Some((first, shared)) = owners.first_collision(&target) {
+            let name = spec.target.name.as_ref().unwrap_or(table);
             diagnostics.push(colliding(table, &name.span, &shared, first).in_file(&source.path));
         }
-        owners.push((&table.value, target));
+        owners.add(table, target);
+    }
+}
+
+/// The tables, by their names in databases.
+#[derive(Default)]
+struct Owners<'s> {
+    tables: Vec<(&'s str, Target)>,
+    /// The first table with a name, as an index.
+    in_sqlite: HashMap<String, usize>,
+    /// The same in PostgreSQL, for names in a schema and for others.
+    in_postgres: [HashMap<String, usize>; 2],
+}
+
+impl<'s> Owners<'s> {
+    fn add(&mut self, table: &'s str, target: Target) {
+        let index = self.tables.len();
+        for name in target.names_in_sqlite() {
+            self.in_sqlite.entry(name).or_insert(index);
+        }
+        let (schema, names) = target.names_in_postgres();
+        for name in names {
+            self.in_postgres[usize::from(schema.is_some())].entry(name).or_insert(index);
+        }
+        self.tables.push((table, target));
+    }
+
+    /// The first table that would be the same in a database, and in what.
+    fn first_collision(&self, target: &Target) -> Option<(&'s str, String)> {
+        let (schema, names) = target.names_in_postgres();
+        let others = &self.in_postgres[usize::from(schema.is_none())];
+        let in_sqlite = target.names_in_sqlite();
+        let same = in_sqlite.iter().filter_map(|name| self.in_sqlite.get(name));
+        let first = same.chain(names.iter().filter_map(|name| others.get(name))).min()?;
+        let (table, first) = &self.tables[*first];
+        Some((table, shared(first, target)?))
     }
 }
 

@@ -9,6 +9,7 @@ use indicatif::HumanCount;
 use serde::Serialize;
 
 use crate::cli::args::Format;
+pub(super) use crate::clock::readable_time as time;
 use crate::error::{Error, IoContext as _, Result};
 use crate::plan::{Counts, Plan};
 use crate::reject::Rejects;
@@ -78,12 +79,6 @@ pub(super) fn plural(number: u64, singular: &str) -> String {
 /// Describes rows of the snapshot that repeat another one; `None` if none does.
 pub(super) fn collapsed(counts: &Counts) -> Option<String> {
     (counts.duplicates > 0).then(|| format!("{} counted once", plural(counts.duplicates, "repeated row")))
-}
-
-/// A time as ISO 8601 in UTC, to the second.
-pub(super) fn time(milliseconds: i64) -> String {
-    jiff::Timestamp::from_millisecond(milliseconds)
-        .map_or_else(|_| "?".into(), |time| time.strftime("%Y-%m-%d %H:%M:%SZ").to_string())
 }
 
 /// Writes a line to stderr, and goes on if stderr is full or closed: the exit status still reports the failure.

@@ -1,19 +1,19 @@
 //! `tidemark status`: the state of every table, and what needs attention.
 
 mod check;
-mod open;
 
 use clap::Args;
 use serde::Serialize;
 
 use crate::cli::args::{ExportsArgs, Format, FormatArgs, OutArgs, StateArgs};
 use crate::cli::output::{self, count, time};
-use crate::clock::iso_time;
+use crate::clock::{self, iso_time};
 use crate::error::{Error, Fault, Result};
+use crate::inspect::open;
+use crate::inspect::overdue::{Overdue, find_overdue, never_delivered};
 use crate::name::TableKey;
 use crate::store::{Registry, Status, Version, baseline};
 use crate::table::Table;
-pub(super) use open::open;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -32,8 +32,8 @@ pub(super) struct StatusArgs {
     table: Option<String>,
     /// Show only what needs attention, a line each, and exit with 1 if there is any: versions that are HELD or FAILED,
     /// that were superseded although they were delivered in turn, that could not be read, or that nobody goes on
-    /// publishing; and tables that cannot go on: their baseline has changed, their output is not theirs, or their
-    /// lease is left behind.
+    /// publishing; exports that have not come although `expect` in the schema says so; and tables that cannot go on:
+    /// their baseline has changed, their output is not theirs, or their lease is left behind.
     #[arg(long)]
     check: bool,
     #[command(flatten)]
@@ -56,6 +56,8 @@ struct TableStatus {
     resync: bool,
     /// The versions that are not done.
     open: Vec<OpenVersion>,
+    /// The export that should have arrived by now.
+    overdue: Option<Overdue>,
     /// When the baseline was published, for people.
     #[serde(skip)]
     published: String,
@@ -76,6 +78,7 @@ impl TableStatus {
             locked_by: None,
             resync: false,
             open: Vec::new(),
+            overdue: None,
             error: None,
         }
     }
@@ -93,6 +96,8 @@ pub(super) fn status(args: &StatusArgs, tables: &'static [&'static Table]) -> Re
     let matches = |typed: &Option<String>, name: &str| typed.as_ref().is_none_or(|typed| typed == name);
     let mut keys = registry.tables()?;
     let known = keys.len();
+    keys.extend(never_delivered(tables, &keys));
+    keys.sort();
     keys.retain(|key| matches(&args.tenant, &key.tenant) && matches(&args.table, &key.table));
     if keys.is_empty() && known > 0 {
         let problem = format!("no table matches; the registry has {}", output::plural(known as u64, "table"));
@@ -101,19 +106,9 @@ pub(super) fn status(args: &StatusArgs, tables: &'static [&'static Table]) -> Re
     if args.check {
         let (exports, out) = (ExportsArgs::from_registry(), OutArgs::from_registry());
         let runner = args.state.runner(registry.clone(), &exports, &out, tables);
-        return check::check(&registry, runner, &keys, args.format.format);
+        return check::check(&registry, runner, tables, &keys, args.format.format);
     }
-    let (mut shown, mut errors) = (Vec::new(), Vec::new());
-    for key in keys {
-        // A table whose records cannot be read does not hide the others.
-        match table_status(&registry, key.clone()) {
-            Ok(table) => shown.push(table),
-            Err(error) => {
-                shown.push(TableStatus { error: Some(error.to_string()), ..TableStatus::unknown(key) });
-                errors.push(error);
-            }
-        }
-    }
+    let (shown, errors) = all(&registry, tables, keys);
     if args.format.format == Format::Json {
         output::print_json(&shown)?;
     } else {
@@ -124,6 +119,22 @@ pub(super) fn status(args: &StatusArgs, tables: &'static [&'static Table]) -> Re
         output::problem(error);
     }
     Ok(errors.first().map(Error::fault))
+}
+
+/// The tables, and why some of them are unknown.
+fn all(registry: &Registry, tables: &'static [&'static Table], keys: Vec<TableKey>) -> (Vec<TableStatus>, Vec<Error>) {
+    let (mut shown, mut errors) = (Vec::new(), Vec::new());
+    for key in keys {
+        // A table whose records cannot be read does not hide the others.
+        match table_status(registry, tables, key.clone()) {
+            Ok(table) => shown.push(table),
+            Err(error) => {
+                shown.push(TableStatus { error: Some(error.to_string()), ..TableStatus::unknown(key) });
+                errors.push(error);
+            }
+        }
+    }
+    (shown, errors)
 }
 
 /// A row for the table, and one for each version that is not done.
@@ -152,10 +163,11 @@ fn notes(table: &TableStatus) -> String {
     }
     let locked = table.locked_by.as_ref().map(|owner| format!("locked by {owner}"));
     let resync = table.resync.then(|| "the next version is published in full".to_owned());
-    locked.into_iter().chain(resync).collect::<Vec<_>>().join("; ")
+    let overdue = table.overdue.as_ref().map(Overdue::to_string);
+    locked.into_iter().chain(resync).chain(overdue).collect::<Vec<_>>().join("; ")
 }
 
-fn table_status(registry: &Registry, key: TableKey) -> Result<TableStatus> {
+fn table_status(registry: &Registry, tables: &'static [&'static Table], key: TableKey) -> Result<TableStatus> {
     let versions = registry.versions(&key)?;
     let baseline = baseline(&versions);
     let published_at = baseline.and_then(Version::publication);
@@ -168,6 +180,7 @@ fn table_status(registry: &Registry, key: TableKey) -> Result<TableStatus> {
         locked_by: registry.holder(&key)?,
         resync: registry.resync(&key)?,
         open: open(&versions).map(OpenVersion::new).collect(),
+        overdue: find_overdue(tables, &key, &versions, clock::now_ms()),
         error: None,
         key,
     })

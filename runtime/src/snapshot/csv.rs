@@ -13,7 +13,9 @@ mod bits;
 mod delimiters;
 mod dialect;
 mod fields;
+mod lines;
 mod plain;
+mod quoted;
 mod skipped;
 mod spans;
 mod special;
@@ -21,7 +23,6 @@ mod special;
 use crate::canonical::field::Field;
 use crate::reject::Reason;
 pub use batch::Batch;
-use bits::{BLOCK, Block};
 pub use dialect::Dialect;
 use fields::Fields;
 
@@ -274,6 +275,9 @@ impl<R: Read> Reader<R> {
         if self.splitter.has_own_ends() {
             return self.special_span();
         }
+        if let Some(quote) = self.quote_around_lines() {
+            return self.multiline_span(quote);
+        }
         loop {
             let unscanned = &self.buffer[self.start + self.scanned.bytes..self.end];
             let end = memchr(b'\n', unscanned);
@@ -295,39 +299,6 @@ impl<R: Read> Reader<R> {
             let has_cr = bytes > 1 && self.buffer[self.start - 2] == b'\r';
             return Some(Span { from, to: self.start - 1 - usize::from(has_cr), lines, is_cut });
         }
-    }
-
-    /// Appends the start and the end of all records whose ends are in the buffer.
-    fn whole_spans(&mut self, records: &mut Vec<(u32, u32)>) {
-        if self.splitter.dialect.plain.multiline
-            || self.splitter.has_own_ends()
-            || self.skipped.is_some()
-            || self.comment.is_some()
-        {
-            while let Some(Span { from, to, lines, .. }) = self.whole_span() {
-                self.line += lines;
-                if from < to && !self.is_skipped(from, to) {
-                    records.push((from as u32, to as u32));
-                }
-            }
-            return;
-        }
-        let bytes = &self.buffer[..self.end];
-        let mut at = self.start + self.scanned.bytes;
-        while at < self.end {
-            let ends = Block::beginning(&bytes[at..]).is(b'\n') & bits::first(self.end - at);
-            bits::each(ends, |offset| {
-                let (from, end) = (self.start, at + offset);
-                let to = if end > from && bytes[end - 1] == b'\r' { end - 1 } else { end };
-                if from < to {
-                    records.push((from as u32, to as u32));
-                }
-                self.start = end + 1;
-                self.line += 1;
-            });
-            at += BLOCK;
-        }
-        self.scanned = Scanned { bytes: self.end - self.start, ..Scanned::default() };
     }
 
     /// Reads more bytes into the buffer; returns false at the end of the source.

@@ -43,6 +43,12 @@ pub trait RegistryBackend: Debug + Send + Sync {
     /// Lists the versions of a tenant's table in natural order.
     fn versions(&self, key: &TableKey) -> Result<Vec<Version>>;
 
+    /// Lists the versions of a tenant's table in natural order, with or without their parts and epochs, which are most
+    /// of a long history.
+    fn outlines(&self, key: &TableKey) -> Result<Vec<Version>> {
+        self.versions(key)
+    }
+
     /// Lists the versions of a tenant's table without reading their records.
     fn list(&self, key: &TableKey) -> Result<ListedVersions>;
 

@@ -1,9 +1,12 @@
 //! The journal of a table: who decided what, when and why, and what runs found out about versions that they did not
 //! publish. Entries are only ever added, each together with the change that it describes.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::record::Version;
 use crate::clock;
 use crate::name::TableKey;
 
@@ -122,4 +125,17 @@ impl JournalEntry {
     pub(crate) fn finding(action: Action, key: &TableKey, version: &str, details: Value) -> Self {
         Decision { by: RUN.into(), because: None }.entry(action, key, Some(version), details)
     }
+}
+
+/// Groups the entries of a table by the version they are about. Those about the table belong to the version that was
+/// the last one registered by then.
+pub fn by_version(versions: &[Version], journal: Vec<JournalEntry>) -> BTreeMap<String, Vec<JournalEntry>> {
+    let mut groups: BTreeMap<String, Vec<JournalEntry>> = BTreeMap::new();
+    for entry in journal {
+        let known = versions.iter().filter(|version| version.registered_at <= entry.at);
+        let last = known.max_by_key(|version| version.registered_at).or(versions.first());
+        let version = entry.version.clone().or(last.map(|version| version.version.clone()));
+        groups.entry(version.unwrap_or_default()).or_default().push(entry);
+    }
+    groups
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::status::Status;
@@ -59,6 +60,11 @@ pub struct Version {
     #[serde(default, with = "crate::clock::iso_option")]
     pub published_at: Option<i64>,
 }
+
+/// What the record of a version is read as.
+pub(super) trait Record: DeserializeOwned + Into<Version> {}
+
+impl<T: DeserializeOwned + Into<Version>> Record for T {}
 
 /// What a run found out about a version that it did not publish.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -141,10 +147,11 @@ impl Version {
     }
 
     /// Parses the record of a table's version, which is stored at a position in natural order. Fails with what is wrong
-    /// with it, and with which one.
-    pub(super) fn parse(key: &TableKey, place: &str, record: &str) -> Result<Self, String> {
+    /// with it, and with which one. Reads only the fields of `T`.
+    pub(super) fn parse<T: Record>(key: &TableKey, place: &str, record: &str) -> Result<Self, String> {
         let damaged = |problem: String| format!("the record of {key} {} is damaged: {problem}", name_of(place, record));
-        let version: Self = serde_json::from_str(record).map_err(|error| damaged(error.to_string()))?;
+        let version: T = serde_json::from_str(record).map_err(|error| damaged(error.to_string()))?;
+        let version: Self = version.into();
         if version.key != *key || natural_sort_key(&version.version) != place {
             return Err(damaged(format!("it is that of {version}")));
         }
@@ -251,7 +258,7 @@ mod tests {
             (r#"{"tenant":"acme"}"#, "20260101_V7"),
             ("", "20260101_V7"),
         ] {
-            let problem = Version::parse(&key, &place, record).unwrap_err();
+            let problem = Version::parse::<Version>(&key, &place, record).unwrap_err();
             assert!(problem.starts_with(&format!("the record of acme/orders {name} is damaged: ")), "{problem}");
         }
     }

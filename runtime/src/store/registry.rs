@@ -89,6 +89,11 @@ impl Registry {
         self.0.versions(key)
     }
 
+    /// The same, with or without their parts and epochs.
+    pub fn outlines(&self, key: &TableKey) -> Result<Vec<Version>> {
+        self.0.outlines(key)
+    }
+
     /// Finds a version by its position in natural order, so that every spelling of that position finds it.
     pub fn version(&self, key: &TableKey, version: &str) -> Result<Option<Version>> {
         self.0.version(key, version)

@@ -21,7 +21,8 @@ use super::backend::{
 use super::journal::JournalEntry;
 use super::lease::{Lease, lease_duration};
 use super::listed::ListedVersions;
-use super::record::{Extent, TableState, Version};
+use super::outline::Outline;
+use super::record::{Extent, Record, TableState, Version};
 use super::status::Status;
 use crate::clock;
 use crate::error::{Error, IoContext as _, Result};
@@ -126,8 +127,8 @@ impl Sqlite {
         self.write_with(|connection| run(connection))
     }
 
-    fn parse(&self, key: &TableKey, record: &StoredRecord) -> Result<Version> {
-        let version = Version::parse(key, &record.place, &record.text);
+    fn parse<T: Record>(&self, key: &TableKey, record: &StoredRecord) -> Result<Version> {
+        let version = Version::parse::<T>(key, &record.place, &record.text);
         let version = version.and_then(|version| version.stored_under(&record.status));
         version.map_err(|problem| Error::damaged_record(&self.path, &problem))
     }
@@ -184,7 +185,12 @@ impl RegistryBackend for Sqlite {
 
     fn versions(&self, key: &TableKey) -> Result<Vec<Version>> {
         let records = self.read(|connection| statements::records(connection, key))?;
-        records.iter().map(|record| self.parse(key, record)).collect()
+        records.iter().map(|record| self.parse::<Version>(key, record)).collect()
+    }
+
+    fn outlines(&self, key: &TableKey) -> Result<Vec<Version>> {
+        let records = self.read(|connection| statements::records(connection, key))?;
+        records.iter().map(|record| self.parse::<Outline>(key, record)).collect()
     }
 
     fn list(&self, key: &TableKey) -> Result<ListedVersions> {
@@ -193,12 +199,12 @@ impl RegistryBackend for Sqlite {
 
     fn with_status(&self, key: &TableKey, status: Status, range: Range<'_>) -> Result<Vec<Version>> {
         let records = self.read(|connection| statements::with_status(connection, key, status, range))?;
-        records.iter().map(|record| self.parse(key, record)).collect()
+        records.iter().map(|record| self.parse::<Version>(key, record)).collect()
     }
 
     fn version(&self, key: &TableKey, version: &str) -> Result<Option<Version>> {
         let record = self.read(|connection| statements::record(connection, key, &natural_sort_key(version)))?;
-        record.map(|record| self.parse(key, &record)).transpose()
+        record.map(|record| self.parse::<Version>(key, &record)).transpose()
     }
 
     fn insert(&self, version: &Version) -> Result<bool> {

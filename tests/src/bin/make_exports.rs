@@ -58,6 +58,9 @@ enum Order {
 enum Quoting {
     None,
     All,
+    /// Those that need it, as PostgreSQL writes them: in 20 rows one has a line break in its text, one a comma, and one
+    /// a quote
+    Needed,
 }
 
 /// Each at the default level of its own tool.
@@ -134,7 +137,9 @@ fn schema(args: &Args) -> String {
         let ty = if column + 1 == args.columns { "string" } else { TYPES[column as usize % TYPES.len()] };
         yaml += &format!("  - {{ name: c{column}, type: \"{ty}\", nullable: true }}\n");
     }
-    yaml + &format!("engine: {{ athena: false }}\nsource: {{ compression: {} }}\n", args.compression.name())
+    let compression = args.compression.name();
+    let multiline = if args.quoting == Quoting::Needed { ", multiline: true" } else { "" };
+    yaml + &format!("engine: {{ athena: false }}\nsource: {{ compression: {compression}{multiline} }}\n")
 }
 
 /// The ids of all rows of both exports; some of them are only in the snapshot.
@@ -217,7 +222,7 @@ fn row(args: &Args, id: u64, is_updated: bool, line: &mut String) {
         line.push(',');
         let is_changed = is_updated && column == 1;
         let dice = random(args.seed + u64::from(is_changed), id, u64::from(column));
-        let text = if column + 1 == args.columns { text(dice, args.text) } else { value(column, dice) };
+        let text = if column + 1 == args.columns { last_text(args, dice) } else { value(column, dice) };
         field(args, &text, line);
     }
     line.push('\n');
@@ -231,7 +236,23 @@ fn field(args: &Args, text: &str, line: &mut String) {
             line.push_str(text);
             line.push('"');
         }
+        Quoting::Needed if text.contains(['"', ',', '\n']) => {
+            line.push('"');
+            line.push_str(&text.replace('"', "\"\""));
+            line.push('"');
+        }
+        Quoting::Needed => line.push_str(text),
     }
+}
+
+/// The text of the last column.
+fn last_text(args: &Args, dice: u64) -> String {
+    let mut text = text(dice, args.text);
+    let nasty = ['\n', ',', '"'];
+    if let (Quoting::Needed, Some(nasty)) = (args.quoting, nasty.get((dice >> 40) as usize % 20)) {
+        text.insert(text.len() / 2, *nasty);
+    }
+    text
 }
 
 fn value(column: u32, dice: u64) -> String {

@@ -85,9 +85,10 @@ fn mutated(mutations: &[Mutation]) -> Vec<u8> {
 fn a_schema_with_every_field_is_valid() {
     let source = Source::new("schemas/everything.yaml", EVERYTHING);
     let sources = [source];
-    let table = generator::tables(&sources)
+    let table = generator::read(&sources)
         .map_err(|diagnostics| human(&diagnostics, &sources, Color::Never))
         .unwrap()
+        .tables
         .remove(0);
     assert_eq!(table.columns[5].ty.name(), "varchar(12)", "through an alias");
     assert_eq!(table.columns[4].default.as_deref(), Some("it's"));

@@ -100,7 +100,7 @@ fn a_report_that_cannot_be_printed_says_whether_its_command_is_done() {
 }
 
 /// Every command, such that it has something to print. `HASH` is the hash of the plan of V2.
-const ALL_COMMANDS: [&[&str]; 22] = [
+const ALL_COMMANDS: [&[&str]; 23] = [
     &["run", "exports"],
     &["delta", "test_table", "none", "exports/acme/test_table/V1"],
     &["plan", "acme/test_table/V2"],
@@ -115,6 +115,7 @@ const ALL_COMMANDS: [&[&str]; 22] = [
     &["retire", "acme/test_table/V1"],
     &["status"],
     &["status", "--check"],
+    &["report", "-o", "report"],
     &["history", "acme/test_table"],
     &["history", "acme/test_table/V2"],
     &["why", "acme/test_table", "PK1"],

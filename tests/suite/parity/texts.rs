@@ -17,6 +17,7 @@ fn athena_parses_values_of_every_type_like_the_reference() {
         let ty = format!("{:?} {}", column.ty, column.format.unwrap_or_default());
         let table: &'static Table = Box::leak(Box::new(Table {
             name: "texts",
+            description: None,
             role: "texts",
             schema: "00000000000000000000000000000000",
             primary_key: &["id"],
@@ -25,6 +26,7 @@ fn athena_parses_values_of_every_type_like_the_reference() {
             before_image: false,
             source: Source::DEFAULT,
             guards: Guards::DEFAULT,
+            expect: None,
             target: Target::NONE,
             tenants: &[],
         }));

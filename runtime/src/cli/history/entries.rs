@@ -1,7 +1,5 @@
 //! The versions of a table with the entries of its journal.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 use serde_json::Value;
 
@@ -9,7 +7,7 @@ use crate::cli::output::time;
 use crate::clock::iso_time;
 use crate::error::Result;
 use crate::name::printable;
-use crate::store::{Action, JournalEntry, Registry, Status, Version};
+use crate::store::{Action, JournalEntry, Registry, Status, Version, by_version};
 
 /// A version, and what the journal says about it.
 #[derive(Debug, Serialize)]
@@ -44,7 +42,7 @@ pub(super) fn with_journal(registry: &Registry, versions: Vec<Version>) -> Resul
     let mut entries = by_version(&versions, registry.journal(&key)?);
     let with_entries = |version: Version| {
         let (decisions, findings) =
-            entries.remove(&version.version).unwrap_or_default().into_iter().partition(Entry::is_decision);
+            entries.remove(&version.version).unwrap_or_default().into_iter().map(Entry).partition(Entry::is_decision);
         VersionHistory { version, decisions, findings }
     };
     Ok(versions.into_iter().map(with_entries).collect())
@@ -103,17 +101,4 @@ impl Entry {
         let why = why.map(|why| format!(": {why}")).unwrap_or_default();
         printable(&format!("{}  {} by {by}{why}", time(*at), action.name()))
     }
-}
-
-/// Groups the entries of a table by the version they are about. Those about the table belong to the version that was
-/// the last one registered by then.
-fn by_version(versions: &[Version], journal: Vec<JournalEntry>) -> BTreeMap<String, Vec<Entry>> {
-    let mut groups: BTreeMap<String, Vec<Entry>> = BTreeMap::new();
-    for entry in journal {
-        let known = versions.iter().filter(|version| version.registered_at <= entry.at);
-        let last = known.max_by_key(|version| version.registered_at).or(versions.first());
-        let version = entry.version.clone().or(last.map(|version| version.version.clone()));
-        groups.entry(version.unwrap_or_default()).or_default().push(Entry(entry));
-    }
-    groups
 }

@@ -2,14 +2,17 @@
 
 use serde::Serialize;
 
-use super::open::open;
 use crate::cli::args::Format;
 use crate::cli::output::{self, time};
+use crate::clock;
 use crate::error::{Error, Fault, Result};
+use crate::inspect::open;
+use crate::inspect::overdue::find_overdue;
 use crate::invocation::command;
 use crate::name::TableKey;
 use crate::run::{PassedOver, Runner, is_superseded_unread};
 use crate::store::{Registry, Status, Version, newest};
+use crate::table::Table;
 
 /// Something that needs attention.
 #[derive(Debug, Serialize)]
@@ -39,6 +42,7 @@ impl Problem {
 pub(super) fn check(
     registry: &Registry,
     runner: Result<Runner>,
+    tables: &'static [&'static Table],
     keys: &[TableKey],
     format: Format,
 ) -> Result<Option<Fault>> {
@@ -46,7 +50,7 @@ pub(super) fn check(
     let runner = runner.map_err(|error| problems.push(Problem::from_error(None, &error))).ok();
     for key in keys {
         // A table whose records cannot be read does not hide the others.
-        let found = table_problems(registry, runner.as_ref(), key);
+        let found = table_problems(registry, runner.as_ref(), tables, key);
         problems.extend(found.unwrap_or_else(|error| vec![Problem::from_error(Some(key), &error)]));
     }
     match format {
@@ -64,15 +68,26 @@ fn line(problem: &Problem) -> String {
     format!("{key}{version}{gap}{status}{}\n", problem.problem)
 }
 
-fn table_problems(registry: &Registry, runner: Option<&Runner>, key: &TableKey) -> Result<Vec<Problem>> {
+fn table_problems(
+    registry: &Registry,
+    runner: Option<&Runner>,
+    tables: &'static [&'static Table],
+    key: &TableKey,
+) -> Result<Vec<Problem>> {
     let versions = registry.versions(key)?;
+    let overdue = find_overdue(tables, key, &versions, clock::now_ms());
+    let overdue = overdue.map(|overdue| Problem::about_table(key, overdue.to_string()));
+    // Nothing can be wrong with a table that has no version.
+    if versions.is_empty() {
+        return Ok(overdue.into_iter().collect());
+    }
     let is_worked_on = registry.holder(key)?.is_some();
     let versions_at_fault = open(&versions).filter_map(|version| {
         let problem = problem(&versions, version, is_worked_on)?;
         let (version, status) = (Some(version.version.clone()), Some(version.status));
         Some(Problem { version, status, ..Problem::about_table(key, problem) })
     });
-    let mut problems: Vec<Problem> = versions_at_fault.collect();
+    let mut problems: Vec<Problem> = versions_at_fault.chain(overdue).collect();
     if let Some(runner) = runner {
         problems.extend(runner.obstacles(key)?.iter().map(|error| Problem::from_error(Some(key), error)));
     }

@@ -18,6 +18,7 @@ static WITHOUT_BEFORE_IMAGE: Table = TABLE;
 
 const TABLE: Table = Table {
     name: "lines",
+    description: None,
     role: "lines",
     schema: "00000000000000000000000000000000",
     primary_key: &["key", "after"],
@@ -31,6 +32,7 @@ const TABLE: Table = Table {
     before_image: false,
     athena: false,
     guards: Guards::DEFAULT,
+    expect: None,
     target: Target::NONE,
     tenants: &[],
 };

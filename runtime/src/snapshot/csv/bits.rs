@@ -59,6 +59,21 @@ pub(super) fn each(mut bits: u64, mut found: impl FnMut(usize)) {
     }
 }
 
+/// All bits up to the highest one that is set.
+#[inline]
+pub(super) fn up_to_last(bits: u64) -> u64 {
+    u64::MAX.checked_shr(bits.leading_zeros()).unwrap_or_default()
+}
+
+/// For each bit, whether an odd number of bits is set up to it.
+#[inline]
+pub(super) fn parity(mut bits: u64) -> u64 {
+    for distance in [1, 2, 4, 8, 16, 32] {
+        bits ^= bits << distance;
+    }
+    bits
+}
+
 /// The lowest `count` bits.
 #[inline]
 pub(super) fn first(count: usize) -> u64 {

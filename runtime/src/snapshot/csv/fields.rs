@@ -4,6 +4,7 @@ use memchr::{memchr, memchr_iter, memchr2};
 
 use super::delimiters;
 use super::plain::Plain;
+use super::quoted;
 use crate::canonical::field::Field;
 use crate::reject::Reason;
 
@@ -15,6 +16,8 @@ pub(super) struct Fields {
     quotes: Vec<Quotes>,
     /// The texts of fields with doubled quotes, with single ones.
     pub(super) unescaped: Vec<u8>,
+    /// Whether the last record had quotes, so that the next one probably has.
+    expects_quotes: bool,
 }
 
 /// The position of a field. A record is smaller than 4 GiB.
@@ -71,19 +74,15 @@ impl Fields {
 
     /// Splits the record that is the first `length` of the bytes.
     pub(super) fn split(&mut self, bytes: &[u8], length: usize, dialect: Plain) -> Result<(), FieldError> {
-        self.spans.clear();
-        self.quotes.clear();
-        let mut start = 0;
-        // Most records have neither quotes nor errors: one pass finds their delimiters and checks that.
-        let is_plain = delimiters::find(bytes, length, dialect.delimiter, dialect.quote, |end| {
-            self.spans.push(Span { start, end: end as u32 });
-            start = end as u32 + 1;
-        });
-        if is_plain {
-            self.spans.push(Span { start, end: length as u32 });
+        // One pass over a record finds its delimiters and checks that it has no quotes, or that they are right.
+        if !self.expects_quotes && self.split_unquoted(bytes, length, dialect) {
+            return Ok(());
+        }
+        if dialect.quote.is_some_and(|quote| self.split_blocks(bytes, length, dialect.delimiter, quote)) {
             return Ok(());
         }
         self.spans.clear();
+        self.quotes.clear();
         let record = &bytes[..length];
         check_characters(record)?;
         match dialect.quote {
@@ -93,6 +92,47 @@ impl Fields {
                 Ok(())
             }
         }
+    }
+
+    /// Splits a record without quotes. Returns false if it has any, or a character that needs a closer look.
+    fn split_unquoted(&mut self, bytes: &[u8], length: usize, dialect: Plain) -> bool {
+        self.spans.clear();
+        self.quotes.clear();
+        let mut start = 0;
+        let is_unquoted = delimiters::find(bytes, length, dialect.delimiter, dialect.quote, |end| {
+            self.spans.push(Span { start, end: end as u32 });
+            start = end as u32 + 1;
+        });
+        self.spans.push(Span { start, end: length as u32 });
+        is_unquoted
+    }
+
+    /// Splits a record with quotes. Returns false if they are not right, or a character needs a closer look.
+    fn split_blocks(&mut self, bytes: &[u8], length: usize, delimiter: u8, quote: u8) -> bool {
+        self.clear();
+        self.expects_quotes = false;
+        let mut start = 0;
+        quoted::find(bytes, length, delimiter, quote, |end, is_doubled| {
+            let is_quoted = start < end && bytes[start] == quote;
+            self.expects_quotes |= is_quoted;
+            match (is_quoted, is_doubled) {
+                (false, _) => self.push(start, end, Quotes::None),
+                (true, false) => self.push(start + 1, end - 1, Quotes::Around),
+                (true, true) => self.push_doubled(&bytes[start + 1..end - 1], quote),
+            }
+            start = end + 1;
+        })
+    }
+
+    /// Adds the field with this text, in which each quote is doubled.
+    fn push_doubled(&mut self, mut text: &[u8], quote: u8) {
+        let start = self.unescaped.len();
+        while let Some(at) = memchr(quote, text) {
+            self.unescaped.extend_from_slice(&text[..=at]);
+            text = &text[at + 2..];
+        }
+        self.unescaped.extend_from_slice(text);
+        self.push(start, self.unescaped.len(), Quotes::Doubled);
     }
 
     fn split_plain(&mut self, record: &[u8], delimiter: u8) {

@@ -135,7 +135,7 @@ impl Dynamodb {
 
     pub(super) fn parse_version(&self, key: &TableKey, item: &Item) -> Result<Version> {
         let place = item::get_text(item, "sk").and_then(|sk| sk.strip_prefix(item::VERSION)).unwrap_or_default();
-        Version::parse(key, place, item::get_text(item, "record").unwrap_or_default())
+        Version::parse::<Version>(key, place, item::get_text(item, "record").unwrap_or_default())
             .map_err(|problem| Error::damaged_record(&self.path(), &problem))
     }
 

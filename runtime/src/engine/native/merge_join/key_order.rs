@@ -144,6 +144,7 @@ mod tests {
 
     static TABLE: Table = Table {
         name: "t",
+        description: None,
         role: "t",
         schema: "",
         primary_key: &["book", "number"],
@@ -152,6 +153,7 @@ mod tests {
         before_image: false,
         athena: false,
         guards: Guards::DEFAULT,
+        expect: None,
         target: Target::NONE,
         tenants: &[],
     };

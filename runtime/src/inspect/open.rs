@@ -1,4 +1,4 @@
-//! The versions that `status` shows.
+//! The versions that `status` and reports show.
 
 use crate::run::{is_passed_over, is_superseded_unread};
 use crate::store::{Status, Version, newest};
@@ -6,7 +6,7 @@ use crate::store::{Status, Version, newest};
 /// The versions that are not done. FAILED and REJECTED versions are, once a newer version has succeeded; and so are
 /// SUPERSEDED ones, unless they were delivered in turn, or were never read, or the version that superseded them was
 /// retired.
-pub(in crate::cli) fn open(versions: &[Version]) -> impl Iterator<Item = &Version> {
+pub fn open(versions: &[Version]) -> impl Iterator<Item = &Version> {
     let newest = newest(versions);
     let place = newest.and_then(|newest| versions.iter().position(|version| version.version == newest.version));
     let is_open = move |(index, version): &(usize, &Version)| match version.status {
