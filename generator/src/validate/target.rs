@@ -150,8 +150,11 @@ impl<'s> Owners<'s> {
             self.in_sqlite.entry(name).or_insert(index);
         }
         let (schema, names) = target.names_in_postgres();
-        for name in names {
-            self.in_postgres[usize::from(schema.is_some())].entry(name).or_insert(index);
+        for (with_schema, of_kind) in [false, true].into_iter().zip(&mut self.in_postgres) {
+            // A tenant can have the name of any schema.
+            if target.tenant_schemas || with_schema == schema.is_some() {
+                names.iter().for_each(|name| _ = of_kind.entry(name.clone()).or_insert(index));
+            }
         }
         self.tables.push((table, target));
     }
@@ -159,10 +162,12 @@ impl<'s> Owners<'s> {
     /// The first table that would be the same in a database, and in what.
     fn first_collision(&self, target: &Target) -> Option<(&'s str, String)> {
         let (schema, names) = target.names_in_postgres();
-        let others = &self.in_postgres[usize::from(schema.is_none())];
+        let kinds = [false, true].into_iter().zip(&self.in_postgres);
+        let others = kinds.filter(|(with_schema, _)| target.tenant_schemas || *with_schema == schema.is_none());
         let in_sqlite = target.names_in_sqlite();
         let same = in_sqlite.iter().filter_map(|name| self.in_sqlite.get(name));
-        let first = same.chain(names.iter().filter_map(|name| others.get(name))).min()?;
+        let other = others.flat_map(|(_, of_kind)| names.iter().filter_map(|name| of_kind.get(name)));
+        let first = same.chain(other).min()?;
         let (table, first) = &self.tables[*first];
         Some((table, shared(first, target)?))
     }
