@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use flate2::bufread::MultiGzDecoder;
 use generated::orders::{Key, TABLE, Values};
 use runtime::canonical::row::Layout;
+use runtime::consumer::counts;
 use runtime::operation::{Begin, End};
 use runtime::{Change, Operation, Record};
 use serde_json::{Map, Value, from_value};
@@ -44,14 +45,10 @@ impl Orders {
         }
     }
 
-    /// Applies an operation. Delivery is at least once, so an operation counts only if it is newer than the last one of
-    /// its key.
+    /// Applies an operation, if it counts: delivery is at least once.
     fn apply(&mut self, operation: Operation<Key, Columns>) {
-        if operation.sequence < self.reset {
-            return;
-        }
         let last = self.sequences.entry(operation.key.clone()).or_default();
-        if operation.sequence <= *last {
+        if !counts(operation.sequence, *last, self.reset) {
             return;
         }
         *last = operation.sequence;

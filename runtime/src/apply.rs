@@ -1,24 +1,22 @@
-//! Applies what was published into a folder to a sink that holds rows, without a registry.
+//! Applies published files to a sink that holds rows, without a registry; or [a stream](stream).
+
+pub mod stream;
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::Read;
-use std::num::NonZero;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::change_set::{ChangeSets, Draft, inflate, read_lines};
 use crate::epoch::Epoch;
-use crate::error::{Error, IoContext as _, Result};
-use crate::fs::folder_names;
+use crate::error::{Error, Result};
 use crate::name::{TableKey, printable_path};
 use crate::operation::{Begin, End};
 use crate::plan::{Counts, Findings, Plan, Reset};
-use crate::sink::file::Files;
 use crate::sink::part::{published_name, sequence_in};
-use crate::sink::{Publication, PublishedVersion, Publisher, Sink};
+use crate::sink::{Publication, PublishedFiles, PublishedFolder, PublishedVersion, Publisher, Sink};
 use crate::store::{Status, Version};
 use crate::table::Table;
 use crate::telemetry::check_stop;
@@ -46,27 +44,26 @@ pub struct AppliedVersion {
     pub counts: Counts,
 }
 
-/// Applies the versions of a tenant's table that were published below `root` and that the sink does not hold yet, in
-/// the order of their sequences. What comes before a version in full is left out.
+/// Applies the versions of a tenant's table that were published as `files` and that the sink does not hold yet, in the
+/// order of their sequences. What comes before a version in full is left out.
 pub fn apply(
-    root: &Path,
+    files: &dyn PublishedFiles,
     table: &'static Table,
     key: &TableKey,
     sink: &dyn Sink,
     range: VersionRange<'_>,
 ) -> Result<Vec<AppliedVersion>> {
-    let files = Files::new(root, NonZero::<usize>::MIN);
-    let place = || format!("{} {key}", printable_path(root));
+    let place = || format!("{} {key}", files.display_name());
     let mark = files.mark(key)?.ok_or_else(|| {
         Error::refused(place(), "it has no mark, which says whose operations these are")
             .help("copy the hidden folder `.writing` along with the operations")
     })?;
-    sink.prepare(table)?;
+    sink.prepare(table, &key.tenant)?;
     let table = table.for_tenant(&key.tenant);
     let held = sink.applied(key)?.sequence;
     let mut versions = Vec::new();
     for published in selected(files.published(key)?, range, &place())? {
-        match read(root, key, table, &published)? {
+        match read(files, key, table, &published)? {
             Some(version) => versions.push(version),
             // It is being published, and whatever follows it will come later.
             None => break,
@@ -79,7 +76,7 @@ pub fn apply(
         let problem = format!("{} was published under another schema than today's", other.version);
         return Err(Error::refused(place(), problem).help("run exports with this --sink, or publish a version in full"));
     }
-    let changes = PublishedParts { root: root.to_path_buf() };
+    let changes = PublishedParts { files };
     let publisher = Publisher { registry: &mark.registry, fence: mark.fence };
     for version in &versions {
         let publication = Publication { table, version, changes: &changes, publisher, replaces: false };
@@ -125,15 +122,20 @@ struct Line<'a> {
 }
 
 /// Reads a version's control records and ids; `None` if it is not complete.
-fn read(root: &Path, key: &TableKey, table: &Table, published: &PublishedVersion) -> Result<Option<Version>> {
-    let folder = root.join(&key.tenant).join(&key.table).join(&published.version);
-    let names = folder_names(&folder).at("cannot list", &folder)?;
-    let parts = names.iter().filter(|name| sequence_in(name) == Some(published.sequence)).count() as u32;
+fn read(
+    files: &dyn PublishedFiles,
+    key: &TableKey,
+    table: &Table,
+    published: &PublishedVersion,
+) -> Result<Option<Version>> {
+    let folder = files.folder(&format!("{key}/{}", published.version));
+    let parts = folder.names()?.iter().filter(|name| sequence_in(name) == Some(published.sequence)).count() as u32;
     let (mut begin, mut end, mut sum_of_ids) = (None, None, 0u128);
     for part in 0..parts {
-        let path = folder.join(published_name(published.sequence, part));
+        let name = published_name(published.sequence, part);
+        let path = folder.path(&name);
         let damaged = || Error::refused(printable_path(&path), "a line is not an operation").help("restore the file");
-        read_lines(inflate(File::open(&path).at("cannot open", &path)?), &path, |text| {
+        read_lines(inflate(folder.open(&name)?), &path, |text| {
             let line: Line<'_> = serde_json::from_slice(text).map_err(|_| damaged())?;
             match line.op {
                 "BEGIN" => begin = Some(serde_json::from_slice::<Begin>(text).map_err(|_| damaged())?),
@@ -192,13 +194,19 @@ fn version(key: &TableKey, table: &Table, published: &PublishedVersion, plan: Pl
 
 /// Published parts as a change set.
 #[derive(Debug)]
-struct PublishedParts {
-    root: PathBuf,
+struct PublishedParts<'a> {
+    files: &'a dyn PublishedFiles,
 }
 
-impl ChangeSets for PublishedParts {
+impl PublishedParts<'_> {
+    fn folder(&self, version: &Version) -> Box<dyn PublishedFolder> {
+        self.files.folder(&version.path())
+    }
+}
+
+impl ChangeSets for PublishedParts<'_> {
     fn root(&self) -> Result<String> {
-        Ok(self.root.display().to_string())
+        Ok(self.files.name())
     }
 
     fn draft(&self, version: &Version, _: u64, _: Option<&str>) -> Result<Arc<dyn Draft>> {
@@ -210,20 +218,16 @@ impl ChangeSets for PublishedParts {
     }
 
     fn exists(&self, version: &Version) -> Result<bool> {
-        Ok(self.path(version, None).is_dir())
+        Ok(!self.folder(version).names()?.is_empty())
     }
 
     fn open(&self, version: &Version, part: u32) -> Result<Box<dyn Read + Send>> {
-        let path = self.path(version, Some(part));
-        Ok(Box::new(File::open(&path).at("cannot open", &path)?))
+        self.folder(version).open(&published_name(version.sequence.unwrap_or_default(), part))
     }
 
     fn path(&self, version: &Version, part: Option<u32>) -> PathBuf {
-        let folder = self.root.join(version.path());
-        match part {
-            Some(part) => folder.join(published_name(version.sequence.unwrap_or_default(), part)),
-            None => folder,
-        }
+        let name = part.map(|part| published_name(version.sequence.unwrap_or_default(), part));
+        self.folder(version).path(&name.unwrap_or_default())
     }
 
     fn remove_obsolete(&self, _: &Version, _: u64) {}

@@ -112,6 +112,7 @@
 
 mod advice;
 pub mod canonical;
+pub mod consumer;
 pub mod epoch;
 pub mod error;
 pub mod float;

@@ -232,6 +232,7 @@ fn target(model: &model::Table) -> Target {
     };
     let generated = generator::target(model);
     let target = Target::new(text(&model.target.name), leaked(generated.sqlite), leaked(generated.postgres));
+    let target = if model.target.tenant_schemas { target.with_tenant_schemas() } else { target };
     match generated.history {
         None => target,
         Some([sqlite, postgres]) => {

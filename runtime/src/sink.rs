@@ -1,6 +1,7 @@
 //! Where operations go: [`mod@file`] on this machine, `s3` and `kinesis` on AWS; or the rows that they lead to, in a
 //! `database`.
 
+pub mod any_order;
 pub(crate) mod database;
 pub mod file;
 #[cfg(feature = "aws")]
@@ -61,9 +62,9 @@ pub trait Sink: Debug + Send + Sync {
         false
     }
 
-    /// Checks, before anything of a table is planned, that the sink can take its operations. The table is that of all
-    /// tenants.
-    fn prepare(&self, _: &'static Table) -> Result<()> {
+    /// Checks, before anything of a tenant's table is planned, that the sink can take its operations. The table is that
+    /// of all tenants.
+    fn prepare(&self, _: &'static Table, _: &str) -> Result<()> {
         Ok(())
     }
 
@@ -163,6 +164,15 @@ pub trait PublishedFolder {
 
     /// Where a part is, for errors.
     fn path(&self, name: &str) -> PathBuf;
+}
+
+/// A sink whose operations are files, to be read again.
+pub trait PublishedFiles: Sink {
+    /// The names of the folders directly below one: of tenants, or of a tenant's tables.
+    fn folders(&self, below: &str) -> Result<Vec<String>>;
+
+    /// The parts of a version, by its path TENANT/TABLE/VERSION.
+    fn folder(&self, version: &str) -> Box<dyn PublishedFolder>;
 }
 
 /// A version that was published into a sink.

@@ -11,7 +11,7 @@ mod types;
 use serde::{Deserialize, Serialize};
 
 pub use expect::Expect;
-pub use target::{History, Target};
+pub use target::{History, Target, Tenants};
 pub use types::{Encoding, Numbers, Sign, Type};
 
 /// One table, with everything that the runtime knows about it.

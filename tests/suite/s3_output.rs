@@ -85,6 +85,41 @@ fn a_run_publishes_the_same_parts_into_s3_as_into_a_folder() {
 }
 
 #[test]
+fn files_in_a_bucket_are_applied_to_a_database_like_those_in_a_folder() {
+    let remote = remote();
+    let out = remote.uri("out");
+    let apply = |more: &[&str]| {
+        let arguments = ["apply", &out, "--to", "sqlite:shop.db", "--create"];
+        tidemark(&remote, &[&arguments[..], more].concat(), &[])
+    };
+    let nothing = apply(&[]);
+    assert_eq!(nothing.status, 2, "{}", nothing.transcript());
+    assert!(nothing.stderr.contains("no operations are published there"), "{}", nothing.transcript());
+    assert_eq!(run(&remote).status, 0);
+    let rows = || {
+        let database = rusqlite::Connection::open(remote.workspace.path("shop.db")).unwrap();
+        let sql = "SELECT (SELECT count(*) FROM test_table), version FROM _tidemark";
+        database.query_row(sql, [], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))).unwrap()
+    };
+    for (more, expected) in [(&["--until", "V1"][..], (60, "V1")), (&["--from", "V2"], (61, "V2"))] {
+        let output = apply(more);
+        assert_eq!(output.status, 0, "{}", output.transcript());
+        assert_eq!(rows(), (expected.0, expected.1.to_owned()));
+    }
+    let output = apply(&[]);
+    assert!(output.stdout.contains("nothing to do"), "{}", output.transcript());
+    // A part that somebody removed is noticed.
+    remote.workspace.export(&format!("{KEY}/V3"), "PK1;2;;\n");
+    let held = run(&remote);
+    assert_eq!(held.status, 0, "{}", held.transcript());
+    let parts = remote.sandbox.keys(&format!("out/{KEY}/V3/"));
+    remote.sandbox.put(&parts[0], &gzip(b"{}\n"));
+    let output = apply(&[]);
+    assert_eq!(output.status, 1, "{}", output.transcript());
+    assert!(output.stderr.contains("a line is not an operation"), "{}", output.transcript());
+}
+
+#[test]
 fn a_run_into_s3_that_is_killed_anywhere_is_completed_by_the_next_one() {
     let steps = [
         Breakpoint::Claimed,

@@ -173,7 +173,7 @@ fn without_aggregation_a_stock_consumer_reads_one_operation_per_record() {
 }
 
 /// Creates a stream, and waits until it is active.
-fn create_stream(name: &str, shards: i32) {
+pub(crate) fn create_stream(name: &str, shards: i32) {
     let aws = Stack::get().clients();
     aws.wait(aws.kinesis.create_stream().stream_name(name).shard_count(shards).send()).unwrap();
     wait("the stream is active", || {

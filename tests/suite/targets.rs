@@ -7,11 +7,17 @@ mod faults;
 mod history;
 mod history_schemas;
 mod kills;
+#[cfg(feature = "aws")]
+mod kinesis;
 mod named;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "postgres")]
 mod postgres_history;
+#[cfg(feature = "postgres")]
+mod postgres_stream;
+#[cfg(feature = "postgres")]
+mod postgres_tenants;
 mod reconcile;
 mod refused;
 mod rows;
@@ -20,6 +26,7 @@ mod schema_changes;
 pub(crate) mod server;
 mod several;
 mod sqlite;
+mod stream;
 
 use generated::TABLES;
 use rusqlite::Connection;
@@ -68,6 +75,16 @@ fn descriptions_become_comments_whatever_is_in_them() {
     let comment = "COMMENT ON TABLE \"customers\" IS 'Quotes '' and \" and\na second line.';\n";
     assert!(postgres.contains(comment), "{postgres}");
     assert!(postgres.contains("\"id\" IS 'int. The customer''s id.';\n"), "{postgres}");
+}
+
+#[test]
+fn a_table_in_a_schema_of_each_tenant_is_for_postgres_only() {
+    let target = target("orders", "target: { tenants: schema, history: true }\n");
+    assert_eq!(target.sqlite.unwrap_err(), "each tenant has a schema of its own, and SQLite has no schemas");
+    assert!(target.postgres.unwrap().contains("CREATE TABLE \"TENANT\".\"orders\" ("));
+    let [_, [history, view]] = target.history.unwrap();
+    assert!(history.contains("CREATE TABLE \"TENANT\".\"orders_history\" ("), "{history}");
+    assert!(view.contains("CREATE VIEW \"TENANT\".\"orders_as_of\" AS"), "{view}");
 }
 
 #[test]

@@ -318,6 +318,10 @@ fn target() -> Value {
             "version_time": {
                 "description": "How the name of a version says its time: a format as of a date or timestamp, and * at its end for any text. Requires history: true. Otherwise, the time is that of publication.",
                 "type": "string", "examples": ["%Y%m%d_V*", "%Y-%m-%dT%H%M%SZ"]
+            },
+            "tenants": {
+                "description": "Whether tenants share a table, which has a column for the tenant, or each has a table in a schema of the tenant's name. The latter needs PostgreSQL.",
+                "enum": ["column", "schema"], "default": "column"
             }
         }),
     )

@@ -266,7 +266,8 @@ fn target_definition(table: &Table) -> TokenStream {
         quote! { .with_history([#(#in_sqlite),*], [#(#in_postgres),*], #time) }
     });
     let name = &table.target.name;
-    quote! { Target::new(#name, #sqlite, #postgres)#history }
+    let schemas = table.target.tenant_schemas.then(|| quote! { .with_tenant_schemas() });
+    quote! { Target::new(#name, #sqlite, #postgres)#history #schemas }
 }
 
 /// `Column::new("amount", Type::Double).nullable()`

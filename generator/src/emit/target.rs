@@ -64,6 +64,8 @@ struct View {
     header: String,
     /// The name, quoted.
     table: String,
+    /// Whether it is in a schema of each tenant.
+    tenant_schemas: bool,
     /// Those of the table with its history, and of the view of it, quoted.
     history: String,
     as_of: String,
@@ -88,6 +90,9 @@ struct ColumnView {
 
 /// The statements for SQLite; or why the table cannot be there.
 pub(super) fn sqlite(table: &Table) -> Result<String, String> {
+    if table.target.tenant_schemas {
+        return Err("each tenant has a schema of its own, and SQLite has no schemas".into());
+    }
     let name = table.target.sqlite_name();
     if name.starts_with("sqlite_") {
         return Err(format!("SQLite keeps names such as `{name}` to itself"));
@@ -137,7 +142,7 @@ pub(super) fn postgres_history(table: &Table) -> [String; 2] {
 }
 
 fn postgres_view(table: &Table) -> View {
-    View::new(table, &table.target.name, str::to_lowercase, postgres_type, |text| text.replace('\'', "''"))
+    View::new(table, &table.target.postgres_name(), str::to_lowercase, postgres_type, |text| text.replace('\'', "''"))
 }
 
 /// The columns of the schema that a database has.
@@ -170,6 +175,7 @@ impl View {
         Self {
             header: table_header(table),
             table: names::quoted_path(target),
+            tenant_schemas: table.target.tenant_schemas,
             history: names::quoted_path(&history_name(target)),
             as_of: names::quoted_path(&as_of_name(target)),
             subject: format!("'{}'", table.name),

@@ -9,7 +9,12 @@ pub struct Target {
     pub history: bool,
     /// How the name of a version says its time: a format, and `*` at its end for any text. Never without history.
     pub version_time: Option<String>,
+    /// Whether each tenant has a table of its own, in a schema of the tenant's name. Then the name has no schema.
+    pub tenant_schemas: bool,
 }
+
+/// What stands for the schema of a tenant in statements. No name of a table has capital letters.
+pub const TENANT: &str = "TENANT";
 
 /// The name of the table with the states of a table's rows.
 pub fn history_name(name: &str) -> String {
@@ -22,6 +27,11 @@ pub fn as_of_name(name: &str) -> String {
 }
 
 impl Target {
+    /// The name in statements for PostgreSQL.
+    pub fn postgres_name(&self) -> String {
+        if self.tenant_schemas { format!("{TENANT}.{}", self.name) } else { self.name.clone() }
+    }
+
     /// The name in SQLite, which has no schemas.
     pub fn sqlite_name(&self) -> String {
         self.name.replace('.', "_")
@@ -29,7 +39,7 @@ impl Target {
 
     /// The names of everything that belongs to it in SQLite.
     pub fn names_in_sqlite(&self) -> Vec<String> {
-        self.names(self.sqlite_name())
+        if self.tenant_schemas { Vec::new() } else { self.names(self.sqlite_name()) }
     }
 
     /// The names of everything that belongs to it in PostgreSQL, without its schema; and the schema, if it has one.

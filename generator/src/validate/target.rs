@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::format::invalid_format;
+use super::text::unknown_value;
 use crate::date_format::{self, Part, Piece};
 use crate::diagnostic::{Code, Diagnostic, Span};
 use crate::model::{ColumnType, Target};
@@ -16,6 +17,8 @@ pub(super) fn target(table: &str, spec: &TargetSpec, diagnostics: &mut Vec<Diagn
     invalid_target_name(spec, diagnostics);
     time_without_history(spec, diagnostics);
     invalid_version_time(spec, diagnostics);
+    unknown_tenants(spec, diagnostics);
+    schema_of_name_and_tenants(spec, diagnostics);
     model(table, spec)
 }
 
@@ -24,6 +27,7 @@ fn model(table: &str, spec: &TargetSpec) -> Target {
         name: spec.name.as_ref().map_or(table, |name| name.as_str()).to_owned(),
         history: spec.history.as_ref().is_some_and(|flag| flag.value),
         version_time: spec.version_time.as_ref().map(|format| format.value.clone()),
+        tenant_schemas: has_tenant_schemas(spec),
     }
 }
 
@@ -38,6 +42,30 @@ fn invalid_target_name(spec: &TargetSpec, diagnostics: &mut Vec<Diagnostic>) {
             names::MAX_NAME_LEN
         )));
     }
+}
+
+/// How tenants can be kept apart.
+const TENANTS: [&str; 2] = ["column", "schema"];
+
+fn has_tenant_schemas(spec: &TargetSpec) -> bool {
+    spec.tenants.as_ref().is_some_and(|word| word.value == TENANTS[1])
+}
+
+fn unknown_tenants(spec: &TargetSpec, diagnostics: &mut Vec<Diagnostic>) {
+    if let Some(word) = spec.tenants.as_ref().filter(|word| !TENANTS.contains(&word.as_str())) {
+        diagnostics.push(unknown_value("tenants", word, &TENANTS));
+    }
+}
+
+fn schema_of_name_and_tenants(spec: &TargetSpec, diagnostics: &mut Vec<Diagnostic>) {
+    let Some(name) = spec.name.as_ref().filter(|name| has_tenant_schemas(spec) && name.contains('.')) else { return };
+    let tenants = spec.tenants.as_ref().expect("the schemas are those of tenants");
+    diagnostics.push(
+        Diagnostic::new(Code::Contradiction, &name.span, "a table in a schema of each tenant has no other schema")
+            .label("the part before the dot is a schema")
+            .also(&tenants.span, "each tenant has a schema of its name")
+            .help("leave out the schema, or write `tenants: column`"),
+    );
 }
 
 fn time_without_history(spec: &TargetSpec, diagnostics: &mut Vec<Diagnostic>) {
@@ -122,8 +150,11 @@ impl<'s> Owners<'s> {
             self.in_sqlite.entry(name).or_insert(index);
         }
         let (schema, names) = target.names_in_postgres();
-        for name in names {
-            self.in_postgres[usize::from(schema.is_some())].entry(name).or_insert(index);
+        for (with_schema, of_kind) in [false, true].into_iter().zip(&mut self.in_postgres) {
+            // A tenant can have the name of any schema.
+            if target.tenant_schemas || with_schema == schema.is_some() {
+                names.iter().for_each(|name| _ = of_kind.entry(name.clone()).or_insert(index));
+            }
         }
         self.tables.push((table, target));
     }
@@ -131,10 +162,12 @@ impl<'s> Owners<'s> {
     /// The first table that would be the same in a database, and in what.
     fn first_collision(&self, target: &Target) -> Option<(&'s str, String)> {
         let (schema, names) = target.names_in_postgres();
-        let others = &self.in_postgres[usize::from(schema.is_none())];
+        let kinds = [false, true].into_iter().zip(&self.in_postgres);
+        let others = kinds.filter(|(with_schema, _)| target.tenant_schemas || *with_schema == schema.is_none());
         let in_sqlite = target.names_in_sqlite();
         let same = in_sqlite.iter().filter_map(|name| self.in_sqlite.get(name));
-        let first = same.chain(names.iter().filter_map(|name| others.get(name))).min()?;
+        let other = others.flat_map(|(_, of_kind)| names.iter().filter_map(|name| of_kind.get(name)));
+        let first = same.chain(other).min()?;
         let (table, first) = &self.tables[*first];
         Some((table, shared(first, target)?))
     }
@@ -148,6 +181,14 @@ fn shared(first: &Target, second: &Target) -> Option<String> {
     }
     let (first_schema, first_names) = first.names_in_postgres();
     let (second_schema, second_names) = second.names_in_postgres();
+    if first.tenant_schemas || second.tenant_schemas {
+        let name = common(first_names, second_names)?;
+        return Some(match first_schema.or(second_schema) {
+            _ if first.tenant_schemas && second.tenant_schemas => format!("both have `{name}` in a tenant's schema"),
+            Some(schema) => format!("both have `{name}` in PostgreSQL if a tenant is called `{schema}`"),
+            None => format!("both have `{name}` in PostgreSQL if a tenant is called `public`"),
+        });
+    }
     let schema = first_schema.xor(second_schema)?;
     let name = common(first_names, second_names)?;
     Some(format!("both have `{name}` in PostgreSQL if `{schema}` is where it looks for names without a schema"))

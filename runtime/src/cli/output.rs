@@ -87,7 +87,8 @@ pub(super) fn to_stderr(line: &str) {
     let _ = writeln!(anstream::stderr(), "{line}");
 }
 
-/// Reports an error on stderr, with its rows and the next step; as JSON also on stdout.
+/// Reports an error on stderr, with its rows, the statements that a database needs, and the next step; as JSON also on
+/// stdout.
 pub(super) fn error(error: &Error, format: Format) {
     let rejects = error.rejects();
     if format == Format::Json {
@@ -97,7 +98,11 @@ pub(super) fn error(error: &Error, format: Format) {
         // If stdout is closed, the exit status still reports the failure.
         let _ = print_json(&json);
     }
-    report(&error.to_string(), rejects, error.next_step());
+    report(&error.to_string(), rejects, None);
+    statements(error.needed_statements());
+    if let Some(text) = error.next_step() {
+        help(text);
+    }
 }
 
 /// Reports one of several errors on stderr, after what was printed.

@@ -3,11 +3,11 @@
 
 #[cfg(feature = "aws")]
 pub(super) use with_aws::{
-    caller, changes, engines, export, exports, files, published_folder, sink, start_execution, store,
+    caller, changes, engines, export, exports, files, published_folder, sink, start_execution, store, stream,
 };
 #[cfg(not(feature = "aws"))]
 pub(super) use without_aws::{
-    caller, changes, engines, export, exports, files, published_folder, sink, start_execution, store,
+    caller, changes, engines, export, exports, files, published_folder, sink, start_execution, store, stream,
 };
 
 /// What Athena needs to know, besides its statements.
@@ -32,9 +32,11 @@ mod with_aws {
     use crate::engine::{Choice, Engines};
     use crate::error::{Error, Result};
     use crate::name::TableKey;
+    use crate::sink::any_order::OperationStream;
     use crate::sink::kinesis::Stream;
+    use crate::sink::kinesis::reader::StreamReader;
     use crate::sink::s3::{S3Files, S3PublishedFolder};
-    use crate::sink::{PublishedFolder, Sink};
+    use crate::sink::{PublishedFiles, PublishedFolder, Sink};
     use crate::snapshot::s3::{S3, S3Folder};
     use crate::snapshot::{Export, Snapshots};
     use crate::store::Registry;
@@ -83,7 +85,11 @@ mod with_aws {
         Ok(Box::new(Stream::new(aws()?, name)?))
     }
 
-    pub(in crate::cli) fn files(root: &str, threads: NonZero<usize>) -> Result<Box<dyn Sink>> {
+    pub(in crate::cli) fn stream(name: &str) -> Result<Box<dyn OperationStream>> {
+        Ok(Box::new(StreamReader::new(aws()?, name)?))
+    }
+
+    pub(in crate::cli) fn files(root: &str, threads: NonZero<usize>) -> Result<Box<dyn PublishedFiles>> {
         Ok(Box::new(S3Files::new(aws()?, parse(root)?, threads)))
     }
 
@@ -117,7 +123,8 @@ mod without_aws {
     use crate::engine::{Choice, Engines};
     use crate::error::{Error, Result};
     use crate::name::TableKey;
-    use crate::sink::{PublishedFolder, Sink};
+    use crate::sink::any_order::OperationStream;
+    use crate::sink::{PublishedFiles, PublishedFolder, Sink};
     use crate::snapshot::{Export, Snapshots};
     use crate::store::Registry;
 
@@ -141,7 +148,11 @@ mod without_aws {
         Err(Error::without_aws("Kinesis"))
     }
 
-    pub(in crate::cli) fn files(_: &str, _: NonZero<usize>) -> Result<Box<dyn Sink>> {
+    pub(in crate::cli) fn stream(_: &str) -> Result<Box<dyn OperationStream>> {
+        Err(Error::without_aws("Kinesis"))
+    }
+
+    pub(in crate::cli) fn files(_: &str, _: NonZero<usize>) -> Result<Box<dyn PublishedFiles>> {
         Err(Error::without_aws("S3"))
     }
 

@@ -1,5 +1,7 @@
 //! What typed arguments mean: opens the exports, the registry, the change sets, the sink and the engines they name.
 
+mod addresses;
+
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -16,25 +18,22 @@ use crate::fs::folder_names;
 use crate::invocation::{command, repeated};
 use crate::name::{TableKey, printable_path};
 use crate::run::Runner;
-use crate::sink::database::Database;
 #[cfg(feature = "postgres")]
-use crate::sink::database::postgres::{Postgres, PostgresAddress, without_password};
-use crate::sink::database::sqlite::{Sqlite as SqliteDatabase, SqliteAddress};
-use crate::sink::file::{Files, LocalPublishedFolder};
+use crate::sink::database::postgres::without_password;
+use crate::sink::file::LocalPublishedFolder;
 use crate::sink::{PublishedFolder, Sink, Sinks};
 use crate::snapshot::local::Local;
 use crate::snapshot::{Export, Snapshots};
 use crate::store::sqlite::Sqlite;
 use crate::store::{Decision, Registry, Setting};
 use crate::table::Table;
+#[cfg(feature = "postgres")]
+use addresses::is_postgres;
+use addresses::{SQLITE, files, is_database, is_remote, relative};
+pub(super) use addresses::{database, is_folder, is_stream, published_files, sink_path, stream};
 
 /// Where the registry and the change sets are unless `--state` says otherwise.
 const STATE: &str = ".tidemark";
-
-/// Returns whether a path names something in S3 rather than on this machine.
-fn is_remote(path: &Path) -> bool {
-    path.to_string_lossy().starts_with("s3://")
-}
 
 /// Opens the exports below a folder or an S3 prefix.
 pub(super) fn exports(root: &Path) -> Result<Box<dyn Snapshots>> {
@@ -278,7 +277,7 @@ impl OutArgs {
 
     fn sink(&self, sink: &str, limits: Limits) -> Result<Box<dyn Sink>> {
         match sink {
-            sink if is_database(sink) => database(sink, self.create),
+            sink if is_database(sink) => database(sink, self.create).map(|database| database as _),
             folder if is_folder(folder) => files(relative(Path::new(folder)), limits),
             sink => remote::sink(sink),
         }
@@ -297,71 +296,12 @@ impl OutArgs {
     }
 }
 
-/// Opens a folder for operations, on this machine or in S3.
-fn files(folder: &Path, limits: Limits) -> Result<Box<dyn Sink>> {
-    if is_remote(folder) {
-        return remote::files(&folder.to_string_lossy(), limits.threads);
-    }
-    Ok(Box::new(Files::new(folder, limits.threads)))
-}
-
-/// The prefix of a database in a file.
-const SQLITE: &str = "sqlite:";
-
-fn is_database(sink: &str) -> bool {
-    sink.starts_with(SQLITE) || is_postgres(sink)
-}
-
-fn is_postgres(sink: &str) -> bool {
-    ["postgres://", "postgresql://"].iter().any(|prefix| sink.starts_with(prefix))
-}
-
-/// Opens a database that holds rows.
-pub(super) fn database(sink: &str, create: bool) -> Result<Box<dyn Sink>> {
-    if !is_database(sink) {
-        return Err(Error::usage(sink, "this is not a database")
-            .help("write it as sqlite:FILE or postgres://USER@HOST/DATABASE"));
-    }
-    if is_postgres(sink) {
-        return postgres(sink, create);
-    }
-    let file = sink.strip_prefix(SQLITE).filter(|file| !file.is_empty());
-    let file = file.ok_or_else(|| Error::usage(sink, "no file is named").help("write it as sqlite:FILE"))?;
-    Ok(Box::new(Database::<SqliteDatabase>::new(SqliteAddress::new(relative(Path::new(file))), create)))
-}
-
-/// Returns whether a sink is a folder with operations, here or in S3, by its name.
-pub(super) fn is_folder(name: &str) -> bool {
-    name.starts_with('/') || is_remote(Path::new(name))
-}
-
-#[cfg(feature = "postgres")]
-fn postgres(sink: &str, create: bool) -> Result<Box<dyn Sink>> {
-    Ok(Box::new(Database::<Postgres>::new(PostgresAddress::parse(sink)?, create)))
-}
-
-#[cfg(not(feature = "postgres"))]
-fn postgres(_: &str, _: bool) -> Result<Box<dyn Sink>> {
-    Err(Error::without_postgres())
-}
-
-/// The path of a sink on this machine, by its name; any other text if it is elsewhere.
-pub(super) fn sink_path(name: &str) -> &Path {
-    Path::new(name.strip_prefix(SQLITE).unwrap_or(name))
-}
-
 /// A folder as the registry remembers it.
 fn absolute(path: &Path) -> String {
     match std::path::absolute(path) {
         Ok(absolute) if !is_remote(path) => absolute.to_string_lossy().into_owned(),
         _ => path.to_string_lossy().into_owned(),
     }
-}
-
-/// A remembered folder as people type it: relative, if it is below the current one.
-fn relative(path: &Path) -> &Path {
-    let current = std::env::current_dir().unwrap_or_default();
-    path.strip_prefix(current).ok().filter(|path| !path.as_os_str().is_empty()).unwrap_or(path)
 }
 
 impl EngineArgs {

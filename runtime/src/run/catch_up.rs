@@ -37,7 +37,7 @@ impl Runner {
             return Ok(Vec::new());
         }
         for sink in self.sinks.iter() {
-            sink.prepare(self.common(table))?;
+            sink.prepare(self.common(table), &lease.key.tenant)?;
         }
         self.catch_up(lease, table, watch)
     }
@@ -48,7 +48,7 @@ impl Runner {
         let mut outcomes = Vec::new();
         for sink in self.row_sinks() {
             let Some((applied, last)) = self.missed(sink, &lease.key, table)? else { continue };
-            sink.prepare(self.common(table))?;
+            sink.prepare(self.common(table), &lease.key.tenant)?;
             if let Some(adopted) = self.adopt_if_foreign(lease, &last)? {
                 return Ok(vec![adopted]);
             }

@@ -84,7 +84,7 @@ impl Runner {
         let last = baseline(&current).cloned();
         let last = last.ok_or_else(|| Error::refused(key.to_string(), "nothing of it has been published yet"))?;
         self.with_lease_or_refuse(&last, |lease, watch| {
-            sink.prepare(self.common(table))?;
+            sink.prepare(self.common(table), &key.tenant)?;
             let mut found = self.compare_rows(sink, table, &last, watch)?;
             if let Some(decision) = repair.filter(|_| found.differs()) {
                 self.repair(sink, lease, table, &last, (decision, &found), watch)?;

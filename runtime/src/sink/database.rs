@@ -22,6 +22,8 @@ mod refused;
 mod shape;
 pub(crate) mod sqlite;
 mod statements;
+mod stream;
+mod tenants;
 mod versions;
 
 use std::collections::BTreeMap;
@@ -35,13 +37,13 @@ use crate::plan::Demand;
 use crate::snapshot::Folder;
 use crate::store::Extent;
 use crate::table::Table;
-use cell::Cell;
 use definition::Missing;
 pub(crate) use demand::refusal;
 use dump::RowsFolder;
 use engine::Engine;
 use marks::Record;
 use shape::{literal, quoted_path};
+use statements::totals;
 
 /// A database that operations are applied to.
 pub(crate) struct Database<E: Engine> {
@@ -81,20 +83,9 @@ impl<E: Engine> Database<E> {
     /// The sum of the row hashes that a table keeps of a tenant.
     fn sum_of_hashes(&self, table: &str, key: &TableKey, condition: &str) -> Result<i128> {
         let mut engine = self.existing()?;
-        // Halves, because the sum of all hashes has more than 64 bits.
-        let sql = format!(
-            r#"SELECT CAST(sum("_hash" >> 32) AS TEXT), CAST(sum("_hash" & 4294967295) AS TEXT) FROM {} WHERE "_tenant" = {}{condition}"#,
-            quoted_path(table),
-            literal(&key.tenant)
-        );
-        let mut sum = 0;
-        engine.query(&sql, &mut |cells| {
-            if let [Cell::Text(high), Cell::Text(low)] = cells {
-                sum = (high.parse::<i128>().unwrap_or_default() << 32) + low.parse::<i128>().unwrap_or_default();
-            }
-            Ok(())
-        })?;
-        Ok(sum)
+        let tenant = literal(&key.tenant);
+        let rows = format!(r#"{} WHERE "_tenant" = {tenant}{condition}"#, quoted_path(table));
+        totals(&mut engine, &rows, "").map(|(_, sum)| sum)
     }
 
     fn writer(&self) -> Option<MutexGuard<'_, ()>> {
@@ -106,7 +97,7 @@ impl<E: Engine> Database<E> {
         let place = self.place();
         let missing = definition::missing(engine, table, statements, &place)?;
         if missing.reads_again {
-            marks::forget_schema(engine, table.name)?;
+            marks::forget_schema(engine, table)?;
         }
         if missing.statements.is_empty() {
             engine.check_rights(&E::table_name(&table.target))?;
@@ -119,7 +110,26 @@ impl<E: Engine> Database<E> {
             return Err(definition::refuse::<E>(missing, &place, table));
         }
         missing.statements.iter().try_for_each(|statements| engine.run_all(statements))?;
-        if missing.is_new { marks::forget_rows(engine, table.name) } else { Ok(()) }
+        if missing.is_new {
+            marks::forget_rows(engine, table)?;
+            stream::forget(engine, table)?;
+        }
+        Ok(())
+    }
+
+    /// Creates those of these tables that are missing, or fails with them. The database remembers something in them.
+    fn create_own(&self, engine: &mut E, tables: &[(&'static str, &'static str)]) -> Result<()> {
+        let mut missing = Vec::new();
+        for table in tables {
+            match engine.columns(table.0)?.is_empty() {
+                true => missing.push(*table),
+                false => engine.check_rights(table.0)?,
+            }
+        }
+        match self.create || missing.is_empty() {
+            true => missing.iter().try_for_each(|(_, statement)| engine.run_all(statement)),
+            false => Err(definition::refuse_own(&self.place(), &missing)),
+        }
     }
 }
 
@@ -157,8 +167,9 @@ impl<E: Engine + 'static> Sink for Database<E> {
         Ok(Vec::new())
     }
 
-    fn prepare(&self, table: &'static Table) -> Result<()> {
+    fn prepare(&self, table: &'static Table, tenant: &str) -> Result<()> {
         let place = self.place();
+        let table = tenants::table_of(table, tenant)?;
         let statements = E::statements(&table.target).map_err(|problem| {
             Error::refused(format!("{place} {}", table.name), format!("it cannot be there: {problem}"))
         })?;
@@ -182,10 +193,12 @@ impl<E: Engine + 'static> Sink for Database<E> {
     }
 
     fn rows(&self, table: &'static Table, key: &TableKey) -> Result<Arc<dyn Folder>> {
+        let table = tenants::table_of(table, &key.tenant)?;
         Ok(Arc::new(RowsFolder::<E> { address: self.address.clone(), table, key: key.clone() }))
     }
 
     fn kept_fingerprints(&self, table: &Table, key: &TableKey) -> Result<Vec<i128>> {
+        let table = tenants::known_table_of(table, &key.tenant);
         let sum = self.sum_of_hashes(&E::table_name(&table.target), key, "")?;
         let open_states = |_| {
             self.sum_of_hashes(&history::history_name::<E>(&table.target), key, r#" AND "_until_sequence" IS NULL"#)
@@ -210,6 +223,8 @@ impl<E: Engine + 'static> Sink for Database<E> {
         _: &BTreeMap<u32, Extent>,
         on_progress: &mut OnProgress<'_>,
     ) -> Result<()> {
+        let table = tenants::known_table_of(publication.table, &publication.version.key.tenant);
+        let publication = Publication { table, ..publication };
         let mut engine = self.existing()?;
         {
             let _writer = self.writer();

@@ -15,10 +15,12 @@ use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
 use super::part::{is_old_name, published_name, sequence_in, write_part};
-use super::{Frame, Mark, OnProgress, Publication, PublishedVersion, Sink, adopted_meanwhile};
+use super::{
+    Frame, Mark, OnProgress, Publication, PublishedFiles, PublishedFolder, PublishedVersion, Sink, adopted_meanwhile,
+};
 use crate::breakpoint::Breakpoint;
-use crate::error::{IoContext as _, Result};
-use crate::fs::create_folders;
+use crate::error::{Error, IoContext as _, Result};
+use crate::fs::{create_folders, folder_names};
 use crate::name::{TableKey, printable_path};
 use crate::parallel;
 use crate::store::Extent;
@@ -123,6 +125,18 @@ impl Sink for Files {
             Ok(())
         });
         done.map_err(|error| staging.lost().unwrap_or(error)).inspect_err(|_| staging.clear())
+    }
+}
+
+impl PublishedFiles for Files {
+    fn folders(&self, below: &str) -> Result<Vec<String>> {
+        let folder = self.root.join(below);
+        let names = folder_names(&folder).map_err(|error| Error::named_path(error, "cannot list", &folder))?;
+        Ok(names.into_iter().filter(|name| folder.join(name).is_dir()).collect())
+    }
+
+    fn folder(&self, version: &str) -> Box<dyn PublishedFolder> {
+        Box::new(LocalPublishedFolder::new(self.root.join(version)))
     }
 }
 

@@ -5,6 +5,7 @@ pub mod client;
 pub mod kpl;
 mod pace;
 mod put;
+pub mod reader;
 mod shards;
 mod sink;
 mod stream_name;

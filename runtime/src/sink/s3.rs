@@ -18,7 +18,7 @@ use std::sync::Arc;
 use flate2::write::GzEncoder;
 
 use super::part::{LEVEL, published_name, sequence_in, write_part};
-use super::{Frame, Mark, OnProgress, Publication, PublishedVersion, Sink};
+use super::{Frame, Mark, OnProgress, Publication, PublishedFiles, PublishedFolder, PublishedVersion, Sink};
 use crate::aws::Aws;
 use crate::aws::s3::{self, PutOutcome, S3Uri};
 use crate::breakpoint::Breakpoint;
@@ -151,6 +151,16 @@ impl Sink for S3Files {
             Breakpoint::PartRecorded.reached();
             Ok(())
         })
+    }
+}
+
+impl PublishedFiles for S3Files {
+    fn folders(&self, below: &str) -> Result<Vec<String>> {
+        s3::folders(&self.aws, &self.root.join(below))
+    }
+
+    fn folder(&self, version: &str) -> Box<dyn PublishedFolder> {
+        Box::new(S3PublishedFolder::new(Arc::clone(&self.aws), self.root.join(version)))
     }
 }
 

@@ -11,6 +11,19 @@ pub struct Target {
     pub postgres: Result<&'static str, &'static str>,
     /// The table with every state of every row, if there is one.
     pub history: Option<History>,
+    /// How tenants are kept apart.
+    pub tenants: Tenants,
+}
+
+/// How the rows of tenants are kept apart in a database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tenants {
+    /// They share a table, which has a column for the tenant.
+    Share,
+    /// Each has a table of its own, in a schema of its name. `TENANT` stands for that name in the statements.
+    HaveSchemas,
+    /// The target is that of this tenant.
+    Is(&'static str),
 }
 
 /// The history of a table in a database: a table, and a view of it as of each version.
@@ -35,7 +48,13 @@ impl Target {
         sqlite: Result<&'static str, &'static str>,
         postgres: Result<&'static str, &'static str>,
     ) -> Self {
-        Self { name, sqlite, postgres, history: None }
+        Self { name, sqlite, postgres, history: None, tenants: Tenants::Share }
+    }
+
+    /// The same with a table for each tenant, in a schema of the tenant's name.
+    #[must_use]
+    pub const fn with_tenant_schemas(self) -> Self {
+        Self { tenants: Tenants::HaveSchemas, ..self }
     }
 
     /// The same with a history.

@@ -1,6 +1,7 @@
 //! A Lambda function that applies the operations of `orders` to a DynamoDB table. Copy it for your own tables.
 //!
-//! Kinesis delivers at least once, in order within a shard. Two rules make the effect exactly once:
+//! Kinesis delivers at least once, in order within a shard. The two rules of [`runtime::consumer`] make the effect
+//! exactly once. With items that are written one by one, they are these:
 //!
 //! * An operation is applied if its `sequence` is larger than the last one applied to its key. The sequence is kept
 //!   when the row is deleted, so that a late duplicate cannot bring the row back. So the operations of a version can be
@@ -24,6 +25,7 @@ use aws_lambda_events::streams::KinesisEventResponse;
 use generated::orders::{Key, TABLE};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use runtime::aws::Aws;
+use runtime::consumer::Envelope;
 use runtime::sink::kinesis::kpl::deaggregate;
 use runtime::{Operation, Record};
 use store::{Columns, MAX_CONCURRENT_WRITES, Orders};
@@ -95,10 +97,10 @@ impl Batch<'_> {
                 number: number.clone(),
                 error: format!("cannot read a record of orders at column {}", error.column()),
             };
-            let text = String::from_utf8_lossy(&data);
-            if table_of(&text).map_err(unreadable)? != TABLE.name {
+            if Envelope::from_json(&data).map_err(unreadable)?.table != TABLE.name {
                 continue;
             }
+            let text = String::from_utf8_lossy(&data);
             match Record::<Key, Columns>::from_json(&text).map_err(unreadable)? {
                 Record::Operation(operation) => self.waiting.push((number.clone(), *operation)),
                 control => self.control(number, control).await?,
@@ -137,10 +139,4 @@ impl Batch<'_> {
         }
         first
     }
-}
-
-/// The table of a record.
-fn table_of(text: &str) -> serde_json::Result<String> {
-    let record: serde_json::Value = serde_json::from_str(text)?;
-    Ok(record["table"].as_str().unwrap_or_default().to_owned())
 }

@@ -128,3 +128,52 @@ fn a_history_with_another_key_is_refused_before_it_is_altered_and_its_states_can
     assert_eq!(as_of(&workspace, "20260102"), ["1 z q", "2 y -"]);
     assert_eq!(texts(&workspace, "SELECT id || a FROM things_history_of_2025 ORDER BY id"), ["1x", "2y"]);
 }
+
+#[test]
+fn a_view_whose_history_is_off_and_was_dropped_does_not_keep_the_table_from_being_altered() {
+    let renamed = "  - { name: c, type: string, formerly: a }\n";
+    let workspace = with_one_version();
+    write(&workspace, "id", A, "");
+    database(&workspace).execute_batch("DROP TABLE things_history").unwrap();
+    export(&workspace, "20260102", "id,a\n1,z\n2,y\n");
+    expect(&workspace.tidemark(&RUN), 0, "SUCCEEDED");
+    write(&workspace, "id", renamed, "");
+    export(&workspace, "20260103", "id,c\n1,z\n2,w\n");
+    expect(&workspace.tidemark(&RUN[..4]), 1, "DROP VIEW IF EXISTS \"things_as_of\"");
+    expect(&workspace.tidemark(&RUN), 0, "SUCCEEDED");
+    assert_eq!(texts(&workspace, "SELECT id || c FROM things ORDER BY id"), ["1z", "2w"]);
+    // It can be switched on again.
+    write(&workspace, "id", renamed, BY_DAY);
+    export(&workspace, "20260104", "id,c\n1,v\n2,w\n");
+    expect(&workspace.tidemark(&RUN), 0, "SUCCEEDED");
+    let rows = texts(&workspace, "SELECT id || c FROM things_as_of WHERE _version = '20260104' ORDER BY id");
+    assert_eq!(rows, ["1v", "2w"]);
+}
+
+#[test]
+fn the_hash_of_a_state_is_that_of_the_schema_under_which_it_held_last() {
+    let workspace = with_one_version();
+    let hashes = |condition: &str| {
+        let order = "ORDER BY id, _from_sequence";
+        texts(&workspace, &format!("SELECT CAST(_hash AS TEXT) FROM things_history WHERE {condition} {order}"))
+    };
+    export(&workspace, "20260102", "id,a\n1,z\n2,y\n");
+    expect(&workspace.tidemark(&RUN), 0, "SUCCEEDED");
+    let (ended, held) = (hashes("_until_sequence IS NOT NULL"), hashes("_until_sequence IS NULL"));
+    write(&workspace, "id", AB, BY_DAY);
+    export(&workspace, "20260103", "id,a,b\n1,z,\n2,y,\n3,x,q\n");
+    expect(&workspace.tidemark(&RUN), 0, "SUCCEEDED");
+    // A state that has ended is left alone. One that holds is one of today's rows.
+    assert_eq!(hashes("_until_sequence IS NOT NULL"), ended);
+    let today = hashes("_until_sequence IS NULL");
+    assert_eq!(today, texts(&workspace, "SELECT CAST(_hash AS TEXT) FROM things ORDER BY id"));
+    assert!(held.iter().all(|hash| !today.contains(hash)), "{held:?} {today:?}");
+    // So the hashes as of a version are those of its export if its schema is that of today, or of the states' end.
+    let fingerprint = texts(&workspace, "SELECT fingerprint FROM _tidemark");
+    let sum = |version: &str| {
+        let hashes = format!("SELECT CAST(_hash AS TEXT) FROM things_as_of WHERE _version = '{version}'");
+        texts(&workspace, &hashes).iter().map(|hash| hash.parse::<i128>().unwrap()).sum::<i128>().to_string()
+    };
+    assert_eq!([sum("20260103")].as_slice(), fingerprint.as_slice());
+    assert_eq!(as_of(&workspace, "20260101"), ["1 x -", "2 y -"]);
+}

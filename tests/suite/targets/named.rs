@@ -53,6 +53,20 @@ fn another_name_is_another_table_which_is_filled_again() {
 }
 
 #[test]
+fn a_name_that_comes_back_is_refused_until_its_old_table_is_gone() {
+    let workspace = Workspace::from_schemas();
+    for (number, name) in [(1, "placed"), (2, "sales.placed")] {
+        deliver(&workspace, number, name);
+        expect(&workspace.tidemark(&RUN), 0, "SUCCEEDED");
+    }
+    deliver(&workspace, 3, "placed");
+    expect(&workspace.tidemark(&RUN), 1, "before it had another name, and holds the rows of then");
+    Connection::open(workspace.path("shop.db")).unwrap().execute_batch("DROP TABLE placed").unwrap();
+    expect(&workspace.tidemark(&RUN), 0, "SUCCEEDED");
+    check(&workspace, 3, "placed");
+}
+
+#[test]
 fn the_name_changes_nothing_in_operations() {
     let hash = |schema: &str| tests::table::parse(schema).unwrap().schema;
     assert_eq!(hash(&schema(1, "sales.placed")), hash(&versions()[0].0));

@@ -13,8 +13,8 @@ use crate::workspace::{CommandOutput, Workspace, add_to_summary, gzip};
 /// A workspace, and a database of its own.
 pub(super) struct Target {
     pub(super) workspace: Workspace,
-    database: &'static str,
-    address: String,
+    pub(super) database: &'static str,
+    pub(super) address: String,
 }
 
 impl Target {

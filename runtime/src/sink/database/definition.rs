@@ -7,6 +7,7 @@ use super::engine::Engine;
 use super::history::{as_of_name, history_name};
 use super::made::{self, Columns, Made};
 use super::shape::quoted_path;
+use super::tenants::made_name;
 use super::{marks, versions};
 use crate::error::{Error, Result};
 use crate::invocation::repeated;
@@ -33,8 +34,7 @@ impl Missing {
         let own = own_tables(table).into_iter().map(|(_, statement)| statement.to_owned());
         let mut all: Vec<String> = own.chain([statements.to_owned()]).collect();
         all.extend(table.target.history.iter().flat_map(E::history_statements).map(str::to_owned));
-        let today = made::today::<E>(table);
-        all.extend(recorded_names(table).iter().map(|name| made::record(name, &today)));
+        all.extend(records::<E>(table).iter().map(|(name, made)| made::record(name, made)));
         Self { statements: all, is_new: true, ..Self::default() }
     }
 }
@@ -46,10 +46,11 @@ fn own_tables(table: &Table) -> Vec<(&'static str, &'static str)> {
     always.into_iter().chain(of_history).collect()
 }
 
-/// The names under which it is recorded what was made for a table.
-fn recorded_names(table: &Table) -> Vec<String> {
-    let of_history = table.target.history.iter().map(|_| made::history_row(table));
-    [table.name.to_owned()].into_iter().chain(of_history).collect()
+/// What is recorded about a table that was made, by the names of the rows.
+fn records<E: Engine>(table: &Table) -> Vec<(String, Made)> {
+    let of_history = table.target.history.iter().map(|_| (made::history_row(table), made::today::<E>(table)));
+    let place = (made::place_row(table), made::place::<E>(table));
+    [(made_name(table), made::today::<E>(table)), place].into_iter().chain(of_history).collect()
 }
 
 /// Finds out what a database lacks for a table. Fails if the table is another one, although the schema has not changed.
@@ -69,21 +70,17 @@ pub(super) fn missing<E: Engine>(
             false => engine.check_rights(name)?,
         }
     }
-    let (made, today) = (made::read(engine, table.name)?, made::today::<E>(table));
+    let (made, today) = (made::read(engine, &made_name(table))?, made::today::<E>(table));
     let own = table_lacks(engine, table, statements, made.as_ref(), place)?;
     let of_history = history_lacks(engine, table, made.as_ref(), &today, place)?;
     if !own.statements.is_empty() || !of_history.statements.is_empty() {
         missing.own.clear();
     }
     (missing.is_new, missing.reads_again) = (own.is_new, of_history.reads_again);
-    // In SQLite, no table can be altered while a view lacks what it is about.
-    let drop_view = of_history.drops_view.then(|| {
-        let view = quoted_path(&as_of_name::<E>(&table.target));
-        format!("DROP VIEW IF EXISTS {view};\n")
-    });
+    let drop_view = dropped_view(engine, table, &own, &of_history)?;
     missing.statements.extend(drop_view.into_iter().chain(own.statements).chain(of_history.statements));
     let mut record = Vec::new();
-    for name in recorded_names(table) {
+    for (name, today) in records::<E>(table) {
         let known = made::read(engine, &name)?;
         record.extend((known.as_ref() != Some(&today)).then(|| made::record(&name, &today)));
     }
@@ -108,6 +105,11 @@ fn table_lacks<E: Engine>(
         let schema = engine.missing_schema(&table.target)?;
         let statements = schema.into_iter().chain([statements.to_owned()]).collect();
         return Ok(Missing { statements, is_new: true, ..Missing::default() });
+    }
+    if made::read(engine, &made::place_row(table))?.is_some_and(|place| place != made::place::<E>(table)) {
+        let problem = "the table was this one before it had another name, and holds the rows of then";
+        return Err(Error::diverged(format!("{place} {name}"), problem)
+            .help("drop it, or rename it, and run again with --create: it is filled again"));
     }
     let expected = engine.expected_columns(&name, statements)?;
     let differences = differences(&actual, &expected);
@@ -181,7 +183,7 @@ fn history_lacks<E: Engine>(
     let [create, view] = E::history_statements(history);
     let actual = engine.columns(&name)?;
     if actual.is_empty() {
-        let statements = vec![versions::forget(table.name), create.to_owned(), view.to_owned()];
+        let statements = vec![versions::forget(table), create.to_owned(), view.to_owned()];
         return Ok(OfHistory { drops_view: true, statements, reads_again: false });
     }
     let expected = engine.expected_columns(&name, create)?;
@@ -205,6 +207,26 @@ fn history_lacks<E: Engine>(
     // While it was off, the rows may have been read again under another schema.
     let reads_again = if recorded.is_some() { recorded.as_ref() != made } else { !steps.is_empty() };
     Ok(OfHistory { drops_view: !steps.is_empty(), statements, reads_again })
+}
+
+/// The statement that drops the view of a history: in SQLite, no table can be altered while a view lacks what it is
+/// about.
+fn dropped_view<E: Engine>(
+    engine: &mut E,
+    table: &'static Table,
+    own: &Missing,
+    of_history: &OfHistory,
+) -> Result<Option<String>> {
+    let is_altered = !own.is_new && !own.statements.is_empty();
+    let is_dropped = of_history.drops_view || (is_altered && has_lost_history(engine, table)?);
+    let view = quoted_path(&as_of_name::<E>(&table.target));
+    Ok(is_dropped.then(|| format!("DROP VIEW IF EXISTS {view};\n")))
+}
+
+/// Returns whether the history of a table is off, and somebody dropped it, but not its view.
+fn has_lost_history<E: Engine>(engine: &mut E, table: &'static Table) -> Result<bool> {
+    let was_made = table.target.history.is_none() && made::read(engine, &made::history_row(table))?.is_some();
+    Ok(was_made && engine.columns(&history_name::<E>(&table.target))?.is_empty())
 }
 
 /// The columns that a history has as they were made. An earlier release did not record which ones it had.
@@ -250,4 +272,14 @@ pub(super) fn refuse<E: Engine>(missing: Missing, place: &str, table: &Table) ->
         false => "run these statements there; or run once with --create, which runs them".to_owned(),
     };
     Error::refused(format!("{place} {name}"), problem).statements(missing.statements).help(help)
+}
+
+/// The error of a database that lacks tables in which it remembers something, with the statements that create them.
+pub(super) fn refuse_own(place: &str, missing: &[(&str, &str)]) -> Error {
+    let names: Vec<&str> = missing.iter().map(|(name, _)| *name).collect();
+    let problem = format!("the database lacks `{}`; nothing was applied", names.join("`, `"));
+    let create = repeated(("".as_ref(), "".as_ref()), &[("--create", None)]);
+    Error::refused(place, problem)
+        .statements(missing.iter().map(|(_, statement)| (*statement).to_owned()).collect())
+        .help(format!("run these statements there, or: {create}"))
 }

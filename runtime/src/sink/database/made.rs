@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 use super::cell::Cell;
 use super::engine::Engine;
 use super::shape::literal;
+use super::tenants::{TENANT, made_name};
 use crate::error::{Error, Result};
-use crate::table::Table;
+use crate::table::{Table, Tenants};
 
 /// Its name.
 pub(super) const TABLE: &str = "_tidemark_tables";
@@ -34,7 +35,22 @@ pub(super) type Columns = BTreeMap<String, String>;
 
 /// The name of the row of a table's history. No table has a dot in its name.
 pub(super) fn history_row(table: &Table) -> String {
-    format!("{}.history", table.name)
+    format!("{}.history", made_name(table))
+}
+
+/// The name of the row that says where a table's rows are.
+pub(super) fn place_row(table: &Table) -> String {
+    format!("{}.place", table.name)
+}
+
+/// Where a table's rows are, in place of a schema: the name of the target.
+pub(super) fn place<E: Engine>(table: &Table) -> Made {
+    let name = E::table_name(&table.target);
+    let schema = match table.target.tenants {
+        Tenants::Is(tenant) => name.replacen(tenant, TENANT, 1),
+        Tenants::Share | Tenants::HaveSchemas => name,
+    };
+    Made { schema, columns: Columns::new() }
 }
 
 /// Today's schema.

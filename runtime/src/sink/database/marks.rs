@@ -5,6 +5,7 @@
 use super::cell::Cell;
 use super::engine::Engine;
 use super::shape::literal;
+use super::tenants::condition;
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::name::TableKey;
@@ -124,10 +125,8 @@ pub(super) fn adopt<E: Engine>(
 
 /// Returns whether the rows of a tenant were read under another schema than today's.
 pub(super) fn has_other_schema<E: Engine>(engine: &mut E, table: &'static Table) -> Result<bool> {
-    let sql = format!(
-        "SELECT tenant, schema_hash FROM \"{TABLE}\" WHERE table_name = {} AND schema_hash IS NOT NULL",
-        literal(table.name)
-    );
+    let sql =
+        format!("SELECT tenant, schema_hash FROM \"{TABLE}\" WHERE {} AND schema_hash IS NOT NULL", condition(table));
     let mut found = false;
     engine.query(&sql, &mut |cells| {
         found |= match cells {
@@ -140,21 +139,18 @@ pub(super) fn has_other_schema<E: Engine>(engine: &mut E, table: &'static Table)
 }
 
 /// Records that a table, which was created anew, holds no rows of any tenant.
-pub(super) fn forget_rows<E: Engine>(engine: &mut E, table: &str) -> Result<()> {
+pub(super) fn forget_rows<E: Engine>(engine: &mut E, table: &Table) -> Result<()> {
     let sql = format!(
         "UPDATE \"{TABLE}\" SET version = NULL, version_sequence = NULL, schema_hash = NULL, fingerprint = NULL, \
-         row_count = NULL WHERE table_name = {}",
-        literal(table)
+         row_count = NULL WHERE {}",
+        condition(table)
     );
     engine.run(&sql).map(|_| ())
 }
 
 /// Records that the rows of a table have to be read again, as if they had been read under another schema.
-pub(super) fn forget_schema<E: Engine>(engine: &mut E, table: &str) -> Result<()> {
-    let sql = format!(
-        "UPDATE \"{TABLE}\" SET schema_hash = '' WHERE table_name = {} AND schema_hash IS NOT NULL",
-        literal(table)
-    );
+pub(super) fn forget_schema<E: Engine>(engine: &mut E, table: &Table) -> Result<()> {
+    let sql = format!("UPDATE \"{TABLE}\" SET schema_hash = '' WHERE {} AND schema_hash IS NOT NULL", condition(table));
     engine.run(&sql).map(|_| ())
 }
 
@@ -184,11 +180,13 @@ fn parse(cells: &[Cell<'_>]) -> Option<Record> {
     Some(Record { mark, rows })
 }
 
-fn text(cell: &Cell<'_>) -> Option<String> {
+/// The text of a cell; `None` if it is NULL.
+pub(super) fn text(cell: &Cell<'_>) -> Option<String> {
     if let Cell::Text(text) = cell { Some(text.to_string()) } else { None }
 }
 
-fn number(cell: &Cell<'_>) -> Option<u64> {
+/// The number of a cell; `None` if it is NULL.
+pub(super) fn number(cell: &Cell<'_>) -> Option<u64> {
     match cell {
         Cell::Integer(number) => u64::try_from(*number).ok(),
         Cell::Text(digits) => digits.parse().ok(),

@@ -125,11 +125,28 @@ impl Statements<'_> {
     }
 
     /// Whether row `t` of the target has the key of operation `c`.
-    fn is_same_row(&self) -> String {
+    pub(super) fn is_same_row(&self) -> String {
         let same = |column: &Column| format!(" AND t.{0} = c.{0}", column.quoted);
         let keys: String = self.shape.key.iter().map(same).collect();
         format!(r#"t."_tenant" = {}{keys}"#, literal(self.tenant))
     }
+}
+
+/// The number of rows of a selection, and the sum of the hashes that they keep.
+pub(super) fn totals<E: Engine>(engine: &mut E, from: &str, prefix: &str) -> Result<(u64, i128)> {
+    // Halves, because the sum of all hashes has more than 64 bits.
+    let sql = format!(
+        r#"SELECT CAST(count(*) AS TEXT), CAST(sum({prefix}"_hash" >> 32) AS TEXT), CAST(sum({prefix}"_hash" & 4294967295) AS TEXT) FROM {from}"#
+    );
+    let mut found = (0, 0);
+    engine.query(&sql, &mut |cells| {
+        if let [Cell::Text(rows), Cell::Text(high), Cell::Text(low)] = cells {
+            let half = |digits: &str| digits.parse::<i128>().unwrap_or_default();
+            found = (rows.parse().unwrap_or_default(), (half(high) << 32) + half(low));
+        }
+        Ok(())
+    })?;
+    Ok(found)
 }
 
 /// The row that a query finds; `None` if there is none.

@@ -3,11 +3,12 @@
 use super::cell::Cell;
 use super::engine::Engine;
 use super::shape::literal;
+use super::tenants::condition;
 use crate::canonical::value::{DateTime, TimeLayout};
 use crate::clock;
 use crate::error::Result;
 use crate::name::TableKey;
-use crate::table::Type;
+use crate::table::{Table, Type};
 
 /// Its name.
 pub(super) const TABLE: &str = "_tidemark_versions";
@@ -59,8 +60,8 @@ pub(super) fn add<E: Engine>(engine: &mut E, key: &TableKey, moment: &Moment) ->
 }
 
 /// The statement that forgets the versions of a table, whose history is created anew.
-pub(super) fn forget(table: &str) -> String {
-    format!("DELETE FROM \"{TABLE}\" WHERE table_name = {};\n", literal(table))
+pub(super) fn forget(table: &Table) -> String {
+    format!("DELETE FROM \"{TABLE}\" WHERE {};\n", condition(table))
 }
 
 /// The time of a version: that of its name, if the name says it in this format; otherwise the one in milliseconds since

@@ -77,6 +77,11 @@ impl Shards {
     }
 }
 
+/// The ids of all shards of a stream, also of those that have been split or merged and still hold records.
+pub(super) fn ids(aws: &Aws, stream: &StreamName) -> Result<Vec<String>> {
+    Ok(all(aws, stream)?.into_iter().map(|shard| shard.shard_id).collect())
+}
+
 fn all(aws: &Aws, stream: &StreamName) -> Result<Vec<ListedShard>> {
     let (mut shards, mut token) = (Vec::new(), None);
     loop {

@@ -23,7 +23,7 @@ impl StreamName {
     /// The error of a failed call. `action` reads like `cannot write to`.
     pub(super) fn failed(&self, action: &str, error: impl std::error::Error + Send + Sync + 'static) -> Error {
         Error::aws(format!("{action} {self}"), error_chain(&error))
-            .help("check the stream's name, the region and the permission to write to it, then run again; nothing is lost")
+            .help("check the stream's name, the region and your permissions for it, then run again; nothing is lost")
             .caused_by(error)
     }
 }

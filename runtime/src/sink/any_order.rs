@@ -1,0 +1,89 @@
+//! Operations that arrive in any order, and sinks that take them so.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::Sink;
+use crate::error::Result;
+use crate::name::TableKey;
+use crate::table::Table;
+
+/// How far the parts of a stream were read: by the name of each part, the position of the last record.
+pub type Positions = BTreeMap<String, String>;
+
+/// A record of a stream.
+#[derive(Debug)]
+pub struct Delivered {
+    /// BEGIN, END or an operation, as JSON.
+    pub line: Vec<u8>,
+    /// Where in the stream it is, for errors.
+    pub origin: Arc<str>,
+}
+
+/// A stream of operations, which is read up to its current end.
+pub trait OperationStream {
+    /// The name under which a sink remembers how far it was read.
+    fn name(&self) -> String;
+
+    /// Reads some records after the positions, and moves these. `None` if there is nothing more at the moment.
+    fn read(&mut self, positions: &mut Positions) -> Result<Option<Vec<Delivered>>>;
+}
+
+/// A sink that holds rows, and takes operations in any order.
+pub trait TakesAnyOrder: Sink {
+    /// Begins to take operations.
+    fn receiver(&self) -> Result<Box<dyn Receiver>>;
+}
+
+/// Takes operations in any order: at any time, each row is that of the newest operation that was taken.
+pub trait Receiver {
+    /// How far a stream was read.
+    fn positions(&mut self, stream: &str) -> Result<Positions>;
+
+    /// Remembers how far a stream was read.
+    fn remember(&mut self, stream: &str, positions: &Positions) -> Result<()>;
+
+    /// Takes records of one tenant's table, in one transaction. Those that were taken before change nothing.
+    fn receive(&mut self, table: &'static Table, key: &TableKey, records: &[Delivered]) -> Result<Received>;
+
+    /// How every table that has been fed so stands.
+    fn standings(&mut self) -> Result<Vec<Standing>>;
+}
+
+/// What was done with records.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Received {
+    /// The number of operations that changed a row.
+    pub applied: u64,
+    /// The number of operations that were skipped, because they were published under another schema than today's.
+    pub other_schema: u64,
+}
+
+/// How a tenant's table stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Standing {
+    /// The tenant and the table.
+    #[serde(flatten)]
+    pub key: TableKey,
+    /// The newest version that has ended.
+    pub version: Option<String>,
+    /// The number of rows.
+    pub rows: u64,
+    /// How the rows compare with that version.
+    pub state: State,
+}
+
+/// How rows compare with the newest version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// They are exactly those of the version: their number and their hashes are.
+    Complete,
+    /// A newer version is being delivered.
+    Arriving,
+    /// They are others, although the version has ended.
+    Differs,
+}
