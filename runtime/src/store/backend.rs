@@ -188,6 +188,14 @@ pub struct VersionWrite<'a> {
     pub entry: Option<&'a JournalEntry>,
 }
 
+impl<'a> VersionWrite<'a> {
+    /// A write over a record, on condition that it is still as it was read.
+    pub(super) fn over(known: &Version, version: &'a Version) -> Self {
+        let Version { status: from, attempt, .. } = *known;
+        Self { version, from, attempt, plan: None, lease: None, makes_runnable: false, entry: None }
+    }
+}
+
 /// The outcome of a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WriteOutcome {

@@ -221,7 +221,7 @@ impl Registry {
             // The bytes of a compressed part may be others, with the same contents.
             part.checksum = part.checksum.take().filter(|_| part.content.is_none());
         }
-        self.0.write(overwrite(known, &updated)).map(|_| ())
+        self.0.write(VersionWrite::over(known, &updated)).map(|_| ())
     }
 
     fn start_over(&self, known: Version, parts: Vec<Part>, reason: Option<String>) -> Result<Registered> {
@@ -238,7 +238,7 @@ impl Registry {
             updated_at: clock::now_ms(),
             ..known.clone().unplanned(status)
         };
-        let write = VersionWrite { makes_runnable: status.is_runnable(), ..overwrite(&known, &changed) };
+        let write = VersionWrite { makes_runnable: status.is_runnable(), ..VersionWrite::over(&known, &changed) };
         Ok(if self.0.write(write)? == WriteOutcome::Done { Registered::Changed } else { Registered::Same })
     }
 
@@ -246,7 +246,7 @@ impl Registry {
         let first_time = known.refused_parts.as_ref().is_none_or(|refused| !same_parts(refused, &parts));
         if first_time {
             let changed = Version { refused_parts: Some(parts), ..known.clone() };
-            self.0.write(overwrite(&known, &changed))?;
+            self.0.write(VersionWrite::over(&known, &changed))?;
         }
         Ok(Registered::Refused { first_time })
     }
@@ -319,7 +319,8 @@ impl Registry {
         let version = Version { updated_at: clock::now_ms(), ..version.clone() };
         let entry =
             finding.map(|(action, details)| JournalEntry::finding(action, &version.key, &version.version, details));
-        let write = VersionWrite { from, lease: Some(lease), entry: entry.as_ref(), ..overwrite(&version, &version) };
+        let write =
+            VersionWrite { from, lease: Some(lease), entry: entry.as_ref(), ..VersionWrite::over(&version, &version) };
         match self.0.write(write)? {
             WriteOutcome::Done => Ok(()),
             WriteOutcome::Changed => Err(delivered_again(&version)),
@@ -378,19 +379,6 @@ impl Registry {
 fn new_version(key: &TableKey, version: &str, parts: Vec<Part>, reason: Option<String>) -> Version {
     let status = if reason.is_some() { Status::Waiting } else { Status::Registered };
     Version { status, reason, parts, ..Version::new(key, version) }
-}
-
-/// A write over a record, on condition that it is still as it was read.
-fn overwrite<'a>(known: &Version, version: &'a Version) -> VersionWrite<'a> {
-    VersionWrite {
-        version,
-        from: known.status,
-        attempt: known.attempt,
-        plan: None,
-        lease: None,
-        makes_runnable: false,
-        entry: None,
-    }
 }
 
 fn delivered_again(version: &Version) -> Error {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Registry, overwrite};
+use super::Registry;
 use crate::clock;
 use crate::error::Result;
 use crate::name::TableKey;
@@ -24,7 +24,8 @@ impl Registry {
                 updated_at: clock::now_ms(),
                 ..version.clone().unplanned(Status::Registered)
             };
-            let write = VersionWrite { lease: Some(lease), makes_runnable: true, ..overwrite(version, &again) };
+            let write =
+                VersionWrite { lease: Some(lease), makes_runnable: true, ..VersionWrite::over(version, &again) };
             if self.0.write(write)? != WriteOutcome::Done {
                 return Err(lease.lost(version));
             }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Registry, overwrite};
+use super::Registry;
 use crate::clock;
 use crate::error::Result;
 use crate::name::TableKey;
@@ -39,7 +39,7 @@ impl Registry {
             ..version.clone()
         };
         let entry = decision.about(Action::Retry, version);
-        let write = VersionWrite { from: Status::Failed, makes_runnable: true, ..overwrite(version, &again) };
+        let write = VersionWrite { from: Status::Failed, makes_runnable: true, ..VersionWrite::over(version, &again) };
         self.decide(write, &entry)
     }
 
@@ -61,7 +61,7 @@ impl Registry {
         let rejected =
             Version { status: Status::Rejected, approved: None, updated_at: clock::now_ms(), ..version.clone() };
         let write = match version.status {
-            Status::Waiting => overwrite(version, &rejected),
+            Status::Waiting => VersionWrite::over(version, &rejected),
             _ => reviewed(version, &rejected),
         };
         self.decide(write, &decision.about(Action::Reject, version))
@@ -71,7 +71,8 @@ impl Registry {
     /// false if it is no longer as `version` says.
     pub fn retire(&self, version: &Version, decision: &Decision) -> Result<bool> {
         let retired = Version { status: Status::Retired, updated_at: clock::now_ms(), ..version.clone() };
-        let write = VersionWrite { from: Status::Succeeded, makes_runnable: true, ..overwrite(version, &retired) };
+        let write =
+            VersionWrite { from: Status::Succeeded, makes_runnable: true, ..VersionWrite::over(version, &retired) };
         self.decide(write, &decision.about(Action::Retire, version))
     }
 
@@ -93,5 +94,5 @@ impl Decision {
 /// A write about a HELD version, on condition that its plan is still the one that was reviewed.
 fn reviewed<'a>(known: &'a Version, version: &'a Version) -> VersionWrite<'a> {
     let plan = known.plan.as_ref().map(|plan| plan.hash.as_str());
-    VersionWrite { from: Status::Held, plan, ..overwrite(known, version) }
+    VersionWrite { from: Status::Held, plan, ..VersionWrite::over(known, version) }
 }

@@ -1,6 +1,6 @@
 //! Queries on Athena that were started for a version.
 
-use super::{Registry, overwrite};
+use super::Registry;
 use crate::error::Result;
 use crate::store::backend::VersionWrite;
 use crate::store::lease::Lease;
@@ -17,6 +17,6 @@ impl Registry {
         }
         let noted = Version { query: Some(query), ..known.clone() };
         // If somebody else has moved it on meanwhile, the query is outdated.
-        self.0.write(VersionWrite { lease: Some(lease), ..overwrite(&known, &noted) }).map(|_| ())
+        self.0.write(VersionWrite { lease: Some(lease), ..VersionWrite::over(&known, &noted) }).map(|_| ())
     }
 }

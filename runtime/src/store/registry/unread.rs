@@ -1,6 +1,6 @@
 //! Versions that cannot be read.
 
-use super::{Registry, overwrite};
+use super::Registry;
 use crate::error::Result;
 use crate::store::backend::VersionWrite;
 use crate::store::lease::Lease;
@@ -18,6 +18,6 @@ impl Registry {
         let finding = Some(Finding { status: known.status, reason: problem.into() });
         let noted = Version { finding, ..known.clone() };
         // Somebody else may have moved it on meanwhile, and then it is not forgotten either.
-        self.0.write(VersionWrite { lease: Some(lease), ..overwrite(&known, &noted) }).map(|_| ())
+        self.0.write(VersionWrite { lease: Some(lease), ..VersionWrite::over(&known, &noted) }).map(|_| ())
     }
 }
