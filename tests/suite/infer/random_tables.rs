@@ -71,10 +71,10 @@ fn has_other_dialect(table: &Table, inferred: &Table, rows: &[Vec<CellText>], pa
     // In a single row, the blanks around a text can be a delimiter, too, and so can the end of the row be.
     let has_delimiter = rows.len() < 2 || rows.iter().flatten().any(|cell| cell.text.contains(&delimiter));
     let has_other_delimiter = delimiter != random::delimiter(&table.source) && has_delimiter;
-    // One end of a record alone can be that of a text, too.
+    // One end of a record, or that of an empty one and another, can be those of texts, too.
     let end = table.source.record_end.unwrap_or("\n");
     let ends: usize = parts.iter().map(|(_, text)| String::from_utf8_lossy(text).matches(end).count()).sum();
-    let has_other_end = ends < 2 && inferred.source.record_end != table.source.record_end;
+    let has_other_end = ends < 3 && inferred.source.record_end != table.source.record_end;
     let is_other = has_other_delimiter || has_other_quote || has_other_header || has_other_end;
     inferred.columns.len() != table.columns.len() || is_other
 }
