@@ -7,6 +7,7 @@
 
 mod consumer;
 mod databases;
+mod decisions;
 mod model;
 mod others;
 mod registries;

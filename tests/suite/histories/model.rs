@@ -170,14 +170,14 @@ impl History {
 
     fn retry(&mut self) -> CaseResult {
         for failed in self.versions().into_iter().filter(|version| version.status == "FAILED") {
-            self.command(&["retry", &failed.path()])?;
+            self.decide(&["retry", &failed.path()])?;
         }
         Ok(())
     }
 
     fn retire(&mut self) -> CaseResult {
         let newest = self.versions().into_iter().rfind(|version| version.status == "SUCCEEDED");
-        newest.map_or(Ok(()), |newest| self.command(&["retire", &newest.path()]))
+        newest.map_or(Ok(()), |newest| self.decide(&["retire", &newest.path()]))
     }
 
     fn redeliver(&mut self, version: u8, edits: &[Edit], defect: Defect) {
@@ -227,12 +227,6 @@ impl History {
         Ok(())
     }
 
-    fn command(&self, arguments: &[&str]) -> CaseResult {
-        let output = self.workspace.tidemark_with_env(arguments, &[ONE_HOUR_AHEAD]);
-        ensure!(output.status < 2, "{arguments:?}: {}", output.transcript());
-        Ok(())
-    }
-
     fn stop(&self, breakpoint: u8, nth: u8) -> Option<StoppedProcess> {
         let breakpoint = Breakpoint::ALL[usize::from(breakpoint)];
         StoppedProcess::start_with(&self.workspace, &self.arguments(), breakpoint, u32::from(nth), &[ONE_HOUR_AHEAD])
@@ -253,9 +247,9 @@ impl History {
             match command {
                 "approve" => {
                     self.approved.insert(held.number);
-                    self.command(&["approve", &path, &held.hash.unwrap()])?;
+                    self.decide(&["approve", &path, &held.hash.unwrap()])?;
                 }
-                _ => self.command(&["reject", &path])?,
+                _ => self.decide(&["reject", &path])?,
             }
         }
         Ok(())
@@ -351,7 +345,7 @@ impl History {
             match versions.last().unwrap().status.as_str() {
                 "SUCCEEDED" => break,
                 "HELD" => self.review("approve")?,
-                _ => self.command(&["resync", "acme/t"])?,
+                _ => self.decide(&["resync", "acme/t"])?,
             }
         }
         self.observe()?;

@@ -1,4 +1,4 @@
-//! Projects outside of this repository, and this repository without its samples: they are compiled, which takes minutes.
+//! Projects outside of this repository, and this repository without its samples. They are compiled, which takes minutes.
 
 use std::collections::BTreeMap;
 use std::fs;
