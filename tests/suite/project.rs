@@ -5,18 +5,13 @@ mod compiled;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::Value;
 
 use crate::workspace::{Workspace, files, gzip};
 
 const CUSTOMERS: &str = "id,name,since\n1,Ann,2026-01-02\n2,Bob,2026-01-03\n";
-
-/// The checkout.
-fn clone() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
-}
 
 fn names(folder: &Path) -> Vec<String> {
     files(folder).into_keys().map(|path| path.to_string_lossy().into_owned()).collect()

@@ -1,4 +1,4 @@
-//! Projects outside of this repository, and this repository without its samples. They are compiled, which takes minutes.
+//! Projects outside of this repository, and this repository without its samples, compiled: that takes minutes.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,7 +9,7 @@ use generator::source::Source;
 use runtime::table::Table;
 use serde_json::Value;
 
-use super::{CUSTOMERS, clone, names};
+use super::{CUSTOMERS, names};
 use crate::generator::PROGRAM as GENERATOR;
 use crate::limits::command;
 use crate::workspace::Workspace;
@@ -23,6 +23,11 @@ fn a_row_has_a_key() {
     assert_eq!(generated::TABLES.len(), 1);
 }
 ";
+
+/// The checkout.
+fn clone() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
+}
 
 /// Cargo in a folder. It builds where this suite was built, with the same profile, so that it compiles hardly anything
 /// but the folder's own crates; without the network.
