@@ -82,7 +82,7 @@ use yaml::Node;
 pub struct Schemas {
     /// The tables, sorted by name.
     pub tables: Vec<Table>,
-    /// What is probably wrong, in reading order.
+    /// Warnings, in reading order.
     pub warnings: Vec<Diagnostic>,
 }
 
@@ -194,7 +194,7 @@ pub fn export_odcs(source: &Source) -> Result<String, Vec<Diagnostic>> {
     Ok(export::odcs(&table, &root))
 }
 
-/// What was read from one file.
+/// The result of reading one file.
 #[derive(Default)]
 struct SchemaFile {
     /// The fields, as far as they can be read.

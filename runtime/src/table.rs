@@ -6,6 +6,7 @@
 
 mod expect;
 mod target;
+mod traits;
 mod types;
 
 use serde::{Deserialize, Serialize};

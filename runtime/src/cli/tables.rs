@@ -6,7 +6,7 @@ use crate::cli::args::{Format, FormatArgs};
 use crate::cli::lookup::find_table;
 use crate::cli::output::{self, count};
 use crate::error::{Fault, Result};
-use crate::table::{Column, Completeness, Compression, Table};
+use crate::table::{Completeness, Compression, Table};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -43,7 +43,7 @@ pub(super) fn tables(args: &TablesArgs, tables: &'static [&'static Table]) -> Re
             let rows = table
                 .columns
                 .iter()
-                .map(|column| vec![column.name.into(), column.ty.to_string(), traits(table, column)]);
+                .map(|column| vec![column.name.into(), column.ty.to_string(), table.traits_of(column)]);
             output::print(&output::grid(&["column", "type", ""], &[], rows))?;
         }
     }
@@ -96,15 +96,4 @@ fn complete(table: &Table) -> String {
         Completeness::RedshiftManifest(name) => format!("redshift_manifest {name}"),
         Completeness::Count(count) => format!("count {count}"),
     }
-}
-
-fn traits(table: &Table, column: &Column) -> String {
-    let traits = [
-        (table.is_key(column), "key"),
-        (column.nullable, "nullable"),
-        (!column.compare && column.publish, "not compared"),
-        (column.pii, "pii"),
-        (!column.publish, "not published"),
-    ];
-    traits.iter().filter(|(is, _)| *is).map(|(_, name)| *name).collect::<Vec<_>>().join(", ")
 }

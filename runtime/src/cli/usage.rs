@@ -3,7 +3,6 @@
 use std::ffi::OsString;
 
 use clap::Command;
-use regex::Regex;
 
 use crate::cli::output;
 use crate::error::{Fault, Result};
@@ -16,15 +15,23 @@ pub(super) fn as_called(command: Command) -> Command {
 
 /// The command line of a program that is not run by cargo: in its examples, it has its own name.
 pub(super) fn as_installed(command: Command) -> Command {
-    let examples = command.get_after_help().map(|help| {
-        // What follows a longer name stays in its column.
-        let long = Regex::new(r"cargo tidemark-aws(.*?  +)").expect("the expression is valid");
-        let help = help.to_string();
-        let help = long.replace_all(&help, "tidemark$1    ").replace("cargo tidemark-aws", "tidemark");
-        help.replace("cargo tidemark", "tidemark")
-    });
+    let examples = command.get_after_help().map(|help| help.to_string().split('\n').map(shorten).collect::<Vec<_>>());
+    let examples = examples.map(|lines| lines.join("\n"));
     let command = if let Some(examples) = examples { command.after_help(examples) } else { command };
     command.mut_subcommands(as_installed)
+}
+
+/// A line of examples with the program's own name. What follows a longer name stays in its column. Every command does
+/// this at its start, so it has to be cheap.
+fn shorten(line: &str) -> String {
+    match line.split_once("cargo tidemark-aws") {
+        None => line.replace("cargo tidemark", "tidemark"),
+        Some((before, after)) => {
+            let (arguments, remark) = after.split_at(after.find("  ").unwrap_or(after.len()));
+            let padding = if remark.is_empty() { "" } else { "    " };
+            format!("{before}tidemark{arguments}{padding}{remark}")
+        }
+    }
 }
 
 /// Prints the help that was asked for, or what is wrong with the command line; as JSON as well, if that was asked for.

@@ -17,7 +17,7 @@ pub(super) struct Function {
     memory: &'static str,
     /// The timeout in seconds.
     timeout: u32,
-    /// How many concurrent instances may be reserved for it, as YAML; empty if none.
+    /// The number of concurrent instances that can be reserved for it, as YAML; empty if none can.
     reserved: &'static str,
     /// Whether it needs disk space for temporary files.
     spills_to_disk: bool,
