@@ -8,7 +8,7 @@ use regex::Regex;
 use super::bytes::Survey;
 use super::dialect::{Choice, DELIMITERS, Misfit, View, choose, ends_every_line, first_texts, record_ends, single};
 use super::inputs::Version;
-use super::lookalikes::{TRAILER_WORDS, begins_like_a_head, begins_like_a_trailer, is_ruler};
+use super::lookalikes::{TRAILER_WORDS, begins_like_a_head, begins_like_a_trailer, is_report_ruler, is_ruler};
 use super::reading::Frame;
 use crate::error::{Error, Fault, Result};
 use crate::telemetry::Watch;
@@ -60,12 +60,13 @@ pub(super) fn no_rows(versions: &[Version]) -> Error {
 fn with_ends(view: View<'_>) -> Result<Choice> {
     let choice = with_rulers(view)?;
     let delimiter = &choice.format.dialect.delimiter;
+    let frame = choice.format.frame;
     let is_ruled = |line: &str| is_ruler(line) && line.starts_with(RULER);
     let has_ruler = |text: &str| {
-        let mut rulers = text.lines().filter(|line| is_ruled(line));
-        rulers.next().is_some_and(|ruler| ruler.split(delimiter.as_str()).count() == choice.fields())
+        let mut lines = text.lines().skip(frame.skip_first as usize).filter(|line| !line.is_empty());
+        let second = lines.nth(1).filter(|line| is_ruled(line));
+        second.is_some_and(|ruler| ruler.split(delimiter.as_str()).count() == choice.fields())
     };
-    let frame = choice.format.frame;
     if choice.fields() > 1 && frame.comment.is_none() && first_texts(view.survey).any(has_ruler) {
         return Ok(choose(view, Frame { comment: Some(RULER), ..frame }, None)?.unwrap_or(choice));
     }
@@ -98,7 +99,7 @@ fn with_rulers(view: View<'_>) -> Result<Choice> {
     if let Some(misfit) = misfit.filter(|_| is_common_delimiter(view.survey)) {
         return Err(misfit.into_error());
     }
-    if first_texts(view.survey).flat_map(str::lines).any(is_ruler) {
+    if first_texts(view.survey).flat_map(str::lines).any(is_report_ruler) {
         let label = view.versions[0].export.label.as_ref();
         let problem = "it looks like a report, with columns of fixed width and lines of dashes";
         return Err(Error::export(label, problem).help("export it with a delimiter between fields"));

@@ -13,8 +13,9 @@ const FIRST_WORDS: &[&str] = &["hdr", "header", "begin", "bof", "start"];
 pub(super) const TRAILER_WORDS: &[&str] =
     &["trailer", "trl", "end", "eof", "footer", "total", "totals", "rows", "records", "count"];
 
-/// The number of dashes that a line under a header has at least.
+/// The number of dashes that a line under a header has at least, and one in a report.
 const MIN_RULER: usize = 2;
+const MIN_REPORT: usize = 5;
 
 /// Refuses a text that some program wrote for another purpose.
 pub(super) fn check_document(path: &Path, text: &str) -> Result<()> {
@@ -47,6 +48,11 @@ fn is_json(text: &str) -> bool {
 pub(super) fn is_ruler(line: &str) -> bool {
     let dashes = line.chars().filter(|c| matches!(c, '-' | '=')).count();
     dashes >= MIN_RULER && line.chars().all(|c| matches!(c, '-' | '=' | '+' | '|' | ' ' | ',' | ';' | '\t'))
+}
+
+/// Returns whether a line of dashes is long enough to be that of a report, and not a value.
+pub(super) fn is_report_ruler(line: &str) -> bool {
+    is_ruler(line) && line.chars().filter(|c| matches!(c, '-' | '=')).count() >= MIN_REPORT
 }
 
 /// Returns whether a line begins like one above the rows.

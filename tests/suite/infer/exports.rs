@@ -111,6 +111,10 @@ fn a_line_of_dashes_below_the_header_is_a_comment() {
     }
     let report = "id          name\n----------- ----------\n1           Ann\n2           Bob\n";
     assert!(refusal("t.csv", report).contains("it looks like a report, with columns of fixed width"));
+    // Further down, dashes are texts.
+    for text in ["id,name\nx,Ann\n--,--\n", "mark\nx\n--\n"] {
+        assert!(!schema(text).contains("comment"), "{text}");
+    }
 }
 
 #[test]
