@@ -8,7 +8,7 @@ use super::baseline::{Baseline, blame_baseline, blame_schema, changed};
 use super::runner::Runner;
 use crate::breakpoint::Breakpoint;
 use crate::canonical::row::Layout;
-use crate::change_set::{Draft, LineSink, PartWriter};
+use crate::change_set::{Draft, LineSink, PartOptions, PartWriter};
 use crate::engine::{DeltaError, DeltaRequest, DeltaSummary, Inputs, Resources, Side};
 #[cfg(feature = "aws")]
 use crate::engine::{DeltaProgress, Poll};
@@ -50,17 +50,27 @@ struct Task {
 /// known before.
 struct OperationCheck<'a> {
     parts: PartWriter,
+    /// The sequence in the lines.
+    sequence: u64,
     max_bytes: Option<usize>,
     demands: Vec<Demand>,
     label: &'a str,
 }
 
+impl OperationCheck<'_> {
+    /// The largest size of a line in bytes, under any sequence.
+    fn size(&self, line: &[u8]) -> usize {
+        const DIGITS: u32 = u64::MAX.ilog10();
+        line.len() + (DIGITS - self.sequence.checked_ilog10().unwrap_or_default()) as usize
+    }
+}
+
 impl LineSink for OperationCheck<'_> {
     fn write(&mut self, lines: &[u8]) -> Result<()> {
         if let Some(max_bytes) = self.max_bytes
-            && let Some(line) = lines.split_inclusive(|byte| *byte == b'\n').find(|line| stamped_size(line) > max_bytes)
+            && let Some(line) = lines.split_inclusive(|byte| *byte == b'\n').find(|line| self.size(line) > max_bytes)
         {
-            return Err(too_large(line, max_bytes, self.label));
+            return Err(too_large(line, self.size(line), max_bytes, self.label));
         }
         for demand in &self.demands {
             let refused = |line: &&[u8]| refusal(*demand, line);
@@ -80,15 +90,8 @@ impl LineSink for OperationCheck<'_> {
     }
 }
 
-/// The largest size of a line in bytes, once its sequence is filled in.
-fn stamped_size(line: &[u8]) -> usize {
-    const DIGITS: usize = u64::MAX.ilog10() as usize + 1;
-    line.len() + DIGITS
-}
-
-fn too_large(line: &[u8], max_bytes: usize, label: &str) -> Error {
+fn too_large(line: &[u8], size: usize, max_bytes: usize, label: &str) -> Error {
     let id = id(line);
-    let size = stamped_size(line);
     let problem = format!("an operation (id {id}) has {size} bytes, but the sink accepts at most {max_bytes}");
     Error::export(Path::new(label), problem)
         .help("shorten its values, raise the stream's maximum record size, or publish to files")
@@ -102,13 +105,14 @@ fn id(line: &[u8]) -> String {
 
 impl ComparisonBase {
     /// The fields that every operation repeats.
-    fn head(&self, table: &Table, version: &Version) -> Head {
+    fn head(&self, table: &Table, version: &Version, sequence: u64) -> Head {
         Head {
             tenant: version.key.tenant.clone(),
             table: version.key.table.clone(),
             version: version.version.clone(),
             previous: self.previous(),
             schema: table.schema_id(),
+            sequence,
         }
     }
 
@@ -198,7 +202,8 @@ impl Runner {
             }
             _ => version,
         };
-        let (snapshot, head, layout) = (self.snapshot(&version), base.head(table, &version), Layout::new(table));
+        let head = base.head(table, &version, self.next_sequence(&version)?);
+        let (snapshot, layout) = (self.snapshot(&version), Layout::new(table));
         Ok(Planning::Needed(Box::new(Task { version, table, layout, head, snapshot, base })))
     }
 
@@ -231,7 +236,7 @@ impl Runner {
             Some(epoch) => Layout::strict_for_epoch(table, epoch),
             None => Layout::new(table),
         };
-        let (head, is_today) = (base.head(table, version), snapshot.epoch.is_none());
+        let (head, is_today) = (base.head(table, version, self.next_sequence(version)?), snapshot.epoch.is_none());
         let snapshot = Export { epoch: None, ..snapshot };
         let task = Task { version: version.clone(), table, layout, head, snapshot, base };
         let draft = self.changes.draft(version, lease.fence, None)?;
@@ -277,9 +282,18 @@ impl Runner {
 
     /// Writes operations to a draft that has some parts already.
     fn writer<'a>(&self, task: &'a Task, draft: &Arc<dyn Draft>, parts: u32) -> Result<OperationCheck<'a>> {
-        let parts = PartWriter::new(Arc::clone(draft), parts);
+        let (sequence, level, threads) = (task.head.sequence, self.sinks.compression(), self.limits.threads);
+        let parts = PartWriter::new(Arc::clone(draft), parts, PartOptions { sequence, level, threads });
         let (max_bytes, demands) = (self.sinks.max_operation_bytes()?, self.sinks.demands());
-        Ok(OperationCheck { parts, max_bytes, demands, label: &task.snapshot.label })
+        Ok(OperationCheck { parts, sequence, max_bytes, demands, label: &task.snapshot.label })
+    }
+
+    /// The sequence that a version has or, as far as can be told, will get.
+    fn next_sequence(&self, version: &Version) -> Result<u64> {
+        match version.sequence {
+            Some(sequence) => Ok(sequence),
+            None => Ok(self.registry.last_sequence(&version.key)? + 1),
+        }
     }
 
     pub(super) fn resources(&self) -> Result<Resources<'_>> {
