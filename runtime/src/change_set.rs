@@ -1,8 +1,8 @@
 //! A change set: all operations from a baseline to a snapshot, durable before any of them is published.
 //!
 //! It is a folder of gzipped NDJSON parts, [on this machine](local) or in S3. The lines are the operations as they will
-//! be published, under the sequence that is next while they are planned. If the version is published under that one, its
-//! parts are copied; under another one, each line gets the other. The hash of its plan identifies a change set.
+//! be published, under the sequence that is next while they are planned. If the version is published under that one,
+//! its parts are copied; under another one, each line gets the other. The hash of its plan identifies the change set.
 
 pub mod local;
 #[cfg(feature = "aws")]

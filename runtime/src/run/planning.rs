@@ -1,22 +1,22 @@
 //! Planning: the delta becomes a durable change set with a plan.
 
 use std::fs;
-use std::path::Path;
 use std::sync::Arc;
 
 use super::baseline::{Baseline, blame_baseline, blame_schema, changed};
+use super::operation_check::OperationCheck;
 use super::runner::Runner;
 use crate::breakpoint::Breakpoint;
 use crate::canonical::row::Layout;
-use crate::change_set::{Draft, LineSink, PartOptions, PartWriter};
+use crate::change_set::{Draft, PartOptions, PartWriter};
 use crate::engine::{DeltaError, DeltaRequest, DeltaSummary, Inputs, Resources, Side};
 #[cfg(feature = "aws")]
 use crate::engine::{DeltaProgress, Poll};
 use crate::epoch::Epoch;
 use crate::error::{Error, IoContext as _, Result};
 use crate::operation::Head;
-use crate::plan::{Demand, Plan, Reset};
-use crate::sink::{Sinks, refusal};
+use crate::plan::{Plan, Reset};
+use crate::sink::Sinks;
 use crate::snapshot::{Export, Folder, Part};
 use crate::store::{Lease, Status, Version, baseline};
 use crate::table::Table;
@@ -44,63 +44,6 @@ struct Task {
     head: Head,
     snapshot: Export,
     base: ComparisonBase,
-}
-
-/// Refuses operations that a sink cannot take. A version that is PUBLISHING has to be finished, so this must be
-/// known before.
-struct OperationCheck<'a> {
-    parts: PartWriter,
-    /// The sequence in the lines.
-    sequence: u64,
-    max_bytes: Option<usize>,
-    demands: Vec<Demand>,
-    label: &'a str,
-}
-
-impl OperationCheck<'_> {
-    /// The largest size of a line in bytes, under any sequence.
-    fn size(&self, line: &[u8]) -> usize {
-        const DIGITS: u32 = u64::MAX.ilog10();
-        line.len() + (DIGITS - self.sequence.checked_ilog10().unwrap_or_default()) as usize
-    }
-}
-
-impl LineSink for OperationCheck<'_> {
-    fn write(&mut self, lines: &[u8]) -> Result<()> {
-        if let Some(max_bytes) = self.max_bytes
-            && let Some(line) = lines.split_inclusive(|byte| *byte == b'\n').find(|line| self.size(line) > max_bytes)
-        {
-            return Err(too_large(line, self.size(line), max_bytes, self.label));
-        }
-        for demand in &self.demands {
-            let refused = |line: &&[u8]| refusal(*demand, line);
-            let mut lines = lines.split_inclusive(|byte| *byte == b'\n');
-            if let Some((line, problem)) = lines.find_map(|line| Some((line, refused(&line)?))) {
-                let problem = format!("an operation (id {}) cannot be applied: {problem}", id(line));
-                return Err(
-                    Error::export(Path::new(self.label), problem).help("shorten or clean its values at the source")
-                );
-            }
-        }
-        self.parts.write(lines)
-    }
-
-    fn restart(&mut self) -> Result<()> {
-        self.parts.restart()
-    }
-}
-
-fn too_large(line: &[u8], size: usize, max_bytes: usize, label: &str) -> Error {
-    let id = id(line);
-    let problem = format!("an operation (id {id}) has {size} bytes, but the sink accepts at most {max_bytes}");
-    Error::export(Path::new(label), problem)
-        .help("shorten its values, raise the stream's maximum record size, or publish to files")
-}
-
-/// The id of an operation.
-fn id(line: &[u8]) -> String {
-    let text = String::from_utf8_lossy(line);
-    text.split_once(r#""id":""#).and_then(|(_, rest)| rest.split('"').next()).unwrap_or("?").to_owned()
 }
 
 impl ComparisonBase {

@@ -5,7 +5,7 @@
 //! that changed; they become operations.
 //!
 //! Rows for which there is no room become entries of the two indexes, and in the end so do those that still wait. They
-//! are matched as if the pairs that left were not in the exports. A pair that left leaves nothing but eight bytes of its
+//! are matched as if the pairs that left were not in the exports. All that is kept of such a pair is eight bytes of its
 //! key's hash, which show if the key comes again.
 //!
 //! Cost: the bytes of the rows that wait, 60 more for each, and 8 for each pair that left. Of two exports in unrelated
@@ -23,9 +23,9 @@ use std::sync::Arc;
 use std::thread;
 
 use self::operations::{OperationWriter, are_distinct, changed};
-use self::reader::{Found, PartReader, PartRows, Room, Shared};
-use self::stored_row::StoredRow;
-use self::waiting::{Shard, Waiting};
+use self::reader::{PartReader, PartRows, Shared, ThreadLimits, ThreadResult};
+use self::stored_row::{Both, StoredRow};
+use self::waiting::{Shard, WaitingRows};
 use super::index::Index;
 use super::{ENTRIES, HashJoin, Left};
 use crate::canonical::row::Layout;
@@ -47,14 +47,11 @@ const CHANGED: f64 = 0.0625;
 /// The share of a delta's memory for the keys of the pairs that left.
 const PAIRS: f64 = 0.0625;
 
-/// One for the baseline, one for the snapshot.
-type Both<T> = [T; 2];
-
 /// Both exports, once they are read.
 struct ReadExports<'a> {
     exports: Both<&'a Export>,
     /// What the threads found out, those of the baseline first.
-    found: Both<Vec<Found>>,
+    found: Both<Vec<ThreadResult>>,
     maps: Vec<Arc<FieldMap>>,
     /// The rows that wait.
     shards: Vec<Shard>,
@@ -68,7 +65,7 @@ pub(in crate::engine::native) fn delta(
 ) -> Result<Option<DeltaSummary>, DeltaError> {
     let Some(baseline) = request.inputs.baseline else { return Ok(None) };
     let exports = [baseline, request.inputs.snapshot];
-    let shared = Shared::new(layouts, Waiting::new(request.resources.share(WAITING).memory()));
+    let shared = Shared::new(layouts, WaitingRows::new(request.resources.share(WAITING).memory()));
     let read = thread::scope(|scope| {
         let old = scope.spawn(|| read(&shared, Side::Baseline, exports[0], request));
         let new = read(&shared, Side::Snapshot, exports[1], request);
@@ -88,12 +85,12 @@ pub(in crate::engine::native) fn delta(
 }
 
 /// Reads an export, several parts at the same time.
-fn read(shared: &Shared<'_>, side: Side, export: &Export, request: &DeltaRequest<'_>) -> Result<Vec<Found>> {
+fn read(shared: &Shared<'_>, side: Side, export: &Export, request: &DeltaRequest<'_>) -> Result<Vec<ThreadResult>> {
     let parts: Vec<u32> = (0..export.parts.len() as u32).collect();
     let of_export = request.resources.split(2);
     let readers = NonZero::new(of_export.threads().min(parts.len())).unwrap_or(NonZero::<usize>::MIN);
     let each = of_export.split(readers.get());
-    let room = Room {
+    let room = ThreadLimits {
         // The rows that wait become entries in the end, of both exports.
         entries: each.share(ENTRIES / 4.0),
         changed: each.share(CHANGED).memory(),
@@ -102,7 +99,7 @@ fn read(shared: &Shared<'_>, side: Side, export: &Export, request: &DeltaRequest
     let new = || PartReader::new(shared, side, room);
     let work = |reader: &mut PartReader<'_>, part: &u32| reader.read(export, *part, request.watch);
     let readers = fold_in_parallel(readers, &parts, new, work)?;
-    Ok(readers.into_iter().map(PartReader::into_found).collect())
+    Ok(readers.into_iter().map(PartReader::into_result).collect())
 }
 
 impl<'a> ReadExports<'a> {
@@ -115,7 +112,7 @@ impl<'a> ReadExports<'a> {
     ) -> Result<Option<DeltaSummary>, DeltaError> {
         let mut parts = self.found.each_mut().map(|found| parts(found));
         let rows = parts.each_ref().map(|parts| parts.iter().map(|part| part.rows).sum());
-        let mut found: Vec<Found> = self.found.into_iter().flatten().collect();
+        let mut found: Vec<ThreadResult> = self.found.into_iter().flatten().collect();
         let mut writer = OperationWriter::new(layouts, &self.maps, output);
         let is_written = are_distinct(&mut found, &self.shards)
             && writer.deletes(&self.shards, &parts[0]).map_err(DeltaError::snapshot)?
@@ -153,7 +150,7 @@ impl<'a> ReadExports<'a> {
     ) -> Result<Option<HashJoin<'a, 'o>>> {
         let resources = request.resources;
         let parts = self.found.each_mut().map(|found| parts(found));
-        let mut found: Vec<Found> = self.found.into_iter().flatten().collect();
+        let mut found: Vec<ThreadResult> = self.found.into_iter().flatten().collect();
         let mut converted = Converter::new(layouts, &self.maps, resources.share(ENTRIES / 4.0));
         for row in self.shards.iter().flat_map(Shard::rows).chain(changed(&found).flatten()) {
             if !converted.add(&row)? {
@@ -180,7 +177,7 @@ impl<'a> ReadExports<'a> {
 }
 
 /// The parts that several threads read, in the order of the export.
-fn parts(found: &mut [Found]) -> Vec<PartRows> {
+fn parts(found: &mut [ThreadResult]) -> Vec<PartRows> {
     let mut parts: Vec<PartRows> = found.iter_mut().flat_map(|found| std::mem::take(&mut found.parts)).collect();
     parts.sort_by_key(|part| part.part);
     let mut rows = 0;

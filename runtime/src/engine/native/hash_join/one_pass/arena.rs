@@ -34,7 +34,7 @@ impl Arena {
 
     /// A slot for so many bytes; `None` if they do not fit.
     pub(super) fn add(&mut self, bytes: usize) -> Option<Slot> {
-        let Size { number, units } = Size::of(bytes);
+        let Size { number, units } = Size::for_bytes(bytes);
         if let Some(slot) = self.free.get_mut(number).and_then(Vec::pop) {
             return Some(slot);
         }
@@ -56,7 +56,7 @@ impl Arena {
 
     /// Frees the slot that [`Arena::add`] returned for so many bytes.
     pub(super) fn remove(&mut self, slot: Slot, bytes: usize) {
-        let Size { number, .. } = Size::of(bytes);
+        let Size { number, .. } = Size::for_bytes(bytes);
         if self.free.len() <= number {
             self.free.resize_with(number + 1, Vec::new);
         }
@@ -86,7 +86,7 @@ struct Size {
 
 impl Size {
     /// The smallest size that holds so many bytes.
-    fn of(bytes: usize) -> Self {
+    fn for_bytes(bytes: usize) -> Self {
         let units = bytes.div_ceil(UNIT).max(1);
         let shift = units.ilog2().saturating_sub(STEPS);
         let steps = units.div_ceil(1 << shift);
@@ -102,7 +102,7 @@ mod tests {
     fn sizes_are_numbered_and_waste_little() {
         let mut last = (0, 0);
         for bytes in 0..3 * CHUNK {
-            let Size { number, units } = Size::of(bytes);
+            let Size { number, units } = Size::for_bytes(bytes);
             assert!(units * UNIT >= bytes && units * UNIT <= bytes + bytes / 16 + UNIT, "{bytes}");
             assert!((number, units) == last || (number > last.0 && units > last.1), "{bytes}");
             last = (number, units);

@@ -1,7 +1,7 @@
 //! The keys of the rows of a batch, and the rows that they meet.
 
 use super::stored_row::{Position, StoredRow};
-use super::waiting::{SHARDS, Waiting};
+use super::waiting::{SHARDS, WaitingRows};
 use crate::engine::native::hash_join::entry::KeyHash;
 use crate::engine::request::Side;
 
@@ -44,7 +44,7 @@ impl BatchKeys {
         self.by_shard.resize(self.hashes.len(), 0);
         let mut next: [usize; SHARDS] = std::array::from_fn(|shard| self.starts[shard]);
         for (at, hash) in self.hashes.iter().enumerate() {
-            let next = &mut next[Waiting::shard_of(*hash)];
+            let next = &mut next[WaitingRows::shard_of(*hash)];
             self.by_shard[*next] = at as u32;
             *next += 1;
         }

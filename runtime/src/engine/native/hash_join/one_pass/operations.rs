@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use super::Both;
 use super::arena::Slot;
-use super::reader::{Found, PartRows};
-use super::stored_row::{Position, StoredRow};
+use super::reader::{PartRows, ThreadResult};
+use super::stored_row::{Both, Position, StoredRow};
 use super::waiting::Shard;
 use crate::engine::deleted_rows::DeletedRows;
 use crate::engine::native::scan::{FieldMap, RowReader};
@@ -25,16 +24,16 @@ pub(super) struct OperationWriter<'a, 'o> {
     pub(super) fingerprints: Both<i128>,
 }
 
-/// Where a row is stored. There may be many, so that this is small.
-enum Place {
+/// Where a row is stored. There may be many, so that it is small.
+enum RowSlot {
     /// In a shard.
-    Waiting(u32, Slot),
+    Single(u32, Slot),
     /// Among the pairs that a thread has found.
-    Changed(u32, u32),
+    Pair(u32, u32),
 }
 
 /// Returns whether all keys of an export are different, as far as pairs that left and rows that remain show that.
-pub(super) fn are_distinct(found: &mut [Found], shards: &[Shard]) -> bool {
+pub(super) fn are_distinct(found: &mut [ThreadResult], shards: &[Shard]) -> bool {
     let mut keys = SeenKeys::default();
     let mut add = |row: StoredRow<'_>| keys.add_hash(u128::from(row.key.1));
     shards.iter().flat_map(Shard::rows).for_each(&mut add);
@@ -44,15 +43,15 @@ pub(super) fn are_distinct(found: &mut [Found], shards: &[Shard]) -> bool {
 }
 
 /// The rows of a side that wait.
-fn waiting(shards: &[Shard], side: Side) -> impl Iterator<Item = (Position, Place)> {
+fn waiting(shards: &[Shard], side: Side) -> impl Iterator<Item = (Position, RowSlot)> {
     (0..).zip(shards).flat_map(move |(number, shard)| {
         let rows = shard.slots().map(|slot| (shard.row(slot), slot)).filter(move |(row, _)| row.side == side);
-        rows.map(move |(row, slot)| (row.position, Place::Waiting(number, slot)))
+        rows.map(move |(row, slot)| (row.position, RowSlot::Single(number, slot)))
     })
 }
 
 /// The pairs of rows that changed.
-pub(super) fn changed(found: &[Found]) -> impl Iterator<Item = Both<StoredRow<'_>>> {
+pub(super) fn changed(found: &[ThreadResult]) -> impl Iterator<Item = Both<StoredRow<'_>>> {
     found.iter().flat_map(|found| found.changed.iter().map(|pair| pair.map(|slot: Slot| found.changed_rows.get(slot))))
 }
 
@@ -64,10 +63,10 @@ impl<'a, 'o> OperationWriter<'a, 'o> {
 
     /// Writes a DELETE for each row of the baseline that waits. Returns false if a row cannot be read.
     pub(super) fn deletes(&mut self, shards: &[Shard], parts: &[PartRows]) -> Result<bool> {
-        let mut rows: Vec<(Position, Place)> = waiting(shards, Side::Baseline).collect();
+        let mut rows: Vec<(Position, RowSlot)> = waiting(shards, Side::Baseline).collect();
         rows.sort_unstable_by_key(|(position, _)| *position);
         for (_, place) in rows {
-            let Place::Waiting(shard, slot) = place else { continue };
+            let RowSlot::Single(shard, slot) = place else { continue };
             let stored = shards[shard as usize].row(slot);
             let Some(row) = self.readers[0].read(stored.record, &self.maps[stored.fields as usize]) else {
                 return Ok(false);
@@ -84,18 +83,18 @@ impl<'a, 'o> OperationWriter<'a, 'o> {
 
     /// Writes an INSERT for each row of the snapshot that waits, and an UPDATE for each that changed. Returns false if
     /// a row cannot be read.
-    pub(super) fn new_rows(&mut self, shards: &[Shard], found: &[Found]) -> Result<bool> {
+    pub(super) fn new_rows(&mut self, shards: &[Shard], found: &[ThreadResult]) -> Result<bool> {
         let updated = (0..).zip(found).flat_map(|(thread, found)| {
             let new = |pair: &[Slot; 2]| found.changed_rows.get(pair[1]).position;
-            (0..).zip(&found.changed).map(move |(pair, slots)| (new(slots), Place::Changed(thread, pair)))
+            (0..).zip(&found.changed).map(move |(pair, slots)| (new(slots), RowSlot::Pair(thread, pair)))
         });
-        let mut rows: Vec<(Position, Place)> = waiting(shards, Side::Snapshot).chain(updated).collect();
+        let mut rows: Vec<(Position, RowSlot)> = waiting(shards, Side::Snapshot).chain(updated).collect();
         rows.sort_unstable_by_key(|(position, _)| *position);
         let ([old_reader, new_reader], Layouts { before, after }) = (&mut self.readers, self.layouts);
         for (_, place) in rows {
             let (old, new) = match place {
-                Place::Waiting(shard, slot) => (None, shards[shard as usize].row(slot)),
-                Place::Changed(thread, pair) => {
+                RowSlot::Single(shard, slot) => (None, shards[shard as usize].row(slot)),
+                RowSlot::Pair(thread, pair) => {
                     let found = &found[thread as usize];
                     let [old, new] = found.changed[pair as usize].map(|slot| found.changed_rows.get(slot));
                     (Some(old), new)

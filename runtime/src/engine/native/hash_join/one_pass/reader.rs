@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::arena::Slot;
 use super::batch::{BatchKeys, Counterparts};
 use super::stored_row::{Position, StoredRow, StoredRows};
-use super::waiting::{Outcome, SHARDS, Shard, Waiting};
+use super::waiting::{Outcome, SHARDS, Shard, WaitingRows};
 use crate::engine::native::hash_join::entry::KeyHash;
 use crate::engine::native::hash_join::index::Index;
 use crate::engine::native::scan::{self, FieldMap, RowReader};
@@ -25,7 +25,7 @@ const MIN_MET: usize = 8;
 /// What the threads of both exports share.
 pub(super) struct Shared<'a> {
     layouts: Layouts<'a>,
-    waiting: Waiting,
+    waiting: WaitingRows,
     /// The field maps of all parts, each once.
     maps: Mutex<Vec<Arc<FieldMap>>>,
     /// Whether a row cannot be read, or a key appears twice.
@@ -36,7 +36,7 @@ pub(super) struct Shared<'a> {
 
 /// What one thread may use.
 #[derive(Clone, Copy)]
-pub(super) struct Room<'a> {
+pub(super) struct ThreadLimits<'a> {
     /// For entries.
     pub(super) entries: Resources<'a>,
     /// For rows that changed, in bytes.
@@ -46,7 +46,7 @@ pub(super) struct Room<'a> {
 }
 
 /// What one thread found out.
-pub(super) struct Found {
+pub(super) struct ThreadResult {
     /// The keys of the pairs that left.
     pub(super) left: SeenKeys,
     /// The number of these pairs.
@@ -80,11 +80,11 @@ pub(super) struct PartRows {
 pub(super) struct PartReader<'a> {
     shared: &'a Shared<'a>,
     side: Side,
-    room: Room<'a>,
+    room: ThreadLimits<'a>,
     /// Readers of rows of the baseline and of the snapshot.
     readers: [RowReader<'a>; 2],
     maps: Vec<Arc<FieldMap>>,
-    found: Found,
+    found: ThreadResult,
     batch: BatchKeys,
     counterparts: Counterparts,
     /// The row bytes of the key of the last row, in the baseline.
@@ -92,7 +92,7 @@ pub(super) struct PartReader<'a> {
 }
 
 impl<'a> Shared<'a> {
-    pub(super) fn new(layouts: Layouts<'a>, waiting: Waiting) -> Self {
+    pub(super) fn new(layouts: Layouts<'a>, waiting: WaitingRows) -> Self {
         let (maps, is_irregular, is_full) = (Mutex::default(), AtomicBool::new(false), AtomicBool::new(false));
         Self { layouts, waiting, maps, is_irregular, is_full }
     }
@@ -127,8 +127,8 @@ impl<'a> Shared<'a> {
     }
 }
 
-impl Found {
-    fn new(room: Room<'_>) -> Self {
+impl ThreadResult {
+    fn new(room: ThreadLimits<'_>) -> Self {
         Self {
             left: SeenKeys::default(),
             pairs: 0,
@@ -147,7 +147,7 @@ impl Found {
         [old_reader, new_reader]: &mut [RowReader<'_>; 2],
         maps: &[Arc<FieldMap>],
         [old, new]: [StoredRow<'_>; 2],
-        room: Room<'_>,
+        room: ThreadLimits<'_>,
     ) -> Result<bool> {
         let Some(new_row) = new_reader.read(new.record, &maps[new.fields as usize]) else { return Ok(false) };
         let new_hash = after.hash(new_row);
@@ -177,21 +177,21 @@ impl Found {
 }
 
 impl<'a> PartReader<'a> {
-    pub(super) fn new(shared: &'a Shared<'a>, side: Side, room: Room<'a>) -> Self {
+    pub(super) fn new(shared: &'a Shared<'a>, side: Side, room: ThreadLimits<'a>) -> Self {
         Self {
             shared,
             side,
             room,
             readers: [RowReader::new(shared.layouts.before), RowReader::new(shared.layouts.after)],
             maps: Vec::new(),
-            found: Found::new(room),
+            found: ThreadResult::new(room),
             batch: BatchKeys::default(),
             counterparts: Counterparts::default(),
             last_key: Vec::new(),
         }
     }
 
-    pub(super) fn into_found(self) -> Found {
+    pub(super) fn into_result(self) -> ThreadResult {
         self.found
     }
 
@@ -262,7 +262,7 @@ impl<'a> PartReader<'a> {
                 keys.ends.push(keys.bytes.len());
             }
             let hash = KeyHash::new(reader.row());
-            keys.starts[Waiting::shard_of(hash) + 1] += 1;
+            keys.starts[WaitingRows::shard_of(hash) + 1] += 1;
             keys.hashes.push(hash);
         }
         keys.sort();

@@ -14,6 +14,9 @@ const IN_SNAPSHOT: u64 = 1 << (u64::BITS - 1);
 /// The bytes that the processor reads at once.
 const LINE: usize = 64;
 
+/// One for the baseline, one for the snapshot.
+pub(super) type Both<T> = [T; 2];
+
 /// Where a row comes from. Rows of a side sort like their positions in the export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Position {
@@ -49,7 +52,7 @@ impl StoredRow<'_> {
 pub(super) struct StoredRows(Arena);
 
 impl StoredRows {
-    /// Room for rows of so many bytes.
+    /// ThreadLimits for rows of so many bytes.
     pub(super) fn new(max_bytes: u64) -> Self {
         Self(Arena::new(max_bytes))
     }

@@ -53,8 +53,8 @@ pub(super) enum Outcome {
     NoRoom,
 }
 
-impl Waiting {
-    /// Room for rows of so many bytes.
+impl WaitingRows {
+    /// ThreadLimits for rows of so many bytes.
     pub(super) fn new(max_bytes: u64) -> Self {
         let of_shard = (max_bytes as f64 * ROWS) as u64 / SHARDS as u64;
         let shard = || Shard { table: HashTable::new(), rows: StoredRows::new(of_shard), ahead: Vec::new() };
