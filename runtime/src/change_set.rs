@@ -1,7 +1,8 @@
 //! A change set: all operations from a baseline to a snapshot, durable before any of them is published.
 //!
 //! It is a folder of gzipped NDJSON parts, [on this machine](local) or in S3. The lines are the operations as they will
-//! be published, except for their sequence, which is 0 until publishing begins. The hash of its plan identifies it.
+//! be published, under the sequence that is next while they are planned. If the version is published under that one,
+//! its parts are copied; under another one, each line gets the other. The hash of its plan identifies the change set.
 
 pub mod local;
 #[cfg(feature = "aws")]
@@ -9,15 +10,16 @@ pub mod s3;
 mod writer;
 
 use std::fmt::Debug;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use flate2::bufread::MultiGzDecoder;
 
 use crate::error::{Error, Result};
+use crate::gzip::{Member, Piece};
 use crate::store::Version;
-pub use writer::{LineSink, PartWriter};
+pub use writer::{LineSink, PartOptions, PartWriter};
 
 /// Where change sets are stored.
 pub trait ChangeSets: Debug + Send + Sync {
@@ -49,8 +51,8 @@ pub trait Draft: Debug + Send + Sync {
     /// The draft's name.
     fn name(&self) -> String;
 
-    /// Writes a part from its blocks, and makes it durable.
-    fn write(&self, part: u32, blocks: &mut dyn Iterator<Item = Vec<u8>>) -> Result<()>;
+    /// Writes a part from its pieces, whose lines have this sequence, and makes it durable.
+    fn write(&self, part: u32, sequence: u64, pieces: &mut dyn Iterator<Item = Piece>) -> Result<()>;
 
     /// Removes all parts.
     fn clear(&self) -> Result<()>;
@@ -60,6 +62,15 @@ pub trait Draft: Debug + Send + Sync {
 
     /// Discards the draft, best effort: the caller's error matters more than one from here.
     fn discard(&self);
+}
+
+/// Writes the pieces of a part, and seals it.
+fn write_sealed<W: Write>(out: W, sequence: u64, pieces: &mut dyn Iterator<Item = Piece>) -> io::Result<W> {
+    let mut member = Member::begin_sealed(out, sequence)?;
+    for piece in pieces {
+        member.add(&piece)?;
+    }
+    member.finish()
 }
 
 /// Decompresses a part of a change set.

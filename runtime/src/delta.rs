@@ -118,6 +118,7 @@ impl Delta {
             version: self.version.clone(),
             previous: self.baseline.is_some().then(|| self.previous.clone()),
             schema: table.schema_id(),
+            sequence: 0,
         };
         let baseline = self.baseline.as_ref().map(|export| with_parts_only(export, &layout)).transpose()?;
         let snapshot = with_parts_only(&self.snapshot, &layout)?;

@@ -5,8 +5,6 @@ use std::io::{self, BufWriter, ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-use flate2::write::GzEncoder;
-
 use crate::error::{IoContext as _, Result};
 
 /// Creates an empty folder, and removes what an earlier attempt left there.
@@ -50,9 +48,8 @@ pub(crate) fn folder_names(folder: &Path) -> io::Result<Vec<String>> {
     names.collect()
 }
 
-/// Finishes a gzip file and makes it durable.
-pub(crate) fn finish_gzip(encoder: GzEncoder<BufWriter<File>>) -> io::Result<()> {
-    let mut buffered = encoder.finish()?;
+/// Makes a file durable that was written.
+pub(crate) fn sync_file(mut buffered: BufWriter<File>) -> io::Result<()> {
     buffered.flush()?;
     buffered.get_ref().sync_all()
 }

@@ -144,6 +144,8 @@ mod fs;
 #[cfg(feature = "pipeline")]
 pub mod gc;
 #[cfg(feature = "pipeline")]
+mod gzip;
+#[cfg(feature = "pipeline")]
 pub mod infer;
 #[cfg(feature = "pipeline")]
 pub mod inspect;

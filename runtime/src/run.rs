@@ -11,6 +11,7 @@ pub mod guard;
 mod lease;
 mod next;
 mod obstacles;
+mod operation_check;
 #[cfg(feature = "aws")]
 mod paid_queries;
 mod passed_over;

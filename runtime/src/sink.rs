@@ -17,6 +17,7 @@ use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use flate2::Compression;
 use serde::{Deserialize, Serialize};
 
 use crate::change_set::ChangeSets;
@@ -45,6 +46,11 @@ pub trait Sink: Debug + Send + Sync {
     /// What else the sink demands of operations.
     fn demand(&self) -> Option<Demand> {
         None
+    }
+
+    /// How much a change set is compressed for the sink. One that copies its parts wants them as they will be read.
+    fn compression(&self) -> Compression {
+        Compression::fast()
     }
 
     /// Returns whether the sink can hold marks. A stream cannot: there, a new registry's versions differ from those

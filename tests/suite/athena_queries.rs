@@ -353,6 +353,7 @@ fn import(
         version: "V1".into(),
         previous: None,
         schema: table.schema_id(),
+        sequence: 0,
     };
     let work = std::env::temp_dir();
     let request = DeltaRequest {

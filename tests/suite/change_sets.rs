@@ -7,7 +7,7 @@ use runtime::breakpoint::Breakpoint;
 use serde_json::Value;
 
 use crate::breakpoints::StoppedProcess;
-use crate::workspace::{Workspace, files, gzip};
+use crate::workspace::{CommandOutput, Workspace, files, gunzip, gzip};
 
 const SMALL_PARTS: (&str, &str) = ("TIDEMARK_PART_BYTES", "5000");
 
@@ -92,4 +92,73 @@ fn parts_that_a_longer_publication_left_behind_are_removed() {
     assert_eq!(workspace.output(), expected);
     let verified = workspace.tidemark(&["verify"]);
     assert_eq!(verified.status, 0, "{}", verified.transcript());
+}
+
+/// The lines of a part with another sequence.
+fn with_sequence(text: &str, sequence: u64) -> String {
+    let lines = text.lines().map(|line| {
+        let (before, rest) = line.split_once(r#""sequence":"#).unwrap();
+        let (_, after) = rest.split_once(',').unwrap();
+        format!("{before}\"sequence\":{sequence},{after}\n")
+    });
+    lines.collect()
+}
+
+/// The operations of a version that was published, as lines.
+fn published(workspace: &Workspace, version: &str) -> String {
+    let parts = workspace.parts(&format!("acme/test_table/{version}"));
+    let lines: String = parts.iter().map(|part| gunzip(part)).collect();
+    let is_control = |line: &&str| line.starts_with(r#"{"op":"BEGIN""#) || line.starts_with(r#"{"op":"END""#);
+    lines.split_inclusive('\n').filter(|line| !is_control(line)).collect()
+}
+
+/// A workspace whose second version is HELD, and the command that publishes it.
+fn held() -> (Workspace, impl Fn(&Workspace) -> CommandOutput) {
+    let workspace = undisturbed(&[("V1", rows(0..300, 1)), ("V2", rows(0..300, 2))]);
+    assert_eq!(workspace.statuses("acme/test_table")["V2"], "HELD");
+    let plan = workspace.tidemark(&["plan", "acme/test_table/V2", "--format", "json"]).stdout;
+    let plan: Value = serde_json::from_str(&plan).unwrap();
+    let hash = plan["plan"]["hash"].as_str().unwrap().to_owned();
+    (workspace, move |workspace| workspace.tidemark(&["approve", "acme/test_table/V2", &hash]))
+}
+
+#[test]
+fn operations_are_planned_under_the_sequence_that_they_are_published_under() {
+    let (workspace, approve) = held();
+    let planned: String = parts(&workspace, "V2").iter().map(|part| gunzip(part)).collect();
+    assert_eq!(approve(&workspace).status, 0);
+    assert_eq!(published(&workspace, "V2"), planned);
+}
+
+#[test]
+fn a_change_set_under_another_sequence_is_published_under_its_own() {
+    // Sequence 0, in files of other programs, is what earlier releases wrote.
+    for sequence in [0, 7, 99_999_999_999_999] {
+        let (workspace, approve) = held();
+        let parts = parts(&workspace, "V2");
+        let planned: Vec<String> = parts.iter().map(|part| gunzip(part)).collect();
+        for (part, text) in parts.iter().zip(&planned) {
+            fs::write(part, gzip(with_sequence(text, sequence).as_bytes())).unwrap();
+        }
+        assert_eq!(approve(&workspace).status, 0, "{sequence}");
+        assert_eq!(published(&workspace, "V2"), planned.concat(), "{sequence}");
+        assert_eq!(workspace.tidemark(&["verify"]).status, 0, "{sequence}");
+    }
+}
+
+#[test]
+fn no_byte_of_a_damaged_change_set_is_published() {
+    let damages: [fn(&mut Vec<u8>); 2] = [|bytes| bytes[200] ^= 1, |bytes| bytes.truncate(500)];
+    for damage in damages {
+        let (workspace, approve) = held();
+        let parts = parts(&workspace, "V2");
+        let mut bytes = fs::read(&parts[2]).unwrap();
+        damage(&mut bytes);
+        fs::write(&parts[2], bytes).unwrap();
+        let output = approve(&workspace);
+        assert_eq!(output.status, 2, "{}", output.transcript());
+        let problem = "part-00002.ndjson.gz: it is incomplete, or differs from what was written";
+        assert!(output.stderr.contains(problem), "{}", output.transcript());
+        assert!(workspace.parts("acme/test_table/V2").len() <= 2, "the parts before it are published");
+    }
 }

@@ -81,8 +81,8 @@ fn part(ids: impl Iterator<Item = u32>, different: u32) -> Vec<u8> {
 
 #[test]
 fn an_export_that_changes_between_the_two_passes_is_refused() {
-    // The orders differ, so that rows are matched by the hashes of their keys, and both exports are read twice. The
-    // first operation is the DELETE of the first row of the baseline, before any second part is open.
+    // The orders differ, and no row fits into memory until its counterpart comes: rows are matched by the hashes of their
+    // keys, and both exports are read twice. The first operation is the DELETE of the first row of the baseline, before any second part is open.
     type SecondPart = (&'static str, fn(u32) -> Vec<u8>);
     let second_parts: [SecondPart; 2] = [
         ("V1/part-1.csv", |different| part(1_000..2_000, different)),
@@ -97,7 +97,7 @@ fn an_export_that_changes_between_the_two_passes_is_refused() {
         assert_eq!(workspace.run().status, 0);
         write("V2/part-0.csv", &part((1_000..2_000).rev(), 1_500));
         write("V2/part-1.csv", &second_parts[1].1(0));
-        let arguments = ["run", "exports", "--threads", "1"];
+        let arguments = ["run", "exports", "--threads", "1", "--memory", "1MiB"];
         let stopped = StoppedProcess::start(&workspace, &arguments, Breakpoint::Planning, 1).unwrap();
         // A row that has no operation, so that nothing but the bytes shows it.
         write(changed, &make(if changed.starts_with("V1") { 1_100 } else { 900 }));

@@ -58,7 +58,8 @@ fn registry(workspace: &Workspace) -> rusqlite::Connection {
 
 /// The transcript without the sizes of change sets.
 fn without_sizes(output: &CommandOutput) -> String {
-    regex::Regex::new(r" *\d+,\d+| +\d{3,}").unwrap().replace_all(&output.transcript(), " #").into_owned()
+    let text = regex::Regex::new(r" *\d+,\d+| +\d{3,}").unwrap().replace_all(&output.transcript(), " #").into_owned();
+    regex::Regex::new(" +bytes\n").unwrap().replace_all(&text, " bytes\n").into_owned()
 }
 
 #[test]

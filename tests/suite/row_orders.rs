@@ -20,6 +20,7 @@ mod ahead;
 mod blocks;
 mod first_import;
 mod headers;
+mod shuffled;
 
 /// How many pairs of exports are tried in each order.
 const PAIRS: u64 = 5;

@@ -33,12 +33,20 @@ fn a_million_sorted_rows_need_no_more_memory_than_a_thousand() {
 }
 
 #[test]
-fn a_million_shuffled_rows_need_less_than_64_bytes_of_memory_each() {
+fn a_million_shuffled_rows_need_less_memory_than_two_thirds_of_their_text() {
     let (small, large) = (delta(100_000, true, "1GiB"), delta(1_000_000, true, "1GiB"));
     // The difference of two sizes cancels out the constant part: buffers, the program itself.
     let per_row = large.peak.saturating_sub(small.peak) as f64 / 900_000.0;
     add_to_summary(&format!("a million shuffled rows: peak {} KiB, {per_row:.1} bytes a row", large.peak / 1024));
-    assert!(per_row < 64.0, "{per_row:.1} bytes a row");
+    // A row has 114 bytes in either export.
+    assert!(per_row < 152.0, "{per_row:.1} bytes a row");
+}
+
+#[test]
+fn a_million_shuffled_rows_keep_to_a_limit_that_they_reach_half_way() {
+    let limited = delta(1_000_000, true, "64MiB");
+    add_to_summary(&format!("a million shuffled rows in 64 MiB: peak {} KiB", limited.peak / 1024));
+    assert!(limited.peak < (64 << 20) + MAX_SORTED_BYTES, "{} KiB", limited.peak / 1024);
 }
 
 #[test]

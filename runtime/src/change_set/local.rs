@@ -1,17 +1,15 @@
 //! Change sets on this machine: STATE/changes/TENANT/TABLE/VERSION/HASH-FENCE/part-00000.ndjson.gz and on.
 
 use std::fs::{self, File};
-use std::io::{BufWriter, Read, Write as _};
+use std::io::{BufWriter, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
-
-use super::{ChangeSets, Draft, fence_in, part_name};
+use super::{ChangeSets, Draft, fence_in, part_name, write_sealed};
 use crate::breakpoint::Breakpoint;
 use crate::error::{IoContext as _, Result};
-use crate::fs::{file_type, finish_gzip, folder_names, recreate, sync_folder};
+use crate::fs::{file_type, folder_names, recreate, sync_file, sync_folder};
+use crate::gzip::Piece;
 use crate::store::Version;
 
 /// Change sets below a folder.
@@ -98,14 +96,10 @@ impl Draft for Folder {
         self.folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
     }
 
-    fn write(&self, part: u32, blocks: &mut dyn Iterator<Item = Vec<u8>>) -> Result<()> {
+    fn write(&self, part: u32, sequence: u64, pieces: &mut dyn Iterator<Item = Piece>) -> Result<()> {
         let path = self.folder.join(part_name(part));
         let file = File::create(&path).at("cannot create", &path)?;
-        let mut out = GzEncoder::new(BufWriter::new(file), Compression::fast());
-        for block in blocks {
-            out.write_all(&block).at("cannot write", &path)?;
-        }
-        finish_gzip(out).at("cannot write", &path)
+        write_sealed(BufWriter::new(file), sequence, pieces).and_then(sync_file).at("cannot write", &path)
     }
 
     fn clear(&self) -> Result<()> {

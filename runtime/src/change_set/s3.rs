@@ -3,17 +3,15 @@
 //! S3 has no rename, so a change set has its final name from the beginning: a unique token, and the fence. It becomes
 //! visible once a version's record names it.
 
-use std::io::{Read, Write as _};
+use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
-
-use super::{ChangeSets, Draft, fence_in, part_name};
+use super::{ChangeSets, Draft, fence_in, part_name, write_sealed};
 use crate::aws::s3::{self, S3Uri};
 use crate::aws::{Aws, token};
 use crate::error::{IoContext as _, Result};
+use crate::gzip::Piece;
 use crate::store::Version;
 
 /// Change sets below an S3 prefix.
@@ -100,14 +98,10 @@ impl Draft for Upload {
     }
 
     /// Compresses a part in memory, [some megabytes](super::writer) at most, and uploads it in one call.
-    fn write(&self, part: u32, blocks: &mut dyn Iterator<Item = Vec<u8>>) -> Result<()> {
+    fn write(&self, part: u32, sequence: u64, pieces: &mut dyn Iterator<Item = Piece>) -> Result<()> {
         let uri = self.uri.join(&part_name(part));
         let path = PathBuf::from(uri.uri());
-        let mut out = GzEncoder::new(Vec::new(), Compression::fast());
-        for block in blocks {
-            out.write_all(&block).at("cannot compress", &path)?;
-        }
-        let bytes = out.finish().at("cannot compress", &path)?;
+        let bytes = write_sealed(Vec::new(), sequence, pieces).at("cannot compress", &path)?;
         s3::write(&self.aws, &uri, bytes).map_err(|error| {
             error.help("check the bucket and the permission to write to it; the next run plans the version again")
         })

@@ -1,22 +1,24 @@
 //! Distributes the operations of a delta, as lines, over the parts of a change set.
 
 use std::collections::VecDeque;
+use std::num::NonZero;
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 
+use flate2::Compression;
+
 use super::Draft;
 use crate::breakpoint::{Breakpoint, env_override};
 use crate::error::Result;
+use crate::gzip::Piece;
 
 /// The size of a part in bytes, uncompressed: small enough to be published and retried on its own.
 const PART_BYTES: u64 = 64 << 20;
 
-/// The size of the blocks that are compressed at once, in bytes.
+/// The size of the blocks that are compressed at the same time, in bytes.
 const BLOCK: usize = 256 << 10;
-
-/// How many blocks may wait to be compressed.
-const BLOCKS: usize = 4;
 
 /// Receives the operations of a delta as lines.
 pub trait LineSink {
@@ -27,26 +29,39 @@ pub trait LineSink {
     fn restart(&mut self) -> Result<()>;
 }
 
-/// Writes the parts of a change set. Each part is compressed by its own thread, so that the engine need not wait.
+/// How the parts of a change set are written.
+#[derive(Debug, Clone, Copy)]
+pub struct PartOptions {
+    /// The sequence in the lines.
+    pub sequence: u64,
+    /// How much they are compressed.
+    pub level: Compression,
+    /// How many threads compress.
+    pub threads: NonZero<usize>,
+}
+
+/// Writes the parts of a change set. Each part is written by its own thread, and each of its blocks is compressed by
+/// one, so that the engine need not wait.
 #[derive(Debug)]
 pub struct PartWriter {
     draft: Arc<dyn Draft>,
+    options: PartOptions,
     /// The size of a part in bytes.
     part_bytes: u64,
     block: Vec<u8>,
     /// How many bytes of the current part have been sent to its thread.
     written: u64,
     parts: u32,
-    part: Option<SyncSender<Vec<u8>>>,
+    part: Option<SyncSender<JoinHandle<Piece>>>,
     threads: VecDeque<JoinHandle<Result<()>>>,
 }
 
 impl PartWriter {
     /// Writes into a draft that already has this many parts.
-    pub fn new(draft: Arc<dyn Draft>, parts: u32) -> Self {
+    pub fn new(draft: Arc<dyn Draft>, parts: u32, options: PartOptions) -> Self {
         let (block, threads) = (Vec::with_capacity(BLOCK), VecDeque::new());
         let part_bytes = env_override("TIDEMARK_PART_BYTES", PART_BYTES);
-        Self { draft, part_bytes, block, written: 0, parts, part: None, threads }
+        Self { draft, options, part_bytes, block, written: 0, parts, part: None, threads }
     }
 
     /// Waits until every part is durable, and returns the number of parts.
@@ -60,20 +75,23 @@ impl PartWriter {
         if self.block.is_empty() {
             return Ok(());
         }
+        let PartOptions { sequence, level, threads } = self.options;
         let part = match &self.part {
             Some(part) => part,
             None => {
-                let (sender, blocks) = sync_channel(BLOCKS);
+                let (sender, pieces) = sync_channel(threads.get());
                 let (draft, part) = (Arc::clone(&self.draft), self.parts);
-                self.threads.push_back(thread::spawn(move || draft.write(part, &mut blocks.into_iter())));
+                let write = move || draft.write(part, sequence, &mut pieces.into_iter().map(join));
+                self.threads.push_back(thread::spawn(write));
                 self.parts += 1;
                 self.part.insert(sender)
             }
         };
         let block = std::mem::replace(&mut self.block, Vec::with_capacity(BLOCK));
         self.written += block.len() as u64;
+        let piece = thread::spawn(move || Piece::compress(&block, level));
         // Joining a thread that has ended returns its error.
-        if part.send(block).is_err() { self.wait(0) } else { Ok(()) }
+        if part.send(piece).is_err() { self.wait(0) } else { Ok(()) }
     }
 
     fn close(&mut self) -> Result<()> {
@@ -87,10 +105,15 @@ impl PartWriter {
     fn wait(&mut self, max_threads: usize) -> Result<()> {
         while self.threads.len() > max_threads {
             let Some(thread) = self.threads.pop_front() else { return Ok(()) };
-            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+            join(thread)?;
         }
         Ok(())
     }
+}
+
+/// Waits for a thread and returns its result. A panic of the thread becomes a panic here.
+fn join<T>(thread: JoinHandle<T>) -> T {
+    thread.join().unwrap_or_else(|panic| resume_unwind(panic))
 }
 
 impl LineSink for PartWriter {

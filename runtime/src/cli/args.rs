@@ -18,9 +18,10 @@ const MAX_THREADS: i64 = 1024;
 /// The resources that a delta may use.
 #[derive(Debug, Args)]
 pub(super) struct LimitArgs {
-    /// Memory for each table that is compared, such as 512MiB; the rest goes to temporary files.
-    #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = parse_size)]
-    memory: u64,
+    /// Memory for each table that is compared, such as 512MiB; the rest goes to temporary files [default: a quarter of
+    /// the machine's, or of what the container may use].
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    memory: Option<u64>,
     /// Threads that read rows and write parts, in addition to decompression threads [default: one per processor].
     #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..=MAX_THREADS))]
     threads: Option<u16>,
@@ -30,7 +31,7 @@ impl LimitArgs {
     pub(super) fn limits(&self) -> Limits {
         let defaults = Limits::default();
         let threads = self.threads.and_then(|threads| NonZero::new(threads.into())).unwrap_or(defaults.threads);
-        Limits { memory: self.memory, threads, ..defaults }
+        Limits { memory: self.memory.unwrap_or(defaults.memory), threads, ..defaults }
     }
 }
 

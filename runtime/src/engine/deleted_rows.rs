@@ -43,7 +43,7 @@ impl DeletedRows {
         }
         if is_deleted || self.is_remembered_as_deleted(number) {
             let last_kept = std::mem::take(&mut self.last_kept);
-            self.add_deleted(number, (number > 0).then_some(&last_kept));
+            self.add_deleted(number, (number > 0).then_some(last_kept.as_slice()));
             self.last_kept = last_kept;
         } else {
             self.add_kept(1, row.key());
@@ -60,12 +60,12 @@ impl DeletedRows {
 
     /// Adds a deleted row by its number, which is larger than those before it; rows in between are kept. `previous` is
     /// the key of the row before it.
-    pub(super) fn add_deleted(&mut self, number: u64, previous: Option<&Vec<u8>>) {
+    pub(super) fn add_deleted(&mut self, number: u64, previous: Option<&[u8]>) {
         match &mut self.current {
             Some(block) if block.first + block.number == number => block.number += 1,
             _ => {
                 self.end_block();
-                self.current = Some(Rows { first: number, number: 1, after: previous.cloned() });
+                self.current = Some(Rows { first: number, number: 1, after: previous.map(<[u8]>::to_vec) });
             }
         }
         self.rows = number + 1;

@@ -2,12 +2,14 @@
 //!
 //! Where both exports list their rows in the same order, `merge_join` compares them in one pass. It needs the memory of
 //! a few batches if the keys ascend, and eight bytes per row if they do not. Whether the order holds shows only while
-//! the exports are read; if it does not, `hash_join` starts over and matches rows by the hashes of their keys. Both use
-//! `scan`, which decompresses, splits and canonicalises the rows.
+//! the exports are read; if it does not, `hash_join` starts over and matches rows by the hashes of their keys: in one
+//! pass as far as the rows fit into memory, otherwise in two. All use `scan`, which decompresses, splits and
+//! canonicalises the rows.
 
 mod hash_join;
 mod merge_join;
 mod scan;
+mod seen_keys;
 
 use crate::canonical::row::Layout;
 use crate::change_set::LineSink;
@@ -23,6 +25,10 @@ pub fn delta(request: &DeltaRequest<'_>, lines: &mut dyn LineSink) -> Result<Del
     let before = request.before.or(before.as_ref()).unwrap_or(request.layout);
     let layouts = Layouts { before, after: request.layout };
     if let Some(summary) = merge_join::delta(request, layouts, Output::new(layouts, request.head, lines))? {
+        return Ok(summary);
+    }
+    lines.restart().map_err(DeltaError::snapshot)?;
+    if let Some(summary) = hash_join::one_pass::delta(request, layouts, Output::new(layouts, request.head, lines))? {
         return Ok(summary);
     }
     lines.restart().map_err(DeltaError::snapshot)?;

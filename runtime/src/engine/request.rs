@@ -93,6 +93,16 @@ pub enum Side {
     Snapshot,
 }
 
+impl Side {
+    /// The other one.
+    pub(super) fn other(self) -> Self {
+        match self {
+            Self::Baseline => Self::Snapshot,
+            Self::Snapshot => Self::Baseline,
+        }
+    }
+}
+
 /// Why a delta cannot be computed.
 #[derive(Debug)]
 pub struct DeltaError {

@@ -2,7 +2,13 @@
 
 use std::num::NonZero;
 use std::path::Path;
-use std::thread;
+use std::{fs, thread};
+
+/// The share of the machine's memory that a delta may use.
+const SHARE: u64 = 4;
+
+/// The memory of a machine that does not say how much it has.
+const UNKNOWN: u64 = 4 << 30;
 
 /// Limits on what one delta uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,11 +23,24 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// A thread per processor, and twice the memory that two exports of 10 million rows each need in any order.
+    /// A thread per processor, and a quarter of the memory.
     fn default() -> Self {
         let threads = thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
-        Self { memory: 1 << 30, threads, compared: u64::MAX }
+        Self { memory: machine_memory().unwrap_or(UNKNOWN) / SHARE, threads, compared: u64::MAX }
     }
+}
+
+/// The memory of this machine, or of the container if that may use less, in bytes; `None` if it is not known.
+fn machine_memory() -> Option<u64> {
+    let read = |path: &str| fs::read_to_string(path).ok();
+    let of_machine = read("/proc/meminfo").and_then(|text| {
+        let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+        total.trim().strip_suffix(" kB")?.parse::<u64>().ok()?.checked_mul(1 << 10)
+    });
+    // Without a limit, these files say `max`, or a number that is larger than any memory.
+    let limits = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"];
+    let of_container = limits.into_iter().filter_map(|path| read(path)?.trim().parse().ok());
+    of_machine.into_iter().chain(of_container).min()
 }
 
 /// The part of the machine that a delta, or a piece of it, may use.

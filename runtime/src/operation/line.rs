@@ -66,9 +66,6 @@ const END: &[&str] = &[
     "deleted",
 ];
 
-/// The sequence of a line before it is published.
-const PLANNED: &str = "0";
-
 /// The fields that all operations of a change set share.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Head {
@@ -82,6 +79,8 @@ pub struct Head {
     pub previous: Option<String>,
     /// `table@hash` of the schema.
     pub schema: String,
+    /// The sequence under which the operations will probably be published; 0 if they are not.
+    pub sequence: u64,
 }
 
 /// The three kinds of operation.
@@ -140,14 +139,15 @@ impl<'l> Encoder<'l> {
         let text = |text: &str| serde_json::Value::from(text).to_string();
         let (tenant, table, version) = (text(&head.tenant), text(&head.table), text(&head.version));
         let previous = head.previous.as_deref().map_or_else(|| "null".to_owned(), text);
+        let sequence = head.sequence;
         let head_json = format!(
-            "{TENANT}{tenant},{TABLE}{table},{SEQUENCE}{PLANNED},{VERSION}{version},{PREVIOUS}{previous},{KEY}"
+            "{TENANT}{tenant},{TABLE}{table},{SEQUENCE}{sequence},{VERSION}{version},{PREVIOUS}{previous},{KEY}"
         );
         let tail_json = format!(",{SCHEMA}{}}}", text(&head.schema));
         Self { layout, head, head_json, tail_json, identity: Vec::new() }
     }
 
-    /// Appends an operation with sequence 0, and a line feed. Returns its id.
+    /// Appends an operation and a line feed. Returns its id.
     pub(crate) fn write(&mut self, change: &RowChange<'_>, out: &mut Vec<u8>) -> u128 {
         let id = self.id(change);
         let kind = change.kind;
@@ -228,14 +228,14 @@ pub(crate) fn end_line(end: &End) -> Vec<u8> {
     control_line("END", END, end)
 }
 
-/// Appends a line as it is published: with its version's sequence in place of the planned one.
+/// Appends a line as it is published: with its version's sequence in place of the one that was expected.
 pub(crate) fn stamp(line: &[u8], sequence: u64, out: &mut Vec<u8>) {
     static FINDER: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(SEQUENCE));
     let at = FINDER.find(line).expect("every planned operation has a sequence") + SEQUENCE.len();
-    let rest = line[at..].strip_prefix(PLANNED.as_bytes()).expect("no line is published twice");
+    let digits = line[at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
     out.extend_from_slice(&line[..at]);
     out.extend_from_slice(sequence.to_string().as_bytes());
-    out.extend_from_slice(rest);
+    out.extend_from_slice(&line[at + digits..]);
 }
 
 /// Returns whether a line is a BEGIN or an END.

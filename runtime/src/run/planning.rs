@@ -1,22 +1,22 @@
 //! Planning: the delta becomes a durable change set with a plan.
 
 use std::fs;
-use std::path::Path;
 use std::sync::Arc;
 
 use super::baseline::{Baseline, blame_baseline, blame_schema, changed};
+use super::operation_check::OperationCheck;
 use super::runner::Runner;
 use crate::breakpoint::Breakpoint;
 use crate::canonical::row::Layout;
-use crate::change_set::{Draft, LineSink, PartWriter};
+use crate::change_set::{Draft, PartOptions, PartWriter};
 use crate::engine::{DeltaError, DeltaRequest, DeltaSummary, Inputs, Resources, Side};
 #[cfg(feature = "aws")]
 use crate::engine::{DeltaProgress, Poll};
 use crate::epoch::Epoch;
 use crate::error::{Error, IoContext as _, Result};
 use crate::operation::Head;
-use crate::plan::{Demand, Plan, Reset};
-use crate::sink::{Sinks, refusal};
+use crate::plan::{Plan, Reset};
+use crate::sink::Sinks;
 use crate::snapshot::{Export, Folder, Part};
 use crate::store::{Lease, Status, Version, baseline};
 use crate::table::Table;
@@ -46,69 +46,16 @@ struct Task {
     base: ComparisonBase,
 }
 
-/// Refuses operations that a sink cannot take. A version that is PUBLISHING has to be finished, so this must be
-/// known before.
-struct OperationCheck<'a> {
-    parts: PartWriter,
-    max_bytes: Option<usize>,
-    demands: Vec<Demand>,
-    label: &'a str,
-}
-
-impl LineSink for OperationCheck<'_> {
-    fn write(&mut self, lines: &[u8]) -> Result<()> {
-        if let Some(max_bytes) = self.max_bytes
-            && let Some(line) = lines.split_inclusive(|byte| *byte == b'\n').find(|line| stamped_size(line) > max_bytes)
-        {
-            return Err(too_large(line, max_bytes, self.label));
-        }
-        for demand in &self.demands {
-            let refused = |line: &&[u8]| refusal(*demand, line);
-            let mut lines = lines.split_inclusive(|byte| *byte == b'\n');
-            if let Some((line, problem)) = lines.find_map(|line| Some((line, refused(&line)?))) {
-                let problem = format!("an operation (id {}) cannot be applied: {problem}", id(line));
-                return Err(
-                    Error::export(Path::new(self.label), problem).help("shorten or clean its values at the source")
-                );
-            }
-        }
-        self.parts.write(lines)
-    }
-
-    fn restart(&mut self) -> Result<()> {
-        self.parts.restart()
-    }
-}
-
-/// The largest size of a line in bytes, once its sequence is filled in.
-fn stamped_size(line: &[u8]) -> usize {
-    const DIGITS: usize = u64::MAX.ilog10() as usize + 1;
-    line.len() + DIGITS
-}
-
-fn too_large(line: &[u8], max_bytes: usize, label: &str) -> Error {
-    let id = id(line);
-    let size = stamped_size(line);
-    let problem = format!("an operation (id {id}) has {size} bytes, but the sink accepts at most {max_bytes}");
-    Error::export(Path::new(label), problem)
-        .help("shorten its values, raise the stream's maximum record size, or publish to files")
-}
-
-/// The id of an operation.
-fn id(line: &[u8]) -> String {
-    let text = String::from_utf8_lossy(line);
-    text.split_once(r#""id":""#).and_then(|(_, rest)| rest.split('"').next()).unwrap_or("?").to_owned()
-}
-
 impl ComparisonBase {
     /// The fields that every operation repeats.
-    fn head(&self, table: &Table, version: &Version) -> Head {
+    fn head(&self, table: &Table, version: &Version, sequence: u64) -> Head {
         Head {
             tenant: version.key.tenant.clone(),
             table: version.key.table.clone(),
             version: version.version.clone(),
             previous: self.previous(),
             schema: table.schema_id(),
+            sequence,
         }
     }
 
@@ -198,7 +145,8 @@ impl Runner {
             }
             _ => version,
         };
-        let (snapshot, head, layout) = (self.snapshot(&version), base.head(table, &version), Layout::new(table));
+        let head = base.head(table, &version, self.next_sequence(&version)?);
+        let (snapshot, layout) = (self.snapshot(&version), Layout::new(table));
         Ok(Planning::Needed(Box::new(Task { version, table, layout, head, snapshot, base })))
     }
 
@@ -231,7 +179,7 @@ impl Runner {
             Some(epoch) => Layout::strict_for_epoch(table, epoch),
             None => Layout::new(table),
         };
-        let (head, is_today) = (base.head(table, version), snapshot.epoch.is_none());
+        let (head, is_today) = (base.head(table, version, self.next_sequence(version)?), snapshot.epoch.is_none());
         let snapshot = Export { epoch: None, ..snapshot };
         let task = Task { version: version.clone(), table, layout, head, snapshot, base };
         let draft = self.changes.draft(version, lease.fence, None)?;
@@ -277,9 +225,18 @@ impl Runner {
 
     /// Writes operations to a draft that has some parts already.
     fn writer<'a>(&self, task: &'a Task, draft: &Arc<dyn Draft>, parts: u32) -> Result<OperationCheck<'a>> {
-        let parts = PartWriter::new(Arc::clone(draft), parts);
+        let (sequence, level, threads) = (task.head.sequence, self.sinks.compression(), self.limits.threads);
+        let parts = PartWriter::new(Arc::clone(draft), parts, PartOptions { sequence, level, threads });
         let (max_bytes, demands) = (self.sinks.max_operation_bytes()?, self.sinks.demands());
-        Ok(OperationCheck { parts, max_bytes, demands, label: &task.snapshot.label })
+        Ok(OperationCheck { parts, sequence, max_bytes, demands, label: &task.snapshot.label })
+    }
+
+    /// The sequence that a version has or, as far as can be told, will get.
+    fn next_sequence(&self, version: &Version) -> Result<u64> {
+        match version.sequence {
+            Some(sequence) => Ok(sequence),
+            None => Ok(self.registry.last_sequence(&version.key)? + 1),
+        }
     }
 
     pub(super) fn resources(&self) -> Result<Resources<'_>> {

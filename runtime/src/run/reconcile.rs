@@ -161,6 +161,7 @@ fn head(table: &Table, last: &Version) -> Head {
         version: last.version.clone(),
         previous: None,
         schema: table.schema_id(),
+        sequence: 0,
     }
 }
 

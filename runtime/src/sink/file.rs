@@ -14,7 +14,9 @@ use std::fs;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
-use super::part::{is_old_name, published_name, sequence_in, write_part};
+use flate2::Compression;
+
+use super::part::{LEVEL, is_old_name, published_name, sequence_in, write_part};
 use super::{
     Frame, Mark, OnProgress, Publication, PublishedFiles, PublishedFolder, PublishedVersion, Sink, adopted_meanwhile,
 };
@@ -59,6 +61,10 @@ impl Sink for Files {
 
     fn max_operation_bytes(&self) -> Result<Option<usize>> {
         Ok(None)
+    }
+
+    fn compression(&self) -> Compression {
+        LEVEL
     }
 
     fn holds_marks(&self) -> bool {

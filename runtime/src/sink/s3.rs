@@ -15,7 +15,7 @@ use std::num::NonZero;
 use std::path::Path;
 use std::sync::Arc;
 
-use flate2::write::GzEncoder;
+use flate2::Compression;
 
 use super::part::{LEVEL, published_name, sequence_in, write_part};
 use super::{Frame, Mark, OnProgress, Publication, PublishedFiles, PublishedFolder, PublishedVersion, Sink};
@@ -87,6 +87,10 @@ impl Sink for S3Files {
 
     fn max_operation_bytes(&self) -> Result<Option<usize>> {
         Ok(None)
+    }
+
+    fn compression(&self) -> Compression {
+        LEVEL
     }
 
     fn holds_marks(&self) -> bool {
@@ -172,9 +176,7 @@ pub(crate) fn last_part(frame: &Frame) -> u32 {
 /// Compresses a part in memory: [some megabytes](crate::change_set::PartWriter) at most.
 fn compress(frame: &Frame, part: u32, publication: Publication<'_>) -> Result<Vec<u8>> {
     let path = publication.changes.path(publication.version, Some(part));
-    let mut out = GzEncoder::new(Vec::new(), LEVEL);
-    write_part(frame, part, publication, &mut out, &path)?;
-    out.finish().at("cannot compress", &path)
+    write_part(frame, part, publication, Vec::new(), &path)
 }
 
 /// Refuses a part that exists with other contents than these. Another release may have compressed it differently.

@@ -1,5 +1,7 @@
 //! Several sinks, each with its own progress.
 
+use flate2::Compression;
+
 use super::Sink;
 use crate::error::Result;
 use crate::plan::Demand;
@@ -43,6 +45,11 @@ impl Sinks {
     /// What the sinks demand of operations.
     pub(crate) fn demands(&self) -> Vec<Demand> {
         self.iter().filter_map(Sink::demand).collect()
+    }
+
+    /// How much a change set is compressed for all of them.
+    pub(crate) fn compression(&self) -> Compression {
+        self.iter().map(Sink::compression).max_by_key(Compression::level).unwrap_or_default()
     }
 
     /// What the registry records once a version of so many parts is in every sink.

@@ -46,6 +46,7 @@ pub(super) fn by_athena(input: &DeltaInput) -> DeltaResult {
         version: VERSION.into(),
         previous: input.baseline.is_some().then(|| PREVIOUS.to_owned()),
         schema: input.table.schema_id(),
+        sequence: 0,
     };
     let request = DeltaRequest {
         layout: &Layout::new(input.table),

@@ -12,6 +12,7 @@ mod changes;
 mod entry;
 mod image_spool;
 mod index;
+pub(super) mod one_pass;
 mod row_spool;
 mod second_pass;
 mod spill;
@@ -23,6 +24,7 @@ use self::entry::PARTITIONS;
 use self::index::{ExportTotals, Index};
 use crate::canonical::row::Layout;
 use crate::engine::deleted_rows::DeletedRows;
+use crate::engine::native::seen_keys::SortedKeys;
 use crate::engine::output::{Layouts, Output, check_conserved};
 use crate::engine::request::{DeltaError, DeltaRequest, DeltaSummary, Side};
 use crate::engine::resources::Resources;
@@ -49,10 +51,9 @@ pub(super) fn delta(
     output: Output<'_>,
 ) -> Result<DeltaSummary, DeltaError> {
     let (baseline, snapshot) = read_both(request, layouts)?;
-    let (changes, deleted) = (Changes::default(), DeletedRows::default());
-    let mut join = HashJoin { request, layouts, output, baseline, snapshot, changes, deleted };
-    join.match_partitions()?;
-    join.finish()
+    let join = HashJoin::new(request, layouts, output, [baseline, snapshot], Left::default());
+    let summary = join.run()?;
+    Ok(summary.expect("no pair has left"))
 }
 
 struct HashJoin<'a, 'o> {
@@ -64,23 +65,53 @@ struct HashJoin<'a, 'o> {
     /// The changes that are not written yet.
     changes: Changes,
     deleted: DeletedRows,
+    left: Left,
 }
 
-impl HashJoin<'_, '_> {
-    /// Finds all changes. Writes them whenever they fill their memory.
-    fn match_partitions(&mut self) -> Result<(), DeltaError> {
+/// What is known of pairs of rows that are in neither index, and need no operation.
+#[derive(Default)]
+struct Left {
+    keys: SortedKeys,
+    pairs: u64,
+    /// The sums of their row hashes in the baseline and in the snapshot.
+    fingerprints: [i128; 2],
+}
+
+impl<'a, 'o> HashJoin<'a, 'o> {
+    fn new(
+        request: &'a DeltaRequest<'a>,
+        layouts: Layouts<'a>,
+        output: Output<'o>,
+        [baseline, snapshot]: [Index; 2],
+        left: Left,
+    ) -> Self {
+        let (changes, deleted) = (Changes::default(), DeletedRows::default());
+        Self { request, layouts, output, baseline, snapshot, changes, deleted, left }
+    }
+
+    /// Writes all operations; `None` if the key of a pair that left comes again.
+    fn run(mut self) -> Result<Option<DeltaSummary>, DeltaError> {
+        if self.match_partitions()? { self.finish().map(Some) } else { Ok(None) }
+    }
+
+    /// Finds all changes. Writes them whenever they fill their memory. Returns false if the key of a pair that left
+    /// comes again.
+    fn match_partitions(&mut self) -> Result<bool, DeltaError> {
         let max_changes = self.request.resources.share(CHANGES).memory() / CHANGE_BYTES;
         let max_changes = max_changes.clamp(1, u64::from(u32::MAX)) as usize;
         for partition in 0..PARTITIONS {
             self.request.watch.checkpoint(0).map_err(DeltaError::snapshot)?;
             let old = self.baseline.take(partition, self.layouts.before).map_err(DeltaError::baseline)?;
             let new = self.snapshot.take(partition, self.layouts.after).map_err(DeltaError::snapshot)?;
+            if self.left.pairs > 0 && old.iter().chain(&new).any(|entry| self.left.keys.contains(entry.key.1.into())) {
+                return Ok(false);
+            }
             self.changes.add(&old, &new);
             if self.changes.len() >= max_changes {
                 self.write_changes(false)?;
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Writes an operation for each change, unless an export is known to be rejected.
@@ -110,16 +141,18 @@ impl HashJoin<'_, '_> {
         let totals = self.output.totals;
         let deleted_block = self.deleted.block(layouts.before, totals.counts.deleted);
         let findings = Findings { deleted_block, ..totals.findings() };
-        check_conserved(self.request.head, baseline.fingerprint, snapshot.fingerprint, totals.difference)?;
+        let Left { pairs, fingerprints, .. } = self.left;
+        let (before, after) = (baseline.fingerprint + fingerprints[0], snapshot.fingerprint + fingerprints[1]);
+        check_conserved(self.request.head, before, after, totals.difference)?;
         Ok(DeltaSummary {
             counts: Counts {
-                baseline_rows: baseline.rows,
-                rows: snapshot.rows,
+                baseline_rows: baseline.rows + pairs,
+                rows: snapshot.rows + pairs,
                 duplicates: snapshot.duplicates,
                 ..totals.counts
             },
-            baseline_fingerprint: baseline.fingerprint,
-            fingerprint: snapshot.fingerprint,
+            baseline_fingerprint: before,
+            fingerprint: after,
             sum_of_ids: totals.sum_of_ids,
             findings,
             baseline_parts: baseline.parts,

@@ -20,7 +20,6 @@ mod identical;
 mod join_output;
 mod key_order;
 mod reader;
-mod seen_keys;
 mod sides;
 mod singles;
 mod sorted;

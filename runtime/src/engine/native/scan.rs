@@ -22,11 +22,13 @@ mod field_count;
 mod field_map;
 mod find;
 mod header;
+mod row_reader;
 
 use ends::{bad_ending, ending, ends, skip_first};
 use field_count::field_count;
 pub(super) use field_map::FieldMap;
 pub use find::{FoundRow, find};
+pub(super) use row_reader::{RecordBytes, RowReader};
 
 /// The number of rows between two checkpoints.
 const CHECKPOINT_ROWS: u64 = 4096;

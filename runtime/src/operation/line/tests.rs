@@ -80,6 +80,7 @@ fn head(previous: Option<&str>) -> Head {
         version: "V2".into(),
         previous: previous.map(Into::into),
         schema: TABLE.schema_id(),
+        sequence: 0,
     }
 }
 
@@ -152,7 +153,7 @@ fn the_key_is_found_whatever_it_contains() {
 
 #[test]
 fn the_fields_of_control_records_are_in_order() {
-    let Head { tenant, table, version, previous, schema } = head(Some("V1"));
+    let Head { tenant, table, version, previous, schema, .. } = head(Some("V1"));
     let (sequence, fingerprint) = (u64::MAX, i128::from(i64::MIN) * 3);
     let begin = Begin {
         tenant: tenant.clone(),
@@ -179,7 +180,7 @@ fn the_fields_of_control_records_are_in_order() {
 
 #[test]
 fn a_changed_schema_is_the_last_field_of_begin() {
-    let Head { tenant, table, version, previous, schema } = head(Some("V1"));
+    let Head { tenant, table, version, previous, schema, .. } = head(Some("V1"));
     let (sequence, fingerprint) = (1, 0);
     let begin =
         Begin { tenant, table, sequence, version, previous, schema, fingerprint, reset: true, schema_change: None };

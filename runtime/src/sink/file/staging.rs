@@ -14,15 +14,12 @@ use std::fs::{self, File};
 use std::io::{BufWriter, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use flate2::write::GzEncoder;
-
 use crate::error::{Error, IoContext as _, Result};
-use crate::fs::{finish_gzip, folder_names, sync_folder};
+use crate::fs::{folder_names, sync_file, sync_folder};
 use crate::invocation::command;
 use crate::name::{TableKey, printable_path};
 use crate::sink::file::lock::Lock;
 use crate::sink::file::mark;
-use crate::sink::part::LEVEL;
 use crate::sink::{Publisher, foreign_mark};
 use crate::store::Version;
 
@@ -30,7 +27,7 @@ use crate::store::Version;
 const PRIVATE: &str = ".writing";
 
 /// A part that is being written.
-pub(super) type StagedPart = GzEncoder<BufWriter<File>>;
+pub(super) type StagedPart = BufWriter<File>;
 
 /// A publisher's own folder.
 #[derive(Debug)]
@@ -72,12 +69,11 @@ impl StagingDir {
     }
 
     /// Writes a part, and makes it durable.
-    pub(super) fn write(&self, part: u32, fill: impl FnOnce(&mut StagedPart, &Path) -> Result<()>) -> Result<()> {
+    pub(super) fn write(&self, part: u32, fill: impl FnOnce(StagedPart, &Path) -> Result<StagedPart>) -> Result<()> {
         let path = self.path.join(staged_name(part));
         let file = File::create(&path).at("cannot create", &path)?;
-        let mut out = GzEncoder::new(BufWriter::new(file), LEVEL);
-        fill(&mut out, &path)?;
-        finish_gzip(out).at("cannot write", &path)
+        let written = fill(BufWriter::new(file), &path)?;
+        sync_file(written).at("cannot write", &path)
     }
 
     /// Renames a part into place.

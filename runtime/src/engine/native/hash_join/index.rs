@@ -9,7 +9,7 @@ use std::{slice, thread};
 
 use super::entry::{Entry, KeyHash, PARTITIONS};
 use super::spill::Spill;
-use crate::canonical::row::Layout;
+use crate::canonical::row::{Layout, Row};
 use crate::engine::Resources;
 use crate::engine::native::scan;
 use crate::error::{Error, Result};
@@ -66,14 +66,18 @@ impl Index {
         let readers = NonZero::new(resources.threads().min(export.parts.len())).unwrap_or(NonZero::<usize>::MIN);
         let each = resources.split(readers.get());
         let read = |index: &mut Self, part: &Part| index.read_part(export, part, layout, each, watch);
-        let mut index = Self::merged(parallel::fold_in_parallel(readers, &export.parts, Self::empty, read)?, export);
-        if index.spills.is_empty() {
+        Self::merged(parallel::fold_in_parallel(readers, &export.parts, Self::empty, read)?, export).settled(resources)
+    }
+
+    /// The index, once all rows were added.
+    pub(super) fn settled(mut self, resources: Resources<'_>) -> Result<Self> {
+        if self.spills.is_empty() {
             // Sorted now, while other threads read the other export.
-            index.sort(resources.threads());
+            self.sort(resources.threads());
         } else {
-            index.spill(resources)?;
+            self.spill(resources)?;
         }
-        Ok(index)
+        Ok(self)
     }
 
     fn read_part(
@@ -84,25 +88,37 @@ impl Index {
         resources: Resources<'_>,
         watch: &Watch,
     ) -> Result<()> {
-        let capacity = (resources.memory() / size_of::<Entry>() as u64).max(1);
-        let scanned = scan::scan(export, slice::from_ref(part), layout, watch, |row, _| {
-            let entry = Entry { key: KeyHash::new(row), row: layout.hash(row) };
-            self.totals.rows += 1;
-            self.totals.fingerprint += i128::from(entry.row);
-            self.partitions[entry.key.partition()].push(entry);
-            self.in_memory += 1;
-            if self.in_memory >= capacity {
-                self.spill(resources)?;
-            }
-            Ok(())
-        })?;
+        let scanned =
+            scan::scan(export, slice::from_ref(part), layout, watch, |row, _| self.add(row, layout, resources))?;
         self.totals.parts.extend(scanned.parts);
         self.rejects.merge(scanned.rejects);
         Ok(())
     }
 
+    /// Adds a row.
+    #[inline]
+    pub(super) fn add(&mut self, row: &Row, layout: &Layout, resources: Resources<'_>) -> Result<()> {
+        let capacity = (resources.memory() / size_of::<Entry>() as u64).max(1);
+        let entry = Entry { key: KeyHash::new(row), row: layout.hash(row) };
+        self.totals.rows += 1;
+        self.totals.fingerprint += i128::from(entry.row);
+        self.partitions[entry.key.partition()].push(entry);
+        self.in_memory += 1;
+        if self.in_memory >= capacity { self.spill(resources) } else { Ok(()) }
+    }
+
+    /// Adds a part that was read.
+    pub(super) fn add_part(&mut self, part: Part) {
+        self.totals.parts.push(part);
+    }
+
+    /// Returns whether no row was added.
+    pub(super) fn is_empty(&self) -> bool {
+        self.totals.rows == 0
+    }
+
     /// Merges what several threads read of one export.
-    fn merged(indexes: Vec<Self>, export: &Export) -> Self {
+    pub(super) fn merged(indexes: Vec<Self>, export: &Export) -> Self {
         let mut indexes = indexes.into_iter();
         let mut whole = indexes.next().unwrap_or_else(Self::empty);
         let mut others: Vec<Self> = indexes.collect();

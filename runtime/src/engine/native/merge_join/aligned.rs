@@ -6,10 +6,10 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::batch::MappedBatch;
 use super::join_output::{HashedRow, JoinOutput};
-use super::seen_keys::{self, SeenKeys};
 use super::sides::Sides;
 use super::stop::Stop;
 use super::unmatched::{Unmatched, UnmatchedRow};
+use crate::engine::native::seen_keys::{self, SeenKeys};
 use crate::engine::output::Output;
 use crate::engine::request::Side;
 use crate::engine::resources::Resources;
@@ -108,7 +108,7 @@ impl AlignedJoin<'_, '_, '_> {
             self.keys.add_hash(row.key_hash);
             self.joined.single(side, row.hashed())?;
             if side == Side::Baseline {
-                self.joined.deleted.add_deleted(row.number, row.previous_key.as_ref());
+                self.joined.deleted.add_deleted(row.number, row.previous_key.as_deref());
             }
         }
         Ok(())
@@ -183,7 +183,7 @@ impl AlignedJoin<'_, '_, '_> {
                 self.keys.add(row);
                 self.joined.single(side, hashed)?;
                 if side == Side::Baseline {
-                    self.joined.deleted.add_deleted(number, previous_key);
+                    self.joined.deleted.add_deleted(number, previous_key.map(Vec::as_slice));
                 }
             }
             None => {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
-use crate::engine::native::scan::FieldMap;
+use crate::engine::native::scan::{FieldMap, RecordBytes};
 use crate::snapshot::csv::Batch;
 
 /// Records of one part, and which of their fields is which column.
@@ -14,6 +14,12 @@ pub(super) struct MappedBatch {
 }
 
 impl MappedBatch {
+    /// The record at an index, to be read as a row.
+    #[inline]
+    pub(super) fn record(&self, at: usize) -> RecordBytes<'_> {
+        self.records.with_following(at)
+    }
+
     /// Gives the memory back to be filled again, unless another thread still uses the batch.
     pub(super) fn recycle(self: Arc<Self>, pool: &BatchPool) {
         if let Some(batch) = Arc::into_inner(self) {

@@ -7,7 +7,7 @@ use super::batch::{BatchPool, MappedBatch};
 use super::key_order::Key;
 use super::stop::Stop;
 use crate::canonical::row::{Layout, Row};
-use crate::snapshot::csv::{Dialect, Splitter};
+use crate::engine::native::scan::RowReader;
 
 /// A position in an export, and the row there once it is asked for.
 pub(super) struct Cursor<'a> {
@@ -35,7 +35,7 @@ impl<'a> Cursor<'a> {
     /// The keys of the records in the first batch, up to the first that cannot be read.
     pub(super) fn first_keys(&mut self) -> Vec<Key> {
         let Some(batch) = &self.batch else { return Vec::new() };
-        let key_at = |at| self.reader.read_key(batch, at).map(Key::new);
+        let key_at = |at| self.reader.read_key(batch.record(at), &batch.fields).map(Key::new);
         (0..batch.records.len()).map_while(key_at).collect()
     }
 
@@ -49,10 +49,10 @@ impl<'a> Cursor<'a> {
     pub(super) fn row(&mut self) -> Result<&Row, Stop> {
         let Some(batch) = &self.batch else { return Err(Stop::Fallback) };
         if !self.is_read {
-            self.reader.read(batch, self.at).ok_or(Stop::Fallback)?;
+            self.reader.read(batch.record(self.at), &batch.fields).ok_or(Stop::Fallback)?;
             self.is_read = true;
         }
-        Ok(&self.reader.row)
+        Ok(self.reader.row())
     }
 
     /// The batch, and the position in it.
@@ -64,7 +64,7 @@ impl<'a> Cursor<'a> {
     pub(super) fn key(&mut self, ahead: usize) -> Result<&[u8], Stop> {
         let Some(batch) = &self.batch else { return Err(Stop::Fallback) };
         self.is_read = false;
-        self.reader.read_key(batch, self.at + ahead).ok_or(Stop::Fallback)
+        self.reader.read_key(batch.record(self.at + ahead), &batch.fields).ok_or(Stop::Fallback)
     }
 
     /// Skips so many records of this batch. Returns whether that ended the batch.
@@ -85,39 +85,5 @@ impl<'a> Cursor<'a> {
             batch.recycle(&self.pool);
         }
         self.at = 0;
-    }
-}
-
-/// Reads records as rows.
-pub(super) struct RowReader<'a> {
-    layout: &'a Layout,
-    splitter: Splitter,
-    row: Row,
-}
-
-impl<'a> RowReader<'a> {
-    pub(super) fn new(layout: &'a Layout) -> Self {
-        Self { layout, splitter: Splitter::new(Dialect::from_format(&layout.format)), row: Row::default() }
-    }
-
-    /// The row at a position of a batch; `None` if it cannot be read.
-    #[inline]
-    pub(super) fn read(&mut self, batch: &MappedBatch, at: usize) -> Option<&Row> {
-        let (bytes, length) = batch.records.with_following(at);
-        let record = self.splitter.split(bytes, length, 0).ok()?;
-        let is_readable = record.len() == batch.fields.width()
-            && self.layout.read(|column| record.field(batch.fields.field(column)), &mut self.row, |_, _, _| {})
-            && !batch.fields.is_no_row(&record);
-        is_readable.then_some(&self.row)
-    }
-
-    /// The row bytes of the key at a position of a batch; `None` if it cannot be read.
-    pub(super) fn read_key(&mut self, batch: &MappedBatch, at: usize) -> Option<&[u8]> {
-        let (bytes, length) = batch.records.with_following(at);
-        let record = self.splitter.split(bytes, length, 0).ok()?;
-        let is_readable = record.len() == batch.fields.width()
-            && self.layout.read_key(|column| record.field(batch.fields.field(column)), &mut self.row)
-            && !batch.fields.is_no_row(&record);
-        is_readable.then_some(self.row.key())
     }
 }

@@ -7,12 +7,13 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{Scope, ScopedJoinHandle};
 
 use super::batch::{BatchPool, MappedBatch};
-use super::cursor::{Cursor, RowReader};
+use super::cursor::Cursor;
 use super::highest_key::HighestKey;
 use super::join_output::{JoinOutput, Tally};
 use super::key_order::{Key, KeyOrder};
-use super::seen_keys::{self, SeenKeys};
 use super::stop::Stop;
+use crate::engine::native::scan::RowReader;
+use crate::engine::native::seen_keys::{self, SeenKeys};
 use crate::engine::output::{Layouts, Output, OutputTotals};
 use crate::engine::request::DeltaRequest;
 use crate::operation::Head;
@@ -171,7 +172,7 @@ fn encode(
     let (mut last, mut next, mut tally) = (Key::default(), Key::default(), Tally::default());
     let mut output = Output::new(encoding.layouts, encoding.head, &mut lines);
     for at in 0..batch.records.len() {
-        let row = reader.read(batch, at).ok_or(Stop::Fallback)?;
+        let row = reader.read(batch.record(at), &batch.fields).ok_or(Stop::Fallback)?;
         match &encoding.order {
             None => keys.add(row),
             Some(order) => {

@@ -8,12 +8,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Scope, ScopedJoinHandle};
 
 use super::batch::{BatchPool, MappedBatch};
-use super::cursor::RowReader;
 use super::join_output::Tally;
 use super::key_order::{Key, KeyOrder};
-use super::seen_keys::SeenKeys;
 use super::stop::Stop;
 use crate::canonical::row::Layout;
+use crate::engine::native::scan::RowReader;
+use crate::engine::native::seen_keys::SeenKeys;
 use crate::parallel::join;
 
 /// The largest number of threads: two keep up with two others that decompress.
@@ -151,7 +151,7 @@ impl<'a> RunReader<'a> {
     fn read(&mut self, batch: &MappedBatch, run: Range<usize>) -> bool {
         let first = run.start;
         for at in run {
-            let Some(row) = self.reader.read(batch, at) else { return false };
+            let Some(row) = self.reader.read(batch.record(at), &batch.fields) else { return false };
             self.tally.add(self.layout.hash(row));
             match &self.check {
                 KeyCheck::Distinct => self.keys.add(row),

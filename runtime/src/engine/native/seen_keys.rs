@@ -14,12 +14,25 @@ const PARTITIONS: usize = 1 << PARTITION_BITS;
 const CHUNK: usize = 1024;
 
 /// The memory per row, in bytes.
-pub(super) const BYTES: u64 = size_of::<u64>() as u64;
+pub(in crate::engine::native) const BYTES: u64 = size_of::<u64>() as u64;
 
 /// The lower half of the XXH3-128 of each key, by partition. Among ten million different keys, two have the same half
 /// in one of 400,000 exports. The hash join, which compares the whole hashes, then takes over.
 #[derive(Debug)]
-pub(super) struct SeenKeys(Vec<Vec<Vec<u64>>>);
+pub(in crate::engine::native) struct SeenKeys(Vec<Vec<Vec<u64>>>);
+
+/// Keys that can be looked up.
+#[derive(Debug, Default)]
+pub(in crate::engine::native) struct SortedKeys(Vec<Vec<u64>>);
+
+impl SortedKeys {
+    /// Returns whether a key with this hash is among them.
+    pub(in crate::engine::native) fn contains(&self, hash: u128) -> bool {
+        let hash = hash as u64;
+        let partition = self.0.get((hash >> (u64::BITS - PARTITION_BITS)) as usize);
+        partition.is_some_and(|hashes| hashes.binary_search(&hash).is_ok())
+    }
+}
 
 impl Default for SeenKeys {
     fn default() -> Self {
@@ -30,13 +43,13 @@ impl Default for SeenKeys {
 impl SeenKeys {
     /// Adds the key of a row.
     #[inline]
-    pub(super) fn add(&mut self, row: &Row) {
+    pub(in crate::engine::native) fn add(&mut self, row: &Row) {
         self.add_hash(row.key_hash());
     }
 
     /// Adds a key by its hash.
     #[inline]
-    pub(super) fn add_hash(&mut self, hash: u128) {
+    pub(in crate::engine::native) fn add_hash(&mut self, hash: u128) {
         let hash = hash as u64;
         let partition = &mut self.0[(hash >> (u64::BITS - PARTITION_BITS)) as usize];
         match partition.last_mut() {
@@ -45,8 +58,18 @@ impl SeenKeys {
         }
     }
 
+    /// All keys of all sets, to be looked up.
+    pub(in crate::engine::native) fn sorted(all: Vec<Self>) -> SortedKeys {
+        let sorted = (0..PARTITIONS).map(|partition| {
+            let mut hashes: Vec<u64> = all.iter().flat_map(|keys| &keys.0[partition]).flatten().copied().collect();
+            hashes.sort_unstable();
+            hashes
+        });
+        SortedKeys(sorted.collect())
+    }
+
     /// Returns whether all keys of all sets are different.
-    pub(super) fn are_distinct(all: Vec<Self>) -> bool {
+    pub(in crate::engine::native) fn are_distinct(all: Vec<Self>) -> bool {
         let (next, is_repeated) = (AtomicUsize::new(0), AtomicBool::new(false));
         let work = || {
             let mut hashes = Vec::new();

@@ -1,0 +1,135 @@
+//! Memory for rows of any length, which are removed in any order: without an allocation for each, and without gaps that
+//! nothing fits into.
+
+/// The size of the chunks that are allocated, in bytes. A row that is larger does not fit.
+const CHUNK: usize = 32 << 10;
+
+/// A row begins at a multiple of this.
+const UNIT: usize = 16;
+
+/// How many sizes there are between a power of two and the next, in bits: a row wastes at most a sixteenth of its size.
+const STEPS: u32 = 4;
+
+/// Where a row is, in units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Slot(u32);
+
+/// Chunks of memory, divided into slots of many sizes.
+#[derive(Debug)]
+pub(super) struct Arena {
+    chunks: Vec<Box<[u8]>>,
+    /// How many units are used, without the slots that are free again.
+    end: usize,
+    /// The slots that are free again, by the number of their size.
+    free: Vec<Vec<Slot>>,
+    max_chunks: usize,
+}
+
+impl Arena {
+    /// An arena that takes at most so many bytes.
+    pub(super) fn new(max_bytes: u64) -> Self {
+        let max_chunks = usize::try_from(max_bytes).unwrap_or(usize::MAX) / CHUNK;
+        Self { chunks: Vec::new(), end: 0, free: Vec::new(), max_chunks }
+    }
+
+    /// A slot for so many bytes; `None` if they do not fit.
+    pub(super) fn add(&mut self, bytes: usize) -> Option<Slot> {
+        let Size { number, units } = Size::for_bytes(bytes);
+        if let Some(slot) = self.free.get_mut(number).and_then(Vec::pop) {
+            return Some(slot);
+        }
+        const UNITS: usize = CHUNK / UNIT;
+        if self.end + units > self.chunks.len() * UNITS {
+            // What is left of the last chunk is too small, and stays unused.
+            self.end = self.chunks.len() * UNITS;
+        }
+        let slot = u32::try_from(self.end).ok().filter(|_| units <= UNITS)?;
+        if self.end == self.chunks.len() * UNITS {
+            if self.chunks.len() == self.max_chunks {
+                return None;
+            }
+            self.chunks.push(vec![0; CHUNK].into());
+        }
+        self.end += units;
+        Some(Slot(slot))
+    }
+
+    /// Frees the slot that [`Arena::add`] returned for so many bytes.
+    pub(super) fn remove(&mut self, slot: Slot, bytes: usize) {
+        let Size { number, .. } = Size::for_bytes(bytes);
+        if self.free.len() <= number {
+            self.free.resize_with(number + 1, Vec::new);
+        }
+        self.free[number].push(slot);
+    }
+
+    /// The bytes of a slot and those after it, to the end of its chunk.
+    #[inline]
+    pub(super) fn get(&self, slot: Slot) -> &[u8] {
+        let at = slot.0 as usize * UNIT;
+        &self.chunks[at / CHUNK][at % CHUNK..]
+    }
+
+    /// The same, to be written.
+    pub(super) fn get_mut(&mut self, slot: Slot) -> &mut [u8] {
+        let at = slot.0 as usize * UNIT;
+        &mut self.chunks[at / CHUNK][at % CHUNK..]
+    }
+}
+
+/// The size of a slot.
+struct Size {
+    /// Sizes are numbered from the smallest.
+    number: usize,
+    units: usize,
+}
+
+impl Size {
+    /// The smallest size that holds so many bytes.
+    fn for_bytes(bytes: usize) -> Self {
+        let units = bytes.div_ceil(UNIT).max(1);
+        let shift = units.ilog2().saturating_sub(STEPS);
+        let steps = units.div_ceil(1 << shift);
+        Self { number: ((shift as usize) << STEPS) + steps, units: steps << shift }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_numbered_and_waste_little() {
+        let mut last = (0, 0);
+        for bytes in 0..3 * CHUNK {
+            let Size { number, units } = Size::for_bytes(bytes);
+            assert!(units * UNIT >= bytes && units * UNIT <= bytes + bytes / 16 + UNIT, "{bytes}");
+            assert!((number, units) == last || (number > last.0 && units > last.1), "{bytes}");
+            last = (number, units);
+        }
+    }
+
+    #[test]
+    fn slots_do_not_overlap_and_are_used_again() {
+        let mut arena = Arena::new(10 * CHUNK as u64);
+        let mut kept: Vec<(Slot, usize, u8)> = Vec::new();
+        for round in 0..20_000_usize {
+            let bytes = 1 + round * 7919 % 700;
+            let slot = arena.add(bytes).unwrap();
+            arena.get_mut(slot)[..bytes].fill(round as u8);
+            kept.push((slot, bytes, round as u8));
+            if kept.len() > 500 {
+                let (slot, bytes, byte) = kept.swap_remove(round * 31 % 500);
+                assert!(arena.get(slot)[..bytes].iter().all(|other| *other == byte), "round {round}");
+                arena.remove(slot, bytes);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_too_large_does_not_fit() {
+        let mut arena = Arena::new(2 * CHUNK as u64);
+        assert!(arena.add(CHUNK).is_some() && arena.add(CHUNK + 1).is_none() && arena.add(CHUNK).is_some());
+        assert!(arena.add(1).is_none());
+    }
+}
