@@ -20,7 +20,7 @@ mod postgres_stream;
 mod postgres_tenants;
 mod reconcile;
 mod refused;
-mod rows;
+pub(crate) mod rows;
 mod schema_changes;
 #[cfg(feature = "postgres")]
 pub(crate) mod server;

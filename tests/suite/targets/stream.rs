@@ -1,11 +1,15 @@
 //! `apply -`: operations in any order, repeated, while versions interleave, lead to the rows of the newest export.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt as _;
+
+use serde_json::Value;
 
 use super::rows::{exported, in_sqlite};
 use super::sqlite::{RUN, check_against_exports, database, expect, samples, table, text};
-use crate::schema_changes::orders_through_its_schemas;
-use crate::workspace::{CommandOutput, Workspace, files, gunzip};
+use crate::schema_changes::{orders_through_its_schemas, versions};
+use crate::workspace::{CommandOutput, Workspace, files, gunzip, gzip};
 
 /// Applies lines from standard input.
 pub(super) fn apply_to(workspace: &Workspace, lines: &[String], target: &str, more: &[&str]) -> CommandOutput {
@@ -78,6 +82,15 @@ pub(super) fn random_versions(dice: &mut impl FnMut(usize) -> usize) -> Workspac
     workspace
 }
 
+/// The samples without the table that has a history.
+pub(super) fn samples_without_history() -> Workspace {
+    let workspace = samples();
+    for tenant in ["acme", "globex"] {
+        let _ = fs::remove_dir_all(workspace.path(&format!("exports/{tenant}/ledger_entries")));
+    }
+    workspace
+}
+
 #[test]
 fn any_order_with_any_repetition_in_any_batches_ends_with_the_newest_export() {
     for seed in 0..25 {
@@ -99,11 +112,7 @@ fn any_order_with_any_repetition_in_any_batches_ends_with_the_newest_export() {
 
 #[test]
 fn every_table_of_the_samples_equals_its_newest_export_and_can_be_applied_alone() {
-    let workspace = samples();
-    // It has a history.
-    for tenant in ["acme", "globex"] {
-        let _ = fs::remove_dir_all(workspace.path(&format!("exports/{tenant}/ledger_entries")));
-    }
+    let workspace = samples_without_history();
     expect(&workspace.run(), 0, "");
     let lines = shuffled(&published_lines(&workspace), &mut dice(7));
     let alone =
@@ -210,6 +219,47 @@ fn a_table_that_was_dropped_waits_for_a_version_in_full() {
     check_against_exports(&workspace);
 }
 
+/// The lines of these versions.
+pub(super) fn lines_of(workspace: &Workspace, versions: &[usize]) -> Vec<String> {
+    let names: Vec<String> = versions.iter().map(|number| format!("\"version\":\"V{number}\"")).collect();
+    let lines = published_lines(workspace).into_iter();
+    lines.filter(|line| names.iter().any(|name| line.contains(name))).collect()
+}
+
+/// Publishes a version of `orders` under its schema.
+pub(super) fn publish_orders(workspace: &Workspace, number: usize) {
+    let (schema, export) = &versions()[number - 1];
+    workspace.write("schemas/orders.yaml", schema.as_bytes());
+    workspace.write(&format!("exports/acme/orders/V{number}/orders.csv.gz"), &gzip(export.as_bytes()));
+    expect(&workspace.run(), 0, "SUCCEEDED");
+}
+
+/// Checks the rows of `orders` against an export under the schema of its time.
+fn check_orders(workspace: &Workspace, number: usize) {
+    let table = tests::table::parse(&versions()[number - 1].0).unwrap();
+    let expected = exported(table, &workspace.path(&format!("exports/acme/orders/V{number}")));
+    assert_eq!(in_sqlite(&workspace.path("shop.db"), table, "acme"), expected, "V{number}");
+}
+
+#[test]
+fn rows_that_are_not_sent_again_are_read_under_every_schema() {
+    let workspace = Workspace::from_schemas();
+    let mut dice = dice(11);
+    for number in 1..=5 {
+        publish_orders(&workspace, number);
+        // First only repetitions, which are of the schema before.
+        let again: Vec<usize> = (1..number).collect();
+        let repeated = apply(&workspace, &lines_of(&workspace, &again));
+        assert!(number == 1 || repeated.stdout.contains("complete"), "V{number}: {}", repeated.transcript());
+        let lines = shuffled(&lines_of(&workspace, &[number]), &mut dice);
+        let (begin, rest): (Vec<String>, Vec<String>) = lines.into_iter().partition(|line| line.contains("\"BEGIN\""));
+        expect(&apply(&workspace, &begin), 0, "arriving");
+        expect(&apply(&workspace, &rest), 0, "complete");
+        check_orders(&workspace, number);
+        expect(&workspace.tidemark(&["reconcile", "acme/orders", "--to", "sqlite:shop.db"]), 0, "");
+    }
+}
+
 #[test]
 fn operations_of_an_earlier_schema_are_skipped_and_said_to_be() {
     let workspace = orders_through_its_schemas();
@@ -253,6 +303,69 @@ fn what_cannot_be_applied_says_why() {
     expect(&apply(&workspace, &lines[lines.len() - 1..]), 2, "unknown table `test_tabel`");
     lines.push(lines[position].replace("\"table\":\"test_table\"", "\"table\":\"ledger_entries\""));
     expect(&apply(&workspace, &lines[lines.len() - 1..]), 1, "its history needs every version in its order");
+}
+
+/// The lines of the file of records that could not be applied.
+fn dead_letters(workspace: &Workspace) -> Vec<Value> {
+    let text = fs::read_to_string(workspace.path("dead.ndjson")).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// Lines with four that cannot be applied: the second, the fourth, the sixth and the eighth.
+fn with_rejects(lines: &[String]) -> (Vec<String>, [String; 4]) {
+    let insert = lines.iter().find(|line| line.contains("\"INSERT\"")).unwrap();
+    let misfit = insert.replace("\"after\":{", "\"after\":{\"other\":1,").replace("\"PK\":\"", "\"PK\":\"x");
+    let unknown = misfit.replace("\"table\":\"test_table\"", "\"table\":\"test_tabel\"");
+    let rejects = ["{\"op\":\n".to_owned(), misfit, unknown, "[1]\n".to_owned()];
+    let mut lines = lines.to_vec();
+    for (number, line) in rejects.iter().enumerate() {
+        lines.insert(2 * number + 1, line.clone());
+    }
+    (lines, rejects)
+}
+
+#[test]
+fn records_that_cannot_be_applied_go_to_a_file_and_the_others_into_the_table() {
+    let workspace = published();
+    let (lines, rejects) = with_rejects(&published_lines(&workspace));
+    expect(&apply(&workspace, &lines), 1, "standard input:2: this is not a record");
+    assert_eq!(held(&workspace), None);
+    let arguments = ["--create", "--dead-letters", "dead.ndjson"];
+    let output = apply_to(&workspace, &lines, "sqlite:shop.db", &arguments);
+    expect(&output, 1, "4 records could not be applied, and can be found in dead.ndjson");
+    expect(&output, 1, "complete");
+    check_against_exports(&workspace);
+    let letters = dead_letters(&workspace);
+    let texts = |name: &str| -> BTreeSet<String> {
+        letters.iter().map(|letter| letter[name].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(texts("place"), [2, 4, 6, 8].map(|line| format!("standard input:{line}")).into());
+    assert_eq!(texts("record"), rejects.map(|line| line.trim_end().to_owned()).into());
+    let problems = format!("{:?}", texts("problem"));
+    for problem in
+        ["not a record of a published version", "not an operation of acme/test_table", "unknown table `test_tabel`"]
+    {
+        assert!(problems.contains(problem), "{problems}");
+    }
+}
+
+#[test]
+fn the_file_of_records_that_cannot_be_applied_is_private_appended_to_and_for_streams() {
+    let workspace = published();
+    let (lines, _) = with_rejects(&published_lines(&workspace));
+    let arguments = ["--create", "--dead-letters", "dead.ndjson"];
+    expect(&apply_to(&workspace, &lines, "sqlite:shop.db", &arguments), 1, "complete");
+    let mode = fs::metadata(workspace.path("dead.ndjson")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o077, 0, "its values are for nobody else");
+    let file = workspace.write("bytes", b"\xff\n");
+    let mut command = workspace.command(&[&["apply", "-", "--to", "sqlite:shop.db"], &arguments[..]].concat());
+    assert_eq!(command.stdin(File::open(file).unwrap()).output().unwrap().status.code(), Some(1));
+    let letters = dead_letters(&workspace);
+    assert_eq!((letters.len(), &letters[4]["record_base64"]), (5, &Value::from("/w==")));
+    let full = apply_to(&workspace, &lines, "sqlite:shop.db", &["--dead-letters", "/dev/full"]);
+    expect(&full, 2, "cannot write to /dev/full");
+    let files = ["apply", "out", "--to", "sqlite:shop.db", "--dead-letters", "dead.ndjson"];
+    expect(&workspace.tidemark(&files), 2, "--dead-letters is for streams");
 }
 
 #[test]

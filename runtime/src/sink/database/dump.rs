@@ -12,7 +12,7 @@ use super::shape::hex;
 use crate::error::{Error, Result};
 use crate::name::TableKey;
 use crate::snapshot::{Folder, Listing, Part};
-use crate::table::{Column, Table};
+use crate::table::{Column, Compression, Encoding, Source, Table, Type};
 
 /// The only part.
 const PART: &str = "rows.csv";
@@ -111,6 +111,29 @@ impl Read for Blocks {
 /// The columns of the schema that a database has.
 pub(super) fn published(table: &Table) -> impl Iterator<Item = &'static Column> {
     table.columns.iter().filter(|column| column.publish)
+}
+
+/// The table as a database writes its rows: the same columns and types, without what only its exports have.
+pub(crate) fn as_dumped(table: &'static Table) -> &'static Table {
+    let column = |column: &Column| Column {
+        nullable: column.nullable,
+        compare: column.compare,
+        pii: column.pii,
+        ..Column::new(
+            column.name,
+            if matches!(column.ty, Type::Binary(_)) { Type::Binary(Encoding::Hex) } else { column.ty },
+        )
+    };
+    let source = Source {
+        compression: Compression::None,
+        header: false,
+        quoted_nulls: false,
+        multiline: true,
+        ..Source::DEFAULT
+    };
+    let columns: Vec<Column> = table.columns.iter().filter(|column| column.publish).map(column).collect();
+    // It is done once for a command, and for each change of a schema.
+    Box::leak(Box::new(Table { columns: columns.leak(), source, athena: false, ..table.clone() }))
 }
 
 /// Appends a row as CSV: NULL is an empty field, and the empty text is quoted.

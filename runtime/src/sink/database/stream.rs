@@ -6,6 +6,7 @@
 
 mod changes;
 mod memory;
+mod reread;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -22,7 +23,7 @@ use crate::error::{Error, Result};
 use crate::name::TableKey;
 use crate::operation::{Begin, End, key_bytes};
 use crate::sink::Mark;
-use crate::sink::any_order::{Delivered, Positions, Received, Receiver, Standing, State, TakesAnyOrder};
+use crate::sink::any_order::{Delivered, Positions, Received, Receiver, Rejects, Standing, State, TakesAnyOrder};
 use crate::store::Version;
 use crate::table::Table;
 use changes::Changes;
@@ -38,17 +39,24 @@ impl<E: Engine + 'static> TakesAnyOrder for Database<E> {
         engine.begin(memory::STREAMS)?;
         let done = self.create_own(&mut engine, &memory::TABLES).and_then(|()| engine.commit());
         done.inspect_err(|_| engine.roll_back())?;
-        Ok(Box::new(Session { engine, place }))
+        let database = Self::new(self.address.clone(), self.create);
+        Ok(Box::new(Session { database, engine, place }))
     }
 }
 
 /// A connection that takes operations.
 struct Session<E: Engine> {
+    database: Database<E>,
     engine: E,
     place: String,
 }
 
 impl<E: Engine> Receiver for Session<E> {
+    fn prepare(&mut self, table: &'static Table, tenant: &str) -> Result<()> {
+        let (table, statements) = self.database.definition(table, tenant)?;
+        self.database.prepare_on(&mut self.engine, table, statements)
+    }
+
     fn positions(&mut self, stream: &str) -> Result<Positions> {
         memory::positions(&mut self.engine, stream)
     }
@@ -59,9 +67,16 @@ impl<E: Engine> Receiver for Session<E> {
         done.inspect_err(|_| self.engine.roll_back())
     }
 
-    fn receive(&mut self, table: &'static Table, key: &TableKey, records: &[Delivered]) -> Result<Received> {
+    fn receive(
+        &mut self,
+        table: &'static Table,
+        key: &TableKey,
+        records: &[Delivered],
+        rejects: &mut dyn Rejects,
+    ) -> Result<Received> {
         self.engine.begin(&key.to_string())?;
-        let done = self.take(table, key, records).and_then(|received| self.engine.commit().map(|()| received));
+        let taken = self.take(table, key, records, rejects);
+        let done = taken.and_then(|received| self.engine.commit().map(|()| received));
         done.inspect_err(|_| self.engine.roll_back())
     }
 
@@ -75,18 +90,30 @@ impl<E: Engine> Receiver for Session<E> {
 }
 
 impl<E: Engine> Session<E> {
-    fn take(&mut self, table: &'static Table, key: &TableKey, records: &[Delivered]) -> Result<Received> {
+    fn take(
+        &mut self,
+        table: &'static Table,
+        key: &TableKey,
+        records: &[Delivered],
+        rejects: &mut dyn Rejects,
+    ) -> Result<Received> {
         let table = tenants::known_table_of(table.for_tenant(&key.tenant), &key.tenant);
         let shape = Shape::new::<E>(table, &Version::new(key, ""));
         let changes = Changes { shape: &shape, key };
         let known = marks::read(&mut self.engine, key)?;
-        let before = self.memory(&changes, known.as_ref())?;
+        let mut before = self.memory(&changes, known.as_ref())?;
+        // What was published under the schema of then is read as today's, because most of it is not sent again.
+        if known.as_ref().and_then(|known| known.schema.as_ref()).is_some_and(|schema| *schema != table.schema) {
+            before.replace(reread::reread(&mut self.engine, &changes, table)?);
+        }
         let mut batch = Batch { memory: before.clone(), newest: HashMap::new(), other_schema: 0 };
         let schema = table.schema_id();
         for record in records {
-            batch.add(record, &schema).ok_or_else(|| self.unreadable(key, record))?;
+            if batch.add(record, &schema).is_none() {
+                rejects.reject(record, unreadable(&self.place, key, record))?;
+            }
         }
-        let applied = self.apply(&changes, &mut batch)?;
+        let applied = self.apply(&changes, &mut batch, rejects)?;
         let memory = &mut batch.memory;
         if memory.drops_after(&before) {
             memory.subtract(changes.drop_before(&mut self.engine, memory.full)?);
@@ -112,19 +139,21 @@ impl<E: Engine> Session<E> {
     }
 
     /// Applies the operations of a batch that count. Returns their number.
-    fn apply(&mut self, changes: &Changes<'_>, batch: &mut Batch<'_>) -> Result<u64> {
+    fn apply(&mut self, changes: &Changes<'_>, batch: &mut Batch<'_>, rejects: &mut dyn Rejects) -> Result<u64> {
         let full = batch.memory.full;
         batch.newest.retain(|_, (sequence, _)| counts(*sequence, 0, full));
+        self.drop_refused(batch, rejects)?;
         if batch.newest.is_empty() {
             return Ok(0);
         }
-        self.check_demand(batch)?;
         self.engine.run_all(&changes.create())?;
         let newest: Vec<(u128, u64, &Delivered)> =
             batch.newest.iter().map(|(key, (sequence, record))| (*key, *sequence, *record)).collect();
-        let unreadable = |record: &Delivered| self::unreadable(&self.place, changes.key, record);
-        changes.load(&mut self.engine, &newest, &unreadable)?;
-        let applied = changes.drop_outdated(&mut self.engine, newest.len() as u64)?;
+        let place = &self.place;
+        let loaded = changes.load(&mut self.engine, &newest, &mut |record| {
+            rejects.reject(record, unreadable(place, changes.key, record))
+        })?;
+        let applied = changes.drop_outdated(&mut self.engine, loaded)?;
         batch.memory.subtract(changes.rows_before(&mut self.engine)?);
         batch.memory.add(changes.rows_after(&mut self.engine)?);
         changes.make(&mut self.engine)?;
@@ -132,20 +161,20 @@ impl<E: Engine> Session<E> {
         Ok(applied)
     }
 
-    /// Checks that the database can hold the values, which the publisher did not know.
-    fn check_demand(&self, batch: &Batch<'_>) -> Result<()> {
+    /// Drops the operations whose values the database cannot hold, which the publisher did not know.
+    fn drop_refused<'r>(&self, batch: &mut Batch<'r>, rejects: &mut dyn Rejects) -> Result<()> {
         let Some(demand) = E::DEMAND else { return Ok(()) };
-        for (_, record) in batch.newest.values() {
-            if let Some(problem) = demand::refusal(demand, &record.line) {
-                return Err(Error::refused(format!("{} {}", self.place, record.origin), problem)
-                    .help("nothing of this batch was applied; leave the table out, or apply it to SQLite"));
-            }
+        let refused = |(key, (_, record)): (&u128, &(u64, &'r Delivered))| {
+            Some((*key, *record, demand::refusal(demand, &record.line)?))
+        };
+        let refused: Vec<_> = batch.newest.iter().filter_map(refused).collect();
+        for (key, record, problem) in refused {
+            let error = Error::refused(format!("{} {}", self.place, record.origin), problem)
+                .help("nothing of this batch was applied; leave the table out, or apply it to SQLite");
+            rejects.reject(record, error)?;
+            batch.newest.remove(&key);
         }
         Ok(())
-    }
-
-    fn unreadable(&self, key: &TableKey, record: &Delivered) -> Error {
-        unreadable(&self.place, key, record)
     }
 }
 
@@ -207,5 +236,5 @@ fn record(known: Option<&Record>, memory: &Memory, table: &Table) -> Record {
         count: memory.rows,
         applied_at: clock::now_ms(),
     });
-    Record { mark, rows }
+    Record { mark, rows, schema: Some(table.schema.to_owned()) }
 }

@@ -1,7 +1,7 @@
 //! The SQL that applies operations which arrive in any order.
 
 use super::memory::{DELETED, Totals};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::name::TableKey;
 use crate::operation::ChangeLine;
 use crate::sink::any_order::Delivered;
@@ -34,23 +34,31 @@ impl Changes<'_> {
         format!("DROP TABLE {CHANGES}")
     }
 
-    /// Fills the temporary table with operations: the hash of each one's key, its sequence and its record.
+    /// Fills the temporary table with operations: the hash of each one's key, its sequence and its record. Those that
+    /// are not of the table are left to `reject`. Returns how many there are without them.
     pub(super) fn load<E: Engine>(
         &self,
         engine: &mut E,
         operations: &[(u128, u64, &Delivered)],
-        unreadable: &dyn Fn(&Delivered) -> Error,
-    ) -> Result<()> {
+        reject: &mut dyn FnMut(&Delivered) -> Result<()>,
+    ) -> Result<u64> {
+        let mut loaded = 0;
         let mut columns: Vec<&str> = self.shape.names().collect();
         columns.extend([r#""_op""#, r#""_key""#, r#""_sequence""#, r#""_hash""#]);
         engine.load(CHANGES, &columns, &mut |push| {
             for (key, sequence, record) in operations {
                 let line = ChangeLine::parse(&record.line);
                 let cells = line.as_ref().and_then(|line| self.cells(line, *key, *sequence));
-                push(&cells.ok_or_else(|| unreadable(record))?)?;
+                let Some(cells) = cells else {
+                    reject(record)?;
+                    continue;
+                };
+                push(&cells)?;
+                loaded += 1;
             }
             Ok(())
-        })
+        })?;
+        Ok(loaded)
     }
 
     fn cells<'l>(&self, line: &ChangeLine<'l>, key: u128, sequence: u64) -> Option<Vec<Cell<'l>>> {
@@ -135,7 +143,7 @@ impl Changes<'_> {
     }
 
     /// Whether row `t` of the target has the key of operation `c`.
-    fn is_same_row(&self) -> String {
+    pub(super) fn is_same_row(&self) -> String {
         Statements { shape: self.shape, tenant: &self.key.tenant, sequence: 0 }.is_same_row()
     }
 
