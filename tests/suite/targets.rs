@@ -27,6 +27,7 @@ pub(crate) mod server;
 mod several;
 mod sqlite;
 mod stream;
+mod stream_schemas;
 
 use generated::TABLES;
 use rusqlite::Connection;

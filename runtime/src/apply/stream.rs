@@ -35,7 +35,7 @@ pub struct AppliedTable {
     pub standing: Standing,
     /// The number of operations that changed a row.
     pub applied: u64,
-    /// The number of operations of another schema than today's, which were skipped.
+    /// The number of operations of another schema, which today's cannot read and which were skipped.
     pub other_schema: u64,
 }
 

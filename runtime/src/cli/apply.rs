@@ -184,7 +184,9 @@ fn note(AppliedTable { standing, other_schema, .. }: &AppliedTable) -> Option<St
     let key = standing.key.to_string();
     let skipped = (*other_schema > 0).then(|| {
         let skipped = plural(*other_schema, "operation");
-        format!("{skipped} of {key} were skipped: they were published under another schema than today's.\n")
+        format!(
+            "{skipped} of {key} were skipped: they were published under another schema, and today's cannot read them.\n"
+        )
     });
     let differs = (standing.state == State::Differs).then(|| {
         let version = standing.version.as_deref().unwrap_or_default();

@@ -160,7 +160,12 @@ fn report(TableKey { tenant, table }: &TableKey, error: &Error) {
 
 fn report_skipped(TableKey { tenant, table }: &TableKey, operations: u64) {
     if operations > 0 {
-        tracing::warn!(tenant, table, operations, "Operations of another schema than the deployed one were skipped.");
+        tracing::warn!(
+            tenant,
+            table,
+            operations,
+            "Operations of another schema were skipped, which the deployed one cannot read."
+        );
     }
 }
 

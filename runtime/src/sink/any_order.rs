@@ -91,7 +91,8 @@ pub trait Receiver: Send {
 pub struct Received {
     /// The number of operations that changed a row.
     pub applied: u64,
-    /// The number of operations that were skipped, because they were published under another schema than today's.
+    /// The number of operations that were skipped: they were published under another schema than today's, which cannot
+    /// read them.
     pub other_schema: u64,
 }
 

@@ -6,7 +6,8 @@ use super::postgres::Target;
 use super::rows::{exported, in_postgres};
 use super::server::SERVER;
 use super::sqlite::{check_rows, expect, text};
-use super::stream::{apply_to, dice, lines_of, publish_orders, published_lines, random_versions, shuffled};
+use super::stream::{apply_to, dice, published_lines, random_versions, shuffled};
+use super::stream_schemas::{lines_of, publish_orders};
 use crate::schema_changes::versions;
 use crate::workspace::Workspace;
 

@@ -6,10 +6,8 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::Value;
 
-use super::rows::{exported, in_sqlite};
-use super::sqlite::{RUN, check_against_exports, database, expect, samples, table, text};
-use crate::schema_changes::{orders_through_its_schemas, versions};
-use crate::workspace::{CommandOutput, Workspace, files, gunzip, gzip};
+use super::sqlite::{RUN, check_against_exports, database, expect, samples, text};
+use crate::workspace::{CommandOutput, Workspace, files, gunzip};
 
 /// Applies lines from standard input.
 pub(super) fn apply_to(workspace: &Workspace, lines: &[String], target: &str, more: &[&str]) -> CommandOutput {
@@ -24,7 +22,7 @@ pub(super) fn apply_to(workspace: &Workspace, lines: &[String], target: &str, mo
     }
 }
 
-fn apply(workspace: &Workspace, lines: &[String]) -> CommandOutput {
+pub(super) fn apply(workspace: &Workspace, lines: &[String]) -> CommandOutput {
     apply_to(workspace, lines, "sqlite:shop.db", &["--create"])
 }
 
@@ -217,67 +215,6 @@ fn a_table_that_was_dropped_waits_for_a_version_in_full() {
     // Everything from the beginning does as well.
     expect(&apply(&workspace, &lines), 0, "complete");
     check_against_exports(&workspace);
-}
-
-/// The lines of these versions.
-pub(super) fn lines_of(workspace: &Workspace, versions: &[usize]) -> Vec<String> {
-    let names: Vec<String> = versions.iter().map(|number| format!("\"version\":\"V{number}\"")).collect();
-    let lines = published_lines(workspace).into_iter();
-    lines.filter(|line| names.iter().any(|name| line.contains(name))).collect()
-}
-
-/// Publishes a version of `orders` under its schema.
-pub(super) fn publish_orders(workspace: &Workspace, number: usize) {
-    let (schema, export) = &versions()[number - 1];
-    workspace.write("schemas/orders.yaml", schema.as_bytes());
-    workspace.write(&format!("exports/acme/orders/V{number}/orders.csv.gz"), &gzip(export.as_bytes()));
-    expect(&workspace.run(), 0, "SUCCEEDED");
-}
-
-/// Checks the rows of `orders` against an export under the schema of its time.
-fn check_orders(workspace: &Workspace, number: usize) {
-    let table = tests::table::parse(&versions()[number - 1].0).unwrap();
-    let expected = exported(table, &workspace.path(&format!("exports/acme/orders/V{number}")));
-    assert_eq!(in_sqlite(&workspace.path("shop.db"), table, "acme"), expected, "V{number}");
-}
-
-#[test]
-fn rows_that_are_not_sent_again_are_read_under_every_schema() {
-    let workspace = Workspace::from_schemas();
-    let mut dice = dice(11);
-    for number in 1..=5 {
-        publish_orders(&workspace, number);
-        // First only repetitions, which are of the schema before.
-        let again: Vec<usize> = (1..number).collect();
-        let repeated = apply(&workspace, &lines_of(&workspace, &again));
-        assert!(number == 1 || repeated.stdout.contains("complete"), "V{number}: {}", repeated.transcript());
-        let lines = shuffled(&lines_of(&workspace, &[number]), &mut dice);
-        let (begin, rest): (Vec<String>, Vec<String>) = lines.into_iter().partition(|line| line.contains("\"BEGIN\""));
-        expect(&apply(&workspace, &begin), 0, "arriving");
-        expect(&apply(&workspace, &rest), 0, "complete");
-        check_orders(&workspace, number);
-        expect(&workspace.tidemark(&["reconcile", "acme/orders", "--to", "sqlite:shop.db"]), 0, "");
-    }
-}
-
-#[test]
-fn operations_of_an_earlier_schema_are_skipped_and_said_to_be() {
-    let workspace = orders_through_its_schemas();
-    let lines = published_lines(&workspace);
-    let output = apply(&workspace, &lines);
-    expect(&output, 1, "were published under another schema than today's");
-    expect(&output, 1, "acme/orders is not as of V5");
-    let in_full: Vec<String> = {
-        expect(&workspace.tidemark(&["resync", "acme/orders"]), 0, "");
-        let header = "region,order_id,customer_email,status,amount,note,updated_at,exported_by";
-        workspace.export("acme/orders/V6", &format!("{header}\neu,7,,open,1.50,,2026-01-01 00:00:00,a\n"));
-        let run = workspace.run();
-        assert!(run.status < 2, "{}", run.transcript());
-        published_lines(&workspace).into_iter().filter(|line| line.contains("\"V6\"")).collect()
-    };
-    expect(&apply(&workspace, &in_full), 0, "complete");
-    let rows = in_sqlite(&workspace.path("shop.db"), table("orders"), "acme");
-    assert_eq!(rows, exported(table("orders"), &workspace.path("exports/acme/orders/V6")));
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! repetitions. Each batch is a transaction. Rows are compared with the newest END by their number and by the sum of
 //! their hashes, which are kept up to date with each batch.
 
+mod carry;
 mod changes;
 mod memory;
 mod reread;
@@ -26,7 +27,8 @@ use crate::sink::Mark;
 use crate::sink::any_order::{Delivered, Positions, Received, Receiver, Rejects, Standing, State, TakesAnyOrder};
 use crate::store::Version;
 use crate::table::Table;
-use changes::Changes;
+use carry::Carry;
+use changes::{Changes, Newest};
 pub(super) use memory::forget;
 use memory::{Memory, REGISTRY};
 
@@ -106,10 +108,10 @@ impl<E: Engine> Session<E> {
         if known.as_ref().and_then(|known| known.schema.as_ref()).is_some_and(|schema| *schema != table.schema) {
             before.replace(reread::reread(&mut self.engine, &changes, table)?);
         }
-        let mut batch = Batch { memory: before.clone(), newest: HashMap::new(), other_schema: 0 };
+        let mut batch = Batch { memory: before.clone(), newest: HashMap::new(), other_schema: 0, carry: None };
         let schema = table.schema_id();
         for record in records {
-            if batch.add(record, &schema).is_none() {
+            if batch.add(record, (table, &schema), &shape).is_none() {
                 rejects.reject(record, unreadable(&self.place, key, record))?;
             }
         }
@@ -141,16 +143,14 @@ impl<E: Engine> Session<E> {
     /// Applies the operations of a batch that count. Returns their number.
     fn apply(&mut self, changes: &Changes<'_>, batch: &mut Batch<'_>, rejects: &mut dyn Rejects) -> Result<u64> {
         let full = batch.memory.full;
-        batch.newest.retain(|_, (sequence, _)| counts(*sequence, 0, full));
+        batch.newest.retain(|_, newest| counts(newest.sequence, 0, full));
         self.drop_refused(batch, rejects)?;
         if batch.newest.is_empty() {
             return Ok(0);
         }
         self.engine.run_all(&changes.create())?;
-        let newest: Vec<(u128, u64, &Delivered)> =
-            batch.newest.iter().map(|(key, (sequence, record))| (*key, *sequence, *record)).collect();
         let place = &self.place;
-        let loaded = changes.load(&mut self.engine, &newest, &mut |record| {
+        let loaded = changes.load(&mut self.engine, &batch.newest, &mut |record| {
             rejects.reject(record, unreadable(place, changes.key, record))
         })?;
         let applied = changes.drop_outdated(&mut self.engine, loaded)?;
@@ -164,8 +164,8 @@ impl<E: Engine> Session<E> {
     /// Drops the operations whose values the database cannot hold, which the publisher did not know.
     fn drop_refused<'r>(&self, batch: &mut Batch<'r>, rejects: &mut dyn Rejects) -> Result<()> {
         let Some(demand) = E::DEMAND else { return Ok(()) };
-        let refused = |(key, (_, record)): (&u128, &(u64, &'r Delivered))| {
-            Some((*key, *record, demand::refusal(demand, &record.line)?))
+        let refused = |(key, newest): (&u128, &Newest<'r>)| {
+            Some((*key, newest.record, demand::refusal(demand, &newest.record.line)?))
         };
         let refused: Vec<_> = batch.newest.iter().filter_map(refused).collect();
         for (key, record, problem) in refused {
@@ -187,36 +187,49 @@ fn unreadable(place: &str, key: &TableKey, record: &Delivered) -> Error {
 struct Batch<'r> {
     memory: Memory,
     /// By the hash of each key.
-    newest: HashMap<u128, (u64, &'r Delivered)>,
+    newest: HashMap<u128, Newest<'r>>,
     other_schema: u64,
+    /// Carries operations over to today's schema, once there are any of another one.
+    carry: Option<Carry>,
 }
 
 impl<'r> Batch<'r> {
     /// Adds a record; `None` if it cannot be read.
-    fn add(&mut self, record: &'r Delivered, schema: &str) -> Option<()> {
+    fn add(&mut self, record: &'r Delivered, today: (&'static Table, &str), shape: &Shape) -> Option<()> {
         let envelope = Envelope::from_json(&record.line).ok()?;
         match &*envelope.op {
             "BEGIN" => self.memory.begin(&serde_json::from_slice::<Begin>(&record.line).ok()?),
             "END" => self.memory.end(&serde_json::from_slice::<End>(&record.line).ok()?),
-            _ => self.add_operation(&envelope, record, schema)?,
+            _ => self.add_operation(&envelope, record, today, shape)?,
         }
         Some(())
     }
 
-    fn add_operation(&mut self, envelope: &Envelope<'_>, record: &'r Delivered, schema: &str) -> Option<()> {
+    fn add_operation(
+        &mut self,
+        envelope: &Envelope<'_>,
+        record: &'r Delivered,
+        (table, schema): (&'static Table, &str),
+        shape: &Shape,
+    ) -> Option<()> {
         let sequence = envelope.sequence;
         self.memory.newest = self.memory.newest.max(sequence);
         if !counts(sequence, self.memory.held, self.memory.full) {
             return Some(());
         }
+        let mut carried = None;
         if envelope.schema != schema {
-            self.other_schema += 1;
-            return Some(());
+            carried = self.carry.get_or_insert_with(|| Carry::new(table)).cells(shape, &record.line);
+            if carried.is_none() {
+                self.other_schema += 1;
+                return Some(());
+            }
         }
+        let newest = Newest { sequence, record, carried };
         match self.newest.entry(xxh3_128(key_bytes(&record.line)?)) {
-            Entry::Occupied(mut known) if counts(sequence, known.get().0, 0) => drop(known.insert((sequence, record))),
+            Entry::Occupied(mut known) if counts(sequence, known.get().sequence, 0) => drop(known.insert(newest)),
             Entry::Occupied(_) => {}
-            Entry::Vacant(new) => drop(new.insert((sequence, record))),
+            Entry::Vacant(new) => drop(new.insert(newest)),
         }
         Some(())
     }
