@@ -98,6 +98,48 @@ def account_limits_are_parameters(templates: Templates) -> Iterator[str]:
             yield f"{name} is not passed on"
 
 
+def what_reads_the_stream_needs_one(templates: Templates) -> Iterator[str]:
+    """A deployment with `Sink=s3` has no stream, and says so before anything changes."""
+    template = templates["tidemark.yaml"]
+    for name in ("ConsumerNeedsStream", "ApplyNeedsStream"):
+        if not any("Sink" in json.dumps(one["Assert"]) for one in template["Rules"].get(name, {}).get("Assertions", [])):
+            yield f"{name} does not ask for a stream"
+    for name, condition in {"SampleConsumer": "HasConsumer", "Apply": "HasApply"}.items():
+        if template["Resources"][name].get("Condition") != condition:
+            yield f"{name} is there in any case"
+
+
+def passwords_are_in_no_environment(templates: Templates) -> Iterator[str]:
+    """Whoever may look at a function sees its environment, so it names a secret. The role may read no other."""
+    template = templates["apply.yaml"]
+    environment = template["Resources"]["Function"]["Properties"]["Environment"]["Variables"]
+    if environment["TIDEMARK_APPLY_SECRET"] != {"Ref": "ApplySecret"} or "resolve:" in json.dumps(environment):
+        yield "the environment holds more of a password than where it is"
+    readable = [statement["Resource"] for _, statement in statements(template["Resources"]["Role"])
+                if "secretsmanager:GetSecretValue" in statement["Action"]]
+    if readable != [{"Ref": "ApplySecret"}]:
+        yield f"the function may read {readable}"
+    pattern = templates["tidemark.yaml"]["Parameters"]["ApplyTo"]["AllowedPattern"]
+    for address, is_allowed in {"": True, "postgres://me@db:5432/shop?sslmode=require": True, "postgres://me:secret@db/shop": False,
+                                "postgres://db/shop": False, "sqlite:shop.db": False}.items():
+        if bool(re.fullmatch(pattern, address)) != is_allowed:
+            yield f"ApplyTo {'accepts' if not is_allowed else 'refuses'} {address}"
+
+
+def the_function_for_postgres_can_be_in_a_network(templates: Templates) -> Iterator[str]:
+    """Lambda attaches a function to subnets with the rights of the function's role.
+    https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html"""
+    resources = templates["apply.yaml"]["Resources"]
+    network = resources["Function"]["Properties"].get("VpcConfig", {}).get("Fn::If", [""])
+    if network[0] != "HasSubnets" or set(network[1]) != {"SubnetIds", "SecurityGroupIds"}:
+        yield f"the function is in {network}"
+    wanted = {"ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets", "ec2:DeleteNetworkInterface",
+              "ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses"}
+    granted = {action for condition, statement in statements(resources["Role"]) if condition == "HasSubnets" for action in statement["Action"]}
+    if granted != wanted:
+        yield f"the function may not {', '.join(sorted(wanted ^ granted))}"
+
+
 def nothing_starves_or_repeats_the_sweeper(templates: Templates) -> Iterator[str]:
     """Lambda repeats an asynchronous call for up to six hours by default.
     https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-configuring.html"""
@@ -130,5 +172,15 @@ RULES: list[tuple[Rule, list[tuple[str, str, str, str]]]] = [
     (nothing_starves_or_repeats_the_sweeper, [
         ("without a reservation", "shared.yaml", "ReservedConcurrentExecutions", "Other"),
         ("whose calls are repeated", "shared.yaml", '"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 300', '"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 21600')]),
+    (what_reads_the_stream_needs_one, [
+        ("without a rule", "tidemark.yaml", '"ApplyNeedsStream"', '"Other"'),
+        ("with the function in any case", "tidemark.yaml", '"Condition": "HasApply"', '"Condition": "HasStream"')]),
+    (passwords_are_in_no_environment, [
+        ("with a password", "apply.yaml", '{"TIDEMARK_APPLY_TO": {"Ref": "ApplyTo"}', '{"PGPASSWORD": "{{resolve:secretsmanager:a}}"'),
+        ("with every secret", "apply.yaml", '"Resource": {"Ref": "ApplySecret"}', '"Resource": "*"'),
+        ("with passwords in addresses", "tidemark.yaml", "[^:@/?#]+@", "[^@/?#]+@")]),
+    (the_function_for_postgres_can_be_in_a_network, [
+        ("outside of the subnets", "apply.yaml", '"VpcConfig"', '"Other"'),
+        ("without an interface", "apply.yaml", '"ec2:CreateNetworkInterface", ', "")]),
     (account_limits_are_parameters, [("with a fixed number", "tidemark.yaml", '{"Ref": "PartsConcurrency"}', "20")]),
 ]

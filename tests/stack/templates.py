@@ -67,7 +67,7 @@ BROKEN = {
 METRICS = {
     "Inserted": ["", "Table"], "Updated": ["", "Table"], "Deleted": ["", "Table"], "Seconds": ["", "Table"],
     "Published": ["", "Table"], "Held": ["", "Table"], "Failed": ["", "Table"], "Refused": ["", "Table"], "Machine": ["", "Table"],
-    "HeldVersions": ["", "Table"], "WaitingVersions": [""], "OldestPendingSeconds": [""], "OldestWaitingSeconds": [""],
+    "DifferingTables": [""], "HeldVersions": ["", "Table"], "WaitingVersions": [""], "OldestPendingSeconds": [""], "OldestWaitingSeconds": [""],
 }
 OURS = "Tidemark/${Name}"
 

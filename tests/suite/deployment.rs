@@ -47,6 +47,9 @@ pub(crate) struct Deployment {
     pub(crate) state_machine: String,
     /// The table of the sample consumer, if it is deployed.
     pub(crate) consumer_table: Option<String>,
+    /// The queue of the function for PostgreSQL, if it is deployed.
+    #[cfg(feature = "postgres")]
+    pub(crate) apply_failures: Option<String>,
     /// What its functions call instead of AWS.
     pub(crate) proxy: Proxy,
 }
@@ -102,10 +105,15 @@ impl Deployment {
 
     /// Creates another deployment with these parameters.
     pub(crate) fn new(name: &str, parameters: &[&str]) -> Self {
+        Self::with_arguments(name, parameters, &[])
+    }
+
+    /// Creates another deployment with these parameters and other arguments of `infra/deploy`.
+    pub(crate) fn with_arguments(name: &str, parameters: &[&str], arguments: &[&str]) -> Self {
         let (stack, proxy) = (Stack::get(), Proxy::start());
         let endpoints = [format!("Endpoint={}", proxy.address()), format!("AthenaEndpoint={}", stack.athena())];
         let parameters = endpoints.into_iter().chain(parameters.iter().copied().map(str::to_owned));
-        let output = deploy(Path::new(ROOT), functions(), name, &parameters.collect::<Vec<_>>());
+        let output = deploy(Path::new(ROOT), functions(), name, &parameters.collect::<Vec<_>>(), arguments);
         let outputs = outputs(&output);
         let aws = stack.clients();
         Self {
@@ -115,6 +123,8 @@ impl Deployment {
             bucket: outputs["ExportsBucket"].into(),
             state_machine: outputs["Flow"].into(),
             consumer_table: outputs.get("ConsumerTable").map(|table| (*table).into()),
+            #[cfg(feature = "postgres")]
+            apply_failures: outputs.get("ApplyFailures").map(|queue| (*queue).into()),
             proxy,
         }
     }
@@ -131,13 +141,13 @@ impl Deployment {
 
     /// Updates this deployment to another state of the project. Returns the output.
     pub(crate) fn update(&self, root: &Path, built: &Path) -> String {
-        deploy(root, &functions_in(built, &built.join("functions")), &self.name, &[])
+        deploy(root, &functions_in(built, &built.join("functions")), &self.name, &[], &[])
     }
 
     /// Updates this deployment with other parameters. Returns the output.
     pub(crate) fn set_parameters(&self, parameters: &[&str]) -> String {
         let parameters: Vec<String> = parameters.iter().copied().map(str::to_owned).collect();
-        deploy(Path::new(ROOT), functions(), &self.name, &parameters)
+        deploy(Path::new(ROOT), functions(), &self.name, &parameters, &[])
     }
 
     /// Removes the deployment, except for what holds data.

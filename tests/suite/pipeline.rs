@@ -1,6 +1,8 @@
 //! The pipeline on AWS, from an object in S3 to a consumer's table: whatever fails, it publishes exactly what a local
 //! run publishes.
 
+#[cfg(feature = "postgres")]
+mod apply;
 mod athena_quota;
 mod concurrent_changes;
 mod faults;

@@ -5,6 +5,8 @@ use std::path::Path;
 use runtime::store::Status;
 use serde_json::{Value as Json, json};
 
+#[cfg(feature = "postgres")]
+use super::apply::Database;
 use super::{Journey, orders};
 use crate::deployment::{Deployment, wait};
 use crate::limits::command;
@@ -14,7 +16,7 @@ use crate::workspace::add_to_summary;
 #[test]
 fn large_exports_are_compared_by_athena_and_permissions_match_the_calls_made() {
     // A deployment of its own: some calls are made only by a function that has just started.
-    let deployment = Deployment::new("everyday", &["Consumer=on", "Sink=both"]);
+    let everyday = Everyday::new();
     let distributed = Deployment::new("distributed", &["NativeBytes=0", "ReadBytes=1", "Sink=both"]);
     // Several files, because `publish` does not write the last one.
     let _small = distributed.with_environment("athena", &[("TIDEMARK_PART_BYTES", "4096")]);
@@ -35,8 +37,8 @@ fn large_exports_are_compared_by_athena_and_permissions_match_the_calls_made() {
     let tables = distributed.aws.glue.get_tables().database_name("distributed").send();
     let tables = distributed.aws.wait(tables).unwrap();
     assert_eq!(tables.table_list().len(), generated::athena::STATEMENTS.len());
-    everyday_events(&deployment);
-    let mut calls = [deployment.proxy.calls(), distributed.proxy.calls()].concat();
+    everyday.run();
+    let mut calls = [everyday.deployment.proxy.calls(), distributed.proxy.calls()].concat();
     // Other tests use Athena as well.
     let athena_calls = Stack::get().athena_log();
     let is_function = |call: &&Json| call["caller"].as_str().is_some_and(|caller| caller.starts_with("tidemark-"));
@@ -45,6 +47,34 @@ fn large_exports_are_compared_by_athena_and_permissions_match_the_calls_made() {
         json!({ "caller": "tidemark-athena", "status": 200, "resource": "", "actions": [format!("athena:{action}")] })
     }));
     check_permissions(&calls);
+}
+
+/// A deployment with consumers.
+struct Everyday {
+    deployment: Deployment,
+    #[cfg(feature = "postgres")]
+    database: Database,
+}
+
+impl Everyday {
+    const PARAMETERS: [&str; 2] = ["Consumer=on", "Sink=both"];
+
+    #[cfg(feature = "postgres")]
+    fn new() -> Self {
+        let database = Database::new("everyday");
+        Self { deployment: database.deploy("everyday", &Self::PARAMETERS), database }
+    }
+
+    #[cfg(not(feature = "postgres"))]
+    fn new() -> Self {
+        Self { deployment: Deployment::new("everyday", &Self::PARAMETERS) }
+    }
+
+    fn run(&self) {
+        everyday_events(&self.deployment);
+        #[cfg(feature = "postgres")]
+        self.database.check(&self.deployment);
+    }
 }
 
 /// Everyday events: a version that is held and delivered again, one that is incomplete, one that comes late, a sweep.
