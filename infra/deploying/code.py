@@ -116,6 +116,13 @@ def artifacts(name: str) -> str:
     return f"{name}-artifacts-{account()}-{region()}"
 
 
+def bucket_policy(bucket: str, partition: str) -> dict:
+    return {"Version": "2012-10-17", "Statement": [{
+        "Sid": "RequireTls", "Effect": "Deny", "Principal": "*", "Action": "s3:*",
+        "Resource": [f"arn:{partition}:s3:::{bucket}", f"arn:{partition}:s3:::{bucket}/*"],
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}}}]}
+
+
 def ensure_bucket(bucket: str) -> str:
     """Creates the bucket if it does not exist. Nothing in it expires, because a rollback needs the previous code,
     however old it is."""
@@ -130,10 +137,7 @@ def ensure_bucket(bucket: str) -> str:
             "BlockPublicAcls": True, "IgnorePublicAcls": True, "BlockPublicPolicy": True, "RestrictPublicBuckets": True}),
         "put-bucket-encryption": ("--server-side-encryption-configuration", {
             "Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}),
-        "put-bucket-policy": ("--policy", {"Version": "2012-10-17", "Statement": [{
-            "Sid": "RequireTls", "Effect": "Deny", "Principal": "*", "Action": "s3:*",
-            "Resource": [f"arn:{partition()}:s3:::{bucket}", f"arn:{partition()}:s3:::{bucket}/*"],
-            "Condition": {"Bool": {"aws:SecureTransport": "false"}}}]}),
+        "put-bucket-policy": ("--policy", bucket_policy(bucket, partition())),
         "put-bucket-lifecycle-configuration": ("--lifecycle-configuration", {"Rules": [{
             "ID": "abort-incomplete-uploads", "Status": "Enabled", "Filter": {"Prefix": ""},
             "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7}}]})}
