@@ -303,10 +303,10 @@ fn changes_difference(expected: &Changes, actual: &Changes) -> Option<String> {
     (expected != actual).then(|| format!("expected {expected:#?}\nactual {actual:#?}"))
 }
 
-fn by_key(operations: &[Json]) -> BTreeMap<String, Vec<Json>> {
-    let mut by_key: BTreeMap<String, Vec<Json>> = BTreeMap::new();
+fn by_key(operations: &[Json]) -> BTreeMap<String, Vec<&Json>> {
+    let mut by_key: BTreeMap<String, Vec<&Json>> = BTreeMap::new();
     for operation in operations {
-        by_key.entry(operation["key"].to_string()).or_default().push(operation.clone());
+        by_key.entry(operation["key"].to_string()).or_default().push(operation);
     }
     by_key
 }

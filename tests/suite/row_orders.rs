@@ -22,7 +22,7 @@ mod first_import;
 mod headers;
 
 /// How many pairs of exports are tried in each order.
-const PAIRS: u64 = 8;
+const PAIRS: u64 = 5;
 
 /// A row of `orders`: its key, and the text of its status and amount.
 type Row = (u64, String);

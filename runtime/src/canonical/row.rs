@@ -392,5 +392,12 @@ fn fill(reader: &Reader, column: &Column) -> Vec<u8> {
 
 /// Returns whether a header with a name in this spelling names the column that is called `header` there.
 pub(crate) fn is_spelled(name: &str, header: &str, any_case: bool) -> bool {
-    name == header || any_case && fold_case(name) == fold_case(header)
+    let is_folded = || {
+        if name.is_ascii() && header.is_ascii() {
+            name.eq_ignore_ascii_case(header)
+        } else {
+            fold_case(name) == fold_case(header)
+        }
+    };
+    name == header || any_case && is_folded()
 }

@@ -121,11 +121,16 @@ impl FieldMap {
     #[cold]
     fn repeats_header(&self, record: &Record<'_>) -> bool {
         let Some(header) = &self.header else { return false };
-        let fields = || (0..self.width).map(|at| (String::from_utf8_lossy(self.text(record, at)), self.trims[at]));
-        let is_same = |name: &str, text: &str, trims: bool| {
-            is_spelled(text, if trims { name.trim_matches([' ', '\t']) } else { name }, header.any_case)
+        // Bytes are compared first, because every row can begin with the first letter of a name.
+        let is_same = |name: &str, text: &[u8]| {
+            name.as_bytes() == text || header.any_case && is_spelled(name, &String::from_utf8_lossy(text), true)
         };
-        let has = |name: &String| fields().any(|(text, trims)| is_same(name, &text, trims));
+        let has = |name: &String| {
+            (0..self.width).any(|at| {
+                let name = if self.trims[at] { name.trim_matches([' ', '\t']) } else { name };
+                is_same(name, self.text(record, at))
+            })
+        };
         record.len() == self.width && header.names.iter().all(has)
     }
 
