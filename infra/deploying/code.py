@@ -107,9 +107,18 @@ def archive(binary: Path, to: Path) -> None:
 def package(name: str, bucket: str | None) -> dict:
     """Uploads the code and the nested templates. Returns the template that refers to them."""
     packaged = BUILT / f"{name}.json"
-    aws("cloudformation", "package", "--template-file", str(TEMPLATE), "--s3-bucket", bucket or ensure_bucket(artifacts(name)),
+    return package_template(TEMPLATE, packaged, name, bucket or ensure_bucket(artifacts(name)))
+
+
+def package_template(template: Path, packaged: Path, name: str, bucket: str) -> dict:
+    aws("cloudformation", "package", "--template-file", str(template), "--s3-bucket", bucket,
         "--s3-prefix", name, "--use-json", "--output-template-file", str(packaged), parse=False)
     return json.loads(packaged.read_text())
+
+
+def bucket(name: str, chosen: str | None) -> str:
+    """The bucket for code and templates."""
+    return chosen or artifacts(name)
 
 
 def artifacts(name: str) -> str:

@@ -7,6 +7,7 @@
 mod deadline;
 mod deployment;
 mod environment;
+mod expire;
 mod find;
 mod messages;
 mod metrics;

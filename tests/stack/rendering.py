@@ -110,7 +110,7 @@ class Rendering:
     def attribute(self, resource: str, attribute: str) -> str:
         if attribute in ("Arn", "FunctionArn"):
             return self.arn(resource)
-        # An output of a nested stack, such as the ARN of the key.
+        # An output of a nested stack, such as the ARN of a key.
         return KEY if attribute.endswith("KeyArn") else f"{resource}.{attribute}"
 
     def name(self, resource: str) -> str:

@@ -17,7 +17,9 @@ from rendering import ACCOUNT, KEY, REGION, Rendering, render_all
 OPTIONS = {
     "default": {},
     "all": {"Consumer": "on", "Sink": "both", "Producers": "arn:aws:iam::111122223333:role/exporter", "CatalogKeyArn": KEY,
-            "Consumers": "arn:aws:iam::444455556666:root", "ReservedConcurrency": "2", "AlarmEmail": "ops@example.com"},
+            "Consumers": "arn:aws:iam::444455556666:root", "ReservedConcurrency": "2", "AlarmEmail": "ops@example.com",
+            "ExportDays": "30", "AccessLogs": "access-logs", "SubnetIds": "subnet-1,subnet-2", "SecurityGroupIds": "sg-1",
+            "PermissionsBoundary": "arn:aws:iam::123456789012:policy/boundary", "RolePath": "/teams/data/"},
 }
 # The parts of a resource that are policies.
 POLICIES = ("AssumeRolePolicyDocument", "PolicyDocument", "KeyPolicy", "ResourcePolicy")

@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
+use runtime::aws::s3::{self, S3Uri};
 use runtime::store::Status;
 use serde_json::{Value as Json, json};
 
+use super::expiry::expire;
 use super::{Journey, orders};
 use crate::deployment::{Deployment, wait};
 use crate::limits::command;
@@ -14,7 +16,7 @@ use crate::workspace::add_to_summary;
 #[test]
 fn large_exports_are_compared_by_athena_and_permissions_match_the_calls_made() {
     // A deployment of its own: some calls are made only by a function that has just started.
-    let deployment = Deployment::new("everyday", &["Consumer=on", "Sink=both"]);
+    let deployment = Deployment::new("everyday", &["Consumer=on", "Sink=both", "ExportDays=30"]);
     let distributed = Deployment::new("distributed", &["NativeBytes=0", "ReadBytes=1", "Sink=both"]);
     // Several files, because `publish` does not write the last one.
     let _small = distributed.with_environment("athena", &[("TIDEMARK_PART_BYTES", "4096")]);
@@ -65,8 +67,13 @@ fn everyday_events(deployment: &Deployment) {
     deployment.sweep("for rights");
     super::deliver_without_event(deployment, "rights/orders/V3", &orders(0, 200, "open"));
     let found = deployment.invoke("find", &json!({ "scheduled": "for rights" }));
-    assert_eq!(found, json!({ "found": 1, "complete": true }));
+    assert_eq!(found, json!({ "found": 1, "expired": 0, "complete": true }));
     deployment.wait_for("rights/orders/V3", Status::Succeeded);
+    // V0 and V2 were superseded, and V1 is no longer a baseline.
+    assert!(expire(deployment) > 1);
+    let exports = S3Uri { bucket: deployment.bucket.clone(), key: "rights/orders".into() };
+    let left = s3::object_names(&deployment.aws, &exports).unwrap();
+    assert_eq!(left, ["V3/part.csv.gz"]);
     wait("the consumer is done", || {
         deployment
             .proxy
