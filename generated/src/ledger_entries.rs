@@ -4,10 +4,10 @@
 
 use runtime::table::{Column, Completeness, Guards, Source, Table, Target, Type};
 use runtime::{Date, Decimal, Timestamp};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// Identifies one row of `ledger_entries`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub struct Key {
     /// The company's book. Entry numbers are unique within a book. `char(4)`
     pub book: String,
@@ -15,8 +15,10 @@ pub struct Key {
     pub entry_id: i64,
 }
 
+runtime::deserialize!(Key { book, entry_id });
+
 /// The columns of `ledger_entries` outside its key.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Values {
     /// `date`
     pub posted_on: Date,
@@ -40,6 +42,11 @@ pub struct Values {
     /// The batch job that exported the row. `int`
     pub batch_no: i32,
 }
+
+runtime::deserialize!(
+    Values { posted_on, booked_at, account, counterparty, amount, currency, fx_rate,
+    reversed, reference, batch_no }
+);
 
 /// A change to one row of `ledger_entries`.
 pub type Operation = runtime::Operation<Key, Values>;

@@ -4,10 +4,10 @@
 
 use runtime::table::{Column, Guards, Source, Table, Target, Type};
 use runtime::{Decimal, Timestamp};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// Identifies one row of `orders`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub struct Key {
     /// The sales region. Order numbers are unique within a region. `string`
     pub region: String,
@@ -15,8 +15,10 @@ pub struct Key {
     pub order_id: i64,
 }
 
+runtime::deserialize!(Key { region, order_id });
+
 /// The columns of `orders` outside its key.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Values {
     /// NULL for telephone orders. `string`
     pub customer_email: Option<String>,
@@ -31,6 +33,10 @@ pub struct Values {
     /// The job that wrote the row. `string`
     pub exported_by: Option<String>,
 }
+
+runtime::deserialize!(
+    Values { customer_email, status, amount, note, updated_at, exported_by }
+);
 
 /// A change to one row of `orders`.
 pub type Operation = runtime::Operation<Key, Values>;

@@ -6,17 +6,19 @@ use runtime::table::{
     Column, Completeness, Compression, Guards, Source, Table, Target, Type,
 };
 use runtime::{Date, Decimal};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// Identifies one row of `products`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub struct Key {
     /// `varchar(12)`
     pub sku: String,
 }
 
+runtime::deserialize!(Key { sku });
+
 /// The columns of `products` outside its key.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Values {
     /// `string`
     pub name: String,
@@ -38,6 +40,11 @@ pub struct Values {
     /// For the warehouse. `string`
     pub note: Option<String>,
 }
+
+runtime::deserialize!(
+    Values { name, category, price, weight_kg, in_stock, tags, released_on, tax_class,
+    note }
+);
 
 /// A change to one row of `products`.
 pub type Operation = runtime::Operation<Key, Values>;

@@ -4,10 +4,10 @@
 
 use runtime::table::{Column, Encoding, Guards, Source, Table, Target, Type};
 use runtime::{Binary, Date, Decimal, Timestamp, Timestamptz};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// Identifies one row of `sensor_readings`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub struct Key {
     /// `char(4)`
     pub site: String,
@@ -15,8 +15,10 @@ pub struct Key {
     pub sensor_id: i32,
 }
 
+runtime::deserialize!(Key { site, sensor_id });
+
 /// The columns of `sensor_readings` outside its key.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Values {
     /// `varchar(20)`
     pub serial: String,
@@ -57,6 +59,12 @@ pub struct Values {
     /// `string`
     pub polled_by: String,
 }
+
+runtime::deserialize!(
+    Values { serial, label, online, calibrated, channel, battery_mv, uptime_s,
+    temperature_c, pressure_pa, energy_kwh, firmware_sha, payload, installed_on,
+    inspected_on, measured_at, recorded_at, received_at, polled_by }
+);
 
 /// A change to one row of `sensor_readings`.
 pub type Operation = runtime::Operation<Key, Values>;

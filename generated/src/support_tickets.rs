@@ -4,17 +4,19 @@
 
 use runtime::table::{Column, Guards, Source, Table, Target, Type};
 use runtime::{Timestamp, Timestamptz};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// Identifies one row of `support_tickets`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub struct Key {
     /// `bigint`
     pub ticket_id: i64,
 }
 
+runtime::deserialize!(Key { ticket_id });
+
 /// The columns of `support_tickets` outside its key.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Values {
     /// `timestamptz`
     pub opened_at: Timestamptz,
@@ -33,6 +35,11 @@ pub struct Values {
     /// `timestamp`
     pub synced_at: Option<Timestamp>,
 }
+
+runtime::deserialize!(
+    Values { opened_at, customer_email, subject, body, resolution, priority, status,
+    synced_at }
+);
 
 /// A change to one row of `support_tickets`.
 pub type Operation = runtime::Operation<Key, Values>;

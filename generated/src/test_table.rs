@@ -3,18 +3,20 @@
 //! A minimal table, small enough to check every operation by hand.
 
 use runtime::table::{Column, Guards, Source, Table, Target, Type};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// Identifies one row of `test_table`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub struct Key {
     /// `string`
     #[serde(rename = "PK")]
     pub pk: String,
 }
 
+runtime::deserialize!(Key { pk as "PK" });
+
 /// The columns of `test_table` outside its key.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Values {
     /// `int`
     #[serde(rename = "COL_1")]
@@ -26,6 +28,8 @@ pub struct Values {
     #[serde(rename = "COL_3")]
     pub col_3: Option<String>,
 }
+
+runtime::deserialize!(Values { col_1 as "COL_1", col_2 as "COL_2", col_3 as "COL_3" });
 
 /// A change to one row of `test_table`.
 pub type Operation = runtime::Operation<Key, Values>;

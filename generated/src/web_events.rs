@@ -6,10 +6,10 @@ use runtime::table::{
     Column, Completeness, Compression, Guards, Source, Table, Target, Type,
 };
 use runtime::Timestamptz;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// Identifies one row of `web_events`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub struct Key {
     /// A random identifier from a cookie. `string`
     pub visitor_id: String,
@@ -17,8 +17,10 @@ pub struct Key {
     pub event_no: i32,
 }
 
+runtime::deserialize!(Key { visitor_id, event_no });
+
 /// The columns of `web_events` outside its key.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Values {
     /// view, click, search or checkout. `varchar(16)`
     pub kind: String,
@@ -37,6 +39,11 @@ pub struct Values {
     /// `string`
     pub loaded_by: String,
 }
+
+runtime::deserialize!(
+    Values { kind, path, referrer, duration_ms, occurred_at, country, user_agent,
+    loaded_by }
+);
 
 /// A change to one row of `web_events`.
 pub type Operation = runtime::Operation<Key, Values>;

@@ -120,6 +120,7 @@ pub mod name;
 pub mod operation;
 pub mod reject;
 pub mod table;
+pub mod typed;
 pub mod types;
 
 #[cfg(feature = "pipeline")]

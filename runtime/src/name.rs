@@ -64,6 +64,18 @@ pub(crate) fn fold_case(text: &str) -> String {
     text.to_lowercase().to_uppercase()
 }
 
+/// Returns whether a header with a name in this spelling names the column that is called `header` there.
+pub(crate) fn is_spelled(name: &str, header: &str, any_case: bool) -> bool {
+    let is_folded = || {
+        if name.is_ascii() && header.is_ascii() {
+            name.eq_ignore_ascii_case(header)
+        } else {
+            fold_case(name) == fold_case(header)
+        }
+    };
+    name == header || any_case && is_folded()
+}
+
 /// A text that is safe to show on a terminal: invisible characters are escaped, so that text from outside cannot move
 /// the cursor, change the title, reverse the text or start a new line. Quotes and backslashes are not escaped, so that
 /// a path can be copied, and nothing is escaped twice.

@@ -38,15 +38,15 @@ def main():
 
 
 def copy(workspace, tables):
-    """Creates a workspace with the runtime, the generated crate, and a number of schemas."""
+    """Creates a workspace with the generator, the runtime, the generated crate, and a number of schemas."""
     shutil.rmtree(workspace, ignore_errors=True)
     (workspace / "schemas").mkdir(parents=True)
-    shutil.copytree(ROOT / "runtime", workspace / "runtime")
-    shutil.copytree(ROOT / "generated", workspace / "generated")
+    for crate in ("generator", "runtime", "generated"):
+        shutil.copytree(ROOT / crate, workspace / crate)
     shutil.copy(ROOT / "Cargo.lock", workspace)
     manifest = (ROOT / "Cargo.toml").read_text()
-    manifest = re.sub(r"(?m)^members = .*$", 'members = ["generated", "runtime"]', manifest)
-    (workspace / "Cargo.toml").write_text(manifest.replace('generator = { path = "generator" }\n', ""))
+    manifest = re.sub(r"(?m)^members = .*$", 'members = ["generated", "generator", "runtime"]', manifest)
+    (workspace / "Cargo.toml").write_text(manifest)
     for number in range(tables):
         (workspace / f"schemas/table_{number:04}.yaml").write_text(schema(number))
     return workspace

@@ -149,21 +149,25 @@ fn generated_types_read_like_handwritten_code() {
     //! One row per customer.
 
     use runtime::table::{Column, Guards, Source, Table, Target, Type};
-    use serde::{Deserialize, Serialize};
+    use serde::Serialize;
 
     /// Identifies one row of `customers`.
-    #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+    #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
     pub struct Key {
         /// `bigint`
         pub id: i64,
     }
 
+    runtime::deserialize!(Key { id });
+
     /// The columns of `customers` outside its key.
-    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    #[derive(Debug, Clone, PartialEq, Serialize)]
     pub struct Values {
         /// As on the invoice. `string`
         pub name: Option<String>,
     }
+
+    runtime::deserialize!(Values { name });
 
     /// A change to one row of `customers`.
     pub type Operation = runtime::Operation<Key, Values>;

@@ -2,6 +2,7 @@
 
 mod expect;
 mod source;
+mod structs;
 mod tokens;
 
 use std::collections::BTreeSet;
@@ -16,6 +17,7 @@ use crate::model::{Column, ColumnType, Encoding, Guards, Numbers, Sign, Source, 
 use crate::names;
 use expect::expect_definition;
 use source::source_definition;
+use structs::{deserialize, runtime_type, structure};
 use tokens::{optional, with_defaults};
 
 pub(super) fn emit(table: &Table, files: &mut Files) {
@@ -32,7 +34,9 @@ fn module(table: &Table) -> String {
     let imports: String = imports(table).into_iter().map(item).collect();
     let mut items = vec![
         structure("Key", &format!("Identifies one row of `{name}`."), table.key_columns(), true),
+        deserialize("Key", table.key_columns()),
         structure("Values", &values_doc(table), table.value_columns(), false),
+        deserialize("Values", table.value_columns()),
         operation(table),
     ];
     items.extend(definitions(table));
@@ -68,7 +72,7 @@ fn imports(table: &Table) -> Vec<TokenStream> {
         let types = identifiers(types);
         imports.push(quote! { use runtime::{#(#types),*}; });
     }
-    imports.push(quote! { use serde::{Deserialize, Serialize}; });
+    imports.push(quote! { use serde::Serialize; });
     imports
 }
 
@@ -89,102 +93,20 @@ fn used_types(table: &Table) -> impl Iterator<Item = &'static str> {
     used.into_iter().filter(|(is_used, _)| *is_used).map(|(_, name)| name)
 }
 
-fn structure<'a>(name: &str, doc: &str, columns: impl Iterator<Item = &'a Column>, is_key: bool) -> TokenStream {
-    let name = names::identifier(name);
-    let doc = doc_attributes(&[doc.to_owned()]);
-    let derives = if is_key {
-        quote! { Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize }
-    } else {
-        quote! { Debug, Clone, PartialEq, Serialize, Deserialize }
-    };
-    let fields = columns.map(field);
-    quote! {
-        #doc
-        #[derive(#derives)]
-        pub struct #name {
-            #(#fields)*
-        }
-    }
-}
-
-fn field(column: &Column) -> TokenStream {
-    let mut docs = column.description.as_deref().map(rustdoc::lines).unwrap_or_default();
-    let ty = format!("`{}`", column.ty.name());
-    match docs.last_mut() {
-        Some(last) => {
-            let stop = if last.ends_with(|c: char| c.is_alphanumeric() || c == '`' || c == ')') { "." } else { "" };
-            *last = format!("{last}{stop} {ty}");
-        }
-        None => docs.push(ty),
-    }
-    let docs = doc_attributes(&docs);
-    let name = names::identifier(&column.field);
-    let mut serde = Vec::new();
-    if column.field != column.name {
-        let name = &column.name;
-        serde.push(quote! { rename = #name });
-    }
-    if column.ty.is_float() {
-        // In JSON, floats that are not finite are strings.
-        serde.push(quote! { with = "runtime::float" });
-    }
-    let serde = (!serde.is_empty()).then(|| quote! { #[serde(#(#serde),*)] });
-    let ty = field_type(column);
-    quote! { #docs #serde pub #name: #ty, }
-}
-
-fn field_type(column: &Column) -> TokenStream {
-    let ty = match &column.ty {
-        ColumnType::Boolean { .. } => quote! { bool },
-        ColumnType::Tinyint => quote! { i8 },
-        ColumnType::Smallint => quote! { i16 },
-        ColumnType::Int => quote! { i32 },
-        ColumnType::Bigint => quote! { i64 },
-        ColumnType::Float => quote! { f32 },
-        ColumnType::Double => quote! { f64 },
-        ColumnType::Decimal { scale, .. } => {
-            let scale = Literal::u8_unsuffixed(*scale);
-            quote! { Decimal<#scale> }
-        }
-        ColumnType::Char(_) | ColumnType::Varchar(_) | ColumnType::String => quote! { String },
-        ColumnType::Binary(_) => quote! { Binary },
-        ColumnType::Date { .. } => quote! { Date },
-        ColumnType::Timestamp { .. } => quote! { Timestamp },
-        ColumnType::Timestamptz { .. } => quote! { Timestamptz },
-    };
-    if column.nullable {
-        quote! { Option<#ty> }
-    } else {
-        ty
-    }
-}
-
-/// The runtime type that a field needs, if any.
-fn runtime_type(ty: &ColumnType) -> Option<&'static str> {
-    match ty {
-        ColumnType::Decimal { .. } => Some("Decimal"),
-        ColumnType::Binary(_) => Some("Binary"),
-        ColumnType::Date { .. } => Some("Date"),
-        ColumnType::Timestamp { .. } => Some("Timestamp"),
-        ColumnType::Timestamptz { .. } => Some("Timestamptz"),
-        _ => None,
-    }
-}
-
 fn operation(table: &Table) -> TokenStream {
-    let doc = doc_attributes(&[format!("A change to one row of `{}`.", table.name)]);
+    let doc = rustdoc::attributes(&[format!("A change to one row of `{}`.", table.name)]);
     quote! { #doc pub type Operation = runtime::Operation<Key, Values>; }
 }
 
 /// The definition; for tenants that differ, the fields in which they do.
 fn definitions(table: &Table) -> Vec<TokenStream> {
-    let doc = doc_attributes(&[format!("The definition of `{}`.", table.name)]);
+    let doc = rustdoc::attributes(&[format!("The definition of `{}`.", table.name)]);
     let definition = definition(table);
     if table.tenants.is_empty() {
         return vec![quote! { #doc pub static TABLE: Table = #definition; }];
     }
     let tenants = table.tenants.iter().map(|tenant| tenant_definition(table, tenant));
-    let common = doc_attributes(&["For tenants that are not named.".to_owned()]);
+    let common = rustdoc::attributes(&["For tenants that are not named.".to_owned()]);
     vec![
         quote! { #common const COMMON: Table = #definition; },
         quote! { #doc pub static TABLE: Table = Table { tenants: &[#(#tenants),*], ..COMMON }; },
@@ -378,9 +300,4 @@ fn guards_definition(guards: &Guards) -> TokenStream {
         (guards.max_version_jump_days != default.max_version_jump_days, quote! { max_version_jump_days: #jump }),
     ];
     with_defaults("Guards", &fields)
-}
-
-fn doc_attributes(lines: &[String]) -> TokenStream {
-    let lines = lines.iter().map(|line| if line.is_empty() { String::new() } else { format!(" {line}") });
-    quote! { #(#[doc = #lines])* }
 }

@@ -1,6 +1,9 @@
 //! Descriptions as doc comments. They are shown as written: nothing in them is Markdown except code between backticks
 //! and links that start with `http`, and no code in them is compiled as a doctest.
 
+use proc_macro2::TokenStream;
+use quote::quote;
+
 /// The lines of a doc comment: one per paragraph, separated by empty lines.
 pub(super) fn lines(description: &str) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
@@ -15,6 +18,12 @@ pub(super) fn lines(description: &str) -> Vec<String> {
         lines.push(literal(&words));
     }
     lines
+}
+
+/// Lines as attributes, which are printed as a doc comment.
+pub(super) fn attributes(lines: &[String]) -> TokenStream {
+    let lines = lines.iter().map(|line| if line.is_empty() { String::new() } else { format!(" {line}") });
+    quote! { #(#[doc = #lines])* }
 }
 
 fn literal(words: &[&str]) -> String {

@@ -14,7 +14,7 @@ use crate::canonical::field::Field;
 use crate::canonical::row_bytes::{Segment, UNREADABLE, segments, write_text};
 use crate::canonical::value::{Reader, Value};
 use crate::epoch::{ColumnSource, Epoch, SourceFormat};
-use crate::name::fold_case;
+use crate::name;
 use crate::reject::Reason;
 use crate::table::{Column, Table};
 pub use inspect::InspectedColumn;
@@ -126,7 +126,7 @@ impl Layout {
 
     /// Returns whether a header may spell a name like this.
     pub(crate) fn is_spelled(&self, name: &str, header: &str) -> bool {
-        is_spelled(name, header, self.format.any_header_case)
+        name::is_spelled(name, header, self.format.any_header_case)
     }
 
     /// The export's columns whose texts are trimmed.
@@ -388,16 +388,4 @@ fn fill(reader: &Reader, column: &Column) -> Vec<u8> {
         Some(Ok(Value::Null)) | None => bytes.push(b'-'),
     }
     bytes
-}
-
-/// Returns whether a header with a name in this spelling names the column that is called `header` there.
-pub(crate) fn is_spelled(name: &str, header: &str, any_case: bool) -> bool {
-    let is_folded = || {
-        if name.is_ascii() && header.is_ascii() {
-            name.eq_ignore_ascii_case(header)
-        } else {
-            fold_case(name) == fold_case(header)
-        }
-    };
-    name == header || any_case && is_folded()
 }

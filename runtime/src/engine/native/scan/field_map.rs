@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use super::header;
-use crate::canonical::row::{Layout, is_spelled};
+use crate::canonical::row::Layout;
 use crate::canonical::value::trim;
 use crate::error::{Error, Result};
-use crate::name::fold_case;
+use crate::name::{fold_case, is_spelled};
 use crate::snapshot::csv::{BOM, Record};
 use crate::table::Column;
 
