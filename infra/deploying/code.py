@@ -135,13 +135,29 @@ def archive(binary: Path, to: Path, others: dict[str, bytes] | None = None) -> N
 def package(name: str, bucket: str | None) -> dict:
     """Uploads the code and the nested templates. Returns the template that refers to them."""
     packaged = BUILT / f"{name}.json"
-    aws("cloudformation", "package", "--template-file", str(TEMPLATE), "--s3-bucket", bucket or ensure_bucket(artifacts(name)),
+    return package_template(TEMPLATE, packaged, name, bucket or ensure_bucket(artifacts(name)))
+
+
+def package_template(template: Path, packaged: Path, name: str, bucket: str) -> dict:
+    aws("cloudformation", "package", "--template-file", str(template), "--s3-bucket", bucket,
         "--s3-prefix", name, "--use-json", "--output-template-file", str(packaged), parse=False)
     return json.loads(packaged.read_text())
 
 
+def bucket(name: str, chosen: str | None) -> str:
+    """The bucket for code and templates."""
+    return chosen or artifacts(name)
+
+
 def artifacts(name: str) -> str:
     return f"{name}-artifacts-{account()}-{region()}"
+
+
+def bucket_policy(bucket: str, partition: str) -> dict:
+    return {"Version": "2012-10-17", "Statement": [{
+        "Sid": "RequireTls", "Effect": "Deny", "Principal": "*", "Action": "s3:*",
+        "Resource": [f"arn:{partition}:s3:::{bucket}", f"arn:{partition}:s3:::{bucket}/*"],
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}}}]}
 
 
 def ensure_bucket(bucket: str) -> str:
@@ -158,10 +174,7 @@ def ensure_bucket(bucket: str) -> str:
             "BlockPublicAcls": True, "IgnorePublicAcls": True, "BlockPublicPolicy": True, "RestrictPublicBuckets": True}),
         "put-bucket-encryption": ("--server-side-encryption-configuration", {
             "Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}),
-        "put-bucket-policy": ("--policy", {"Version": "2012-10-17", "Statement": [{
-            "Sid": "RequireTls", "Effect": "Deny", "Principal": "*", "Action": "s3:*",
-            "Resource": [f"arn:{partition()}:s3:::{bucket}", f"arn:{partition()}:s3:::{bucket}/*"],
-            "Condition": {"Bool": {"aws:SecureTransport": "false"}}}]}),
+        "put-bucket-policy": ("--policy", bucket_policy(bucket, partition())),
         "put-bucket-lifecycle-configuration": ("--lifecycle-configuration", {"Rules": [{
             "ID": "abort-incomplete-uploads", "Status": "Enabled", "Filter": {"Prefix": ""},
             "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7}}]})}

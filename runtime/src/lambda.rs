@@ -9,6 +9,7 @@ mod apply;
 mod deadline;
 mod deployment;
 mod environment;
+mod expire;
 mod find;
 mod messages;
 mod metrics;

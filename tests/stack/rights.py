@@ -21,6 +21,7 @@ TABLES = "a table's role"
 BY_A_SERVICE = {
     "logs": "Lambda writes the log",
     "xray": "Lambda sends traces",
+    "ec2": "Lambda connects functions to a VPC",
     "kms": "S3, DynamoDB, Kinesis and SQS use the key in the function's name",
     "sqs": "Lambda receives messages, and sends those that failed",
     "ec2": "Lambda attaches a function to the subnets of the database",
@@ -157,8 +158,9 @@ def uses_table_role(call: dict) -> bool:
         return True
     place, _, query = call["resource"].partition("?")
     prefix = re.search(r"(?:^|&)prefix=([^&]*)", query)
-    # The bucket's root, the folders of tenants and tables, and the ignore file are looked at with a role of its own.
-    if call["caller"] == "tidemark-find" and (place.endswith("/.tidemarkignore") or (prefix and prefix.group(1).count("/") < 3)):
+    # The bucket's root, the folders of tenants and tables, and the ignore file are looked at with a role of its own,
+    # which also removes what has expired.
+    if call["caller"] == "tidemark-find" and (place.endswith("/.tidemarkignore") or query == "delete" or (prefix and prefix.group(1).count("/") < 3)):
         return False
     return call["actions"][0].startswith("s3:") and re.search(r"-exports-|-work-[^/]*/(athena/|.*prefix=athena)", call["resource"]) is not None
 

@@ -1,6 +1,7 @@
 //! The stacks as they ship, deployed on the emulator by `infra/deploy`: exports enter through S3, operations leave
 //! through Kinesis. Tests share a few deployments; each test has its own tenants.
 
+mod changes;
 mod commands;
 mod proxy;
 
@@ -150,6 +151,16 @@ impl Deployment {
         deploy(Path::new(ROOT), functions(), &self.name, &parameters, &[])
     }
 
+    /// Deploys the release before the deployed one again. Returns the output.
+    pub(crate) fn roll_back(&self) -> String {
+        infra_deploy(Path::new(ROOT), &["rollback", "--name", &self.name, "--yes"])
+    }
+
+    /// The same, which may fail. Returns whether it succeeded, and the output.
+    pub(crate) fn try_to_roll_back(&self) -> (bool, String) {
+        run_infra_deploy(Path::new(ROOT), &["rollback", "--name", &self.name, "--yes"])
+    }
+
     /// Removes the deployment, except for what holds data.
     pub(crate) fn remove(&self, arguments: &[&str]) -> String {
         infra_deploy(Path::new(ROOT), &[&["remove", "--name", &self.name, "--yes"], arguments].concat())
@@ -218,25 +229,6 @@ impl Deployment {
         messages.filter_map(|message| serde_json::from_str(message).ok()).collect()
     }
 
-    /// Sets the timeout of a function.
-    pub(crate) fn set_timeout(&self, function: &str, seconds: u32) {
-        let (name, seconds) = (format!("{}-{function}", self.name), seconds.to_string());
-        self.aws_command(&["lambda", "update-function-configuration", "--function-name", &name, "--timeout", &seconds]);
-    }
-
-    /// Sets environment variables of a function, until the returned value is dropped.
-    pub(crate) fn with_environment(&self, function: &str, variables: &[(&str, &str)]) -> Variables<'_> {
-        let name = format!("{}-{function}", self.name);
-        let output = self.aws_command(&["lambda", "get-function-configuration", "--function-name", &name]);
-        let before: Json = serde_json::from_str(&output).unwrap();
-        let before = before["Environment"]["Variables"].clone();
-        let mut changed = before.clone();
-        variables.iter().for_each(|(name, value)| changed[*name] = json!(value));
-        let guard = Variables { deployment: self, function: name, before };
-        guard.set(&changed);
-        guard
-    }
-
     /// Starts the flow for a table, as any user with permission can.
     pub(crate) fn start(&self, key: &TableKey) {
         let input = json!({ "tenant": key.tenant, "table": key.table }).to_string();
@@ -255,10 +247,17 @@ impl Deployment {
 
     /// Runs the `aws` command. Returns its output.
     pub(crate) fn aws_command(&self, words: &[&str]) -> String {
+        self.try_aws_command(words).unwrap_or_else(|error| panic!("aws {words:?}: {error}"))
+    }
+
+    /// Runs the `aws` command. Returns its output, or its message if it fails.
+    pub(crate) fn try_aws_command(&self, words: &[&str]) -> Result<String, String> {
         let mut command = command("aws");
         let output = command.args(words).env("PATH", path()).envs(environment(Stack::get())).output().unwrap();
-        assert!(output.status.success(), "aws {words:?}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
+        match output.status.success() {
+            true => Ok(String::from_utf8(output.stdout).unwrap()),
+            false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+        }
     }
 
     /// Runs the command line against the registry on AWS.
@@ -305,27 +304,6 @@ impl Deployment {
         let call = self.aws.sfn.list_executions().state_machine_arn(&self.state_machine).status_filter(status.into());
         let mut pages = call.into_paginator().items().send();
         std::iter::from_fn(|| self.aws.wait(pages.next())).map(Result::unwrap).count()
-    }
-}
-
-/// Changed environment variables of a function, restored on drop.
-pub(crate) struct Variables<'a> {
-    deployment: &'a Deployment,
-    function: String,
-    before: Json,
-}
-
-impl Variables<'_> {
-    fn set(&self, variables: &Json) {
-        let environment = json!({ "Variables": variables }).to_string();
-        let words = ["lambda", "update-function-configuration", "--function-name", &self.function];
-        self.deployment.aws_command(&[&words[..], &["--environment", &environment]].concat());
-    }
-}
-
-impl Drop for Variables<'_> {
-    fn drop(&mut self) {
-        self.set(&self.before);
     }
 }
 

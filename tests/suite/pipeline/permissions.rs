@@ -2,11 +2,13 @@
 
 use std::path::Path;
 
+use runtime::aws::s3::{self, S3Uri};
 use runtime::store::Status;
 use serde_json::{Value as Json, json};
 
 #[cfg(feature = "postgres")]
 use super::apply::Database;
+use super::expiry::expire;
 use super::{Journey, orders};
 use crate::deployment::{Deployment, wait};
 use crate::limits::command;
@@ -57,7 +59,7 @@ struct Everyday {
 }
 
 impl Everyday {
-    const PARAMETERS: [&str; 2] = ["Consumer=on", "Sink=both"];
+    const PARAMETERS: [&str; 3] = ["Consumer=on", "Sink=both", "ExportDays=30"];
 
     #[cfg(feature = "postgres")]
     fn new() -> Self {
@@ -95,8 +97,13 @@ fn everyday_events(deployment: &Deployment) {
     deployment.sweep("for rights");
     super::deliver_without_event(deployment, "rights/orders/V3", &orders(0, 200, "open"));
     let found = deployment.invoke("find", &json!({ "scheduled": "for rights" }));
-    assert_eq!(found, json!({ "found": 1, "complete": true }));
+    assert_eq!(found, json!({ "found": 1, "expired": 0, "complete": true }));
     deployment.wait_for("rights/orders/V3", Status::Succeeded);
+    // V0 and V2 were superseded, and V1 is no longer a baseline.
+    assert!(expire(deployment) > 1);
+    let exports = S3Uri { bucket: deployment.bucket.clone(), key: "rights/orders".into() };
+    let left = s3::object_names(&deployment.aws, &exports).unwrap();
+    assert_eq!(left, ["V3/part.csv.gz"]);
     wait("the consumer is done", || {
         deployment
             .proxy
