@@ -47,6 +47,7 @@ pub mod diagnostic;
 mod emit;
 mod error;
 mod export;
+pub mod hints;
 pub mod import;
 pub mod model;
 mod names;

@@ -19,7 +19,7 @@ pub fn list(texts: &[impl AsRef<str>]) -> String {
 
 /// A text in double quotes. YAML reads every escape of JSON.
 pub fn quoted(text: &str) -> String {
-    let escape = |c: char| c.is_control() || matches!(c, '\u{feff}' | '\u{2028}' | '\u{2029}');
+    let escape = |c: char| c.is_control() || matches!(c, '\u{a0}' | '\u{202f}' | '\u{feff}' | '\u{2028}' | '\u{2029}');
     let json = serde_json::to_string(text).expect("a text is valid JSON");
     json.chars().map(|c| if escape(c) { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() }).collect()
 }

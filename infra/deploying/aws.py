@@ -11,7 +11,7 @@ import sys
 
 PAUSE = float(os.environ.get("TIDEMARK_DEPLOY_PAUSE", "3"))
 # The error codes of the AWS services for a resource that does not exist.
-NOT_FOUND = {"404", "NoSuchBucket", "ResourceNotFoundException", "NotFoundException", "ChangeSetNotFound",
+NOT_FOUND = {"404", "NoSuchBucket", "NoSuchBucketPolicy", "ResourceNotFoundException", "NotFoundException", "ChangeSetNotFound",
              "AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"}
 
 

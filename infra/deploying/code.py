@@ -6,6 +6,7 @@ import json
 import os
 import re
 import subprocess
+import urllib.request
 import zipfile
 from pathlib import Path
 
@@ -21,6 +22,9 @@ TARGETS = {"arm64": "aarch64-unknown-linux-gnu", "x86_64": "x86_64-unknown-linux
 MACHINES = {183: "arm64", 62: "x86_64"}
 # The package and the binary in each archive that the templates name.
 BINARIES = {"bootstrap": ("generated", "bootstrap"), "apply-orders": ("consumer", "apply-orders")}
+# The authorities of RDS and Aurora, of all regions:
+# https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.SSL.html
+ROOTS = "https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem"
 # An archive without files: the record that ends one.
 EMPTY_ARCHIVE = b"PK\x05\x06" + bytes(18)
 
@@ -59,12 +63,14 @@ def prepare(binaries: Path | None) -> None:
             raise DeployError(f"{binaries / binary} does not exist; pass the folder that contains the binaries", 2)
 
 
-def build(architecture: str, binaries: Path | None) -> None:
-    """Creates an archive of each binary. All functions that run the same binary share one archive."""
+def build(architecture: str, binaries: Path | None, roots: bytes | None) -> None:
+    """Creates an archive of each binary. All functions that run the same binary share one archive, but for the one that
+    applies operations to PostgreSQL: its archive has the roots of the server's certificate, too."""
     target = TARGETS[architecture]
     if binaries is None:
         for package, binary in built().values():
-            run(["cargo", "zigbuild", "--release", "--target", f"{target}.{GLIBC}", "--package", package, "--features", "aws",
+            features = "aws,postgres" if roots and binary == "bootstrap" else "aws"
+            run(["cargo", "zigbuild", "--release", "--target", f"{target}.{GLIBC}", "--package", package, "--features", features,
                  "--bin", binary], f"cannot build {binary}; if the target is not installed, run: rustup target add {target}")
     source = binaries or ROOT / "target" / target / "release"
     BUILT.mkdir(parents=True, exist_ok=True)
@@ -74,6 +80,27 @@ def build(architecture: str, binaries: Path | None) -> None:
     if not has_consumer():
         # The template of the consumer, which is off, names the archive all the same.
         (BUILT / "apply-orders.zip").write_bytes(EMPTY_ARCHIVE)
+    if roots:
+        archive(source / "bootstrap", BUILT / "apply.zip", {"roots.pem": roots})
+    else:
+        (BUILT / "apply.zip").write_bytes(EMPTY_ARCHIVE)
+
+
+def roots(file: Path | None) -> bytes:
+    """Returns the certificates of the authorities that a server's certificate may be from: those in the file, or else
+    those of RDS."""
+    try:
+        if file:
+            text = file.read_bytes()
+        else:
+            with urllib.request.urlopen(ROOTS, timeout=30) as answer:
+                text = answer.read()
+    except OSError as error:
+        raise DeployError(f"cannot read the certificates of the database's authorities from {file or ROOTS}: {error}; "
+                          "pass a file that contains them with --roots", 2) from None
+    if b"-----BEGIN CERTIFICATE-----" not in text:
+        raise DeployError(f"{file or ROOTS} contains no certificate; pass a file with certificates in PEM with --roots", 2)
+    return text
 
 
 def run(words: list[str], message: str) -> None:
@@ -92,28 +119,45 @@ def check_architecture(binary: Path, architecture: str) -> None:
                           "another architecture with --arch", 2)
 
 
-def archive(binary: Path, to: Path) -> None:
-    """Writes the archive of a function: its binary under the name that Lambda starts. The same binary always gives the
-    same bytes, so that deploying it again changes nothing."""
+def archive(binary: Path, to: Path, others: dict[str, bytes] | None = None) -> None:
+    """Writes the archive of a function: its binary under the name that Lambda starts, and other files. The same files
+    always give the same bytes, so that deploying them again changes nothing."""
     temporary = to.with_suffix(f".{os.getpid()}")
     with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as file:
-        entry = zipfile.ZipInfo("bootstrap", (1980, 1, 1, 0, 0, 0))
-        entry.external_attr = 0o755 << 16
-        entry.compress_type = zipfile.ZIP_DEFLATED
-        file.writestr(entry, binary.read_bytes())
+        for name, content in {"bootstrap": binary.read_bytes(), **(others or {})}.items():
+            entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+            entry.external_attr = 0o755 << 16
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            file.writestr(entry, content)
     temporary.replace(to)
 
 
 def package(name: str, bucket: str | None) -> dict:
     """Uploads the code and the nested templates. Returns the template that refers to them."""
     packaged = BUILT / f"{name}.json"
-    aws("cloudformation", "package", "--template-file", str(TEMPLATE), "--s3-bucket", bucket or ensure_bucket(artifacts(name)),
+    return package_template(TEMPLATE, packaged, name, bucket or ensure_bucket(artifacts(name)))
+
+
+def package_template(template: Path, packaged: Path, name: str, bucket: str) -> dict:
+    aws("cloudformation", "package", "--template-file", str(template), "--s3-bucket", bucket,
         "--s3-prefix", name, "--use-json", "--output-template-file", str(packaged), parse=False)
     return json.loads(packaged.read_text())
 
 
+def bucket(name: str, chosen: str | None) -> str:
+    """The bucket for code and templates."""
+    return chosen or artifacts(name)
+
+
 def artifacts(name: str) -> str:
     return f"{name}-artifacts-{account()}-{region()}"
+
+
+def bucket_policy(bucket: str, partition: str) -> dict:
+    return {"Version": "2012-10-17", "Statement": [{
+        "Sid": "RequireTls", "Effect": "Deny", "Principal": "*", "Action": "s3:*",
+        "Resource": [f"arn:{partition}:s3:::{bucket}", f"arn:{partition}:s3:::{bucket}/*"],
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}}}]}
 
 
 def ensure_bucket(bucket: str) -> str:
@@ -130,10 +174,7 @@ def ensure_bucket(bucket: str) -> str:
             "BlockPublicAcls": True, "IgnorePublicAcls": True, "BlockPublicPolicy": True, "RestrictPublicBuckets": True}),
         "put-bucket-encryption": ("--server-side-encryption-configuration", {
             "Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}),
-        "put-bucket-policy": ("--policy", {"Version": "2012-10-17", "Statement": [{
-            "Sid": "RequireTls", "Effect": "Deny", "Principal": "*", "Action": "s3:*",
-            "Resource": [f"arn:{partition()}:s3:::{bucket}", f"arn:{partition()}:s3:::{bucket}/*"],
-            "Condition": {"Bool": {"aws:SecureTransport": "false"}}}]}),
+        "put-bucket-policy": ("--policy", bucket_policy(bucket, partition())),
         "put-bucket-lifecycle-configuration": ("--lifecycle-configuration", {"Rules": [{
             "ID": "abort-incomplete-uploads", "Status": "Enabled", "Filter": {"Prefix": ""},
             "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7}}]})}

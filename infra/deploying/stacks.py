@@ -68,22 +68,23 @@ def check_deployable(name: str, status: str) -> None:
                           f"`infra/deploy remove --name {name}`, then deploy again")
 
 
-def create_change_set(name: str, template: dict, given: dict[str, str]) -> str | None:
+def create_change_set(name: str, template: dict, given: dict[str, str], imported: list[dict] = (), tags: list[dict] = ()) -> str | None:
     """Returns the ARN of a new change set, or None if nothing would change. Parameters that are not given keep their
-    values."""
+    values. With `imported`, the change set imports these existing resources."""
     known = stack(name)
     has_parameters = template.get("Parameters", {})
     kept = [one["ParameterKey"] for one in (known or {}).get("Parameters", []) if one["ParameterKey"] in has_parameters]
-    parameters = [{"ParameterKey": key, "ParameterValue": value} for key, value in given.items()]
+    parameters = [{"ParameterKey": key, "ParameterValue": value} for key, value in given.items() if key in has_parameters]
     parameters += [{"ParameterKey": key, "UsePreviousValue": True} for key in kept if key not in given]
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump(template, file)
         file.flush()
         change_set = aws(
             "cloudformation", "create-change-set", "--stack-name", name, "--change-set-name", f"deploy-{time.time_ns()}",
-            "--change-set-type", "UPDATE" if known else "CREATE", "--template-body", f"file://{file.name}",
+            "--change-set-type", "IMPORT" if imported else "UPDATE" if known else "CREATE", "--template-body", f"file://{file.name}",
             "--parameters", json.dumps(parameters), "--capabilities", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND",
-            "--include-nested-stacks")["Id"]
+            *(["--resources-to-import", json.dumps(imported)] if imported else ["--include-nested-stacks"]),
+            *(["--tags", json.dumps(tags)] if tags else []))["Id"]
     while (description := describe(change_set))["Status"] not in ("CREATE_COMPLETE", "FAILED"):
         time.sleep(PAUSE)
     if description["Status"] == "CREATE_COMPLETE":
@@ -144,7 +145,15 @@ def execute(name: str, change_set: str) -> None:
     follow_after(earlier, name, stack(name)["StackId"])
 
 
+def protect(name: str, is_protected: bool = True) -> None:
+    """Protects a stack from being deleted, or ends that."""
+    if (stack(name) or {}).get("EnableTerminationProtection", False) != is_protected:
+        option = "--enable-termination-protection" if is_protected else "--no-enable-termination-protection"
+        aws("cloudformation", "update-termination-protection", "--stack-name", name, option)
+
+
 def delete(name: str, stack_id: str) -> None:
+    protect(name, False)
     earlier = events(name)
     aws("cloudformation", "delete-stack", "--stack-name", name, parse=False)
     follow_after(earlier, name, stack_id)

@@ -16,8 +16,10 @@ from pathlib import Path
 MAX_RESOURCES = 2_400
 # The assumed size of a nested stack that has no template here.
 UNKNOWN_SIZE = 1_000
-DATA, SHARED, CONSUMER = "Data", "Shared", "SampleConsumer"
-TITLES = {DATA: "the data", SHARED: "the pipeline", CONSUMER: "the sample consumer"}
+DATA, SHARED, CONSUMER, APPLY = "Data", "Shared", "SampleConsumer", "Apply"
+TITLES = {DATA: "the data", SHARED: "the pipeline", CONSUMER: "the sample consumer", APPLY: "the function for PostgreSQL"}
+# Both are usually off.
+OPTIONAL = (CONSUMER, APPLY)
 
 Template = dict
 
@@ -39,7 +41,7 @@ def steps(old: Template, new: Template, sizes: dict[str, int]) -> list[tuple[str
 
 def rank(name: str) -> tuple[int, str]:
     """Sorts a stack after those that it depends on."""
-    return {DATA: 0, SHARED: 1, CONSUMER: 3}.get(name, 2), name
+    return {DATA: 0, SHARED: 1, CONSUMER: 3, APPLY: 3}.get(name, 2), name
 
 
 def chunks(names: list[str], sizes: dict[str, int], is_first: bool) -> list[list[str]]:
@@ -57,9 +59,9 @@ def chunks(names: list[str], sizes: dict[str, int], is_first: bool) -> list[list
 
 
 def title(names: list[str], removed: set[str]) -> str:
-    """Describes a step. The sample consumer, which is usually off, is mentioned only if it is alone."""
+    """Describes a step. What is usually off is mentioned only if it is alone."""
     groups = sum(name not in TITLES for name in names)
-    parts = [TITLES[name] for name in names if name in TITLES and (name != CONSUMER or names == [CONSUMER])]
+    parts = [TITLES[name] for name in names if name in TITLES and (name not in OPTIONAL or names == [name])]
     parts += [f"{groups} group{'s' if groups > 1 else ''} of tables"] if groups else []
     return ("remove " if set(names) <= removed else "") + ", ".join(parts)
 

@@ -46,8 +46,12 @@ pub struct Aws {
     pub kinesis: aws_sdk_kinesis::Client,
     /// S3.
     pub s3: aws_sdk_s3::Client,
+    /// Secrets Manager.
+    pub secrets: aws_sdk_secretsmanager::Client,
     /// Step Functions.
     pub sfn: aws_sdk_sfn::Client,
+    /// SQS.
+    pub sqs: aws_sdk_sqs::Client,
     sts: aws_sdk_sts::Client,
     config: Config,
     runtime: Handle,
@@ -115,7 +119,9 @@ impl Aws {
             glue: aws_sdk_glue::Client::new(others),
             kinesis: aws_sdk_kinesis::Client::new(others),
             s3: aws_sdk_s3::Client::new(others),
+            secrets: aws_sdk_secretsmanager::Client::new(others),
             sfn: aws_sdk_sfn::Client::new(others),
+            sqs: aws_sdk_sqs::Client::new(others),
             sts: aws_sdk_sts::Client::new(others),
             config,
             runtime,

@@ -5,6 +5,7 @@ mod apply;
 mod approve;
 mod args;
 mod completions;
+mod dead_letters;
 mod delta;
 mod doctor;
 mod gc;

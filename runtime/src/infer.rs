@@ -18,6 +18,7 @@ mod frame;
 mod header;
 mod inputs;
 mod key;
+mod lookalikes;
 mod numbers;
 mod pass;
 mod proof;

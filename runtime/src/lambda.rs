@@ -4,9 +4,12 @@
 //! machine makes the decisions. Every step may be repeated: writes are conditional on the lease, published operations
 //! keep their ids, and a step recognises work that is already done.
 
+#[cfg(feature = "postgres")]
+mod apply;
 mod deadline;
 mod deployment;
 mod environment;
+mod expire;
 mod find;
 mod messages;
 mod metrics;
@@ -49,6 +52,10 @@ const HANDLERS: &[(&str, Handler)] = &[
     ("unlock", |deployment, event, _| handle(event, |event| step::unlock(deployment, event))),
 ];
 
+/// The handler of the function that applies operations to PostgreSQL. It belongs to no step, and needs nothing but the
+/// stream and the database.
+const APPLY: &str = "apply";
+
 /// Deserialises an event, handles it and serialises the answer.
 fn handle<E: DeserializeOwned, A: Serialize>(event: Json, handler: impl FnOnce(E) -> Result<A>) -> Result<Json> {
     let event = serde_json::from_value(event)
@@ -68,23 +75,50 @@ pub fn main(tables: &'static [&'static Table], statements: &'static [Statements]
     }
 }
 
-fn serve(tables: &'static [&'static Table], statements: &'static [Statements]) -> Result<()> {
-    let name = std::env::var("_HANDLER").unwrap_or_default();
+/// What answers events.
+type Answering = Arc<dyn Fn(Json, Deadline) -> Result<Json> + Send + Sync>;
+
+/// What answers the events of a function.
+fn answering(name: &str, tables: &'static [&'static Table], statements: &'static [Statements]) -> Result<Answering> {
+    if name == APPLY {
+        return apply_function(tables);
+    }
     let Some((_, handler)) = HANDLERS.iter().find(|(known, _)| *known == name) else {
-        let known: Vec<&str> = HANDLERS.iter().map(|(known, _)| *known).collect();
+        let known: Vec<&str> = HANDLERS.iter().map(|(known, _)| *known).chain([APPLY]).collect();
         return Err(Error::refused("", format!("unknown handler `{name}`; expected {}", known.join(", ")))
             .help("this program runs as a Lambda function; the command line is `tidemark`"));
     };
-    let deployment = Arc::new(Deployment::from_environment(tables, statements)?);
+    let deployment = Deployment::from_environment(tables, statements)?;
+    Ok(Arc::new(move |event, deadline| handler(&deployment, event, deadline)))
+}
+
+#[cfg(feature = "postgres")]
+fn apply_function(tables: &'static [&'static Table]) -> Result<Answering> {
+    let target = apply::Target::from_environment(tables)?;
+    Ok(Arc::new(move |event, _| match event.get("Records").is_some() {
+        true => handle(event, |event| target.apply(&event)),
+        // The schedule asks for a check.
+        false => target.check(),
+    }))
+}
+
+#[cfg(not(feature = "postgres"))]
+fn apply_function(_: &'static [&'static Table]) -> Result<Answering> {
+    Err(Error::without_postgres().help("build the functions with the features `aws,postgres`, as `infra/deploy` does"))
+}
+
+fn serve(tables: &'static [&'static Table], statements: &'static [Statements]) -> Result<()> {
+    let name = std::env::var("_HANDLER").unwrap_or_default();
+    let answer = answering(&name, tables, statements)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Error::aws("cannot start the runtime", error))?;
     let served = runtime.block_on(lambda_runtime::run(service_fn(move |event: LambdaEvent<Json>| {
-        let deployment = Arc::clone(&deployment);
+        let answer = Arc::clone(&answer);
         async move {
             let deadline = Deadline(event.context.deadline as i64);
             let subject = Subject::from_event(&event.payload);
             // A step blocks while it waits for its calls, so it must not run on the thread that receives events.
-            let result = tokio::task::spawn_blocking(move || handler(&deployment, event.payload, deadline)).await;
+            let result = tokio::task::spawn_blocking(move || answer(event.payload, deadline)).await;
             result
                 .unwrap_or_else(|panic| Err(Error::aws("the step panicked", panic)))
                 .map_err(|error| subject.report(error))

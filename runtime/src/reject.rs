@@ -15,6 +15,10 @@ pub const SHOWN: usize = 20;
 /// The maximum length of a value's excerpt, in characters.
 const MAX_EXCERPT: usize = 60;
 
+/// What is before a byte that is not a character, in a text that was decoded. Twice, it replaces one that cannot be
+/// shown.
+pub(crate) const INVALID: u8 = 0xFF;
+
 /// The reason why a row is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -195,13 +199,27 @@ pub(crate) fn explain_text(
     match (reason, encoding) {
         (Reason::NotUtf8, None) => format!("{explained}; is it written in another `source.encoding`?"),
         (Reason::NotUtf8, Some(encoding)) => {
-            format!(
-                "{} has a byte that is not a character of `encoding: {encoding}`",
-                excerpt(text, column.is_masked())
-            )
+            let shown = excerpt(&undecoded(text), column.is_masked());
+            format!("{shown} has a byte that is not a character of `encoding: {encoding}`")
         }
         _ => explained,
     }
+}
+
+/// A text with the bytes that are not characters as they are in the file.
+fn undecoded(text: &[u8]) -> Vec<u8> {
+    let mut shown = Vec::new();
+    let mut bytes = text.iter().copied();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            INVALID => match bytes.next() {
+                None | Some(INVALID) => shown.extend_from_slice("\u{FFFD}".as_bytes()),
+                Some(bad) => shown.push(bad),
+            },
+            byte => shown.push(byte),
+        }
+    }
+    shown
 }
 
 /// Says to people that a key, as it is shown, is there more than once.

@@ -23,7 +23,7 @@ import sys
 import time
 from pathlib import Path
 
-from databases import Databases, Server
+from databases import Changes, Databases, Server
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
@@ -49,6 +49,7 @@ SCENARIOS = {
 OTHERS = {
     "small": "1,000 exports of 1,000 rows through `tidemark run`",
     "databases": "a first import into SQLite and PostgreSQL, compared with `.import` and COPY of the same rows",
+    "changes": "the changes of 3 % of the rows applied to PostgreSQL, compared with the same statements by hand, and with dlt",
     "publish": "a first import through `tidemark run`, compared with gzip -3 of the same operations",
     "grow": "sorted exports of 0.1, 1, 10 and 50 million rows, up to --rows-max",
 }
@@ -70,6 +71,8 @@ def main():
             publish(args)
         elif name == "databases":
             databases(args)
+        elif name == "changes":
+            changes(args)
         else:
             grow(args)
 
@@ -255,7 +258,37 @@ def databases(args):
         ]:
             pairs = [measure() for _ in range(args.runs)]
             seen = {"tidemark": [ours for ours, _ in pairs], other: [theirs for _, theirs in pairs]}
-            show(args, f"databases: {args.rows:,} rows of 12 columns into {name}", seen)
+            against(args, f"databases: {args.rows:,} rows of 12 columns into {name}", seen, other)
+    finally:
+        server.stop()
+
+
+def against(args, title, seen, other):
+    """The medians of runs of which the processor time is known, too, compared with those of another program."""
+    medians = {name: [statistics.median(one[kind] for one in runs) for kind in range(3)] for name, runs in seen.items()}
+    rows = [[name, f"{seconds:.2f}", f"{seconds / medians[other][0]:.2f}", f"{cpu:.2f}", f"{cpu / medians[other][1]:.2f}", f"{peak:,.0f}"]
+            for name, (seconds, cpu, peak) in medians.items()]
+    grid(args, title, ["", "seconds", f"of {other}", "CPU", f"of {other}", "peak MiB"], rows)
+
+
+def changes(args):
+    """Needs PostgreSQL, which is started here. dlt is installed if it is asked for: --only tidemark,dlt."""
+    subprocess.run(["cargo", "build", "--release", "--quiet", "-p", "tests", "--features", "postgres", "--bins"], cwd=ROOT,
+                   check=True)
+    folder, data = make(args.work, "exports", [], args.rows)
+    server = Server()
+    try:
+        measured = Changes(BIN / "tidemark-from-schemas", folder, data, server, run)
+        measures = {"tidemark": measured.ours, "by hand": measured.by_hand}
+        if "dlt" in args.only:
+            python = environment(args.work)
+            subprocess.run([python, "-m", "pip", "install", "--quiet", "dlt[postgres]", "pyarrow"], check=True)
+            measures["dlt"] = lambda: measured.dlt(python)
+        runs = {name: [] for name in measures}
+        for _ in range(args.runs):
+            for name, measure in measures.items():
+                runs[name].append(measure())
+        against(args, f"changes: {measured.number:,} operations on {args.rows:,} rows of 12 columns in PostgreSQL", runs, "by hand")
     finally:
         server.stop()
 

@@ -1,6 +1,6 @@
 //! Converts a runtime table to a schema, for the tables that tests make up.
 
-use runtime::table::{Column, Completeness, Compression, Encoding, Escape, Source, Table, Type};
+use runtime::table::{Column, Completeness, Compression, Encoding, Escape, Numbers, Source, Table, Type};
 use serde_json::{Map, Value, json};
 
 /// The schema as JSON, which is valid YAML.
@@ -51,7 +51,23 @@ fn column(column: &Column) -> Value {
         set("true_values", json!(column.true_values));
         set("false_values", json!(column.false_values));
     }
+    if let Some(numbers) = column.numbers {
+        set_numbers(&mut fields, column.ty, numbers);
+    }
     Value::Object(fields)
+}
+
+fn set_numbers(fields: &mut Map<String, Value>, ty: Type, numbers: Numbers) {
+    let Numbers { decimal_mark, group_mark, sign, strip } = numbers;
+    let mut set = |name: &str, value: Value| fields.insert(name.into(), value);
+    if matches!(ty, Type::Decimal { .. } | Type::Float | Type::Double) {
+        set("decimal_mark", json!(decimal_mark));
+    }
+    set("group_mark", group_mark.map_or(json!("none"), |mark| json!(mark)));
+    set("sign", json!(sign));
+    if !strip.is_empty() {
+        set("strip", json!(strip));
+    }
 }
 
 fn type_name(ty: Type) -> String {
@@ -78,7 +94,7 @@ fn source(source: &Source) -> Value {
         "compression": compression,
         "delimiter": source.long_delimiter.map_or_else(|| char::from(source.delimiter).to_string(), Into::into),
         "quote": source.quote.map_or("none".into(), |quote| char::from(quote).to_string()),
-        "header": source.header,
+        "header": if source.first_part_header { json!("first_part") } else { json!(source.header) },
         "nulls": source.nulls,
         "complete": complete,
     });
@@ -88,6 +104,7 @@ fn source(source: &Source) -> Value {
     fields["unlisted"] = json!(if source.skip_unlisted { "ignore" } else { "refuse" });
     fields["duplicates"] = json!(if source.refuse_duplicates { "refuse" } else { "one" });
     set_separators(&mut fields, source);
+    set_lines(&mut fields, source);
     if source.any_header_case {
         fields["header_case"] = json!("ignore");
     }
@@ -99,6 +116,21 @@ fn source(source: &Source) -> Value {
         fields["multiline"] = json!(source.multiline);
     }
     fields
+}
+
+/// Lines that are not rows.
+fn set_lines(fields: &mut Value, source: &Source) {
+    let mut set = |is_set: bool, name: &str, value: Value| {
+        if is_set {
+            fields[name] = value;
+        }
+    };
+    set(source.skip_repeated_header, "repeated_header", json!("skip"));
+    set(source.final_newline, "final_newline", json!("required"));
+    set(source.skip_first > 0, "skip_first", json!(source.skip_first));
+    set(source.skip_last > 0, "skip_last", json!(source.skip_last));
+    set(source.comment.is_some(), "comment", json!(source.comment));
+    set(source.trailer.is_some(), "trailer", json!(source.trailer));
 }
 
 /// What few sources have between fields and records.

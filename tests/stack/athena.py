@@ -22,6 +22,8 @@ MAX_SQL, MIN_TOKEN, MAX_TOKEN, MAX_PARAMETER, MAX_PAGE = 262_144, 32, 128, 1024,
 TARGET = "AmazonAthena."
 # Work groups are in the emulator, where CloudFormation creates them.
 FORWARDED = {"CreateWorkGroup", "GetWorkGroup", "UpdateWorkGroup", "DeleteWorkGroup", "ListWorkGroups"}
+# The account of the emulator.
+ACCOUNT = "000000000000"
 NO_OUTPUT = ("No output location provided. You did not provide an output location for  your query results. Either specify "
              "an S3 bucket location or enable Athena managed query results in your workgroup settings.")
 
@@ -128,6 +130,9 @@ class Athena:
         settings = group.get("Configuration", {})
         groups = settings.get("ResultConfiguration", {}).get("OutputLocation")
         own = request.get("ResultConfiguration", {}).get("OutputLocation")
+        owner = request.get("ResultConfiguration", {}).get("ExpectedBucketOwner", ACCOUNT)
+        if owner != ACCOUNT:
+            raise invalid(f"The bucket of the output belongs to {ACCOUNT}, not to {owner}.")
         # CloudFormation passes on the template's booleans as strings.
         is_enforced = str(settings.get("EnforceWorkGroupConfiguration", True)).lower() == "true"
         location = groups if groups and is_enforced else own or groups

@@ -16,13 +16,15 @@ STACK = "arn:aws:cloudformation:us-east-1:000000000000:stack"
 
 def problems(folder: Path) -> Iterator[str]:
     sys.path.insert(0, str(folder))
-    from deploying import aws, code, stacks, steps
+    from deploying import adoption, aws, code, releases, stacks, steps
     stacks.PAUSE = 0
     if code.parameters() != list(load(folder / "tidemark.yaml")["Parameters"]):
         yield f"infra/deploy takes {code.parameters()} for the parameters of the template"
     yield from deployment_steps(steps)
     for check in (failed_change_sets, stacks_in_progress, failure_reasons, stacks_that_cannot_be_updated):
         yield from check(stacks, aws.DeployError)
+    yield from earlier_releases(releases, aws.DeployError)
+    yield from incomplete_data(adoption, aws.DeployError)
 
 
 def deployment_steps(steps: ModuleType) -> Iterator[str]:
@@ -123,3 +125,47 @@ def stacks_that_cannot_be_updated(stacks: ModuleType, stop: type) -> Iterator[st
         found, _output = outcome(stacks, Answers(), lambda status=status: stacks.check_deployable("t", status))
         if not isinstance(found, stop) or word not in str(found):
             yield f"a stack that is {status} is reported as {found}"
+
+
+def earlier_releases(releases: ModuleType, stop: type) -> Iterator[str]:
+    """A rollback goes to what was deployed before, even if what is deployed now was not kept."""
+    kept = [{"Key": f"t/releases/{name}.json", "LastModified": f"2026-01-0{day}"} for name, day in (("a", 1), ("b", 2), ("c", 3))]
+    for current, wanted in (("c", "b"), ("b", "a"), ("lost", "c"), ("a", None)):
+        read: list[str] = []
+
+        def answer(_service: str, call: str, *words: str) -> dict:
+            if call == "list-objects-v2":
+                return {"Contents": kept}
+            read.append(words[3])
+            Path(words[4]).write_text('{"template": {}, "values": {}}')
+            return {}
+        releases.aws = answer
+        try:
+            found = releases.before("bucket", "t", current)[0]
+        except stop:
+            found = None
+        if found != wanted or read != ([f"t/releases/{wanted}.json"] if wanted else []):
+            yield f"a rollback from {current} goes to {found}, after {read}"
+
+
+def incomplete_data(adoption: ModuleType, stop: type) -> Iterator[str]:
+    """Data that cannot be used is not adopted."""
+    adoption.account, adoption.region = (lambda: "1"), (lambda: "r")
+    adoption.exists = lambda kind, name: kind in ("AWS::S3::Bucket", "AWS::KMS::Key")
+    rules = [{"ApplyServerSideEncryptionByDefault": {"KMSMasterKeyID": "arn:aws:kms:r:1:key/k"}}]
+    adoption.aws = lambda *_: {"ServerSideEncryptionConfiguration": {"Rules": rules}}
+    adoption.aws_if_exists, adoption.holders = (lambda *_: None), (lambda _: [])
+    cases = [("it lacks DeadLetters, Registry", adoption.exists),
+             ("is being deleted", lambda kind, name: kind == "AWS::S3::Bucket")]
+    for wanted, exists in cases:
+        adoption.exists = exists
+        with contextlib.redirect_stdout(io.StringIO()):
+            try:
+                found = str(adoption.adopt("t", {}, {}, adoption.left_behind("t"), "bucket", True))
+            except stop as error:
+                found = str(error)
+        if wanted not in found:
+            yield f"the adoption of incomplete data ends with {found}"
+    adoption.exists = lambda *_: False
+    if adoption.left_behind("t"):
+        yield "data is adopted where there is none"

@@ -19,6 +19,8 @@ HERE = Path(__file__).resolve().parent
 TRINO = "476"
 TRINO_SHA256 = "cfd5accde17e8ebd251eeeb78aed1f490e77bb3a164d95a0f454bf8a7c1cbd3f"
 GUARD = "3.2.1"
+# The rules of others for templates and policies, and for the state machine.
+RULES, ASL = HERE / "rules.txt", HERE / "asl/package-lock.json"
 DYNAMODB = HERE / "dynamodb.pom.xml"
 # The hash of the names and contents of all its files.
 DYNAMODB_SHA256 = "a335618b7b37e633e1208b824d6f62aa7668fba0ce44aca3c195ccf992a0ac7f"
@@ -52,6 +54,7 @@ def install() -> Path:
             with ThreadPoolExecutor() as pool:
                 parts = [pool.submit(once, home / "guard", "bin/cfn-guard", guard), pool.submit(once, home / "trino", "lib", trino),
                          pool.submit(once, home / "venv", "bin/python", environment),
+                         pool.submit(once, home / "rules", "bin/python", rules), pool.submit(once, home / "asl", "node_modules/asl-validator", asl),
                          pool.submit(once, home / "dynamodb", "DynamoDBLocal-2.6.1.jar", dynamodb)]
             for part in parts:
                 part.result()
@@ -70,7 +73,8 @@ def wait_for(lock: IO) -> None:
 
 def pins() -> str:
     """A hash of all pinned versions and of Python's: another version of anything is another directory."""
-    text = f"{(HERE / 'requirements.txt').read_text()} {sys.version_info[:2]} {TRINO_SHA256} {PLUGINS} {GUARD} {DYNAMODB.read_text()}"
+    files = "".join(file.read_text() for file in (HERE / "requirements.txt", RULES, ASL, DYNAMODB))
+    text = f"{files} {sys.version_info[:2]} {TRINO_SHA256} {PLUGINS} {GUARD}"
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
@@ -90,13 +94,25 @@ def once(target: Path, witness: str, make: Callable[[Path], None]) -> None:
     progress(f"{target.name} is installed after {time.monotonic() - begun:.0f} s")
 
 
-def environment(folder: Path) -> None:
+def environment(folder: Path, requirements: Path = HERE / "requirements.txt") -> None:
     command([sys.executable, "-m", "venv", folder], "cannot create a virtual environment",
             "install Python's venv (on Debian: apt-get install python3-venv)")
     # Its scripts contain the temporary path: use only its python, with -m.
     command([folder / "bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input",
-             "--require-hashes", "--requirement", HERE / "requirements.txt"],
+             "--require-hashes", "--requirement", requirements],
             "cannot install packages from PyPI", "check the network and pip's configuration")
+
+
+def rules(folder: Path) -> None:
+    environment(folder, RULES)
+
+
+def asl(folder: Path) -> None:
+    folder.mkdir()
+    for file in (ASL, ASL.with_name("package.json")):
+        shutil.copy(file, folder)
+    command(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", folder],
+            "cannot install packages from npm", "install npm (on Debian: apt-get install nodejs npm), and check the network")
 
 
 def trino(folder: Path) -> None:

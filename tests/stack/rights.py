@@ -21,8 +21,10 @@ TABLES = "a table's role"
 BY_A_SERVICE = {
     "logs": "Lambda writes the log",
     "xray": "Lambda sends traces",
+    "ec2": "Lambda connects functions to a VPC",
     "kms": "S3, DynamoDB, Kinesis and SQS use the key in the function's name",
     "sqs": "Lambda receives messages, and sends those that failed",
+    "ec2": "Lambda attaches a function to the subnets of the database",
     "kinesis:DescribeStream": "Lambda reads the stream for its consumer",
     "kinesis:GetRecords": "Lambda reads the stream for its consumer",
     "kinesis:GetShardIterator": "Lambda reads the stream for its consumer",
@@ -47,6 +49,8 @@ RARELY_USED = {
     ("apply-orders", "dynamodb:Query"): "at the end of a version with `reset`",
     ("apply-orders", "kinesis:DescribeStreamSummary"): "Lambda reads the stream for its consumer",
     ("apply-orders", "kinesis:ListShards"): "Lambda reads the stream for its consumer",
+    ("apply", "kinesis:DescribeStreamSummary"): "Lambda reads the stream for its consumer",
+    ("apply", "kinesis:ListShards"): "Lambda reads the stream for its consumer",
 }
 
 
@@ -55,7 +59,11 @@ def main(infra: str) -> int:
               if not path.name.startswith("group-")}
     granted = grants(Path(infra)) | {TABLES: set().union(*map(actions, tables.values()))}
     made, problems = defaultdict(set), inconsistent_roles(tables)
-    for call in json.load(sys.stdin):
+    calls = json.load(sys.stdin)
+    # It is deployed only where the tests have PostgreSQL.
+    if not any(call["caller"] == "tidemark-apply" for call in calls):
+        del granted["apply"]
+    for call in calls:
         function = TABLES if uses_table_role(call) else call["caller"].removeprefix("tidemark-")
         if function in granted and call["status"] < 400:
             made[function].update(call["actions"])
@@ -78,7 +86,7 @@ def main(infra: str) -> int:
 def grants(infra: Path) -> dict[str, set[str]]:
     """The actions that each function is allowed."""
     granted = {}
-    for template in (load(infra / "shared.yaml"), load(infra / "consumer.yaml")):
+    for template in (load(infra / "shared.yaml"), load(infra / "consumer.yaml"), load(infra / "apply.yaml")):
         for resource in template["Resources"].values():
             if resource["Type"] != "AWS::Lambda::Function":
                 continue
@@ -150,8 +158,9 @@ def uses_table_role(call: dict) -> bool:
         return True
     place, _, query = call["resource"].partition("?")
     prefix = re.search(r"(?:^|&)prefix=([^&]*)", query)
-    # The bucket's root, the folders of tenants and tables, and the ignore file are looked at with a role of its own.
-    if call["caller"] == "tidemark-find" and (place.endswith("/.tidemarkignore") or (prefix and prefix.group(1).count("/") < 3)):
+    # The bucket's root, the folders of tenants and tables, and the ignore file are looked at with a role of its own,
+    # which also removes what has expired.
+    if call["caller"] == "tidemark-find" and (place.endswith("/.tidemarkignore") or query == "delete" or (prefix and prefix.group(1).count("/") < 3)):
         return False
     return call["actions"][0].startswith("s3:") and re.search(r"-exports-|-work-[^/]*/(athena/|.*prefix=athena)", call["resource"]) is not None
 

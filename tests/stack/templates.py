@@ -1,4 +1,4 @@
-"""Checks the templates with cfn-lint and the rules of infra/guard; each rule with templates that it must reject;
+"""Checks the templates with cfn-lint, the rules of infra/guard and those of others; each rule with templates that it must reject;
 alarms; and the steps of a deployment.
 
     templates.py HOME INFRA
@@ -19,6 +19,7 @@ from cfnlint.decode.cfn_yaml import load
 
 import deployments
 import real_aws
+import rules_of_others
 
 # `aws cloudformation package` replaces file names with URLs in S3.
 LINT = ["--ignore-checks", "W3002", "--non-zero-exit-code", "informational"]
@@ -67,7 +68,7 @@ BROKEN = {
 METRICS = {
     "Inserted": ["", "Table"], "Updated": ["", "Table"], "Deleted": ["", "Table"], "Seconds": ["", "Table"],
     "Published": ["", "Table"], "Held": ["", "Table"], "Failed": ["", "Table"], "Refused": ["", "Table"], "Machine": ["", "Table"],
-    "HeldVersions": ["", "Table"], "WaitingVersions": [""], "OldestPendingSeconds": [""], "OldestWaitingSeconds": [""],
+    "DifferingTables": [""], "HeldVersions": ["", "Table"], "WaitingVersions": [""], "OldestPendingSeconds": [""], "OldestWaitingSeconds": [""],
 }
 OURS = "Tidemark/${Name}"
 
@@ -89,6 +90,7 @@ def main(home: str, infra: str) -> int:
     problems += [f"{path.name}: {problem}" for path, template in templates.items() for problem in alarm_problems(template, folder.parent)]
     problems += real_aws.problems({str(path.relative_to(folder)): template for path, template in templates.items()})
     problems += deployments.problems(folder)
+    problems += rules_of_others.problems(Path(home), folder)
     print(*problems, sep="\n", end="\n" if problems else "")
     print(f"{len(paths)} templates, {len(named)} rules: {len(problems)} problems")
     return 1 if problems else 0

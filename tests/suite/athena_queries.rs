@@ -339,6 +339,7 @@ fn import(
         database: remote.sandbox.database.clone(),
         workgroup: "primary".into(),
         results: None,
+        account: None,
         cutoff: None,
         budget: None,
     };

@@ -5,6 +5,8 @@
 //! a file is compressed already. `UPDATE_EXPECT=1` rewrites `expect/` from the reference; review the diff before you
 //! commit it.
 
+mod options;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -1,6 +1,7 @@
 //! The stacks as they ship, deployed on the emulator by `infra/deploy`: exports enter through S3, operations leave
 //! through Kinesis. Tests share a few deployments; each test has its own tenants.
 
+mod changes;
 mod commands;
 mod proxy;
 
@@ -47,6 +48,9 @@ pub(crate) struct Deployment {
     pub(crate) state_machine: String,
     /// The table of the sample consumer, if it is deployed.
     pub(crate) consumer_table: Option<String>,
+    /// The queue of the function for PostgreSQL, if it is deployed.
+    #[cfg(feature = "postgres")]
+    pub(crate) apply_failures: Option<String>,
     /// What its functions call instead of AWS.
     pub(crate) proxy: Proxy,
 }
@@ -102,10 +106,15 @@ impl Deployment {
 
     /// Creates another deployment with these parameters.
     pub(crate) fn new(name: &str, parameters: &[&str]) -> Self {
+        Self::with_arguments(name, parameters, &[])
+    }
+
+    /// Creates another deployment with these parameters and other arguments of `infra/deploy`.
+    pub(crate) fn with_arguments(name: &str, parameters: &[&str], arguments: &[&str]) -> Self {
         let (stack, proxy) = (Stack::get(), Proxy::start());
         let endpoints = [format!("Endpoint={}", proxy.address()), format!("AthenaEndpoint={}", stack.athena())];
         let parameters = endpoints.into_iter().chain(parameters.iter().copied().map(str::to_owned));
-        let output = deploy(Path::new(ROOT), functions(), name, &parameters.collect::<Vec<_>>());
+        let output = deploy(Path::new(ROOT), functions(), name, &parameters.collect::<Vec<_>>(), arguments);
         let outputs = outputs(&output);
         let aws = stack.clients();
         Self {
@@ -115,6 +124,8 @@ impl Deployment {
             bucket: outputs["ExportsBucket"].into(),
             state_machine: outputs["Flow"].into(),
             consumer_table: outputs.get("ConsumerTable").map(|table| (*table).into()),
+            #[cfg(feature = "postgres")]
+            apply_failures: outputs.get("ApplyFailures").map(|queue| (*queue).into()),
             proxy,
         }
     }
@@ -131,13 +142,23 @@ impl Deployment {
 
     /// Updates this deployment to another state of the project. Returns the output.
     pub(crate) fn update(&self, root: &Path, built: &Path) -> String {
-        deploy(root, &functions_in(built, &built.join("functions")), &self.name, &[])
+        deploy(root, &functions_in(built, &built.join("functions")), &self.name, &[], &[])
     }
 
     /// Updates this deployment with other parameters. Returns the output.
     pub(crate) fn set_parameters(&self, parameters: &[&str]) -> String {
         let parameters: Vec<String> = parameters.iter().copied().map(str::to_owned).collect();
-        deploy(Path::new(ROOT), functions(), &self.name, &parameters)
+        deploy(Path::new(ROOT), functions(), &self.name, &parameters, &[])
+    }
+
+    /// Deploys the release before the deployed one again. Returns the output.
+    pub(crate) fn roll_back(&self) -> String {
+        infra_deploy(Path::new(ROOT), &["rollback", "--name", &self.name, "--yes"])
+    }
+
+    /// The same, which may fail. Returns whether it succeeded, and the output.
+    pub(crate) fn try_to_roll_back(&self) -> (bool, String) {
+        run_infra_deploy(Path::new(ROOT), &["rollback", "--name", &self.name, "--yes"])
     }
 
     /// Removes the deployment, except for what holds data.
@@ -208,25 +229,6 @@ impl Deployment {
         messages.filter_map(|message| serde_json::from_str(message).ok()).collect()
     }
 
-    /// Sets the timeout of a function.
-    pub(crate) fn set_timeout(&self, function: &str, seconds: u32) {
-        let (name, seconds) = (format!("{}-{function}", self.name), seconds.to_string());
-        self.aws_command(&["lambda", "update-function-configuration", "--function-name", &name, "--timeout", &seconds]);
-    }
-
-    /// Sets environment variables of a function, until the returned value is dropped.
-    pub(crate) fn with_environment(&self, function: &str, variables: &[(&str, &str)]) -> Variables<'_> {
-        let name = format!("{}-{function}", self.name);
-        let output = self.aws_command(&["lambda", "get-function-configuration", "--function-name", &name]);
-        let before: Json = serde_json::from_str(&output).unwrap();
-        let before = before["Environment"]["Variables"].clone();
-        let mut changed = before.clone();
-        variables.iter().for_each(|(name, value)| changed[*name] = json!(value));
-        let guard = Variables { deployment: self, function: name, before };
-        guard.set(&changed);
-        guard
-    }
-
     /// Starts the flow for a table, as any user with permission can.
     pub(crate) fn start(&self, key: &TableKey) {
         let input = json!({ "tenant": key.tenant, "table": key.table }).to_string();
@@ -245,10 +247,17 @@ impl Deployment {
 
     /// Runs the `aws` command. Returns its output.
     pub(crate) fn aws_command(&self, words: &[&str]) -> String {
+        self.try_aws_command(words).unwrap_or_else(|error| panic!("aws {words:?}: {error}"))
+    }
+
+    /// Runs the `aws` command. Returns its output, or its message if it fails.
+    pub(crate) fn try_aws_command(&self, words: &[&str]) -> Result<String, String> {
         let mut command = command("aws");
         let output = command.args(words).env("PATH", path()).envs(environment(Stack::get())).output().unwrap();
-        assert!(output.status.success(), "aws {words:?}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
+        match output.status.success() {
+            true => Ok(String::from_utf8(output.stdout).unwrap()),
+            false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+        }
     }
 
     /// Runs the command line against the registry on AWS.
@@ -295,27 +304,6 @@ impl Deployment {
         let call = self.aws.sfn.list_executions().state_machine_arn(&self.state_machine).status_filter(status.into());
         let mut pages = call.into_paginator().items().send();
         std::iter::from_fn(|| self.aws.wait(pages.next())).map(Result::unwrap).count()
-    }
-}
-
-/// Changed environment variables of a function, restored on drop.
-pub(crate) struct Variables<'a> {
-    deployment: &'a Deployment,
-    function: String,
-    before: Json,
-}
-
-impl Variables<'_> {
-    fn set(&self, variables: &Json) {
-        let environment = json!({ "Variables": variables }).to_string();
-        let words = ["lambda", "update-function-configuration", "--function-name", &self.function];
-        self.deployment.aws_command(&[&words[..], &["--environment", &environment]].concat());
-    }
-}
-
-impl Drop for Variables<'_> {
-    fn drop(&mut self) {
-        self.set(&self.before);
     }
 }
 

@@ -26,7 +26,21 @@ const VALUES: &[(&str, &str, &str)] = &[
         r#"`\xabbaff` is not a binary in base64; declare `encoding: hex` and `prefix: "\\x"`"#,
     ),
     ("type: binary", "0xABBAFFAA", "declare `encoding: hex` and `prefix: 0x`"),
-    ("type: 'decimal(9,2)'", "\"1.234,56\"", "is not a decimal(9,2); declare `decimal_mark` and `group_mark` if"),
+    ("type: 'decimal(9,2)'", "\"1.234,56\"", "`decimal_mark: \",\"` and `group_mark: \".\"` if it is a"),
+    ("type: 'decimal(9,2)'", "\"1,50\"", "declare `decimal_mark: \",\"` if it is a number"),
+    ("type: 'decimal(9,2)'", "\"1,234\"", "declare `decimal_mark: \",\"`, or `group_mark: \",\"`, if it is a number"),
+    ("type: 'decimal(9,2)'", "5 %", "declare `strip: [\"%\"]` if it is a number"),
+    ("type: 'decimal(9,2)'", "€ -5.00", "declare `strip: [\"€\"]`"),
+    ("type: 'decimal(9,2)'", "($5.00)", "declare `sign: parentheses` and `strip: [\"$\"]`"),
+    ("type: 'decimal(9,2)'", "1'234.50", "declare `group_mark: \"'\"`"),
+    ("type: 'decimal(9,2)', group_mark: \"'\"", "1’234.50", "declare `group_mark: \"’\"`"),
+    ("type: 'decimal(9,2)', decimal_mark: ',', group_mark: \"\\u202f\"", "1\u{a0}234", "`group_mark: \"\\u00a0\"`"),
+    ("type: 'decimal(9,2)', sign: parentheses", "-5", "declare `sign: leading`"),
+    ("type: int", "1.234", "declare `group_mark: \".\"`"),
+    ("type: int", " 5", "` 5` is not an int; declare `trim: true`"),
+    ("type: date", "2024-01-31 ", "declare `trim: true`"),
+    ("type: char(2)", "DE  ", "declare `trim: true`"),
+    ("type: boolean", "true ", "declare `trim: true`"),
     ("type: 'decimal(9,2)'", "5.00-", "declare `sign: trailing`"),
     ("type: int", "5-", "declare `sign: trailing`"),
     ("type: double", "(5)", "declare `sign: parentheses`"),
@@ -44,7 +58,15 @@ const VALUES: &[(&str, &str, &str)] = &[
     ("type: timestamptz, nullable: true", "12024-05-06 07:08:09+00", "add it to the column's `nulls`"),
     ("type: date, nullable: true", "0044-03-15 BC", "add it to the column's `nulls`"),
     ("type: date", "31.12.2025", "`31.12.2025` is not a date; declare a `format` such as `%d.%m.%Y`"),
-    ("type: timestamp", "2025-12-31 23:59", "declare the column's `format`"),
+    ("type: timestamp", "2025-12-31 23:59", "declare a `format` such as `%Y-%m-%d %H:%M`"),
+    ("type: timestamp", "at noon on day 3", "declare the column's `format`"),
+    ("type: date", "1/2/2024", "declare a `format` such as `%-d/%-m/%Y` or `%-m/%-d/%Y`"),
+    ("type: date", "2020-1-1", "declare a `format` such as `%Y-%-m-%-d`"),
+    ("type: date, format: '%d-%b-%y'", "7-JUN-03", "declare a `format` such as `%-d-%b-%y`"),
+    ("type: timestamp", "01/31/2024 01:05 PM", "declare a `format` such as `%m/%d/%Y %-I:%M %p`"),
+    ("type: timestamptz", "2024-01-31 10:00:00 UTC", "declare a `format` such as `%Y-%m-%d %H:%M:%S%.f %Z`"),
+    ("type: timestamptz, format: '%Y-%m-%d %H:%M:%S %Z'", "2024-03-31 02:30:00 Europe/Berlin", "its clocks skip"),
+    ("type: timestamptz, format: epoch_millis", "1650000123000000", "declare `format: epoch_micros`"),
     ("type: char(2), nulls: [NA]", "NA", "NULL in a column that is not nullable: `NA`; declare `nulls` in this column"),
 ];
 
@@ -53,6 +75,23 @@ fn a_value_that_an_option_would_read_is_refused_with_the_option() {
     for (column, text, expected) in VALUES {
         let stderr = refusal("[id]", &[ID, &format!("name: v, {column}")], "", &format!("id,v\n1,{text}\n"));
         assert!(stderr.contains(expected), "{text}: {stderr}");
+    }
+}
+
+#[test]
+fn nothing_is_advised_where_no_option_helps() {
+    for (column, text) in [
+        ("type: timestamp", "2024-01-01 24:00:00"),
+        ("type: timestamp", "2024-01-01 23:59:60"),
+        ("type: timestamp", "2024-01-01 00:00:00.1234567"),
+        ("type: timestamp, format: '%m/%d/%Y %I:%M %p'", "01/02/2024 13:00 PM"),
+        ("type: int", "3000000000"),
+        ("type: 'decimal(4,2)'", "1.234"),
+        ("type: 'decimal(4,2)', group_mark: ','", "\"1,23,456\""),
+        ("type: date, format: '%d/%m/%Y'", "31/02/2024"),
+    ] {
+        let stderr = refusal("[id]", &[ID, &format!("name: v, {column}")], "", &format!("id,v\n1,{text}\n"));
+        assert!(stderr.contains(" is not a") && !stderr.contains("declare"), "{text}: {stderr}");
     }
 }
 
@@ -84,6 +123,22 @@ fn a_column_that_the_schema_does_not_name_is_refused_with_the_line_to_add() {
         assert!(stderr.contains("declare `unlisted: ignore` under `source`"), "{stderr}");
         assert!(!stderr.contains("add it to"), "{stderr}");
     }
+}
+
+#[test]
+fn a_later_part_without_a_header_is_refused_with_the_option() {
+    let workspace = Workspace::from_schemas();
+    let schema = format!(
+        "table: t\nprimary_key: [id]\ncolumns:\n  - {{ {ID} }}\n  - {{ name: name, type: string }}\n\
+         source: {{ compression: none, complete: {{ count: 2 }} }}\nengine: {{ athena: false }}\n"
+    );
+    workspace.write("schemas/t.yaml", schema.as_bytes());
+    workspace.write("export/1.csv", b"id,name\n1,Ann\n");
+    workspace.write("export/2.csv", b"2,Bob\n");
+    let output = workspace.tidemark(&["delta", "t", "none", "export"]);
+    assert_eq!(output.status, 1, "{}", output.transcript());
+    assert!(output.stderr.contains("export/2.csv:1: the first line names none of the columns"), "{}", output.stderr);
+    assert!(output.stderr.contains("declare `header: first_part` under `source`"), "{}", output.stderr);
 }
 
 #[test]

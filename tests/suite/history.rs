@@ -114,6 +114,28 @@ fn one_version_shows_the_bad_rows_that_were_found_whatever_its_status_is_now() {
 }
 
 #[test]
+fn the_places_of_a_failed_version_stay_in_its_history_in_any_encoding() {
+    let workspace = Workspace::from_schemas();
+    let schema = "table: t\nprimary_key: [id]\ncolumns:\n  - { name: id, type: int }\n  - { name: n, type: int }\n\
+                  source: { header: false, compression: none, encoding: windows-1252, delimiter: \"|~|\", quote: none }\n\
+                  engine: { athena: false }\n";
+    workspace.write("schemas/t.yaml", schema.as_bytes());
+    let bad: Vec<u8> = (1..=25).flat_map(|id| [format!("{id}|~|caf").as_bytes(), b"\xE9 \\x\n"].concat()).collect();
+    workspace.write("exports/acme/t/V1/t.csv", &bad);
+    assert_eq!(workspace.run().status, 1);
+    workspace.write("exports/acme/t/V2/t.csv", b"1|~|1\n");
+    assert_eq!(workspace.run().status, 0);
+    let version = json(&workspace, &["history", "acme/t", "V1"]);
+    let rejects = &version["findings"][0]["details"]["rejects"];
+    let offenders = rejects["offenders"].as_array().unwrap();
+    let lines: Vec<_> = offenders.iter().filter_map(|offender| offender["line"].as_u64()).collect();
+    assert_eq!(lines, (1..=20).collect::<Vec<u64>>());
+    assert_eq!(rejects["totals"]["unreadable-value"], 25, "{rejects}");
+    assert!(offenders.iter().all(|offender| offender["message"]
+        == "`café \\x` is not an int; make the column nullable and add it to the column's `nulls` if it means NULL"));
+}
+
+#[test]
 fn a_registry_without_a_journal_gets_one() {
     let workspace = Workspace::new();
     workspace.export("acme/test_table/V1", "PK1;one;;\n");

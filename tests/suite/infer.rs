@@ -184,6 +184,8 @@ fn files_that_no_schema_can_describe_are_refused_with_the_reason() {
         ("a.csv", b"\xEF\xBB\xBFid,n\n1,caf\xE9\n".to_vec(), "a.csv:2: it has a byte that is not a character in utf-8"),
         ("a.csv", b"id,n\n1,\x81\n".to_vec(), "a.csv:2: it has a byte that is not a character in windows-1252"),
         ("a.csv", b"".to_vec(), "there is no row in it"),
+        ("a.csv", b"~#\n~#\n".to_vec(), "there is no row in it"),
+        ("a.csv", b";;\n;;\n".to_vec(), "there is no row in it"),
         ("a.csv", b"id,n,n\n1,2,3\n4,5,6\n".to_vec(), "a.csv: its header has the same name twice"),
     ] {
         let error = refusal(name, bytes);

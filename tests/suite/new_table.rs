@@ -9,6 +9,7 @@ use serde_json::{Value as Json, json};
 
 use crate::deployment::{Deployment, ROOT, outputs, try_to_deploy};
 use crate::limits::command;
+use crate::pipeline::orders;
 use crate::stack::Stack;
 use crate::workspace::add_to_summary;
 
@@ -127,6 +128,29 @@ fn adding_a_schema_and_deploying_puts_a_table_live_and_the_stacks_can_be_removed
     );
 }
 
+/// Nobody deletes a stack by mistake. If somebody does so all the same, the next deployment adopts its data, and goes
+/// on where the last one stopped. Returns the table of the sample consumer, which has a new one.
+fn adopt_after_deletion(deployment: &Deployment) -> String {
+    deployment.deliver("acme/orders/V1", &orders(0, 20, "open"));
+    deployment.wait_for("acme/orders/V1", Status::Succeeded);
+    let sequence = deployment.version("acme/orders/V1").unwrap().sequence;
+    let stack = ["--stack-name", "retried"];
+    let refused = deployment.try_aws_command(&[&["cloudformation", "delete-stack"], &stack[..]].concat());
+    assert!(refused.is_err_and(|error| error.contains("TerminationProtection is enabled")));
+    let lift = ["cloudformation", "update-termination-protection", "--no-enable-termination-protection"];
+    deployment.aws_command(&[&lift[..], &stack].concat());
+    deployment.aws_command(&[&["cloudformation", "delete-stack"], &stack[..]].concat());
+    deployment.aws_command(&[&["cloudformation", "wait", "stack-delete-complete"], &stack[..]].concat());
+    let output = deployment.set_parameters(&["Consumer=on"]);
+    assert!(output.contains("left its data behind") && output.contains("retried-registry"), "{output}");
+    assert_eq!(deployment.version("acme/orders/V1").unwrap().sequence, sequence);
+    deployment.deliver("acme/orders/V2", &orders(1, 21, "open"));
+    deployment.wait_for("acme/orders/V2", Status::Succeeded);
+    let plan = deployment.version("acme/orders/V2").unwrap().plan.unwrap();
+    assert_eq!((plan.counts.inserted, plan.counts.deleted), (1, 1));
+    outputs(&output)["ConsumerTable"].to_owned()
+}
+
 /// The operations that were published, by sequence and key.
 fn published_operations(deployment: &Deployment) -> Vec<Json> {
     let (lines, _) = deployment.published("acme");
@@ -183,7 +207,7 @@ fn a_failed_deployment_keeps_the_data_stack_and_the_same_command_can_be_retried(
     assert!(!succeeded && output.contains("UPDATE_ROLLBACK_COMPLETE"), "{output}");
     aws.wait(aws.glue.delete_database().name("retried").send()).unwrap();
     let deployment = Deployment::new("retried", &["Consumer=on"]);
-    let table = deployment.consumer_table.clone().unwrap();
+    let table = adopt_after_deletion(&deployment);
     let off = deployment.set_parameters(&["Consumer=off"]);
     assert_eq!(outputs(&off).get("ConsumerTable"), None);
     let on = deployment.set_parameters(&["Consumer=on"]);

@@ -1,8 +1,11 @@
 //! The pipeline on AWS, from an object in S3 to a consumer's table: whatever fails, it publishes exactly what a local
 //! run publishes.
 
+#[cfg(feature = "postgres")]
+mod apply;
 mod athena_quota;
 mod concurrent_changes;
+mod expiry;
 mod faults;
 mod journey;
 mod outputs;
@@ -47,11 +50,11 @@ fn an_export_whose_event_was_lost_is_found_by_the_daily_check() {
     deliver_without_event(&deployment, "lostevent/unknown/V1", "a\n1\n");
     assert_eq!(deployment.version("lostevent/orders/V2"), None);
     let found = deployment.invoke("find", &json!({ "scheduled": "today" }));
-    assert_eq!(found, json!({ "found": 2, "complete": true }));
+    assert_eq!(found, json!({ "found": 2, "expired": 0, "complete": true }));
     deployment.wait_for("lostevent/orders/V2", Status::Succeeded);
     assert_eq!(deployment.version("lostevent/unknown/V1").unwrap().status, Status::Waiting);
     let again = deployment.invoke("find", &json!({ "scheduled": "tomorrow" }));
-    assert_eq!(again, json!({ "found": 0, "complete": true }));
+    assert_eq!(again, json!({ "found": 0, "expired": 0, "complete": true }));
 }
 
 #[test]

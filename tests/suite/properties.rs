@@ -207,6 +207,9 @@ fn engines_reject_the_same_rows() {
         let mut texts = sheet.texts();
         add_nasty_texts(table, &mut texts, nasty);
         let mut parts = random::texts(table, &texts, &files);
+        for (_, text) in &mut parts {
+            *text = random::encode(table.source.encoding, text);
+        }
         for (kind, position, choice) in damages {
             let part = usize::from(kind / 4) % parts.len();
             damage(&mut parts[part].1, (kind, position, choice));

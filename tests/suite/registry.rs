@@ -4,6 +4,7 @@
 mod current;
 mod decisions;
 mod journal;
+mod parts;
 mod sequences;
 
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -20,13 +20,14 @@ mod postgres_stream;
 mod postgres_tenants;
 mod reconcile;
 mod refused;
-mod rows;
+pub(crate) mod rows;
 mod schema_changes;
 #[cfg(feature = "postgres")]
 pub(crate) mod server;
 mod several;
 mod sqlite;
 mod stream;
+mod stream_schemas;
 
 use generated::TABLES;
 use rusqlite::Connection;

@@ -36,6 +36,9 @@ const DATA: &str = include_str!("../../templates/data.yaml");
 /// The stack of the sample consumer, which does not depend on the tables.
 const CONSUMER: &str = include_str!("../../templates/consumer.yaml");
 
+/// The stack of the function that applies operations to PostgreSQL, which does not depend on the tables.
+const APPLY: &str = include_str!("../../templates/apply.yaml");
+
 /// The retry policy of each step. Input faults would fail again, and after a lost lease another execution has taken
 /// over, so neither is retried. Lambda's capacity errors are retried for minutes. The lease survives that, because the
 /// pauses are far below the two minutes after which another execution may take it.
@@ -58,7 +61,7 @@ pub(super) fn emit(tables: &[Table], files: &mut Files) {
         template::SHARED_YAML.render(&Shared { mark: MARK, functions: FUNCTIONS, alarms: ALARMS }),
     );
     files.insert("infra/flow.asl.json".into(), FLOW.replace("@retry", RETRY).replace("@catch", CATCH));
-    for (name, text) in [("data.yaml", DATA), ("consumer.yaml", CONSUMER)] {
+    for (name, text) in [("data.yaml", DATA), ("consumer.yaml", CONSUMER), ("apply.yaml", APPLY)] {
         let header = format!("# {MARK}. Do not edit; change generator/templates/{name} instead.");
         files.insert(format!("infra/{name}"), format!("{header}\n{text}"));
     }

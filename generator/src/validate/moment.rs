@@ -64,7 +64,7 @@ struct Moment<'t> {
 }
 
 /// Returns whether a text is a value of a date or timestamp column that does not count from 1970.
-pub(super) fn is_moment(text: &str, ty: &ColumnType) -> bool {
+pub(crate) fn is_moment(text: &str, ty: &ColumnType) -> bool {
     let formats: &[&str] = match (ty.format(), ty) {
         (Some(format), _) => &[format],
         (None, ColumnType::Date { .. }) => &["%Y-%m-%d"],

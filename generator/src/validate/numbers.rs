@@ -105,7 +105,7 @@ fn strip(texts: &Spanned<Vec<Spanned<String>>>, diagnostics: &mut Vec<Diagnostic
             .push(Diagnostic::new(Code::EmptyList, &texts.span, "`strip` is empty").help("add at least one text"));
     }
     for text in texts.iter() {
-        let is_number = |letter: char| letter.is_numeric() || "+-.,()".contains(letter);
+        let is_number = |letter: char| letter.is_numeric() || "+-.,()".contains(letter) || is_dash(letter);
         if text.trim().is_empty()
             || text.starts_with(is_number)
             || text.ends_with(|last| is_number(last) && last != '.')
@@ -123,6 +123,11 @@ fn strip(texts: &Spanned<Vec<Spanned<String>>>, diagnostics: &mut Vec<Diagnostic
     strip
 }
 
+/// A character that looks like a minus sign: without it, the number would be another.
+pub(crate) fn is_dash(letter: char) -> bool {
+    matches!(letter, '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{fe58}' | '\u{fe63}' | '\u{ff0d}')
+}
+
 /// The options of a column or of `source` that change how numbers are written.
 pub(super) fn declared(numbers: &NumbersSpec) -> [(&'static str, &Optional<String>); 3] {
     let NumbersSpec { decimal_mark, group_mark, sign } = numbers;
@@ -130,7 +135,7 @@ pub(super) fn declared(numbers: &NumbersSpec) -> [(&'static str, &Optional<Strin
 }
 
 /// The number in the ordinary way of writing; `None` if it is not written as declared.
-pub(super) fn ordinary(text: &str, numbers: &Numbers) -> Option<String> {
+pub(crate) fn ordinary(text: &str, numbers: &Numbers) -> Option<String> {
     let (text, is_stripped) = stripped(text, numbers);
     let (sign, text) = match numbers.sign {
         Sign::Leading if text.starts_with(['+', '-']) => text.split_at(1),

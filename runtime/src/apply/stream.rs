@@ -9,7 +9,9 @@ use serde::Serialize;
 use crate::consumer::Envelope;
 use crate::error::{Error, Result};
 use crate::name::{TableKey, is_name};
-use crate::sink::any_order::{Delivered, OperationStream, Positions, Received, Standing, TakesAnyOrder};
+use crate::sink::any_order::{
+    Delivered, OperationStream, Positions, Received, Receiver, Rejects, Standing, TakesAnyOrder,
+};
 use crate::table::Table;
 use crate::telemetry::check_stop;
 
@@ -33,7 +35,7 @@ pub struct AppliedTable {
     pub standing: Standing,
     /// The number of operations that changed a row.
     pub applied: u64,
-    /// The number of operations of another schema than today's, which were skipped.
+    /// The number of operations of another schema, which today's cannot read and which were skipped.
     pub other_schema: u64,
 }
 
@@ -59,26 +61,30 @@ pub fn apply(
     target: &dyn TakesAnyOrder,
     selection: Selection<'_>,
     find: &dyn Fn(&str) -> Result<&'static Table>,
+    rejects: &mut dyn Rejects,
 ) -> Result<Vec<AppliedTable>> {
-    let mut receiver = target.receiver()?;
+    let mut applier = Applier::new(target)?;
     let name = selection.named(stream.name());
-    let mut positions = receiver.positions(&name)?;
-    let (mut prepared, mut done) = (BTreeSet::new(), BTreeMap::<TableKey, Received>::new());
+    let mut positions = applier.receiver.positions(&name)?;
+    let mut done = BTreeMap::<TableKey, Received>::new();
     while let Some(records) = stream.read(&mut positions)? {
-        for (key, records) in by_table(records, selection)? {
+        for (key, records) in by_table(records, selection, rejects)? {
             check_stop()?;
-            let table = find(&key.table)?;
-            if prepared.insert(key.clone()) {
-                prepare(target, table, &key.tenant)?;
-            }
-            let received = receiver.receive(table, &key, &records)?;
+            let received = match find(&key.table) {
+                Ok(table) => {
+                    check_history(target, table)?;
+                    applier.apply(table, &key, &records, rejects)?
+                }
+                Err(_) => reject_all(&records, &|| find(&key.table).err(), rejects)?,
+            };
             let sum = done.entry(key).or_default();
             sum.applied += received.applied;
             sum.other_schema += received.other_schema;
         }
-        receiver.remember(&name, &positions)?;
+        rejects.keep()?;
+        applier.receiver.remember(&name, &positions)?;
     }
-    let standings = receiver.standings()?.into_iter();
+    let standings = applier.standings()?.into_iter();
     let selected = standings.filter(|standing| selection.contains(&standing.key.tenant, &standing.key.table));
     let applied = selected.map(|standing| {
         let Received { applied, other_schema } = done.get(&standing.key).copied().unwrap_or_default();
@@ -87,24 +93,80 @@ pub fn apply(
     Ok(applied.collect())
 }
 
-fn prepare(target: &dyn TakesAnyOrder, table: &'static Table, tenant: &str) -> Result<()> {
-    if table.target.history.is_some() {
-        let problem = "its history needs every version in its order, and a stream delivers operations in any";
-        return Err(Error::refused(format!("{} {}", target.display_name(), table.name), problem)
-            .help("apply published files, or exports with `run --sink`; or leave the table out with --table"));
-    }
-    target.prepare(table, tenant)
+/// Applies records to a sink, a table at a time, over one connection.
+pub struct Applier {
+    receiver: Box<dyn Receiver>,
+    /// The tables that are known to take operations.
+    prepared: BTreeSet<TableKey>,
 }
 
-/// The records of each tenant's table.
-fn by_table(records: Vec<Delivered>, selection: Selection<'_>) -> Result<BTreeMap<TableKey, Vec<Delivered>>> {
+impl Applier {
+    /// Connects to a sink.
+    pub fn new(target: &dyn TakesAnyOrder) -> Result<Self> {
+        Ok(Self { receiver: target.receiver()?, prepared: BTreeSet::new() })
+    }
+
+    /// Applies records of one tenant's table.
+    pub fn apply(
+        &mut self,
+        table: &'static Table,
+        key: &TableKey,
+        records: &[Delivered],
+        rejects: &mut dyn Rejects,
+    ) -> Result<Received> {
+        if !self.prepared.contains(key) {
+            self.receiver.prepare(table, &key.tenant)?;
+            self.prepared.insert(key.clone());
+        }
+        self.receiver.receive(table, key, records, rejects)
+    }
+
+    /// How every table stands.
+    pub fn standings(&mut self) -> Result<Vec<Standing>> {
+        self.receiver.standings()
+    }
+}
+
+/// Why a table takes no operations of a stream; `None` if it does. A state ends with the operation that follows it,
+/// which may arrive before the one that it began with, or before one in between.
+pub fn refusal(table: &Table) -> Option<&'static str> {
+    let problem = "its history needs every version in its order, and a stream delivers operations in any";
+    table.target.history.is_some().then_some(problem)
+}
+
+fn check_history(target: &dyn TakesAnyOrder, table: &Table) -> Result<()> {
+    let Some(problem) = refusal(table) else { return Ok(()) };
+    Err(Error::refused(format!("{} {}", target.display_name(), table.name), problem)
+        .help("apply published files, or exports with `run --sink`; or leave the table out with --table"))
+}
+
+/// Rejects the records of a table of which there is no definition.
+fn reject_all(
+    records: &[Delivered],
+    problem: &dyn Fn() -> Option<Error>,
+    rejects: &mut dyn Rejects,
+) -> Result<Received> {
+    for record in records {
+        problem().map_or(Ok(()), |problem| rejects.reject(record, problem))?;
+    }
+    Ok(Received::default())
+}
+
+/// The records of each tenant's table. Those that are of none are left to `rejects`.
+pub fn by_table(
+    records: Vec<Delivered>,
+    selection: Selection<'_>,
+    rejects: &mut dyn Rejects,
+) -> Result<BTreeMap<TableKey, Vec<Delivered>>> {
     let mut by_table = BTreeMap::<TableKey, Vec<Delivered>>::new();
     for record in records {
         let key = Envelope::from_json(&record.line).ok().and_then(|envelope| key(&envelope));
-        let key = key.ok_or_else(|| {
-            Error::refused(&*record.origin, "this is not a record of a published version")
-                .help("find out who wrote it; nothing of its batch was applied")
-        })?;
+        let Some(key) = key else {
+            let problem = Error::refused(&*record.origin, "this is not a record of a published version")
+                .help("find out who wrote it; nothing of its batch was applied");
+            rejects.reject(&record, problem)?;
+            continue;
+        };
         if selection.contains(&key.tenant, &key.table) {
             by_table.entry(key).or_default().push(record);
         }

@@ -158,6 +158,21 @@ pub(crate) fn list_objects(aws: &Aws, prefix: &S3Uri) -> Result<Vec<(String, u64
     Ok(objects)
 }
 
+/// When each object below a prefix was written, in milliseconds since 1970, by its key.
+pub(crate) fn times(aws: &Aws, prefix: &S3Uri) -> Result<Vec<(String, i64)>> {
+    let mut objects = Vec::new();
+    let mut pages = aws.s3.list_objects_v2().bucket(&prefix.bucket).prefix(&prefix.key).into_paginator().send();
+    while let Some(page) = aws.wait(pages.next()) {
+        let page = page.map_err(|error| failed("cannot list", prefix, &error))?;
+        for object in page.contents() {
+            // What has no time is not old.
+            let at = object.last_modified().and_then(|at| at.to_millis().ok()).unwrap_or(i64::MAX);
+            objects.push((object.key().unwrap_or_default().into(), at));
+        }
+    }
+    Ok(objects)
+}
+
 /// The checksums that S3 keeps of objects below a prefix, each after the name of its algorithm. Objects are given by
 /// name and ETag; `None` of one that has no checksum, is gone, or is not the one with this ETag any more.
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html>

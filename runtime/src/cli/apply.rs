@@ -1,10 +1,13 @@
 //! `tidemark apply`: applies published operations to a database.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use crate::apply::stream::{self, AppliedTable, Selection};
 use crate::apply::{self, AppliedVersion, VersionRange};
 use crate::cli::args::{Format, FormatArgs};
+use crate::cli::dead_letters::DeadLetters;
 use crate::cli::lookup::{checked_name, find_table};
 use crate::cli::output::{self, count, plural};
 use crate::cli::resolve;
@@ -23,16 +26,18 @@ Examples:
   cargo tidemark apply /ops --to sqlite:shop.db --table orders --until 20260102_V0001
   cargo tidemark-aws apply s3://my-operations --to sqlite:shop.db
   cargo tidemark-aws apply kinesis:operations --to sqlite:shop.db
+  cargo tidemark-aws apply kinesis:operations --to sqlite:shop.db --dead-letters rejected.ndjson
 
 Applies published files in the order of their sequences, a version at a time, without a registry and
 without the exports. What the database holds already is skipped, so that it can be run again and again. It
 starts with the last version in full, or goes on from what the database holds.
 
 Applies a stream, or lines that it is given, in any order: an operation counts if its sequence is larger
-than that of its key. It goes on where it stopped, and ends when nothing more is there.
+than that of its key. It goes on where it stopped, and ends when nothing more is there. A record that cannot
+be applied is an error that names its place in the stream, unless there is a file for such records.
 
-Exit status: 0 done, or nothing to do; 1 the input is at fault, or rows are not those of the newest version
-on the stream; 2 the command line is wrong, or the machine failed.")]
+Exit status: 0 done, or nothing to do; 1 the input is at fault, records could not be applied, or rows are not
+those of the newest version on the stream; 2 the command line is wrong, or the machine failed.")]
 pub(super) struct ApplyArgs {
     /// Published operations: a folder or `s3://BUCKET/PREFIX` with TENANT/TABLE/VERSION/SEQUENCE-part-00000.ndjson.gz,
     /// `kinesis:STREAM`, or `-` for lines on standard input.
@@ -56,6 +61,10 @@ pub(super) struct ApplyArgs {
     /// The last version to apply, of files.
     #[arg(long, value_name = "VERSION")]
     until: Option<String>,
+    /// File to which records of a stream are appended that cannot be applied, so that the others are. It contains
+    /// values of rows.
+    #[arg(long, value_name = "FILE")]
+    dead_letters: Option<PathBuf>,
     #[command(flatten)]
     pub(super) format: FormatArgs,
 }
@@ -72,6 +81,13 @@ pub(super) fn apply(args: &ApplyArgs, tables: &'static [&'static Table]) -> Resu
 }
 
 fn apply_files(args: &ApplyArgs, tables: &'static [&'static Table], sink: &dyn Sink) -> Result<Option<Fault>> {
+    if args.dead_letters.is_some() {
+        return Err(Error::usage(
+            &args.source,
+            "--dead-letters is for streams: of files, versions are applied as a whole",
+        )
+        .help("leave it out"));
+    }
     let files = resolve::published_files(args.source.as_ref(), std::num::NonZero::<usize>::MIN)?;
     let range = VersionRange { from: args.from.as_deref(), until: args.until.as_deref() };
     let mut applied = Vec::new();
@@ -116,13 +132,15 @@ fn apply_stream(
     }
     let mut source = resolve::stream(&args.source)?;
     let selection = Selection { tenant: args.tenant.as_deref(), table: args.table.as_deref() };
-    let applied = stream::apply(&mut *source, sink, selection, &|name| find_table(tables, name))?;
+    let mut rejects = DeadLetters::new(args.dead_letters.as_deref());
+    let applied = stream::apply(&mut *source, sink, selection, &|name| find_table(tables, name), &mut rejects)?;
     output::done(match args.format.format {
         Format::Json => output::print_json(&applied),
         Format::Text => output::print(&stream_text(&applied, &args.source, sink)),
     })?;
+    let has_rejects = rejects.report();
     let differs = applied.iter().any(|table| table.standing.state == State::Differs);
-    Ok(differs.then_some(Fault::Input))
+    Ok((differs || has_rejects).then_some(Fault::Input))
 }
 
 fn text(applied: &[AppliedVersion], sink: &dyn Sink) -> String {
@@ -166,7 +184,9 @@ fn note(AppliedTable { standing, other_schema, .. }: &AppliedTable) -> Option<St
     let key = standing.key.to_string();
     let skipped = (*other_schema > 0).then(|| {
         let skipped = plural(*other_schema, "operation");
-        format!("{skipped} of {key} were skipped: they were published under another schema than today's.\n")
+        format!(
+            "{skipped} of {key} were skipped: they were published under another schema, and today's cannot read them.\n"
+        )
     });
     let differs = (standing.state == State::Differs).then(|| {
         let version = standing.version.as_deref().unwrap_or_default();

@@ -108,7 +108,8 @@ mod with_aws {
     ) -> Result<Engines> {
         let AthenaNames { database, workgroup, results } = names;
         let results = results.as_deref().map(parse).transpose()?;
-        let athena = Athena { aws: aws()?, statements, database, workgroup, results, cutoff: None, budget: None };
+        let athena =
+            Athena { aws: aws()?, statements, database, workgroup, results, account: None, cutoff: None, budget: None };
         Ok(Engines { choice, athena: Some(athena) })
     }
 }

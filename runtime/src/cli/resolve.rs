@@ -123,8 +123,8 @@ impl StateArgs {
     /// The state folder, for a command that works on it alone. Fails if the state is on AWS.
     pub(super) fn local_folder(&self) -> Result<PathBuf> {
         if self.state.as_deref().is_some_and(is_remote) || self.store.is_some() {
-            return Err(Error::usage("", "change sets in S3 are removed by the lifecycle rules of their bucket")
-                .help("see `ChangeSetDays` in infra/README.md"));
+            return Err(Error::usage("", "change sets in S3 are removed by the daily check of the deployment")
+                .help("see `ChangeSetDays` in docs/operations.md"));
         }
         Ok(self.folder())
     }

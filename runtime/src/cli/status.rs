@@ -175,7 +175,7 @@ fn notes(table: &TableStatus) -> String {
 }
 
 fn table_status(registry: &Registry, tables: &'static [&'static Table], key: TableKey) -> Result<TableStatus> {
-    let versions = registry.versions(&key)?;
+    let versions = registry.outlines(&key)?;
     let baseline = baseline(&versions);
     let published_at = baseline.and_then(Version::publication);
     Ok(TableStatus {

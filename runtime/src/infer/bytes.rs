@@ -7,6 +7,7 @@ use encoding_rs::WINDOWS_1252;
 use memchr::memchr;
 
 use super::inputs::Version;
+use super::lookalikes::check_document;
 use crate::error::{Error, IoContext as _, Result};
 use crate::snapshot::Part;
 use crate::snapshot::decoded::{BEGINNING, Decoded, other_encoding};
@@ -175,9 +176,19 @@ pub(super) fn survey(versions: &[Version], watch: &Watch) -> Result<Survey> {
         false => WINDOWS_1252.decode_without_bom_handling(bytes).0.into_owned(),
     };
     let ends = |part: &Inspected| Ends { first: text(&part.ends.0), last: text(&part.ends.1) };
-    let ends = parts.iter().map(|version| version.iter().map(ends).collect()).collect();
+    let ends: Vec<Vec<Ends>> = parts.iter().map(|version| version.iter().map(ends).collect()).collect();
     let is_whole = !all().any(|part| part.is_cut);
+    check_documents(versions, &ends)?;
     Ok(Survey { compression, encoding, bytes, escaped, is_whole, ends })
+}
+
+/// Refuses parts that are not tables.
+fn check_documents(versions: &[Version], ends: &[Vec<Ends>]) -> Result<()> {
+    let parts = versions.iter().flat_map(|version| version.export.parts.iter().map(move |part| (version, part)));
+    for ((version, part), ends) in parts.zip(ends.iter().flatten()) {
+        check_document(&version.export.folder.path(&part.name), &ends.first)?;
+    }
+    Ok(())
 }
 
 /// A schema has one compression and one encoding.

@@ -97,6 +97,11 @@ impl Facts {
         !self.has_many && self.distinct.contains(&xxh3_64(text.as_bytes()))
     }
 
+    /// Returns whether nothing was seen but empty texts.
+    pub(super) fn is_empty(&self) -> bool {
+        self.values == 0 && self.words[1..].iter().all(|count| *count == (0, 0))
+    }
+
     /// What the values are, apart from the words.
     pub(super) fn kind(&self) -> Kind {
         if self.values == 0 {

@@ -162,6 +162,9 @@ fn text(column: &mut Column, facts: &Facts, policy: NullPolicy) {
     if facts.is_integer {
         column.choices.push("numbers with leading zeros or a plus stay text; as `bigint`, 007 would be 7".into());
     }
+    if facts.is_padded || facts.blank > 0 {
+        column.choices.push("blanks around a text are part of it; with `trim: true` they are not".into());
+    }
     if facts.has_backslash && !policy.has_escape {
         column.choices.push("backslashes are read as they are; some exporters write them as escapes".into());
     }
@@ -172,6 +175,11 @@ fn time(column: &mut Column, facts: &Facts) {
     (column.ty, column.format) = (best.ty, best.format);
     if let Some(other) = other {
         column.choices.push(format!("day and month could be the other way round: `{other}`"));
+    }
+    if best.has_short_year() {
+        column
+            .choices
+            .push("a year has two digits, of which 69 is 1969 and 68 is 2068; the texts could also be codes".into());
     }
     if best.is_digits() {
         column.choices.push("every value is a date, but the digits could also be a number".into());

@@ -11,7 +11,7 @@ mod trial;
 use super::reading::Frame;
 use crate::error::Result;
 use candidates::RARE_DELIMITERS;
-pub(super) use candidates::{DELIMITERS, first_texts, record_ends};
+pub(super) use candidates::{DELIMITERS, ends_every_line, first_texts, record_ends};
 pub(super) use choice::{Choice, View};
 pub(super) use shape::Shape;
 pub(super) use trial::Misfit;

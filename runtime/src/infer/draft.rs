@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use generator::hints::is_for_athena;
 use serde_json::{Value as Json, json};
 
 use super::bytes::{CODE_PAGE, Survey};
@@ -104,6 +105,9 @@ impl Draft {
         if self.columns.iter().any(|column| column.numbers.is_some()) {
             self.not_for_athena.push("such numbers".into());
         }
+        if self.columns.iter().filter_map(|column| column.format).any(|format| !is_for_athena(format)) {
+            self.not_for_athena.push("such dates".into());
+        }
     }
 
     fn option(&mut self, option: impl Into<String>) {
@@ -203,8 +207,11 @@ impl Draft {
             self.source.push((format!("skip_first: {}", frame.skip_first), Some(choice)));
             self.not_for_athena.push("lines above the header".into());
         }
+        self.choices.extend(frame::doubts(rows.choice, survey));
         if let Some(comment) = frame.comment {
-            self.native_option(&format!("comment: {}", quoted(comment)), "comments");
+            let choice = "lines that begin like this are not rows".to_owned();
+            self.source.push((format!("comment: {}", quoted(comment)), Some(choice)));
+            self.not_for_athena.push("comments".into());
         }
         if frame.has_trailer {
             let counts: Vec<u64> = counts.rows.iter().flatten().copied().collect();

@@ -6,18 +6,18 @@
 use regex::Regex;
 
 use super::bytes::Survey;
-use super::dialect::{Choice, DELIMITERS, Misfit, View, choose, first_texts, record_ends, single};
+use super::dialect::{Choice, DELIMITERS, Misfit, View, choose, ends_every_line, first_texts, record_ends, single};
 use super::inputs::Version;
+use super::lookalikes::{TRAILER_WORDS, begins_like_a_head, begins_like_a_trailer, is_report_ruler, is_ruler};
 use super::reading::Frame;
 use crate::error::{Error, Fault, Result};
 use crate::telemetry::Watch;
 
+/// What a line of dashes begins with.
+const RULER: &str = "--";
+
 /// How many lines above a header are tried.
 const MAX_FIRST: u32 = 10;
-
-/// The words that begin a trailer, or are in it.
-const TRAILER_WORDS: &[&str] =
-    &["trailer", "trl", "end", "eof", "footer", "total", "totals", "rows", "records", "count"];
 
 /// Finds the dialect and the lines that are not rows.
 pub(super) fn find(versions: &[Version], survey: &Survey, watch: &Watch) -> Result<Choice> {
@@ -32,6 +32,7 @@ pub(super) fn find(versions: &[Version], survey: &Survey, watch: &Watch) -> Resu
         match with_ends(view) {
             // Where there is one column in any case, an end of records that all texts have is not part of them.
             Ok(choice) if end.is_none() && (choice.fields() > 1 || best.is_none()) => return Ok(choice),
+            Ok(choice) if choice.width() < 2 && end.as_ref().is_some_and(|end| !is_of_all(survey, end)) => {}
             Ok(_) if end.is_none() => break,
             Ok(choice) if ends.len() == 1 => return Ok(choice),
             Ok(choice) if choice.fits_better_than(best.as_ref()) => best = Some(choice),
@@ -45,13 +46,34 @@ pub(super) fn find(versions: &[Version], survey: &Survey, watch: &Watch) -> Resu
     best.ok_or_else(|| refusal.unwrap_or_else(|| no_rows(versions)))
 }
 
+/// Returns whether every line ends like this, if records have line breaks at their ends.
+fn is_of_all(survey: &Survey, end: &str) -> bool {
+    !end.contains('\n') || ends_every_line(survey, end)
+}
+
 /// An export without a row has no schema.
 pub(super) fn no_rows(versions: &[Version]) -> Error {
     Error::export(versions[0].export.label.as_ref(), "there is no row in it").help("name an export with rows")
 }
 
-/// The same with records that end in one way.
+/// The same with records that end in one way. A line of dashes under the header is a comment.
 fn with_ends(view: View<'_>) -> Result<Choice> {
+    let choice = with_rulers(view)?;
+    let delimiter = &choice.format.dialect.delimiter;
+    let frame = choice.format.frame;
+    let is_ruled = |line: &str| is_ruler(line) && line.starts_with(RULER);
+    let has_ruler = |text: &str| {
+        let mut lines = text.lines().skip(frame.skip_first as usize).filter(|line| !line.is_empty());
+        let second = lines.nth(1).filter(|line| is_ruled(line));
+        second.is_some_and(|ruler| ruler.split(delimiter.as_str()).count() == choice.fields())
+    };
+    if choice.fields() > 1 && frame.comment.is_none() && first_texts(view.survey).any(has_ruler) {
+        return Ok(choose(view, Frame { comment: Some(RULER), ..frame }, None)?.unwrap_or(choice));
+    }
+    Ok(choice)
+}
+
+fn with_rulers(view: View<'_>) -> Result<Choice> {
     let none = Frame::default();
     if let Some(delimiter) = declared_delimiter(view.survey) {
         let frame = Frame { skip_first: 1, ..none };
@@ -76,6 +98,11 @@ fn with_ends(view: View<'_>) -> Result<Choice> {
     }
     if let Some(misfit) = misfit.filter(|_| is_common_delimiter(view.survey)) {
         return Err(misfit.into_error());
+    }
+    if first_texts(view.survey).flat_map(str::lines).any(is_report_ruler) {
+        let label = view.versions[0].export.label.as_ref();
+        let problem = "it looks like a report, with columns of fixed width and lines of dashes";
+        return Err(Error::export(label, problem).help("export it with a delimiter between fields"));
     }
     single(view)?.map_err(Misfit::into_error)
 }
@@ -125,6 +152,21 @@ pub(super) fn has_counting_trailer(choice: &Choice, survey: &Survey) -> bool {
             let counts = numbers(line).any(|number| number + 1 == *records || number + 2 == *records);
             TRAILER_WORDS[..5].contains(&first.as_str()) && counts
         })
+}
+
+/// What lines at the ends of the parts say that were taken for rows or a header, and perhaps are not.
+pub(super) fn doubts(choice: &Choice, survey: &Survey) -> Vec<String> {
+    let Frame { skip_first, has_trailer, .. } = choice.format.frame;
+    let delimiter = &choice.format.dialect.delimiter;
+    let first = first_texts(survey).next().and_then(|text| text.lines().next()).unwrap_or_default();
+    let mut doubts = Vec::new();
+    if skip_first == 0 && begins_like_a_head(first, delimiter) {
+        doubts.push("the first line begins like one above the rows; if it is one, declare `skip_first: 1`".into());
+    }
+    if !has_trailer && last_lines(survey).any(|line| begins_like_a_trailer(line, delimiter)) {
+        doubts.push("the last line begins like one below the rows; if it is one, declare `trailer`".into());
+    }
+    doubts
 }
 
 fn numbers(line: &str) -> impl Iterator<Item = u64> {

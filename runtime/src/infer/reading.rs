@@ -10,7 +10,7 @@ use super::inputs::Version;
 use crate::epoch::SourceFormat;
 use crate::error::{IoContext as _, Result};
 use crate::snapshot::Part;
-use crate::snapshot::csv::{self, CsvError, Dialect, Record};
+use crate::snapshot::csv::{self, CsvError, Dialect, Record, SkippedLines};
 use crate::snapshot::decoded::Decoded;
 use crate::snapshot::part::{Inflated, unreadable};
 use crate::snapshot::tail::{Ending, Tail};
@@ -91,7 +91,8 @@ pub(super) fn each_record(
         None => u64::MAX,
     };
     let (path, mut reader) = open(version, part, format)?;
-    if !reader.skip_lines(format.frame.skip_first).map_err(|error| unreadable(error, &path))? {
+    let skipped = reader.skip_lines(format.frame.skip_first).map_err(|error| unreadable(error, &path))?;
+    if skipped != SkippedLines::Some {
         return Ok(true);
     }
     reader.skip_comments(format.frame.comment);
@@ -117,7 +118,7 @@ pub(super) fn each_record(
 fn whole_records(version: &Version, part: &Part, format: &Format) -> Result<u64> {
     let (path, mut reader) = open(version, part, format)?;
     let mut records = 0;
-    if reader.skip_lines(format.frame.skip_first).map_err(|error| unreadable(error, &path))? {
+    if reader.skip_lines(format.frame.skip_first).map_err(|error| unreadable(error, &path))? == SkippedLines::Some {
         reader.skip_comments(format.frame.comment);
         while reader.next_record().map_err(|error| unreadable(error, &path))?.is_some() {
             records += 1;

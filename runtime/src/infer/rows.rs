@@ -135,7 +135,9 @@ impl Rows<'_> {
                 let part = &self.versions[row.version].export.parts[row.part];
                 let encoding = self.choice.format.encoding.unwrap_or("utf-8");
                 let message = format!("it has a byte that is not a character in {encoding}");
-                return Err(self.error(row.version, part, row.record.line, &message));
+                let help = "if it is in another encoding, such as windows-1250, macintosh or shift_jis, write a schema \
+                            with that `encoding`; otherwise deliver it again";
+                return Err(self.error(row.version, part, row.record.line, &message).help(help));
             };
             if is_escaped { facts.add_escaped(text, field.quoted) } else { facts.add(text, field.quoted) }
         }

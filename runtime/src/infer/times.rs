@@ -2,6 +2,9 @@
 
 use std::sync::LazyLock;
 
+use generator::hints::time_formats;
+use generator::model::ColumnType;
+
 use crate::canonical::value::TimeLayout;
 use crate::table::Type;
 
@@ -24,52 +27,32 @@ enum Order {
     Month,
 }
 
-const DATES: &[(&str, Order)] = &[
-    ("%Y-%m-%d", Order::Year),
-    ("%d.%m.%Y", Order::Day),
-    ("%d/%m/%Y", Order::Day),
-    ("%m/%d/%Y", Order::Month),
-    ("%d-%m-%Y", Order::Day),
-    ("%m-%d-%Y", Order::Month),
-    ("%Y/%m/%d", Order::Year),
-    ("%Y.%m.%d", Order::Year),
-    ("%Y%m%d", Order::Year),
-];
-
-const TIMES: &[&str] = &[" %H:%M:%S", "T%H:%M:%S", " %H:%M", "T%H:%M", " %H:%M:%S.%f", "T%H:%M:%S.%f", " %H:%M:%S,%f"];
-
-const COMPACT: &[&str] = &["%Y%m%d%H%M%S", "%Y%m%d%H%M%S%f", "%Y%m%d %H%M%S", "%Y%m%dT%H%M%S"];
-
 /// The years that digits alone can mean. 9999 is the end of time.
 const COMPACT_YEARS: std::ops::RangeInclusive<u16> = 1900..=2199;
 
 static FORMATS: LazyLock<Vec<TimeFormat>> = LazyLock::new(formats);
 
 fn formats() -> Vec<TimeFormat> {
-    let iso = [Type::Date, Type::Timestamp, Type::Timestamptz].map(|ty| time_format(ty, None, Order::Year));
-    let mut formats = Vec::from(iso);
-    let leaked = |text: String| Some(&*text.leak());
-    for (date, order) in DATES {
-        if *date != "%Y-%m-%d" {
-            formats.push(time_format(Type::Date, Some(date), *order));
-        }
-        for time in TIMES {
-            formats.push(time_format(Type::Timestamp, leaked(format!("{date}{time}")), *order));
-        }
-        for time in &TIMES[4..6] {
-            formats.push(time_format(Type::Timestamptz, leaked(format!("{date}{time}%z")), *order));
-        }
-        for time in &TIMES[..2] {
-            formats.push(time_format(Type::Timestamptz, leaked(format!("{date}{time}%z")), *order));
-        }
-    }
-    formats.extend(COMPACT.iter().map(|format| time_format(Type::Timestamp, Some(format), Order::Year)));
-    assert!(formats.len() <= u128::BITS as usize, "a bit for each format");
+    let iso = [Type::Date, Type::Timestamp, Type::Timestamptz];
+    let types = [
+        (Type::Date, ColumnType::Date { format: None }),
+        (Type::Timestamp, ColumnType::Timestamp { format: None }),
+        (Type::Timestamptz, ColumnType::Timestamptz { format: None }),
+    ];
+    let others = types.iter().flat_map(|(ty, known)| time_formats(known).iter().map(|format| (*ty, Some(*format))));
+    let formats = iso.map(|ty| (ty, None)).into_iter().chain(others);
+    let formats: Vec<TimeFormat> = formats.map(|(ty, format)| time_format(ty, format)).collect();
+    assert!(formats.len() <= WORDS * 64, "a bit for each format");
     formats
 }
 
-fn time_format(ty: Type, format: Option<&'static str>, order: Order) -> TimeFormat {
+fn time_format(ty: Type, format: Option<&'static str>) -> TimeFormat {
     let is_compact = format.is_some_and(|format| format.starts_with("%Y%m%d"));
+    let order = match format.unwrap_or("%Y").trim_start_matches(['%', '-']).as_bytes()[0] {
+        b'd' => Order::Day,
+        b'm' => Order::Month,
+        _ => Order::Year,
+    };
     TimeFormat { ty, format, order, is_compact, layout: TimeLayout::new(ty, format) }
 }
 
@@ -82,13 +65,16 @@ impl TimeFormat {
     }
 }
 
+/// How many words have a bit for each format.
+const WORDS: usize = 4;
+
 /// The formats that fit all values so far, as bits.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Times(u128);
+pub(super) struct Times([u64; WORDS]);
 
 impl Default for Times {
     fn default() -> Self {
-        Self(u128::MAX)
+        Self([u64::MAX; WORDS])
     }
 }
 
@@ -96,22 +82,25 @@ impl Times {
     pub(super) fn add(&mut self, text: &[u8]) {
         let can_be = (8..=40).contains(&text.len()) && text[0].is_ascii_digit();
         if !can_be {
-            self.0 = 0;
+            self.0 = [0; WORDS];
         }
-        let mut left = self.0;
-        while left != 0 {
-            let bit = left & left.wrapping_neg();
-            let fits = FORMATS.get(bit.trailing_zeros() as usize).is_some_and(|format| format.reads(text));
-            if !fits {
-                self.0 &= !bit;
+        for (index, word) in self.0.iter_mut().enumerate() {
+            let mut left = *word;
+            while left != 0 {
+                let bit = left & left.wrapping_neg();
+                let format = FORMATS.get(64 * index + bit.trailing_zeros() as usize);
+                if !format.is_some_and(|format| format.reads(text)) {
+                    *word &= !bit;
+                }
+                left &= !bit;
             }
-            left &= !bit;
         }
     }
 
     /// All formats that fit, best first.
     pub(super) fn formats(self) -> impl Iterator<Item = &'static TimeFormat> {
-        FORMATS.iter().enumerate().filter(move |(index, _)| self.0 >> index & 1 == 1).map(|(_, format)| format)
+        let is_alive = move |index: usize| self.0[index / 64] >> (index % 64) & 1 == 1;
+        FORMATS.iter().enumerate().filter(move |(index, _)| is_alive(*index)).map(|(_, format)| format)
     }
 
     /// The format to take, and another one with day and month the other way round.
@@ -125,6 +114,11 @@ impl Times {
 }
 
 impl TimeFormat {
+    /// Returns whether years have two digits.
+    pub(super) fn has_short_year(&self) -> bool {
+        self.format.is_some_and(|format| format.contains("%y"))
+    }
+
     /// Returns whether the texts are digits alone.
     pub(super) fn is_digits(&self) -> bool {
         matches!(self.format, Some("%Y%m%d" | "%Y%m%d%H%M%S" | "%Y%m%d%H%M%S%f"))

@@ -71,6 +71,9 @@ impl Work<'_> {
                 (found, counts) = facts(&candidate, header)?;
             }
         }
+        if header == Header::None && found.iter().all(Facts::is_empty) {
+            return Err(frame::no_rows(versions));
+        }
         let columns = columns(&choice, &candidate, header, &found);
         Ok(Described { choice, candidate, header, is_header_certain, columns, counts })
     }

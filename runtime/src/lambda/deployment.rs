@@ -63,6 +63,10 @@ pub(super) struct Deployment {
     pub(super) read_bytes: u64,
     /// How many parts of a version are published at once.
     pub(super) parts_concurrency: u64,
+    /// For how many days a published version can be replayed.
+    pub(super) change_set_days: u64,
+    /// For how many days the exports of versions that are done are kept; 0 if they do not expire.
+    pub(super) export_days: u64,
 }
 
 #[derive(Debug)]
@@ -70,6 +74,7 @@ struct AthenaNames {
     database: String,
     workgroup: String,
     results: S3Uri,
+    account: String,
     cutoff: u64,
     /// How many bytes the queries of a table may read in a day; 0 if that is not limited.
     budget: u64,
@@ -81,6 +86,7 @@ impl AthenaNames {
             database: variable("TIDEMARK_ATHENA_DATABASE")?,
             workgroup: variable("TIDEMARK_ATHENA_WORKGROUP")?,
             results: uri_variable("TIDEMARK_ATHENA_RESULTS")?,
+            account: variable("TIDEMARK_ACCOUNT")?,
             cutoff: number_variable("TIDEMARK_ATHENA_CUTOFF")?,
             budget: number_variable("TIDEMARK_ATHENA_BUDGET")?,
         })
@@ -122,6 +128,8 @@ impl Deployment {
             native_bytes: number_variable("TIDEMARK_NATIVE_BYTES")?,
             read_bytes: number_variable("TIDEMARK_READ_BYTES")?,
             parts_concurrency: number_variable("TIDEMARK_PARTS_CONCURRENCY")?,
+            change_set_days: number_variable("TIDEMARK_CHANGE_SET_DAYS")?,
+            export_days: number_variable("TIDEMARK_EXPORT_DAYS")?,
         })
     }
 
@@ -181,6 +189,7 @@ impl Deployment {
             workgroup: self.athena.workgroup.clone(),
             // The table's role can access no other prefix.
             results: Some(self.athena.results.join(table.name)),
+            account: Some(self.athena.account.clone()),
             cutoff: Some(self.athena.cutoff),
             budget: self.scan_budget(),
         };
@@ -209,6 +218,16 @@ impl Deployment {
     /// The exports of all tables, to be listed: the function's own role may read none of them.
     pub(super) fn exports(&self) -> S3 {
         S3::new(Arc::clone(&self.aws), self.exports.clone())
+    }
+
+    /// The prefix of a table's change sets.
+    pub(super) fn changes_of(&self, key: &TableKey) -> S3Uri {
+        self.changes.join(&key.tenant).join(&key.table)
+    }
+
+    /// The prefix of a table's exports.
+    pub(super) fn exports_of(&self, key: &TableKey) -> S3Uri {
+        self.exports.join(&key.tenant).join(&key.table)
     }
 
     /// Where operations go.

@@ -14,9 +14,10 @@ use crate::name::{TableKey, printable};
 use crate::operation::{Fields, Head, Scalar};
 use crate::plan::Counts;
 use crate::sink::Sink;
+use crate::sink::database::as_dumped;
 use crate::snapshot::Export;
 use crate::store::{Action, Decision, Lease, Version, baseline};
-use crate::table::{Column, Compression, Encoding, Source, Table, Type};
+use crate::table::{Column, Table};
 use crate::telemetry::Watch;
 
 /// How many differences are listed.
@@ -107,7 +108,7 @@ impl Runner {
             Some(epoch) => Layout::strict_for_epoch(table, epoch),
             None => Layout::new(table),
         };
-        let before = Layout::lenient(plain(table));
+        let before = Layout::lenient(as_dumped(table));
         let folder = sink.rows(table, key)?;
         let rows = Export { label: sink.display_name(), parts: folder.list()?.parts, folder, epoch: None };
         let head = head(table, last);
@@ -215,27 +216,4 @@ impl Differences {
         };
         format!("({})", key.0.iter().map(value).collect::<Vec<_>>().join(", "))
     }
-}
-
-/// The table as a database writes its rows: the same columns and types, without what only its exports have.
-fn plain(table: &'static Table) -> &'static Table {
-    let column = |column: &Column| Column {
-        nullable: column.nullable,
-        compare: column.compare,
-        pii: column.pii,
-        ..Column::new(
-            column.name,
-            if matches!(column.ty, Type::Binary(_)) { Type::Binary(Encoding::Hex) } else { column.ty },
-        )
-    };
-    let source = Source {
-        compression: Compression::None,
-        header: false,
-        quoted_nulls: false,
-        multiline: true,
-        ..Source::DEFAULT
-    };
-    let columns: Vec<Column> = table.columns.iter().filter(|column| column.publish).map(column).collect();
-    // A command does this once.
-    Box::leak(Box::new(Table { columns: columns.leak(), source, athena: false, ..table.clone() }))
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::Sink;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::name::TableKey;
 use crate::table::Table;
 
@@ -32,6 +32,29 @@ pub trait OperationStream {
     fn read(&mut self, positions: &mut Positions) -> Result<Option<Vec<Delivered>>>;
 }
 
+/// What becomes of records that cannot be applied.
+pub trait Rejects {
+    /// Takes a record, and why it cannot be applied. After an error, nothing of its batch is applied.
+    fn reject(&mut self, record: &Delivered, error: Error) -> Result<()>;
+
+    /// Makes what was taken durable, before the stream is read on.
+    fn keep(&mut self) -> Result<()>;
+}
+
+/// Ends with the first record that cannot be applied.
+#[derive(Debug)]
+pub struct RefuseRejects;
+
+impl Rejects for RefuseRejects {
+    fn reject(&mut self, _: &Delivered, error: Error) -> Result<()> {
+        Err(error)
+    }
+
+    fn keep(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
+
 /// A sink that holds rows, and takes operations in any order.
 pub trait TakesAnyOrder: Sink {
     /// Begins to take operations.
@@ -39,15 +62,25 @@ pub trait TakesAnyOrder: Sink {
 }
 
 /// Takes operations in any order: at any time, each row is that of the newest operation that was taken.
-pub trait Receiver {
+pub trait Receiver: Send {
+    /// Checks that a tenant's table can take operations, and creates what is missing if the sink may.
+    fn prepare(&mut self, table: &'static Table, tenant: &str) -> Result<()>;
+
     /// How far a stream was read.
     fn positions(&mut self, stream: &str) -> Result<Positions>;
 
     /// Remembers how far a stream was read.
     fn remember(&mut self, stream: &str, positions: &Positions) -> Result<()>;
 
-    /// Takes records of one tenant's table, in one transaction. Those that were taken before change nothing.
-    fn receive(&mut self, table: &'static Table, key: &TableKey, records: &[Delivered]) -> Result<Received>;
+    /// Takes records of one tenant's table, in one transaction. Those that were taken before change nothing, and those
+    /// that cannot be applied are left to `rejects`.
+    fn receive(
+        &mut self,
+        table: &'static Table,
+        key: &TableKey,
+        records: &[Delivered],
+        rejects: &mut dyn Rejects,
+    ) -> Result<Received>;
 
     /// How every table that has been fed so stands.
     fn standings(&mut self) -> Result<Vec<Standing>>;
@@ -58,7 +91,8 @@ pub trait Receiver {
 pub struct Received {
     /// The number of operations that changed a row.
     pub applied: u64,
-    /// The number of operations that were skipped, because they were published under another schema than today's.
+    /// The number of operations that were skipped: they were published under another schema than today's, which cannot
+    /// read them.
     pub other_schema: u64,
 }
 

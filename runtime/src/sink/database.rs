@@ -40,6 +40,7 @@ use crate::table::Table;
 use definition::Missing;
 pub(crate) use demand::refusal;
 use dump::RowsFolder;
+pub(crate) use dump::as_dumped;
 use engine::Engine;
 use marks::Record;
 use shape::{literal, quoted_path};
@@ -90,6 +91,22 @@ impl<E: Engine> Database<E> {
 
     fn writer(&self) -> Option<MutexGuard<'_, ()>> {
         E::HAS_ONE_WRITER.then(|| self.writer.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A tenant's table, and the statements that create it. Fails if it cannot be there.
+    pub(crate) fn definition(&self, table: &'static Table, tenant: &str) -> Result<(&'static Table, &'static str)> {
+        let table = tenants::table_of(table, tenant)?;
+        let statements = E::statements(&table.target).map_err(|problem| {
+            Error::refused(format!("{} {}", self.place(), table.name), format!("it cannot be there: {problem}"))
+        })?;
+        Ok((table, statements))
+    }
+
+    fn prepare_on(&self, engine: &mut E, table: &'static Table, statements: &str) -> Result<()> {
+        // All tables share the one with the marks.
+        engine.begin(marks::TABLE)?;
+        let done = self.create_missing(engine, table, statements).and_then(|()| engine.commit());
+        done.inspect_err(|_| engine.roll_back())
     }
 
     /// Creates what is missing for a table, or fails with it.
@@ -168,19 +185,12 @@ impl<E: Engine + 'static> Sink for Database<E> {
     }
 
     fn prepare(&self, table: &'static Table, tenant: &str) -> Result<()> {
-        let place = self.place();
-        let table = tenants::table_of(table, tenant)?;
-        let statements = E::statements(&table.target).map_err(|problem| {
-            Error::refused(format!("{place} {}", table.name), format!("it cannot be there: {problem}"))
-        })?;
+        let (table, statements) = self.definition(table, tenant)?;
         let Some(mut engine) = E::connect(&self.address, self.create)? else {
-            return Err(definition::refuse::<E>(Missing::everything::<E>(table, statements), &place, table));
+            return Err(definition::refuse::<E>(Missing::everything::<E>(table, statements), &self.place(), table));
         };
         let _writer = self.writer();
-        // All tables share the one with the marks.
-        engine.begin(marks::TABLE)?;
-        let done = self.create_missing(&mut engine, table, statements).and_then(|()| engine.commit());
-        done.inspect_err(|_| engine.roll_back())
+        self.prepare_on(&mut engine, table, statements)
     }
 
     fn applied(&self, key: &TableKey) -> Result<Applied> {

@@ -25,6 +25,7 @@ use crate::reject::Reason;
 pub use batch::Batch;
 pub use dialect::Dialect;
 use fields::Fields;
+pub(crate) use skipped::SkippedLines;
 
 /// The maximum size of a record, in bytes, without its line end. A larger one probably has an unclosed quote, and would
 /// be the rest of the file. Whatever reads an export splits its records here, and so refuses the same ones.

@@ -1,7 +1,8 @@
 //! Turns the decompressed bytes of a part into UTF-8.
 //!
-//! A sequence that is not a character of the encoding becomes the byte 0xFF, which is in no UTF-8 text: so the field
-//! that has it is refused with its column and line. UTF-8 passes through untouched, and is checked field by field.
+//! A byte that is not a character of the encoding becomes itself after the byte 0xFF, which is in no UTF-8 text: so the
+//! field that has it is refused with its column and line, and shown as it is in the file. UTF-8 passes through
+//! untouched, and is checked field by field.
 
 use std::io::{self, Read};
 
@@ -9,15 +10,13 @@ use encoding_rs::{Decoder, DecoderResult, Encoding};
 use memchr::{memchr_iter, memchr2};
 
 use super::part::{Inflated, NoLineBreak, PartDigest};
+use crate::reject::INVALID;
 
 /// How many bytes are decoded at a time.
 const CHUNK: usize = 64 << 10;
 
 /// How many bytes at the beginning of a part tell its encoding.
 pub(crate) const BEGINNING: usize = 64;
-
-/// What replaces a sequence that is not a character.
-const INVALID: u8 = 0xFF;
 
 /// The bytes of a part as UTF-8.
 pub struct Decoded<R: Read> {
@@ -143,9 +142,10 @@ impl Transcoder {
             self.pending.0 += read;
             written += added;
             match result {
-                DecoderResult::Malformed(..) => {
-                    self.text[written] = INVALID;
-                    written += 1;
+                DecoderResult::Malformed(length, consumed) => {
+                    let end = self.pending.0.saturating_sub(consumed.into());
+                    let bad = &self.raw[end.saturating_sub(length.into())..end];
+                    written += put_invalid(bad, &mut self.text[written..]);
                 }
                 DecoderResult::InputEmpty | DecoderResult::OutputFull => break,
             }
@@ -160,13 +160,27 @@ impl Transcoder {
     }
 }
 
+/// Writes the bytes of a sequence that is not a character, at most four, and returns how many bytes that takes. None of
+/// them can be a delimiter or a line end.
+fn put_invalid(bad: &[u8], text: &mut [u8]) -> usize {
+    let mut shown: Vec<u8> = bad.iter().copied().filter(|byte| !byte.is_ascii()).take(4).collect();
+    if shown.is_empty() {
+        shown.push(INVALID);
+    }
+    for (pair, byte) in text.chunks_exact_mut(2).zip(&shown) {
+        pair.copy_from_slice(&[INVALID, *byte]);
+    }
+    2 * shown.len()
+}
+
 /// The code pages of Windows leave a few bytes without a character; the standard maps them to U+0080 to U+009F, which
 /// are C2 80 to C2 9F in UTF-8.
 fn refuse_controls(text: &mut [u8]) {
     let leads: Vec<usize> = memchr_iter(0xC2, text).collect();
     for at in leads {
         if text.get(at + 1).is_some_and(|next| (0x80..0xA0).contains(next)) {
-            text[at..at + 2].fill(INVALID);
+            // The character has the number of the byte.
+            text[at] = INVALID;
         }
     }
 }
@@ -229,10 +243,10 @@ mod tests {
 
     #[test]
     fn what_is_not_a_character_is_not_utf8() {
-        assert_eq!(decode(b"a\x81\x80b", "windows-1252"), b"a\xFF\xFF\xE2\x82\xACb");
-        assert_eq!(decode(b"a\xD2b", "windows-1253"), b"a\xFFb");
-        assert_eq!(decode(b"a\x82", "shift_jis"), b"a\xFF");
-        assert_eq!(decode(b"a\0\x00\xD8b\0\n\0c", "utf-16le"), b"a\xFFb\n\xFF");
+        assert_eq!(decode(b"a\x81\x80b", "windows-1252"), b"a\xFF\x81\xE2\x82\xACb");
+        assert_eq!(decode(b"a\xD2b", "windows-1253"), b"a\xFF\xD2b");
+        assert_eq!(decode(b"a\x82", "shift_jis"), b"a\xFF\x82");
+        assert_eq!(decode(b"a\0\x00\xD8b\0\n\0c", "utf-16le"), b"a\xFF\xD8b\n\xFF\xFF");
         assert_eq!(decode(&b"\xA0".repeat(200_000), "shift_jis").iter().filter(|byte| **byte != 0xFF).count(), 0);
     }
 

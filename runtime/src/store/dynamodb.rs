@@ -6,6 +6,7 @@
 
 mod by_status;
 mod item;
+mod parts;
 mod requests;
 mod scans;
 mod table;
@@ -22,6 +23,7 @@ use super::backend::{
 use super::journal::JournalEntry;
 use super::lease::{Lease, lease_duration, split_owner};
 use super::listed::ListedVersions;
+use super::outline::Outline;
 use super::record::{Extent, TableState, Version};
 use super::status::Status;
 use crate::aws::token;
@@ -90,7 +92,12 @@ impl RegistryBackend for Dynamodb {
     }
 
     fn versions(&self, key: &TableKey) -> Result<Vec<Version>> {
-        self.items(&key.to_string(), item::VERSION)?.iter().map(|item| self.parse_version(key, item)).collect()
+        self.read_versions(key)
+    }
+
+    fn outlines(&self, key: &TableKey) -> Result<Vec<Version>> {
+        let items = self.items(&key.to_string(), item::VERSION)?;
+        items.iter().map(|item| self.parse_record::<Outline>(key, item)).collect()
     }
 
     fn list(&self, key: &TableKey) -> Result<ListedVersions> {
@@ -102,14 +109,14 @@ impl RegistryBackend for Dynamodb {
     }
 
     fn version(&self, key: &TableKey, version: &str) -> Result<Option<Version>> {
-        let item = self.item(item::key(key.to_string(), item::version_key(version)))?;
-        item.map(|item| self.parse_version(key, &item)).transpose()
+        self.read_version(key, &item::version_key(version))
     }
 
     fn insert(&self, version: &Version) -> Result<bool> {
         let token = token();
         let mut writes = vec![self.insert_version(version, &token)?, self.list_table(version)?];
         writes.push(self.put_status(version)?);
+        writes.extend(self.put_parts(version, &token)?);
         match self.transact(&writes)? {
             Ok(()) => Ok(true),
             Err(reasons) => Ok(reasons.first().is_some_and(|reason| is_ours(reason, &token))),
@@ -127,6 +134,7 @@ impl RegistryBackend for Dynamodb {
         let conditions = writes.len();
         writes.extend(write.entry.map(|entry| self.put_entry(entry, &token)).transpose()?);
         writes.extend(self.move_status(write)?);
+        writes.extend(self.put_parts(write.version, &token)?);
         let Err(reasons) = self.transact(&writes)? else { return Ok(WriteOutcome::Done) };
         // The writes of entries and statuses have no condition.
         Ok(match &reasons[..conditions.min(reasons.len())] {

@@ -43,8 +43,10 @@ fn ordinary(column: &Column, text: &str) -> Option<String> {
     };
     let escaped = |mark: char| regex::escape(&mark.to_string());
     let groups = group_mark.map_or(String::new(), |mark| format!("|[0-9]{{1,3}}({}[0-9]{{3}})+", escaped(mark)));
-    let number =
-        format!("(?<w>[0-9]*{groups})({}(?<f>[0-9]*))?(?<e>[eE][+-]?[0-9]+)?|(?<n>[a-zA-Z]+)", escaped(decimal_mark));
+    let number = format!(
+        "(?<w>[0-9]*{groups})({}(?<f>[0-9]*))?(?<e>[eE][+-]?[0-9]+)?|(?<n>(?i-u:nan|infinity|inf))",
+        escaped(decimal_mark)
+    );
     let forms = |sign: &str, number: &str| {
         let inner = |number: &str| number.replace("(?<b>", "(?<c>").replace("(?<a>", "(?<d>");
         let symbol = inner(&format!("{before}(?:{number}){after}"));

@@ -26,8 +26,9 @@ impl<'a> Ends<'a> {
         let mut lines: Vec<&[u8]> = split_inclusive(text, end);
         if self.has_head && self.source.skip_first > 0 {
             let head = self.source.skip_first as usize;
-            lines.get(head)?;
-            lines[..head].fill(end);
+            // The first line that is not skipped shows how lines end.
+            let has_cr = lines.get(head)?.ends_with(b"\r\n");
+            lines[..head].fill(if has_cr && end == b"\n" { b"\r\n" } else { end });
         }
         if self.has_tail && self.source.final_newline && lines.last().is_some_and(|last| !last.ends_with(end)) {
             return None;
@@ -51,7 +52,9 @@ impl<'a> Ends<'a> {
                 count = captures.iter().nth(1).map(|group| group.map_or(u64::MAX, digits).to_string());
             }
         }
-        Some((lines.concat(), count))
+        // The lines at the beginning are not those at the end.
+        let head = if self.has_head { self.source.skip_first as usize } else { 0 };
+        (lines.len() >= head).then(|| (lines.concat(), count))
     }
 }
 

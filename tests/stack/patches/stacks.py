@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from ministack.services import cloudformation, dynamodb, lambda_svc
+from ministack.services import cloudformation, dynamodb, kinesis, lambda_svc, s3
 from ministack.services.cloudformation import changesets, engine, provisioners, stacks
 
 Resource = tuple[str, dict]
@@ -15,8 +15,10 @@ def apply() -> None:
     roll_back()
     publish_exports()
     retain()
+    import_more()
     convert_concurrency()
     after_each("AWS::Lambda::Function", set_concurrency)
+    after_each("AWS::S3::Bucket", set_encryption)
     after_each("AWS::DynamoDB::Table", set_time_to_live)
     after_each("AWS::DynamoDB::Table", set_recovery)
 
@@ -114,6 +116,28 @@ def retain() -> None:
     handlers["delete"] = patched
 
 
+def import_more() -> None:
+    """The emulator imports neither streams nor policies of buckets nor stacks."""
+    def nested(identifier: dict) -> Resource:
+        stack = cloudformation._stacks[provisioners._nested_stack_lookup_name(identifier["StackId"])]
+        return stack["StackId"], {}
+
+    def stream(identifier: dict) -> Resource:
+        return identifier["Name"], {"Arn": kinesis._streams[identifier["Name"]]["StreamARN"]}
+
+    def problem(is_there: Callable[[str], bool]) -> Callable[[str], str | None]:
+        return lambda name: None if is_there(name) else f"{name} was not found."
+
+    kinds = {
+        "AWS::Kinesis::Stream": ("Name", problem(lambda name: name in kinesis._streams), stream),
+        "AWS::S3::BucketPolicy": ("Bucket", problem(lambda name: name in s3._bucket_policies), lambda identifier: (identifier["Bucket"], {})),
+        STACK: ("StackId", problem(lambda name: provisioners._nested_stack_lookup_name(name) in cloudformation._stacks), nested),
+    }
+    for kind, (key, lookup, read) in kinds.items():
+        changesets._IMPORT_LOOKUPS[kind] = ((key,), lookup)
+        provisioners._RESOURCE_HANDLERS[kind]["import"] = read
+
+
 def add_event_to_parent(child: dict) -> None:
     """The deletion of a nested stack is missing from the events of its parent's update."""
     parent = cloudformation._stacks.get(child.get("_parent_stack_name", ""), {})
@@ -159,6 +183,14 @@ def set_concurrency(function: str, properties: dict) -> None:
         lambda_svc._delete_function_concurrency(function)
     else:
         lambda_svc._put_function_concurrency(function, {"ReservedConcurrentExecutions": int(reserved)})
+
+
+def set_encryption(bucket: str, properties: dict) -> None:
+    """The encryption of a bucket is ignored."""
+    for rule in properties.get("BucketEncryption", {}).get("ServerSideEncryptionConfiguration", []):
+        default = "".join(f"<{name}>{value}</{name}>" for name, value in rule["ServerSideEncryptionByDefault"].items())
+        wanted = f"<Rule><ApplyServerSideEncryptionByDefault>{default}</ApplyServerSideEncryptionByDefault></Rule>"
+        s3._put_bucket_encryption(bucket, f"<ServerSideEncryptionConfiguration>{wanted}</ServerSideEncryptionConfiguration>".encode())
 
 
 def set_time_to_live(table: str, properties: dict) -> None:

@@ -30,8 +30,9 @@ pub(super) fn functions_in(built: &Path, folder: &Path) -> PathBuf {
 }
 
 /// Deploys the templates below `root` with these binaries. Returns the output.
-pub(super) fn deploy(root: &Path, functions: &Path, name: &str, parameters: &[String]) -> String {
+pub(super) fn deploy(root: &Path, functions: &Path, name: &str, parameters: &[String], more: &[&str]) -> String {
     let mut arguments = arguments(functions, name);
+    arguments.extend(more.iter().copied().map(str::to_owned));
     arguments.extend(parameters.iter().flat_map(|parameter| ["--param".to_owned(), parameter.clone()]));
     infra_deploy(root, &arguments)
 }

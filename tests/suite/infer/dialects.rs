@@ -39,6 +39,8 @@ fn backslashes_that_need_not_be_escapes_are_a_choice() {
         "id;path\n1;C:\\temp\n2;D:\\new\n",
         "1\u{1}C:\\temp\n2\u{1}\\N\n",
         "id,path,note\n1,\"C:\\temp\",\\N\n2,\"D:\\x\",y\n",
+        "host\n\\\\alpha\n\\\\beta\n",
+        "id,host\n1,\\\\alpha\n2,\\\\beta\n",
     ] {
         let yaml = schema(text);
         assert!(yaml.contains("# choice: backslashes are read as they are"), "{yaml}");
@@ -78,10 +80,11 @@ fn ends_of_records_are_found() {
         ("1\ta\r\n2\tone\ntwo\r\n3\tc\r\n", &["record_end: \"\\r\\n\"", "delimiter: \"\\t\""]),
         ("1\u{1F}a\u{1E}2\u{1F}b\u{1E}", &["record_end: \"\\u001e\"", "delimiter: \"\\u001f\""]),
         ("1|a@#2|b@#3|c@#", &["record_end: \"@#\""]),
+        ("1|~|two\nlines|~|x|#|\n2|~|b|~|y|#|\n", &["record_end: \"|#|\\n\"", "delimiter: \"|~|\""]),
     ] {
         has(&schema(text), expected);
     }
-    for text in ["id;a;b\n1;;\n2;;\n", "id|t\n1|x}]\n2|y}]\n", "a,b\r\n1,2\r\n"] {
+    for text in ["x~#\ny\nz~#\n", "id;a;b\n1;;\n2;;\n", "id|t\n1|x}]\n2|y}]\n", "a,b\r\n1,2\r\n"] {
         assert!(!schema(text).contains("record_end"), "{text}");
     }
 }

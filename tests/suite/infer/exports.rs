@@ -30,6 +30,8 @@ fn a_code_page_is_a_choice() {
     let yaml = schema(b"id;classe;prix\n1;Caf\xE9 cr\xE8me;3\n2;Th\xE9 glac\xE9;4\n");
     has(&yaml, &["encoding: windows-1252", "delimiter: \";\""]);
     assert!(yaml.contains("# choice: the text is not UTF-8"), "{yaml}");
+    let error = refusal("t.csv", b"id,name\n1,Caf\x8E\n2,H\x81\n");
+    assert!(error.contains("write a schema with that `encoding`"), "{error}");
 }
 
 #[test]
@@ -95,6 +97,90 @@ fn lines_around_the_rows_are_skipped_or_counted() {
     has(&yaml, &["trailer: \"^TRAILER,([0-9]+)$\"", "primary_key: [code]"]);
     let yaml = schema("id,name\n# a comment\n1,a\n2,b\n");
     has(&yaml, &["comment: \"#\"", "primary_key: [id]"]);
+}
+
+#[test]
+fn a_line_of_dashes_below_the_header_is_a_comment() {
+    for text in
+        ["id,name\n--,----\n1,Ann\n2,Bob\n", "id,name\r\n--,----\r\n1,Ann\r\n2,Bob\r\n\r\n(2 rows affected)\r\n"]
+    {
+        let yaml = schema(text);
+        has(&yaml, &["comment: \"--\""]);
+        assert_eq!(column(&yaml, "id"), "type: int");
+        assert!(yaml.contains("# choice: lines that begin like this are not rows"), "{yaml}");
+    }
+    let report = "id          name\n----------- ----------\n1           Ann\n2           Bob\n";
+    assert!(refusal("t.csv", report).contains("it looks like a report, with columns of fixed width"));
+    // Further down, dashes are texts.
+    for text in ["id,name\nx,Ann\n--,--\n", "mark\nx\n--\n"] {
+        assert!(!schema(text).contains("comment"), "{text}");
+    }
+}
+
+#[test]
+fn a_line_that_begins_like_a_control_record_is_a_choice() {
+    let yaml = schema("HDR;20240101\nid;name\n1;a\n2;b\nTRL;2\n");
+    assert!(yaml.contains("# choice: the first line begins like one above the rows"), "{yaml}");
+    assert!(yaml.contains("# choice: the last line begins like one below the rows"), "{yaml}");
+    let yaml = schema("id;name;amount\n1;a;1.5\n2;b;2.5\nTotal;;4.0\n");
+    assert!(yaml.contains("# choice: the last line begins like one below the rows"), "{yaml}");
+    assert!(!schema("id;name\n1;a\n2;end\n").contains("begins like"));
+}
+
+#[test]
+fn blanks_around_texts_are_a_choice() {
+    let padded = schema("1|ANN  |x\n2|BOB  |y\n3|     |z\n");
+    assert!(
+        padded.contains("# choice: blanks around a text are part of it; with `trim: true` they are not"),
+        "{padded}"
+    );
+    assert!(!schema("1|ANN|x\n2|BOB|y\n").contains("blanks around"));
+}
+
+#[test]
+fn what_is_not_a_table_is_refused() {
+    for (text, expected) in [
+        ("<!DOCTYPE html>\n<html><body>Please log in, again</body></html>\n", "it is an HTML page"),
+        ("\u{FEFF}<?xml version=\"1.0\"?>\n<rows>\n<row/>\n</rows>\n", "it is an XML document"),
+        ("{\"id\":1,\"n\":\"a\"}\n{\"id\":2,\"n\":\"b\"}\n", "it is JSON"),
+        ("[\n  {\"id\": 1},\n  {\"id\": 2}\n]\n", "it is JSON"),
+        ("{\n  \"rows\": [1, 2]\n}\n", "it is JSON"),
+    ] {
+        let error = refusal("t.csv", text);
+        assert!(error.contains(expected), "{text}: {error}");
+    }
+    has(&schema("[1],[a]\n[2],[b]\n"), &["header: false"]);
+}
+
+#[test]
+fn dates_of_other_countries_and_programs_are_found() {
+    for (texts, expected) in [
+        (["31.12.1999", "1.1.2024"], "type: date, format: \"%-d.%-m.%Y\""),
+        (["1/2/2024", "12/31/2024"], "type: date, format: \"%-m/%-d/%Y\""),
+        (["2024-1-2", "2024-12-31"], "type: date, format: \"%Y-%-m-%-d\""),
+        (["01-Jan-2024", "15-DEC-2023"], "type: date, format: \"%d-%b-%Y\""),
+        (["17-JUN-03", "01-JAN-24"], "type: date, format: \"%d-%b-%y\""),
+        (["31.12.99", "01.01.24"], "type: date, format: \"%d.%m.%y\""),
+        (["1 May 2024", "15 December 2023"], "type: date, format: \"%-d %B %Y\""),
+        (["1/2/2024 1:05 PM", "12/31/2024 12:00 AM"], "type: timestamp, format: \"%-m/%-d/%Y %-I:%M %p\""),
+        (["2024-01-02 01:05:09 PM", "2024-12-31 12:00:00 AM"], "type: timestamp, format: \"%Y-%m-%d %-I:%M:%S %p\""),
+        (
+            ["2024-01-31 10:00:00 UTC", "2024-01-31 10:00:00.5 UTC"],
+            "type: timestamptz, format: \"%Y-%m-%d %H:%M:%S%.f %Z\"",
+        ),
+        (
+            ["2024-01-31 10:00:00 +0100", "2024-01-31 10:00:00 +0000"],
+            "type: timestamptz, format: \"%Y-%m-%d %H:%M:%S%.f %z\"",
+        ),
+        (["2024-03-31 02:30:00 Europe/Berlin", "2024-03-31 01:30:00 Europe/Berlin"], "type: string"),
+    ] {
+        let [one, other] = texts;
+        let yaml = schema(format!("id;at\n1;{one}\n2;{other}\n"));
+        assert_eq!(column(&yaml, "at"), expected, "{yaml}");
+        let is_short = expected.contains("%y");
+        assert_eq!(yaml.contains("# choice: a year has two digits"), is_short, "{yaml}");
+        assert!(!yaml.contains("so large a table"), "{yaml}");
+    }
 }
 
 #[test]

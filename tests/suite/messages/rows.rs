@@ -97,7 +97,11 @@ fn table(source: &str) -> &'static Table {
 
 /// What a run says about a part of that table.
 fn problem_of(source: &str, text: &str) -> String {
-    crate::engines::native_problem(table(source), text.as_bytes())
+    problem_of_bytes(source, text.as_bytes())
+}
+
+fn problem_of_bytes(source: &str, text: &[u8]) -> String {
+    crate::engines::native_problem(table(source), text)
 }
 
 #[test]
@@ -106,6 +110,12 @@ fn every_refusal_names_the_option_that_reads_the_file() {
     for (source, text, option) in [
         ("header: false", "1;a;2026-01-01;true\n", "declare `delimiter: \";\"`"),
         ("header: false", "1,a,2026-01-01,true,\n", "declare `trailing_delimiter: true`"),
+        ("header: false", ",1,a,2026-01-01,true\n", "a first column for the empty field"),
+        (
+            "header: false",
+            ",1,a,2026-01-01,true,\n",
+            "`trailing_delimiter: true` and a first column for the empty field",
+        ),
         ("header: false", "1,\"a \\\"b\\\"\",2026-01-01,true\n", "declare `escape: "),
         ("header: false", "1,9\" wide,2026-01-01,true\n", "declare `quote: none`"),
         ("header: false, quote: none", "1,\"a,b\",2026-01-01,true\n", "declare `quote: "),
@@ -121,6 +131,19 @@ fn every_refusal_names_the_option_that_reads_the_file() {
     ] {
         let problem = problem_of(source, text);
         assert!(problem.contains(option), "{text}: {problem}");
+    }
+}
+
+#[test]
+fn a_byte_that_is_not_a_character_is_shown_as_it_is_in_the_file() {
+    for (encoding, text, shown) in [
+        ("utf-8", &b"1,Caf\xE9,,\n"[..], "`Caf\\xe9` is not UTF-8"),
+        ("windows-1252", b"1,Caf\xE9 \x81,,\n", "`Café \\x81` has a byte that is not a character"),
+        ("windows-1253", b"1,\xD2\xE1,,\n", "`\\xd2α` has a byte that is not a character"),
+        ("shift_jis", b"1,\x83\x5C\xA0,,\n", "`ソ\\xa0` has a byte that is not a character"),
+    ] {
+        let problem = problem_of_bytes(&format!("header: false, encoding: {encoding}"), text);
+        assert!(problem.contains(shown), "{shown}: {problem}");
     }
 }
 

@@ -76,6 +76,7 @@ fn sandbox_with_table(table: &Table, number: usize) -> (Sandbox, Athena) {
         database: sandbox.database.clone(),
         workgroup: "primary".into(),
         results: None,
+        account: None,
         cutoff: None,
         budget: None,
     };

@@ -1,6 +1,6 @@
 //! Operations that leave the pipeline as files, instead of through a stream or in addition to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
 use std::path::Path;
 
@@ -118,6 +118,8 @@ fn assert_registry_is_checked(deployment: &Deployment) {
 fn a_deployment_can_publish_to_a_stream_and_to_files_and_stop_either() {
     let deployment = Deployment::new("sinks", &["Sink=both"]);
     assert_eq!(stream_resources(&deployment), (1, 2));
+    let pinned = pinned_functions(&deployment);
+    assert!(pinned.len() == 8 && pinned.iter().all(|arn| arn.ends_with(":1")), "{pinned:?}");
     let small = deployment.with_environment("plan", &[("TIDEMARK_PART_BYTES", "4096")]);
     let journey = Journey::new("both");
     for number in 0..2 {
@@ -129,6 +131,7 @@ fn a_deployment_can_publish_to_a_stream_and_to_files_and_stop_either() {
     assert!(published == published_on_disk(&deployment, &["V1", "V2"].map(|version| journey.path(version))));
     drop(small);
     deployment.set_parameters(&["Sink=s3"]);
+    assert_releases(&deployment, &pinned);
     // What consumers have not read yet is not deleted.
     assert_eq!(stream_resources(&deployment), (1, 0));
     deployment.deliver("later/orders/V1", &orders(0, 20, "open"));
@@ -136,6 +139,40 @@ fn a_deployment_can_publish_to_a_stream_and_to_files_and_stop_either() {
     assert_eq!((deployment.published("later").1, published_files(&deployment, "later").len()), (0, 1));
     let output = deployment.remove(&["--data"]);
     assert_eq!(stream_resources(&deployment), (0, 0), "{output}");
+}
+
+/// The functions that new executions of the flow call.
+fn pinned_functions(deployment: &Deployment) -> Vec<String> {
+    let describe = deployment.aws.sfn.describe_state_machine().state_machine_arn(&deployment.state_machine);
+    let definition = deployment.aws.wait(describe.send()).unwrap().definition;
+    let arns = definition.split('"').filter(|text| text.contains(":function:")).map(str::to_owned);
+    arns.collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// After an update, new executions call new functions, and those that began before call the ones with which they began,
+/// which are as they were. A rollback brings their code and settings back, and can be undone by deploying again.
+fn assert_releases(deployment: &Deployment, before: &[String]) {
+    let environment = |arn: &str| {
+        let output = deployment.aws_command(&["lambda", "get-function-configuration", "--function-name", arn]);
+        serde_json::from_str::<Json>(&output).unwrap()["Environment"]["Variables"].clone()
+    };
+    let after = pinned_functions(deployment);
+    assert!(
+        after.len() == before.len() && after.iter().zip(before).all(|(after, before)| after != before),
+        "{after:?}"
+    );
+    for (before, after) in before.iter().zip(&after) {
+        assert!(environment(before)["TIDEMARK_SINK"].is_string() && environment(after)["TIDEMARK_SINK"].is_null());
+    }
+    let output = deployment.roll_back();
+    assert_eq!(stream_resources(deployment), (1, 2), "{output}");
+    let restored = pinned_functions(deployment);
+    for (before, restored) in before.iter().zip(&restored) {
+        assert_eq!(environment(before), environment(restored), "{output}");
+    }
+    let (succeeded, output) = deployment.try_to_roll_back();
+    assert!(!succeeded && output.contains("no release was deployed before"), "{output}");
+    deployment.set_parameters(&["Sink=s3"]);
 }
 
 #[test]

@@ -2,9 +2,13 @@
 
 use std::path::Path;
 
+use runtime::aws::s3::{self, S3Uri};
 use runtime::store::Status;
 use serde_json::{Value as Json, json};
 
+#[cfg(feature = "postgres")]
+use super::apply::Database;
+use super::expiry::expire;
 use super::{Journey, orders};
 use crate::deployment::{Deployment, wait};
 use crate::limits::command;
@@ -14,7 +18,7 @@ use crate::workspace::add_to_summary;
 #[test]
 fn large_exports_are_compared_by_athena_and_permissions_match_the_calls_made() {
     // A deployment of its own: some calls are made only by a function that has just started.
-    let deployment = Deployment::new("everyday", &["Consumer=on", "Sink=both"]);
+    let everyday = Everyday::new();
     let distributed = Deployment::new("distributed", &["NativeBytes=0", "ReadBytes=1", "Sink=both"]);
     // Several files, because `publish` does not write the last one.
     let _small = distributed.with_environment("athena", &[("TIDEMARK_PART_BYTES", "4096")]);
@@ -35,8 +39,8 @@ fn large_exports_are_compared_by_athena_and_permissions_match_the_calls_made() {
     let tables = distributed.aws.glue.get_tables().database_name("distributed").send();
     let tables = distributed.aws.wait(tables).unwrap();
     assert_eq!(tables.table_list().len(), generated::athena::STATEMENTS.len());
-    everyday_events(&deployment);
-    let mut calls = [deployment.proxy.calls(), distributed.proxy.calls()].concat();
+    everyday.run();
+    let mut calls = [everyday.deployment.proxy.calls(), distributed.proxy.calls()].concat();
     // Other tests use Athena as well.
     let athena_calls = Stack::get().athena_log();
     let is_function = |call: &&Json| call["caller"].as_str().is_some_and(|caller| caller.starts_with("tidemark-"));
@@ -45,6 +49,34 @@ fn large_exports_are_compared_by_athena_and_permissions_match_the_calls_made() {
         json!({ "caller": "tidemark-athena", "status": 200, "resource": "", "actions": [format!("athena:{action}")] })
     }));
     check_permissions(&calls);
+}
+
+/// A deployment with consumers.
+struct Everyday {
+    deployment: Deployment,
+    #[cfg(feature = "postgres")]
+    database: Database,
+}
+
+impl Everyday {
+    const PARAMETERS: [&str; 3] = ["Consumer=on", "Sink=both", "ExportDays=30"];
+
+    #[cfg(feature = "postgres")]
+    fn new() -> Self {
+        let database = Database::new("everyday");
+        Self { deployment: database.deploy("everyday", &Self::PARAMETERS), database }
+    }
+
+    #[cfg(not(feature = "postgres"))]
+    fn new() -> Self {
+        Self { deployment: Deployment::new("everyday", &Self::PARAMETERS) }
+    }
+
+    fn run(&self) {
+        everyday_events(&self.deployment);
+        #[cfg(feature = "postgres")]
+        self.database.check(&self.deployment);
+    }
 }
 
 /// Everyday events: a version that is held and delivered again, one that is incomplete, one that comes late, a sweep.
@@ -65,8 +97,13 @@ fn everyday_events(deployment: &Deployment) {
     deployment.sweep("for rights");
     super::deliver_without_event(deployment, "rights/orders/V3", &orders(0, 200, "open"));
     let found = deployment.invoke("find", &json!({ "scheduled": "for rights" }));
-    assert_eq!(found, json!({ "found": 1, "complete": true }));
+    assert_eq!(found, json!({ "found": 1, "expired": 0, "complete": true }));
     deployment.wait_for("rights/orders/V3", Status::Succeeded);
+    // V0 and V2 were superseded, and V1 is no longer a baseline.
+    assert!(expire(deployment) > 1);
+    let exports = S3Uri { bucket: deployment.bucket.clone(), key: "rights/orders".into() };
+    let left = s3::object_names(&deployment.aws, &exports).unwrap();
+    assert_eq!(left, ["V3/part.csv.gz"]);
     wait("the consumer is done", || {
         deployment
             .proxy

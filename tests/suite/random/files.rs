@@ -2,11 +2,13 @@
 
 use std::io::{Read as _, Write as _};
 
+use encoding_rs::Encoding;
 use runtime::canonical::row::Layout;
 use runtime::canonical::row_bytes::segments;
 use runtime::table::{Completeness, Compression, Escape, Source, Table};
 
-use super::{CellText, FileDice, MANIFEST, Quotes, delimiter};
+use super::source::can_encode;
+use super::{CellText, FileDice, Quotes, delimiter, lines};
 use crate::engines::Parts;
 
 /// Writes rows as the parts of an export.
@@ -20,17 +22,22 @@ pub(crate) fn export(table: &'static Table, rows: &[Vec<CellText>], dice: &FileD
 fn other_files(source: &Source) -> Parts {
     let file = |name: &str| (name.to_owned(), b"not,a\nrow".to_vec());
     let unnamed = source.parts.map(|_| file("notes.txt"));
-    let manifest = (source.complete == Completeness::RedshiftManifest(MANIFEST)).then(|| file(MANIFEST));
-    unnamed.into_iter().chain(manifest).collect()
+    let sidecar = match source.complete {
+        Completeness::RedshiftManifest(name) | Completeness::Marker(name) => Some(name),
+        Completeness::Manifest => Some("_manifest.json"),
+        Completeness::Single | Completeness::Count(_) => None,
+    };
+    unnamed.into_iter().chain(sidecar.map(file)).collect()
 }
 
-/// The text in UTF-16; `None` is UTF-8.
-fn encode(encoding: Option<&str>, text: &[u8]) -> Vec<u8> {
-    let units = || std::str::from_utf8(text).expect("texts are UTF-8").encode_utf16();
+/// The text in an encoding; `None` is UTF-8.
+pub(crate) fn encode(encoding: Option<&str>, text: &[u8]) -> Vec<u8> {
+    let Some(encoding) = encoding else { return text.to_vec() };
+    let text = std::str::from_utf8(text).expect("texts are UTF-8");
     match encoding {
-        None => text.to_vec(),
-        Some("utf-16le") => units().flat_map(u16::to_le_bytes).collect(),
-        Some(_) => units().flat_map(u16::to_be_bytes).collect(),
+        "utf-16le" => text.encode_utf16().flat_map(u16::to_le_bytes).collect(),
+        "utf-16be" => text.encode_utf16().flat_map(u16::to_be_bytes).collect(),
+        label => Encoding::for_label(label.as_bytes()).unwrap().encode(text).0.into_owned(),
     }
 }
 
@@ -49,13 +56,14 @@ pub(crate) fn texts(table: &'static Table, rows: &[Vec<CellText>], dice: &FileDi
     (0..dice.parts)
         .map(|part| {
             let rows = sequence[bound(part)..bound(part + 1)].iter().map(|at| &rows[*at]);
-            // With a header, each part can have its own column order.
-            let unlisted = if table.source.skip_unlisted { die(part) % 3 } else { 0 };
+            // Where each part has a header, each can have its own column order.
+            let headed = if table.source.first_part_header { 0 } else { part };
+            let unlisted = if table.source.skip_unlisted { die(headed) % 3 } else { 0 };
             let mut order: Vec<usize> = (0..table.columns.len() + unlisted).collect();
             if table.source.header && dice.style & 2 != 0 {
-                order.sort_by_key(|at| die(at + part * 7));
+                order.sort_by_key(|at| die(at + headed * 7));
             }
-            (format!("part-{part}.{extension}"), text(table, rows, &order, dice, part))
+            (format!("part-{part}.{extension}"), text(table, &rows.collect::<Vec<_>>(), &order, dice, part))
         })
         .collect()
 }
@@ -78,45 +86,51 @@ fn sort_like_the_source(table: &'static Table, rows: &[Vec<CellText>], sequence:
     }
 }
 
-fn text<'a>(
-    table: &Table,
-    rows: impl Iterator<Item = &'a Vec<CellText>>,
-    order: &[usize],
-    dice: &FileDice,
-    part: usize,
-) -> Vec<u8> {
+fn text(table: &Table, rows: &[&Vec<CellText>], order: &[usize], dice: &FileDice, part: usize) -> Vec<u8> {
+    let Table { source, .. } = table;
     let style = dice.style >> 2;
-    let line_end = table.source.record_end.unwrap_or(if style & 1 != 0 { "\r\n" } else { "\n" });
-    let trailing = if table.source.trailing_delimiter { delimiter(&table.source) } else { String::new() };
-    let mut text = if style & 2 != 0 { "\u{FEFF}".to_owned() } else { String::new() };
-    let mut lines: Vec<String> = Vec::new();
-    if table.source.header {
-        let spelled = |at: &usize| {
-            // Names that no column has; they may be the same, or empty.
-            let Some(column) = table.columns.get(*at) else { return ["x", ""][at % 2].to_owned() };
-            let name = column.header.unwrap_or(column.name);
-            if table.source.any_header_case && at.is_multiple_of(2) { name.to_uppercase() } else { name.to_owned() }
-        };
-        let names = order.iter().map(|at| field(&table.source, &spelled(at), Quotes::Optional, dice.style >> 12));
-        lines.push(names.collect::<Vec<_>>().join(&delimiter(&table.source)) + &trailing);
-    }
-    for (number, row) in rows.enumerate() {
-        if style & 4 != 0 && dice.order[(number + part) % dice.order.len()].is_multiple_of(5) {
-            lines.push(String::new());
-        }
+    let line_end = source.record_end.unwrap_or(if style & 1 != 0 { "\r\n" } else { "\n" });
+    let trailing = if source.trailing_delimiter { delimiter(source) } else { String::new() };
+    // Two byte order marks would be one and a bad value.
+    let mut text = if style & 2 != 0 && can_encode(source.encoding, "\u{FEFF}") { "\u{FEFF}" } else { "" }.to_owned();
+    let (has_head, has_tail) = lines::has_ends(source, dice, part);
+    let header = source.header.then(|| header(table, order, dice) + &trailing);
+    let mut lines = if has_head { lines::first(source, dice) } else { Vec::new() };
+    lines.extend(header.clone().filter(|_| has_head));
+    for (number, row) in rows.iter().enumerate() {
+        lines.extend(lines::before_row(source, dice, number + part, header.as_ref()));
         let die = u32::from(dice.order[number % dice.order.len()]);
         let fields = order.iter().map(|at| match row.get(*at) {
-            Some(text) => cell(&table.source, text, die >> (at % 12)),
+            Some(text) => cell(source, text, die >> (at % 12)),
             None => die.to_string(),
         });
-        lines.push(fields.collect::<Vec<_>>().join(&delimiter(&table.source)) + &trailing);
+        lines.push(fields.collect::<Vec<_>>().join(&delimiter(source)) + &trailing);
     }
+    if has_tail {
+        lines.extend(lines::last(source, dice, rows.len()));
+    }
+    // After lines that are skipped, there is one more.
+    let is_skipped = has_head && lines.len() == source.skip_first as usize;
+    lines.extend(is_skipped.then(String::new));
     text.push_str(&lines.join(line_end));
-    // UTF-16 without a line break could be anything.
-    if style & 8 != 0 || lines.is_empty() || lines.len() == 1 && table.source.encoding.is_some() {
+    // UTF-16 without a line break could be anything, and a blank line without an end is none.
+    let needs_end = lines.last().is_none_or(String::is_empty) || lines.len() < 2 && source.encoding.is_some();
+    if style & 8 != 0 || source.final_newline || needs_end {
         text.push_str(line_end);
     }
     text.into_bytes()
+}
+
+fn header(table: &Table, order: &[usize], dice: &FileDice) -> String {
+    let Table { source, .. } = table;
+    let spelled = |at: &usize| {
+        // Names that no column has; they may be the same, or empty.
+        let Some(column) = table.columns.get(*at) else { return ["x", ""][at % 2].to_owned() };
+        let name = column.header.unwrap_or(column.name);
+        if source.any_header_case && at.is_multiple_of(2) { name.to_uppercase() } else { name.to_owned() }
+    };
+    let names = order.iter().map(|at| field(source, &spelled(at), Quotes::Optional, dice.style >> 12));
+    names.collect::<Vec<_>>().join(&delimiter(source))
 }
 
 /// A NULL that is an escaped `N` is written as it is.

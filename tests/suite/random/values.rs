@@ -2,7 +2,7 @@
 
 use runtime::table::{Column, Encoding, Type};
 
-use super::pick;
+use super::{numbers, pick};
 
 /// A value: its name, and all the texts that mean it. Two values have different names if their canonical texts differ.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +19,15 @@ impl Class {
 
 /// The value that a die picks for a column.
 pub(super) fn class(column: &Column, die: u16) -> Class {
+    let Class { name, spellings } = plain_class(column, die);
+    let Some(numbers) = column.numbers else { return Class { name, spellings } };
+    let spellings = spellings.iter().enumerate();
+    let written = spellings.map(|(turn, text)| numbers::written(text, numbers, turn + usize::from(die)));
+    Class::new(name, written.collect::<Vec<_>>())
+}
+
+/// The same with numbers in the ordinary way of writing.
+fn plain_class(column: &Column, die: u16) -> Class {
     match column.ty {
         Type::Boolean => boolean(column, die),
         Type::Tinyint => integer(8, die),
@@ -213,14 +222,22 @@ fn time(column: &Column, die: u16) -> Class {
     let number = u64::from(die);
     let year = pick(&[1, 1969, 1970, 2000, 2024, 9999], die);
     let (month, day) = (number / 6 % 12 + 1, number / 72 % 28 + 1);
+    let fractions: &[&str] = match column.format {
+        Some("epoch_seconds") => &[""],
+        Some("epoch_millis") => &["", ".5", ".012"],
+        _ => &["", ".5", ".000001", ".123456"],
+    };
     let moment = Moment {
         date: format!("{year:04}-{month:02}-{day:02}"),
         hour: 8 + number % 8,
         minute: number % 60,
         second: number / 8 % 60,
-        fraction: pick(&["", ".5", ".000001", ".123456"], die / 5),
+        fraction: pick(fractions, die / 5),
     };
     match (column.format, column.ty) {
+        (Some("epoch_seconds"), _) => moment.since_1970(0),
+        (Some("epoch_millis"), _) => moment.since_1970(3),
+        (Some("epoch_micros"), _) => moment.since_1970(6),
         (Some(format), ty) => moment.formatted(format, ty),
         (None, Type::Date) => Class::new(moment.date.clone(), [moment.date]),
         (None, Type::Timestamp) => moment.timestamp(),
@@ -236,6 +253,18 @@ impl Moment {
     fn iso(&self, hours_later: i64, separator: char, fraction: &str) -> String {
         let hour = self.hour.strict_add_signed(hours_later);
         format!("{}{separator}{hour:02}:{:02}:{:02}{fraction}", self.date, self.minute, self.second)
+    }
+
+    /// The number of units since 1970, of which a second has this power of ten.
+    fn since_1970(&self, power: usize) -> Class {
+        let year: i64 = self.date[..4].parse().unwrap();
+        let leap_days = |year: i64| year / 4 - year / 100 + year / 400;
+        let before_year = 365 * (year - 1970) + leap_days(year - 1) - leap_days(1969);
+        let days = before_year + i64::from(self.day_of_year()) - 1;
+        let of_day = (self.hour * 60 + self.minute) * 60 + self.second;
+        let fraction: i64 = format!("0{}", &self.micros()[..power]).parse().unwrap();
+        let units = (days * 86_400 + of_day as i64) * 10_i64.pow(power as u32) + fraction;
+        Class::new(units.to_string(), [units.to_string()])
     }
 
     fn timestamp(&self) -> Class {

@@ -1,10 +1,13 @@
 //! `kill -9` at random moments over the samples: the databases always hold whole versions, and in the end the newest.
 
+use std::fs::{self, File};
+use std::path::Path;
 use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
 
 use super::sqlite::{check_against_exports, database, expect, samples};
+use super::stream::{apply_to, dice, published_lines, samples_without_history, shuffled};
 use crate::workspace::{Workspace, add_to_summary};
 
 /// How much longer each attempt may take than the one before.
@@ -108,4 +111,48 @@ fn random_kills_leave_whole_versions_and_the_newest_in_the_end() {
         client.batch_execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public").unwrap();
     };
     kill(100, &run, check, finish);
+}
+
+/// How much longer each attempt to apply a stream may take than the one before.
+const STREAM_STEP: Duration = Duration::from_millis(8);
+
+/// Applies a stream to an empty database and kills that again and again, until it is done. Returns how often.
+fn kill_stream(workspace: &Workspace, lines: &Path, dice: &mut impl FnMut(usize) -> usize) -> usize {
+    for kills in 0.. {
+        let mut apply = workspace.command(&["apply", "-", "--to", "sqlite:shop.db", "--create"]);
+        let apply = apply.stdin(File::open(lines).unwrap()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut apply = apply.spawn().unwrap();
+        thread::sleep(STREAM_STEP.mul_f64(dice(1000) as f64 / 1000.0 * (kills + 1) as f64));
+        let is_done = apply.try_wait().unwrap().is_some();
+        apply.kill().unwrap();
+        apply.wait().unwrap();
+        if workspace.path("shop.db").exists() {
+            check_sqlite(workspace);
+        }
+        if is_done {
+            return kills;
+        }
+    }
+    unreachable!("it is done some time")
+}
+
+#[test]
+fn a_stream_that_is_killed_again_and_again_ends_with_the_newest_export() {
+    let workspace = samples_without_history();
+    expect(&workspace.run(), 0, "");
+    let published = published_lines(&workspace);
+    let (mut kills, mut rounds) = (0, 0);
+    while kills < 100 {
+        rounds += 1;
+        let mut dice = dice(rounds);
+        let lines = shuffled(&published, &mut dice);
+        let file = workspace.write("killed.ndjson", lines.concat().as_bytes());
+        kills += kill_stream(&workspace, &file, &mut dice);
+        expect(&apply_to(&workspace, &lines, "sqlite:shop.db", &[]), 0, "complete");
+        check_against_exports(&workspace);
+        for name in ["shop.db", "shop.db-wal", "shop.db-shm"] {
+            let _ = fs::remove_file(workspace.path(name));
+        }
+    }
+    add_to_summary(&format!("{kills} kills at random moments while {rounds} streams were applied"));
 }

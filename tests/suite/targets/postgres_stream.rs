@@ -3,10 +3,12 @@
 use std::thread;
 
 use super::postgres::Target;
-use super::rows::in_postgres;
+use super::rows::{exported, in_postgres};
 use super::server::SERVER;
 use super::sqlite::{check_rows, expect, text};
 use super::stream::{apply_to, dice, published_lines, random_versions, shuffled};
+use super::stream_schemas::{lines_of, publish_orders};
+use crate::schema_changes::versions;
 use crate::workspace::Workspace;
 
 #[test]
@@ -36,6 +38,19 @@ fn any_order_with_any_repetition_from_several_processes_ends_with_the_newest_exp
         expect(&apply_to(&workspace, &[], &address, &[]), 0, "complete");
         let mut client = SERVER.client(&database);
         check_rows(&workspace, |table, tenant| in_postgres(&mut client, table, tenant));
+    }
+}
+
+#[test]
+fn rows_that_are_not_sent_again_are_read_under_every_schema() {
+    let address = SERVER.database("stream_schemas");
+    let workspace = Workspace::from_schemas();
+    for number in 1..=5 {
+        publish_orders(&workspace, number);
+        expect(&apply_to(&workspace, &lines_of(&workspace, &[number]), &address, &["--create"]), 0, "complete");
+        let table = tests::table::parse(&versions()[number - 1].0).unwrap();
+        let expected = exported(table, &workspace.path(&format!("exports/acme/orders/V{number}")));
+        assert_eq!(in_postgres(&mut SERVER.client("stream_schemas"), table, "acme"), expected, "V{number}");
     }
 }
 

@@ -83,7 +83,7 @@ impl Server {
     }
 
     /// A connection as the owner of everything.
-    pub(super) fn client(&self, database: &str) -> Client {
+    pub(crate) fn client(&self, database: &str) -> Client {
         Client::connect(&self.socket("postgres", database), NoTls).unwrap()
     }
 
@@ -94,7 +94,7 @@ impl Server {
     }
 
     /// The address of a database through TCP, where a password is asked for.
-    pub(super) fn tcp(&self, user: &str, database: &str) -> String {
+    pub(crate) fn tcp(&self, user: &str, database: &str) -> String {
         format!("postgres://{user}@127.0.0.1:{}/{database}", self.port)
     }
 
@@ -103,7 +103,7 @@ impl Server {
     }
 
     /// The certificate that the server shows, for `localhost`.
-    pub(super) fn certificate(&self) -> PathBuf {
+    pub(crate) fn certificate(&self) -> PathBuf {
         self.folder.join("server.crt")
     }
 }

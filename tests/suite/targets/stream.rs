@@ -1,10 +1,12 @@
 //! `apply -`: operations in any order, repeated, while versions interleave, lead to the rows of the newest export.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt as _;
 
-use super::rows::{exported, in_sqlite};
-use super::sqlite::{RUN, check_against_exports, database, expect, samples, table, text};
-use crate::schema_changes::orders_through_its_schemas;
+use serde_json::Value;
+
+use super::sqlite::{RUN, check_against_exports, database, expect, samples, text};
 use crate::workspace::{CommandOutput, Workspace, files, gunzip};
 
 /// Applies lines from standard input.
@@ -20,7 +22,7 @@ pub(super) fn apply_to(workspace: &Workspace, lines: &[String], target: &str, mo
     }
 }
 
-fn apply(workspace: &Workspace, lines: &[String]) -> CommandOutput {
+pub(super) fn apply(workspace: &Workspace, lines: &[String]) -> CommandOutput {
     apply_to(workspace, lines, "sqlite:shop.db", &["--create"])
 }
 
@@ -78,6 +80,15 @@ pub(super) fn random_versions(dice: &mut impl FnMut(usize) -> usize) -> Workspac
     workspace
 }
 
+/// The samples without the table that has a history.
+pub(super) fn samples_without_history() -> Workspace {
+    let workspace = samples();
+    for tenant in ["acme", "globex"] {
+        let _ = fs::remove_dir_all(workspace.path(&format!("exports/{tenant}/ledger_entries")));
+    }
+    workspace
+}
+
 #[test]
 fn any_order_with_any_repetition_in_any_batches_ends_with_the_newest_export() {
     for seed in 0..25 {
@@ -99,11 +110,7 @@ fn any_order_with_any_repetition_in_any_batches_ends_with_the_newest_export() {
 
 #[test]
 fn every_table_of_the_samples_equals_its_newest_export_and_can_be_applied_alone() {
-    let workspace = samples();
-    // It has a history.
-    for tenant in ["acme", "globex"] {
-        let _ = fs::remove_dir_all(workspace.path(&format!("exports/{tenant}/ledger_entries")));
-    }
+    let workspace = samples_without_history();
     expect(&workspace.run(), 0, "");
     let lines = shuffled(&published_lines(&workspace), &mut dice(7));
     let alone =
@@ -211,26 +218,6 @@ fn a_table_that_was_dropped_waits_for_a_version_in_full() {
 }
 
 #[test]
-fn operations_of_an_earlier_schema_are_skipped_and_said_to_be() {
-    let workspace = orders_through_its_schemas();
-    let lines = published_lines(&workspace);
-    let output = apply(&workspace, &lines);
-    expect(&output, 1, "were published under another schema than today's");
-    expect(&output, 1, "acme/orders is not as of V5");
-    let in_full: Vec<String> = {
-        expect(&workspace.tidemark(&["resync", "acme/orders"]), 0, "");
-        let header = "region,order_id,customer_email,status,amount,note,updated_at,exported_by";
-        workspace.export("acme/orders/V6", &format!("{header}\neu,7,,open,1.50,,2026-01-01 00:00:00,a\n"));
-        let run = workspace.run();
-        assert!(run.status < 2, "{}", run.transcript());
-        published_lines(&workspace).into_iter().filter(|line| line.contains("\"V6\"")).collect()
-    };
-    expect(&apply(&workspace, &in_full), 0, "complete");
-    let rows = in_sqlite(&workspace.path("shop.db"), table("orders"), "acme");
-    assert_eq!(rows, exported(table("orders"), &workspace.path("exports/acme/orders/V6")));
-}
-
-#[test]
 fn what_cannot_be_applied_says_why() {
     let workspace = published();
     let mut lines = published_lines(&workspace);
@@ -253,6 +240,69 @@ fn what_cannot_be_applied_says_why() {
     expect(&apply(&workspace, &lines[lines.len() - 1..]), 2, "unknown table `test_tabel`");
     lines.push(lines[position].replace("\"table\":\"test_table\"", "\"table\":\"ledger_entries\""));
     expect(&apply(&workspace, &lines[lines.len() - 1..]), 1, "its history needs every version in its order");
+}
+
+/// The lines of the file of records that could not be applied.
+fn dead_letters(workspace: &Workspace) -> Vec<Value> {
+    let text = fs::read_to_string(workspace.path("dead.ndjson")).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// Lines with four that cannot be applied: the second, the fourth, the sixth and the eighth.
+fn with_rejects(lines: &[String]) -> (Vec<String>, [String; 4]) {
+    let insert = lines.iter().find(|line| line.contains("\"INSERT\"")).unwrap();
+    let misfit = insert.replace("\"after\":{", "\"after\":{\"other\":1,").replace("\"PK\":\"", "\"PK\":\"x");
+    let unknown = misfit.replace("\"table\":\"test_table\"", "\"table\":\"test_tabel\"");
+    let rejects = ["{\"op\":\n".to_owned(), misfit, unknown, "[1]\n".to_owned()];
+    let mut lines = lines.to_vec();
+    for (number, line) in rejects.iter().enumerate() {
+        lines.insert(2 * number + 1, line.clone());
+    }
+    (lines, rejects)
+}
+
+#[test]
+fn records_that_cannot_be_applied_go_to_a_file_and_the_others_into_the_table() {
+    let workspace = published();
+    let (lines, rejects) = with_rejects(&published_lines(&workspace));
+    expect(&apply(&workspace, &lines), 1, "standard input:2: this is not a record");
+    assert_eq!(held(&workspace), None);
+    let arguments = ["--create", "--dead-letters", "dead.ndjson"];
+    let output = apply_to(&workspace, &lines, "sqlite:shop.db", &arguments);
+    expect(&output, 1, "4 records could not be applied, and can be found in dead.ndjson");
+    expect(&output, 1, "complete");
+    check_against_exports(&workspace);
+    let letters = dead_letters(&workspace);
+    let texts = |name: &str| -> BTreeSet<String> {
+        letters.iter().map(|letter| letter[name].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(texts("place"), [2, 4, 6, 8].map(|line| format!("standard input:{line}")).into());
+    assert_eq!(texts("record"), rejects.map(|line| line.trim_end().to_owned()).into());
+    let problems = format!("{:?}", texts("problem"));
+    for problem in
+        ["not a record of a published version", "not an operation of acme/test_table", "unknown table `test_tabel`"]
+    {
+        assert!(problems.contains(problem), "{problems}");
+    }
+}
+
+#[test]
+fn the_file_of_records_that_cannot_be_applied_is_private_appended_to_and_for_streams() {
+    let workspace = published();
+    let (lines, _) = with_rejects(&published_lines(&workspace));
+    let arguments = ["--create", "--dead-letters", "dead.ndjson"];
+    expect(&apply_to(&workspace, &lines, "sqlite:shop.db", &arguments), 1, "complete");
+    let mode = fs::metadata(workspace.path("dead.ndjson")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o077, 0, "its values are for nobody else");
+    let file = workspace.write("bytes", b"\xff\n");
+    let mut command = workspace.command(&[&["apply", "-", "--to", "sqlite:shop.db"], &arguments[..]].concat());
+    assert_eq!(command.stdin(File::open(file).unwrap()).output().unwrap().status.code(), Some(1));
+    let letters = dead_letters(&workspace);
+    assert_eq!((letters.len(), &letters[4]["record_base64"]), (5, &Value::from("/w==")));
+    let full = apply_to(&workspace, &lines, "sqlite:shop.db", &["--dead-letters", "/dev/full"]);
+    expect(&full, 2, "cannot write to /dev/full");
+    let files = ["apply", "out", "--to", "sqlite:shop.db", "--dead-letters", "dead.ndjson"];
+    expect(&workspace.tidemark(&files), 2, "--dead-letters is for streams");
 }
 
 #[test]

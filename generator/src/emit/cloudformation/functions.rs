@@ -40,7 +40,8 @@ pub(super) struct Function {
     starts_flow: bool,
     /// Whether it assumes the roles of tables to read their exports.
     pub(super) assumes_table_roles: bool,
-    /// Whether it lists the exports of all tables. The role of a table is needed to read them.
+    /// Whether it lists the exports of all tables, and removes those that have expired. Reading them takes the role of
+    /// a table.
     lists_exports: bool,
     /// Whether it reads the queue of arrivals.
     consumes_arrivals: bool,
@@ -114,13 +115,16 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function {
         id: "Find",
         name: "find",
-        description: "Registers exports whose events were lost.",
+        description: "Registers exports whose events were lost, and removes what has expired.",
         memory: "512",
         timeout: 900,
         is_step: false,
         registry: "'dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:PutItem', 'dynamodb:UpdateItem', 'dynamodb:DeleteItem'",
         starts_flow: true,
+        reads_index: true,
         assumes_table_roles: true,
+        changes: "'s3:DeleteObject'",
+        lists_changes: true,
         lists_exports: true,
         ..DEFAULTS
     },

@@ -44,6 +44,8 @@ pub(super) struct Query<'a> {
     pub(super) workgroup: &'a str,
     /// Where Athena writes the manifest of the output, an `s3://` URI.
     pub(super) results: String,
+    /// The account that must own its bucket, if that is known.
+    pub(super) account: Option<&'a str>,
 }
 
 /// A query that succeeded.
@@ -112,7 +114,8 @@ pub(super) fn poll(
 /// Starts a query and returns its id. Starting it again with the same token returns the same id.
 pub(super) fn start(aws: &Aws, query: &Query<'_>) -> Result<String> {
     let context = QueryExecutionContext::builder().database(query.database).build();
-    let results = ResultConfiguration::builder().output_location(&query.results).build();
+    let results = ResultConfiguration::builder().output_location(&query.results);
+    let results = results.set_expected_bucket_owner(query.account.map(Into::into)).build();
     // Athena expects parameters as SQL literals.
     let literals = query.parameters.iter().map(|text| format!("'{}'", text.replace('\'', "''"))).collect();
     let call = aws

@@ -34,6 +34,8 @@ pub struct Athena {
     /// The prefix for the output of queries, which is removed once it is read. By default it is `_tidemark/athena` in
     /// the bucket of the exports; no tenant has a name like `_tidemark`.
     pub results: Option<S3Uri>,
+    /// The account that owns the bucket for the output of queries, if that is known: Athena writes to no other.
+    pub account: Option<String>,
     /// How many bytes the work group lets a query read, if that is known.
     pub cutoff: Option<u64>,
     /// How many bytes all queries of a table may read in a day, if that is limited.
@@ -361,6 +363,7 @@ impl DeltaQuery<'_> {
             database: &self.athena.database,
             workgroup: &self.athena.workgroup,
             results: format!("{}/", output.uri()),
+            account: self.athena.account.as_deref(),
         }
     }
 }

@@ -141,13 +141,13 @@ pub(super) fn open(export: &Export, part: &Part, layout: &Layout) -> Result<Open
     let mut reader = csv::Reader::new(tail, Dialect::from_format(source));
     check_encoding(&mut reader, &path, source.encoding.as_deref())?;
     if has_head {
-        skip_first(&mut reader, &path, source.skip_first)?;
+        skip_first(&mut reader, &path, source, has_tail)?;
     }
     reader.skip_comments(source.comment.as_deref());
     let fields = match export.parts.first() {
         _ if !source.header => FieldMap::in_order(layout),
         Some(first) if source.first_part_header && first.name != part.name => open(export, first, layout)?.fields,
-        _ => read_header(&mut reader, &path, layout)?,
+        first => read_header(&mut reader, &path, layout, first.is_some_and(|first| first.name != part.name))?,
     };
     if source.skip_repeated_header {
         reader.skip_records(fields.header_bytes().to_vec());
@@ -183,14 +183,14 @@ pub(super) fn close(reader: Reader, path: &Path, part: &Part, rows: u64) -> Resu
     Ok(Part { checksum: Some(read.checksum), content: read.content, ..part.clone() })
 }
 
-fn read_header(reader: &mut Reader, path: &Path, layout: &Layout) -> Result<FieldMap> {
+fn read_header(reader: &mut Reader, path: &Path, layout: &Layout, is_later: bool) -> Result<FieldMap> {
     reader.expect_header(true);
-    let fields = header_fields(reader, path, layout);
+    let fields = header_fields(reader, path, layout, is_later);
     reader.expect_header(false);
     fields
 }
 
-fn header_fields(reader: &mut Reader, path: &Path, layout: &Layout) -> Result<FieldMap> {
+fn header_fields(reader: &mut Reader, path: &Path, layout: &Layout, is_later: bool) -> Result<FieldMap> {
     match reader.next_record().map_err(|error| unreadable(error, path))? {
         None => Err(Error::export(path, "the part is empty, but the schema declares a header")
             .help("deliver it again; a part without rows needs its header, too")),
@@ -201,7 +201,7 @@ fn header_fields(reader: &mut Reader, path: &Path, layout: &Layout) -> Result<Fi
             Err(Error::export_line(path, error.line, problem).help(help))
         }
         Some(Ok(record)) => {
-            let fields = FieldMap::by_name(&record, path, layout)?;
+            let fields = FieldMap::by_name(&record, path, layout, is_later)?;
             Ok(fields.with_header_bytes(reader.last_bytes()))
         }
     }

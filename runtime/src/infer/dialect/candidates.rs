@@ -85,15 +85,26 @@ pub(in crate::infer) fn record_ends(survey: &Survey) -> Vec<Option<String>> {
 /// between empty fields.
 fn marked_ends(survey: &Survey, line_break: &str) -> Vec<String> {
     let Some(text) = first_texts(survey).find(|text| !text.is_empty()) else { return Vec::new() };
-    let first = match line_break {
-        "" => text,
-        line_break => text.split(line_break).next().unwrap_or_default(),
-    };
-    let start = first.trim_end_matches(|c| END_MARKS.contains(c)).len();
-    let marks = &first[start..];
-    let ends = (0..marks.len().saturating_sub(1)).map(|at| &marks[at..]).filter(|end| end.len() <= MAX_PART);
-    let has_several = |end: &&str| end.bytes().any(|byte| byte != end.as_bytes()[0]);
-    let ends = ends.filter(has_several).map(|end| format!("{end}{line_break}"));
     let count = |end: &str| first_texts(survey).map(|text| text.matches(end).count()).sum::<usize>();
-    ends.filter(|end| count(end) > 1).collect()
+    let mut ends: Vec<String> = Vec::new();
+    // The first line can end within a text.
+    let lines: Vec<&str> =
+        if line_break.is_empty() { vec![text] } else { text.split(line_break).take(LINES).collect() };
+    for line in lines {
+        let marks = &line[line.trim_end_matches(|c| END_MARKS.contains(c)).len()..];
+        let of_line = (0..marks.len().saturating_sub(1)).map(|at| &marks[at..]).filter(|end| end.len() <= MAX_PART);
+        let has_several = |end: &&str| end.bytes().any(|byte| byte != end.as_bytes()[0]);
+        for end in of_line.filter(has_several).map(|end| format!("{end}{line_break}")) {
+            if !ends.contains(&end) && count(&end) > 1 {
+                ends.push(end);
+            }
+        }
+    }
+    ends
+}
+
+/// Returns whether every line of the beginnings ends like this.
+pub(in crate::infer) fn ends_every_line(survey: &Survey, end: &str) -> bool {
+    let lines = |text: &str| text.matches('\n').count();
+    first_texts(survey).all(|text| lines(text) == text.matches(end).count() * lines(end))
 }

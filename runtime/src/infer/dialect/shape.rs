@@ -34,6 +34,8 @@ pub(in crate::infer) struct Shape {
     backslashes: u64,
     /// How many have one before a character that needs no escape.
     literal: u64,
+    /// How many have two at the beginning and no other, as the name of a host in a network has.
+    hosts: u64,
     /// How many records there are, and how many end with an empty field.
     all: u64,
     ended: u64,
@@ -137,6 +139,8 @@ impl Shape {
     fn add_backslashes(&mut self, text: &[u8]) {
         let Some(mut at) = memchr(b'\\', text) else { return };
         self.backslashes += 1;
+        let is_host = at == 0 && text.starts_with(b"\\\\") && memchr(b'\\', &text[2..]).is_none();
+        self.hosts += u64::from(is_host && text != b"\\\\N");
         // A backslash at the end of a field can be before the delimiter.
         while let Some(next) = text.get(at + 1) {
             if !NEED_ESCAPE.contains(next) {
@@ -170,10 +174,11 @@ impl Shape {
         self.all > 1 && self.ended == self.all && self.fields.last().is_some_and(|fields| *fields > 1)
     }
 
-    /// Returns whether backslashes are written as by writers that escape: all of them are doubled or before a mark, or
-    /// `\N` is NULL.
+    /// Returns whether backslashes are written as by writers that escape: all of them are doubled or before a mark, and
+    /// not only at the beginning of a name such as `\\host`; or `\N` is NULL.
     pub(super) fn has_escapes(&self) -> bool {
-        self.backslashes > 0 && (self.literal == 0 || self.null_marks > 0)
+        let are_doubled = self.literal == 0 && self.hosts < self.backslashes;
+        self.backslashes > 0 && (are_doubled || self.null_marks > 0)
     }
 
     /// What the choice of a dialect depends on beyond that it fits.

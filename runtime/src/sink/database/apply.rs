@@ -99,7 +99,7 @@ impl<'a> Application<'a> {
 
     /// Returns whether the version is applied already. Fails if it may not be applied by this run.
     fn is_applied(&self, known: Option<&Record>) -> Result<bool> {
-        let Some(Record { mark, rows }) = known else { return Ok(false) };
+        let Some(Record { mark, rows, .. }) = known else { return Ok(false) };
         let publisher = self.publication.publisher;
         if mark.registry != publisher.registry {
             return Err(foreign_mark(&self.subject(), &mark.registry));
@@ -281,7 +281,7 @@ impl<'a> Application<'a> {
             count: self.plan.counts.rows,
             applied_at: clock::now_ms(),
         };
-        Record { mark, rows: Some(rows) }
+        Record { mark, rows: Some(rows), schema: None }
     }
 
     fn statements(&self) -> Statements<'_> {

@@ -1,9 +1,11 @@
 //! A table in a database, read as if it were an export: CSV in the order of the schema's columns, from a thread of its
 //! own.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use super::cell::Cell;
@@ -12,7 +14,7 @@ use super::shape::hex;
 use crate::error::{Error, Result};
 use crate::name::TableKey;
 use crate::snapshot::{Folder, Listing, Part};
-use crate::table::{Column, Table};
+use crate::table::{Column, Compression, Encoding, Source, Table, Type};
 
 /// The only part.
 const PART: &str = "rows.csv";
@@ -111,6 +113,35 @@ impl Read for Blocks {
 /// The columns of the schema that a database has.
 pub(super) fn published(table: &Table) -> impl Iterator<Item = &'static Column> {
     table.columns.iter().filter(|column| column.publish)
+}
+
+/// The table as a database writes its rows: the same columns and types, without what only its exports have. It is made
+/// once for each schema, because tables live as long as the process does.
+pub(crate) fn as_dumped(table: &'static Table) -> &'static Table {
+    static DUMPED: Mutex<BTreeMap<(&str, &str), &'static Table>> = Mutex::new(BTreeMap::new());
+    let mut dumped = DUMPED.lock().unwrap_or_else(PoisonError::into_inner);
+    dumped.entry((table.name, table.schema)).or_insert_with(|| Box::leak(Box::new(without_source(table))))
+}
+
+fn without_source(table: &'static Table) -> Table {
+    let column = |column: &Column| Column {
+        nullable: column.nullable,
+        compare: column.compare,
+        pii: column.pii,
+        ..Column::new(
+            column.name,
+            if matches!(column.ty, Type::Binary(_)) { Type::Binary(Encoding::Hex) } else { column.ty },
+        )
+    };
+    let source = Source {
+        compression: Compression::None,
+        header: false,
+        quoted_nulls: false,
+        multiline: true,
+        ..Source::DEFAULT
+    };
+    let columns: Vec<Column> = table.columns.iter().filter(|column| column.publish).map(column).collect();
+    Table { columns: columns.leak(), source, athena: false, ..table.clone() }
 }
 
 /// Appends a row as CSV: NULL is an empty field, and the empty text is quoted.

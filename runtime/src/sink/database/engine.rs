@@ -11,7 +11,7 @@ use crate::table::{History, Table, Target};
 /// A connection to a database.
 ///
 /// Its errors never contain a value of a row.
-pub(crate) trait Engine: Sized {
+pub(crate) trait Engine: Sized + Send {
     /// Where a database is, and how to connect to it.
     type Address: Debug + Clone + Send + Sync + 'static;
 

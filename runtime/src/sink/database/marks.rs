@@ -21,7 +21,7 @@ pub(super) const STATEMENT: &str = r#"CREATE TABLE "_tidemark" (
   table_name TEXT NOT NULL,
   version TEXT, -- The version whose rows the table holds; NULL if it holds none.
   version_sequence BIGINT, -- Its sequence.
-  schema_hash TEXT, -- The schema that it was read with.
+  schema_hash TEXT, -- The schema that the rows were read with.
   fingerprint TEXT, -- The sum of the rows' hashes.
   row_count BIGINT,
   applied_at TEXT, -- When it was applied.
@@ -40,6 +40,8 @@ pub(super) struct Record {
     pub(super) mark: Mark,
     /// The rows; `None` if there are none yet.
     pub(super) rows: Option<Rows>,
+    /// The schema of the rows' hashes, also while the rows are not those of a version.
+    pub(super) schema: Option<String>,
 }
 
 /// The rows of a version.
@@ -78,7 +80,7 @@ pub(super) fn read<E: Engine>(engine: &mut E, key: &TableKey) -> Result<Option<R
 
 /// Writes the record of a tenant's table.
 pub(super) fn write<E: Engine>(engine: &mut E, key: &TableKey, record: &Record) -> Result<()> {
-    let Record { mark, rows } = record;
+    let Record { mark, rows, schema } = record;
     let text = |text: Option<&str>| text.map_or_else(|| "NULL".to_owned(), literal);
     let number = |number: Option<u64>| number.map_or_else(|| "NULL".to_owned(), |number| number.to_string());
     let rows = rows.as_ref();
@@ -91,7 +93,7 @@ pub(super) fn write<E: Engine>(engine: &mut E, key: &TableKey, record: &Record) 
         ("plan", text(mark.plan.as_deref())),
         ("version", text(rows.map(|rows| rows.version.as_str()))),
         ("version_sequence", number(rows.map(|rows| rows.sequence))),
-        ("schema_hash", text(rows.map(|rows| rows.schema.as_str()))),
+        ("schema_hash", text(rows.map(|rows| &rows.schema).or(schema.as_ref()).map(String::as_str))),
         ("fingerprint", text(rows.map(|rows| rows.fingerprint.to_string()).as_deref())),
         ("row_count", number(rows.map(|rows| rows.count))),
         ("applied_at", literal(&clock::iso_time(rows.map_or_else(clock::now_ms, |rows| rows.applied_at)))),
@@ -120,7 +122,8 @@ pub(super) fn adopt<E: Engine>(
     if known.as_ref().map(|known| &known.mark) != seen {
         return Err(adopted_meanwhile(&format!("{place} {key}")));
     }
-    write(engine, key, &Record { mark: mark.clone(), rows: known.and_then(|known| known.rows) })
+    let (rows, schema) = known.map_or((None, None), |known| (known.rows, known.schema));
+    write(engine, key, &Record { mark: mark.clone(), rows, schema })
 }
 
 /// Returns whether the rows of a tenant were read under another schema than today's.
@@ -166,6 +169,7 @@ fn parse(cells: &[Cell<'_>]) -> Option<Record> {
         plan: text(plan),
         adoption: None,
     };
+    let hashed = text(schema);
     let rows = match text(version) {
         None => None,
         Some(version) => Some(Rows {
@@ -177,7 +181,7 @@ fn parse(cells: &[Cell<'_>]) -> Option<Record> {
             applied_at: text(applied_at).and_then(|time| clock::from_iso(&time)).unwrap_or_default(),
         }),
     };
-    Some(Record { mark, rows })
+    Some(Record { mark, rows, schema: hashed })
 }
 
 /// The text of a cell; `None` if it is NULL.

@@ -17,6 +17,8 @@ use super::shape::{hex, literal, quoted, quoted_path};
 use crate::error::{Error, Result};
 use crate::plan::Demand;
 use crate::table::{History, Table, Target};
+#[cfg(feature = "aws")]
+pub(crate) use address::Password;
 pub(crate) use address::{PostgresAddress, without_password};
 use failure::failed;
 
@@ -47,7 +49,7 @@ impl Engine for Postgres {
     /// A database of a server is not created: that takes rights that a run should not have.
     fn connect(address: &PostgresAddress, _: bool) -> Result<Option<Self>> {
         let name = address.display_name();
-        let client = address.connect().map_err(|error| failed(&name, error))?;
+        let client = address.connect()?;
         let mut connection = Self { client, name };
         connection.run_all("SET datestyle = ISO; SET standard_conforming_strings = on")?;
         let encoding = connection.text("SHOW server_encoding")?;

@@ -2,11 +2,12 @@
 
 use super::cell::{Cell, Kind};
 use super::engine::Engine;
-use crate::canonical::row::Layout;
+use crate::canonical::row::{Layout, Row};
+use crate::canonical::row_bytes::{Segment, segments};
 use crate::epoch::Epoch;
 use crate::operation::{ChangeLine, Fields, Scalar, segment_json};
 use crate::store::Version;
-use crate::table::Table;
+use crate::table::{self, Table};
 
 /// A table in a database, as the operations of one version fill it.
 #[derive(Debug)]
@@ -73,6 +74,15 @@ impl Shape {
         Some(cells)
     }
 
+    /// The cells of a row in canonical bytes: the key's, then the others'.
+    pub(super) fn cells_of_row(&self, table: &'static Table, row: &Row) -> Option<Vec<Cell<'static>>> {
+        let columns = self.key.iter().chain(&self.values);
+        let cell = |(column, segment): (&Column, Segment<'_>)| {
+            canonical_cell(column.kind, table.column(&column.name)?, segment.bytes)
+        };
+        columns.zip(segments(row.key()).chain(segments(row.values()))).map(cell).collect()
+    }
+
     /// A key for people, `(eu-west, 17)`; masked where the column is `pii`.
     pub(super) fn shown_key(&self, cells: &[Cell<'_>]) -> String {
         let show = |(column, cell): (&Column, &Cell<'_>)| match cell {
@@ -106,10 +116,14 @@ pub(super) fn cell_of_default<E: Engine>(table: &'static Table, name: &str) -> C
     let column = table.columns.iter().find(|column| E::column_name(column.name) == name);
     let segment = column.and_then(|column| Some((column, Layout::new(table).default_segment(column.name)?)));
     let Some((column, segment)) = segment else { return Cell::Null };
-    let json = segment_json(column, &segment).to_string();
-    let value = serde_json::from_str::<Scalar<'_>>(&json).ok();
-    let kind = Kind::from_type_name(&column.ty.to_string());
-    value.and_then(|value| Some(kind.cell(&value)?.to_owned_cell())).unwrap_or(Cell::Null)
+    canonical_cell(Kind::from_type_name(&column.ty.to_string()), column, &segment).unwrap_or(Cell::Null)
+}
+
+/// A value in canonical bytes, as an operation would have it.
+fn canonical_cell(kind: Kind, column: &table::Column, segment: &[u8]) -> Option<Cell<'static>> {
+    let json = segment_json(column, segment).to_string();
+    let value = serde_json::from_str::<Scalar<'_>>(&json).ok()?;
+    Some(kind.cell(&value)?.to_owned_cell())
 }
 
 /// A name in SQL. No name contains a quote, but a schema may have been checked by another release.

@@ -4,8 +4,10 @@
 //! repetitions. Each batch is a transaction. Rows are compared with the newest END by their number and by the sum of
 //! their hashes, which are kept up to date with each batch.
 
+mod carry;
 mod changes;
 mod memory;
+mod reread;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -22,10 +24,11 @@ use crate::error::{Error, Result};
 use crate::name::TableKey;
 use crate::operation::{Begin, End, key_bytes};
 use crate::sink::Mark;
-use crate::sink::any_order::{Delivered, Positions, Received, Receiver, Standing, State, TakesAnyOrder};
+use crate::sink::any_order::{Delivered, Positions, Received, Receiver, Rejects, Standing, State, TakesAnyOrder};
 use crate::store::Version;
 use crate::table::Table;
-use changes::Changes;
+use carry::Carry;
+use changes::{Changes, Newest};
 pub(super) use memory::forget;
 use memory::{Memory, REGISTRY};
 
@@ -38,17 +41,24 @@ impl<E: Engine + 'static> TakesAnyOrder for Database<E> {
         engine.begin(memory::STREAMS)?;
         let done = self.create_own(&mut engine, &memory::TABLES).and_then(|()| engine.commit());
         done.inspect_err(|_| engine.roll_back())?;
-        Ok(Box::new(Session { engine, place }))
+        let database = Self::new(self.address.clone(), self.create);
+        Ok(Box::new(Session { database, engine, place }))
     }
 }
 
 /// A connection that takes operations.
 struct Session<E: Engine> {
+    database: Database<E>,
     engine: E,
     place: String,
 }
 
 impl<E: Engine> Receiver for Session<E> {
+    fn prepare(&mut self, table: &'static Table, tenant: &str) -> Result<()> {
+        let (table, statements) = self.database.definition(table, tenant)?;
+        self.database.prepare_on(&mut self.engine, table, statements)
+    }
+
     fn positions(&mut self, stream: &str) -> Result<Positions> {
         memory::positions(&mut self.engine, stream)
     }
@@ -59,9 +69,16 @@ impl<E: Engine> Receiver for Session<E> {
         done.inspect_err(|_| self.engine.roll_back())
     }
 
-    fn receive(&mut self, table: &'static Table, key: &TableKey, records: &[Delivered]) -> Result<Received> {
+    fn receive(
+        &mut self,
+        table: &'static Table,
+        key: &TableKey,
+        records: &[Delivered],
+        rejects: &mut dyn Rejects,
+    ) -> Result<Received> {
         self.engine.begin(&key.to_string())?;
-        let done = self.take(table, key, records).and_then(|received| self.engine.commit().map(|()| received));
+        let taken = self.take(table, key, records, rejects);
+        let done = taken.and_then(|received| self.engine.commit().map(|()| received));
         done.inspect_err(|_| self.engine.roll_back())
     }
 
@@ -75,18 +92,30 @@ impl<E: Engine> Receiver for Session<E> {
 }
 
 impl<E: Engine> Session<E> {
-    fn take(&mut self, table: &'static Table, key: &TableKey, records: &[Delivered]) -> Result<Received> {
+    fn take(
+        &mut self,
+        table: &'static Table,
+        key: &TableKey,
+        records: &[Delivered],
+        rejects: &mut dyn Rejects,
+    ) -> Result<Received> {
         let table = tenants::known_table_of(table.for_tenant(&key.tenant), &key.tenant);
         let shape = Shape::new::<E>(table, &Version::new(key, ""));
         let changes = Changes { shape: &shape, key };
         let known = marks::read(&mut self.engine, key)?;
-        let before = self.memory(&changes, known.as_ref())?;
-        let mut batch = Batch { memory: before.clone(), newest: HashMap::new(), other_schema: 0 };
+        let mut before = self.memory(&changes, known.as_ref())?;
+        // What was published under the schema of then is read as today's, because most of it is not sent again.
+        if known.as_ref().and_then(|known| known.schema.as_ref()).is_some_and(|schema| *schema != table.schema) {
+            before.replace(reread::reread(&mut self.engine, &changes, table)?);
+        }
+        let mut batch = Batch { memory: before.clone(), newest: HashMap::new(), other_schema: 0, carry: None };
         let schema = table.schema_id();
         for record in records {
-            batch.add(record, &schema).ok_or_else(|| self.unreadable(key, record))?;
+            if batch.add(record, (table, &schema), &shape).is_none() {
+                rejects.reject(record, unreadable(&self.place, key, record))?;
+            }
         }
-        let applied = self.apply(&changes, &mut batch)?;
+        let applied = self.apply(&changes, &mut batch, rejects)?;
         let memory = &mut batch.memory;
         if memory.drops_after(&before) {
             memory.subtract(changes.drop_before(&mut self.engine, memory.full)?);
@@ -112,19 +141,19 @@ impl<E: Engine> Session<E> {
     }
 
     /// Applies the operations of a batch that count. Returns their number.
-    fn apply(&mut self, changes: &Changes<'_>, batch: &mut Batch<'_>) -> Result<u64> {
+    fn apply(&mut self, changes: &Changes<'_>, batch: &mut Batch<'_>, rejects: &mut dyn Rejects) -> Result<u64> {
         let full = batch.memory.full;
-        batch.newest.retain(|_, (sequence, _)| counts(*sequence, 0, full));
+        batch.newest.retain(|_, newest| counts(newest.sequence, 0, full));
+        self.drop_refused(batch, rejects)?;
         if batch.newest.is_empty() {
             return Ok(0);
         }
-        self.check_demand(batch)?;
         self.engine.run_all(&changes.create())?;
-        let newest: Vec<(u128, u64, &Delivered)> =
-            batch.newest.iter().map(|(key, (sequence, record))| (*key, *sequence, *record)).collect();
-        let unreadable = |record: &Delivered| self::unreadable(&self.place, changes.key, record);
-        changes.load(&mut self.engine, &newest, &unreadable)?;
-        let applied = changes.drop_outdated(&mut self.engine, newest.len() as u64)?;
+        let place = &self.place;
+        let loaded = changes.load(&mut self.engine, &batch.newest, &mut |record| {
+            rejects.reject(record, unreadable(place, changes.key, record))
+        })?;
+        let applied = changes.drop_outdated(&mut self.engine, loaded)?;
         batch.memory.subtract(changes.rows_before(&mut self.engine)?);
         batch.memory.add(changes.rows_after(&mut self.engine)?);
         changes.make(&mut self.engine)?;
@@ -132,20 +161,20 @@ impl<E: Engine> Session<E> {
         Ok(applied)
     }
 
-    /// Checks that the database can hold the values, which the publisher did not know.
-    fn check_demand(&self, batch: &Batch<'_>) -> Result<()> {
+    /// Drops the operations whose values the database cannot hold, which the publisher did not know.
+    fn drop_refused<'r>(&self, batch: &mut Batch<'r>, rejects: &mut dyn Rejects) -> Result<()> {
         let Some(demand) = E::DEMAND else { return Ok(()) };
-        for (_, record) in batch.newest.values() {
-            if let Some(problem) = demand::refusal(demand, &record.line) {
-                return Err(Error::refused(format!("{} {}", self.place, record.origin), problem)
-                    .help("nothing of this batch was applied; leave the table out, or apply it to SQLite"));
-            }
+        let refused = |(key, newest): (&u128, &Newest<'r>)| {
+            Some((*key, newest.record, demand::refusal(demand, &newest.record.line)?))
+        };
+        let refused: Vec<_> = batch.newest.iter().filter_map(refused).collect();
+        for (key, record, problem) in refused {
+            let error = Error::refused(format!("{} {}", self.place, record.origin), problem)
+                .help("nothing of this batch was applied; leave the table out, or apply it to SQLite");
+            rejects.reject(record, error)?;
+            batch.newest.remove(&key);
         }
         Ok(())
-    }
-
-    fn unreadable(&self, key: &TableKey, record: &Delivered) -> Error {
-        unreadable(&self.place, key, record)
     }
 }
 
@@ -158,36 +187,49 @@ fn unreadable(place: &str, key: &TableKey, record: &Delivered) -> Error {
 struct Batch<'r> {
     memory: Memory,
     /// By the hash of each key.
-    newest: HashMap<u128, (u64, &'r Delivered)>,
+    newest: HashMap<u128, Newest<'r>>,
     other_schema: u64,
+    /// Carries operations over to today's schema, once there are any of another one.
+    carry: Option<Carry>,
 }
 
 impl<'r> Batch<'r> {
     /// Adds a record; `None` if it cannot be read.
-    fn add(&mut self, record: &'r Delivered, schema: &str) -> Option<()> {
+    fn add(&mut self, record: &'r Delivered, today: (&'static Table, &str), shape: &Shape) -> Option<()> {
         let envelope = Envelope::from_json(&record.line).ok()?;
         match &*envelope.op {
             "BEGIN" => self.memory.begin(&serde_json::from_slice::<Begin>(&record.line).ok()?),
             "END" => self.memory.end(&serde_json::from_slice::<End>(&record.line).ok()?),
-            _ => self.add_operation(&envelope, record, schema)?,
+            _ => self.add_operation(&envelope, record, today, shape)?,
         }
         Some(())
     }
 
-    fn add_operation(&mut self, envelope: &Envelope<'_>, record: &'r Delivered, schema: &str) -> Option<()> {
+    fn add_operation(
+        &mut self,
+        envelope: &Envelope<'_>,
+        record: &'r Delivered,
+        (table, schema): (&'static Table, &str),
+        shape: &Shape,
+    ) -> Option<()> {
         let sequence = envelope.sequence;
         self.memory.newest = self.memory.newest.max(sequence);
         if !counts(sequence, self.memory.held, self.memory.full) {
             return Some(());
         }
+        let mut carried = None;
         if envelope.schema != schema {
-            self.other_schema += 1;
-            return Some(());
+            carried = self.carry.get_or_insert_with(|| Carry::new(table)).cells(shape, &record.line);
+            if carried.is_none() {
+                self.other_schema += 1;
+                return Some(());
+            }
         }
+        let newest = Newest { sequence, record, carried };
         match self.newest.entry(xxh3_128(key_bytes(&record.line)?)) {
-            Entry::Occupied(mut known) if counts(sequence, known.get().0, 0) => drop(known.insert((sequence, record))),
+            Entry::Occupied(mut known) if counts(sequence, known.get().sequence, 0) => drop(known.insert(newest)),
             Entry::Occupied(_) => {}
-            Entry::Vacant(new) => drop(new.insert((sequence, record))),
+            Entry::Vacant(new) => drop(new.insert(newest)),
         }
         Some(())
     }
@@ -207,5 +249,5 @@ fn record(known: Option<&Record>, memory: &Memory, table: &Table) -> Record {
         count: memory.rows,
         applied_at: clock::now_ms(),
     });
-    Record { mark, rows }
+    Record { mark, rows, schema: Some(table.schema.to_owned()) }
 }

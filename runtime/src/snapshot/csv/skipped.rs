@@ -6,6 +6,17 @@ use memchr::memmem;
 
 use super::Reader;
 
+/// What is left after lines were skipped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SkippedLines {
+    /// There are other lines.
+    Some,
+    /// There are no other lines.
+    All,
+    /// There were fewer lines.
+    TooFew,
+}
+
 impl<R: Read> Reader<R> {
     /// Skips every record with these bytes from here on.
     pub(crate) fn skip_records(&mut self, record: Vec<u8>) {
@@ -25,8 +36,8 @@ impl<R: Read> Reader<R> {
         self.comment = comment.map(Into::into);
     }
 
-    /// Skips so many lines. Returns whether there are more.
-    pub(crate) fn skip_lines(&mut self, lines: u32) -> io::Result<bool> {
+    /// Skips so many lines.
+    pub(crate) fn skip_lines(&mut self, lines: u32) -> io::Result<SkippedLines> {
         self.skip_bom()?;
         let line_end = self.line_end();
         for _ in 0..lines {
@@ -40,11 +51,12 @@ impl<R: Read> Reader<R> {
                 // The end of a line can be cut at the end of the buffer.
                 self.start += unread.len().saturating_sub(line_end.len() - 1);
                 if !self.fill()? {
-                    return Ok(false);
+                    return Ok(SkippedLines::TooFew);
                 }
             }
         }
-        Ok(lines == 0 || self.start < self.end || self.fill()?)
+        let has_more = lines == 0 || self.start < self.end || self.fill()?;
+        Ok(if has_more { SkippedLines::Some } else { SkippedLines::All })
     }
 
     fn line_end(&self) -> Box<[u8]> {

@@ -20,9 +20,8 @@ impl Dynamodb {
     pub(super) fn read_with_status(&self, key: &TableKey, status: Status, range: Range<'_>) -> Result<Vec<Version>> {
         let mut versions = Vec::new();
         for place in self.positions(key, status, range)? {
-            let version = self.item(item::key(key.to_string(), format!("{}{place}", item::VERSION)))?;
-            let version = version.ok_or_else(|| self.problem("it lists a version that does not exist"))?;
-            versions.push(self.parse_version(key, &version)?);
+            let version = self.read_version(key, &format!("{}{place}", item::VERSION))?;
+            versions.push(version.ok_or_else(|| self.problem("it lists a version that does not exist"))?);
         }
         // What has changed since it was listed has another status now.
         versions.retain(|version| version.status == status);

@@ -3,7 +3,8 @@
 //! | pk | sk | contents |
 //! |---|---|---|
 //! | `TENANT/TABLE` | `table` | a table: `pending`, `sequence`, `resync`; the lease: `fence`, `owner`, `expires_at` |
-//! | `TENANT/TABLE` | `version#PLACE` | a version: `status`, `attempt`, `plan`, and its `record` as JSON |
+//! | `TENANT/TABLE` | `version#PLACE` | a version: `status`, `attempt`, `plan`; its `record`, as JSON; `apart` |
+//! | `TENANT/TABLE` | `parts#PLACE` | the `parts` of a version that is done, as JSON, and the `token` of its record |
 //! | `TENANT/TABLE` | `status#STATUS#PLACE` | a version by its status: the `digest` of its parts, unless it is old |
 //! | `TENANT/TABLE` | `delivery#PLACE#SEQUENCE#SINK#PART` | a delivered part: `lines`, absent if it is complete |
 //! | `TENANT/TABLE` | `journal#TIME#TOKEN` | an `entry` of the journal, as JSON; TIME in milliseconds, 15 digits |
@@ -33,6 +34,9 @@ pub(super) const TABLE: &str = "table";
 
 /// The prefix of the sort keys of versions.
 pub(super) const VERSION: &str = "version#";
+
+/// The prefix of the sort keys of parts that are apart from their version's record.
+pub(super) const PARTS: &str = "parts#";
 
 /// The prefix of the sort keys of journal entries.
 pub(super) const JOURNAL: &str = "journal#";
@@ -100,7 +104,13 @@ pub(super) fn from_status(version: &Version) -> Item {
 /// A version as an item. `token` identifies the write.
 pub(super) fn from_version(version: &Version, token: &str) -> Item {
     let mut item = key(version.key.to_string(), version_key(&version.version));
-    let record = serde_json::to_string(version).expect("a record has string keys only");
+    let is_apart = are_parts_apart(version);
+    let without_parts = is_apart.then(|| Version { parts: Vec::new(), ..version.clone() });
+    let record = serde_json::to_string(without_parts.as_ref().unwrap_or(version));
+    let record = record.expect("a record has string keys only");
+    if is_apart {
+        item.insert("apart".into(), AttributeValue::Bool(true));
+    }
     item.extend([
         ("status".into(), text(version.status.name())),
         ("attempt".into(), number(version.attempt)),
@@ -114,6 +124,21 @@ pub(super) fn from_version(version: &Version, token: &str) -> Item {
         item.insert("open".into(), text(version.status.name()));
         item.insert("since".into(), text(format!("{:015}", version.updated_at)));
     }
+    item
+}
+
+/// Returns whether a version's parts are an item of their own. Runs read the records of versions that are done by the
+/// thousand, and the parts of none but the baseline's.
+pub(super) fn are_parts_apart(version: &Version) -> bool {
+    !is_open(version.status) && !version.parts.is_empty()
+}
+
+/// The parts of a version as an item of their own. `token` identifies the write, which is that of the record.
+pub(super) fn from_parts(version: &Version, token: &str) -> Item {
+    let mut item = key(version.key.to_string(), format!("{PARTS}{}", natural_sort_key(&version.version)));
+    let parts = serde_json::to_string(&version.parts).expect("a part has string keys only");
+    item.insert("parts".into(), text(parts));
+    item.insert("token".into(), text(token));
     item
 }
 

@@ -9,16 +9,22 @@ use super::item::{self, number, text};
 use super::table::Dynamodb;
 use crate::error::{Error, Result};
 use crate::name::TableKey;
+use crate::snapshot::Part;
 use crate::store::backend::VersionWrite;
 use crate::store::journal::JournalEntry;
 use crate::store::lease::Lease;
 use crate::store::record::{Extent, Version};
 use crate::store::status::Status;
 
-/// How many files an export may have. An item holds 400 KB
-/// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html>); a file takes up to 235 bytes
-/// of it, and 145 again if other files came too late.
-const MAX_PARTS: usize = 1_000;
+/// The size of an item, in bytes.
+/// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html>
+const MAX_ITEM: usize = 400 << 10;
+
+/// What is left of an item for everything but its parts: the plan with its samples, the epoch, reasons.
+const OTHER_BYTES: usize = 80 << 10;
+
+/// What is added to a part once it has been read, in bytes: two digests of 32 digits, with their names.
+const DIGESTS: usize = 100;
 
 /// The condition that a lease is held.
 pub(super) const HELD: &str = "fence = :fence AND #owner = :owner";
@@ -32,17 +38,22 @@ pub(super) fn under_lease(update: UpdateBuilder, lease: &Lease) -> UpdateBuilder
 }
 
 impl Dynamodb {
-    /// Refuses a version that does not fit into an item, counting the checksums and the late parts that may be added.
-    /// Only a registered version is checked: one that is further along has to be finished.
+    /// Refuses a version whose parts do not fit into an item, counting the digests that will be added. Only a version
+    /// that is registered is checked, and one whose files came too late: any other has to be finished.
     fn check_size(&self, version: &Version) -> Result<()> {
         let is_registered = matches!(version.status, Status::Waiting | Status::Registered);
-        let parts = if is_registered { version.parts.len() } else { 0 };
-        let parts = parts.max(version.refused_parts.as_ref().map_or(0, Vec::len));
-        if parts <= MAX_PARTS {
+        if !is_registered && version.refused_parts.is_none() {
             return Ok(());
         }
-        let problem = format!("its export has {parts} files, but the registry on AWS takes at most {MAX_PARTS}");
-        Err(Error::refused(version.to_string(), problem).help("deliver it in fewer files"))
+        let late = version.refused_parts.as_deref().unwrap_or_default();
+        let (bytes, max) = (listed_bytes(&version.parts) + listed_bytes(late), MAX_ITEM - OTHER_BYTES);
+        if bytes <= max {
+            return Ok(());
+        }
+        let parts = version.parts.len() + late.len();
+        let problem =
+            format!("the list of its {parts} files takes {bytes} bytes, but the registry on AWS takes at most {max}");
+        Err(Error::refused(version.to_string(), problem).help("deliver it in fewer files, or give them shorter names"))
     }
 
     /// Adds a version that does not exist yet.
@@ -73,6 +84,12 @@ impl Dynamodb {
             None => put,
         };
         self.put(put.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld))
+    }
+
+    /// Writes the parts of a version that are apart from its record.
+    pub(super) fn put_parts(&self, version: &Version, token: &str) -> Result<Option<TransactWriteItem>> {
+        let item = item::are_parts_apart(version).then(|| item::from_parts(version, token));
+        item.map(|item| self.put(Put::builder().table_name(&self.table).set_item(Some(item)))).transpose()
     }
 
     /// Writes how much of a part is delivered.
@@ -207,4 +224,11 @@ impl Dynamodb {
             .build();
         Ok(TransactWriteItem::builder().condition_check(check.map_err(|error| self.problem(error))?).build())
     }
+}
+
+/// What parts take in an item once they have been read, in bytes.
+fn listed_bytes(parts: &[Part]) -> usize {
+    let unread = |part: &Part| Part { checksum: None, content: None, ..part.clone() };
+    let bytes = |part: &Part| serde_json::to_string(&unread(part)).expect("a part has string keys only").len() + 1;
+    parts.iter().map(|part| bytes(part) + DIGESTS).sum()
 }

@@ -14,7 +14,7 @@ use crate::clock;
 use crate::error::{Error, Result};
 use crate::name::TableKey;
 use crate::store::journal::JournalEntry;
-use crate::store::record::Version;
+use crate::store::record::{Record, Version};
 use crate::store::status::Status;
 
 /// An open registry.
@@ -133,10 +133,15 @@ impl Dynamodb {
         self.aws.wait(call.send()).map(|_| ()).map_err(|error| self.failed(error))
     }
 
-    pub(super) fn parse_version(&self, key: &TableKey, item: &Item) -> Result<Version> {
+    /// The record of a version, as it is: its parts may be apart.
+    pub(super) fn parse_record<T: Record>(&self, key: &TableKey, item: &Item) -> Result<Version> {
         let place = item::get_text(item, "sk").and_then(|sk| sk.strip_prefix(item::VERSION)).unwrap_or_default();
-        Version::parse::<Version>(key, place, item::get_text(item, "record").unwrap_or_default())
-            .map_err(|problem| Error::damaged_record(&self.path(), &problem))
+        Version::parse::<T>(key, place, item::get_text(item, "record").unwrap_or_default())
+            .map_err(|problem| self.damaged(&problem))
+    }
+
+    pub(super) fn damaged(&self, problem: &str) -> Error {
+        Error::damaged_record(&self.path(), problem)
     }
 
     fn path(&self) -> PathBuf {

@@ -7,7 +7,7 @@ use regex::Regex;
 
 use crate::epoch::SourceFormat;
 use crate::error::{Error, Result};
-use crate::snapshot::csv;
+use crate::snapshot::csv::{self, SkippedLines};
 use crate::snapshot::part::unreadable;
 use crate::snapshot::tail::{BadEnding, Ending};
 use crate::snapshot::{Export, Part};
@@ -32,10 +32,19 @@ fn whole_line(trailer: &str) -> Regex {
     Regex::new(&format!(r"\A(?:{trailer})\z")).expect("the generator checked the regular expression")
 }
 
-/// Skips lines at the beginning of a part.
-pub(super) fn skip_first<R: Read>(reader: &mut csv::Reader<R>, path: &Path, lines: u32) -> Result<()> {
-    if reader.skip_lines(lines).map_err(|error| unreadable(error, path))? {
-        return Ok(());
+/// Skips lines at the beginning of a part, after which there is one more: a header, a row, or one of those at its end.
+pub(super) fn skip_first<R: Read>(
+    reader: &mut csv::Reader<R>,
+    path: &Path,
+    format: &SourceFormat,
+    has_tail: bool,
+) -> Result<()> {
+    let lines = format.skip_first;
+    let has_last = has_tail && (format.skip_last > 0 || format.trailer.is_some());
+    match reader.skip_lines(lines).map_err(|error| unreadable(error, path))? {
+        SkippedLines::Some => return Ok(()),
+        SkippedLines::All if has_last => return Ok(()),
+        SkippedLines::All | SkippedLines::TooFew => {}
     }
     Err(Error::export(path, format!("it has no line after the {lines} that `skip_first` skips"))
         .help("deliver it again, complete, or fix `skip_first` in the schema"))

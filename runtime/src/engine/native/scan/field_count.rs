@@ -7,6 +7,9 @@ use crate::wording::plural;
 /// The characters that separate fields most often.
 const DELIMITERS: [char; 6] = [',', ';', '\t', '|', '~', '\u{1}'];
 
+/// What reads the empty field before a delimiter at the beginning.
+const BLANK: &str = "a first column for the empty field, with `nullable: true` and `publish: false`";
+
 /// How many fields there are, how many there should be, and which option would read the record.
 pub(super) fn field_count(record: &Record<'_>, layout: &Layout) -> String {
     let expected = layout.names.len();
@@ -20,9 +23,17 @@ pub(super) fn field_count(record: &Record<'_>, layout: &Layout) -> String {
 
 fn advice(record: &Record<'_>, layout: &Layout) -> Option<String> {
     let (actual, expected) = (record.len(), layout.names.len());
-    let last = record.field(actual - 1);
-    if actual == expected + 1 && last.is_empty() && !last.quoted {
+    let is_blank = |at: usize| record.field(at).is_empty() && !record.field(at).quoted;
+    if actual == expected + 1 && is_blank(actual - 1) {
         return Some("declare `trailing_delimiter: true` if each line ends with a delimiter".into());
+    }
+    if actual == expected + 1 && is_blank(0) {
+        return Some(format!("if each line begins with a delimiter, declare {BLANK}"));
+    }
+    if actual == expected + 2 && is_blank(0) && is_blank(actual - 1) {
+        return Some(format!(
+            "if each line begins and ends with a delimiter, declare `trailing_delimiter: true` and {BLANK}"
+        ));
     }
     let starts_with_quote = |at| record.field(at).text().first() == Some(&b'"');
     if layout.format.quote.is_none() && (0..actual).any(starts_with_quote) {

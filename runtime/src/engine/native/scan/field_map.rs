@@ -43,11 +43,11 @@ impl FieldMap {
     }
 
     /// Fields by their names in a header, which must name every column once, and nothing else unless the schema says
-    /// that other columns are skipped.
-    pub(super) fn by_name(header: &Record<'_>, path: &Path, layout: &Layout) -> Result<Self> {
+    /// that other columns are skipped. `is_later` says that other parts are before its own.
+    pub(super) fn by_name(header: &Record<'_>, path: &Path, layout: &Layout, is_later: bool) -> Result<Self> {
         let names: Vec<String> =
             header.iter().map(|field| String::from_utf8_lossy(field.text()).into_owned()).collect();
-        header::check(header, &names, layout)
+        header::check(header, &names, layout, is_later)
             .map_err(|(problem, help)| Error::export_line(path, header.line, problem).help(help))?;
         let position = |column: &String| names.iter().position(|name| layout.is_spelled(name, column));
         let positions: Vec<usize> = layout.headers.iter().filter_map(position).collect();

@@ -8,6 +8,7 @@ use crate::table::Column;
 
 const SKIP: &str = "declare `unlisted: ignore` under `source`";
 const ROW: &str = "if this line is a row, declare `header: false`";
+const SPLIT: &str = "if only the first part has a header, declare `header: first_part` under `source`";
 
 /// The maximum number of characters of a name that is proposed.
 const MAX_PROPOSED: usize = 60;
@@ -15,8 +16,12 @@ const MAX_PROPOSED: usize = 60;
 /// A problem, and what to do about it.
 type Problem = (String, String);
 
-/// Checks that a header has the names of the columns.
-pub(super) fn check(header: &Record<'_>, names: &[String], layout: &Layout) -> Result<(), Problem> {
+/// Checks that a header has the names of the columns. `is_later` says that other parts are before its own.
+pub(super) fn check(header: &Record<'_>, names: &[String], layout: &Layout, is_later: bool) -> Result<(), Problem> {
+    let is_column = |name: &String| layout.headers.iter().any(|column| layout.is_spelled(name, column));
+    if is_later && !names.iter().any(is_column) && other_delimiter(header.bytes(), layout).is_none() {
+        return Err(("the first line names none of the columns".into(), SPLIT.into()));
+    }
     let checked = check_names(names, layout).and_then(|()| check_characters(header, layout));
     checked.map_err(|(problem, help)| (problem, other_delimiter(header.bytes(), layout).unwrap_or(help)))
 }
@@ -132,7 +137,8 @@ fn help_with_unknown(name: &str, layout: &Layout, header: &[String]) -> String {
             None => "deliver it again without this column; the schema has it under another spelling".into(),
         };
     }
-    match nearest(name, missing()) {
+    let has_column = header.iter().any(|name| columns().any(|column| layout.is_spelled(name, column)));
+    match nearest(name, missing()).filter(|_| has_column) {
         Some(near) if is_column_name(name) => format!("the schema has `{near}`; rename one of them"),
         Some(near) => format!("the schema has `{near}`; declare the column's `header: {name:?}`"),
         None if is_column_name(name) => {

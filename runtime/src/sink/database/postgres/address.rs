@@ -7,12 +7,13 @@ use std::fmt;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use nix::unistd::{Uid, User};
 use postgres::config::{Host, SslMode};
 use postgres::{Client, Config};
 
-use super::failure::bad_address;
+use super::failure::{bad_address, failed};
 use super::tls::{self, Verification};
 use crate::error::Result;
 use crate::name::printable;
@@ -27,7 +28,12 @@ pub(crate) struct PostgresAddress {
     name: String,
     config: Config,
     verification: Verification,
+    /// Where the password comes from, if it is not in the text.
+    password: Password,
 }
+
+/// Finds a password; `None` if there is none.
+pub(crate) type Password = Arc<dyn Fn() -> Result<Option<String>> + Send + Sync>;
 
 impl PostgresAddress {
     /// Parses an address.
@@ -50,7 +56,15 @@ impl PostgresAddress {
         };
         let verification = verification(&name, mode.as_deref(), root.map(PathBuf::from), &mut config)?;
         complete(&mut config);
-        Ok(Self { name, config, verification })
+        let of_libpq = config.clone();
+        let password = Arc::new(move || Ok(variable("PGPASSWORD").or_else(|| password_from_file(&of_libpq))));
+        Ok(Self { name, config, verification, password })
+    }
+
+    /// The same address with a password from elsewhere, which every connection asks for.
+    #[cfg(feature = "aws")]
+    pub(crate) fn with_password(self, password: Password) -> Self {
+        Self { password, ..self }
     }
 
     pub(super) fn name(&self) -> &str {
@@ -61,14 +75,15 @@ impl PostgresAddress {
         printable(self.name.split('?').next().unwrap_or_default())
     }
 
-    pub(super) fn connect(&self) -> std::result::Result<Client, postgres::Error> {
+    pub(super) fn connect(&self) -> Result<Client> {
         let mut config = self.config.clone();
         if config.get_password().is_none()
-            && let Some(password) = variable("PGPASSWORD").or_else(|| password_from_file(&config))
+            && let Some(password) = (self.password)()?
         {
             config.password(password);
         }
-        config.connect(tls::connector(&self.verification))
+        let connected = config.connect(tls::connector(&self.verification));
+        connected.map_err(|error| failed(&self.display_name(), error))
     }
 }
 

@@ -1,7 +1,9 @@
 //! The SQL that applies operations which arrive in any order.
 
+use std::collections::HashMap;
+
 use super::memory::{DELETED, Totals};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::name::TableKey;
 use crate::operation::ChangeLine;
 use crate::sink::any_order::Delivered;
@@ -9,6 +11,14 @@ use crate::sink::database::cell::Cell;
 use crate::sink::database::engine::Engine;
 use crate::sink::database::shape::{Column, Shape, literal};
 use crate::sink::database::statements::{Statements, comma_separated, totals};
+
+/// The newest operation of a key.
+pub(super) struct Newest<'r> {
+    pub(super) sequence: u64,
+    pub(super) record: &'r Delivered,
+    /// The cells of its columns and its hash, if it was carried over from another schema.
+    pub(super) carried: Option<Vec<Cell<'static>>>,
+}
 
 /// A tenant's table, and the operations that are to be applied to it, in a temporary table.
 pub(super) struct Changes<'a> {
@@ -34,34 +44,47 @@ impl Changes<'_> {
         format!("DROP TABLE {CHANGES}")
     }
 
-    /// Fills the temporary table with operations: the hash of each one's key, its sequence and its record.
+    /// Fills the temporary table with operations, by the hashes of their keys. Those that are not of the table are left
+    /// to `reject`. Returns how many there are without them.
     pub(super) fn load<E: Engine>(
         &self,
         engine: &mut E,
-        operations: &[(u128, u64, &Delivered)],
-        unreadable: &dyn Fn(&Delivered) -> Error,
-    ) -> Result<()> {
+        operations: &HashMap<u128, Newest<'_>>,
+        reject: &mut dyn FnMut(&Delivered) -> Result<()>,
+    ) -> Result<u64> {
+        let mut loaded = 0;
         let mut columns: Vec<&str> = self.shape.names().collect();
-        columns.extend([r#""_op""#, r#""_key""#, r#""_sequence""#, r#""_hash""#]);
+        columns.extend([r#""_hash""#, r#""_op""#, r#""_key""#, r#""_sequence""#]);
         engine.load(CHANGES, &columns, &mut |push| {
-            for (key, sequence, record) in operations {
-                let line = ChangeLine::parse(&record.line);
-                let cells = line.as_ref().and_then(|line| self.cells(line, *key, *sequence));
-                push(&cells.ok_or_else(|| unreadable(record))?)?;
+            for (key, newest) in operations {
+                let line = ChangeLine::parse(&newest.record.line);
+                let cells = line.as_ref().and_then(|line| Some((self.cells(line, newest)?, line.op.clone())));
+                let Some((mut cells, op)) = cells else {
+                    reject(newest.record)?;
+                    continue;
+                };
+                let key = Cell::Text(format!("{key:032x}").into());
+                cells.extend([Cell::Text(op), key, Cell::Integer(newest.sequence.cast_signed())]);
+                push(&cells)?;
+                loaded += 1;
             }
             Ok(())
-        })
+        })?;
+        Ok(loaded)
     }
 
-    fn cells<'l>(&self, line: &ChangeLine<'l>, key: u128, sequence: u64) -> Option<Vec<Cell<'l>>> {
+    /// The cells of an operation's columns, and its hash.
+    fn cells<'l>(&self, line: &ChangeLine<'l>, newest: &Newest<'_>) -> Option<Vec<Cell<'l>>> {
+        if let Some(carried) = &newest.carried {
+            return Some(carried.clone());
+        }
         let mut cells = self.shape.cells(line)?;
         let hash = match (&*line.op, line.hash()) {
             ("DELETE", None) => Cell::Null,
             ("INSERT" | "UPDATE", Some(hash)) => Cell::Integer(hash),
             _ => return None,
         };
-        let key = Cell::Text(format!("{key:032x}").into());
-        cells.extend([Cell::Text(line.op.clone()), key, Cell::Integer(sequence.cast_signed()), hash]);
+        cells.push(hash);
         Some(cells)
     }
 
@@ -135,7 +158,7 @@ impl Changes<'_> {
     }
 
     /// Whether row `t` of the target has the key of operation `c`.
-    fn is_same_row(&self) -> String {
+    pub(super) fn is_same_row(&self) -> String {
         Statements { shape: self.shape, tenant: &self.key.tenant, sequence: 0 }.is_same_row()
     }
 

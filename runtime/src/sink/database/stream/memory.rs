@@ -128,6 +128,15 @@ impl Memory {
         self.fingerprint -= fingerprint;
     }
 
+    /// Takes over rows that were rewritten under another schema. If they were those of a version, they still are.
+    pub(super) fn replace(&mut self, (rows, fingerprint): Totals) {
+        let was_whole = self.state() == State::Complete;
+        (self.rows, self.fingerprint) = (rows, fingerprint);
+        if let Some(end) = self.end.as_mut().filter(|_| was_whole) {
+            end.fingerprint = fingerprint;
+        }
+    }
+
     pub(super) fn state(&self) -> State {
         match &self.end {
             Some(end) if end.sequence == self.newest => {
