@@ -67,10 +67,8 @@ def program(name):
 
 def timed(measure, server=None):
     """Seconds, the processor time of the command and of the server, and the peak memory of the command."""
-    before, own = server.cpu() if server else 0, os.times()
-    seconds, peak = measure()
-    after = os.times()
-    cpu = after.children_user + after.children_system - own.children_user - own.children_system
+    before = server.cpu() if server else 0
+    seconds, cpu, peak = measure()
     if server:
         time.sleep(0.2)  # It takes note of a connection that has ended.
         cpu += server.cpu() - before
