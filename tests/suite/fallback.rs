@@ -81,8 +81,9 @@ fn part(ids: impl Iterator<Item = u32>, different: u32) -> Vec<u8> {
 
 #[test]
 fn an_export_that_changes_between_the_two_passes_is_refused() {
-    // The orders differ, and no row fits into memory until its counterpart comes: rows are matched by the hashes of their
-    // keys, and both exports are read twice. The first operation is the DELETE of the first row of the baseline, before any second part is open.
+    // The orders differ, and no row fits into memory until its counterpart comes: rows are matched by the hashes of
+    // their keys, and both exports are read twice. The first operation is the DELETE of the first row of the baseline,
+    // before any second part is open.
     type SecondPart = (&'static str, fn(u32) -> Vec<u8>);
     let second_parts: [SecondPart; 2] = [
         ("V1/part-1.csv", |different| part(1_000..2_000, different)),

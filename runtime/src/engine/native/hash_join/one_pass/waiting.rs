@@ -21,7 +21,7 @@ const ROWS: f64 = 0.875;
 
 /// Rows that wait.
 #[derive(Debug)]
-pub(super) struct Waiting(Vec<Mutex<Shard>>);
+pub(super) struct WaitingRows(Vec<Mutex<Shard>>);
 
 /// Rows that wait, by the hashes of their keys.
 #[derive(Debug)]
