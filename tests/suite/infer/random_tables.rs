@@ -21,7 +21,7 @@ use crate::workspace::add_to_summary;
 const TABLES: u32 = if cfg!(feature = "aws") { 1000 } else { 200 };
 
 /// How many are tried for one of these: some can also be read in another dialect.
-const TRIED: f64 = 1.8;
+const TRIED: f64 = 1.7;
 
 static REFUSED: AtomicUsize = AtomicUsize::new(0);
 static OTHER: AtomicUsize = AtomicUsize::new(0);

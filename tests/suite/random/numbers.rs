@@ -21,20 +21,25 @@ const MARKS: [(char, Option<char>); 10] = [
 /// The texts around a number, longer ones first, as schemas keep them.
 const STRIPS: [&[&str]; 4] = [&[], &[], &["EUR", "%"], &["US$", "kg.", "$"]];
 
+/// How many ways of writing there are for each type.
+const WAYS: u16 = 20;
+
 /// How the numbers of a column are written; `None` if not in a special way, as in most columns.
 pub(super) fn numbers(ty: Type, die: u16) -> Option<Numbers> {
     let is_integer = matches!(ty, Type::Tinyint | Type::Smallint | Type::Int | Type::Bigint);
     if !is_integer && !matches!(ty, Type::Decimal { .. } | Type::Float | Type::Double) || !die.is_multiple_of(3) {
         return None;
     }
-    let (decimal_mark, group_mark) = pick(&MARKS, die / 3);
+    // The reference takes long to compile the expression of a way that it has not seen yet.
+    let way = die / 3 % WAYS;
+    let (decimal_mark, group_mark) = pick(&MARKS, way);
     let decimal_mark = match (is_integer, group_mark) {
         (false, _) => decimal_mark,
         (true, Some('.')) => ',',
         (true, _) => '.',
     };
-    let sign = pick(&[Sign::Leading, Sign::Trailing, Sign::Parentheses], die / 31);
-    let strip = pick(&STRIPS, die / 97);
+    let sign = pick(&[Sign::Leading, Sign::Trailing, Sign::Parentheses], way);
+    let strip = pick(&STRIPS, way / 3);
     let is_plain = decimal_mark == '.' && group_mark.is_none() && sign == Sign::Leading && strip.is_empty();
     (!is_plain).then_some(Numbers { decimal_mark, group_mark, sign, strip })
 }
@@ -97,7 +102,7 @@ fn every_way_of_writing_a_number_is_read_alike_by_all_engines() {
 
     let (mut ways, mut spelled) = (0, 0);
     for ty in [Type::Int, Type::decimal(9, 2), Type::Float, Type::Double] {
-        for numbers in (0..=u16::MAX).step_by(41).filter_map(|die| numbers(ty, die)) {
+        for numbers in (0..=u16::MAX).step_by(397).filter_map(|die| numbers(ty, die)) {
             let column = Column::new("v", ty).numbers(numbers);
             let classes = (0..40).map(|die| super::values::class(&column, die));
             let texts: Vec<String> = classes.flat_map(|class| class.spellings).collect();
@@ -112,5 +117,5 @@ fn every_way_of_writing_a_number_is_read_alike_by_all_engines() {
             (ways, spelled) = (ways + 1, spelled + texts.len());
         }
     }
-    assert!(ways > 500 && spelled > 10_000, "{ways} ways, {spelled} spellings");
+    assert!(ways > 100 && spelled > 10_000, "{ways} ways, {spelled} spellings");
 }
