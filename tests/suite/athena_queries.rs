@@ -356,13 +356,12 @@ fn import(
         schema: table.schema_id(),
         sequence: 0,
     };
-    let work = std::env::temp_dir();
     let request = DeltaRequest {
         layout: &Layout::new(table),
         before: None,
         head: &head,
         inputs: Inputs { baseline: None, snapshot: &snapshot },
-        resources: Resources { work: &work, limits: Limits::default() },
+        resources: Resources { work: &std::env::temp_dir(), limits: Limits::default() },
         watch: &Watch::default(),
     };
     Engines { choice, athena: Some(athena) }.delta(&request, &mut Vec::new())
