@@ -19,7 +19,9 @@ OPTIONS = {
     "all": {"Consumer": "on", "Sink": "both", "Producers": "arn:aws:iam::111122223333:role/exporter", "CatalogKeyArn": KEY,
             "Consumers": "arn:aws:iam::444455556666:root", "ReservedConcurrency": "2", "AlarmEmail": "ops@example.com",
             "ExportDays": "30", "AccessLogs": "access-logs", "SubnetIds": "subnet-1,subnet-2", "SecurityGroupIds": "sg-1",
-            "PermissionsBoundary": "arn:aws:iam::123456789012:policy/boundary", "RolePath": "/teams/data/"},
+            "PermissionsBoundary": "arn:aws:iam::123456789012:policy/boundary", "RolePath": "/teams/data/",
+            "ApplyTo": "postgres://tidemark@db.example.com/shop", "ApplySubnets": "subnet-1,subnet-2", "ApplySecurityGroups": "sg-1",
+            "ApplySecret": "arn:aws:secretsmanager:us-east-1:123456789012:secret:shop-abcdef", "ApplySecretKey": KEY},
 }
 # The parts of a resource that are policies.
 POLICIES = ("AssumeRolePolicyDocument", "PolicyDocument", "KeyPolicy", "ResourcePolicy")
