@@ -57,8 +57,8 @@ struct ReadExports<'a> {
     shards: Vec<Shard>,
 }
 
-/// Computes the delta; `None` if it needs two passes, because no row fits into memory, a row cannot be read, or a key may
-/// appear twice.
+/// Computes the delta; `None` if it needs two passes, because no row fits into memory, a row cannot be read, or a key
+/// may appear twice.
 pub(in crate::engine::native) fn delta(
     request: &DeltaRequest<'_>,
     layouts: Layouts<'_>,
