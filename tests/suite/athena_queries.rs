@@ -325,10 +325,6 @@ fn the_bytes_read_are_recorded_and_equal_the_size_of_the_exports() {
     assert_eq!(bytes_read(&history[1]), sizes(&history[0]) + sizes(&history[1]));
 }
 
-fn head_of_v1(schema: String) -> Head {
-    Head { tenant: "acme".into(), table: "orders".into(), version: "V1".into(), previous: None, schema, sequence: 0 }
-}
-
 /// Computes the first import of V1 through the library, with another `max_scan` or with a false size of the export.
 fn import(
     remote: &Remote,
@@ -352,13 +348,20 @@ fn import(
     let mut snapshot =
         folder_export("V1".into(), Arc::new(S3Folder::new(Arc::clone(&remote.sandbox.aws), uri))).unwrap();
     snapshot.parts[0].size = claimed_size(snapshot.parts[0].size);
-    let work = std::env::temp_dir();
+    let head = Head {
+        tenant: "acme".into(),
+        table: "orders".into(),
+        version: "V1".into(),
+        previous: None,
+        schema: table.schema_id(),
+        sequence: 0,
+    };
     let request = DeltaRequest {
         layout: &Layout::new(table),
         before: None,
-        head: &head_of_v1(table.schema_id()),
+        head: &head,
         inputs: Inputs { baseline: None, snapshot: &snapshot },
-        resources: Resources { work: &work, limits: Limits::default() },
+        resources: Resources { work: &std::env::temp_dir(), limits: Limits::default() },
         watch: &Watch::default(),
     };
     Engines { choice, athena: Some(athena) }.delta(&request, &mut Vec::new())

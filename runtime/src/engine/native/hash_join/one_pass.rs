@@ -57,7 +57,8 @@ struct ReadExports<'a> {
     shards: Vec<Shard>,
 }
 
-/// Computes the delta; `None` if it needs two passes, because a row cannot be read or a key may appear twice.
+/// Computes the delta; `None` if it needs two passes, because no row fits into memory, a row cannot be read, or a key
+/// may appear twice.
 pub(in crate::engine::native) fn delta(
     request: &DeltaRequest<'_>,
     layouts: Layouts<'_>,
@@ -65,7 +66,8 @@ pub(in crate::engine::native) fn delta(
 ) -> Result<Option<DeltaSummary>, DeltaError> {
     let Some(baseline) = request.inputs.baseline else { return Ok(None) };
     let exports = [baseline, request.inputs.snapshot];
-    let shared = Shared::new(layouts, WaitingRows::new(request.resources.share(WAITING).memory()));
+    let Some(waiting) = WaitingRows::new(request.resources.share(WAITING).memory()) else { return Ok(None) };
+    let shared = Shared::new(layouts, waiting);
     let read = thread::scope(|scope| {
         let old = scope.spawn(|| read(&shared, Side::Baseline, exports[0], request));
         let new = read(&shared, Side::Snapshot, exports[1], request);

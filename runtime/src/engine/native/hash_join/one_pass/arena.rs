@@ -2,7 +2,7 @@
 //! nothing fits into.
 
 /// The size of the chunks that are allocated, in bytes. A row that is larger does not fit.
-const CHUNK: usize = 32 << 10;
+pub(super) const CHUNK: usize = 32 << 10;
 
 /// A row begins at a multiple of this.
 const UNIT: usize = 16;

@@ -52,7 +52,7 @@ impl StoredRow<'_> {
 pub(super) struct StoredRows(Arena);
 
 impl StoredRows {
-    /// ThreadLimits for rows of so many bytes.
+    /// Room for rows of so many bytes.
     pub(super) fn new(max_bytes: u64) -> Self {
         Self(Arena::new(max_bytes))
     }

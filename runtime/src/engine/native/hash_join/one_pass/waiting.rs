@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
-use super::arena::Slot;
+use super::arena::{CHUNK, Slot};
 use super::stored_row::{StoredRow, StoredRows};
 use crate::engine::native::hash_join::entry::KeyHash;
 
@@ -54,11 +54,11 @@ pub(super) enum Outcome {
 }
 
 impl WaitingRows {
-    /// ThreadLimits for rows of so many bytes.
-    pub(super) fn new(max_bytes: u64) -> Self {
+    /// Room for rows of so many bytes; `None` if that is too little for any.
+    pub(super) fn new(max_bytes: u64) -> Option<Self> {
         let of_shard = (max_bytes as f64 * ROWS) as u64 / SHARDS as u64;
         let shard = || Shard { table: HashTable::new(), rows: StoredRows::new(of_shard), ahead: Vec::new() };
-        Self((0..SHARDS).map(|_| Mutex::new(shard())).collect())
+        (of_shard >= CHUNK as u64).then(|| Self((0..SHARDS).map(|_| Mutex::new(shard())).collect()))
     }
 
     /// The number of the shard in which a key's rows wait.
