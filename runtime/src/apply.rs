@@ -63,13 +63,15 @@ pub fn apply(
     let held = sink.applied(key)?.sequence;
     let mut versions = Vec::new();
     for published in selected(files.published(key)?, range, &place())? {
+        if published.sequence <= held {
+            continue;
+        }
         match read(files, key, table, &published)? {
             Some(version) => versions.push(version),
             // It is being published, and whatever follows it will come later.
             None => break,
         }
     }
-    versions.retain(|version| version.sequence > Some(held));
     let is_full = |version: &Version| version.plan.as_ref().is_some_and(|plan| plan.previous.is_none());
     versions.drain(..versions.iter().rposition(is_full).unwrap_or_default());
     if let Some(other) = versions.iter().find(|version| has_other_schema(version, table)) {

@@ -247,7 +247,7 @@ mod tests {
         assert_eq!(decode(b"a\xD2b", "windows-1253"), b"a\xFF\xD2b");
         assert_eq!(decode(b"a\x82", "shift_jis"), b"a\xFF\x82");
         assert_eq!(decode(b"a\0\x00\xD8b\0\n\0c", "utf-16le"), b"a\xFF\xD8b\n\xFF\xFF");
-        assert_eq!(decode(&b"\xA0".repeat(200_000), "shift_jis").iter().filter(|byte| **byte != 0xFF).count(), 0);
+        assert!(decode(&b"\xA0".repeat(200_000), "shift_jis") == b"\xFF\xA0".repeat(200_000));
     }
 
     #[test]

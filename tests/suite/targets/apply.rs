@@ -59,6 +59,17 @@ fn a_range_of_versions_can_be_applied_and_the_rest_later() {
 }
 
 #[test]
+fn files_of_versions_that_are_held_are_not_read_again() {
+    let workspace = published();
+    expect(&apply(&workspace, &["--create", "--until", "V3"]), 0, "3 versions");
+    for version in ["V1", "V2", "V3"] {
+        fs::write(workspace.parts(&format!("acme/test_table/{version}")).remove(0), b"damaged").unwrap();
+    }
+    expect(&apply(&workspace, &[]), 0, "1 version");
+    check(&workspace, "V4");
+}
+
+#[test]
 fn a_run_goes_on_where_apply_ended_and_apply_where_a_run_ended() {
     let workspace = published();
     expect(&apply(&workspace, &["--create", "--until", "V3"]), 0, "");
