@@ -110,6 +110,7 @@
     expect(dead_code, reason = "the modules that consumers need also have functions that only the pipeline calls")
 )]
 
+#[cfg(feature = "pipeline")]
 mod advice;
 pub mod canonical;
 pub mod consumer;

@@ -5,9 +5,12 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "pipeline")]
 use crate::advice;
 use crate::name::{natural_cmp, printable};
-use crate::table::{Column, Table};
+use crate::table::Column;
+#[cfg(feature = "pipeline")]
+use crate::table::Table;
 
 /// The maximum number of offenders that are listed; the totals count all of them.
 pub const SHOWN: usize = 20;
@@ -169,6 +172,7 @@ pub(crate) fn excerpt(text: &[u8], pii: bool) -> String {
 }
 
 /// Says to people why a text, as it is in the file, is not a value of its column: `` `12,50` is not a decimal(12,2)``.
+#[cfg(feature = "pipeline")]
 pub(crate) fn explain(table: &Table, column: &Column, text: &[u8], reason: Reason) -> String {
     let mismatch = mismatch(column, reason);
     let problem = match reason {
@@ -188,6 +192,7 @@ pub(crate) fn explain(table: &Table, column: &Column, text: &[u8], reason: Reaso
 }
 
 /// The same for a text that was decoded from this encoding; `None` is UTF-8.
+#[cfg(feature = "pipeline")]
 pub(crate) fn explain_text(
     table: &Table,
     column: &Column,
