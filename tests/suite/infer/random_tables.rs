@@ -77,7 +77,8 @@ fn has_other_dialect(table: &Table, inferred: &Table, rows: &[Vec<CellText>], pa
     let has_quotes =
         quotes.into_iter().flatten().any(contains) || rows.iter().flatten().any(|cell| cell.quotes == Quotes::Needed);
     let has_other_quote = inferred.source.quote != table.source.quote && has_quotes;
-    let header = |source: &Source| (source.header, source.first_part_header);
+    // A single part is the first one.
+    let header = |source: &Source| (source.header, source.first_part_header && parts.len() > 1);
     let has_other_header = header(&inferred.source) != header(&table.source);
     let delimiter = random::delimiter(&inferred.source);
     // In a single row, the blanks around a text can be a delimiter, too, and so can the end of the row be.

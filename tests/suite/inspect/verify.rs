@@ -3,9 +3,11 @@
 use std::fs;
 use std::path::PathBuf;
 
+use runtime::table::Compression;
 use serde_json::{Value, json};
 
 use super::{lock_all_tables, state_of};
+use crate::random::inflate;
 use crate::workspace::{Workspace, gunzip, gzip};
 
 /// A workspace with three good versions; the second has two UPDATEs, the third two DELETEs.
@@ -216,10 +218,14 @@ fn a_damaged_published_file_is_detected() {
     let workspace = workspace();
     let path = published(&workspace, "V2");
     let good = fs::read(&path).unwrap();
-    // Some of the ten bytes of the gzip header are ignored; after it, every byte counts.
+    let lines = |bytes: &[u8]| inflate(Compression::Gzip, bytes);
+    // Some of the ten bytes of the gzip header are ignored. After it, every byte counts, but for bits that fill one up.
     for offset in (10..good.len()).step_by(3) {
         let mut flipped = good.clone();
         flipped[offset] ^= 4;
+        if lines(&flipped) == lines(&good) {
+            continue;
+        }
         fs::write(&path, &flipped).unwrap();
         assert_eq!(verdicts(&workspace, "V2"), (1, "same".into(), "different".into()), "byte {offset}");
     }

@@ -86,7 +86,7 @@ fn json_output_has_every_detail() {
         *amount,
         json!({
             "column": "amount", "raw": "12,50", "quoted": true,
-            "refused": "`12,50` is not a decimal(12,2); declare `decimal_mark` and `group_mark` if it is a number"
+            "refused": "`12,50` is not a decimal(12,2); declare `decimal_mark: \",\"` if it is a number"
         })
     );
     assert_eq!((&versions[3]["change_set"], &versions[3]["operation"]), (&json!("none"), &Value::Null));
