@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use memchr::memmem;
 use regex::Regex;
 
-use super::csv::MAX_RECORD;
+use super::csv::{BOM, MAX_RECORD};
 
 /// How many bytes are read at a time.
 const CHUNK: usize = 64 << 10;
@@ -43,6 +43,8 @@ struct Held {
     /// The bytes that were passed on, and those that can be.
     passed: usize,
     released: usize,
+    /// Whether any byte was passed on.
+    has_passed: bool,
     at_end: bool,
 }
 
@@ -70,6 +72,7 @@ impl<R: Read> Tail<R> {
                 buffer: Vec::new(),
                 passed: 0,
                 released: 0,
+                has_passed: false,
                 at_end: false,
             }),
         };
@@ -132,6 +135,7 @@ impl Held {
         let length = (self.released - self.passed).min(buffer.len());
         buffer[..length].copy_from_slice(&self.buffer[self.passed..self.passed + length]);
         self.passed += length;
+        self.has_passed |= length > 0;
         Ok(length)
     }
 
@@ -185,7 +189,10 @@ impl Held {
             }
             Ending::Trailer(trailer) => trailer,
         };
-        let line = str::from_utf8(self.without_line_ends(ending)).unwrap_or_default();
+        let line = self.without_line_ends(ending);
+        // Where there is nothing before the trailer, the mark of the file is.
+        let line = if self.has_passed { line } else { line.strip_prefix(BOM).unwrap_or(line) };
+        let line = str::from_utf8(line).unwrap_or_default();
         let captures = trailer.captures(line).ok_or(BadEnding::NoTrailer)?;
         let count = (captures.len() > 1).then(|| captures.get(1).map_or("", |group| group.as_str()));
         match count {

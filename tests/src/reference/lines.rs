@@ -47,6 +47,8 @@ impl<'a> Ends<'a> {
                         break line;
                     }
                 };
+                let is_first = lines.is_empty();
+                let last = last.strip_prefix('\u{FEFF}').filter(|_| is_first).unwrap_or(last);
                 let captures = Regex::new(&format!("^(?:{trailer})$")).ok()?.captures(last)?;
                 let digits = |group: regex::Match<'_>| group.as_str().trim().parse::<u64>().unwrap_or(u64::MAX);
                 count = captures.iter().nth(1).map(|group| group.map_or(u64::MAX, digits).to_string());

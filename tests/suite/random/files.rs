@@ -91,11 +91,9 @@ fn text(table: &Table, rows: &[&Vec<CellText>], order: &[usize], dice: &FileDice
     let style = dice.style >> 2;
     let line_end = source.record_end.unwrap_or(if style & 1 != 0 { "\r\n" } else { "\n" });
     let trailing = if source.trailing_delimiter { delimiter(source) } else { String::new() };
+    // Two byte order marks would be one and a bad value.
+    let mut text = if style & 2 != 0 && can_encode(source.encoding, "\u{FEFF}") { "\u{FEFF}" } else { "" }.to_owned();
     let (has_head, has_tail) = lines::has_ends(source, dice, part);
-    // Two byte order marks would be one and a bad value, and one before a trailer would be part of it.
-    let begins_with_trailer = rows.is_empty() && !(has_head && (source.header || source.skip_first > 0));
-    let has_mark = style & 2 != 0 && !begins_with_trailer && can_encode(source.encoding, "\u{FEFF}");
-    let mut text = if has_mark { "\u{FEFF}" } else { "" }.to_owned();
     let header = source.header.then(|| header(table, order, dice) + &trailing);
     let mut lines = if has_head { lines::first(source, dice) } else { Vec::new() };
     lines.extend(header.clone().filter(|_| has_head));
