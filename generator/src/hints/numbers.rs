@@ -4,7 +4,7 @@ use crate::model::{Numbers, Sign};
 use crate::validate::{is_dash, ordinary_number};
 
 /// The marks before a fraction and between groups, the more usual ones first.
-const MARKS: [(char, Option<char>); 13] = [
+pub const MARKS: [(char, Option<char>); 13] = [
     ('.', None),
     (',', None),
     (',', Some('.')),

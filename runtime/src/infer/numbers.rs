@@ -3,30 +3,19 @@
 
 use std::sync::LazyLock;
 
+use generator::hints::MARKS;
+
 use crate::epoch::NumberFormat;
 use crate::table::{Sign, Type};
 
 /// The digits that a decimal can have.
 const MAX_DIGITS: u32 = 38;
 
-/// The marks that are tried: that of the fraction, and that between groups.
-const MARKS: &[(char, Option<char>)] = &[
-    ('.', None),
-    (',', None),
-    (',', Some('.')),
-    ('.', Some(',')),
-    (',', Some(' ')),
-    (',', Some('\u{a0}')),
-    (',', Some('\u{202f}')),
-    ('.', Some('\'')),
-    ('.', Some('\u{2019}')),
-    ('.', Some(' ')),
-];
-
-/// Every way of writing but the ordinary one, which is not in the list.
+/// Every way of writing but the ordinary one. Groups between underscores are rather parts of a code.
 static FORMATS: LazyLock<Vec<NumberFormat>> = LazyLock::new(|| {
     let signs = [Sign::Leading, Sign::Trailing, Sign::Parentheses];
-    let all = signs.iter().flat_map(|sign| MARKS.iter().map(move |marks| (*sign, *marks))).skip(1);
+    let marks = MARKS.iter().filter(|(_, group_mark)| *group_mark != Some('_'));
+    let all = signs.iter().flat_map(|sign| marks.clone().map(move |marks| (*sign, *marks))).skip(1);
     all.map(|(sign, (decimal_mark, group_mark))| NumberFormat { decimal_mark, group_mark, sign, strip: Vec::new() })
         .collect()
 });
