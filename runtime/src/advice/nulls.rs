@@ -1,4 +1,4 @@
-//! What to declare about texts that mean NULL.
+//! Suggests how to declare the texts that mean NULL.
 
 use crate::table::{Column, Table};
 

@@ -30,7 +30,7 @@ fn could_be_groups(text: &str) -> bool {
         .is_some_and(|(whole, rest)| (1..=3).contains(&whole.len()) && digits(whole) && rest.len() == 3 && digits(rest))
 }
 
-/// How the numbers of a column are written, for the generator.
+/// The column's number format, in the generator's type.
 fn declared(column: &Column) -> model::Numbers {
     let Some(Numbers { decimal_mark, group_mark, sign, strip }) = column.numbers else {
         return model::Numbers { decimal_mark: '.', group_mark: None, sign: model::Sign::Leading, strip: Vec::new() };

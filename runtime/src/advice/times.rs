@@ -7,8 +7,8 @@ use jiff::civil;
 use super::nulls;
 use crate::table::{Column, Table, Type};
 
-/// What to declare for a text that is not a date: the unit that it counts, another layout, or a NULL marker, for a word
-/// or a date that does not exist.
+/// Suggests an option for a text that is not a date: another unit or format; for words and impossible dates, a NULL
+/// marker.
 pub(super) fn advice(table: &Table, column: &Column, text: &str) -> Option<String> {
     let digits = text.bytes().filter(u8::is_ascii_digit).count();
     let is_zero = text.bytes().all(|byte| matches!(byte, b'0' | b'-' | b'.' | b'/' | b':' | b' '));

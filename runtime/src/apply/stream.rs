@@ -121,7 +121,7 @@ impl Applier {
         self.receiver.receive(table, key, records, rejects)
     }
 
-    /// How every table stands.
+    /// The state of every table.
     pub fn standings(&mut self) -> Result<Vec<Standing>> {
         self.receiver.standings()
     }

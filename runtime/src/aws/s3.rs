@@ -165,7 +165,7 @@ pub(crate) fn times(aws: &Aws, prefix: &S3Uri) -> Result<Vec<(String, i64)>> {
     while let Some(page) = aws.wait(pages.next()) {
         let page = page.map_err(|error| failed("cannot list", prefix, &error))?;
         for object in page.contents() {
-            // What has no time is not old.
+            // An object without a time counts as new.
             let at = object.last_modified().and_then(|at| at.to_millis().ok()).unwrap_or(i64::MAX);
             objects.push((object.key().unwrap_or_default().into(), at));
         }

@@ -29,14 +29,14 @@ pub trait LineSink {
     fn restart(&mut self) -> Result<()>;
 }
 
-/// How the parts of a change set are written.
+/// Options for writing the parts of a change set.
 #[derive(Debug, Clone, Copy)]
 pub struct PartOptions {
     /// The sequence in the lines.
     pub sequence: u64,
-    /// How much they are compressed.
+    /// The compression level.
     pub level: Compression,
-    /// How many threads compress.
+    /// The number of threads that compress.
     pub threads: NonZero<usize>,
 }
 

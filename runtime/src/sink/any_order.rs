@@ -82,7 +82,7 @@ pub trait Receiver: Send {
         rejects: &mut dyn Rejects,
     ) -> Result<Received>;
 
-    /// How every table that has been fed so stands.
+    /// The state of every table that a stream feeds.
     fn standings(&mut self) -> Result<Vec<Standing>>;
 }
 

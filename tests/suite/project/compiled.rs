@@ -114,7 +114,7 @@ fn compiled_tables_are_those_read_at_start_for_every_sample_and_case() {
         .iter()
         .map(|model| runtime::schemas::table(model) as &Table)
         .collect();
-    let mut main = "#![allow(unused_imports)]\n".to_owned();
+    let mut main = String::new();
     for table in &tables {
         let module = &generated[&format!("generated/src/{}.rs", table.name)];
         // Tenants of a table share a constant above it.
