@@ -156,6 +156,8 @@ codes! {
     InvalidParts = "invalid-parts",
     /// A key column is not published.
     UnpublishedKey = "unpublished-key",
+    /// A warning: the values of a `pii` column are published as they are.
+    PrivateInClear = "private-in-clear",
     /// An unknown column type.
     UnknownType = "unknown-type",
     /// A type has parameters that it does not take, or lacks the ones it needs.
@@ -229,7 +231,7 @@ codes! {
 impl Code {
     /// Returns whether the input is valid all the same.
     pub fn is_warning(self) -> bool {
-        matches!(self, Self::UnescapedNull | Self::HiddenTable)
+        matches!(self, Self::UnescapedNull | Self::HiddenTable | Self::PrivateInClear)
     }
 }
 

@@ -231,6 +231,7 @@ fn read_fields(root: &Node) -> SchemaFile {
     for spec in iter::once(&spec).chain(tenants.iter().map(|tenant| &tenant.spec)) {
         validate::unescaped_nulls(spec, &mut warnings);
     }
+    validate::private_in_clear(&spec, &mut warnings);
     SchemaFile { spec, table, mistakes, warnings }
 }
 

@@ -6,6 +6,7 @@ pub(crate) mod expect;
 mod guards;
 mod hash;
 mod numbers;
+mod publish;
 pub mod target;
 
 use crate::names;
@@ -13,7 +14,11 @@ pub use escape::Escape;
 pub use expect::Expect;
 pub use guards::Guards;
 pub use numbers::{Numbers, Sign};
+pub use publish::Publish;
 pub use target::Target;
+
+/// The type of a pseudonym: the hex digits of an HMAC-SHA256.
+const PSEUDONYM: ColumnType = ColumnType::Char(64);
 
 /// One table.
 #[derive(Debug, Clone, PartialEq)]
@@ -91,9 +96,9 @@ pub struct Column {
     pub prefix: Option<String>,
     /// How numbers are written; `None` if they look like `-1234.5`.
     pub numbers: Option<Numbers>,
-    /// Whether consumers see the column. Otherwise it is checked, and then dropped: it is not compared, and has neither
-    /// a default nor an old name. Always true in the key.
-    pub publish: bool,
+    /// What consumers see of the values. A column of which they see nothing is not compared, has neither a default nor
+    /// an old name, and is never in the key.
+    pub publish: Publish,
 }
 
 /// A type, with the options that belong to it.
@@ -300,12 +305,27 @@ impl Table {
     /// The columns outside the key that are published, in the order of the schema.
     pub fn value_columns(&self) -> impl Iterator<Item = &Column> {
         let values = self.columns.iter().enumerate().filter(|(index, _)| !self.primary_key.contains(index));
-        values.map(|(_, column)| column).filter(|column| column.publish)
+        values.map(|(_, column)| column).filter(|column| column.is_published())
     }
 
     /// The columns that are checked but not published, in the order of the schema.
     pub fn unpublished_columns(&self) -> impl Iterator<Item = &Column> {
-        self.columns.iter().filter(|column| !column.publish)
+        self.columns.iter().filter(|column| !column.is_published())
+    }
+}
+
+impl Column {
+    /// Returns whether consumers see the column.
+    pub fn is_published(&self) -> bool {
+        self.publish != Publish::Never
+    }
+
+    /// The type that its values have for consumers.
+    pub fn published_type(&self) -> &ColumnType {
+        match self.publish {
+            Publish::Hmac => &PSEUDONYM,
+            Publish::Clear | Publish::Never => &self.ty,
+        }
     }
 }
 

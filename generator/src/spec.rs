@@ -54,7 +54,7 @@ pub(crate) struct ColumnSpec {
     pub(crate) prefix: Optional<String>,
     pub(crate) numbers: NumbersSpec,
     pub(crate) strip: Optional<Vec<Spanned<String>>>,
-    pub(crate) publish: Optional<bool>,
+    pub(crate) publish: Optional<PublishSpec>,
 }
 
 /// `source`.
@@ -91,6 +91,13 @@ pub(crate) struct NumbersSpec {
     pub(crate) decimal_mark: Optional<String>,
     pub(crate) group_mark: Optional<String>,
     pub(crate) sign: Optional<String>,
+}
+
+/// `publish` of a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PublishSpec {
+    Flag(bool),
+    Hmac,
 }
 
 /// `source.header`.
@@ -246,7 +253,7 @@ fn column(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> ColumnSpec {
         prefix: fields.text("prefix"),
         numbers: numbers(&mut fields),
         strip: fields.texts("strip"),
-        publish: fields.flag("publish"),
+        publish: fields.get("publish").and_then(|node| publish(node, fields.diagnostics)),
     }
 }
 
@@ -296,6 +303,19 @@ fn header(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Optional<HeaderSpec
         _ => {
             let diagnostic = fields::wrong_kind("header", "true, false or first_part", node);
             diagnostics.push(diagnostic.help("write `true`, `false` or `first_part` without quotes"));
+            return None;
+        }
+    };
+    Some(Spanned { value, span: node.span.clone() })
+}
+
+fn publish(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Optional<PublishSpec> {
+    let value = match &node.value {
+        Value::Scalar { kind: Scalar::Bool(flag), .. } => PublishSpec::Flag(*flag),
+        Value::Scalar { kind: Scalar::Text, text } if text == "hmac" => PublishSpec::Hmac,
+        _ => {
+            let diagnostic = fields::wrong_kind("publish", "true, false or hmac", node);
+            diagnostics.push(diagnostic.help("write `true`, `false` or `hmac` without quotes"));
             return None;
         }
     };

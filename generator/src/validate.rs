@@ -37,6 +37,7 @@ pub(crate) use athena::too_long_for_athena;
 pub(crate) use moment::is_moment;
 pub(crate) use nulls::unescaped_nulls;
 pub(crate) use numbers::{is_dash, ordinary as ordinary_number};
+pub(crate) use publish::private_in_clear;
 pub(crate) use tables::all_tables;
 
 /// Builds the model of one schema; `None` if there is any mistake, including those reported before.

@@ -35,6 +35,7 @@
 //!     snapshot: export(&new)?,
 //!     engines: Engines::default(),
 //!     limits: Limits::default(),
+//!     hmac_key: None,
 //! };
 //! let mut lines = Vec::new();
 //! let plan = delta.run(&mut lines, &Watch::default())?;
@@ -49,6 +50,7 @@ use std::sync::Arc;
 
 use tempfile::SpooledTempFile;
 
+use crate::canonical::pseudonym::HmacKey;
 use crate::canonical::row::Layout;
 use crate::change_set::LineSink;
 use crate::engine::{DeltaRequest, Engines, Inputs, Limits, Resources};
@@ -85,6 +87,8 @@ pub struct Delta {
     pub engines: Engines,
     /// What it may use of the machine.
     pub limits: Limits,
+    /// The key of the tenant's pseudonyms. The values of columns that have them are refused without one.
+    pub hmac_key: Option<HmacKey>,
 }
 
 impl Delta {
@@ -111,7 +115,7 @@ impl Delta {
     /// Writes the operations to `lines` as they are found. `lines` may have to start again.
     pub fn run_into(&self, lines: &mut dyn LineSink, watch: &Watch) -> Result<Plan> {
         let table = self.table.for_tenant(&self.tenant);
-        let layout = Layout::new(table);
+        let layout = Layout::new(table).with_key(self.hmac_key.as_ref());
         let head = Head {
             tenant: self.tenant.clone(),
             table: table.name.into(),

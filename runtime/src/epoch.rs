@@ -26,6 +26,9 @@ pub struct Epoch {
     pub primary_key: Vec<String>,
     /// How the parts are written.
     pub source: SourceFormat,
+    /// The id of the key of the tenant's pseudonyms, if the table has any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hmac_key: Option<String>,
 }
 
 /// A column of an earlier schema.
@@ -36,9 +39,12 @@ pub struct OldColumn {
     /// The column's name in a header, if that is another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub header: Option<String>,
-    /// The column's type as errors show it, followed by `, trimmed` if its text is trimmed.
+    /// The type of its values in operations, followed by `, trimmed` if its text is trimmed.
     #[serde(rename = "type")]
     pub ty: String,
+    /// The same of its texts, if operations have pseudonyms.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hmac: Option<String>,
     /// Whether consumers saw the column.
     #[serde(default = "published", skip_serializing_if = "is_published")]
     pub publish: bool,
@@ -88,7 +94,14 @@ impl Epoch {
             columns: table.columns.iter().map(OldColumn::from_column).collect(),
             primary_key: table.primary_key.iter().map(|name| (*name).into()).collect(),
             source: SourceFormat::from_source(&table.source),
+            hmac_key: None,
         }
+    }
+
+    /// The same with the id of the key of the tenant's pseudonyms.
+    #[cfg(feature = "pipeline")]
+    pub(crate) fn with_key(self, id: Option<&str>) -> Self {
+        Self { hmac_key: id.map(str::to_owned), ..self }
     }
 
     /// Finds a column of today's schema in the epoch. What consumers could not see is not there for a published column.
@@ -122,6 +135,7 @@ impl Epoch {
             };
             used[index] = true;
             let (old, new) = (&self.columns[index], OldColumn::from_column(column));
+            check_pseudonyms(old, &new, resync_help)?;
             if old.name != new.name {
                 drift.renamed.push((old.name.clone(), new.name.clone()));
             }
@@ -150,6 +164,7 @@ impl Epoch {
             let old = self.columns.iter().find(|column| column.name == *name);
             let new = table.column(name).map(OldColumn::from_column);
             let (Some(old), Some(new)) = (old, new) else { continue };
+            check_pseudonyms(old, &new, resync_help)?;
             if !old.reads_like(&new) {
                 return refuse(format!("schema-changed: key column `{name}` was {} and is now {}", old.ty, new.ty));
             }
@@ -161,10 +176,16 @@ impl Epoch {
 impl OldColumn {
     fn from_column(column: &Column) -> Self {
         let trim = if column.trim { TRIMMED } else { "" };
+        let source = column.source_type().to_string() + trim;
+        let (ty, hmac) = match column.hmac {
+            Some(_) => (column.ty.to_string(), Some(source)),
+            None => (source, None),
+        };
         Self {
             name: column.name.into(),
             header: column.header.map(Into::into),
-            ty: column.ty.to_string() + trim,
+            ty,
+            hmac,
             publish: column.publish,
             format: ColumnFormat::from_column(column),
         }
@@ -173,11 +194,16 @@ impl OldColumn {
     /// How its texts are written, to read them as a column of today. A layout or words are those of its own type: texts
     /// of another one are read as today's type reads them.
     pub(crate) fn format_for(&self, column: &Column) -> ColumnFormat {
-        let untrimmed = |ty: &str| ty.trim_end_matches(TRIMMED).to_owned();
-        if untrimmed(&self.ty) == untrimmed(&Self::from_column(column).ty) {
+        let untrimmed = |column: &Self| column.source_type().trim_end_matches(TRIMMED).to_owned();
+        if untrimmed(self) == untrimmed(&Self::from_column(column)) {
             return self.format.clone();
         }
         ColumnFormat { layout: None, words: None, ..self.format.clone() }
+    }
+
+    /// The type of its texts.
+    fn source_type(&self) -> &str {
+        self.hmac.as_deref().unwrap_or(&self.ty)
     }
 
     /// Returns whether every value of this type has the same canonical text under the other type, if it is readable
@@ -195,7 +221,7 @@ impl OldColumn {
                 _ => ty,
             }
         }
-        family(&self.ty) == family(&other.ty)
+        family(self.source_type()) == family(other.source_type())
     }
 }
 
@@ -204,6 +230,24 @@ impl Drift {
     /// whose values look changed, and guards count its rows as updates.
     pub(crate) fn may_hide_a_rename(&self) -> bool {
         !self.added.is_empty() && !self.removed.is_empty()
+    }
+}
+
+/// Where consumers have values, they cannot find pseudonyms in them, nor the other way round. And a pseudonym says
+/// nothing about another type.
+fn check_pseudonyms(old: &OldColumn, new: &OldColumn, resync_help: &str) -> Result<()> {
+    let (name, refuse) = (&new.name, |problem: String| Err(Error::refused("", problem).help(resync_help)));
+    match (&old.hmac, &new.hmac) {
+        (None, Some(_)) => {
+            refuse(format!("schema-changed: the values of `{name}` were published, and now pseudonyms are"))
+        }
+        (Some(_), None) => {
+            refuse(format!("schema-changed: pseudonyms of `{name}` were published, and now its values are"))
+        }
+        (Some(before), Some(now)) if !old.reads_like(new) => {
+            refuse(format!("schema-changed: `{name}`, which has pseudonyms, was {before} and is now {now}"))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -216,5 +260,6 @@ fn check_fill(column: &Column, resync_help: &str) -> Result<()> {
         "schema-changed: the added column `{}` is not nullable and has no default for existing rows",
         column.name
     );
-    Err(Error::refused("", problem).help(format!("give it a `default` or make it nullable; or {resync_help}")))
+    let ways = if column.hmac.is_some() { "make it nullable" } else { "give it a `default` or make it nullable" };
+    Err(Error::refused("", problem).help(format!("{ways}; or {resync_help}")))
 }

@@ -15,6 +15,7 @@ mod messages;
 mod metrics;
 mod output;
 mod register;
+mod secrets;
 mod step;
 mod sweep;
 mod table_clients;

@@ -152,6 +152,8 @@ pub mod infer;
 pub mod inspect;
 #[cfg(feature = "pipeline")]
 mod invocation;
+#[cfg(feature = "pipeline")]
+pub mod keys;
 #[cfg(feature = "aws")]
 pub mod lambda;
 #[cfg(feature = "pipeline")]

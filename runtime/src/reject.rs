@@ -237,15 +237,16 @@ pub(crate) fn repetition(key: &str, reason: Reason) -> String {
 
 /// Says why a text is not a value without the text: `is not a decimal(12,2)`.
 pub(crate) fn mismatch(column: &Column, reason: Reason) -> String {
-    let article = column.ty.article();
+    let ty = column.source_type();
+    let article = ty.article();
     match reason {
         Reason::NullKey => "the key is NULL".into(),
         Reason::NullValue => "NULL in a column that is not nullable".into(),
         Reason::NotUtf8 => "is not UTF-8".into(),
         _ => match (column.format, column.prefix) {
-            (Some(format), _) => format!("is not {article} {} like `{format}`", column.ty),
-            (None, Some(prefix)) => format!("is not {article} {} after `{prefix}`", column.ty),
-            (None, None) => format!("is not {article} {}", column.ty),
+            (Some(format), _) => format!("is not {article} {ty} like `{format}`"),
+            (None, Some(prefix)) => format!("is not {article} {ty} after `{prefix}`"),
+            (None, None) => format!("is not {article} {ty}"),
         },
     }
 }

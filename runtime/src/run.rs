@@ -131,6 +131,8 @@ impl Runner {
         if self.next(&job.key, table, resync, &unreadable)?.is_none() && !self.is_behind(&job.key, table)? {
             return Ok(());
         }
+        // Without a key, nothing is read.
+        self.hmac_key(table, &job.key.tenant)?;
         let lease = match self.lock_unless_held(&job.key)? {
             Ok(lease) => lease,
             Err(holder) => {

@@ -101,7 +101,8 @@ fn column(column: &model::Column) -> Column {
         name: text(&column.name),
         description: column.description.as_deref().map(text),
         header: column.header.as_deref().map(text),
-        ty: column_type(&column.ty),
+        ty: column_type(column.published_type()),
+        hmac: (column.publish == model::Publish::Hmac).then(|| column_type(&column.ty)),
         nullable: column.nullable,
         nulls: column.nulls.as_ref().map(texts),
         compare: column.compare,
@@ -112,7 +113,7 @@ fn column(column: &model::Column) -> Column {
         formerly: column.formerly.as_deref().map(text),
         prefix: column.prefix.as_deref().map(text),
         numbers: column.numbers.as_ref().map(numbers),
-        publish: column.publish,
+        publish: column.is_published(),
         true_values,
         false_values,
     }

@@ -65,8 +65,10 @@ pub struct Column {
     pub description: Option<&'static str>,
     /// The column's name in a header, if that is another.
     pub header: Option<&'static str>,
-    /// The type its text is read as.
+    /// The type of its values in operations.
     pub ty: Type,
+    /// The type its text is read as, if operations have pseudonyms: the HMAC of each value under a key of the tenant.
+    pub hmac: Option<Type>,
     /// Whether NULL is a value of the column.
     pub nullable: bool,
     /// The texts that mean NULL in this column; `None` if they are those of the source.
@@ -254,6 +256,7 @@ impl Column {
             description: None,
             header: None,
             ty,
+            hmac: None,
             nullable: false,
             nulls: None,
             compare: true,
@@ -335,11 +338,6 @@ impl Column {
     /// Keeps the column from consumers. It is never compared.
     pub const fn unpublished(self) -> Self {
         Self { publish: false, compare: false, ..self }
-    }
-
-    /// Returns whether the column's values are masked wherever people can see them.
-    pub(crate) fn is_masked(&self) -> bool {
-        self.pii || !self.publish
     }
 
     /// Sets a boolean column's words.

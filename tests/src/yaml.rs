@@ -20,13 +20,12 @@ fn column(column: &Column) -> Value {
     let mut fields = Map::new();
     let mut set = |name: &str, value: Value| fields.insert(name.into(), value);
     set("name", json!(column.name));
-    set("type", json!(type_name(column.ty)));
+    set("type", json!(type_name(column.source_type())));
     set("nullable", json!(column.nullable));
     if column.publish {
         set("compare", json!(column.compare));
-    } else {
-        set("publish", json!(false));
     }
+    set("publish", if column.hmac.is_some() { json!("hmac") } else { json!(column.publish) });
     if let Some(nulls) = column.nulls {
         set("nulls", json!(nulls));
     }
@@ -41,7 +40,7 @@ fn column(column: &Column) -> Value {
     if let Some(default) = column.default {
         set("default", json!(default));
     }
-    if let Type::Binary(encoding) = column.ty {
+    if let Type::Binary(encoding) = column.source_type() {
         set("encoding", json!(if encoding == Encoding::Hex { "hex" } else { "base64" }));
     }
     if let Some(prefix) = column.prefix {
@@ -52,7 +51,7 @@ fn column(column: &Column) -> Value {
         set("false_values", json!(column.false_values));
     }
     if let Some(numbers) = column.numbers {
-        set_numbers(&mut fields, column.ty, numbers);
+        set_numbers(&mut fields, column.source_type(), numbers);
     }
     Value::Object(fields)
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use runtime::Error;
+use runtime::canonical::pseudonym::HmacKey;
 use runtime::delta::{self, Delta};
 use runtime::engine::{Engines, Limits};
 use runtime::plan::Comparison;
@@ -19,6 +20,11 @@ use tests::reference::{self, Changes, Outcome, Reject, Run};
 pub(crate) const TENANT: &str = "acme";
 pub(crate) const VERSION: &str = "20260102_V0001";
 pub(crate) const PREVIOUS: &str = "20260101_V0001";
+
+/// The tenant's key of pseudonyms.
+pub(crate) fn hmac_key() -> HmacKey {
+    HmacKey::new(reference::HMAC_KEY).unwrap()
+}
 
 /// The files of an export: names and bytes.
 pub(crate) type Parts = Vec<(String, Vec<u8>)>;
@@ -117,6 +123,7 @@ pub(crate) fn native_problem(table: &'static Table, text: &[u8]) -> String {
         snapshot: delta::export(&write_parts(&folder.path().join("after"), &parts)).unwrap(),
         engines: Engines::default(),
         limits: Limits::default(),
+        hmac_key: Some(hmac_key()),
     };
     let error = delta.run(&mut Vec::new(), &Watch::default()).expect_err("the export is refused");
     let offenders = error.rejects().map(|rejects| rejects.offenders.as_slice()).unwrap_or_default();
@@ -138,6 +145,7 @@ fn run_native(input: &DeltaInput, limits: Limits) -> DeltaResult {
             snapshot: export("after", &input.snapshot)?,
             engines: Engines::default(),
             limits,
+            hmac_key: Some(hmac_key()),
         })
     };
     let mut out = Vec::new();

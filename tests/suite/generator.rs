@@ -3,6 +3,7 @@
 mod defaults;
 mod definitions;
 mod fuzz;
+mod pseudonyms;
 mod warnings;
 
 use std::collections::BTreeMap;
@@ -374,6 +375,7 @@ fn the_schema_hash_covers_only_what_affects_a_delta() {
         CUSTOMERS.replace("nullable: true", "nullable: true, compare: false"),
         CUSTOMERS.replace("nullable: true", "nullable: true, trim: true"),
         CUSTOMERS.replace("nullable: true", "nullable: true, publish: false"),
+        CUSTOMERS.replace("nullable: true", "nullable: true, publish: hmac") + "engine: { athena: false }\n",
         CUSTOMERS.replace("nullable: true", "nullable: true, default: x"),
         CUSTOMERS.replace("nullable: true", "nullable: true, formerly: x"),
         CUSTOMERS.replace("primary_key: [id]", "primary_key: [id, note]") + "  - { name: note, type: string }\n",

@@ -59,6 +59,7 @@ mod pollution;
 mod processes;
 mod project;
 mod properties;
+mod pseudonyms;
 mod random;
 #[cfg(feature = "aws")]
 mod reader;

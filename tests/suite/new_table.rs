@@ -6,6 +6,9 @@ use std::process::Command;
 
 use runtime::store::Status;
 use serde_json::{Value as Json, json};
+use tests::reference::HMAC_KEY;
+use tests::reference::pseudonym::pseudonym;
+use tests::reference::value::Value;
 
 use crate::deployment::{Deployment, ROOT, outputs, try_to_deploy};
 use crate::limits::command;
@@ -21,6 +24,13 @@ columns:
   - { name: total,      type: "decimal(12,2)", description: "Gross, in euros." }
   - { name: paid_on,    type: date, nullable: true }
 "#;
+
+/// A table with pseudonyms, whose keys are secrets.
+const PAYERS: &str = r"table: payers
+primary_key: [iban]
+columns: [{ name: iban, type: string, publish: hmac }]
+engine: { athena: false }
+";
 
 /// A copy of the project in its own folder, with the times of all files: cargo compiles only what changes.
 struct ProjectCopy {
@@ -102,6 +112,7 @@ fn adding_a_schema_and_deploying_puts_a_table_live_and_the_stacks_can_be_removed
     assert_eq!(reason, "no schema: write schemas/invoices.yaml and run `cargo run -p generator`, then deploy");
     let copy = ProjectCopy::new();
     fs::write(copy.root.join("schemas/invoices.yaml"), SCHEMA).unwrap();
+    fs::write(copy.root.join("schemas/payers.yaml"), PAYERS).unwrap();
     run(command(env!("CARGO_BIN_EXE_generator-under-test")).arg("--root").arg(&copy.root));
     copy.build();
     let output = deployment.update(&copy.root, &copy.built());
@@ -120,6 +131,7 @@ fn adding_a_schema_and_deploying_puts_a_table_live_and_the_stacks_can_be_removed
             json!(["INSERT", 3, { "total": "1.00", "paid_on": null }, null]),
         ]
     );
+    publish_a_pseudonym(&deployment);
     let again = deployment.update(&copy.root, &copy.built());
     assert!(again.contains("nothing to change"), "{again}");
     remove_and_redeploy(&deployment, &copy);
@@ -149,6 +161,20 @@ fn adopt_after_deletion(deployment: &Deployment) -> String {
     let plan = deployment.version("acme/orders/V2").unwrap().plan.unwrap();
     assert_eq!((plan.counts.inserted, plan.counts.deleted), (1, 1));
     outputs(&output)["ConsumerTable"].to_owned()
+}
+
+/// The key of the tenant `beta` is in a secret, which the session for that tenant may read.
+fn publish_a_pseudonym(deployment: &Deployment) {
+    let key = std::str::from_utf8(HMAC_KEY).unwrap();
+    let secret = deployment.aws.secrets.create_secret().name("grown/hmac/beta").secret_string(key);
+    deployment.aws.wait(secret.send()).unwrap();
+    deployment.deliver("beta/payers/V1", "iban\nAT611904300234573201\n");
+    deployment.wait_for("beta/payers/V1", Status::Succeeded);
+    let (lines, _) = deployment.published("beta");
+    let records = lines.into_values().flatten().map(|line| serde_json::from_str::<Json>(&line).unwrap());
+    let keys: Vec<Json> = records.map(|record| record["key"]["iban"].clone()).filter(|key| !key.is_null()).collect();
+    let iban = Value::new("AT611904300234573201".into(), Json::Null);
+    assert_eq!(keys, [Json::from(pseudonym(&iban).text)]);
 }
 
 /// The operations that were published, by sequence and key.
@@ -187,7 +213,7 @@ fn remove_and_redeploy(deployment: &Deployment, copy: &ProjectCopy) {
     assert_eq!((functions(), data_stores()), (0, [3, 1, 1, 1]), "{output}");
     assert_eq!(resources(&["stepfunctions", "list-state-machines"], "stateMachines"), [""; 0]);
     let exports = deployment.aws.s3.list_objects_v2().bucket(&deployment.bucket).send();
-    assert_eq!(deployment.aws.wait(exports).unwrap().contents().len(), 2);
+    assert_eq!(deployment.aws.wait(exports).unwrap().contents().len(), 3);
     deployment.update(&copy.root, &copy.built());
     assert_eq!((functions(), data_stores()), (11, [3, 1, 1, 2]));
     deployment.deliver("acme/invoices/V3", "invoice_no,total,paid_on\n1,9.5,2026-01-01\n2,3,2026-02-01\n3,2,\n");

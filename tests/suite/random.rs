@@ -149,6 +149,9 @@ fn column(at: usize, (ty, flags, parameter): (u8, u8, u16), is_key: bool, has_he
     if ty == Type::Boolean && parameter & 1 != 0 {
         column = column.words(&["yes", "ja"], &["no", "nein"]);
     }
+    if column.publish && parameter & 15 == 14 {
+        column = column.hmac();
+    }
     column
 }
 
@@ -290,7 +293,7 @@ fn cell_text(table: &Table, column: &Column, (value, spelling): Cell) -> Option<
 }
 
 fn is_string(column: &Column) -> bool {
-    matches!(column.ty, Type::String | Type::Varchar(_) | Type::Char(_))
+    matches!(column.source_type(), Type::String | Type::Varchar(_) | Type::Char(_))
 }
 
 /// The text with blanks around it, if the column is trimmed.

@@ -140,6 +140,7 @@ fn compare_into([before, after]: &[Vec<Row>; 2], memory: u64, lines: &mut dyn Li
         snapshot: write("after", after),
         engines: Engines::default(),
         limits: Limits { memory, threads: NonZero::new(2).expect("2 is not 0"), ..Limits::default() },
+        hmac_key: None,
     };
     delta.run_into(lines, &Watch::default()).expect("the exports are valid")
 }

@@ -12,7 +12,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::artifact::{Files, MARK, table_header};
 use super::ddl::View as GlueTable;
 use super::template;
-use crate::model::Table;
+use crate::model::{Publish, Table};
 use crate::names;
 use alarms::{ALARMS, Alarm, TABLE_ALARMS, TableAlarm};
 use functions::{FUNCTIONS, Function};
@@ -134,6 +134,8 @@ struct TableStack {
     role: String,
     functions: Vec<&'static str>,
     athena: bool,
+    /// Whether it has pseudonyms, whose keys are secrets.
+    has_pseudonyms: bool,
     glue_description: String,
     properties: Vec<Property>,
     columns: Vec<String>,
@@ -166,6 +168,7 @@ impl TableStack {
                 .map(|function| function.name)
                 .collect(),
             athena: table.athena,
+            has_pseudonyms: table.columns.iter().any(|column| column.publish == Publish::Hmac),
             glue_description: quoted(&table_header(table)),
             properties: glue.properties().map(property).collect(),
             columns: glue.column_names().map(quoted).collect(),

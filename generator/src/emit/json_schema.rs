@@ -164,7 +164,8 @@ fn strip() -> Value {
 }
 
 fn publish() -> Value {
-    flag("Whether consumers see the column. If false, its values are checked, but reach nobody.", true)
+    let text = "What consumers see of the values: the values (true); pseudonyms (hmac), the HMAC-SHA256 of each value under a key of the tenant, not supported on Athena; or nothing (false), the values are checked, but reach nobody.";
+    json!({ "description": text, "enum": [true, false, "hmac"], "default": true })
 }
 
 fn own_nulls() -> Value {

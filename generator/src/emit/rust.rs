@@ -13,7 +13,7 @@ use quote::{format_ident, quote};
 
 use super::artifact::{Files, table_header};
 use super::{rustdoc, target};
-use crate::model::{Column, ColumnType, Encoding, Guards, Numbers, Sign, Source, Table, Tenant};
+use crate::model::{Column, ColumnType, Encoding, Guards, Numbers, Publish, Sign, Source, Table, Tenant};
 use crate::names;
 use expect::expect_definition;
 use source::source_definition;
@@ -58,8 +58,8 @@ fn item(tokens: TokenStream) -> String {
 
 /// The `use` declarations that the module needs.
 fn imports(table: &Table) -> Vec<TokenStream> {
-    let published = table.columns.iter().filter(|column| column.publish);
-    let types: BTreeSet<&str> = published.filter_map(|column| runtime_type(&column.ty)).collect();
+    let published = table.columns.iter().filter(|column| column.is_published());
+    let types: BTreeSet<&str> = published.filter_map(|column| runtime_type(column.published_type())).collect();
     let mut contract = BTreeSet::from(["Column", "Guards", "Source", "Table", "Target", "Type"]);
     contract.extend((!table.tenants.is_empty()).then_some("Tenant"));
     for table in iter::once(table).chain(table.tenants.iter().map(|tenant| &tenant.table)) {
@@ -203,10 +203,10 @@ fn column_definition(column: &Column) -> TokenStream {
         }
     };
     switch(column.nullable, quote! { .nullable() });
-    switch(!column.compare && column.publish, quote! { .not_compared() });
+    switch(!column.compare && column.is_published(), quote! { .not_compared() });
     switch(column.pii, quote! { .pii() });
     switch(column.trim, quote! { .trim() });
-    switch(!column.publish, quote! { .unpublished() });
+    tokens.extend(publish_method(column.publish));
     if let Some(nulls) = &column.nulls {
         tokens.extend(quote! { .nulls(&[#(#nulls),*]) });
     }
@@ -232,6 +232,14 @@ fn column_definition(column: &Column) -> TokenStream {
         tokens.extend(quote! { .words(&[#(#yes),*], &[#(#no),*]) });
     }
     tokens
+}
+
+fn publish_method(publish: Publish) -> TokenStream {
+    match publish {
+        Publish::Clear => quote! {},
+        Publish::Hmac => quote! { .hmac() },
+        Publish::Never => quote! { .unpublished() },
+    }
 }
 
 fn numbers_definition(numbers: &Numbers) -> TokenStream {

@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::artifact::{Files, table_header};
 use super::template;
 use crate::model::target::{as_of_name, history_name};
-use crate::model::{Column, ColumnType, Table};
+use crate::model::{Column, ColumnType, Publish, Table};
 use crate::names;
 
 /// The folder of SQLite's statements.
@@ -124,7 +124,7 @@ pub(super) fn postgres(table: &Table) -> Result<String, String> {
     if let Some((schema, _)) = table.target.name.split_once('.').filter(|(schema, _)| schema.starts_with("pg_")) {
         return Err(format!("PostgreSQL keeps schemas such as `{schema}` to itself"));
     }
-    let row: usize = published(table).map(|column| postgres_size(&column.ty)).sum();
+    let row: usize = published(table).map(|column| postgres_size(column.published_type())).sum();
     if row > MAX_POSTGRES_ROW {
         return Err(format!("a row can take {row} bytes, and a page of PostgreSQL holds {MAX_POSTGRES_ROW}"));
     }
@@ -147,7 +147,7 @@ fn postgres_view(table: &Table) -> View {
 
 /// The columns of the schema that a database has.
 fn published(table: &Table) -> impl Iterator<Item = &Column> {
-    table.columns.iter().filter(|column| column.publish)
+    table.columns.iter().filter(|column| column.is_published())
 }
 
 fn check_number(table: &Table, max: usize) -> Result<(), String> {
@@ -170,7 +170,8 @@ impl View {
             let description = column.description.as_deref().map(|text| format!(". {text}")).unwrap_or_default();
             let history_ty = ty(&quoted, &Column { nullable: !table.is_key(column), ..column.clone() });
             let ty = ty(&quoted, column);
-            ColumnView { name: quoted, ty, history_ty, comment: comment(&format!("{}{description}", column.ty.name())) }
+            let comment = comment(&format!("{}{description}", described_type(column)));
+            ColumnView { name: quoted, ty, history_ty, comment }
         };
         Self {
             header: table_header(table),
@@ -186,9 +187,17 @@ impl View {
     }
 }
 
+/// The type of a column in the schema, and what consumers have instead.
+fn described_type(column: &Column) -> String {
+    match column.publish {
+        Publish::Hmac => format!("{}, HMAC of {}", column.published_type().name(), column.ty.name()),
+        Publish::Clear | Publish::Never => column.ty.name(),
+    }
+}
+
 /// A type of a strict table. Text keeps a decimal exact. SQLite has no NaN, so it is the text `NaN`.
 fn sqlite_type(name: &str, column: &Column) -> String {
-    let (ty, check) = match &column.ty {
+    let (ty, check) = match column.published_type() {
         ColumnType::Boolean { .. } => ("INTEGER", format!(" CHECK ({name} IN (0, 1))")),
         ColumnType::Tinyint | ColumnType::Smallint | ColumnType::Int | ColumnType::Bigint => ("INTEGER", String::new()),
         ColumnType::Float | ColumnType::Double => {
@@ -208,7 +217,7 @@ fn sqlite_type(name: &str, column: &Column) -> String {
 
 /// A `char` of PostgreSQL would pad its values.
 fn postgres_type(_: &str, column: &Column) -> String {
-    let ty = match &column.ty {
+    let ty = match column.published_type() {
         ColumnType::Boolean { .. } => "boolean".to_owned(),
         ColumnType::Tinyint | ColumnType::Smallint => "smallint".to_owned(),
         ColumnType::Int => "integer".to_owned(),

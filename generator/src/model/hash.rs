@@ -3,7 +3,7 @@
 use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::{Column, ColumnType, Completeness, Escape, Numbers, Source, Table};
+use super::{Column, ColumnType, Completeness, Escape, Numbers, Publish, Source, Table};
 
 impl Table {
     /// The hash of the schema, XXH3-128 as 32 hex digits. It changes whenever the same export could produce a different
@@ -67,7 +67,11 @@ impl Column {
             ColumnType::Binary(encoding) => text += &format!(" encoding {}", encoding.name()),
             _ => {}
         }
-        text + if self.publish { "\n" } else { " unpublished\n" }
+        text + match self.publish {
+            Publish::Clear => "\n",
+            Publish::Hmac => " hmac\n",
+            Publish::Never => " unpublished\n",
+        }
     }
 }
 

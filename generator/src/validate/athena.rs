@@ -4,7 +4,7 @@ use super::encoding::is_utf8;
 use super::numbers;
 use crate::date_format;
 use crate::diagnostic::{Code, Diagnostic, Span};
-use crate::spec::{ColumnSpec, CompleteSpec, HeaderSpec, SourceSpec, Spec};
+use crate::spec::{ColumnSpec, CompleteSpec, HeaderSpec, PublishSpec, SourceSpec, Spec};
 use crate::wording::excerpt;
 
 /// The largest number of columns that was tested: Trino 476 planned and ran that delta in 3.5 seconds.
@@ -112,7 +112,7 @@ fn native_only(spec: &Spec) -> Vec<(&Span, String, &'static str)> {
     let numbers = number_options(spec).into_iter().map(|(name, span)| {
         (span, format!("Athena cannot read numbers with `{name}`"), "only the native engine has this option")
     });
-    unlisted.into_iter().chain(other_files(spec)).chain(numbers).chain(formats(spec)).collect()
+    unlisted.into_iter().chain(other_files(spec)).chain(numbers).chain(formats(spec)).chain(pseudonyms(spec)).collect()
 }
 
 /// What says that an export has files which are not parts: Athena reads all that do not start with `_` or `.`.
@@ -124,6 +124,16 @@ fn other_files(spec: &Spec) -> impl Iterator<Item = (&Span, String, &'static str
     let parts = spec.source.parts.as_ref().map(|parts| &parts.span);
     let message = "Athena reads every file of an export as a part";
     parts.into_iter().chain(manifest).map(move |span| (span, message.to_owned(), "native engine only"))
+}
+
+/// The columns that are published as pseudonyms. Their key would be in the text of the query, which Athena keeps.
+fn pseudonyms(spec: &Spec) -> impl Iterator<Item = (&Span, String, &'static str)> {
+    let columns: &[ColumnSpec] = spec.columns.as_deref().map_or(&[], Vec::as_slice);
+    let publish = columns.iter().filter_map(|column| column.publish.as_ref());
+    publish.filter(|publish| publish.value == PublishSpec::Hmac).map(|publish| {
+        let message = "Athena cannot make pseudonyms".to_owned();
+        (&publish.span, message, "the key would be in the query, and in Athena's history of queries")
+    })
 }
 
 /// The formats of which the SQL has not all directives.

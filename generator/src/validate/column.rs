@@ -1,9 +1,9 @@
 //! Checks one column: its name, its type, and the options of its type.
 
 use super::text::{column_name_pattern, description, sorted, unknown_value};
-use super::{format, numbers, readable, words};
+use super::{format, numbers, publish, readable, words};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::model::{Column, ColumnType, Encoding, Source};
+use crate::model::{Column, ColumnType, Encoding, Publish, Source};
 use crate::names;
 use crate::spec::{ColumnSpec, NumbersSpec, Spanned};
 use crate::wording::{excerpt, list, nearest};
@@ -72,7 +72,7 @@ pub(super) fn column(spec: &ColumnSpec, context: &Context<'_>, diagnostics: &mut
     });
     let prefix = prefix(spec, ty.as_ref(), diagnostics);
     let numbers = ty.as_ref().and_then(|ty| numbers::numbers(spec, ty, context.numbers, diagnostics));
-    let is_published = spec.publish.as_ref().is_none_or(|flag| flag.value);
+    let publish = publish::publish(spec);
     let name = spec.name.as_ref()?.value.clone();
     let column = Column {
         field: names::field(&name),
@@ -81,14 +81,14 @@ pub(super) fn column(spec: &ColumnSpec, context: &Context<'_>, diagnostics: &mut
         nullable,
         nulls,
         description: description(spec.description.as_ref()),
-        compare: is_published && spec.compare.as_ref().is_none_or(|flag| flag.value),
+        compare: publish != Publish::Never && spec.compare.as_ref().is_none_or(|flag| flag.value),
         default: spec.default.as_ref().map(|default| default.value.clone()),
         formerly: spec.formerly.as_ref().map(|formerly| formerly.value.clone()),
         pii: spec.pii.as_ref().is_some_and(|flag| flag.value),
         trim: spec.trim.as_ref().is_some_and(|flag| flag.value),
         prefix,
         numbers,
-        publish: is_published,
+        publish,
         name,
     };
     // On a key column, any default is a mistake, which `key` reports.

@@ -4,22 +4,26 @@
 //! followed by those of all other columns in the order of `columns`. The **row hash** covers the image without the
 //! columns that are not compared. Columns that are not published are checked, and are not part of the image.
 
+mod image;
 mod inspect;
+mod slot;
 mod typed;
 
-use xxhash_rust::xxh3::xxh3_128;
 use xxhash_rust::xxh64::xxh64;
 
 use crate::canonical::field::Field;
-use crate::canonical::row_bytes::{Segment, UNREADABLE, segments, write_text};
-use crate::canonical::value::{Reader, Value};
-use crate::epoch::{ColumnSource, Epoch, SourceFormat};
+#[cfg(feature = "pipeline")]
+use crate::canonical::pseudonym::HmacKey;
+use crate::canonical::row_bytes::{Segment, segments};
+use crate::epoch::{Epoch, SourceFormat};
 use crate::name;
 use crate::reject::Reason;
 use crate::table::{Column, Table};
+pub use image::Row;
 pub use inspect::InspectedColumn;
 #[cfg(feature = "pipeline")]
 pub(crate) use inspect::KeyMatch;
+use slot::{Origin, Slot, fill};
 
 /// How many characters of a key's value are shown.
 const SHOWN: usize = 200;
@@ -46,35 +50,9 @@ pub struct Layout {
     is_lenient: bool,
 }
 
-/// One column of an image.
-#[derive(Debug)]
-struct Slot {
-    reader: Reader,
-    origin: Origin,
-    /// Whether rows that differ in it only count as different.
-    is_compared: bool,
-}
-
-/// Where the values of a column come from.
-#[derive(Debug)]
-enum Origin {
-    /// The export's column with this index.
-    Column(usize),
-    /// The export is older than the column; this is the segment of its default.
-    Fill(Vec<u8>),
-}
-
-/// A row in canonical bytes.
-#[derive(Debug, Default, Clone)]
-pub struct Row {
-    image: Vec<u8>,
-    key_length: usize,
-    compared: Vec<u8>,
-    text: Vec<u8>,
-}
-
 impl Layout {
-    /// The layout of exports that are written under today's schema.
+    /// The layout of exports that are written under today's schema. Values of a column with pseudonyms are refused as
+    /// long as there is no key for them.
     pub fn new(table: &'static Table) -> Self {
         Self::build(table, &Epoch::from_table(table), false)
     }
@@ -93,6 +71,22 @@ impl Layout {
     /// The layout of rows that may have values which today's types cannot read; these are kept as they are.
     pub(crate) fn lenient(table: &'static Table) -> Self {
         Self::build(table, &Epoch::from_table(table), true)
+    }
+
+    /// The same with the key of the tenant's pseudonyms.
+    #[cfg(feature = "pipeline")]
+    #[must_use]
+    pub fn with_key(mut self, key: Option<&HmacKey>) -> Self {
+        for slot in self.slots.iter_mut().filter(|slot| slot.column().hmac.is_some()) {
+            slot.key = key.cloned().map(Box::new);
+        }
+        self
+    }
+
+    /// The key of the tenant's pseudonyms, if the table has any.
+    #[cfg(feature = "pipeline")]
+    pub(crate) fn key(&self) -> Option<&HmacKey> {
+        self.slots.iter().find_map(|slot| slot.key.as_deref())
     }
 
     /// The segment of a column's `default`; that of NULL if it has none.
@@ -280,112 +274,4 @@ impl Layout {
         let texts: Vec<String> = self.key_columns().zip(segments(key)).map(show).collect();
         format!("({})", texts.join(", "))
     }
-}
-
-impl Slot {
-    fn new(table: &Table, column: &'static Column, epoch: &Epoch) -> Self {
-        let is_key = table.is_key(column);
-        let (reader, origin) = match epoch.locate(column) {
-            ColumnSource::Column(index) => {
-                let format = epoch.columns[index].format_for(column);
-                let reader = Reader::written_as(column, &format, &epoch.source, is_key, table.athena);
-                (reader, Origin::Column(index))
-            }
-            ColumnSource::Added => {
-                // The schema that has the default says how it is written.
-                let today = SourceFormat::from_source(&table.source);
-                let reader = Reader::new(column, &today, is_key, table.athena);
-                let origin = Origin::Fill(fill(&reader, column));
-                (reader, origin)
-            }
-        };
-        Self { reader, origin, is_compared: column.compare || is_key }
-    }
-
-    fn column(&self) -> &'static Column {
-        self.reader.column()
-    }
-
-    /// Appends the column's segment to the row's image. Calls `refused` with a field that is not a value, which returns
-    /// whether to keep the raw text. Returns whether the column is usable.
-    #[inline(always)]
-    fn read<'f>(
-        &self,
-        field: &impl Fn(usize) -> Field<'f>,
-        row: &mut Row,
-        refused: impl FnOnce(Field<'f>, Reason) -> bool,
-    ) -> bool {
-        let Origin::Column(index) = self.origin else { return self.fill(row) };
-        let field = field(index);
-        if self.reader.write_plain(field, &mut row.image) {
-            return true;
-        }
-        match self.convert(field, row) {
-            Ok(()) => true,
-            Err(reason) => {
-                let is_kept = refused(field, reason);
-                if is_kept {
-                    row.image.push(UNREADABLE);
-                    write_text(field.text(), &mut row.image);
-                }
-                is_kept
-            }
-        }
-    }
-
-    #[inline(never)]
-    fn fill(&self, row: &mut Row) -> bool {
-        if let Origin::Fill(bytes) = &self.origin {
-            row.image.extend_from_slice(bytes);
-        }
-        true
-    }
-
-    #[inline(never)]
-    fn convert(&self, field: Field<'_>, row: &mut Row) -> Result<(), Reason> {
-        row.text.clear();
-        match self.reader.read(field.text(), field.quoted, &mut row.text)? {
-            Value::Null => row.image.push(b'-'),
-            Value::Text => write_text(&row.text, &mut row.image),
-        }
-        Ok(())
-    }
-}
-
-impl Row {
-    /// The key columns' bytes.
-    pub(crate) fn key(&self) -> &[u8] {
-        &self.image[..self.key_length]
-    }
-
-    /// The other columns' bytes.
-    pub(crate) fn values(&self) -> &[u8] {
-        &self.image[self.key_length..]
-    }
-
-    /// The whole row's bytes.
-    pub fn image(&self) -> &[u8] {
-        &self.image
-    }
-
-    /// XXH3-128 of the key's bytes. With 64 bits, two keys of a large table could have the same hash.
-    pub fn key_hash(&self) -> u128 {
-        xxh3_128(self.key())
-    }
-
-    /// XXH64 of the whole image, which differs between rows that differ only in columns that are not compared.
-    pub(crate) fn image_hash(&self) -> u64 {
-        xxh64(&self.image, 0)
-    }
-}
-
-/// The segment of a column in rows that are older than the column: its default, or NULL.
-fn fill(reader: &Reader, column: &Column) -> Vec<u8> {
-    let (mut text, mut bytes) = (Vec::new(), Vec::new());
-    match column.default.map(|default| reader.read(default.as_bytes(), false, &mut text)) {
-        Some(Ok(Value::Text)) => write_text(&text, &mut bytes),
-        Some(Err(_)) => unreachable!("the generator checked the default of `{}`", column.name),
-        Some(Ok(Value::Null)) | None => bytes.push(b'-'),
-    }
-    bytes
 }

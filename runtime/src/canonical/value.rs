@@ -92,7 +92,8 @@ impl Reader {
             prefix: format.prefix.as_deref().unwrap_or_default().as_bytes().into(),
             refuse_replacement: athena,
             numbers: format.numbers.clone(),
-            plain: if format.numbers.is_none() {
+            // A pseudonym is never canonical as it is.
+            plain: if format.numbers.is_none() && column.hmac.is_none() {
                 Plain::from_column(column, &nulls, layout.is_none(), words.iter().all(Vec::is_empty))
             } else {
                 Plain::Never
@@ -100,7 +101,7 @@ impl Reader {
             empty_is_null: column.nullable && !is_key && nulls.iter().any(|null| null.is_empty()),
             nulls,
             words,
-            layout: TimeLayout::new(column.ty, layout),
+            layout: TimeLayout::new(column.source_type(), layout),
         }
     }
 
@@ -154,12 +155,12 @@ impl Reader {
         if self.column.nullable {
             return Ok(Value::Null);
         }
-        let is_string = matches!(self.column.ty, Type::String | Type::Char(_) | Type::Varchar(_));
+        let is_string = matches!(self.column.source_type(), Type::String | Type::Char(_) | Type::Varchar(_));
         if is_string && text.is_empty() { Ok(Value::Text) } else { Err(Reason::NullValue) }
     }
 
     fn canonical(&self, text: &[u8], out: &mut Vec<u8>) -> Result<(), ()> {
-        match self.column.ty {
+        match self.column.source_type() {
             Type::Boolean => self.boolean(text).map(|word| out.extend_from_slice(word)),
             Type::Tinyint => number::integer(text, i64::from(i8::MIN), i64::from(i8::MAX), out),
             Type::Smallint => number::integer(text, i64::from(i16::MIN), i64::from(i16::MAX), out),

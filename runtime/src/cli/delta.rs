@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use crate::canonical::pseudonym::HmacKey;
 use crate::change_set::LineSink;
 use crate::cli::args::{EngineArgs, Format, FormatArgs, LimitArgs};
 use crate::cli::lookup::{checked_name, find_table};
@@ -13,7 +14,8 @@ use crate::cli::output::{self, count, plural};
 use crate::cli::resolve;
 use crate::delta::Delta;
 use crate::engine::athena::Statements;
-use crate::error::{Fault, IoContext as _, Result};
+use crate::error::{Error, Fault, IoContext as _, Result};
+use crate::keys;
 use crate::plan::Plan;
 use crate::table::Table;
 use crate::telemetry::{self, Progress, Watch};
@@ -63,6 +65,7 @@ pub(super) fn delta(
     // The default is not a valid name.
     let tenant = if args.tenant == "-" { args.tenant.clone() } else { checked_name("tenant", &args.tenant)? };
     let baseline = (args.baseline != "none").then_some(Path::new(&args.baseline));
+    let hmac_key = hmac_key(table, &args.tenant)?;
     let delta = Delta {
         table,
         tenant,
@@ -72,6 +75,7 @@ pub(super) fn delta(
         snapshot: resolve::export(&args.snapshot)?,
         engines: args.engine.engines(statements, &[&args.snapshot], None)?,
         limits: args.limits.limits(),
+        hmac_key,
     };
     telemetry::listen_for_ctrl_c();
     let watch = Progress::new(args.output != "-").table("", table.name, 1);
@@ -82,6 +86,15 @@ pub(super) fn delta(
     watch.finish();
     summarise(args, &plan?)?;
     Ok(None)
+}
+
+/// The key of the tenant's pseudonyms, if the table has any.
+fn hmac_key(table: &Table, tenant: &str) -> Result<Option<HmacKey>> {
+    if tenant == "-" && table.columns.iter().any(|column| column.hmac.is_some()) {
+        let problem = format!("`{}` has pseudonyms, and every tenant has a key of its own for them", table.name);
+        return Err(Error::usage("", problem).help("name the tenant with --tenant"));
+    }
+    keys::find(&keys::Environment, table, tenant)
 }
 
 fn to_stream(delta: &Delta, stream: impl Write, path: &Path, watch: &Watch) -> Result<Plan> {

@@ -16,6 +16,7 @@ use crate::engine::{Engines, Limits};
 use crate::error::{Error, IoContext as _, Result};
 use crate::fs::folder_names;
 use crate::invocation::{command, repeated};
+use crate::keys::Environment;
 use crate::name::{TableKey, printable_path};
 use crate::run::Runner;
 #[cfg(feature = "postgres")]
@@ -221,7 +222,8 @@ impl StateArgs {
         let (changes, sinks) = (self.changes(&registry)?, out.sinks(&registry, limits)?);
         let work = self.folder().join("work");
         let (engines, adopt) = (Engines::default(), None);
-        Ok(Runner { tables, exports, registry, changes, sinks, work, adopt, engines, limits })
+        let keys = Box::new(Environment);
+        Ok(Runner { tables, exports, registry, changes, sinks, work, adopt, engines, limits, keys })
     }
 
     /// Records where change sets are and where operations go, so that later commands and other machines go on with the

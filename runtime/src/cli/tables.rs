@@ -6,7 +6,7 @@ use crate::cli::args::{Format, FormatArgs};
 use crate::cli::lookup::find_table;
 use crate::cli::output::{self, count};
 use crate::error::{Fault, Result};
-use crate::table::{Completeness, Compression, Table};
+use crate::table::{Column, Completeness, Compression, Table};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -43,7 +43,7 @@ pub(super) fn tables(args: &TablesArgs, tables: &'static [&'static Table]) -> Re
             let rows = table
                 .columns
                 .iter()
-                .map(|column| vec![column.name.into(), column.ty.to_string(), table.traits_of(column)]);
+                .map(|column| vec![column.name.into(), column.source_type().to_string(), table.traits_of(column)]);
             output::print(&output::grid(&["column", "type", ""], &[], rows))?;
         }
     }
@@ -62,8 +62,8 @@ fn as_json(table: &Table) -> serde_json::Value {
         .iter()
         .map(|column| {
             serde_json::json!({
-                "name": column.name, "type": column.ty.to_string(), "nullable": column.nullable,
-                "compare": column.compare, "pii": column.pii, "publish": column.publish,
+                "name": column.name, "type": column.source_type().to_string(), "nullable": column.nullable,
+                "compare": column.compare, "pii": column.pii, "publish": published(column),
             })
         })
         .collect();
@@ -75,6 +75,11 @@ fn as_json(table: &Table) -> serde_json::Value {
         json["tenants"] = serde_json::Value::Object(schemas.collect());
     }
     json
+}
+
+/// What consumers see of a column, in the words of a schema.
+fn published(column: &Column) -> serde_json::Value {
+    if column.hmac.is_some() { "hmac".into() } else { column.publish.into() }
 }
 
 fn files(table: &Table) -> String {

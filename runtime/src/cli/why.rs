@@ -10,6 +10,7 @@ use crate::cli::lookup::{known_versions, table_key, table_of};
 use crate::cli::output;
 use crate::error::{Fault, Result};
 use crate::inspect::why::{self, ChangeSet, Files, Key, RowInVersion};
+use crate::keys;
 use crate::name::TableKey;
 use crate::run::Runner;
 use crate::store::Version;
@@ -53,7 +54,8 @@ struct Row<'a> {
 pub(super) fn why(args: &WhyArgs, tables: &'static [&'static Table]) -> Result<Option<Fault>> {
     let table_key = table_key(tables, &args.table)?;
     let table = table_of(tables, &table_key)?;
-    let key = Key::parse(&table_key, table, &args.key)?;
+    let hmac_key = keys::find(&keys::Environment, table, &table_key.tenant)?;
+    let key = Key::parse(&table_key, table, &args.key, hmac_key.as_ref())?;
     let registry = args.state.registry()?;
     let runner = args.state.runner(registry, &args.exports, &OutArgs::unused(), tables)?;
     telemetry::listen_for_ctrl_c();

@@ -21,7 +21,7 @@ pub use scan::{FoundRow, find};
 /// Computes a delta. Writes one line per operation to `lines`, in no particular order.
 pub fn delta(request: &DeltaRequest<'_>, lines: &mut dyn LineSink) -> Result<DeltaSummary, DeltaError> {
     let epoch = request.inputs.baseline.and_then(|baseline| baseline.epoch.as_ref());
-    let before = epoch.map(|epoch| Layout::for_epoch(request.layout.table, epoch));
+    let before = epoch.map(|epoch| Layout::for_epoch(request.layout.table, epoch).with_key(request.layout.key()));
     let before = request.before.or(before.as_ref()).unwrap_or(request.layout);
     let layouts = Layouts { before, after: request.layout };
     if let Some(summary) = merge_join::delta(request, layouts, Output::new(layouts, request.head, lines))? {

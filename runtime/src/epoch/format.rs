@@ -177,8 +177,8 @@ impl ColumnFormat {
                 sign,
                 strip: strip.iter().map(|text| (*text).into()).collect(),
             }),
-            layout: column.ty.is_time().then(|| column.format.unwrap_or_default().into()),
-            words: (column.ty == Type::Boolean).then(|| {
+            layout: column.source_type().is_time().then(|| column.format.unwrap_or_default().into()),
+            words: (column.source_type() == Type::Boolean).then(|| {
                 let owned = |words: &[&str]| words.iter().map(|word| (*word).into()).collect();
                 [owned(column.true_values), owned(column.false_values)]
             }),

@@ -88,6 +88,7 @@ fn read(table: &'static Table, version: &Version, watch: &Watch) -> Result<()> {
         snapshot: version.export.clone(),
         engines: Engines::default(),
         limits: Limits::default(),
+        hmac_key: None,
     };
     delta.run_into(&mut Discarded, watch).map(|_| ())
 }

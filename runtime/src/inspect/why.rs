@@ -5,6 +5,7 @@ mod key;
 mod operation;
 mod row;
 
+use crate::canonical::pseudonym::HmacKey;
 use crate::canonical::row::Layout;
 use crate::epoch::Epoch;
 use crate::error::Result;
@@ -27,11 +28,19 @@ pub fn inspect(
 ) -> Result<RowInVersion> {
     let mut row = RowInVersion::new(version);
     let epoch = version.epoch.clone().unwrap_or_else(|| Epoch::from_table(table));
-    if !epoch.has_key_of(table) {
+    let hmac_key = runner.hmac_key(table, &version.key.tenant)?;
+    if !epoch.has_key_of(table) || has_other_keys(table, &epoch, hmac_key.as_ref()) {
         row.export = Files::OtherKey;
         return Ok(row);
     }
-    export::inspect(runner, &Layout::for_epoch(table, &epoch), version, key, watch, &mut row)?;
+    let layout = Layout::for_epoch(table, &epoch).with_key(hmac_key.as_ref());
+    export::inspect(runner, &layout, version, key, watch, &mut row)?;
     operation::inspect(runner, table, version, key, before, watch, &mut row)?;
     Ok(row)
+}
+
+/// Returns whether the key of a row had another pseudonym then.
+fn has_other_keys(table: &Table, epoch: &Epoch, key: Option<&HmacKey>) -> bool {
+    let has_pseudonyms = table.columns.iter().any(|column| table.is_key(column) && column.hmac.is_some());
+    has_pseudonyms && epoch.hmac_key.as_deref().is_some_and(|then| key.is_none_or(|now| now.id() != then))
 }

@@ -15,7 +15,8 @@ use crate::engine::{Choice, Engines, Limits};
 use crate::error::{Error, Result};
 use crate::lambda::environment::{not_set, number_variable, optional, optional_uri, uri_variable, variable};
 use crate::lambda::output::Output;
-use crate::lambda::table_clients::TableClients;
+use crate::lambda::secrets::Secrets;
+use crate::lambda::table_clients::{Places, TableClients};
 use crate::name::TableKey;
 use crate::run::Runner;
 use crate::sink::Sinks;
@@ -46,6 +47,8 @@ pub(super) struct Deployment {
     pub(super) dynamodb: Dynamodb,
     pub(super) registry: Registry,
     exports: S3Uri,
+    /// What the names of secrets with the keys of pseudonyms begin with.
+    secrets: String,
     changes: S3Uri,
     /// The stream that operations go to, if they go to one.
     stream_name: Option<String>,
@@ -105,7 +108,9 @@ impl Deployment {
         let dynamodb = Dynamodb::open(Arc::clone(&aws), table)?;
         let (exports, athena) = (uri_variable("TIDEMARK_EXPORTS")?, AthenaNames::from_environment()?);
         let role_prefix = variable("TIDEMARK_TABLE_ROLE")?;
-        let clients = TableClients::new(Arc::clone(&aws), role_prefix, exports.clone(), athena.results.clone());
+        let secrets = variable("TIDEMARK_HMAC_SECRETS")?;
+        let places = Places { exports: exports.clone(), results: athena.results.clone(), secrets: secrets.clone() };
+        let clients = TableClients::new(Arc::clone(&aws), role_prefix, places);
         let (stream_name, files) = (optional("TIDEMARK_SINK"), optional_uri("TIDEMARK_OUT")?);
         if stream_name.is_none() && files.is_none() {
             return Err(not_set("TIDEMARK_SINK or TIDEMARK_OUT"));
@@ -118,6 +123,7 @@ impl Deployment {
             table_clients: clients,
             aws,
             exports,
+            secrets,
             changes: uri_variable("TIDEMARK_STATE")?,
             stream_name,
             files,
@@ -195,9 +201,10 @@ impl Deployment {
         };
         Ok(Runner {
             tables: self.tables,
-            exports: Box::new(S3::new(table_client, self.exports.clone())),
+            exports: Box::new(S3::new(Arc::clone(&table_client), self.exports.clone())),
             registry: self.registry.clone(),
             changes: Box::new(change_set::s3::S3::new(Arc::clone(&self.aws), self.changes.clone())),
+            keys: Box::new(Secrets::new(Arc::clone(&table_client), self.secrets.clone())),
             sinks: Sinks::new(self.outputs()?.into_iter().map(Output::into_sink).collect()),
             work: PathBuf::from("/tmp/tidemark"),
             adopt: None,

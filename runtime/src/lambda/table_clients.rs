@@ -21,16 +21,24 @@ pub(super) struct TableClients {
     own: Arc<Aws>,
     /// The prefix of the ARNs of the tables' roles.
     role_prefix: String,
-    exports: S3Uri,
-    /// Where Athena leaves its results, below a key for each table.
-    results: S3Uri,
+    places: Places,
     /// The most recently used last.
     recent: Mutex<VecDeque<(RoleSession, Arc<Aws>)>>,
 }
 
+/// What belongs to tenants and tables.
+#[derive(Debug)]
+pub(super) struct Places {
+    pub(super) exports: S3Uri,
+    /// Where Athena leaves its results, below a key for each table.
+    pub(super) results: S3Uri,
+    /// What the names of secrets with the keys of pseudonyms begin with.
+    pub(super) secrets: String,
+}
+
 impl TableClients {
-    pub(super) fn new(own: Arc<Aws>, role_prefix: String, exports: S3Uri, results: S3Uri) -> Self {
-        Self { own, role_prefix, exports, results, recent: Mutex::default() }
+    pub(super) fn new(own: Arc<Aws>, role_prefix: String, places: Places) -> Self {
+        Self { own, role_prefix, places, recent: Mutex::default() }
     }
 
     /// The client for a tenant's table, whose role has this name. `who` is what uses it: the ARN of an execution, or a
@@ -57,18 +65,22 @@ impl TableClients {
         aws
     }
 
-    /// Narrows the role of a table, which covers all tenants, to one of them. Besides objects, it leaves everything to
-    /// the role.
+    /// Narrows the role of a table, which covers all tenants, to one of them. Besides objects and secrets, it leaves
+    /// everything to the role.
     fn policy(&self, key: &TableKey) -> String {
         let partition = self.role_prefix.split(':').nth(1).unwrap_or("aws");
         let arn = |uri: &S3Uri| format!("arn:{partition}:s3:::{}/{}", uri.bucket, uri.key);
-        let exports = self.exports.join(&key.to_string()).join("*");
-        let results = self.results.join(&key.table).join("*");
+        let Places { exports, results, secrets } = &self.places;
+        let exports = exports.join(&key.to_string()).join("*");
+        let results = results.join(&key.table).join("*");
+        // Secrets Manager adds a hyphen and six characters to the name of a secret.
+        let secret = format!("arn:{partition}:secretsmanager:*:*:secret:{secrets}{}-??????", key.tenant);
         let prefixes = [&exports.key, &results.key];
         let policy = json!({ "Version": "2012-10-17", "Statement": [
             { "Effect": "Allow", "Action": "s3:*", "Resource": [arn(&exports), arn(&results)] },
             { "Effect": "Allow", "Action": "s3:ListBucket", "Resource": "*", "Condition": { "StringLike": { "s3:prefix": prefixes } } },
-            { "Effect": "Allow", "NotAction": ["s3:*Object*", "s3:ListBucket"], "Resource": "*" },
+            { "Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": secret },
+            { "Effect": "Allow", "NotAction": ["s3:*Object*", "s3:ListBucket", "secretsmanager:*"], "Resource": "*" },
         ] });
         policy.to_string()
     }
@@ -90,7 +102,8 @@ mod tests {
         let own = Aws::at("http://localhost:1", "http://localhost:1", "us-east-1", ("key", "secret")).unwrap();
         let uri = |text: &str| S3Uri::parse(text).unwrap();
         let role = "arn:aws-cn:iam::1:role/tidemark-table-".into();
-        TableClients::new(Arc::new(own), role, uri("s3://exports"), uri("s3://work/athena"))
+        let (exports, results) = (uri("s3://exports"), uri("s3://work/athena"));
+        TableClients::new(Arc::new(own), role, Places { exports, results, secrets: "tidemark/hmac/".into() })
     }
 
     fn key(tenant: &str) -> TableKey {
@@ -117,6 +130,7 @@ mod tests {
             statements[1]["Condition"]["StringLike"]["s3:prefix"],
             json!(["acme/test_table/*", "athena/test_table/*"])
         );
+        assert_eq!(statements[2]["Resource"], "arn:aws-cn:secretsmanager:*:*:secret:tidemark/hmac/acme-??????");
         assert!(policy.to_string().len() < 1024);
     }
 

@@ -213,7 +213,7 @@ fn columns(table: &Table, versions: &[Version]) -> Vec<Vec<String>> {
     let row = |column: &Column| {
         let changed = changed.get(column.name).map(|number| count(*number)).unwrap_or_default();
         let description = column.description.unwrap_or_default().to_owned();
-        vec![column.name.to_owned(), column.ty.to_string(), table.traits_of(column), changed, description]
+        vec![column.name.to_owned(), column.source_type().to_string(), table.traits_of(column), changed, description]
     };
     table.columns.iter().map(row).collect()
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::runner::Runner;
+use crate::canonical::pseudonym::HmacKey;
 use crate::canonical::row::Layout;
 use crate::epoch::{Drift, Epoch, SourceFormat};
 use crate::error::{Error, Result};
@@ -36,11 +37,27 @@ impl Runner {
     pub(super) fn baseline(&self, table: &Table, version: &Version) -> Result<Baseline> {
         let today = Epoch::from_table(table);
         let epoch = version.epoch.clone().unwrap_or_else(|| today.clone());
+        self.check_key(table, version, &epoch)?;
         let drift = epoch.drift(table, &resync_help(version))?;
         let folder = self.exports.folder(&version.key.tenant, &version.key.table, &version.version);
         let parts = check_parts(version, &*folder, &epoch.source)?;
         let export = Export { label: version.to_string(), folder, parts, epoch: drift.is_some().then_some(epoch) };
         Ok(Baseline { version: version.clone(), export, drift })
+    }
+
+    /// Under another key, every row would have other pseudonyms, and would be an UPDATE.
+    fn check_key(&self, table: &Table, version: &Version, epoch: &Epoch) -> Result<()> {
+        let key = self.hmac_key(table, &version.key.tenant)?;
+        match (&epoch.hmac_key, key.as_ref().map(HmacKey::id)) {
+            (Some(then), Some(now)) if then != now => {
+                let name = &version.version;
+                let problem =
+                    format!("key-changed: the pseudonyms of {name} have the key {then}, and the key is now {now}");
+                let help = format!("set the key {then} again; or {}", resync_help(version));
+                Err(Error::refused("", problem).help(help))
+            }
+            _ => Ok(()),
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use super::baseline::{Baseline, blame_baseline, blame_schema, changed};
 use super::operation_check::OperationCheck;
 use super::runner::Runner;
 use crate::breakpoint::Breakpoint;
+use crate::canonical::pseudonym::HmacKey;
 use crate::canonical::row::Layout;
 use crate::change_set::{Draft, PartOptions, PartWriter};
 use crate::engine::{DeltaError, DeltaRequest, DeltaSummary, Inputs, Resources, Side};
@@ -130,10 +131,13 @@ impl Runner {
     /// Finds out whether a version needs a new plan. If it has one that is no longer valid, it becomes REGISTERED
     /// again.
     fn planning(&self, lease: &Lease, table: &'static Table, version: Version) -> Result<Planning> {
-        let base = self.comparison_base(table, &version)?;
+        let (base, layout) = (self.comparison_base(table, &version)?, self.layout(table, &version.key.tenant)?);
+        let has_key = |epoch: &Epoch| epoch.hmac_key.as_deref() == layout.key().map(HmacKey::id);
         let version = match (version.status, &version.plan) {
             (Status::Planned | Status::Held, Some(plan))
-                if base.matches(plan, table, &self.sinks)? && self.changes.is_complete(&version)? =>
+                if base.matches(plan, table, &self.sinks)?
+                    && version.epoch.as_ref().is_none_or(has_key)
+                    && self.changes.is_complete(&version)? =>
             {
                 return Ok(Planning::Valid(Box::new(version)));
             }
@@ -146,7 +150,7 @@ impl Runner {
             _ => version,
         };
         let head = base.head(table, &version, self.next_sequence(&version)?);
-        let (snapshot, layout) = (self.snapshot(&version), Layout::new(table));
+        let snapshot = self.snapshot(&version);
         Ok(Planning::Needed(Box::new(Task { version, table, layout, head, snapshot, base })))
     }
 
@@ -179,6 +183,7 @@ impl Runner {
             Some(epoch) => Layout::strict_for_epoch(table, epoch),
             None => Layout::new(table),
         };
+        let layout = layout.with_key(self.hmac_key(table, &version.key.tenant)?.as_ref());
         let (head, is_today) = (base.head(table, version, self.next_sequence(version)?), snapshot.epoch.is_none());
         let snapshot = Export { epoch: None, ..snapshot };
         let task = Task { version: version.clone(), table, layout, head, snapshot, base };
@@ -189,7 +194,7 @@ impl Runner {
             }
             let changes = Some(draft.finish(&plan.hash)?);
             let plan = Some(Plan { hash: published.hash.clone(), ..plan });
-            Ok(Version { plan, changes, epoch: Some(Epoch::from_table(table)), ..version.clone() })
+            Ok(Version { plan, changes, epoch: Some(task.epoch()), ..version.clone() })
         };
         self.compute(&task, &draft, watch).and_then(finish).inspect_err(|_| draft.discard())
     }
@@ -255,7 +260,7 @@ impl Runner {
     ) -> Result<Version> {
         let changes = Some(draft.finish(&plan.hash)?);
         let parts = with_stored_checksums(&*task.snapshot.folder, parts)?;
-        let epoch = Some(Epoch::from_table(task.table));
+        let epoch = Some(task.epoch());
         let approved = task.version.approved.clone().filter(|hash| *hash == plan.hash);
         let status = Status::Planned;
         let finding = task.version.finding.clone().filter(|_| !task.version.is_unread());
@@ -281,6 +286,11 @@ impl Runner {
 }
 
 impl Task {
+    /// What the registry remembers about how its export was read.
+    fn epoch(&self) -> Epoch {
+        Epoch::from_table(self.table).with_key(self.layout.key().map(HmacKey::id))
+    }
+
     fn request<'a>(&'a self, resources: Resources<'a>, watch: &'a Watch) -> DeltaRequest<'a> {
         let baseline = self.base.baseline.as_ref().map(|baseline| &baseline.export);
         let inputs = Inputs { baseline, snapshot: &self.snapshot };

@@ -108,6 +108,7 @@ impl Runner {
             Some(epoch) => Layout::strict_for_epoch(table, epoch),
             None => Layout::new(table),
         };
+        let layout = layout.with_key(self.hmac_key(table, &key.tenant)?.as_ref());
         let before = Layout::lenient(as_dumped(table));
         let folder = sink.rows(table, key)?;
         let rows = Export { label: sink.display_name(), parts: folder.list()?.parts, folder, epoch: None };

@@ -2,8 +2,12 @@
 
 use std::path::PathBuf;
 
+use crate::canonical::pseudonym::HmacKey;
+use crate::canonical::row::Layout;
 use crate::change_set::ChangeSets;
 use crate::engine::{Engines, Limits};
+use crate::error::Result;
+use crate::keys::{self, KeySource};
 use crate::name::TableKey;
 use crate::sink::Sinks;
 use crate::snapshot::Snapshots;
@@ -31,6 +35,8 @@ pub struct Runner {
     pub engines: Engines,
     /// What each delta may use of the machine.
     pub limits: Limits,
+    /// Where the keys of pseudonyms are.
+    pub keys: Box<dyn KeySource>,
 }
 
 impl Runner {
@@ -38,6 +44,16 @@ impl Runner {
     pub(crate) fn table(&self, key: &TableKey) -> Option<&'static Table> {
         let table = self.tables.iter().copied().find(|table| table.name == key.table)?;
         Some(table.for_tenant(&key.tenant))
+    }
+
+    /// The key of a tenant's pseudonyms, if the table has any. Fails if the tenant has none.
+    pub(crate) fn hmac_key(&self, table: &Table, tenant: &str) -> Result<Option<HmacKey>> {
+        keys::find(&*self.keys, table, tenant)
+    }
+
+    /// How a tenant's exports are read under today's schema.
+    pub(crate) fn layout(&self, table: &'static Table, tenant: &str) -> Result<Layout> {
+        Ok(Layout::new(table).with_key(self.hmac_key(table, tenant)?.as_ref()))
     }
 
     /// The definition from which that of a tenant's table comes.

@@ -79,6 +79,9 @@ pub enum Encoding {
 }
 
 impl Type {
+    /// The type of a pseudonym: 64 lower-case hex digits.
+    pub(crate) const PSEUDONYM: Self = Self::Char(64);
+
     /// `decimal(precision,scale)`, as in a schema.
     pub const fn decimal(precision: u8, scale: u8) -> Self {
         Self::Decimal { precision, scale }

@@ -8,6 +8,7 @@ use runtime::table::{Column, Completeness, Compression, Table};
 
 use super::csv::{self, Field, Record};
 use super::pattern::matches;
+use super::pseudonym::pseudonym;
 use super::row::Row;
 use super::value::Value;
 use super::{encoding, field, lines};
@@ -221,7 +222,8 @@ fn read_row(table: &Table, places: &Fields, record: &Record, header: Option<&Rec
             Ok(_) if *position == 0 && begins_with_mark(column, field) => {
                 faults.push((Some(column.name), "unreadable-value"))
             }
-            Ok(value) => values.push(if column.publish { value } else { Value::NULL }),
+            Ok(_) if !column.publish => values.push(Value::NULL),
+            Ok(value) => values.push(if column.hmac.is_some() { pseudonym(&value) } else { value }),
             Err(reason) => faults.push((Some(column.name), reason)),
         }
     }

@@ -22,7 +22,7 @@ pub fn read(table: &Table, column: &Column, field: &Field) -> Result<Value, &'st
         None => nulls.contains(&text),
     };
     let means_null = is_declared(text) && (table.source.quoted_nulls || !field.quoted) || field.bytes == dialect::NULL;
-    let is_string = matches!(column.ty, Type::String | Type::Varchar(_) | Type::Char(_));
+    let is_string = matches!(column.source_type(), Type::String | Type::Varchar(_) | Type::Char(_));
     match () {
         () if !means_null => ordinary(column, text).and_then(|text| parse(column, &text)).ok_or("unreadable-value"),
         () if table.is_key(column) => Err("null-key"),
@@ -73,7 +73,7 @@ fn ordinary(column: &Column, text: &str) -> Option<String> {
 }
 
 fn parse(column: &Column, text: &str) -> Option<Value> {
-    match column.ty {
+    match column.source_type() {
         Type::Boolean => boolean(column, text),
         Type::Tinyint => number::integer(text, 8),
         Type::Smallint => number::integer(text, 16),

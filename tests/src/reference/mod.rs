@@ -13,6 +13,7 @@ pub mod field;
 pub mod lines;
 pub mod number;
 pub mod pattern;
+pub mod pseudonym;
 pub mod record;
 pub mod row;
 pub mod time;
@@ -21,3 +22,4 @@ pub mod zones;
 
 pub use delta::{Changes, Outcome, Run, delta};
 pub use export::{Reject, Stop};
+pub use pseudonym::HMAC_KEY;

@@ -195,6 +195,7 @@ fn operations(inferred: &'static Table, file: &Path, alias: &Path) -> runtime::e
             snapshot: delta::export(path)?,
             engines: Engines::default(),
             limits: Limits::default(),
+            hmac_key: None,
         };
         let plan = delta.run(&mut Vec::new(), &Watch::default())?;
         Ok((plan.fingerprint, plan.counts.rows))

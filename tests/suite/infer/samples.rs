@@ -28,6 +28,7 @@ fn operations(table: &'static Table, versions: [&str; 2]) -> BTreeMap<String, St
         snapshot: export(versions[1]),
         engines: Engines::default(),
         limits: Limits::default(),
+        hmac_key: None,
     };
     let mut lines = Vec::new();
     delta.run(&mut lines, &Watch::default()).unwrap();

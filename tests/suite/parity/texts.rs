@@ -14,7 +14,7 @@ use crate::workspace::add_to_summary;
 fn athena_parses_values_of_every_type_like_the_reference() {
     let (mut failures, mut read, mut refused) = (Vec::new(), 0, 0);
     for column in columns() {
-        let ty = format!("{:?} {}", column.ty, column.format.unwrap_or_default());
+        let ty = format!("{:?} {}", column.source_type(), column.format.unwrap_or_default());
         let table: &'static Table = Box::leak(Box::new(Table {
             name: "texts",
             description: None,

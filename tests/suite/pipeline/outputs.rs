@@ -172,7 +172,14 @@ fn assert_releases(deployment: &Deployment, before: &[String]) {
     }
     let (succeeded, output) = deployment.try_to_roll_back();
     assert!(!succeeded && output.contains("no release was deployed before"), "{output}");
-    deployment.set_parameters(&["Sink=s3"]);
+    deployment.set_parameters(&["Sink=s3", "ReservedConcurrency=3"]);
+    // What must not starve has a reservation.
+    let reserved = |function: &str| {
+        let function = deployment.named(function);
+        let output = deployment.aws_command(&["lambda", "get-function-concurrency", "--function-name", &function]);
+        serde_json::from_str::<Json>(&output).unwrap()["ReservedConcurrentExecutions"].clone()
+    };
+    assert_eq!(["unlock", "sweep"].map(reserved), [3, 2]);
 }
 
 #[test]

@@ -81,7 +81,7 @@ fn add_source(values: &mut Values, source: &Source) {
 }
 
 fn add_column(values: &mut Values, column: &Column) {
-    let all: [(&str, &dyn Debug); 16] = [
+    let all: [(&str, &dyn Debug); 17] = [
         ("description", &column.description),
         ("ty", &column.ty),
         ("nullable", &column.nullable),
@@ -95,6 +95,7 @@ fn add_column(values: &mut Values, column: &Column) {
         ("prefix", &column.prefix),
         ("numbers", &column.numbers),
         ("publish", &column.publish),
+        ("hmac", &column.hmac),
         ("true_values", &column.true_values),
         ("false_values", &column.false_values),
         ("header of a column", &column.header),
@@ -102,7 +103,7 @@ fn add_column(values: &mut Values, column: &Column) {
     let name: (&str, &dyn Debug) = ("name", &column.name);
     assert_has_all(column, &[&all[..], &[name]].concat());
     all.iter().for_each(|(name, value)| add(values, name, *value));
-    let type_name = type_name(column.ty);
+    let type_name = type_name(column.source_type());
     add(values, "type", &type_name);
 }
 

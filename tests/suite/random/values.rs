@@ -28,7 +28,7 @@ pub(super) fn class(column: &Column, die: u16) -> Class {
 
 /// The same with numbers in the ordinary way of writing.
 fn plain_class(column: &Column, die: u16) -> Class {
-    match column.ty {
+    match column.source_type() {
         Type::Boolean => boolean(column, die),
         Type::Tinyint => integer(8, die),
         Type::Smallint => integer(16, die),
@@ -234,7 +234,7 @@ fn time(column: &Column, die: u16) -> Class {
         second: number / 8 % 60,
         fraction: pick(fractions, die / 5),
     };
-    match (column.format, column.ty) {
+    match (column.format, column.source_type()) {
         (Some("epoch_seconds"), _) => moment.since_1970(0),
         (Some("epoch_millis"), _) => moment.since_1970(3),
         (Some("epoch_micros"), _) => moment.since_1970(6),

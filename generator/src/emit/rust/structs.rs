@@ -4,7 +4,7 @@ use proc_macro2::{Literal, TokenStream};
 use quote::quote;
 
 use crate::emit::rustdoc;
-use crate::model::{Column, ColumnType};
+use crate::model::{Column, ColumnType, Publish};
 use crate::names;
 
 /// The struct of some columns.
@@ -48,7 +48,10 @@ pub(super) fn deserialize<'a>(name: &str, columns: impl Iterator<Item = &'a Colu
 
 fn field(column: &Column) -> TokenStream {
     let mut docs = column.description.as_deref().map(rustdoc::lines).unwrap_or_default();
-    let ty = format!("`{}`", column.ty.name());
+    let ty = match column.publish {
+        Publish::Hmac => format!("HMAC of `{}`", column.ty.name()),
+        Publish::Clear | Publish::Never => format!("`{}`", column.ty.name()),
+    };
     match docs.last_mut() {
         Some(last) => {
             let stop = if last.ends_with(|c: char| c.is_alphanumeric() || c == '`' || c == ')') { "." } else { "" };
@@ -63,7 +66,7 @@ fn field(column: &Column) -> TokenStream {
         let name = &column.name;
         serde.push(quote! { rename = #name });
     }
-    if column.ty.is_float() {
+    if column.published_type().is_float() {
         // In JSON, floats that are not finite are strings.
         serde.push(quote! { with = "runtime::float" });
     }
@@ -73,7 +76,7 @@ fn field(column: &Column) -> TokenStream {
 }
 
 fn field_type(column: &Column) -> TokenStream {
-    let ty = match &column.ty {
+    let ty = match column.published_type() {
         ColumnType::Boolean { .. } => quote! { bool },
         ColumnType::Tinyint => quote! { i8 },
         ColumnType::Smallint => quote! { i16 },

@@ -1,7 +1,8 @@
 //! One row, column by column, even if parts of it cannot be read.
 
 use crate::canonical::field::Field;
-use crate::canonical::row::{Layout, Origin, Slot};
+use crate::canonical::row::Layout;
+use crate::canonical::row::slot::{Origin, Slot};
 use crate::canonical::row_bytes::{segments, write_text};
 use crate::canonical::value::Value;
 use crate::reject::Reason;
@@ -34,9 +35,9 @@ impl Layout {
     /// and the reason.
     pub fn key_from_texts(&self, texts: &[String]) -> Result<Vec<u8>, (&'static Column, Reason)> {
         let mut key = Vec::new();
-        for (Slot { reader, .. }, text) in self.slots[..self.keys].iter().zip(texts) {
+        for (slot, text) in self.slots[..self.keys].iter().zip(texts) {
             let mut canonical = Vec::new();
-            reader.read(text.as_bytes(), false, &mut canonical).map_err(|reason| (reader.column(), reason))?;
+            slot.published(text.as_bytes(), false, &mut canonical).map_err(|reason| (slot.column(), reason))?;
             write_text(&canonical, &mut key);
         }
         Ok(key)
@@ -51,10 +52,10 @@ impl Layout {
         text: &mut Vec<u8>,
     ) -> KeyMatch {
         let mut found = KeyMatch::Same;
-        for (Slot { reader, origin, .. }, expected) in self.slots[..self.keys].iter().zip(segments(key)) {
-            let Origin::Column(index) = origin else { return KeyMatch::Other };
+        for (slot, expected) in self.slots[..self.keys].iter().zip(segments(key)) {
+            let Origin::Column(index) = slot.origin else { return KeyMatch::Other };
             text.clear();
-            match field(*index).map(|field| reader.read(field.text(), field.quoted, text)) {
+            match field(index).map(|field| slot.published(field.text(), field.quoted, text)) {
                 Some(Ok(_)) if expected.text == Some(text.as_slice()) => {}
                 Some(Ok(_)) => return KeyMatch::Other,
                 None | Some(Err(_)) => found = KeyMatch::Unreadable,
@@ -80,7 +81,7 @@ fn inspect<'f>(slot: &Slot, field: impl Fn(usize) -> Field<'f>) -> InspectedColu
         Origin::Column(index) => {
             let field = field(*index);
             let mut text = Vec::new();
-            let value = slot.reader.read(field.text(), field.quoted, &mut text);
+            let value = slot.published(field.text(), field.quoted, &mut text);
             InspectedColumn {
                 column,
                 field: Some(field),

@@ -1,6 +1,6 @@
 //! Checks an export against the registry.
 
-use crate::canonical::row::Layout;
+use crate::canonical::pseudonym::HmacKey;
 use crate::engine::Resources;
 use crate::engine::native::{self, Summary};
 use crate::error::Result;
@@ -34,11 +34,15 @@ fn check(runner: &Runner, table: Option<&'static Table>, version: &Version, watc
     }
     let table = table.filter(|table| version.plan.as_ref().is_some_and(|plan| plan.schema == table.schema));
     let Some(table) = table else { return same_content(&*folder, &version.parts, compression) };
+    let layout = runner.layout(table, &version.key.tenant)?;
+    if version.epoch.as_ref().is_some_and(|epoch| epoch.hmac_key.as_deref() != layout.key().map(HmacKey::id)) {
+        return same_content(&*folder, &version.parts, compression);
+    }
     // The parts as listed; they are compared with the registry's below.
     let export = Export { label: version.to_string(), folder, parts: listed, epoch: None };
     let work = std::env::temp_dir();
     let resources = Resources { work: &work, limits: runner.limits };
-    native::summarise(&export, &Layout::new(table), resources, watch).map(|summary| compare(&summary, version))
+    native::summarise(&export, &layout, resources, watch).map(|summary| compare(&summary, version))
 }
 
 /// Compares names and sizes.

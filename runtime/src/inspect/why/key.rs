@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 
+use crate::canonical::pseudonym::HmacKey;
 use crate::canonical::row::Layout;
 use crate::error::{Error, Result};
 use crate::invocation::command;
@@ -23,8 +24,9 @@ pub struct Key {
 }
 
 impl Key {
-    /// Parses a typed key: one text per key column, read like a field of the table's exports.
-    pub fn parse(key: &TableKey, table: &'static Table, texts: &[String]) -> Result<Self> {
+    /// Parses a typed key: one text per key column, read like a field of the table's exports. `hmac_key` is that of the
+    /// tenant's pseudonyms.
+    pub fn parse(key: &TableKey, table: &'static Table, texts: &[String], hmac_key: Option<&HmacKey>) -> Result<Self> {
         let columns = table.primary_key.join(", ");
         if texts.len() != table.primary_key.len() {
             let were = if texts.len() == 1 { "was" } else { "were" };
@@ -36,7 +38,7 @@ impl Key {
             return Err(Error::usage(key.to_string(), problem)
                 .help(format!("give one value for each, in this order: {}", command(&words))));
         }
-        let layout = Layout::new(table);
+        let layout = Layout::new(table).with_key(hmac_key);
         let bytes = layout.key_from_texts(texts).map_err(|(column, reason)| {
             let index = table.primary_key.iter().position(|name| *name == column.name).unwrap_or_default();
             let problem = reject::explain(table, column, texts[index].as_bytes(), reason);

@@ -1,0 +1,12 @@
+//! What consumers see of a column.
+
+/// What consumers see of the values of a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Publish {
+    /// The values.
+    Clear,
+    /// Pseudonyms: the HMAC of each value under a key of the tenant. Such a column has no default.
+    Hmac,
+    /// Nothing: the values are checked, and then dropped.
+    Never,
+}
