@@ -57,7 +57,7 @@ pub fn files(project: &Project) -> Result<BTreeMap<String, String>> {
     add(".gitignore", include_str!("../project/gitignore").into());
     add(CHECK, check);
     add(&format!("{EXPORTS}/.gitignore"), include_str!("../project/exports.gitignore").into());
-    add(&format!("{SCHEMAS}/table.schema.json"), generator::schema_for_editors().replace(generator::COMMAND, GENERATE));
+    add(&format!("{SCHEMAS}/table.schema.json"), generator::schema_for_editors(GENERATE));
     for (table, yaml) in &project.tables {
         add(&format!("{SCHEMAS}/{table}.yaml"), yaml.clone());
     }
