@@ -1,4 +1,5 @@
-//! The sweeper: restarts what a crash interrupted, checks incomplete exports again, and measures both.
+//! The sweeper: restarts what a crash interrupted, checks incomplete exports again, measures both, and reports exports
+//! that have not come.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -44,7 +45,7 @@ pub(super) fn sweep(deployment: &Deployment, event: Event, deadline: Deadline) -
     deployment.introduce()?;
     let mut waiting = deployment.dynamodb.open_versions(Status::Waiting)?;
     // Exports of tables that are not deployed were reported when they came. An alarm on them would never end.
-    waiting.retain(|open| deployment.find_table(&open.key).is_some());
+    waiting.retain(|open| deployment.tables.contains(&open.key.table));
     let held = deployment.dynamodb.open_versions(Status::Held)?;
     let mut runnable = Vec::new();
     for status in [Status::Publishing, Status::Planned, Status::Registered] {
@@ -95,7 +96,7 @@ impl Sweep<'_> {
 
     /// Starts a table's flow if there is work and no execution is doing it.
     fn start(&mut self, key: &TableKey) -> Result<()> {
-        let Ok(table) = self.deployment.table(key) else { return Ok(()) };
+        let Some(table) = self.deployment.find_table(key)? else { return Ok(()) };
         let state = self.deployment.registry.state(key)?;
         let versions = self.deployment.registry.current_versions(key)?;
         if state.owner.is_some() || next_step(&versions, table, state.resync).is_none() {
@@ -109,7 +110,7 @@ impl Sweep<'_> {
 
     /// Registers WAITING versions again: they may be complete by now, if an event was lost.
     fn check_again(&mut self, key: &TableKey) -> Result<()> {
-        let Ok(table) = self.deployment.table(key) else { return Ok(()) };
+        let Some(table) = self.deployment.find_table(key)? else { return Ok(()) };
         let runner = self.deployment.runner(table, key, "sweep")?;
         for version in self.deployment.registry.with_status(key, Status::Waiting)? {
             if self.deadline.is_far() {
