@@ -14,6 +14,7 @@ mod find;
 mod messages;
 mod metrics;
 mod output;
+mod overdue;
 mod register;
 mod step;
 mod sweep;

@@ -18,6 +18,7 @@ use crate::workspace::{Workspace, add_to_summary};
 const SCHEMA: &str = r#"table: invoices
 description: One row per invoice.
 primary_key: [invoice_no]
+expect: { by: "00:00", tenants: [acme, late] }
 columns:
   - { name: invoice_no, type: bigint }
   - { name: total,      type: "decimal(12,2)", description: "Gross, in euros." }
@@ -85,6 +86,32 @@ impl Project {
     }
 }
 
+/// The tenants with an export that a sweep reported as overdue.
+fn overdue(deployment: &Deployment, scheduled: &str) -> Vec<String> {
+    let lines = || deployment.log("sweep").into_iter().filter(|line| line["Overdue"] == 1.0).collect::<Vec<_>>();
+    let earlier = lines().len();
+    deployment.sweep(scheduled);
+    let reported = lines();
+    reported[earlier..].iter().map(|line| line["Tenant"].as_str().unwrap().to_owned()).collect()
+}
+
+/// What a schema expects raises an alarm until it comes.
+fn missing_exports_raise_an_alarm(deployment: &Deployment) {
+    let prefix = deployment.named("overdue");
+    let alarms = deployment.aws_command(&["cloudwatch", "describe-alarms", "--alarm-name-prefix", &prefix]);
+    let alarms: Json = serde_json::from_str(&alarms).unwrap();
+    let alarms = alarms["MetricAlarms"].as_array().unwrap();
+    assert_eq!(alarms.len(), 1, "only one table expects exports");
+    assert_eq!(
+        (&alarms[0]["MetricName"], &alarms[0]["Dimensions"]),
+        (&json!("Overdue"), &json!([{ "Name": "Table", "Value": "invoices" }]))
+    );
+    assert_eq!(overdue(deployment, "before it comes"), ["late"]);
+    deployment.deliver("late/invoices/V1", "invoice_no,total,paid_on\n1,9.50,2026-01-01\n");
+    deployment.wait_for("late/invoices/V1", Status::Succeeded);
+    assert_eq!(overdue(deployment, "once it came"), [""; 0]);
+}
+
 #[test]
 fn a_new_table_goes_live_without_a_build_and_the_stacks_can_be_removed() {
     let project = Project::new();
@@ -115,6 +142,7 @@ fn a_new_table_goes_live_without_a_build_and_the_stacks_can_be_removed() {
         json!(["INSERT", 3, { "total": "1.00", "paid_on": null }, null]),
     ];
     assert_eq!(published_operations(&deployment), expected);
+    missing_exports_raise_an_alarm(&deployment);
     let (calls, again) = project.update_without_binaries(&deployment);
     assert_eq!(calls, CALLS);
     assert!(again.contains("nothing to change"), "{again}");

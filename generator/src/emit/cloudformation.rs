@@ -14,7 +14,7 @@ use super::ddl::View as GlueTable;
 use super::template;
 use crate::model::Table;
 use crate::names;
-use alarms::{ALARMS, Alarm, TABLE_ALARMS, TableAlarm};
+use alarms::{ALARMS, Alarm, TableAlarm, alarms_of};
 use functions::{FUNCTIONS, Function};
 
 /// The folder of the stacks of tables.
@@ -141,7 +141,7 @@ struct TableStack {
     input_format: &'static str,
     output_format: &'static str,
     serde_properties: Vec<Property>,
-    alarms: &'static [TableAlarm],
+    alarms: Vec<&'static TableAlarm>,
 }
 
 /// A name and a value, both as YAML.
@@ -173,7 +173,7 @@ impl TableStack {
             input_format: glue.input_format,
             output_format: glue.output_format,
             serde_properties: glue.serde_properties().map(property).collect(),
-            alarms: TABLE_ALARMS,
+            alarms: alarms_of(table),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The deployment that a function belongs to, as its environment describes it.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -67,6 +68,8 @@ pub(super) struct Deployment {
     pub(super) change_set_days: u64,
     /// For how many days the exports of versions that are done are kept; 0 if they do not expire.
     pub(super) export_days: u64,
+    /// The last deadlines by which an export came, as far as this process has seen it.
+    pub(super) kept_deadlines: Mutex<BTreeMap<TableKey, i64>>,
 }
 
 #[derive(Debug)]
@@ -126,6 +129,7 @@ impl Deployment {
             parts_concurrency: number_variable("TIDEMARK_PARTS_CONCURRENCY")?,
             change_set_days: number_variable("TIDEMARK_CHANGE_SET_DAYS")?,
             export_days: number_variable("TIDEMARK_EXPORT_DAYS")?,
+            kept_deadlines: Mutex::default(),
         })
     }
 

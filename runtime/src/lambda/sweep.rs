@@ -10,6 +10,7 @@ use crate::error::{ErrorKind, Result};
 use crate::lambda::deadline::Deadline;
 use crate::lambda::deployment::Deployment;
 use crate::lambda::metrics;
+use crate::lambda::overdue::report_overdue;
 use crate::name::TableKey;
 use crate::run::next_step;
 use crate::store::Status;
@@ -40,7 +41,7 @@ pub(super) struct Answer {
 }
 
 /// Starts the flow for versions that can proceed but do not, the oldest first; checks incomplete exports again, in case
-/// an event was lost; and measures both. The next sweep does what this one has no time for.
+/// an event was lost; measures both; and reports overdue exports. The next sweep does what this one has no time for.
 pub(super) fn sweep(deployment: &Deployment, event: Event, deadline: Deadline) -> Result<Answer> {
     deployment.introduce()?;
     let mut waiting = deployment.dynamodb.open_versions(Status::Waiting)?;
@@ -65,6 +66,7 @@ pub(super) fn sweep(deployment: &Deployment, event: Event, deadline: Deadline) -
         failed: Ok(()),
     };
     due.for_each(|open| sweep.visit(open.key, |sweep, key| sweep.start(key)));
+    sweep.report_overdue(now);
     // Incomplete exports come last, because there may be many, and what can proceed must not wait for them.
     sweep.tables.clear();
     waiting.into_iter().for_each(|open| sweep.visit(open.key, |sweep, key| sweep.check_again(key)));
@@ -90,6 +92,14 @@ impl Sweep<'_> {
         }
         if let Err(error) = work(self, &key) {
             tracing::error!(tenant = key.tenant, table = key.table, help = error.next_step(), "{error}");
+            self.failed = Err(error);
+        }
+    }
+
+    /// Reports exports that should have arrived and did not. What fails does not stop the sweep either.
+    fn report_overdue(&mut self, now: i64) {
+        if let Err(error) = report_overdue(self.deployment, now, self.deadline) {
+            tracing::error!(help = error.next_step(), "{error}");
             self.failed = Err(error);
         }
     }
