@@ -33,13 +33,13 @@ EMPTY_ARCHIVE = b"PK\x05\x06" + bytes(18)
 
 
 def choose(project: Path) -> None:
-    """Deploys a project that `tidemark init --workspace` made, instead of this repository."""
+    """Deploys a project that `tidemark init` made, instead of this repository."""
     global ROOT, TEMPLATE, BUILT
     ROOT = project.resolve()
     TEMPLATE = ROOT / "infra/tidemark.yaml"
     BUILT = ROOT / "target/lambda"
     if not TEMPLATE.is_file():
-        raise DeployError(f"{TEMPLATE} does not exist; in the project, run: {generator()}", 2)
+        raise DeployError(f"{TEMPLATE} does not exist; {how_to_generate()}", 2)
 
 
 def has_consumer() -> bool:
@@ -47,10 +47,17 @@ def has_consumer() -> bool:
     return (ROOT / "samples/consumer/Cargo.toml").is_file()
 
 
-def generator() -> str:
-    """The command that generates the templates from the schemas."""
-    package = "generate" if (ROOT / "generate").is_dir() else "generator"
-    return f"cargo run -p {package}"
+def generator() -> tuple[list[str], Path]:
+    """The command that generates the templates from the schemas, and the folder where it runs: a project with a
+    workspace has a generator of its own."""
+    if (ROOT / "generate").is_dir():
+        return ["cargo", "run", "-p", "generate", "--"], ROOT
+    return ["cargo", "run", "-p", "generator", "--", *([] if ROOT == CLONE else ["--root", str(ROOT)])], CLONE
+
+
+def how_to_generate() -> str:
+    words, folder = generator()
+    return f"in {folder}, run: {' '.join(words).removesuffix(' --')}"
 
 
 def parameters() -> list[str]:
@@ -76,7 +83,7 @@ def schemas() -> dict[str, bytes]:
     if differing := sorted(found.keys() ^ templates):
         table = differing[0]
         missing = f"infra/tables/{table}.yaml" if table in found else f"schemas/{table}.yaml"
-        raise DeployError(f"{ROOT / missing} does not exist, so the templates are not those of the schemas; run: {generator()}", 2)
+        raise DeployError(f"{ROOT / missing} does not exist, so the templates are not those of the schemas; {how_to_generate()}", 2)
     return {f"schemas/{table}.yaml": path.read_bytes() for table, path in found.items()}
 
 
@@ -102,7 +109,8 @@ def build(architecture: str, binaries: Path | None, has_consumer: bool, roots: b
 def compile_all(architecture: str, used: dict[str, tuple[str, str]], has_apply: bool) -> Path:
     """Checks that the templates are those of the schemas, compiles what has changed, and returns the folder of the
     binaries."""
-    run([*generator().split(), "--", "--check"], ROOT, f"the templates are not those of the schemas; run: {generator()}")
+    words, folder = generator()
+    run([*words, "--check"], folder, f"the templates are not those of the schemas; {how_to_generate()}")
     target = TARGETS[architecture]
     for package, binary in used.values():
         features = "aws" if binary != "bootstrap" else "lambda,postgres" if has_apply else "lambda"
