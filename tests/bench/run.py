@@ -58,7 +58,7 @@ OTHERS = {
 def main():
     args = arguments()
     args.work.mkdir(parents=True, exist_ok=True)
-    build()
+    build(args)
     needs_peers = set(args.only) & {"duckdb", "polars", "fastest"}
     args.python = environment(args.work) if needs_peers else sys.executable
     print(f"{machine()}; medians of {args.runs} interleaved runs\n", flush=True)
@@ -86,6 +86,7 @@ def arguments():
     parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help="the scenarios [default: all]")
     parser.add_argument("--rows", type=int, default=1_000_000, help="rows of each export [default: 1,000,000]")
     parser.add_argument("--rows-max", type=int, default=10_000_000, help="the largest size of `grow` [default: 10,000,000]")
+    parser.add_argument("--no-build", action="store_true", help="run what was built before")
     parser.add_argument("--runs", type=int, default=5, help="runs of each [default: 5]")
     parser.add_argument("--only", default="tidemark,floor,fastest,duckdb,polars", help="the programs to compare [default: all]")
     parser.add_argument("--work", type=Path, default=Path("target/bench"), help="the directory for data and peers [default: target/bench]")
@@ -100,10 +101,12 @@ def arguments():
     return args
 
 
-def build():
+def build(args, *options):
+    if args.no_build:
+        return
     cargo = ["cargo", "build", "--release", "--quiet"]
     subprocess.run([*cargo, "-p", "generated", "--bin", "tidemark"], cwd=ROOT, check=True)
-    subprocess.run([*cargo, "-p", "tests", "--bins"], cwd=ROOT, check=True)
+    subprocess.run([*cargo, "-p", "tests", "--bins", *options], cwd=ROOT, check=True)
 
 
 def environment(work):
@@ -246,8 +249,7 @@ def publish(args):
 
 def databases(args):
     """Needs PostgreSQL, which is started here, and SQLite's shell."""
-    subprocess.run(["cargo", "build", "--release", "--quiet", "-p", "tests", "--features", "postgres", "--bins"], cwd=ROOT,
-                   check=True)
+    build(args, "--features", "postgres")
     folder, data = make(args.work, "exports", [], args.rows)
     imports = Databases(BIN / "tidemark-from-schemas", folder, data["snapshot"], run)
     server = Server()
@@ -273,8 +275,7 @@ def against(args, title, seen, other):
 
 def changes(args):
     """Needs PostgreSQL, which is started here. dlt is installed if it is asked for: --only tidemark,dlt."""
-    subprocess.run(["cargo", "build", "--release", "--quiet", "-p", "tests", "--features", "postgres", "--bins"], cwd=ROOT,
-                   check=True)
+    build(args, "--features", "postgres")
     folder, data = make(args.work, "exports", [], args.rows)
     server = Server()
     try:
