@@ -87,7 +87,7 @@ fn run(arguments: &Arguments, command: &str) -> Result<Exit, Error> {
     match &arguments.command {
         None => generate(arguments, &root, command),
         Some(Command::Import(import)) => convert::import(import, arguments.format, &root),
-        Some(Command::Export(export)) => convert::export(export, arguments.format, &root),
+        Some(Command::Export(export)) => convert::export(export, arguments.format, &root, command),
     }
 }
 

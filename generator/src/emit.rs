@@ -17,15 +17,19 @@ use rayon::prelude::*;
 
 use crate::model::Table;
 pub use artifact::COMMAND;
-use artifact::Files;
-pub use json_schema::schema_for_editors;
+use artifact::{Files, Origin};
+pub(crate) use json_schema::schema_for_editors;
 
 /// The artifacts of one table.
-const PER_TABLE: &[fn(&Table, &mut Files)] =
+const PER_TABLE: &[fn(&Table, Origin<'_>, &mut Files)] =
     &[rust::emit, ddl::emit, delta::emit, target::emit, cloudformation::emit_table];
 
 /// The artifacts that concern all tables, which are sorted by name.
-const OVERALL: &[fn(&[Table], &mut Files)] = &[registry::emit, athena::emit, json_schema::emit, cloudformation::emit];
+const OVERALL: &[fn(&[Table], Origin<'_>, &mut Files)] =
+    &[registry::emit, athena::emit, json_schema::emit, cloudformation::emit];
+
+/// What is not written to a file is as this repository's generator would write it.
+const HERE: Origin<'_> = Origin(COMMAND);
 
 /// The folders that contain one or more files per table. A file there that is no longer emitted belonged to a table
 /// whose schema was deleted, provided that its first or second line contains
@@ -49,21 +53,21 @@ pub(crate) struct OutputFolder {
 }
 
 /// Emits every artifact.
-pub(crate) fn all(tables: &[Table]) -> Files {
+pub(crate) fn all(tables: &[Table], origin: Origin<'_>) -> Files {
     let of_table = |table| {
         let mut files = Files::new();
-        PER_TABLE.iter().for_each(|emit| emit(table, &mut files));
+        PER_TABLE.iter().for_each(|emit| emit(table, origin, &mut files));
         files
     };
     let per_table: Vec<Files> = tables.par_iter().map(of_table).collect();
     let mut files: Files = per_table.into_iter().flatten().collect();
-    OVERALL.iter().for_each(|emit| emit(tables, &mut files));
+    OVERALL.iter().for_each(|emit| emit(tables, origin, &mut files));
     files
 }
 
 /// The length of the longest Athena query of a table, in bytes.
 pub(crate) fn delta_length(table: &Table) -> usize {
-    delta::statement(table, true).len()
+    delta::statement(table, true, HERE).len()
 }
 
 /// The SQL statements and the Glue table with which Athena computes the deltas of a table.
@@ -79,9 +83,9 @@ pub struct Statements {
 /// Renders the Athena statements of a table, even if the table may not run there.
 pub fn statements(table: &Table) -> Statements {
     Statements {
-        first_import: delta::statement(table, false),
-        delta: delta::statement(table, true),
-        glue: ddl::glue(table),
+        first_import: delta::statement(table, false, HERE),
+        delta: delta::statement(table, true, HERE),
+        glue: ddl::glue(table, HERE),
     }
 }
 
@@ -97,10 +101,10 @@ pub struct Target {
 
 /// Renders the statements that create a table in a database.
 pub fn target(table: &Table) -> Target {
-    let history = || [target::sqlite_history(table), target::postgres_history(table)];
+    let history = || [target::sqlite_history(table, HERE), target::postgres_history(table, HERE)];
     Target {
-        sqlite: target::sqlite(table),
-        postgres: target::postgres(table),
+        sqlite: target::sqlite(table, HERE),
+        postgres: target::postgres(table, HERE),
         history: table.target.history.then(history),
     }
 }

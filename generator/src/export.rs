@@ -23,9 +23,9 @@ const OF_TABLE: &[&str] = &["table", "description", "primary_key", "columns"];
 const OF_COLUMN: &[&str] = &["name", "description", "nullable"];
 
 /// The contract of a table. `root` is its schema as written.
-pub(crate) fn odcs(table: &Table, root: &Node) -> String {
+pub(crate) fn odcs(table: &Table, root: &Node, command: &str) -> String {
     let name = &table.name;
-    let mut yaml = format!("# Written by `cargo run -p generator -- export --odcs` from schemas/{name}.yaml.\n");
+    let mut yaml = format!("# Written by `{command} -- export --odcs` from schemas/{name}.yaml.\n");
     let head = [
         ("apiVersion", VERSION.to_owned()),
         ("kind", "DataContract".into()),

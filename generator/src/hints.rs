@@ -5,5 +5,5 @@
 mod numbers;
 mod times;
 
-pub use numbers::{MARKS, number_options, reads_number};
+pub use numbers::{MARKS, number_options, reads_number, symbol};
 pub use times::{is_for_athena, reads_time, time_formats, times_that_read};

@@ -68,7 +68,8 @@ use std::iter;
 
 use diagnostic::{Code, Diagnostic};
 pub use emit::artifact::Files;
-pub use emit::{COMMAND, Statements, Target, schema_for_editors, statements, target};
+use emit::artifact::Origin;
+pub use emit::{COMMAND, Statements, Target, statements, target};
 pub use error::Error;
 use import::{Draft, Import, Schema, Selection};
 use model::Table;
@@ -122,16 +123,17 @@ pub fn generate(sources: &[Source]) -> Result<Files, Vec<Diagnostic>> {
 
 /// Generates all artifacts of tables, which are sorted by name.
 pub fn emit(tables: &[Table]) -> Files {
-    emit::all(tables)
+    emit_by(COMMAND, tables)
 }
 
 /// The same for a workspace in which another command generates. The artifacts name it.
 pub fn emit_by(command: &str, tables: &[Table]) -> Files {
-    let mut files = emit(tables);
-    if command != COMMAND {
-        files.values_mut().for_each(|text| *text = text.replace(COMMAND, command));
-    }
-    files
+    emit::all(tables, Origin(command))
+}
+
+/// The JSON Schema with which editors complete and check schemas. It names the command that generates.
+pub fn schema_for_editors(command: &str) -> String {
+    emit::schema_for_editors(Origin(command))
 }
 
 fn in_reading_order(mut diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
@@ -190,9 +192,17 @@ fn valid_schema(draft: &Draft) -> Result<String, Vec<Diagnostic>> {
 /// # Errors
 /// Returns every mistake in the schema in reading order.
 pub fn export_odcs(source: &Source) -> Result<String, Vec<Diagnostic>> {
+    export_odcs_by(COMMAND, source)
+}
+
+/// The same for a workspace in which another command generates. The contract names it.
+///
+/// # Errors
+/// Returns every mistake in the schema in reading order.
+pub fn export_odcs_by(command: &str, source: &Source) -> Result<String, Vec<Diagnostic>> {
     let table = parse(&source.text)?;
     let root = yaml::read(source).map_err(|diagnostic| vec![diagnostic.in_file(&source.path)])?;
-    Ok(export::odcs(&table, &root))
+    Ok(export::odcs(&table, &root, command))
 }
 
 /// The result of reading one file.

@@ -12,7 +12,10 @@ from pathlib import Path
 
 from .aws import DeployError, account, aws, aws_if_exists, region, require
 
-ROOT = Path(__file__).resolve().parents[2]
+# The clone of Tidemark, whose programs are deployed.
+CLONE = Path(__file__).resolve().parents[2]
+# The folder of the schemas and the templates.
+ROOT = CLONE
 TEMPLATE = ROOT / "infra/tidemark.yaml"
 BUILT = ROOT / "target/lambda"
 # The version of the C library on Amazon Linux 2023, on which the functions run.
@@ -21,7 +24,7 @@ TARGETS = {"arm64": "aarch64-unknown-linux-gnu", "x86_64": "x86_64-unknown-linux
 # The architectures by the machine field of an ELF header, which is the two bytes at offset 18.
 MACHINES = {183: "arm64", 62: "x86_64"}
 # The package and the binary in each archive that the templates name.
-BINARIES = {"bootstrap": ("generated", "bootstrap"), "apply-orders": ("consumer", "apply-orders")}
+BINARIES = {"bootstrap": ("tidemark", "bootstrap"), "apply-orders": ("consumer", "apply-orders")}
 # The authorities of RDS and Aurora, of all regions:
 # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.SSL.html
 ROOTS = "https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem"
@@ -30,13 +33,13 @@ EMPTY_ARCHIVE = b"PK\x05\x06" + bytes(18)
 
 
 def choose(project: Path) -> None:
-    """Deploys a project that `tidemark init --workspace` made, instead of this repository."""
+    """Deploys a project that `tidemark init` made, instead of this repository."""
     global ROOT, TEMPLATE, BUILT
     ROOT = project.resolve()
     TEMPLATE = ROOT / "infra/tidemark.yaml"
     BUILT = ROOT / "target/lambda"
     if not TEMPLATE.is_file():
-        raise DeployError(f"{TEMPLATE} does not exist; in the project, run: cargo run -p generate", 2)
+        raise DeployError(f"{TEMPLATE} does not exist; {how_to_generate()}", 2)
 
 
 def has_consumer() -> bool:
@@ -44,8 +47,17 @@ def has_consumer() -> bool:
     return (ROOT / "samples/consumer/Cargo.toml").is_file()
 
 
-def built() -> dict[str, tuple[str, str]]:
-    return {name: built for name, built in BINARIES.items() if name != "apply-orders" or has_consumer()}
+def generator() -> tuple[list[str], Path]:
+    """The command that generates the templates from the schemas, and the folder where it runs: a project with a
+    workspace has a generator of its own."""
+    if (ROOT / "generate").is_dir():
+        return ["cargo", "run", "-p", "generate", "--"], ROOT
+    return ["cargo", "run", "-p", "generator", "--", *([] if ROOT == CLONE else ["--root", str(ROOT)])], CLONE
+
+
+def how_to_generate() -> str:
+    words, folder = generator()
+    return f"in {folder}, run: {' '.join(words).removesuffix(' --')}"
 
 
 def parameters() -> list[str]:
@@ -58,32 +70,53 @@ def prepare(binaries: Path | None) -> None:
     """Checks the requirements on this machine before AWS is called."""
     if binaries is None:
         require("cargo-zigbuild", "install it and zig (pip install cargo-zigbuild ziglang), or pass compiled binaries with --binaries")
-    for _, binary in built().values() if binaries else ():
-        if not (binaries / binary).is_file():
-            raise DeployError(f"{binaries / binary} does not exist; pass the folder that contains the binaries", 2)
+    schemas()
 
 
-def build(architecture: str, binaries: Path | None, roots: bytes | None) -> None:
-    """Creates an archive of each binary. All functions that run the same binary share one archive, but for the one that
-    applies operations to PostgreSQL: its archive has the roots of the server's certificate, too."""
-    target = TARGETS[architecture]
-    if binaries is None:
-        for package, binary in built().values():
-            features = "aws,postgres" if roots and binary == "bootstrap" else "aws"
-            run(["cargo", "zigbuild", "--release", "--target", f"{target}.{GLIBC}", "--package", package, "--features", features,
-                 "--bin", binary], f"cannot build {binary}; if the target is not installed, run: rustup target add {target}")
-    source = binaries or ROOT / "target" / target / "release"
-    BUILT.mkdir(parents=True, exist_ok=True)
-    for name, (_, binary) in built().items():
+def schemas() -> dict[str, bytes]:
+    """Returns the schemas of all tables by their path in the archive of a function. Each has its template: the one that
+    the generator wrote with it."""
+    found = {path.stem: path for path in sorted((ROOT / "schemas").glob("*.yaml")) if not path.name.startswith(".")}
+    if not found:
+        raise DeployError(f"{ROOT / 'schemas'} has no schemas; describe a table there", 2)
+    templates = {path.stem for path in (ROOT / "infra/tables").glob("*.yaml") if not re.fullmatch(r"group-\d+", path.stem)}
+    if differing := sorted(found.keys() ^ templates):
+        table = differing[0]
+        missing = f"infra/tables/{table}.yaml" if table in found else f"schemas/{table}.yaml"
+        raise DeployError(f"{ROOT / missing} does not exist, so the templates are not those of the schemas; {how_to_generate()}", 2)
+    return {f"schemas/{table}.yaml": path.read_bytes() for table, path in found.items()}
+
+
+def build(architecture: str, binaries: Path | None, has_consumer: bool, roots: bytes | None) -> None:
+    """Creates an archive of each binary that is used. All functions of the pipeline share one, which has the schemas of
+    all tables next to the program: a new table needs no build. The function that applies operations to PostgreSQL has
+    another one, with the roots of the server's certificate, too."""
+    used = {name: one for name, one in BINARIES.items() if name != "apply-orders" or has_consumer}
+    source = binaries or compile_all(architecture, used, bool(roots))
+    for _, binary in used.values():
         check_architecture(source / binary, architecture)
-        archive(source / binary, BUILT / f"{name}.zip")
-    if not has_consumer():
-        # The template of the consumer, which is off, names the archive all the same.
-        (BUILT / "apply-orders.zip").write_bytes(EMPTY_ARCHIVE)
+    BUILT.mkdir(parents=True, exist_ok=True)
+    archive(source / "bootstrap", BUILT / "bootstrap.zip", schemas())
+    # Templates of functions that are off name archives all the same.
+    for name in ("apply-orders", "apply"):
+        (BUILT / f"{name}.zip").write_bytes(EMPTY_ARCHIVE)
+    if has_consumer:
+        archive(source / "apply-orders", BUILT / "apply-orders.zip")
     if roots:
-        archive(source / "bootstrap", BUILT / "apply.zip", {"roots.pem": roots})
-    else:
-        (BUILT / "apply.zip").write_bytes(EMPTY_ARCHIVE)
+        archive(source / "bootstrap", BUILT / "apply.zip", {"roots.pem": roots, **schemas()})
+
+
+def compile_all(architecture: str, used: dict[str, tuple[str, str]], has_apply: bool) -> Path:
+    """Checks that the templates are those of the schemas, compiles what has changed, and returns the folder of the
+    binaries."""
+    words, folder = generator()
+    run([*words, "--check"], folder, f"the templates are not those of the schemas; {how_to_generate()}")
+    target = TARGETS[architecture]
+    for package, binary in used.values():
+        features = "aws" if binary != "bootstrap" else "lambda,postgres" if has_apply else "lambda"
+        run(["cargo", "zigbuild", "--release", "--target", f"{target}.{GLIBC}", "--package", package, "--features", features,
+             "--bin", binary], CLONE, f"cannot build {binary}; if the target is not installed, run: rustup target add {target}")
+    return CLONE / os.environ.get("CARGO_TARGET_DIR", "target") / target / "release"
 
 
 def roots(file: Path | None) -> bytes:
@@ -103,13 +136,15 @@ def roots(file: Path | None) -> bytes:
     return text
 
 
-def run(words: list[str], message: str) -> None:
+def run(words: list[str], folder: Path, message: str) -> None:
     print(" ".join(words), flush=True)
-    if subprocess.run(words, cwd=ROOT).returncode != 0:
+    if subprocess.run(words, cwd=folder).returncode != 0:
         raise DeployError(message)
 
 
 def check_architecture(binary: Path, architecture: str) -> None:
+    if not binary.is_file():
+        raise DeployError(f"{binary} does not exist; pass the folder that contains the binaries", 2)
     with binary.open("rb") as file:
         head = file.read(20)
     built_for = MACHINES.get(int.from_bytes(head[18:20], "little")) if head[:4] == b"\x7fELF" else None

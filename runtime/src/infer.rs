@@ -25,6 +25,7 @@ mod proof;
 mod reading;
 mod request;
 mod rows;
+mod symbols;
 mod texts;
 mod times;
 mod words;

@@ -14,11 +14,13 @@ mod find;
 mod messages;
 mod metrics;
 mod output;
+mod overdue;
 mod register;
 mod secrets;
 mod step;
 mod sweep;
 mod table_clients;
+mod tables;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -28,12 +30,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
-use crate::engine::athena::Statements;
 use crate::error::{Error, ErrorKind, Fault, Result};
-use crate::table::Table;
 use crate::telemetry;
 use deadline::Deadline;
 use deployment::Deployment;
+use tables::Tables;
 
 /// A function: handles an event within a deadline and returns the answer.
 type Handler = fn(&Deployment, Json, Deadline) -> Result<Json>;
@@ -64,10 +65,10 @@ fn handle<E: DeserializeOwned, A: Serialize>(event: Json, handler: impl FnOnce(E
     serde_json::to_value(handler(event)?).map_err(|error| Error::aws("cannot write the answer", error))
 }
 
-/// Runs the function that the environment names, for these tables and their Athena statements.
-pub fn main(tables: &'static [&'static Table], statements: &'static [Statements]) -> ExitCode {
+/// Runs the function that the environment names, for the tables whose schemas are next to the program.
+pub fn main() -> ExitCode {
     telemetry::init_function_logs();
-    match serve(tables, statements) {
+    match serve() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(help = error.next_step(), "{error}");
@@ -80,21 +81,21 @@ pub fn main(tables: &'static [&'static Table], statements: &'static [Statements]
 type Answering = Arc<dyn Fn(Json, Deadline) -> Result<Json> + Send + Sync>;
 
 /// What answers the events of a function.
-fn answering(name: &str, tables: &'static [&'static Table], statements: &'static [Statements]) -> Result<Answering> {
+fn answering(name: &str) -> Result<Answering> {
     if name == APPLY {
-        return apply_function(tables);
+        return apply_function(Tables::deployed()?);
     }
     let Some((_, handler)) = HANDLERS.iter().find(|(known, _)| *known == name) else {
         let known: Vec<&str> = HANDLERS.iter().map(|(known, _)| *known).chain([APPLY]).collect();
         return Err(Error::refused("", format!("unknown handler `{name}`; expected {}", known.join(", ")))
             .help("this program runs as a Lambda function; the command line is `tidemark`"));
     };
-    let deployment = Deployment::from_environment(tables, statements)?;
+    let deployment = Deployment::from_environment(Tables::deployed()?)?;
     Ok(Arc::new(move |event, deadline| handler(&deployment, event, deadline)))
 }
 
 #[cfg(feature = "postgres")]
-fn apply_function(tables: &'static [&'static Table]) -> Result<Answering> {
+fn apply_function(tables: &'static Tables) -> Result<Answering> {
     let target = apply::Target::from_environment(tables)?;
     Ok(Arc::new(move |event, _| match event.get("Records").is_some() {
         true => handle(event, |event| target.apply(&event)),
@@ -104,13 +105,14 @@ fn apply_function(tables: &'static [&'static Table]) -> Result<Answering> {
 }
 
 #[cfg(not(feature = "postgres"))]
-fn apply_function(_: &'static [&'static Table]) -> Result<Answering> {
-    Err(Error::without_postgres().help("build the functions with the features `aws,postgres`, as `infra/deploy` does"))
+fn apply_function(_: &'static Tables) -> Result<Answering> {
+    Err(Error::without_postgres()
+        .help("build the functions with the features `lambda,postgres`, as `infra/deploy` does"))
 }
 
-fn serve(tables: &'static [&'static Table], statements: &'static [Statements]) -> Result<()> {
+fn serve() -> Result<()> {
     let name = std::env::var("_HANDLER").unwrap_or_default();
-    let answer = answering(&name, tables, statements)?;
+    let answer = answering(&name)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Error::aws("cannot start the runtime", error))?;
     let served = runtime.block_on(lambda_runtime::run(service_fn(move |event: LambdaEvent<Json>| {

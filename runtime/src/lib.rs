@@ -173,6 +173,8 @@ pub mod sink;
 #[cfg(feature = "pipeline")]
 pub mod snapshot;
 #[cfg(feature = "pipeline")]
+mod sqlite;
+#[cfg(feature = "pipeline")]
 pub mod store;
 #[cfg(feature = "pipeline")]
 pub mod telemetry;

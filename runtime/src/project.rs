@@ -57,7 +57,7 @@ pub fn files(project: &Project) -> Result<BTreeMap<String, String>> {
     add(".gitignore", include_str!("../project/gitignore").into());
     add(CHECK, check);
     add(&format!("{EXPORTS}/.gitignore"), include_str!("../project/exports.gitignore").into());
-    add(&format!("{SCHEMAS}/table.schema.json"), generator::schema_for_editors().replace(generator::COMMAND, GENERATE));
+    add(&format!("{SCHEMAS}/table.schema.json"), generator::schema_for_editors(GENERATE));
     for (table, yaml) in &project.tables {
         add(&format!("{SCHEMAS}/{table}.yaml"), yaml.clone());
     }
@@ -68,7 +68,7 @@ pub fn files(project: &Project) -> Result<BTreeMap<String, String>> {
     Ok(files)
 }
 
-/// The manifests and programs of a workspace.
+/// The manifests of a workspace, and its generator.
 fn workspace(crates: &Crates) -> BTreeMap<String, String> {
     let [generator, runtime] = ["generator", "runtime"].map(|name| match crates {
         Crates::Clone(path, _) => format!("path = {}", quoted(&format!("{path}/{name}"))),
@@ -82,7 +82,6 @@ fn workspace(crates: &Crates) -> BTreeMap<String, String> {
         ("generate/Cargo.toml", include_str!("../project/generate.toml")),
         ("generate/src/main.rs", include_str!("../project/generate.rs.txt")),
         ("generated/Cargo.toml", include_str!("../project/generated.toml")),
-        ("generated/src/bin/bootstrap.rs", include_str!("../project/bootstrap.rs.txt")),
     ]
     .map(|(path, text)| (path.to_owned(), text.to_owned()))
     .into();

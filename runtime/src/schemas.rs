@@ -6,7 +6,7 @@ use std::path::Path;
 
 use generator::diagnostic::Diagnostic;
 use generator::model;
-use generator::source::{self, Source as SchemaFile};
+use generator::source::{self, SCHEMAS, Source as SchemaFile};
 
 use crate::engine::athena::Statements;
 use crate::table::{
@@ -54,6 +54,19 @@ pub fn read(folder: &Path) -> Result<Schemas, Problem> {
     let statements: Vec<Statements> = models.map(statements).collect();
     let warnings = (&*files.leak(), &*schemas.warnings.leak());
     Ok(Schemas { tables: tables.leak(), statements: statements.leak(), warnings })
+}
+
+/// Reads one table of a folder of schemas, from the file that is named after it.
+///
+/// # Errors
+/// Returns an error if the file cannot be read, or every mistake in it.
+pub fn read_one(folder: &Path, table: &str) -> Result<model::Table, Problem> {
+    let file = source::read_file(&folder.join(format!("{table}.yaml"))).map_err(Problem::Unreadable)?;
+    let file = SchemaFile { path: format!("{SCHEMAS}/{table}.yaml"), ..file };
+    match generator::read(std::slice::from_ref(&file)) {
+        Ok(schemas) => schemas.tables.into_iter().next().ok_or(Problem::Empty),
+        Err(mistakes) => Err(Problem::Mistakes(vec![file], mistakes)),
+    }
 }
 
 /// The table of a model.

@@ -1,6 +1,7 @@
 //! Progress bars, logs, and interruption.
 
 use std::io::{IsTerminal as _, Write as _};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,9 @@ use crate::error::{Error, Result};
 
 /// Set by the first Ctrl-C; all long work checks it regularly.
 static STOP: AtomicBool = AtomicBool::new(false);
+
+/// The bars on the terminal, which a line must not cross.
+static BARS: OnceLock<MultiProgress> = OnceLock::new();
 
 /// Follows one piece of work: shows its progress on a bar, and stops it.
 #[derive(Debug, Default)]
@@ -40,7 +44,8 @@ impl Progress {
     /// Bars on stderr, if they are enabled and stderr is a terminal.
     pub(crate) fn new(enabled: bool) -> Self {
         let bars = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10));
-        Self { bars: (enabled && !bars.is_hidden()).then_some(bars) }
+        let bars = (enabled && !bars.is_hidden()).then_some(bars);
+        Self { bars: bars.map(|bars| BARS.get_or_init(|| bars).clone()) }
     }
 
     /// Shows what the program waits for until the watch is finished.
@@ -134,6 +139,17 @@ impl Watch {
             bar.finish_and_clear();
         }
     }
+}
+
+/// Shows a message while the work goes on: as a line on a terminal, above the bars, and in the log.
+pub(crate) fn message(text: &str) {
+    tracing::info!("{text}");
+    // A stderr that is full or closed is no reason to stop.
+    let _ = match BARS.get() {
+        Some(bars) => bars.println(text),
+        None if std::io::stderr().is_terminal() => writeln!(std::io::stderr(), "{text}"),
+        None => Ok(()),
+    };
 }
 
 /// Fails if the user interrupted the program.

@@ -68,7 +68,7 @@ BROKEN = {
 METRICS = {
     "Inserted": ["", "Table"], "Updated": ["", "Table"], "Deleted": ["", "Table"], "Seconds": ["", "Table"],
     "Published": ["", "Table"], "Held": ["", "Table"], "Failed": ["", "Table"], "Refused": ["", "Table"], "Machine": ["", "Table"],
-    "DifferingTables": [""], "HeldVersions": ["", "Table"], "WaitingVersions": [""], "OldestPendingSeconds": [""], "OldestWaitingSeconds": [""],
+    "DifferingTables": [""], "HeldVersions": ["", "Table"], "WaitingVersions": [""], "Overdue": ["Table"], "OldestPendingSeconds": [""], "OldestWaitingSeconds": [""],
 }
 OURS = "Tidemark/${Name}"
 

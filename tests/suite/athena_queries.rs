@@ -335,7 +335,7 @@ fn import(
     let orders = generated::athena::STATEMENTS.iter().find(|statements| statements.table == "orders").unwrap();
     let athena = Athena {
         aws: Arc::clone(&remote.sandbox.aws),
-        statements: vec![Statements { max_scan, ..*orders }].leak(),
+        statements: Arc::new(&*vec![Statements { max_scan, ..*orders }].leak()),
         database: remote.sandbox.database.clone(),
         workgroup: "primary".into(),
         results: None,

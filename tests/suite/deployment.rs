@@ -25,8 +25,8 @@ use crate::sequences::relative_to_the_first;
 use crate::stack::Stack;
 use crate::workspace::{CommandOutput, Workspace, files, gunzip, gzip};
 
-pub(crate) use self::commands::{arguments, functions, run_infra_deploy};
-use self::commands::{deploy, environment, functions_in, infra_deploy, path};
+pub(crate) use self::commands::{arguments, functions, path, run_infra_deploy};
+use self::commands::{deploy, environment, infra_deploy, infra_deploy_command, outcome};
 use self::proxy::Proxy;
 
 /// The root of the project.
@@ -140,9 +140,25 @@ impl Deployment {
         format!("{}-{suffix}", self.name)
     }
 
-    /// Updates this deployment to another state of the project. Returns the output.
-    pub(crate) fn update(&self, root: &Path, built: &Path) -> String {
-        deploy(root, &functions_in(built, &built.join("functions")), &self.name, &[], &[])
+    /// Updates this deployment with other arguments of `infra/deploy`. Returns the output.
+    pub(crate) fn update(&self, arguments: &[String]) -> String {
+        let (succeeded, output) = self.try_to_update(arguments);
+        assert!(succeeded, "{output}");
+        output
+    }
+
+    /// The same, which may fail. Returns whether it succeeded, and the output.
+    pub(crate) fn try_to_update(&self, more: &[String]) -> (bool, String) {
+        run_infra_deploy(Path::new(ROOT), &[&arguments(functions(), &self.name)[..], more].concat())
+    }
+
+    /// Updates this deployment without compiled programs, in another environment. Returns the output.
+    pub(crate) fn update_with(&self, more: &[String], environment: &[(&str, &str)]) -> String {
+        let arguments = ["--name", &self.name, "--yes"].map(str::to_owned);
+        let mut command = infra_deploy_command(Path::new(ROOT), &[&arguments[..], more].concat());
+        let (succeeded, output) = outcome(command.envs(environment.iter().copied()));
+        assert!(succeeded, "{output}");
+        output
     }
 
     /// Updates this deployment with other parameters. Returns the output.

@@ -85,6 +85,24 @@ fn types_hold_every_value_and_no_more() {
 }
 
 #[test]
+fn numbers_with_a_currency_stay_text_with_the_options_that_read_them() {
+    let yaml = schema("id;price;share;fee;code\n1;12,50 €;5 %;EUR 1.00;ABC1\n2;-1.000,00 €;-12 %;EUR 12.25;ABC22\n");
+    for (column, options) in [
+        ("price", "type: \"decimal(9,2)\", decimal_mark: \",\", group_mark: \".\", strip: [\"€\"]"),
+        ("share", "type: int, strip: [\"%\"]"),
+        ("fee", "type: \"decimal(9,2)\", strip: [\"EUR\"]"),
+    ] {
+        assert_eq!(self::column(&yaml, column), "type: string");
+        let text = yaml.split_whitespace().collect::<Vec<_>>().join(" ").replace("# ", "");
+        assert!(text.contains(options), "no {options} in {yaml}");
+        let changed = yaml.replace(&format!("name: {column}, type: string"), &format!("name: {column}, {options}"));
+        let changed = format!("{changed}engine: {{ athena: false }}\n");
+        assert!(generator::parse(&changed).is_ok(), "{changed}");
+    }
+    assert!(!yaml.contains("`ABC`"), "{yaml}");
+}
+
+#[test]
 fn days_and_months_that_could_be_swapped_are_a_choice() {
     let ambiguous = schema("id,on\n1,01/02/2026\n2,03/04/2026\n");
     assert!(ambiguous.contains("# choice: day and month could be the other way round: `%m/%d/%Y`"), "{ambiguous}");

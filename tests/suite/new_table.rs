@@ -1,8 +1,9 @@
-//! A new schema file is enough for a table to reach the stream, and everything that was deployed can be removed again.
+//! A new schema file is enough for a table to reach the stream, in a project outside of this repository; and everything
+//! that was deployed can be removed again.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use runtime::store::Status;
 use serde_json::{Value as Json, json};
@@ -10,15 +11,17 @@ use tests::reference::HMAC_KEY;
 use tests::reference::pseudonym::pseudonym;
 use tests::reference::value::Value;
 
-use crate::deployment::{Deployment, ROOT, outputs, try_to_deploy};
+use crate::deployment::{Deployment, ROOT, functions, outputs, path, try_to_deploy};
+use crate::generator::PROGRAM as GENERATOR;
 use crate::limits::command;
 use crate::pipeline::orders;
 use crate::stack::Stack;
-use crate::workspace::add_to_summary;
+use crate::workspace::{Workspace, add_to_summary};
 
 const SCHEMA: &str = r#"table: invoices
 description: One row per invoice.
 primary_key: [invoice_no]
+expect: { by: "00:00", tenants: [acme, late] }
 columns:
   - { name: invoice_no, type: bigint }
   - { name: total,      type: "decimal(12,2)", description: "Gross, in euros." }
@@ -32,111 +35,133 @@ columns: [{ name: iban, type: string, publish: hmac }]
 engine: { athena: false }
 ";
 
-/// A copy of the project in its own folder, with the times of all files: cargo compiles only what changes.
-struct ProjectCopy {
-    root: PathBuf,
+/// How a deployment calls cargo: it checks what is generated, and compiles what has changed.
+const CALLS: &str = "\
+run -p generate -- --check
+zigbuild --release --target x86_64-unknown-linux-gnu.2.34 --package tidemark --features lambda --bin bootstrap
+";
+
+/// A project outside of this repository, and how to deploy it.
+struct Project {
+    workspace: Workspace,
 }
 
-impl ProjectCopy {
+impl Project {
+    /// A project with a first table, as `init` makes it of a file.
     fn new() -> Self {
-        let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("new-table");
-        let _ = fs::remove_dir_all(&root);
-        let copy = Self { root: root.clone() };
-        fs::create_dir_all(copy.built()).unwrap();
-        for entry in fs::read_dir(Path::new(ROOT).canonicalize().unwrap()).unwrap().flatten() {
-            let is_built = root.starts_with(entry.path()) || entry.file_name() == "target";
-            if !is_built && entry.file_name() != ".git" {
-                run(command("cp").arg("-a").arg(entry.path()).arg(&root));
-            }
-        }
-        // The compiled dependencies are large, so they are linked. The folders that cargo rewrites in place are copied.
-        for (mode, folder) in [("-al", "deps"), ("-a", "build"), ("-a", ".fingerprint")] {
-            run(command("cp").arg(mode).arg(built().join(folder)).arg(copy.built()));
-        }
-        copy
+        let workspace = Workspace::installed();
+        workspace.write("customers.csv", b"id,name\n1,Ann\n2,Bob\n");
+        let clone = Path::new(ROOT).canonicalize().unwrap();
+        let made = workspace.tidemark(&["init", "shop", "customers.csv", "--workspace", clone.to_str().unwrap()]);
+        assert_eq!(made.status, 0, "{}", made.stderr);
+        Self { workspace }
     }
 
-    fn built(&self) -> PathBuf {
-        self.root.join("target").join(built().file_name().unwrap())
+    fn folder(&self) -> PathBuf {
+        self.workspace.path("shop")
     }
 
-    /// Builds the functions, and an example, which turns on every feature that tests need, so that no dependency is
-    /// compiled again.
-    fn build(&self) {
-        let mut command = command(env!("CARGO"));
-        command.args([
-            "build",
-            "--quiet",
-            "--workspace",
-            "--features",
-            "tests/aws,tests/postgres,tests/browser",
-            "--example",
-            "fold_orders",
-        ]);
-        command.args(["--bin", "bootstrap-under-test", "--bin", "apply-orders-under-test"]);
-        if built().ends_with("release") {
-            command.arg("--release");
-        }
-        // The variables that cargo sets for this test run would make build scripts run again.
-        let of_tests = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_EXE_", "CARGO_CRATE_"];
-        for (name, _) in std::env::vars().filter(|(name, _)| of_tests.iter().any(|prefix| name.starts_with(prefix))) {
-            command.env_remove(name);
-        }
-        run(command.current_dir(&self.root).env("CARGO_TARGET_DIR", self.root.join("target")));
+    /// What tells `infra/deploy` to deploy it.
+    fn arguments(&self) -> [String; 2] {
+        ["--project".to_owned(), self.folder().to_str().unwrap().to_owned()]
     }
-}
 
-/// The folder of this test run's binaries, named after the profile.
-fn built() -> &'static Path {
-    Path::new(env!("CARGO_BIN_EXE_bootstrap-under-test")).parent().unwrap()
-}
+    /// Adds the table, in one step or with its templates missing.
+    fn add_table(&self, is_generated: bool) {
+        self.workspace.write("shop/schemas/invoices.yaml", SCHEMA.as_bytes());
+        self.workspace.write("shop/schemas/payers.yaml", PAYERS.as_bytes());
+        if is_generated {
+            let output = command(GENERATOR).arg("--root").arg(self.folder()).output().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        }
+    }
 
-impl Drop for ProjectCopy {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.root);
+    /// Updates a deployment as its owner does, who has no compiled programs at hand: what cargo would build is there
+    /// already. Returns the calls of cargo, and the output.
+    fn update_without_binaries(&self, deployment: &Deployment) -> (String, String) {
+        let built = self.workspace.path("target/x86_64-unknown-linux-gnu/release");
+        fs::create_dir_all(&built).unwrap();
+        fs::copy(functions().join("bootstrap"), built.join("bootstrap")).unwrap();
+        for (program, script) in [("cargo", "#!/bin/sh\necho \"$@\" >>$CALLS\n"), ("cargo-zigbuild", "#!/bin/sh\n")] {
+            let program = self.workspace.write(&format!("programs/{program}"), script.as_bytes());
+            fs::set_permissions(program, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let (calls, target) = (self.workspace.path("calls"), self.workspace.path("target"));
+        let environment = [
+            ("CALLS", calls.to_str().unwrap()),
+            ("CARGO_TARGET_DIR", target.to_str().unwrap()),
+            ("PATH", &format!("{}:{}", self.workspace.path("programs").display(), path())),
+        ];
+        let output = deployment.update_with(&self.arguments(), &environment);
+        (fs::read_to_string(calls).unwrap(), output)
     }
 }
 
-fn run(command: &mut Command) {
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+/// The tenants with an export that a sweep reported as overdue.
+fn overdue(deployment: &Deployment, scheduled: &str) -> Vec<String> {
+    let lines = || deployment.log("sweep").into_iter().filter(|line| line["Overdue"] == 1.0).collect::<Vec<_>>();
+    let earlier = lines().len();
+    deployment.sweep(scheduled);
+    let reported = lines();
+    reported[earlier..].iter().map(|line| line["Tenant"].as_str().unwrap().to_owned()).collect()
+}
+
+/// What a schema expects raises an alarm until it comes.
+fn missing_exports_raise_an_alarm(deployment: &Deployment) {
+    let prefix = deployment.named("overdue");
+    let alarms = deployment.aws_command(&["cloudwatch", "describe-alarms", "--alarm-name-prefix", &prefix]);
+    let alarms: Json = serde_json::from_str(&alarms).unwrap();
+    let alarms = alarms["MetricAlarms"].as_array().unwrap();
+    assert_eq!(alarms.len(), 1, "only one table expects exports");
+    assert_eq!(
+        (&alarms[0]["MetricName"], &alarms[0]["Dimensions"]),
+        (&json!("Overdue"), &json!([{ "Name": "Table", "Value": "invoices" }]))
+    );
+    assert_eq!(overdue(deployment, "before it comes"), ["late"]);
+    deployment.deliver("late/invoices/V1", "invoice_no,total,paid_on\n1,9.50,2026-01-01\n");
+    deployment.wait_for("late/invoices/V1", Status::Succeeded);
+    assert_eq!(overdue(deployment, "once it came"), [""; 0]);
 }
 
 #[test]
-fn adding_a_schema_and_deploying_puts_a_table_live_and_the_stacks_can_be_removed() {
-    let deployment = Deployment::new("grown", &[]);
+fn a_new_table_goes_live_without_a_build_and_the_stacks_can_be_removed() {
+    let project = Project::new();
+    let arguments = project.arguments();
+    let deployment = Deployment::with_arguments("grown", &[], &arguments.each_ref().map(String::as_str));
+    deployment.put("first/customers/V1/customers.csv", b"id,name\n1,Ann\n2,Bob\n");
+    deployment.wait_for("first/customers/V1", Status::Succeeded);
     // What comes too early waits, and is not forgotten.
     deployment.deliver("acme/invoices/V1", "invoice_no,total,paid_on\n1,9.50,2026-01-01\n2,3.00,\n");
     deployment.wait_for("acme/invoices/V1", Status::Waiting);
     let reason = deployment.version("acme/invoices/V1").unwrap().reason.unwrap();
-    assert_eq!(reason, "no schema: write schemas/invoices.yaml and run `cargo run -p generator`, then deploy");
-    let copy = ProjectCopy::new();
-    fs::write(copy.root.join("schemas/invoices.yaml"), SCHEMA).unwrap();
-    fs::write(copy.root.join("schemas/payers.yaml"), PAYERS).unwrap();
-    run(command(env!("CARGO_BIN_EXE_generator-under-test")).arg("--root").arg(&copy.root));
-    copy.build();
-    let output = deployment.update(&copy.root, &copy.built());
+    assert_eq!(reason, "no schema: write schemas/invoices.yaml and run the generator, then deploy");
+    project.add_table(false);
+    let (succeeded, refused) = deployment.try_to_update(&arguments);
+    assert!(!succeeded && refused.contains("infra/tables/invoices.yaml does not exist"), "{refused}");
+    project.add_table(true);
+    let output = deployment.update(&arguments);
     assert!(output.contains("grown/Tables"), "{output}");
 
     deployment.sweep("after the deployment");
     deployment.wait_for("acme/invoices/V1", Status::Succeeded);
     deployment.deliver("acme/invoices/V2", "invoice_no,total,paid_on\n1,9.5,2026-01-01\n2,3.00,2026-02-01\n3,1,\n");
     deployment.wait_for("acme/invoices/V2", Status::Succeeded);
-    assert_eq!(
-        published_operations(&deployment),
-        [
-            json!(["INSERT", 1, { "total": "9.50", "paid_on": "2026-01-01" }, null]),
-            json!(["INSERT", 2, { "total": "3.00", "paid_on": null }, null]),
-            json!(["UPDATE", 2, { "total": "3.00", "paid_on": "2026-02-01" }, ["paid_on"]]),
-            json!(["INSERT", 3, { "total": "1.00", "paid_on": null }, null]),
-        ]
-    );
+    let expected = [
+        json!(["INSERT", 1, { "total": "9.50", "paid_on": "2026-01-01" }, null]),
+        json!(["INSERT", 2, { "total": "3.00", "paid_on": null }, null]),
+        json!(["UPDATE", 2, { "total": "3.00", "paid_on": "2026-02-01" }, ["paid_on"]]),
+        json!(["INSERT", 3, { "total": "1.00", "paid_on": null }, null]),
+    ];
+    assert_eq!(published_operations(&deployment), expected);
+    missing_exports_raise_an_alarm(&deployment);
     publish_a_pseudonym(&deployment);
-    let again = deployment.update(&copy.root, &copy.built());
+    let (calls, again) = project.update_without_binaries(&deployment);
+    assert_eq!(calls, CALLS);
     assert!(again.contains("nothing to change"), "{again}");
-    remove_and_redeploy(&deployment, &copy);
+    remove_and_redeploy(&deployment, &arguments);
     add_to_summary(
-        "a new table went live with one deployment, which was removed, deployed again and removed with its data",
+        "a project outside of this repository was deployed, and a new table went live without a build; the deployment \
+         was removed, deployed again and removed with its data",
     );
 }
 
@@ -193,7 +218,7 @@ fn published_operations(deployment: &Deployment) -> Vec<Json> {
 }
 
 /// Removes the deployment, which keeps its data; deploys it again on that data; then removes it with its data.
-fn remove_and_redeploy(deployment: &Deployment, copy: &ProjectCopy) {
+fn remove_and_redeploy(deployment: &Deployment, arguments: &[String; 2]) {
     let resources = |command: &[&str], field: &str| -> Vec<String> {
         let listed: Json = serde_json::from_str(&deployment.aws_command(command)).unwrap();
         let all = listed[field].as_array().into_iter().flatten().map(|resource| resource.to_string());
@@ -212,9 +237,9 @@ fn remove_and_redeploy(deployment: &Deployment, copy: &ProjectCopy) {
     let output = deployment.remove(&[]);
     assert_eq!((functions(), data_stores()), (0, [3, 1, 1, 1]), "{output}");
     assert_eq!(resources(&["stepfunctions", "list-state-machines"], "stateMachines"), [""; 0]);
-    let exports = deployment.aws.s3.list_objects_v2().bucket(&deployment.bucket).send();
-    assert_eq!(deployment.aws.wait(exports).unwrap().contents().len(), 3);
-    deployment.update(&copy.root, &copy.built());
+    let exports = deployment.aws.s3.list_objects_v2().bucket(&deployment.bucket).prefix("acme/").send();
+    assert_eq!(deployment.aws.wait(exports).unwrap().contents().len(), 2);
+    deployment.update(arguments);
     assert_eq!((functions(), data_stores()), (11, [3, 1, 1, 2]));
     deployment.deliver("acme/invoices/V3", "invoice_no,total,paid_on\n1,9.5,2026-01-01\n2,3,2026-02-01\n3,2,\n");
     deployment.wait_for("acme/invoices/V3", Status::Succeeded);

@@ -39,6 +39,17 @@ fn tables_read_at_start_are_those_that_were_generated() {
 }
 
 #[test]
+fn tables_read_one_at_a_time_as_by_the_functions_on_aws_are_those_that_were_generated() {
+    for table in generated::TABLES {
+        let model = schemas::read_one(Path::new(&committed()), table.name).unwrap();
+        assert_eq!(schemas::table(&model), *table);
+        let statements = model.athena.then(|| schemas::statements(&model));
+        let generated = generated::athena::STATEMENTS.iter().find(|statements| statements.table == table.name);
+        assert_eq!(statements.as_ref(), generated);
+    }
+}
+
+#[test]
 fn operations_and_plans_are_the_same_without_generated_code() {
     let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/exports");
     let run = |workspace: Workspace, schemas: &[&str]| {

@@ -47,6 +47,38 @@ fn a_hundred_random_kills_leave_the_same_files_as_an_undisturbed_run() {
     add_to_summary(&format!("{kills} kills at random moments in {workspaces} workspaces"));
 }
 
+/// Runs a command while another program holds the lock of the registry for a while.
+fn while_locked<T>(workspace: &Workspace, run: impl FnOnce() -> T) -> T {
+    let other = rusqlite::Connection::open(workspace.path(".tidemark/registry.sqlite")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            thread::sleep(Duration::from_millis(1500));
+            other.execute_batch("ROLLBACK").unwrap();
+        });
+        run()
+    })
+}
+
+#[test]
+fn a_run_that_waits_for_another_writer_says_so_on_a_terminal_and_in_the_log() {
+    const WAITING: &str = "waiting for another program that is writing to the registry .tidemark/registry.sqlite";
+    let workspace = Workspace::new();
+    workspace.export("acme/test_table/V1", "PK1;1;a;\n");
+    let undisturbed = workspace.run();
+    assert!(undisturbed.status == 0 && !undisturbed.stderr.contains("waiting"), "{}", undisturbed.transcript());
+    workspace.export("acme/test_table/V2", "PK1;2;a;\n");
+    let logged = while_locked(&workspace, || workspace.tidemark_with_env(&["run", "exports"], &[("RUST_LOG", "info")]));
+    assert_eq!((logged.status, logged.stderr.matches(WAITING).count()), (0, 1), "{}", logged.transcript());
+    workspace.export("acme/test_table/V3", "PK1;3;a;\n");
+    let mut terminal = command("script");
+    let program = env!("CARGO_BIN_EXE_tidemark-under-test");
+    terminal.args(["-qec", &format!("{program} run exports"), "/dev/null"]).current_dir(workspace.path(""));
+    let shown = while_locked(&workspace, || terminal.output().unwrap());
+    let text = String::from_utf8_lossy(&shown.stdout);
+    assert!(shown.status.success() && text.matches(WAITING).count() == 1, "{text}");
+}
+
 #[test]
 fn fifty_processes_racing_for_one_table_publish_every_version_once() {
     const RACERS: usize = 50;

@@ -58,6 +58,24 @@ fn a_project_can_begin_without_a_table() {
 }
 
 #[test]
+fn what_a_schema_says_about_the_generator_stays_as_it_is() {
+    let description = "Unlike in Tidemark itself, `cargo run -p generator` is not how this is made.";
+    let yaml = format!(
+        "{{ table: t, description: \"{description}\", primary_key: [id], columns: [{{ name: id, type: int }}] }}"
+    );
+    let table = generator::parse(&yaml).unwrap();
+    let files = generator::emit_by("cargo run -p generate", &[table]);
+    for path in ["generated/src/t.rs", "generated/ddl/t.sql", "generated/postgres/t.sql", "generated/sqlite/t.sql"] {
+        assert!(files[path].contains("`cargo run -p generator` is not how"), "{}", files[path]);
+    }
+    for (path, text) in &files {
+        assert!(text.replace(description, "").find(generator::COMMAND).is_none(), "{path}: {text}");
+        // The definition of the flow has no comments.
+        assert!(path.ends_with("flow.asl.json") || text.contains("`cargo run -p generate`"), "{path}: {text}");
+    }
+}
+
+#[test]
 fn a_folder_that_is_not_empty_is_refused() {
     let workspace = Workspace::installed();
     workspace.write("customers.csv", CUSTOMERS.as_bytes());

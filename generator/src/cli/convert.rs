@@ -114,7 +114,7 @@ pub(crate) fn import(arguments: &ImportArguments, format: Format, root: &Path) -
 }
 
 /// Runs `export`.
-pub(crate) fn export(arguments: &ExportArguments, format: Format, root: &Path) -> Result<Exit, Error> {
+pub(crate) fn export(arguments: &ExportArguments, format: Format, root: &Path, command: &str) -> Result<Exit, Error> {
     let sources = source::read_all(root)?;
     if let Err(mistakes) = crate::read(&sources) {
         return Ok(refuse(&mistakes, &sources, format));
@@ -129,7 +129,7 @@ pub(crate) fn export(arguments: &ExportArguments, format: Format, root: &Path) -
         |source: &&Source| arguments.tables.is_empty() || arguments.tables.iter().any(|name| name == table(source));
     let mut files = Vec::new();
     for source in sources.iter().filter(is_wanted) {
-        match crate::export_odcs(source) {
+        match crate::export_odcs_by(command, source) {
             Ok(contract) => files.push((format!("{}.odcs.yaml", table(source)), contract)),
             Err(mistakes) => return Ok(refuse(&mistakes, &sources, format)),
         }

@@ -1,10 +1,10 @@
 //! `generated/src/athena.rs`: the Athena statements of every table that may run there.
 
-use super::artifact::{Files, header};
+use super::artifact::{Files, Origin};
 use super::{ddl, delta};
 use crate::model::Table;
 
-pub(super) fn emit(tables: &[Table], files: &mut Files) {
+pub(super) fn emit(tables: &[Table], origin: Origin<'_>, files: &mut Files) {
     let entries: String = tables.iter().filter(|table| table.athena).map(entry).collect();
     let text = format!(
         "// {}\n\
@@ -15,7 +15,7 @@ pub(super) fn emit(tables: &[Table], files: &mut Files) {
          \n\
          /// The statements, sorted by table.\n\
          pub static STATEMENTS: &[Statements] = &[\n{entries}];\n",
-        header()
+        origin.header()
     );
     files.insert("generated/src/athena.rs".to_owned(), text);
 }

@@ -9,12 +9,12 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::artifact::{Files, MARK, table_header};
+use super::artifact::{Files, Origin};
 use super::ddl::View as GlueTable;
 use super::template;
 use crate::model::{Publish, Table};
 use crate::names;
-use alarms::{ALARMS, Alarm, TABLE_ALARMS, TableAlarm};
+use alarms::{ALARMS, Alarm, TableAlarm, alarms_of};
 use functions::{FUNCTIONS, Function};
 
 /// The folder of the stacks of tables.
@@ -51,28 +51,28 @@ const RETRY: &str = r#"[
 /// The error handler of each step while the lease is held.
 const CATCH: &str = r#"[{"ErrorEquals": ["States.ALL"], "ResultPath": "$.error", "Next": "Release"}]"#;
 
-pub(super) fn emit(tables: &[Table], files: &mut Files) {
+pub(super) fn emit(tables: &[Table], origin: Origin<'_>, files: &mut Files) {
     let mut groups: BTreeMap<u64, Vec<&Table>> = BTreeMap::new();
     tables.iter().for_each(|table| groups.entry(group(&table.name)).or_default().push(table));
-    let root = Root { mark: MARK, groups: groups.iter().map(|(group, tables)| Group::new(*group, tables)).collect() };
-    files.insert("infra/tidemark.yaml".into(), template::ROOT_YAML.render(&root));
+    let mark = origin.mark();
+    let groups: Vec<Group> = groups.iter().map(|(group, tables)| Group::new(*group, tables, &mark)).collect();
+    files.insert("infra/tidemark.yaml".into(), template::ROOT_YAML.render(&Root { mark: &mark, groups: &groups }));
     files.insert(
         "infra/shared.yaml".into(),
-        template::SHARED_YAML.render(&Shared { mark: MARK, functions: FUNCTIONS, alarms: ALARMS }),
+        template::SHARED_YAML.render(&Shared { mark: &mark, functions: FUNCTIONS, alarms: ALARMS }),
     );
     files.insert("infra/flow.asl.json".into(), FLOW.replace("@retry", RETRY).replace("@catch", CATCH));
     for (name, text) in [("data.yaml", DATA), ("consumer.yaml", CONSUMER), ("apply.yaml", APPLY)] {
-        let header = format!("# {MARK}. Do not edit; change generator/templates/{name} instead.");
+        let header = format!("# {mark}. Do not edit; change generator/templates/{name} instead.");
         files.insert(format!("infra/{name}"), format!("{header}\n{text}"));
     }
-    for (group, tables) in groups {
-        let group = Group::new(group, &tables);
-        files.insert(format!("{FOLDER}/group-{}.yaml", group.number), template::GROUP_YAML.render(&group));
+    for group in &groups {
+        files.insert(format!("{FOLDER}/group-{}.yaml", group.number), template::GROUP_YAML.render(group));
     }
 }
 
-pub(super) fn emit_table(table: &Table, files: &mut Files) {
-    files.insert(format!("{FOLDER}/{}.yaml", table.name), template::TABLE_YAML.render(&TableStack::new(table)));
+pub(super) fn emit_table(table: &Table, origin: Origin<'_>, files: &mut Files) {
+    files.insert(format!("{FOLDER}/{}.yaml", table.name), template::TABLE_YAML.render(&TableStack::new(table, origin)));
 }
 
 /// The group of a table, which depends only on its name.
@@ -86,21 +86,21 @@ fn group_number(group: u64) -> String {
 }
 
 #[derive(Serialize)]
-struct Root {
-    mark: &'static str,
-    groups: Vec<Group>,
+struct Root<'a> {
+    mark: &'a str,
+    groups: &'a [Group<'a>],
 }
 
 #[derive(Serialize)]
-struct Shared {
-    mark: &'static str,
+struct Shared<'a> {
+    mark: &'a str,
     functions: &'static [Function],
     alarms: &'static [Alarm],
 }
 
 #[derive(Serialize)]
-struct Group {
-    mark: &'static str,
+struct Group<'a> {
+    mark: &'a str,
     number: String,
     /// Whether Athena can read one of its tables.
     athena: bool,
@@ -114,8 +114,8 @@ struct NestedTable {
     athena: bool,
 }
 
-impl Group {
-    fn new(group: u64, tables: &[&Table]) -> Self {
+impl<'a> Group<'a> {
+    fn new(group: u64, tables: &[&Table], mark: &'a str) -> Self {
         let nested = |table: &&Table| NestedTable {
             id: names::logical_id(&table.name),
             name: table.name.clone(),
@@ -123,7 +123,7 @@ impl Group {
         };
         let tables: Vec<NestedTable> = tables.iter().map(nested).collect();
         let athena = tables.iter().any(|table| table.athena);
-        Self { mark: MARK, number: group_number(group), athena, tables }
+        Self { mark, number: group_number(group), athena, tables }
     }
 }
 
@@ -143,7 +143,7 @@ struct TableStack {
     input_format: &'static str,
     output_format: &'static str,
     serde_properties: Vec<Property>,
-    alarms: &'static [TableAlarm],
+    alarms: Vec<&'static TableAlarm>,
 }
 
 /// A name and a value, both as YAML.
@@ -154,12 +154,12 @@ struct Property {
 }
 
 impl TableStack {
-    fn new(table: &Table) -> Self {
-        let glue = GlueTable::new(table);
+    fn new(table: &Table, origin: Origin<'_>) -> Self {
+        let glue = GlueTable::new(table, origin);
         let property =
             |(name, value): (&'static str, String)| Property { name: quoted(name), value: with_bucket(&value) };
         Self {
-            header: table_header(table),
+            header: origin.table_header(table),
             table: table.name.clone(),
             role: table.role(),
             functions: FUNCTIONS
@@ -169,14 +169,14 @@ impl TableStack {
                 .collect(),
             athena: table.athena,
             has_pseudonyms: table.columns.iter().any(|column| column.publish == Publish::Hmac),
-            glue_description: quoted(&table_header(table)),
+            glue_description: quoted(&origin.table_header(table)),
             properties: glue.properties().map(property).collect(),
             columns: glue.column_names().map(quoted).collect(),
             serde: glue.serde,
             input_format: glue.input_format,
             output_format: glue.output_format,
             serde_properties: glue.serde_properties().map(property).collect(),
-            alarms: TABLE_ALARMS,
+            alarms: alarms_of(table),
         }
     }
 }

@@ -8,7 +8,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::artifact::{Files, table_header};
+use super::artifact::{Files, Origin};
 use super::template;
 use crate::model::Table;
 
@@ -18,10 +18,10 @@ pub(super) const FOLDER: &str = "generated/ddl";
 const OPEN_CSV: &str = "org.apache.hadoop.hive.serde2.OpenCSVSerde";
 const LAZY_SIMPLE: &str = "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe";
 
-pub(super) fn emit(table: &Table, files: &mut Files) {
+pub(super) fn emit(table: &Table, origin: Origin<'_>, files: &mut Files) {
     if table.athena {
-        files.insert(format!("{FOLDER}/{}.sql", table.name), template::TABLE_SQL.render(&View::new(table)));
-        files.insert(format!("{FOLDER}/{}.json", table.name), glue(table));
+        files.insert(format!("{FOLDER}/{}.sql", table.name), template::TABLE_SQL.render(&View::new(table, origin)));
+        files.insert(format!("{FOLDER}/{}.json", table.name), glue(table, origin));
     }
 }
 
@@ -66,9 +66,9 @@ impl View {
         self.serde_properties.iter().map(|property| (property.name, unescaped(&property.value)))
     }
 
-    pub(super) fn new(table: &Table) -> Self {
+    pub(super) fn new(table: &Table, origin: Origin<'_>) -> Self {
         Self {
-            header: table_header(table),
+            header: origin.table_header(table),
             table: table.name.clone(),
             description: table.description.as_deref().map(quoted),
             columns: columns(table),
@@ -85,8 +85,8 @@ const INPUT_FORMAT: &str = "org.apache.hadoop.mapred.TextInputFormat";
 const OUTPUT_FORMAT: &str = "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat";
 
 /// The table as input for Glue's API.
-pub(crate) fn glue(table: &Table) -> String {
-    let view = View::new(table);
+pub(crate) fn glue(table: &Table, origin: Origin<'_>) -> String {
+    let view = View::new(table, origin);
     let map = |properties: &[Property]| -> Map<String, Value> {
         properties.iter().map(|property| (property.name.to_owned(), Value::from(unescaped(&property.value)))).collect()
     };
@@ -95,7 +95,7 @@ pub(crate) fn glue(table: &Table) -> String {
     parameters.insert("EXTERNAL".into(), "TRUE".into());
     let input = json!({
         // The first field, so that the mark is in the first lines of the file.
-        "Description": table_header(table),
+        "Description": origin.table_header(table),
         "Name": table.name,
         "TableType": "EXTERNAL_TABLE",
         "Parameters": parameters,

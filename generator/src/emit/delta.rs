@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::artifact::{Files, table_header};
+use super::artifact::{Files, Origin};
 use super::template;
 use crate::model::{Column, Table};
 use crate::names;
@@ -23,10 +23,10 @@ use typed::ColumnExpression;
 /// The folder of the statements.
 pub(super) const FOLDER: &str = "generated/sql";
 
-pub(super) fn emit(table: &Table, files: &mut Files) {
+pub(super) fn emit(table: &Table, origin: Origin<'_>, files: &mut Files) {
     if table.athena {
         for (name, with_baseline) in [("first_import", false), ("delta", true)] {
-            files.insert(format!("{FOLDER}/{}.{name}.sql", table.name), statement(table, with_baseline));
+            files.insert(format!("{FOLDER}/{}.{name}.sql", table.name), statement(table, with_baseline, origin));
         }
     }
 }
@@ -118,7 +118,7 @@ fn columns(table: &Table) -> Vec<&Column> {
 }
 
 /// Renders the statement, without the UNLOAD around it.
-pub(crate) fn statement(table: &Table, with_baseline: bool) -> String {
+pub(crate) fn statement(table: &Table, with_baseline: bool, origin: Origin<'_>) -> String {
     let (key_len, value_len) = (table.key_columns().count(), table.value_columns().count());
     let published = key_len + value_len;
     let columns = columns(table);
@@ -131,7 +131,7 @@ pub(crate) fn statement(table: &Table, with_baseline: bool) -> String {
     let (compares_all, publishes_all) = (compared.len() == published, published == columns.len());
     let Wording { title, parameters, reads, scans } = if with_baseline { DELTA } else { FIRST_IMPORT };
     let view = View {
-        header: table_header(table),
+        header: origin.table_header(table),
         title,
         parameters,
         reads,

@@ -11,7 +11,7 @@ use std::iter;
 use proc_macro2::{Literal, TokenStream};
 use quote::{format_ident, quote};
 
-use super::artifact::{Files, table_header};
+use super::artifact::{Files, Origin};
 use super::{rustdoc, target};
 use crate::model::{Column, ColumnType, Encoding, Guards, Numbers, Publish, Sign, Source, Table, Tenant};
 use crate::names;
@@ -20,11 +20,11 @@ use source::source_definition;
 use structs::{deserialize, runtime_type, structure};
 use tokens::{optional, with_defaults};
 
-pub(super) fn emit(table: &Table, files: &mut Files) {
-    files.insert(format!("generated/src/{}.rs", table.module), module(table));
+pub(super) fn emit(table: &Table, origin: Origin<'_>, files: &mut Files) {
+    files.insert(format!("generated/src/{}.rs", table.module), module(table, origin));
 }
 
-fn module(table: &Table) -> String {
+fn module(table: &Table, origin: Origin<'_>) -> String {
     let name = &table.name;
     let docs = match &table.description {
         Some(description) => rustdoc::lines(description),
@@ -42,7 +42,7 @@ fn module(table: &Table) -> String {
     items.extend(definitions(table));
     let items: Vec<String> = items.into_iter().map(item).collect();
     let items = items.join("\n");
-    format!("// {}\n\n{docs}\n{imports}\n{items}", table_header(table))
+    format!("// {}\n\n{docs}\n{imports}\n{items}", origin.table_header(table))
 }
 
 fn values_doc(table: &Table) -> String {
@@ -165,22 +165,23 @@ fn target_definition(table: &Table) -> TokenStream {
         let path = format!("{}/{name}{file}.sql", folder.replace("generated/", "../"));
         quote! { include_str!(#path) }
     };
-    let statements = |folder: &str, statements: Result<String, String>| match statements {
-        Ok(_) => {
+    let (sqlite, postgres) = (target::check_sqlite(table), target::check_postgres(table));
+    let statements = |folder: &str, checked: &Result<(), String>| match checked {
+        Ok(()) => {
             let included = included(folder, "");
             quote! { Ok(#included) }
         }
         Err(problem) => quote! { Err(#problem) },
     };
-    let sqlite = statements(target::SQLITE, target::sqlite(table));
-    let postgres = statements(target::POSTGRES, target::postgres(table));
+    let in_sqlite = statements(target::SQLITE, &sqlite);
+    let in_postgres = statements(target::POSTGRES, &postgres);
     let history = table.target.history.then(|| {
         let parts = |folder: &str, exists: bool| match exists {
             true => [included(folder, ".history"), included(folder, ".as_of")],
             false => [quote! { "" }, quote! { "" }],
         };
-        let in_sqlite = parts(target::SQLITE, target::sqlite(table).is_ok());
-        let in_postgres = parts(target::POSTGRES, target::postgres(table).is_ok());
+        let in_sqlite = parts(target::SQLITE, sqlite.is_ok());
+        let in_postgres = parts(target::POSTGRES, postgres.is_ok());
         let time = match &table.target.version_time {
             Some(format) => quote! { Some(#format) },
             None => quote! { None },
@@ -189,7 +190,7 @@ fn target_definition(table: &Table) -> TokenStream {
     });
     let name = &table.target.name;
     let schemas = table.target.tenant_schemas.then(|| quote! { .with_tenant_schemas() });
-    quote! { Target::new(#name, #sqlite, #postgres)#history #schemas }
+    quote! { Target::new(#name, #in_sqlite, #in_postgres)#history #schemas }
 }
 
 /// `Column::new("amount", Type::Double).nullable()`

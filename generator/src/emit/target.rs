@@ -9,7 +9,7 @@
 
 use serde::Serialize;
 
-use super::artifact::{Files, table_header};
+use super::artifact::{Files, Origin};
 use super::template;
 use crate::model::target::{as_of_name, history_name};
 use crate::model::{Column, ColumnType, Publish, Table};
@@ -42,16 +42,16 @@ const MAX_POSTGRES_NAME: usize = 63;
 /// <https://www.postgresql.org/docs/current/ddl-system-columns.html>
 const SYSTEM_COLUMNS: &[&str] = &["tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"];
 
-pub(super) fn emit(table: &Table, files: &mut Files) {
+pub(super) fn emit(table: &Table, origin: Origin<'_>, files: &mut Files) {
     let Table { name, target, .. } = table;
     for (folder, statements, history) in [
-        (SQLITE, sqlite(table), sqlite_history as fn(&Table) -> [String; 2]),
-        (POSTGRES, postgres(table), postgres_history),
+        (SQLITE, sqlite(table, origin), sqlite_history as fn(&Table, Origin<'_>) -> [String; 2]),
+        (POSTGRES, postgres(table, origin), postgres_history),
     ] {
         let Ok(statements) = statements else { continue };
         files.insert(format!("{folder}/{name}.sql"), statements);
         if target.history {
-            let [history, as_of] = history(table);
+            let [history, as_of] = history(table, origin);
             files.insert(format!("{folder}/{name}.history.sql"), history);
             files.insert(format!("{folder}/{name}.as_of.sql"), as_of);
         }
@@ -89,7 +89,12 @@ struct ColumnView {
 }
 
 /// The statements for SQLite; or why the table cannot be there.
-pub(super) fn sqlite(table: &Table) -> Result<String, String> {
+pub(super) fn sqlite(table: &Table, origin: Origin<'_>) -> Result<String, String> {
+    check_sqlite(table).map(|()| template::SQLITE_SQL.render(&sqlite_view(table, origin)))
+}
+
+/// Fails if the table cannot be in SQLite, with the reason.
+pub(super) fn check_sqlite(table: &Table) -> Result<(), String> {
     if table.target.tenant_schemas {
         return Err("each tenant has a schema of its own, and SQLite has no schemas".into());
     }
@@ -97,23 +102,27 @@ pub(super) fn sqlite(table: &Table) -> Result<String, String> {
     if name.starts_with("sqlite_") {
         return Err(format!("SQLite keeps names such as `{name}` to itself"));
     }
-    check_number(table, MAX_SQLITE_COLUMNS)?;
-    Ok(template::SQLITE_SQL.render(&sqlite_view(table)))
+    check_number(table, MAX_SQLITE_COLUMNS)
 }
 
 /// The statements for the history in SQLite: its table, and the view of it.
-pub(super) fn sqlite_history(table: &Table) -> [String; 2] {
-    let view = sqlite_view(table);
+pub(super) fn sqlite_history(table: &Table, origin: Origin<'_>) -> [String; 2] {
+    let view = sqlite_view(table, origin);
     [&template::HISTORY_SQLITE_SQL, &template::AS_OF_SQLITE_SQL].map(|template| template.render(&view))
 }
 
-fn sqlite_view(table: &Table) -> View {
+fn sqlite_view(table: &Table, origin: Origin<'_>) -> View {
     let target = table.target.sqlite_name();
-    View::new(table, &target, str::to_owned, sqlite_type, |text| text.replace(['\n', '\r'], " "))
+    View::new(table, origin, &target, str::to_owned, sqlite_type, |text| text.replace(['\n', '\r'], " "))
 }
 
 /// The statements for PostgreSQL; or why the table cannot be there.
-pub(super) fn postgres(table: &Table) -> Result<String, String> {
+pub(super) fn postgres(table: &Table, origin: Origin<'_>) -> Result<String, String> {
+    check_postgres(table).map(|()| template::POSTGRES_SQL.render(&postgres_view(table, origin)))
+}
+
+/// Fails if the table cannot be in PostgreSQL, with the reason.
+pub(super) fn check_postgres(table: &Table) -> Result<(), String> {
     check_number(table, MAX_POSTGRES_COLUMNS)?;
     let longest = if table.target.history { history_name(&table.target.name) } else { table.target.name.clone() };
     for name in longest.split('.').chain(published(table).map(|column| column.name.as_str())) {
@@ -132,17 +141,19 @@ pub(super) fn postgres(table: &Table) -> Result<String, String> {
     if let Some(column) = published(table).find(is_taken) {
         return Err(format!("every table of PostgreSQL has a column `{}` of its own", column.name));
     }
-    Ok(template::POSTGRES_SQL.render(&postgres_view(table)))
+    Ok(())
 }
 
 /// The statements for the history in PostgreSQL: its table, and the view of it.
-pub(super) fn postgres_history(table: &Table) -> [String; 2] {
-    let view = postgres_view(table);
+pub(super) fn postgres_history(table: &Table, origin: Origin<'_>) -> [String; 2] {
+    let view = postgres_view(table, origin);
     [&template::HISTORY_POSTGRES_SQL, &template::AS_OF_POSTGRES_SQL].map(|template| template.render(&view))
 }
 
-fn postgres_view(table: &Table) -> View {
-    View::new(table, &table.target.postgres_name(), str::to_lowercase, postgres_type, |text| text.replace('\'', "''"))
+fn postgres_view(table: &Table, origin: Origin<'_>) -> View {
+    View::new(table, origin, &table.target.postgres_name(), str::to_lowercase, postgres_type, |text| {
+        text.replace('\'', "''")
+    })
 }
 
 /// The columns of the schema that a database has.
@@ -160,6 +171,7 @@ impl View {
     /// `target` is the name of the table there. `name` spells the name of a column, `comment` escapes a comment.
     fn new(
         table: &Table,
+        origin: Origin<'_>,
         target: &str,
         name: fn(&str) -> String,
         ty: fn(&str, &Column) -> String,
@@ -174,7 +186,7 @@ impl View {
             ColumnView { name: quoted, ty, history_ty, comment }
         };
         Self {
-            header: table_header(table),
+            header: origin.table_header(table),
             table: names::quoted_path(target),
             tenant_schemas: table.target.tenant_schemas,
             history: names::quoted_path(&history_name(target)),

@@ -75,7 +75,7 @@ fn changes(from: &Numbers, to: &Numbers, has_fraction: bool) -> Vec<String> {
 }
 
 /// The text before or after a number, without blanks: a currency or a percent sign.
-fn symbol(text: &str) -> Option<&str> {
+pub fn symbol(text: &str) -> Option<&str> {
     let is_number = |c: char| c.is_ascii_digit() || "+-.,()'\u{2019}_".contains(c) || c.is_whitespace();
     let start = text.find(|c: char| !is_number(c))?;
     let rest = &text[start..];

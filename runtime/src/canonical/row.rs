@@ -142,6 +142,14 @@ impl Layout {
         self.slots[..self.keys].iter().map(Slot::column)
     }
 
+    /// The export's columns that the key is read from.
+    pub(crate) fn key_sources(&self) -> impl Iterator<Item = usize> + '_ {
+        self.slots[..self.keys].iter().filter_map(|slot| match slot.origin {
+            Origin::Column(index) => Some(index),
+            Origin::Fill(_) => None,
+        })
+    }
+
     /// The columns outside the key that are published, in the order of the schema.
     pub(crate) fn value_columns(&self) -> impl Iterator<Item = &'static Column> + '_ {
         self.slots[self.keys..].iter().map(Slot::column)
@@ -159,7 +167,7 @@ impl Layout {
 
     /// Reads only the key of a row into `row`, to find a few keys among many. Returns whether the key is readable.
     pub(crate) fn read_key<'f>(&self, field: impl Fn(usize) -> Field<'f>, row: &mut Row) -> bool {
-        row.image.clear();
+        row.image.truncate(0);
         let is_readable = self.slots[..self.keys].iter().all(|slot| slot.read(&field, row, |_, _| false));
         row.key_length = row.image.len();
         is_readable
@@ -186,34 +194,34 @@ impl Layout {
         row: &mut Row,
         mut refuse: impl FnMut(&'static Column, Field<'f>, Reason),
     ) -> bool {
-        row.image.clear();
+        row.image.truncate(0);
         row.compared.clear();
         let mut is_usable = true;
-        let (key, rest) = self.slots.split_at(self.keys);
-        for slot in key {
-            is_usable &= slot.read(&field, row, |field, reason| {
-                refuse(slot.column(), field, reason);
-                false
-            });
-        }
-        row.key_length = row.image.len();
         // The start of the compared bytes that are not copied yet.
         let mut run = 0;
-        for slot in rest {
+        // One loop over all columns, so that the code that finds a field is in it instead of called by it.
+        for (at, slot) in self.slots.iter().enumerate() {
+            if at == self.keys {
+                row.key_length = row.image.len();
+            }
             let start = row.image.len();
             is_usable &= slot.read(&field, row, |field, reason| {
-                if !self.is_lenient {
+                let is_kept = self.is_lenient && at >= self.keys;
+                if !is_kept {
                     refuse(slot.column(), field, reason);
                 }
-                self.is_lenient
+                is_kept
             });
             if !slot.is_compared {
-                row.compared.extend_from_slice(&row.image[run..start]);
+                row.compared.extend_from_slice(&row.image.as_slice()[run..start]);
                 run = row.image.len();
             }
         }
+        if self.keys == self.slots.len() {
+            row.key_length = row.image.len();
+        }
         if !self.all_compared {
-            row.compared.extend_from_slice(&row.image[run..]);
+            row.compared.extend_from_slice(&row.image.as_slice()[run..]);
         }
         if !self.checked.is_empty() {
             is_usable &= self.check(field, row, refuse);
@@ -248,7 +256,7 @@ impl Layout {
 
     /// The row's bytes without the columns that are not compared.
     pub(crate) fn compared<'r>(&self, row: &'r Row) -> &'r [u8] {
-        if self.all_compared { &row.image } else { &row.compared }
+        if self.all_compared { row.image() } else { &row.compared }
     }
 
     /// The row hash of an image.

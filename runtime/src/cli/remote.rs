@@ -108,8 +108,9 @@ mod with_aws {
     ) -> Result<Engines> {
         let AthenaNames { database, workgroup, results } = names;
         let results = results.as_deref().map(parse).transpose()?;
+        let (aws, statements) = (aws()?, Arc::new(statements));
         let athena =
-            Athena { aws: aws()?, statements, database, workgroup, results, account: None, cutoff: None, budget: None };
+            Athena { aws, statements, database, workgroup, results, account: None, cutoff: None, budget: None };
         Ok(Engines { choice, athena: Some(athena) })
     }
 }

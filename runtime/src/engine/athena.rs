@@ -23,6 +23,6 @@ mod unloaded;
 pub use execution::{DeltaProgress, Poll, QueryExecution, ReadPosition};
 #[cfg(feature = "aws")]
 pub use run::{Athena, ScanBudget};
-pub use statements::Statements;
 pub(crate) use statements::not_for_athena;
+pub use statements::{StatementSource, Statements};
 pub use unloaded::{Totals, Unloaded};

@@ -6,6 +6,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::numbers::Numbers;
 use super::reading::ESCAPED_NULL;
+use super::symbols::Symbols;
 use super::times::Times;
 use super::words::{self, Kind, Spellings, WORDS};
 use crate::canonical::field::NULL;
@@ -21,6 +22,7 @@ pub(super) struct Facts {
     /// For each word, how often it occurs without and with quotes.
     pub(super) words: [(u64, u64); WORDS.len()],
     pub(super) numbers: Numbers,
+    pub(super) symbols: Symbols,
     pub(super) times: Times,
     pub(super) spellings: Spellings,
     /// Whether there are blanks around a value, and how many values are blank.
@@ -83,6 +85,7 @@ impl Facts {
         }
         self.is_padded |= trimmed.len() != text.len();
         self.numbers.add(trimmed);
+        self.symbols.add(trimmed);
         self.times.add(trimmed.as_bytes());
         self.spellings.add(trimmed);
     }

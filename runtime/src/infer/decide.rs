@@ -1,6 +1,7 @@
 //! Decides the type and the options of a column.
 
 use super::column::Facts;
+use super::texts::{number_options, quoted, type_name};
 use super::words::{self, Kind, TEXT_NULLS, WORDS, Words};
 use crate::epoch::NumberFormat;
 use crate::table::{Escape, Type};
@@ -162,12 +163,23 @@ fn text(column: &mut Column, facts: &Facts, policy: NullPolicy) {
     if facts.is_integer {
         column.choices.push("numbers with leading zeros or a plus stay text; as `bigint`, 007 would be 7".into());
     }
+    column.choices.extend(symbol(facts));
     if facts.is_padded || facts.blank > 0 {
         column.choices.push("blanks around a text are part of it; with `trim: true` they are not".into());
     }
     if facts.has_backslash && !policy.has_escape {
         column.choices.push("backslashes are read as they are; some exporters write them as escapes".into());
     }
+}
+
+/// How to read numbers that all have the same currency or percent sign.
+fn symbol(facts: &Facts) -> Option<String> {
+    let (symbol, numbers) = facts.symbols.best()?;
+    let mut options = vec![format!("type: {}", type_name(numbers.ty))];
+    let written = numbers.format.iter().flat_map(|format| number_options(numbers.ty, format));
+    options.extend(written.map(|(option, value)| format!("{option}: {value}")));
+    options.push(format!("strip: [{}]", quoted(symbol)));
+    Some(format!("every value is a number with `{symbol}`, which `{}` would read", options.join(", ")))
 }
 
 fn time(column: &mut Column, facts: &Facts) {

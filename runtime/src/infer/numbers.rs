@@ -118,7 +118,7 @@ impl Numbers {
     }
 
     /// Returns whether the texts are no numbers, whatever follows.
-    fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         self.ordinary.is_none() && self.others.is_empty()
     }
 

@@ -7,8 +7,7 @@ use generator::schema_text::{choices, comment, line_with_comment};
 use super::decide::Column;
 use super::draft::Draft;
 use super::reading::ESCAPED_NULL;
-use super::texts::{list, quoted, type_name};
-use crate::table::{Sign, Type};
+use super::texts::{list, number_options, quoted, type_name};
 
 /// The schema of a draft.
 pub(super) fn schema(draft: &Draft) -> String {
@@ -61,17 +60,7 @@ fn options(draft: &Draft, column: &Column) -> Vec<String> {
         add("false_values", list(no));
     }
     if let Some(format) = &column.numbers {
-        if matches!(column.ty, Type::Decimal { .. } | Type::Double) && format.decimal_mark != '.' {
-            add("decimal_mark", quoted(&format.decimal_mark.to_string()));
-        }
-        if let Some(mark) = format.group_mark {
-            add("group_mark", quoted(&mark.to_string()));
-        }
-        match format.sign {
-            Sign::Leading => {}
-            Sign::Trailing => add("sign", "trailing".into()),
-            Sign::Parentheses => add("sign", "parentheses".into()),
-        }
+        number_options(column.ty, format).into_iter().for_each(|(option, value)| add(option, value));
     }
     if column.trim {
         add("trim", "true".into());

@@ -55,10 +55,7 @@ struct Deadline {
 ///
 /// Only the last deadline counts, so that a missing export is reported until the next one comes.
 pub fn find_overdue(tables: &[&'static Table], key: &TableKey, versions: &[Version], now: i64) -> Option<Overdue> {
-    let table = tables.iter().find(|table| table.name == key.table)?;
-    let expect = table.expect.as_ref().filter(|expect| expect.includes(&key.tenant))?;
-    let zone = TimeZone::get(expect.zone).unwrap_or(TimeZone::UTC);
-    let deadline = last_deadline(expect, &zone, Timestamp::from_millisecond(now).ok()?)?;
+    let (expect, deadline) = last_deadline_of(tables, key, now)?;
     let from = deadline.from.as_millisecond();
     let last = versions.iter().filter(|version| has_arrived(version)).max_by_key(|version| version.registered_at);
     if last.is_some_and(|version| version.registered_at >= from) {
@@ -74,6 +71,18 @@ pub fn find_overdue(tables: &[&'static Table], key: &TableKey, versions: &[Versi
             (version.version.clone(), version.reason.clone().unwrap_or_else(|| "is not complete".into()))
         }),
     })
+}
+
+/// Returns the last deadline of a tenant's table, in milliseconds since 1970; `None` if nothing is expected.
+pub fn deadline_of(tables: &[&'static Table], key: &TableKey, now: i64) -> Option<i64> {
+    last_deadline_of(tables, key, now).map(|(_, deadline)| deadline.at.as_millisecond())
+}
+
+fn last_deadline_of(tables: &[&'static Table], key: &TableKey, now: i64) -> Option<(&'static Expect, Deadline)> {
+    let table = tables.iter().find(|table| table.name == key.table)?;
+    let expect = table.expect.as_ref().filter(|expect| expect.includes(&key.tenant))?;
+    let zone = TimeZone::get(expect.zone).unwrap_or(TimeZone::UTC);
+    Some((expect, last_deadline(expect, &zone, Timestamp::from_millisecond(now).ok()?)?))
 }
 
 /// The tables of tenants that should deliver and never have, sorted. `known` are those that have.

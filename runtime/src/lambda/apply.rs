@@ -20,10 +20,11 @@ use crate::aws::{Aws, error_chain};
 use crate::error::{Error, Fault, Result};
 use crate::lambda::environment::{optional, variable};
 use crate::lambda::metrics;
+use crate::lambda::tables::Tables;
 use crate::name::TableKey;
 use crate::sink::any_order::State;
-use crate::sink::database::Database;
 use crate::sink::database::postgres::{Postgres, PostgresAddress};
+use crate::sink::database::{Database, DatabaseOptions};
 use crate::table::Table;
 
 /// The file with the authorities that the server's certificate may be from, in the archive of the function.
@@ -31,7 +32,7 @@ const ROOTS: &str = "roots.pem";
 
 /// The database, and a connection to it.
 pub(super) struct Target {
-    tables: &'static [&'static Table],
+    tables: &'static Tables,
     database: Database<Postgres>,
     aws: Arc<Aws>,
     /// The URL of the queue of failures.
@@ -44,7 +45,7 @@ pub(super) struct Target {
 
 impl Target {
     /// Reads the environment variables, which the template sets.
-    pub(super) fn from_environment(tables: &'static [&'static Table]) -> Result<Self> {
+    pub(super) fn from_environment(tables: &'static Tables) -> Result<Self> {
         let aws = Arc::new(Aws::from_environment()?);
         let address = PostgresAddress::parse(&encrypted(variable("TIDEMARK_APPLY_TO")?))?;
         let address = match optional("TIDEMARK_APPLY_SECRET") {
@@ -54,7 +55,7 @@ impl Target {
         let create = variable("TIDEMARK_APPLY_CREATE")? == "on";
         Ok(Self {
             tables,
-            database: Database::new(address, create),
+            database: Database::new(address, DatabaseOptions { create, recompute: false }),
             aws,
             failures: variable("TIDEMARK_APPLY_FAILURES")?,
             applier: Mutex::default(),
@@ -68,7 +69,7 @@ impl Target {
         let mut batch = Batch::new(&event.records);
         let mut is_down = false;
         for (key, records) in batch.by_table()? {
-            let Some(table) = self.table(&key) else { continue };
+            let Some(table) = self.table(&key)? else { continue };
             if is_down {
                 batch.failed(&records);
                 continue;
@@ -123,12 +124,11 @@ impl Target {
     }
 
     /// The definition of a table; `None` if the table is not applied.
-    fn table(&self, key: &TableKey) -> Option<&'static Table> {
-        let table = self.tables.iter().copied().find(|table| table.name == key.table);
-        let problem = match table {
+    fn table(&self, key: &TableKey) -> Result<Option<&'static Table>> {
+        let problem = match self.tables.find(&key.table)? {
             None => "no schema of it is deployed".to_owned(),
             Some(table) => match (refusal(table), self.database.definition(table, &key.tenant)) {
-                (None, Ok(_)) => return Some(table),
+                (None, Ok(_)) => return Ok(Some(table)),
                 (Some(problem), _) => problem.into(),
                 (None, Err(error)) => error.to_string(),
             },
@@ -137,7 +137,7 @@ impl Target {
         if left_out.insert(key.clone()) {
             tracing::warn!(tenant = key.tenant, table = key.table, problem, "The table is not applied.");
         }
-        None
+        Ok(None)
     }
 
     /// Sends the place of a record that cannot be applied to the queue of failures.

@@ -1,5 +1,6 @@
 //! The deployment that a function belongs to, as its environment describes it.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,13 +11,14 @@ use crate::aws::{Aws, flow};
 use crate::breakpoint::env_override;
 use crate::change_set;
 use crate::clock;
-use crate::engine::athena::{Athena, ScanBudget, Statements};
+use crate::engine::athena::{Athena, ScanBudget};
 use crate::engine::{Choice, Engines, Limits};
 use crate::error::{Error, Result};
 use crate::lambda::environment::{not_set, number_variable, optional, optional_uri, uri_variable, variable};
 use crate::lambda::output::Output;
 use crate::lambda::secrets::Secrets;
 use crate::lambda::table_clients::{Places, TableClients};
+use crate::lambda::tables::Tables;
 use crate::name::TableKey;
 use crate::run::Runner;
 use crate::sink::Sinks;
@@ -38,8 +40,7 @@ const MAX_COMPARED: u64 = 256 << 20;
 /// The resources that the stacks created.
 #[derive(Debug)]
 pub(super) struct Deployment {
-    pub(super) tables: &'static [&'static Table],
-    statements: &'static [Statements],
+    pub(super) tables: &'static Tables,
     /// Clients with the function's own role.
     pub(super) aws: Arc<Aws>,
     table_clients: TableClients,
@@ -70,6 +71,8 @@ pub(super) struct Deployment {
     pub(super) change_set_days: u64,
     /// For how many days the exports of versions that are done are kept; 0 if they do not expire.
     pub(super) export_days: u64,
+    /// The last deadlines by which an export came, as far as this process has seen it.
+    pub(super) kept_deadlines: Mutex<BTreeMap<TableKey, i64>>,
 }
 
 #[derive(Debug)]
@@ -98,10 +101,7 @@ impl AthenaNames {
 
 impl Deployment {
     /// Reads the environment variables, which the templates set.
-    pub(super) fn from_environment(
-        tables: &'static [&'static Table],
-        statements: &'static [Statements],
-    ) -> Result<Self> {
+    pub(super) fn from_environment(tables: &'static Tables) -> Result<Self> {
         let aws = Arc::new(Aws::from_environment()?);
         let store = variable("TIDEMARK_STORE")?;
         let table = store.strip_prefix("dynamodb:").unwrap_or(&store);
@@ -117,7 +117,6 @@ impl Deployment {
         }
         Ok(Self {
             tables,
-            statements,
             registry: Registry::new(dynamodb.clone()),
             dynamodb,
             table_clients: clients,
@@ -136,6 +135,7 @@ impl Deployment {
             parts_concurrency: number_variable("TIDEMARK_PARTS_CONCURRENCY")?,
             change_set_days: number_variable("TIDEMARK_CHANGE_SET_DAYS")?,
             export_days: number_variable("TIDEMARK_EXPORT_DAYS")?,
+            kept_deadlines: Mutex::default(),
         })
     }
 
@@ -170,15 +170,14 @@ impl Deployment {
     }
 
     /// The definition of a tenant's table, if it is deployed.
-    pub(super) fn find_table(&self, key: &TableKey) -> Option<&'static Table> {
-        let table = self.tables.iter().copied().find(|table| table.name == key.table);
-        table.map(|table| table.for_tenant(&key.tenant))
+    pub(super) fn find_table(&self, key: &TableKey) -> Result<Option<&'static Table>> {
+        Ok(self.tables.find(&key.table)?.map(|table| table.for_tenant(&key.tenant)))
     }
 
     /// The definition of a tenant's table, which must be deployed.
     pub(super) fn table(&self, key: &TableKey) -> Result<&'static Table> {
-        let known = || self.tables.iter().map(|table| table.name).collect::<Vec<_>>().join(", ");
-        self.find_table(key).ok_or_else(|| {
+        let known = || self.tables.names().collect::<Vec<_>>().join(", ");
+        self.find_table(key)?.ok_or_else(|| {
             Error::refused("", format!("unknown table `{}`; known tables are {}", key.table.escape_debug(), known()))
                 .help("write its schema, run the generator and deploy; or remove its exports")
         })
@@ -190,7 +189,7 @@ impl Deployment {
         let table_client = self.table_clients.get(table.role, key, who);
         let athena = Athena {
             aws: Arc::clone(&table_client),
-            statements: self.statements,
+            statements: Arc::new(self.tables),
             database: self.athena.database.clone(),
             workgroup: self.athena.workgroup.clone(),
             // The table's role can access no other prefix.
@@ -200,7 +199,7 @@ impl Deployment {
             budget: self.scan_budget(),
         };
         Ok(Runner {
-            tables: self.tables,
+            tables: self.tables.only(table.name)?,
             exports: Box::new(S3::new(Arc::clone(&table_client), self.exports.clone())),
             registry: self.registry.clone(),
             changes: Box::new(change_set::s3::S3::new(Arc::clone(&self.aws), self.changes.clone())),

@@ -7,6 +7,7 @@
 use serde_json::{Value as Json, json};
 
 use crate::clock;
+use crate::inspect::overdue::Overdue;
 use crate::name::TableKey;
 use crate::run::Outcome;
 use crate::store::Version;
@@ -80,6 +81,12 @@ pub(super) fn held(version: &Version) {
 pub(super) fn held_now(table: &str, versions: usize) {
     let properties = Properties::from_iter([("Table".to_owned(), table.into())]);
     print(properties, &[&["Table"]], &[("HeldVersions", "Count", versions as f64)]);
+}
+
+/// Reports an export that should have arrived and did not. The alarm lasts as long as the sweeper reports it.
+pub(super) fn overdue(key: &TableKey, overdue: &Overdue) {
+    tracing::warn!(tenant = key.tenant, table = key.table, "{overdue}");
+    print(properties(key, None), &[&["Table"]], &[("Overdue", "Count", 1.0)]);
 }
 
 /// Reports a version whose export is at fault. The note masks personal data.

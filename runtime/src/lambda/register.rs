@@ -107,7 +107,7 @@ fn version_path(key: &str) -> Result<Option<VersionPath>, &'static str> {
 /// Registers a version, and starts the flow if it can go on.
 pub(super) fn register_version(deployment: &Deployment, (tenant, table, version): &VersionPath) -> Result<()> {
     let key = TableKey { tenant: tenant.clone(), table: table.clone() };
-    let Some(table) = deployment.find_table(&key) else { return register_without_schema(deployment, &key, version) };
+    let Some(table) = deployment.find_table(&key)? else { return register_without_schema(deployment, &key, version) };
     let runner = deployment.runner(table, &key, "register")?;
     let registered = match runner.register_version(table, &key, version) {
         Err(error) if error.kind() == ErrorKind::Export => {
@@ -137,7 +137,7 @@ pub(super) fn register_version(deployment: &Deployment, (tenant, table, version)
 /// Registers a version of a table that is not deployed. It waits until the sweeper of a later deployment picks it up,
 /// and is reported once.
 fn register_without_schema(deployment: &Deployment, key: &TableKey, version: &str) -> Result<()> {
-    let reason = no_schema(deployment.tables, &key.table, SCHEMAS, "run `cargo run -p generator`, then deploy");
+    let reason = no_schema(deployment.tables.names(), &key.table, SCHEMAS, "run the generator, then deploy");
     match deployment.registry.register_without_schema(key, version, &reason)? {
         Registered::New => Err(Error::refused(version, "it waits, because its table is not deployed").help(reason)),
         Registered::Alias(other) => Err(same_version(version, &other)),

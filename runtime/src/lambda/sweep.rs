@@ -1,4 +1,5 @@
-//! The sweeper: restarts what a crash interrupted, checks incomplete exports again, and measures both.
+//! The sweeper: restarts what a crash interrupted, checks incomplete exports again, measures both, and reports exports
+//! that have not come.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,6 +10,7 @@ use crate::error::{ErrorKind, Result};
 use crate::lambda::deadline::Deadline;
 use crate::lambda::deployment::Deployment;
 use crate::lambda::metrics;
+use crate::lambda::overdue::report_overdue;
 use crate::name::TableKey;
 use crate::run::next_step;
 use crate::store::Status;
@@ -39,12 +41,12 @@ pub(super) struct Answer {
 }
 
 /// Starts the flow for versions that can proceed but do not, the oldest first; checks incomplete exports again, in case
-/// an event was lost; and measures both. The next sweep does what this one has no time for.
+/// an event was lost; measures both; and reports overdue exports. The next sweep does what this one has no time for.
 pub(super) fn sweep(deployment: &Deployment, event: Event, deadline: Deadline) -> Result<Answer> {
     deployment.introduce()?;
     let mut waiting = deployment.dynamodb.open_versions(Status::Waiting)?;
     // Exports of tables that are not deployed were reported when they came. An alarm on them would never end.
-    waiting.retain(|open| deployment.find_table(&open.key).is_some());
+    waiting.retain(|open| deployment.tables.contains(&open.key.table));
     let held = deployment.dynamodb.open_versions(Status::Held)?;
     let mut runnable = Vec::new();
     for status in [Status::Publishing, Status::Planned, Status::Registered] {
@@ -64,6 +66,7 @@ pub(super) fn sweep(deployment: &Deployment, event: Event, deadline: Deadline) -
         failed: Ok(()),
     };
     due.for_each(|open| sweep.visit(open.key, |sweep, key| sweep.start(key)));
+    sweep.report_overdue(now);
     // Incomplete exports come last, because there may be many, and what can proceed must not wait for them.
     sweep.tables.clear();
     waiting.into_iter().for_each(|open| sweep.visit(open.key, |sweep, key| sweep.check_again(key)));
@@ -93,9 +96,17 @@ impl Sweep<'_> {
         }
     }
 
+    /// Reports exports that should have arrived and did not. What fails does not stop the sweep either.
+    fn report_overdue(&mut self, now: i64) {
+        if let Err(error) = report_overdue(self.deployment, now, self.deadline) {
+            tracing::error!(help = error.next_step(), "{error}");
+            self.failed = Err(error);
+        }
+    }
+
     /// Starts a table's flow if there is work and no execution is doing it.
     fn start(&mut self, key: &TableKey) -> Result<()> {
-        let Ok(table) = self.deployment.table(key) else { return Ok(()) };
+        let Some(table) = self.deployment.find_table(key)? else { return Ok(()) };
         let state = self.deployment.registry.state(key)?;
         let versions = self.deployment.registry.current_versions(key)?;
         if state.owner.is_some() || next_step(&versions, table, state.resync).is_none() {
@@ -109,7 +120,7 @@ impl Sweep<'_> {
 
     /// Registers WAITING versions again: they may be complete by now, if an event was lost.
     fn check_again(&mut self, key: &TableKey) -> Result<()> {
-        let Ok(table) = self.deployment.table(key) else { return Ok(()) };
+        let Some(table) = self.deployment.find_table(key)? else { return Ok(()) };
         let runner = self.deployment.runner(table, key, "sweep")?;
         for version in self.deployment.registry.with_status(key, Status::Waiting)? {
             if self.deadline.is_far() {

@@ -34,8 +34,8 @@ pub fn find_exports(exports: &dyn Snapshots, tables: &[&'static Table], selectio
 }
 
 /// Why the versions of a table without a schema wait. `next` makes a schema in the folder known to the program.
-pub(crate) fn no_schema(tables: &[&Table], table: &str, folder: &str, next: &str) -> String {
-    let near = nearest(table, tables.iter().map(|table| table.name));
+pub(crate) fn no_schema<'a>(known: impl Iterator<Item = &'a str>, table: &str, folder: &str, next: &str) -> String {
+    let near = nearest(table, known);
     let rename = near.map(|near| format!(", or rename the folder if `{near}` is meant")).unwrap_or_default();
     format!("no schema: write {folder}/{table}.yaml and {next}{rename}")
 }
@@ -113,7 +113,7 @@ impl Runner {
             Some(folder) => (printable_path(folder), "run again"),
             None => (SCHEMAS.to_owned(), "run `cargo run -p generator`"),
         };
-        let reason = no_schema(self.tables, &job.key.table, &folder, next);
+        let reason = no_schema(self.tables.iter().map(|table| table.name), &job.key.table, &folder, next);
         let listed = self.registry.list(&job.key)?;
         for name in job.versions.iter().filter(|name| !listed.is_done(name)) {
             self.registry.register_without_schema(&job.key, name, &reason)?;

@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::LazyLock;
 
 use crate::limits::command;
@@ -19,7 +20,7 @@ pub(crate) fn functions() -> &'static Path {
 
 /// Fills a folder with the functions' binaries under the names that `infra/deploy` expects. They have no symbols, which
 /// every deployment would pack, upload and unpack for each function.
-pub(super) fn functions_in(built: &Path, folder: &Path) -> PathBuf {
+fn functions_in(built: &Path, folder: &Path) -> PathBuf {
     fs::create_dir_all(folder).unwrap();
     for binary in ["bootstrap", "apply-orders"] {
         let mut strip = command("strip");
@@ -52,8 +53,18 @@ pub(super) fn infra_deploy(root: &Path, arguments: &[impl AsRef<OsStr>]) -> Stri
 
 /// Runs `infra/deploy`. Returns whether it succeeded, and its output.
 pub(crate) fn run_infra_deploy(root: &Path, arguments: &[impl AsRef<OsStr>]) -> (bool, String) {
+    outcome(&mut infra_deploy_command(root, arguments))
+}
+
+/// `infra/deploy` with the programs and the account of the test stack.
+pub(super) fn infra_deploy_command(root: &Path, arguments: &[impl AsRef<OsStr>]) -> Command {
     let mut command = command(root.join("infra/deploy"));
     command.args(arguments).env("PATH", path()).envs(environment(Stack::get())).env("TIDEMARK_DEPLOY_PAUSE", "0.5");
+    command
+}
+
+/// Runs a command. Returns whether it succeeded, and its output.
+pub(super) fn outcome(command: &mut Command) -> (bool, String) {
     let output = command.output().unwrap();
     let text = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
     (output.status.success(), text)
@@ -61,7 +72,7 @@ pub(crate) fn run_infra_deploy(root: &Path, arguments: &[impl AsRef<OsStr>]) -> 
 
 /// A `PATH` on which the `aws` command of the test stack comes first, and then its Python: that of a version manager
 /// would put other programs before ours.
-pub(super) fn path() -> String {
+pub(crate) fn path() -> String {
     let stack = Stack::get();
     let python = Path::new(stack.python()).parent().unwrap();
     format!("{}:{}:{}", stack.programs(), python.display(), std::env::var("PATH").unwrap_or_default())

@@ -26,6 +26,20 @@ fn the_former_name_of_a_column_reaches_the_runtime() {
 }
 
 #[test]
+fn a_table_that_expects_exports_has_an_alarm_about_missing_ones() {
+    let template = |yaml: String| {
+        let files = generator::generate(&[Source::new("schemas/customers.yaml", yaml)]).unwrap();
+        files["infra/tables/customers.yaml"].clone()
+    };
+    let expecting = template(format!("{CUSTOMERS}expect: {{ by: \"06:00\" }}\n"));
+    assert!(expecting.contains("AlarmName: !Sub '${Name}-overdue-customers'"), "{expecting}");
+    let (_, section) = expecting.split_once("docs/runbook.md#overdue").unwrap();
+    assert!(section.contains("MetricName: Overdue\n      Dimensions: [{Name: Table, Value: customers}]"), "{section}");
+    assert!(include_str!("../../../docs/runbook.md").contains("\n## overdue\n"));
+    assert!(!template(CUSTOMERS.to_owned()).contains("overdue"));
+}
+
+#[test]
 fn an_expectation_reaches_the_runtime() {
     let expect =
         "expect: { every: 6h, by: \"06:30\", zone: Europe/Vienna, window: 90m, days: [sat, mon], tenants: [b, a] }\n";

@@ -8,7 +8,7 @@ use std::time::Duration;
 use runtime::aws::s3::S3Uri;
 use runtime::canonical::row::Layout;
 use runtime::delta;
-use runtime::engine::athena::Athena;
+use runtime::engine::athena::{Athena, Statements};
 use runtime::engine::{
     DeltaError, DeltaProgress, DeltaRequest, DeltaSummary, Inputs, Limits, Poll, QueryExecution, Resources,
 };
@@ -65,14 +65,14 @@ pub(super) fn by_athena(input: &DeltaInput) -> DeltaResult {
 fn sandbox_with_table(table: &Table, number: usize) -> (Sandbox, Athena) {
     static SHARED: LazyLock<Sandbox> = LazyLock::new(Sandbox::new);
     let model = generator::parse(&tests::yaml::schema(table)).unwrap_or_else(|found| panic!("{found:#?}"));
-    let statements = vec![tests::table::statements(&model)].leak();
+    let statements: &'static [Statements] = vec![tests::table::statements(&model)].leak();
     let sandbox =
         Sandbox { aws: Arc::clone(&SHARED.aws), bucket: SHARED.bucket.clone(), database: format!("parity_{number}") };
     sandbox.create_database();
     sandbox.create_table(statements[0].glue);
     let athena = Athena {
         aws: Arc::clone(&sandbox.aws),
-        statements,
+        statements: Arc::new(statements),
         database: sandbox.database.clone(),
         workgroup: "primary".into(),
         results: None,

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::model::Table;
+
 /// An alarm about the whole deployment. Its section in the runbook has the same name.
 #[derive(Serialize)]
 pub(super) struct Alarm {
@@ -192,9 +194,17 @@ pub(super) struct TableAlarm {
     period: u32,
     /// The number of periods that are evaluated. One that breaches the threshold is enough.
     periods: u32,
+    /// Whether it is only for tables whose schema says when exports should arrive.
+    #[serde(skip)]
+    needs_expect: bool,
 }
 
-pub(super) const TABLE_ALARMS: &[TableAlarm] = &[
+/// The alarms of a table.
+pub(super) fn alarms_of(table: &Table) -> Vec<&'static TableAlarm> {
+    TABLE_ALARMS.iter().filter(|alarm| !alarm.needs_expect || table.expect.is_some()).collect()
+}
+
+const TABLE_ALARMS: &[TableAlarm] = &[
     // Reported when a version becomes HELD and by every sweep while it is. Two periods of ten minutes contain at least
     // three sweeps, so the alarm does not clear if one of them fails.
     TableAlarm {
@@ -205,6 +215,7 @@ pub(super) const TABLE_ALARMS: &[TableAlarm] = &[
         statistic: "Maximum",
         period: 600,
         periods: 2,
+        needs_expect: false,
     },
     TableAlarm {
         id: "Failed",
@@ -214,5 +225,17 @@ pub(super) const TABLE_ALARMS: &[TableAlarm] = &[
         statistic: "Sum",
         period: 300,
         periods: 1,
+        needs_expect: false,
+    },
+    // Reported by every sweep until an export comes.
+    TableAlarm {
+        id: "Overdue",
+        name: "overdue",
+        description: "An export of the table has not arrived by its deadline.",
+        metric: "Overdue",
+        statistic: "Maximum",
+        period: 600,
+        periods: 2,
+        needs_expect: true,
     },
 ];

@@ -96,8 +96,8 @@ impl Slot {
     fn convert(&self, field: Field<'_>, row: &mut Row) -> Result<(), Reason> {
         row.text.clear();
         match self.published(field.text(), field.quoted, &mut row.text)? {
-            Value::Null => row.image.push(b'-'),
-            Value::Text => write_text(&row.text, &mut row.image),
+            Value::Null => row.image.push_null(),
+            Value::Text => row.image.push_text(&row.text),
         }
         Ok(())
     }
@@ -109,8 +109,8 @@ impl Slot {
         row.text.extend_from_slice(field.text());
         let is_kept = self.replace(&mut row.text, 0).is_ok();
         if is_kept {
-            row.image.push(UNREADABLE);
-            write_text(&row.text, &mut row.image);
+            row.image.push([UNREADABLE]);
+            row.image.push_text(&row.text);
         }
         is_kept
     }

@@ -8,7 +8,7 @@ use super::checks;
 use super::execution::{DeltaProgress, Poll, QueryExecution};
 use super::query::{self, Query, QueryFailure, Succeeded};
 use super::query_output::{QueryOutput, ReadProgress};
-use super::statements::{Statements, not_for_athena};
+use super::statements::{StatementSource, Statements, not_for_athena};
 use crate::aws::s3::{self, S3Uri};
 use crate::aws::{Aws, token};
 use crate::change_set::LineSink;
@@ -26,7 +26,7 @@ pub struct Athena {
     /// The AWS clients.
     pub aws: Arc<Aws>,
     /// The SQL of every table that Athena can read.
-    pub statements: &'static [Statements],
+    pub statements: Arc<dyn StatementSource>,
     /// The database in Glue's data catalog that holds the tables.
     pub database: String,
     /// The work group that queries run in.
@@ -88,7 +88,7 @@ impl ExportLocation {
 impl Athena {
     /// The SQL of a table, if Athena can read it.
     pub fn statements(&self, table: &str) -> Option<&'static Statements> {
-        self.statements.iter().find(|statements| statements.table == table)
+        self.statements.statements(table)
     }
 
     /// Computes a delta, waiting for the query. Writes one line per operation to `lines`, in no particular order.

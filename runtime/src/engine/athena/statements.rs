@@ -1,5 +1,7 @@
 //! The SQL that the generator writes for a table.
 
+use std::fmt;
+
 use crate::error::Error;
 
 /// The SQL of a table that Athena can read.
@@ -16,6 +18,18 @@ pub struct Statements {
     pub glue: &'static str,
     /// How many bytes a query may read: `engine.max_scan` of the schema.
     pub max_scan: Option<u64>,
+}
+
+/// Knows the SQL of tables.
+pub trait StatementSource: fmt::Debug + Send + Sync {
+    /// The SQL of a table, if Athena can read it.
+    fn statements(&self, table: &str) -> Option<&'static Statements>;
+}
+
+impl StatementSource for &'static [Statements] {
+    fn statements(&self, table: &str) -> Option<&'static Statements> {
+        self.iter().find(|statements| statements.table == table)
+    }
 }
 
 /// The error for a table that has no statements.

@@ -16,6 +16,7 @@ use crate::breakpoint::env_override;
 use crate::error::{Error, Result};
 use crate::name::printable;
 use crate::plan::Demand;
+use crate::sqlite::wait_for_writers;
 use crate::table::{History, Table, Target};
 
 /// How long a transaction waits for another program that writes, in milliseconds.
@@ -72,8 +73,9 @@ impl Engine for Sqlite {
             return Ok(None);
         }
         let open = || {
-            let connection = Connection::open_with_flags(&address.absolute, flags)?;
-            connection.busy_timeout(Duration::from_millis(env_override("TIDEMARK_BUSY_MS", BUSY)))?;
+            let mut connection = Connection::open_with_flags(&address.absolute, flags)?;
+            let max = Duration::from_millis(env_override("TIDEMARK_BUSY_MS", BUSY));
+            wait_for_writers(&mut connection, name.clone(), max)?;
             connection.pragma_update(None, "synchronous", "FULL")?;
             Ok(connection)
         };

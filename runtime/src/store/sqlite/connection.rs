@@ -11,6 +11,8 @@ use super::layout;
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::fs::file_type;
+use crate::name::printable_path;
+use crate::sqlite::wait_for_writers;
 
 /// How long a write waits for another process.
 const BUSY: Duration = Duration::from_secs(60);
@@ -35,11 +37,16 @@ pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
 fn open(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(BUSY)?;
+    wait_for_writers(&mut connection, name(path), BUSY)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     layout::create(&mut connection)?;
     Ok(connection)
+}
+
+/// The registry, for people.
+pub(super) fn name(path: &Path) -> String {
+    format!("the registry {}", printable_path(path))
 }
 
 /// Returns whether a reader was refused because a writer has to recover the file first, or for want of a right.

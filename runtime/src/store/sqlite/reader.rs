@@ -15,6 +15,9 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::connection::name;
+use crate::sqlite::wait_for_writers;
+
 /// How long a query waits while another process recovers the write-ahead log after a crash.
 const BUSY: Duration = Duration::from_secs(5);
 
@@ -88,8 +91,8 @@ impl Reader {
             let uri = format!("file:{}?immutable=1", encoded(&self.path));
             return Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_URI);
         }
-        let connection = Connection::open_with_flags(&self.path, flags)?;
-        connection.busy_timeout(BUSY)?;
+        let mut connection = Connection::open_with_flags(&self.path, flags)?;
+        wait_for_writers(&mut connection, name(&self.path), BUSY)?;
         Ok(connection)
     }
 }
