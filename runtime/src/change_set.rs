@@ -13,12 +13,15 @@ use std::fmt::Debug;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread;
 
 use flate2::bufread::MultiGzDecoder;
 
 use crate::error::{Error, Result};
 use crate::gzip::{Member, Piece};
 use crate::store::Version;
+use crate::telemetry::check_stop;
 pub use writer::{LineSink, PartOptions, PartWriter};
 
 /// Where change sets are stored.
@@ -86,6 +89,51 @@ pub fn read_part(
     each: impl FnMut(&[u8]) -> Result<()>,
 ) -> Result<()> {
     read_lines(inflate(changes.open(version, part)?), &changes.path(version, Some(part)), each)
+}
+
+/// How many bytes of lines are inflated at once.
+const BLOCK: usize = 256 << 10;
+/// How many blocks may wait.
+const WAITING: usize = 4;
+
+/// The same for all parts of a version. A thread inflates what comes next. Fails once the command is to stop.
+pub fn read_parts(
+    changes: &dyn ChangeSets,
+    version: &Version,
+    parts: u32,
+    mut each: impl FnMut(&[u8]) -> Result<()>,
+) -> Result<()> {
+    thread::scope(|scope| {
+        let (sender, blocks) = sync_channel(WAITING);
+        scope.spawn(move || (0..parts).try_for_each(|part| send_part(changes, version, part, &sender)));
+        for block in blocks {
+            check_stop()?;
+            block?.split_inclusive(|byte| *byte == b'\n').try_for_each(&mut each)?;
+        }
+        Ok(())
+    })
+}
+
+/// Sends the lines of a part, block by block; `None` once nobody wants them any more.
+fn send_part(
+    changes: &dyn ChangeSets,
+    version: &Version,
+    part: u32,
+    blocks: &SyncSender<Result<Vec<u8>>>,
+) -> Option<()> {
+    let mut lines = match changes.open(version, part) {
+        Ok(file) => inflate(file),
+        Err(error) => return blocks.send(Err(error)).ok(),
+    };
+    loop {
+        let mut block = Vec::with_capacity(BLOCK + (BLOCK >> 3));
+        let read = lines.by_ref().take(BLOCK as u64).read_to_end(&mut block);
+        match read.and_then(|_| lines.read_until(b'\n', &mut block)) {
+            Ok(_) if block.is_empty() => return Some(()),
+            Ok(_) => blocks.send(Ok(block)).ok()?,
+            Err(error) => return blocks.send(Err(Error::read(error, &changes.path(version, Some(part))))).ok(),
+        }
+    }
 }
 
 /// Calls `each` with each line, including its line feed. `path` names the file in errors.

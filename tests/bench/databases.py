@@ -167,26 +167,28 @@ class Changes:
 
     def prepare(self):
         """A database with the first version for each of the two, to be copied for each run."""
-        self.apply("base", "--create", "--until", "V1")
+        self.server.sql("CREATE DATABASE ours")
+        self.apply("ours", "--create", "--until", "V1")
+        self.server.sql("CREATE DATABASE by_hand TEMPLATE ours")
         names = ", ".join(self.columns)
-        self.server.sql(f"CREATE TABLE hand AS SELECT {names} FROM bench", "ALTER TABLE hand ADD PRIMARY KEY (id)", "VACUUM ANALYZE",
-                        database="base")
+        self.server.sql(f"CREATE TABLE hand AS SELECT {names} FROM bench", "ALTER TABLE hand ADD PRIMARY KEY (id)", "DROP TABLE bench",
+                        database="by_hand")
+        for database in ("ours", "by_hand"):
+            self.server.sql("VACUUM ANALYZE", database=database)
 
     def apply(self, database, *options):
-        if database == "base":
-            self.server.sql("DROP DATABASE IF EXISTS base", "CREATE DATABASE base")
         command = [self.tidemark, "apply", self.out, "--to", self.server.address(database), *options]
         return self.run("tidemark", [command], self.folder)
 
-    def fresh(self):
-        self.server.sql("DROP DATABASE IF EXISTS changed", "CREATE DATABASE changed TEMPLATE base STRATEGY FILE_COPY", "CHECKPOINT")
+    def fresh(self, template):
+        self.server.sql("DROP DATABASE IF EXISTS changed", f"CREATE DATABASE changed TEMPLATE {template} STRATEGY FILE_COPY", "CHECKPOINT")
 
     def ours(self):
-        self.fresh()
+        self.fresh("ours")
         return timed(lambda: self.apply("changed"), self.server)
 
     def by_hand(self):
-        self.fresh()
+        self.fresh("by_hand")
         columns = ", ".join(self.columns)
         sets = ", ".join(f"{name} = c.{name}" for name in self.columns if name != "id")
         script = self.folder / "by_hand.sql"
@@ -197,6 +199,7 @@ class Changes:
     def dlt(self, python):
         """dlt's merge of the second export into a table that it filled with the first one."""
         self.server.sql("DROP DATABASE IF EXISTS dlt", "CREATE DATABASE dlt")
+        shutil.rmtree(self.folder / ".dlt", ignore_errors=True)
         merge = [python, Path(__file__).parent / "peer_dlt.py", self.server.address("dlt")]
         for version in ("V1", "V2"):
             export = self.exports / "acme/bench" / version

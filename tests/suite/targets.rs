@@ -13,6 +13,8 @@ mod named;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "postgres")]
+mod postgres_faults;
+#[cfg(feature = "postgres")]
 mod postgres_history;
 #[cfg(feature = "postgres")]
 mod postgres_stream;

@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::apply::stream::{self, AppliedTable, Selection};
 use crate::apply::{self, AppliedVersion, VersionRange};
-use crate::cli::args::{Format, FormatArgs};
+use crate::cli::args::{DatabaseArgs, Format, FormatArgs};
 use crate::cli::dead_letters::DeadLetters;
 use crate::cli::lookup::{checked_name, find_table};
 use crate::cli::output::{self, count, plural};
@@ -46,9 +46,8 @@ pub(super) struct ApplyArgs {
     /// The database: `sqlite:FILE` or `postgres://USER@HOST/DATABASE`.
     #[arg(long, value_name = "KIND:NAME")]
     to: String,
-    /// Create the database and the tables where they are missing.
-    #[arg(long)]
-    create: bool,
+    #[command(flatten)]
+    database: DatabaseArgs,
     /// Only this tenant.
     #[arg(long)]
     tenant: Option<String>,
@@ -70,7 +69,7 @@ pub(super) struct ApplyArgs {
 }
 
 pub(super) fn apply(args: &ApplyArgs, tables: &'static [&'static Table]) -> Result<Option<Fault>> {
-    let sink = resolve::database(&args.to, args.create)?;
+    let sink = resolve::database(&args.to, args.database.options())?;
     args.tenant.as_deref().map(|tenant| checked_name("tenant", tenant)).transpose()?;
     args.table.as_deref().map(|table| checked_name("table", table)).transpose()?;
     telemetry::listen_for_ctrl_c();
@@ -129,6 +128,10 @@ fn apply_stream(
     if args.from.is_some() || args.until.is_some() {
         return Err(Error::usage(&args.source, "--from and --until are for files: versions interleave on a stream")
             .help("leave them out"));
+    }
+    if args.database.options().recompute {
+        let problem = "--recompute is for files: rows are as of a version only once everything of it has arrived";
+        return Err(Error::usage(&args.source, problem).help("leave it out; `reconcile` compares every row"));
     }
     let mut source = resolve::stream(&args.source)?;
     let selection = Selection { tenant: args.tenant.as_deref(), table: args.table.as_deref() };

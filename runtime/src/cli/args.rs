@@ -8,6 +8,7 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum, value_parser};
 
 use crate::engine::{Choice, Limits};
+use crate::sink::database::DatabaseOptions;
 
 /// Where operations go unless `--out` says otherwise.
 pub(super) const OUT: &str = "out";
@@ -98,25 +99,43 @@ pub(super) struct OutArgs {
     /// records need `kinesis:STREAM?aggregate=off`.
     #[arg(long = "sink", value_name = "KIND:NAME")]
     pub(super) sinks: Vec<String>,
-    /// Whether to create what is missing in a database.
+    /// How operations are applied to a database.
     #[arg(skip)]
-    pub(super) create: bool,
+    pub(super) database: DatabaseOptions,
 }
 
 impl OutArgs {
     /// For a command that publishes nothing.
     pub(super) fn unused() -> Self {
-        Self { out: Some(OUT.into()), sinks: Vec::new(), create: false }
+        Self { out: Some(OUT.into()), sinks: Vec::new(), database: DatabaseOptions::default() }
     }
 
     /// For a command that takes no `--out`: the registry knows where operations go.
     pub(super) fn from_registry() -> Self {
-        Self { out: None, sinks: Vec::new(), create: false }
+        Self { out: None, sinks: Vec::new(), database: DatabaseOptions::default() }
     }
 
     /// Returns whether the user typed any of it.
     pub(super) fn is_given(&self) -> bool {
         self.out.is_some() || !self.sinks.is_empty()
+    }
+}
+
+/// How operations are applied to a database.
+#[derive(Debug, Args)]
+pub(super) struct DatabaseArgs {
+    /// Create the database and the tables where they are missing.
+    #[arg(long)]
+    create: bool,
+    /// Before a version is committed, add up all row hashes of its table, rather than what the version changes. It
+    /// takes longer, and notices rows that somebody added or removed.
+    #[arg(long)]
+    recompute: bool,
+}
+
+impl DatabaseArgs {
+    pub(super) fn options(&self) -> DatabaseOptions {
+        DatabaseOptions { create: self.create, recompute: self.recompute }
     }
 }
 

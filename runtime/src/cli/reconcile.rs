@@ -8,6 +8,7 @@ use crate::cli::output::{self, count, plural};
 use crate::error::{Fault, Result};
 use crate::invocation::repeated;
 use crate::run::Reconciliation;
+use crate::sink::database::DatabaseOptions;
 use crate::table::Table;
 use crate::telemetry;
 
@@ -48,7 +49,7 @@ pub(super) fn reconcile(args: &ReconcileArgs, tables: &'static [&'static Table])
     let table = table_of(tables, &key)?;
     let registry = args.state.registry()?;
     known_versions(&registry, &key)?;
-    let out = OutArgs { out: None, sinks: vec![args.to.clone()], create: false };
+    let out = OutArgs { out: None, sinks: vec![args.to.clone()], database: DatabaseOptions::default() };
     let runner = args.state.runner(registry, &args.exports, &out, tables)?;
     let decision = args.repair.then(|| args.decision.decision(&args.state)).transpose()?;
     telemetry::listen_for_ctrl_c();

@@ -18,6 +18,7 @@ use crate::fs::folder_names;
 use crate::invocation::{command, repeated};
 use crate::name::{TableKey, printable_path};
 use crate::run::Runner;
+use crate::sink::database::DatabaseOptions;
 #[cfg(feature = "postgres")]
 use crate::sink::database::postgres::without_password;
 use crate::sink::file::LocalPublishedFolder;
@@ -277,16 +278,20 @@ impl OutArgs {
 
     fn sink(&self, sink: &str, limits: Limits) -> Result<Box<dyn Sink>> {
         match sink {
-            sink if is_database(sink) => database(sink, self.create).map(|database| database as _),
+            sink if is_database(sink) => database(sink, self.database).map(|database| database as _),
             folder if is_folder(folder) => files(relative(Path::new(folder)), limits),
             sink => remote::sink(sink),
         }
     }
 
     fn check(&self, sinks: &[Box<dyn Sink>]) -> Result<()> {
-        if self.create && !sinks.iter().any(|sink| sink.holds_rows()) {
-            let problem = "there is nothing to create: operations do not go to a database";
-            return Err(Error::usage("--create", problem).help("name one with --sink sqlite:FILE"));
+        let DatabaseOptions { create, recompute } = self.database;
+        let unused = [(create, "--create", "nothing to create"), (recompute, "--recompute", "nothing to add up")];
+        for (_, option, nothing) in unused.into_iter().filter(|(is_given, ..)| *is_given) {
+            if !sinks.iter().any(|sink| sink.holds_rows()) {
+                let problem = format!("there is {nothing}: operations do not go to a database");
+                return Err(Error::usage(option, problem).help("name one with --sink sqlite:FILE"));
+            }
         }
         let names: Vec<String> = sinks.iter().map(|sink| sink.name()).collect();
         match (1..names.len()).find(|index| names[..*index].contains(&names[*index])) {

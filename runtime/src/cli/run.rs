@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::cli::apart::check_apart;
-use crate::cli::args::{AdoptArgs, EngineArgs, Format, FormatArgs, LimitArgs, OutArgs, StateArgs};
+use crate::cli::args::{AdoptArgs, DatabaseArgs, EngineArgs, Format, FormatArgs, LimitArgs, OutArgs, StateArgs};
 use crate::cli::lookup::{checked_name, find_table};
 use crate::cli::output::{self, plural};
 use crate::cli::{resolve, run_report};
@@ -45,9 +45,8 @@ pub(super) struct RunArgs {
     table: Option<String>,
     #[command(flatten)]
     out: OutArgs,
-    /// Create the database and the tables of a sink where they are missing.
-    #[arg(long)]
-    create: bool,
+    #[command(flatten)]
+    database: DatabaseArgs,
     /// Go on in an output that a lost registry published into: above its highest sequence, the next version of each
     /// table in full.
     #[arg(long)]
@@ -111,7 +110,7 @@ fn runner(
     let adopt = args.adopt.then(|| args.decision.decision(&args.state)).transpose()?;
     check_apart(&args.exports, "the registry and the change sets", &args.state.folder())?;
     let registry = args.state.registry_or_new(args.adopt)?;
-    let out = OutArgs { create: args.create, ..args.out.clone() };
+    let out = OutArgs { database: args.database.options(), ..args.out.clone() };
     let runner = args.state.runner_for(registry, exports, &out, tables, args.limits.limits())?;
     let engines = args.engine.engines(statements, &[&args.exports], Some(&runner.registry))?;
     Ok(Runner { engines, adopt, ..runner })

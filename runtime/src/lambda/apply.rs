@@ -23,8 +23,8 @@ use crate::lambda::metrics;
 use crate::lambda::tables::Tables;
 use crate::name::TableKey;
 use crate::sink::any_order::State;
-use crate::sink::database::Database;
 use crate::sink::database::postgres::{Postgres, PostgresAddress};
+use crate::sink::database::{Database, DatabaseOptions};
 use crate::table::Table;
 
 /// The file with the authorities that the server's certificate may be from, in the archive of the function.
@@ -55,7 +55,7 @@ impl Target {
         let create = variable("TIDEMARK_APPLY_CREATE")? == "on";
         Ok(Self {
             tables,
-            database: Database::new(address, create),
+            database: Database::new(address, DatabaseOptions { create, recompute: false }),
             aws,
             failures: variable("TIDEMARK_APPLY_FAILURES")?,
             applier: Mutex::default(),

@@ -24,6 +24,9 @@ pub(crate) struct ChangeLine<'a> {
     previous_hash: Option<Cow<'a, str>>,
 }
 
+/// So many columns find room at once.
+const USUAL: usize = 16;
+
 /// The fields of an object, in their order.
 #[derive(Debug)]
 pub(crate) struct Fields<'a>(pub(crate) Vec<(Cow<'a, str>, Scalar<'a>)>);
@@ -67,7 +70,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut fields = Vec::new();
+                let mut fields = Vec::with_capacity(USUAL);
                 while let Some(Name(name)) = map.next_key()? {
                     fields.push((name, map.next_value()?));
                 }

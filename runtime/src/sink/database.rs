@@ -46,19 +46,27 @@ use marks::Record;
 use shape::{literal, quoted_path};
 use statements::totals;
 
+/// How operations are applied to a database.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct DatabaseOptions {
+    /// Whether to create what is missing.
+    pub(crate) create: bool,
+    /// Whether the row hashes in a table are added up again before each version is committed.
+    pub(crate) recompute: bool,
+}
+
 /// A database that operations are applied to.
 pub(crate) struct Database<E: Engine> {
     address: E::Address,
-    /// Whether to create what is missing.
-    create: bool,
+    options: DatabaseOptions,
     /// Tables are processed in parallel, but a database may let only one transaction write.
     writer: Mutex<()>,
 }
 
 impl<E: Engine> Database<E> {
-    /// The database at an address; with `create`, what is missing there is created.
-    pub(crate) fn new(address: E::Address, create: bool) -> Self {
-        Self { address, create, writer: Mutex::default() }
+    /// The database at an address.
+    pub(crate) fn new(address: E::Address, options: DatabaseOptions) -> Self {
+        Self { address, options, writer: Mutex::default() }
     }
 
     fn place(&self) -> String {
@@ -123,7 +131,7 @@ impl<E: Engine> Database<E> {
             }
             return missing.record.iter().try_for_each(|record| engine.run_all(record));
         }
-        if !self.create {
+        if !self.options.create {
             return Err(definition::refuse::<E>(missing, &place, table));
         }
         missing.statements.iter().try_for_each(|statements| engine.run_all(statements))?;
@@ -143,7 +151,7 @@ impl<E: Engine> Database<E> {
                 false => engine.check_rights(table.0)?,
             }
         }
-        match self.create || missing.is_empty() {
+        match self.options.create || missing.is_empty() {
             true => missing.iter().try_for_each(|(_, statement)| engine.run_all(statement)),
             false => Err(definition::refuse_own(&self.place(), &missing)),
         }
@@ -186,7 +194,7 @@ impl<E: Engine + 'static> Sink for Database<E> {
 
     fn prepare(&self, table: &'static Table, tenant: &str) -> Result<()> {
         let (table, statements) = self.definition(table, tenant)?;
-        let Some(mut engine) = E::connect(&self.address, self.create)? else {
+        let Some(mut engine) = E::connect(&self.address, self.options.create)? else {
             return Err(definition::refuse::<E>(Missing::everything::<E>(table, statements), &self.place(), table));
         };
         let _writer = self.writer();
@@ -238,7 +246,7 @@ impl<E: Engine + 'static> Sink for Database<E> {
         let mut engine = self.existing()?;
         {
             let _writer = self.writer();
-            apply::apply(&mut engine, publication, &self.place())?;
+            apply::apply(&mut engine, publication, &self.place(), self.options.recompute)?;
         }
         on_progress(0, Extent::Whole)
     }

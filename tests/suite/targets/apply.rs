@@ -102,6 +102,21 @@ fn it_starts_with_the_last_version_in_full_and_ends_before_one_that_is_not_compl
 }
 
 #[test]
+fn rows_that_no_version_touches_are_noticed_once_all_hashes_are_added_up() {
+    let workspace = published();
+    expect(&apply(&workspace, &["--create", "--until", "V3"]), 0, "");
+    let database = Connection::open(workspace.path("shop.db")).unwrap();
+    database.execute_batch("UPDATE test_table SET _hash = 1 WHERE PK = 'b'").unwrap();
+    expect(&apply(&workspace, &["--recompute"]), 1, "the fingerprint of its rows would be");
+    check(&workspace, "V3");
+    expect(
+        &workspace.tidemark(&["apply", "-", "--to", "sqlite:shop.db", "--recompute"]),
+        2,
+        "--recompute is for files",
+    );
+}
+
+#[test]
 fn what_cannot_be_applied_says_why() {
     let workspace = published();
     let to = |source: &str, target: &str| workspace.tidemark(&["apply", source, "--to", target, "--create"]);

@@ -101,6 +101,33 @@ fn whatever_was_edited_is_noticed_and_the_table_can_be_filled_again() {
     }
 }
 
+/// Rows that no version touches.
+const UNTOUCHED: [(&str, &str); 3] = [
+    (
+        "INSERT INTO test_table (_tenant, PK, _sequence, _hash) VALUES ('acme', 'z', 1, 1)",
+        "it would have 4 rows, but END has 3",
+    ),
+    ("DELETE FROM test_table WHERE PK = 'c'", "it would have 2 rows, but END has 3"),
+    ("UPDATE test_table SET _hash = 1 WHERE PK = 'c'", "the fingerprint of its rows would be"),
+];
+
+#[test]
+fn rows_that_no_version_touches_are_noticed_once_all_hashes_are_added_up() {
+    let recompute = [&RUN[..], &["--recompute"]].concat();
+    for (edit, problem) in UNTOUCHED {
+        let workspace = with_one_version_applied();
+        database(&workspace).execute_batch(edit).unwrap();
+        let before = fs::read(workspace.path("shop.db")).unwrap();
+        expect(&workspace.tidemark(&recompute), 1, problem);
+        assert!(fs::read(workspace.path("shop.db")).unwrap() == before, "{edit}");
+        expect(&workspace.tidemark(&RUN), 0, "SUCCEEDED");
+    }
+    let workspace = with_one_version_applied();
+    expect(&workspace.tidemark(&recompute), 0, "SUCCEEDED");
+    check_against_exports(&workspace);
+    expect(&workspace.tidemark(&["run", "exports", "--out", "out", "--recompute"]), 2, "there is nothing to add up");
+}
+
 #[test]
 fn an_altered_table_is_refused_before_anything_is_planned() {
     for (alteration, problem) in [

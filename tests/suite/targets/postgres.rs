@@ -4,7 +4,7 @@ use runtime::breakpoint::Breakpoint;
 
 use super::named;
 use super::rows::{exported, in_postgres};
-use super::server::{SERVER, Server};
+use super::server::SERVER;
 use super::sqlite::{check_rows, expect, samples, text};
 use crate::breakpoints::{ONE_HOUR_AHEAD, StoppedProcess};
 use crate::schema_changes::versions;
@@ -31,11 +31,11 @@ impl Target {
         target
     }
 
-    fn arguments(&self) -> [&str; 5] {
+    pub(super) fn arguments(&self) -> [&str; 5] {
         ["run", "exports", "--sink", &self.address, "--create"]
     }
 
-    fn run(&self) -> CommandOutput {
+    pub(super) fn run(&self) -> CommandOutput {
         self.workspace.tidemark(&self.arguments())
     }
 
@@ -49,7 +49,7 @@ impl Target {
     }
 
     /// The version in the database, and how many rows it has.
-    fn held(&self) -> Option<(String, i64)> {
+    pub(super) fn held(&self) -> Option<(String, i64)> {
         let sql = "SELECT version, (SELECT count(*) FROM test_table) FROM _tidemark";
         let row = SERVER.client(self.database).query_opt(sql, &[]).ok()??;
         Some((row.get(0), row.get(1)))
@@ -254,70 +254,6 @@ fn a_row_of_a_version_in_full_is_named_too() {
     let output = workspace.tidemark(&target.arguments());
     expect(&output, 1, "constraint `own` of `test_table` (23514); it is the INSERT of (k7)");
     assert!(!output.stderr.contains("hidden"), "{}", output.stderr);
-}
-
-#[test]
-fn a_server_that_stops_in_the_middle_of_a_version_leaves_it_to_the_next_run() {
-    let server = Server::start("restarted");
-    let address = server.database("shop");
-    let run = ["run", "exports", "--sink", &address, "--create"];
-    let workspace = Workspace::new();
-    workspace.export("acme/test_table/V1", &text(&[("a", 1), ("b", 1)]));
-    expect(&workspace.tidemark(&run), 0, "");
-    workspace.export("acme/test_table/V2", &text(&[("a", 2), ("c", 1)]));
-    let stopped = StoppedProcess::start(&workspace, &run, Breakpoint::PartWritten, 1).unwrap();
-    server.restart();
-    let output = stopped.resume();
-    assert_eq!(output.status, 2, "{}", output.transcript());
-    assert!(output.stderr.contains("run again"), "{}", output.transcript());
-    server.stop();
-    expect(&workspace.tidemark(&run), 2, "check the address and the server");
-    server.restart_after_stop();
-    expect(&workspace.tidemark(&run), 0, "SUCCEEDED");
-    let mut client = server.client("shop");
-    check_rows(&workspace, |table, tenant| in_postgres(&mut client, table, tenant));
-}
-
-#[test]
-fn whatever_the_server_refuses_for_now_is_a_machine_fault_and_the_next_run_goes_on() {
-    for (database, begin, end, problem) in [
-        (
-            "read_only",
-            "ALTER DATABASE read_only SET default_transaction_read_only = on",
-            "ALTER DATABASE read_only RESET default_transaction_read_only",
-            "the database is read-only",
-        ),
-        (
-            "time_out",
-            "ALTER DATABASE time_out SET statement_timeout = 300;
-             CREATE FUNCTION own() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(5); RETURN NEW; END $$;
-             CREATE TRIGGER own BEFORE INSERT ON test_table FOR EACH ROW EXECUTE FUNCTION own()",
-            "ALTER DATABASE time_out RESET statement_timeout; DROP TRIGGER own ON test_table",
-            "canceling statement due to statement timeout (57014)",
-        ),
-    ] {
-        let target = Target::with_one_version_applied(database);
-        target.execute(begin);
-        expect(&target.run(), 2, problem);
-        assert_eq!(target.held(), Some(("V1".into(), 3)));
-        let mut client = SERVER.client("postgres");
-        end.split(';').filter(|sql| sql.contains("DATABASE")).for_each(|sql| client.batch_execute(sql).unwrap());
-        end.split(';').filter(|sql| !sql.contains("DATABASE")).for_each(|sql| target.execute(sql));
-        expect(&target.run(), 0, "SUCCEEDED");
-        target.check();
-    }
-}
-
-#[test]
-fn a_reader_that_locks_the_table_is_waited_for_as_long_as_the_role_allows() {
-    let target = Target::with_one_version_applied("locked");
-    target.execute("ALTER DATABASE locked SET lock_timeout = 200");
-    let mut reader = SERVER.client("locked");
-    reader.batch_execute("BEGIN; LOCK TABLE test_table IN SHARE MODE").unwrap();
-    expect(&target.run(), 2, "canceling statement due to lock timeout (55P03)");
-    reader.batch_execute("COMMIT").unwrap();
-    expect(&target.run(), 0, "SUCCEEDED");
-    target.check();
 }
 
 #[test]

@@ -102,6 +102,11 @@ impl Server {
         self.port
     }
 
+    /// Where its files are.
+    pub(super) fn data(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
     /// The certificate that the server shows, for `localhost`.
     pub(crate) fn certificate(&self) -> PathBuf {
         self.folder.join("server.crt")

@@ -8,10 +8,10 @@ use crate::cli::remote;
 use crate::engine::Limits;
 use crate::error::{Error, Result};
 use crate::sink::any_order::{OperationStream, TakesAnyOrder};
-use crate::sink::database::Database;
 #[cfg(feature = "postgres")]
 use crate::sink::database::postgres::{Postgres, PostgresAddress};
 use crate::sink::database::sqlite::{Sqlite, SqliteAddress};
+use crate::sink::database::{Database, DatabaseOptions};
 use crate::sink::file::Files;
 use crate::sink::{PublishedFiles, Sink};
 
@@ -61,17 +61,17 @@ pub(super) fn is_postgres(sink: &str) -> bool {
 }
 
 /// Opens a database that holds rows.
-pub(in crate::cli) fn database(sink: &str, create: bool) -> Result<Box<dyn TakesAnyOrder>> {
+pub(in crate::cli) fn database(sink: &str, options: DatabaseOptions) -> Result<Box<dyn TakesAnyOrder>> {
     if !is_database(sink) {
         return Err(Error::usage(sink, "this is not a database")
             .help("write it as sqlite:FILE or postgres://USER@HOST/DATABASE"));
     }
     if is_postgres(sink) {
-        return postgres(sink, create);
+        return postgres(sink, options);
     }
     let file = sink.strip_prefix(SQLITE).filter(|file| !file.is_empty());
     let file = file.ok_or_else(|| Error::usage(sink, "no file is named").help("write it as sqlite:FILE"))?;
-    Ok(Box::new(Database::<Sqlite>::new(SqliteAddress::new(relative(Path::new(file))), create)))
+    Ok(Box::new(Database::<Sqlite>::new(SqliteAddress::new(relative(Path::new(file))), options)))
 }
 
 /// Returns whether a sink is a folder with operations, here or in S3, by its name.
@@ -80,12 +80,12 @@ pub(in crate::cli) fn is_folder(name: &str) -> bool {
 }
 
 #[cfg(feature = "postgres")]
-fn postgres(sink: &str, create: bool) -> Result<Box<dyn TakesAnyOrder>> {
-    Ok(Box::new(Database::<Postgres>::new(PostgresAddress::parse(sink)?, create)))
+fn postgres(sink: &str, options: DatabaseOptions) -> Result<Box<dyn TakesAnyOrder>> {
+    Ok(Box::new(Database::<Postgres>::new(PostgresAddress::parse(sink)?, options)))
 }
 
 #[cfg(not(feature = "postgres"))]
-fn postgres(_: &str, _: bool) -> Result<Box<dyn TakesAnyOrder>> {
+fn postgres(_: &str, _: DatabaseOptions) -> Result<Box<dyn TakesAnyOrder>> {
     Err(Error::without_postgres())
 }
 

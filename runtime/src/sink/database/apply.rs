@@ -6,9 +6,9 @@ use super::history::History;
 use super::marks::{self, Record, Rows};
 use super::refused;
 use super::shape::Shape;
-use super::statements::{OPERATIONS, Statements};
+use super::statements::{OPERATIONS, Statements, totals};
 use crate::breakpoint::Breakpoint;
-use crate::change_set::read_part;
+use crate::change_set::read_parts;
 use crate::clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::invocation::command;
@@ -16,12 +16,17 @@ use crate::operation::{ChangeLine, is_control};
 use crate::plan::{Counts, Plan};
 use crate::sink::{Mark, Publication, foreign_mark};
 use crate::store::Version;
-use crate::telemetry::check_stop;
 
-/// Applies a version, unless it is applied already. `place` names the database in errors.
-pub(super) fn apply<E: Engine>(engine: &mut E, publication: Publication<'_>, place: &str) -> Result<()> {
+/// Applies a version, unless it is applied already. `place` names the database in errors. With `recompute`, all row
+/// hashes of the table are added up before the commit.
+pub(super) fn apply<E: Engine>(
+    engine: &mut E,
+    publication: Publication<'_>,
+    place: &str,
+    recompute: bool,
+) -> Result<()> {
     engine.begin(&publication.version.key.to_string())?;
-    let version = Application::new::<E>(publication, place);
+    let version = Application { recompute, ..Application::new::<E>(publication, place) };
     match version.apply(engine).and_then(|()| engine.commit()) {
         Ok(()) => {
             Breakpoint::PartPublished.reached();
@@ -41,6 +46,7 @@ struct Application<'a> {
     sequence: u64,
     shape: Shape,
     place: &'a str,
+    recompute: bool,
 }
 
 /// What a change set adds up to.
@@ -58,7 +64,14 @@ impl<'a> Application<'a> {
         let version = publication.version;
         let plan = version.plan.as_ref().expect("a version that is published was planned");
         let sequence = version.sequence.expect("a version that is published has a sequence");
-        Self { publication, plan, sequence, shape: Shape::new::<E>(publication.table, version), place }
+        Self {
+            publication,
+            plan,
+            sequence,
+            shape: Shape::new::<E>(publication.table, version),
+            place,
+            recompute: false,
+        }
     }
 
     fn version(&self) -> &'a Version {
@@ -80,11 +93,9 @@ impl<'a> Application<'a> {
             Some(_) => self.change(engine)?,
         };
         Breakpoint::PartWritten.reached();
-        let fingerprint = before.map_or(0, |rows| rows.fingerprint) + tally.difference;
-        if fingerprint != self.plan.fingerprint {
-            let planned = self.plan.fingerprint;
-            let problem = format!("the fingerprint of its rows would be {fingerprint}, but END's is {planned}");
-            return Err(self.diverged(problem));
+        self.check_fingerprint(before.map_or(0, |rows| rows.fingerprint) + tally.difference)?;
+        if self.recompute {
+            self.check_rows(engine)?;
         }
         if let Some(history) = history {
             let counts = (tally.updated + tally.deleted, tally.inserted + tally.updated);
@@ -230,23 +241,19 @@ impl<'a> Application<'a> {
         let Publication { version, changes, .. } = self.publication;
         let mut tally = Tally::default();
         engine.load(table, columns, &mut |push| {
-            for part in 0..self.plan.parts {
-                check_stop()?;
-                read_part(changes, version, part, |text| {
-                    if is_control(text) {
-                        return Ok(());
-                    }
-                    let line = ChangeLine::parse(text);
-                    let read = line.as_ref().and_then(|line| {
-                        let mut cells = self.shape.cells(line)?;
-                        complete(line, &mut cells)?;
-                        tally.add(line)?;
-                        Some(cells)
-                    });
-                    push(&read.ok_or_else(|| self.unreadable_change())?)
-                })?;
-            }
-            Ok(())
+            read_parts(changes, version, self.plan.parts, |text| {
+                if is_control(text) {
+                    return Ok(());
+                }
+                let line = ChangeLine::parse(text);
+                let read = line.as_ref().and_then(|line| {
+                    let mut cells = self.shape.cells(line)?;
+                    complete(line, &mut cells)?;
+                    tally.add(line)?;
+                    Some(cells)
+                });
+                push(&read.ok_or_else(|| self.unreadable_change())?)
+            })
         })?;
         Ok(tally)
     }
@@ -258,6 +265,25 @@ impl<'a> Application<'a> {
             true => Ok(()),
             false => Err(self.unreadable_change()),
         }
+    }
+
+    /// Checks what the rows add up to against END.
+    fn check_fingerprint(&self, fingerprint: i128) -> Result<()> {
+        let planned = self.plan.fingerprint;
+        if fingerprint == planned {
+            return Ok(());
+        }
+        Err(self.diverged(format!("the fingerprint of its rows would be {fingerprint}, but END's is {planned}")))
+    }
+
+    /// Counts all rows, and adds up the hashes that are stored with them.
+    fn check_rows<E: Engine>(&self, engine: &mut E) -> Result<()> {
+        let (count, fingerprint) = totals(engine, &self.statements().all_rows(), "")?;
+        let planned = self.plan.counts.rows;
+        if count != planned {
+            return Err(self.diverged(format!("it would have {count} rows, but END has {planned}")));
+        }
+        self.check_fingerprint(fingerprint)
     }
 
     /// What the database remembers once the version is applied.

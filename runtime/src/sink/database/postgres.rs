@@ -1,8 +1,9 @@
 //! PostgreSQL: `postgres://USER@HOST/DATABASE`, with the options and variables of libpq.
 
 mod address;
-mod copy;
+mod binary;
 mod failure;
+mod texts;
 mod tls;
 
 use std::io::{BufRead as _, Write as _};
@@ -20,6 +21,7 @@ use crate::table::{History, Table, Target};
 #[cfg(feature = "aws")]
 pub(crate) use address::Password;
 pub(crate) use address::{PostgresAddress, without_password};
+use binary::Encoding;
 use failure::failed;
 
 /// How many bytes are collected before they are sent.
@@ -121,24 +123,28 @@ impl Engine for Postgres {
     }
 
     fn load(&mut self, table: &str, columns: &[&str], fill: &mut Fill<'_>) -> Result<()> {
+        let columns = columns.join(", ");
+        let encodings = self.encodings(&format!("SELECT {columns} FROM {table}"))?;
         let name = &self.name;
-        let sql = format!("COPY {table} ({}) FROM STDIN", columns.join(", "));
+        let sql = format!("COPY {table} ({columns}) FROM STDIN (FORMAT binary)");
         let mut copy = self.client.copy_in(&sql).map_err(|error| failed(name, error))?;
         let mut rows = Vec::with_capacity(BUFFER + (BUFFER >> 2));
+        rows.extend(binary::HEADER);
         fill(&mut |cells| {
-            copy::write_row(cells, &mut rows);
+            binary::write_row(&encodings, cells, &mut rows).ok_or_else(|| failure::wrong_type(name))?;
             if rows.len() >= BUFFER {
                 copy.write_all(&rows).map_err(|error| failure::while_copying(name, error))?;
                 rows.clear();
             }
             Ok(())
         })?;
+        rows.extend(binary::TRAILER);
         copy.write_all(&rows).map_err(|error| failure::while_copying(name, error))?;
         copy.finish().map_err(|error| failed(name, error)).map(|_| ())
     }
 
     fn dump(&mut self, table: &Table, tenant: &str, write: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        let texts: Vec<String> = published(table).map(copy::as_text).collect();
+        let texts: Vec<String> = published(table).map(texts::as_text).collect();
         let names: Vec<String> = published(table).map(|column| quoted(&column.name.to_lowercase())).collect();
         let keys: Vec<String> = table.primary_key.iter().map(|name| quoted(&name.to_lowercase())).collect();
         let sql = format!(
@@ -263,6 +269,13 @@ fn zero(ty: &str) -> Option<String> {
 }
 
 impl Postgres {
+    /// How the columns of a query are kept.
+    fn encodings(&mut self, sql: &str) -> Result<Vec<Encoding>> {
+        let statement = self.client.prepare(sql).map_err(|error| failed(&self.name, error))?;
+        let encodings = statement.columns().iter().map(|column| Encoding::new(column.type_()));
+        encodings.collect::<Option<_>>().ok_or_else(|| failure::wrong_type(&self.name))
+    }
+
     /// The only value of a query.
     fn text(&mut self, sql: &str) -> Result<Option<String>> {
         let mut found = None;

@@ -35,14 +35,19 @@ impl Statements<'_> {
         )
     }
 
+    /// All rows of the tenant.
+    pub(super) fn all_rows(&self) -> String {
+        format!(r#"{} WHERE "_tenant" = {}"#, self.shape.table, literal(self.tenant))
+    }
+
     /// Deletes all rows of the tenant.
     pub(super) fn delete_all(&self) -> String {
-        format!(r#"DELETE FROM {} WHERE "_tenant" = {}"#, self.shape.table, literal(self.tenant))
+        format!("DELETE FROM {}", self.all_rows())
     }
 
     /// Returns whether the tenant has a row.
     pub(super) fn has_rows<E: Engine>(&self, engine: &mut E) -> Result<bool> {
-        let sql = format!(r#"SELECT 1 FROM {} WHERE "_tenant" = {} LIMIT 1"#, self.shape.table, literal(self.tenant));
+        let sql = format!("SELECT 1 FROM {} LIMIT 1", self.all_rows());
         let mut found = false;
         engine.query(&sql, &mut |_| {
             found = true;

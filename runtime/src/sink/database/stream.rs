@@ -35,13 +35,13 @@ use memory::{Memory, REGISTRY};
 impl<E: Engine + 'static> TakesAnyOrder for Database<E> {
     fn receiver(&self) -> Result<Box<dyn Receiver>> {
         let place = self.place();
-        let Some(mut engine) = E::connect(&self.address, self.create)? else {
+        let Some(mut engine) = E::connect(&self.address, self.options.create)? else {
             return Err(definition::refuse_own(&place, &memory::TABLES));
         };
         engine.begin(memory::STREAMS)?;
         let done = self.create_own(&mut engine, &memory::TABLES).and_then(|()| engine.commit());
         done.inspect_err(|_| engine.roll_back())?;
-        let database = Self::new(self.address.clone(), self.create);
+        let database = Self::new(self.address.clone(), self.options);
         Ok(Box::new(Session { database, engine, place }))
     }
 }

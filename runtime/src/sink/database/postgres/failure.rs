@@ -30,6 +30,12 @@ pub(super) fn while_copying(name: &str, error: io::Error) -> Error {
     }
 }
 
+/// The error of a value that a column cannot hold, because it has another type.
+pub(super) fn wrong_type(name: &str) -> Error {
+    Error::diverged(name, "the table refuses a row: a value is not of its column's type")
+        .help("compare the table with the one that was generated, and the operations with their schema; then run again")
+}
+
 /// The classes are those of <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
 fn from_server(name: &str, error: &DbError) -> Error {
     let code = error.code().code();
