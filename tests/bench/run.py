@@ -5,12 +5,18 @@
     python3 tests/bench/run.py same shuffled --rows 10000000 --runs 3
     python3 tests/bench/run.py same --only tidemark,floor        without the peers, and without installing them
     python3 tests/bench/run.py grow                              0.1, 1 and 10 million rows
+    python3 tests/bench/run.py same first --resume               goes on where an earlier call ended
+    python3 tests/bench/tables.py target/bench/results.json      the tables of README.md and docs/performance.md
 
-The peers (DuckDB, Polars) are installed from PyPI into a virtual environment below --work. Each reads both exports with
-the types of the schema, joins them on the primary key, and counts inserted, updated and deleted rows; all counts must
-agree. Tidemark also writes the operations, and computes and checks fingerprints. In a first import, all of them write
-the operations. `floor` only decompresses both exports, each in its own process, with Tidemark's library; `fastest` does
-so with ISA-L. On a machine with other work, the processor time says more than the seconds.
+The peers (DuckDB, Polars, ClickHouse as chDB) are installed from PyPI into a virtual environment below --work; one that
+cannot be installed, fails, takes too long or finds other counts is shown as such. Each reads both exports with the types
+of the schema, joins them on the primary key, and counts inserted, updated and deleted rows; all counts must agree.
+Tidemark also writes the operations, and computes and checks fingerprints. In a first import, all of them write the
+operations. `floor` only decompresses both exports, each in its own process, with Tidemark's library; `fastest` does so
+with ISA-L. On a machine with other work, the processor time says more than the seconds.
+
+Each round runs every program once in every scenario, and each run is saved at once: whenever it ends, there are medians
+of all of them.
 """
 
 import argparse
@@ -20,15 +26,18 @@ import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 from databases import Changes, Databases, Server
+from results import Failed, Results
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
 BIN = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
-ENVIRONMENT = ["duckdb", "polars", "isal"]
+# The package of each peer.
+PEERS = {"fastest": "isal", "duckdb": "duckdb", "polars": "polars", "clickhouse": "chdb"}
 
 # For each scenario: a description, the program and options that make its exports, and its share of --rows.
 SCENARIOS = {
@@ -58,27 +67,21 @@ OTHERS = {
 def main():
     args = arguments()
     args.work.mkdir(parents=True, exist_ok=True)
+    args.begun = time.monotonic()
     build(args)
-    needs_peers = set(args.only) & {"duckdb", "polars", "fastest"}
-    args.python = environment(args.work) if needs_peers else sys.executable
+    args.python, args.missing = environment(args.work, [who for who in args.only if who in PEERS])
+    args.results = Results(args.results or args.work / "results.json", args.resume, machine())
     print(f"{machine()}; medians of {args.runs} interleaved runs\n", flush=True)
+    compare(args, [(name, int(args.rows * SCENARIOS[name][3])) for name in args.scenarios if name in SCENARIOS])
+    others = {"small": small, "publish": publish, "databases": databases, "changes": changes, "grow": grow}
     for name in args.scenarios:
-        if name in SCENARIOS:
-            compare(args, name, int(args.rows * SCENARIOS[name][3]))
-        elif name == "small":
-            small(args)
-        elif name == "publish":
-            publish(args)
-        elif name == "databases":
-            databases(args)
-        elif name == "changes":
-            changes(args)
-        else:
-            grow(args)
+        if name in others:
+            others[name](args)
+    sys.exit(args.results.has_failure_of("tidemark"))
 
 
 def arguments():
-    listed = "\n".join(f"  {name:<10}{what[0] if isinstance(what, tuple) else what}"
+    listed = "\n".join(f"  {name:<20}{what[0] if isinstance(what, tuple) else what}"
                        for name, what in (SCENARIOS | OTHERS).items())
     parser = argparse.ArgumentParser(description=__doc__ + "\nScenarios:\n" + listed,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -88,8 +91,12 @@ def arguments():
     parser.add_argument("--rows-max", type=int, default=10_000_000, help="the largest size of `grow` [default: 10,000,000]")
     parser.add_argument("--no-build", action="store_true", help="run what was built before")
     parser.add_argument("--runs", type=int, default=5, help="runs of each [default: 5]")
-    parser.add_argument("--only", default="tidemark,floor,fastest,duckdb,polars", help="the programs to compare [default: all]")
+    parser.add_argument("--only", default="tidemark,floor,fastest,duckdb,polars,clickhouse", help="the programs to compare [default: all]")
     parser.add_argument("--work", type=Path, default=Path("target/bench"), help="the directory for data and peers [default: target/bench]")
+    parser.add_argument("--results", type=Path, help="the file with all runs [default: WORK/results.json]")
+    parser.add_argument("--resume", action="store_true", help="keep the runs in that file, and make only those that are missing")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="begin no run after so many minutes [default: no limit]")
+    parser.add_argument("--limit", type=float, default=600, help="the seconds that a run may take [default: 600]")
     parser.add_argument("--markdown", action="store_true", help="print Markdown")
     args = parser.parse_args()
     unknown = [name for name in args.scenarios if name not in every]
@@ -109,14 +116,20 @@ def build(args, *options):
     subprocess.run([*cargo, "-p", "tests", "--bins", *options], cwd=ROOT, check=True)
 
 
-def environment(work):
-    """The Python of a virtual environment with the peers."""
+def environment(work, peers):
+    """The Python of a virtual environment with these peers, and the errors of those that cannot be installed."""
     folder = work / "venv"
     python = folder / "bin" / "python"
-    if not python.exists():
+    if peers and not python.exists():
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", *ENVIRONMENT], check=True)
-    return str(python)
+    missing = {}
+    for peer in peers:
+        package = PEERS[peer]
+        if not list(folder.glob(f"lib/*/site-packages/{package}")):
+            pip = subprocess.run([python, "-m", "pip", "install", "--quiet", package], capture_output=True, text=True)
+            if pip.returncode != 0:
+                missing[peer] = f"{package} cannot be installed: {pip.stderr.strip().splitlines()[-1]}"
+    return str(python) if peers else sys.executable, missing
 
 
 def make(work, maker, options, rows):
@@ -131,57 +144,127 @@ def make(work, maker, options, rows):
     return folder, json.loads(counts.read_text())
 
 
-def compare(args, name, rows):
-    what, maker, options, _ = SCENARIOS[name]
-    folder, data = make(args.work, maker, options, rows)
-    is_first = name.startswith("first")
-    baseline, snapshot = ("none" if is_first else data["baseline"]), data["snapshot"]
-    expected = [data["rows"], 0, 0] if is_first else [data[kind] for kind in ("inserted", "updated", "deleted")]
-    out = args.work / f"peer.ndjson{name.removeprefix('first').replace('-', '.')}"
-    # The tables of `make_exports` are not compiled into `tidemark`; there is only a schema.
-    tidemark, table = (BIN / "tidemark", "ledger_entries") if maker == "samples" else (BIN / "tidemark-from-schemas", "bench")
-    described = subprocess.run([tidemark, "tables", table, "--format", "json"], cwd=folder, check=True,
-                               stdout=subprocess.PIPE).stdout.decode()
-    exports = [export for export in (baseline, snapshot) if export != "none"]
-    commands = {
-        "tidemark": [[tidemark, "delta", table, baseline, snapshot, "-o", args.work / "operations", "--format", "json"]],
-        "floor": [[BIN / "inflate", export] for export in exports],
-        "fastest": [[args.python, HERE / "inflate.py", export] for export in exports],
-        "duckdb": [[args.python, HERE / "peer_duckdb.py", described, baseline, snapshot, out]],
-        "polars": [[args.python, HERE / "peer_polars.py", described, baseline, snapshot, out]],
-    }
-    if not list(Path(snapshot).glob("*.gz")):
-        del commands["fastest"]
-    seen = {who: [] for who in commands if who in args.only}
-    for _ in range(args.runs):
-        for who in seen:
-            if name == "first-gz" and who == "tidemark":
-                seen[who].append(run_from_scratch(args, as_first_version(args, rows, snapshot)))
-            else:
-                seen[who].append(run(who, commands[who], folder, expected))
-    bytes_in = sum(file.stat().st_size for export in exports for file in Path(export).glob("part-*"))
-    show(args, f"{name}: {rows:,} rows, {what}; {bytes_in / 2**20:,.0f} MiB", seen)
+def compare(args, scenarios):
+    """Compares all programs in each of the scenarios, a name and a number of rows, in rounds."""
+    comparisons = [Comparison(args, name, rows) for name, rows in scenarios]
+    for round in range(args.runs):
+        for comparison in comparisons:
+            comparison.run_round(round)
+    for comparison in comparisons:
+        comparison.show()
 
 
-def run(who, commands, folder, expected=None):
+class Comparison:
+    """One scenario with exports of one size."""
+
+    def __init__(self, args, name, rows):
+        what, maker, options, _ = SCENARIOS[name]
+        self.args, self.name, self.rows = args, name, rows
+        self.folder, data = make(args.work, maker, options, rows)
+        self.is_first = name.startswith("first")
+        baseline, self.snapshot = ("none" if self.is_first else data["baseline"]), data["snapshot"]
+        self.expected = [data["rows"], 0, 0] if self.is_first else [data[kind] for kind in ("inserted", "updated", "deleted")]
+        self.commands = self.commands_of(maker, baseline)
+        exports = [export for export in (baseline, self.snapshot) if export != "none"]
+        size = sum(file.stat().st_size for export in exports for file in Path(export).glob("part-*"))
+        self.title = f"{name}: {rows:,} rows, {what}; {size / 2**20:,.0f} MiB"
+
+    def commands_of(self, maker, baseline):
+        args, name, snapshot = self.args, self.name, self.snapshot
+        out = args.work / f"peer.ndjson{name.removeprefix('first').replace('-', '.') if self.is_first else ''}"
+        # The tables of `make_exports` are not compiled into `tidemark`; there is only a schema.
+        tidemark, table = (BIN / "tidemark", "ledger_entries") if maker == "samples" else (BIN / "tidemark-from-schemas", "bench")
+        described = subprocess.run([tidemark, "tables", table, "--format", "json"], cwd=self.folder, check=True,
+                                   stdout=subprocess.PIPE).stdout.decode()
+        exports = [export for export in (baseline, snapshot) if export != "none"]
+        peer = lambda program: [[args.python, HERE / f"peer_{program}.py", described, baseline, snapshot, out]]
+        commands = {
+            "tidemark": [[tidemark, "delta", table, baseline, snapshot, "-o", args.work / "operations", "--format", "json"]],
+            "floor": [[BIN / "inflate", export] for export in exports],
+            "fastest": [[args.python, HERE / "inflate.py", export] for export in exports],
+            "duckdb": peer("duckdb"),
+            "polars": peer("polars"),
+            "clickhouse": peer("clickhouse"),
+        }
+        if not list(Path(snapshot).glob("*.gz")):
+            del commands["fastest"]
+        return {who: command for who, command in commands.items() if who in args.only}
+
+    def run_round(self, round):
+        """Runs each program once, unless that was done before, or it has failed."""
+        args = self.args
+        for who in self.commands:
+            results = args.results.entry(self.name, args.rows, self.rows, who)
+            is_late = time.monotonic() - args.begun > 60 * args.minutes
+            if results.get("failed") or len(results["runs"]) > round or is_late:
+                continue
+            try:
+                if who in args.missing:
+                    raise Failed(args.missing[who])
+                results["runs"].append(self.run_once(who))
+            except Failed as failed:
+                results["failed"] = str(failed)
+                print(f"{self.name}: {who} failed: {failed}", file=sys.stderr, flush=True)
+            args.results.save()
+
+    def run_once(self, who):
+        if self.name == "first-gz" and who == "tidemark":
+            return run_from_scratch(self.args, as_first_version(self.args, self.rows, self.snapshot))
+        return run(who, self.commands[who], self.folder, self.expected, self.args.limit)
+
+    def show(self):
+        entries = {who: self.args.results.entry(self.name, self.args.rows, self.rows, who) for who in self.commands}
+        show(self.args, self.title, {who: entry["runs"] for who, entry in entries.items() if entry["runs"]})
+        for who, entry in entries.items():
+            if entry.get("failed"):
+                print(f"  {who}: {entry['failed']}\n")
+
+
+def run(who, commands, folder, expected=None, limit=None):
     """Runs commands concurrently; returns the seconds, the processor time of all, and the peak memory of the largest in
     MiB."""
     begun = time.monotonic()
-    children = [subprocess.Popen([str(part) for part in command], cwd=folder, stdout=subprocess.PIPE,
-                                 stderr=subprocess.PIPE) for command in commands]
-    outputs = [child.stdout.read() for child in children]
-    usages = [os.wait4(child.pid, 0) for child in children]
+    outputs = [(tempfile.TemporaryFile(), tempfile.TemporaryFile()) for _ in commands]
+    children = [subprocess.Popen([str(part) for part in command], cwd=folder, stdout=out, stderr=error)
+                for command, (out, error) in zip(commands, outputs)]
+    usages = [wait(child, limit and begun + limit) for child in children]
     seconds = time.monotonic() - begun
-    if any(status != 0 for _, status, _ in usages):
-        sys.exit(f"{who} failed: {children[0].stderr.read().decode()}")
+    if any(usage is None for usage in usages):
+        raise Failed(f"it took more than {limit:.0f} seconds")
+    texts = [[text(file) for file in files] for files in outputs]
+    for (_, status, _), (_, error) in zip(usages, texts):
+        if status != 0:
+            raise Failed((error.strip().splitlines() or [f"status {status}"])[-1])
     if expected and who not in ("floor", "fastest"):
-        report = json.loads(outputs[0])
-        found = report.get("counts", report)
-        found = [found[kind] for kind in ("inserted", "updated", "deleted")]
-        if found != expected:
-            sys.exit(f"{who} found {found}, expected {expected}")
+        check_counts(json.loads(texts[0][0]), expected)
     processor = sum(usage.ru_utime + usage.ru_stime for _, _, usage in usages)
     return seconds, processor, max(usage.ru_maxrss for _, _, usage in usages) / 1024
+
+
+def check_counts(report, expected):
+    found = report.get("counts", report)
+    found = [found[kind] for kind in ("inserted", "updated", "deleted")]
+    if found != expected:
+        raise Failed(f"it found {found}, expected {expected}")
+
+
+def wait(child, deadline):
+    """Waits for a process; returns its usage, or `None` if it did not end in time and was killed."""
+    while deadline and time.monotonic() < deadline:
+        ended = os.wait4(child.pid, os.WNOHANG)
+        if ended[0]:
+            return ended
+        time.sleep(0.002)
+    if not deadline:
+        return os.wait4(child.pid, 0)
+    child.kill()
+    os.wait4(child.pid, 0)
+    return None
+
+
+def text(file):
+    file.seek(0)
+    return file.read().decode(errors="replace")
 
 
 def show(args, title, seen):
@@ -282,7 +365,7 @@ def changes(args):
         measured = Changes(BIN / "tidemark-from-schemas", folder, data, server, run)
         measures = {"tidemark": measured.ours, "by hand": measured.by_hand}
         if "dlt" in args.only:
-            python = environment(args.work)
+            python, _ = environment(args.work, ["duckdb"])
             subprocess.run([python, "-m", "pip", "install", "--quiet", "dlt[postgres]", "pyarrow"], check=True)
             measures["dlt"] = lambda: measured.dlt(python)
         runs = {name: [] for name in measures}
@@ -297,9 +380,8 @@ def changes(args):
 def grow(args):
     only = args.only
     args.only = [who for who in only if who in ("tidemark", "floor")]
-    for rows in (100_000, 1_000_000, 10_000_000, 50_000_000):
-        if rows <= args.rows_max:
-            compare(args, "same", rows)
+    sizes = [rows for rows in (100_000, 1_000_000, 10_000_000, 50_000_000) if rows <= args.rows_max]
+    compare(args, [("same", rows) for rows in sizes])
     args.only = only
 
 

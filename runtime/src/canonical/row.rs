@@ -11,7 +11,7 @@ use xxhash_rust::xxh3::xxh3_128;
 use xxhash_rust::xxh64::xxh64;
 
 use crate::canonical::field::Field;
-use crate::canonical::row_bytes::{Segment, UNREADABLE, segments, write_text};
+use crate::canonical::row_bytes::{RowBytes, Segment, UNREADABLE, segments, write_text};
 use crate::canonical::value::{Reader, Value};
 use crate::epoch::{ColumnSource, Epoch, SourceFormat};
 use crate::name;
@@ -67,7 +67,7 @@ enum Origin {
 /// A row in canonical bytes.
 #[derive(Debug, Default, Clone)]
 pub struct Row {
-    image: Vec<u8>,
+    image: RowBytes,
     key_length: usize,
     compared: Vec<u8>,
     text: Vec<u8>,
@@ -148,6 +148,14 @@ impl Layout {
         self.slots[..self.keys].iter().map(Slot::column)
     }
 
+    /// The export's columns that the key is read from.
+    pub(crate) fn key_sources(&self) -> impl Iterator<Item = usize> + '_ {
+        self.slots[..self.keys].iter().filter_map(|slot| match slot.origin {
+            Origin::Column(index) => Some(index),
+            Origin::Fill(_) => None,
+        })
+    }
+
     /// The columns outside the key that are published, in the order of the schema.
     pub(crate) fn value_columns(&self) -> impl Iterator<Item = &'static Column> + '_ {
         self.slots[self.keys..].iter().map(Slot::column)
@@ -165,7 +173,7 @@ impl Layout {
 
     /// Reads only the key of a row into `row`, to find a few keys among many. Returns whether the key is readable.
     pub(crate) fn read_key<'f>(&self, field: impl Fn(usize) -> Field<'f>, row: &mut Row) -> bool {
-        row.image.clear();
+        row.image.truncate(0);
         let is_readable = self.slots[..self.keys].iter().all(|slot| slot.read(&field, row, |_, _| false));
         row.key_length = row.image.len();
         is_readable
@@ -192,34 +200,34 @@ impl Layout {
         row: &mut Row,
         mut refuse: impl FnMut(&'static Column, Field<'f>, Reason),
     ) -> bool {
-        row.image.clear();
+        row.image.truncate(0);
         row.compared.clear();
         let mut is_usable = true;
-        let (key, rest) = self.slots.split_at(self.keys);
-        for slot in key {
-            is_usable &= slot.read(&field, row, |field, reason| {
-                refuse(slot.column(), field, reason);
-                false
-            });
-        }
-        row.key_length = row.image.len();
         // The start of the compared bytes that are not copied yet.
         let mut run = 0;
-        for slot in rest {
+        // One loop over all columns, so that the code that finds a field is in it instead of called by it.
+        for (at, slot) in self.slots.iter().enumerate() {
+            if at == self.keys {
+                row.key_length = row.image.len();
+            }
             let start = row.image.len();
             is_usable &= slot.read(&field, row, |field, reason| {
-                if !self.is_lenient {
+                let is_kept = self.is_lenient && at >= self.keys;
+                if !is_kept {
                     refuse(slot.column(), field, reason);
                 }
-                self.is_lenient
+                is_kept
             });
             if !slot.is_compared {
-                row.compared.extend_from_slice(&row.image[run..start]);
+                row.compared.extend_from_slice(&row.image.as_slice()[run..start]);
                 run = row.image.len();
             }
         }
+        if self.keys == self.slots.len() {
+            row.key_length = row.image.len();
+        }
         if !self.all_compared {
-            row.compared.extend_from_slice(&row.image[run..]);
+            row.compared.extend_from_slice(&row.image.as_slice()[run..]);
         }
         if !self.checked.is_empty() {
             is_usable &= self.check(field, row, refuse);
@@ -254,7 +262,7 @@ impl Layout {
 
     /// The row's bytes without the columns that are not compared.
     pub(crate) fn compared<'r>(&self, row: &'r Row) -> &'r [u8] {
-        if self.all_compared { &row.image } else { &row.compared }
+        if self.all_compared { row.image() } else { &row.compared }
     }
 
     /// The row hash of an image.
@@ -325,8 +333,8 @@ impl Slot {
             Err(reason) => {
                 let is_kept = refused(field, reason);
                 if is_kept {
-                    row.image.push(UNREADABLE);
-                    write_text(field.text(), &mut row.image);
+                    row.image.push([UNREADABLE]);
+                    row.image.push_text(field.text());
                 }
                 is_kept
             }
@@ -345,8 +353,8 @@ impl Slot {
     fn convert(&self, field: Field<'_>, row: &mut Row) -> Result<(), Reason> {
         row.text.clear();
         match self.reader.read(field.text(), field.quoted, &mut row.text)? {
-            Value::Null => row.image.push(b'-'),
-            Value::Text => write_text(&row.text, &mut row.image),
+            Value::Null => row.image.push_null(),
+            Value::Text => row.image.push_text(&row.text),
         }
         Ok(())
     }
@@ -355,17 +363,17 @@ impl Slot {
 impl Row {
     /// The key columns' bytes.
     pub(crate) fn key(&self) -> &[u8] {
-        &self.image[..self.key_length]
+        &self.image()[..self.key_length]
     }
 
     /// The other columns' bytes.
     pub(crate) fn values(&self) -> &[u8] {
-        &self.image[self.key_length..]
+        &self.image()[self.key_length..]
     }
 
     /// The whole row's bytes.
     pub fn image(&self) -> &[u8] {
-        &self.image
+        self.image.as_slice()
     }
 
     /// XXH3-128 of the key's bytes. With 64 bits, two keys of a large table could have the same hash.
@@ -375,7 +383,7 @@ impl Row {
 
     /// XXH64 of the whole image, which differs between rows that differ only in columns that are not compared.
     pub(crate) fn image_hash(&self) -> u64 {
-        xxh64(&self.image, 0)
+        xxh64(self.image(), 0)
     }
 }
 

@@ -49,28 +49,121 @@ pub fn segments(row_bytes: &[u8]) -> impl Iterator<Item = Segment<'_>> {
     })
 }
 
+/// Row bytes that are being written, in memory with room for more.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct RowBytes {
+    memory: Vec<u8>,
+    length: usize,
+}
+
+/// The room for a short segment: at least what a timestamp takes.
+const ROOM: usize = 32;
+
+impl RowBytes {
+    /// The bytes so far.
+    #[inline]
+    pub(crate) fn as_slice(&self) -> &[u8] {
+        &self.memory[..self.length]
+    }
+
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.length
+    }
+
+    /// Forgets what comes after so many bytes.
+    #[inline]
+    pub(crate) fn truncate(&mut self, length: usize) {
+        self.length = self.length.min(length);
+    }
+
+    /// Appends the segment of NULL.
+    #[inline]
+    pub(crate) fn push_null(&mut self) {
+        self.push([b'-']);
+    }
+
+    /// Appends a few bytes.
+    #[inline]
+    pub(crate) fn push<const N: usize>(&mut self, bytes: [u8; N]) {
+        self.room()[..N].copy_from_slice(&bytes);
+        self.length += N;
+    }
+
+    /// Appends any bytes.
+    #[inline]
+    pub(crate) fn extend_from_slice(&mut self, bytes: &[u8]) {
+        self.make_room(bytes.len());
+        self.memory[self.length..][..bytes.len()].copy_from_slice(bytes);
+        self.length += bytes.len();
+    }
+
+    /// Appends `length:text`.
+    pub(crate) fn push_text(&mut self, text: &[u8]) {
+        if text.len() < 100 {
+            let (label, size) = short_label(text.len());
+            self.push_first(&label, size);
+        } else {
+            let (digits, from) = decimal(text.len());
+            self.extend_from_slice(&digits[from..]);
+            self.push([b':']);
+        }
+        self.extend_from_slice(text);
+    }
+
+    /// Appends `length:text` for the text of up to 16 bytes that this block begins with. Copies the whole block,
+    /// because a call that copies a few bytes costs more.
+    #[inline(always)]
+    pub(crate) fn push_block(&mut self, block: &[u8; 16], length: usize) {
+        let (label, size) = short_label(length);
+        let room = self.room();
+        room[..3].copy_from_slice(&label);
+        room[size..][..16].copy_from_slice(block);
+        self.length += size + length;
+    }
+
+    /// Appends the first `length` bytes of these, of which there are no more than in [`ROOM`].
+    #[inline(always)]
+    pub(crate) fn push_first<const N: usize>(&mut self, bytes: &[u8; N], length: usize) {
+        self.room()[..N].copy_from_slice(bytes);
+        self.length += length;
+    }
+
+    /// The memory after the bytes so far.
+    #[inline(always)]
+    fn room(&mut self) -> &mut [u8; ROOM] {
+        self.make_room(ROOM);
+        self.memory[self.length..].first_chunk_mut().expect("there is as much room")
+    }
+
+    #[inline(always)]
+    fn make_room(&mut self, bytes: usize) {
+        if self.memory.len() - self.length < bytes {
+            self.grow(bytes);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self, bytes: usize) {
+        let needed = self.length + bytes;
+        self.memory.resize(needed + needed / 8 + ROOM, 0);
+    }
+}
+
+/// A length below 100 and the colon after it, and how many bytes these are.
+#[inline(always)]
+fn short_label(length: usize) -> ([u8; 3], usize) {
+    let digit = |number: usize| b'0' + number as u8;
+    if length < 10 { ([digit(length), b':', 0], 2) } else { ([digit(length / 10), digit(length % 10), b':'], 3) }
+}
+
 /// Appends `length:text`.
 #[inline]
 pub(crate) fn write_text(text: &[u8], out: &mut Vec<u8>) {
     write_number(text.len(), out);
     out.push(b':');
     out.extend_from_slice(text);
-}
-
-/// Appends `length:text` for the text of up to 16 bytes that this block begins with. Copies the whole block and
-/// truncates it, because a call that copies a few bytes costs more than copying the block.
-#[inline]
-pub(crate) fn write_block(block: &[u8; 16], length: usize, out: &mut Vec<u8>) {
-    let mut bytes = [0; 19];
-    bytes[3..].copy_from_slice(block);
-    bytes[2] = b':';
-    // Lengths below ten have one digit.
-    let from = usize::from(length < 10);
-    bytes[0] = b'1';
-    bytes[1] = b'0' + (if length < 10 { length } else { length - 10 }) as u8;
-    let end = out.len() + 3 - from + length;
-    out.extend_from_slice(&bytes[from..]);
-    out.truncate(end);
 }
 
 /// XXH3-128 of several texts as `length:text`, 32 hex digits.
@@ -81,6 +174,12 @@ pub(crate) fn hash_texts(texts: &[&str]) -> String {
 }
 
 fn write_number(number: usize, out: &mut Vec<u8>) {
+    let (digits, from) = decimal(number);
+    out.extend_from_slice(&digits[from..]);
+}
+
+/// The digits of a number, and where the first of them is.
+fn decimal(number: usize) -> ([u8; 20], usize) {
     let mut digits = [0u8; 20];
     let mut at = digits.len();
     let mut rest = number;
@@ -89,8 +188,7 @@ fn write_number(number: usize, out: &mut Vec<u8>) {
         digits[at] = b'0' + (rest % 10) as u8;
         rest /= 10;
         if rest == 0 {
-            break;
+            return (digits, at);
         }
     }
-    out.extend_from_slice(&digits[at..]);
 }

@@ -27,6 +27,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use crate::canonical::field::{Field, NULL};
+use crate::canonical::row_bytes::RowBytes;
 use crate::epoch::{ColumnFormat, NumberFormat, SourceFormat};
 use crate::reject::Reason;
 use crate::table::{Column, Encoding, Type};
@@ -112,11 +113,11 @@ impl Reader {
     /// Appends the segment of a field if its text is recognised as canonical at a glance. Otherwise returns false,
     /// having written nothing; that says nothing about the field.
     #[inline(always)]
-    pub(crate) fn write_plain(&self, field: Field<'_>, out: &mut Vec<u8>) -> bool {
+    pub(crate) fn write_plain(&self, field: Field<'_>, out: &mut RowBytes) -> bool {
         if field.is_empty() {
             let is_null = self.empty_is_null && (self.quoted_nulls || !field.quoted);
             if is_null {
-                out.push(b'-');
+                out.push_null();
             }
             return is_null;
         }

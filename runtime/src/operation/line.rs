@@ -5,7 +5,6 @@
 //! contain its label. `op` and `id` are written here, and tenant, table and versions are [names](crate::name), which
 //! contain no quotes.
 
-use std::io::Write as _;
 use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
@@ -14,8 +13,9 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use crate::canonical::row::Layout;
 use crate::canonical::row_bytes::{segments, write_text};
+use crate::canonical::value::hex_digits;
 use crate::operation::record::{Begin, End};
-use crate::operation::value::{write_comma, write_object, write_string};
+use crate::operation::value::{ObjectFields, write_comma, write_string};
 
 /// Declares the fields of an operation in their order: a label for each, as it is on the line, and the list of names.
 macro_rules! operation_fields {
@@ -114,12 +114,24 @@ pub(crate) struct RowChange<'a> {
 #[derive(Debug)]
 pub(crate) struct Encoder<'l> {
     layout: &'l Layout,
-    head: Head,
-    /// From `tenant` to the label of `key`.
+    key: ObjectFields,
+    values: ObjectFields,
+    /// What depends on the kind of an operation only, in the order of the kinds.
+    kinds: [KindText; 3],
+    /// From the quote after the id to the label of `key`.
     head_json: String,
     /// The schema and the closing brace.
     tail_json: String,
+}
+
+/// What all operations of a kind have in common.
+#[derive(Debug)]
+struct KindText {
+    /// From the opening brace to the quote before the id.
+    json: String,
+    /// A buffer for what the id is a hash of, and how much of it is the same for every row.
     identity: Vec<u8>,
+    shared: usize,
 }
 
 impl Kind {
@@ -141,26 +153,30 @@ impl<'l> Encoder<'l> {
         let previous = head.previous.as_deref().map_or_else(|| "null".to_owned(), text);
         let sequence = head.sequence;
         let head_json = format!(
-            "{TENANT}{tenant},{TABLE}{table},{SEQUENCE}{sequence},{VERSION}{version},{PREVIOUS}{previous},{KEY}"
+            "\",{TENANT}{tenant},{TABLE}{table},{SEQUENCE}{sequence},{VERSION}{version},{PREVIOUS}{previous},{KEY}"
         );
         let tail_json = format!(",{SCHEMA}{}}}", text(&head.schema));
-        Self { layout, head, head_json, tail_json, identity: Vec::new() }
+        let (key, values) = (ObjectFields::new(layout.key_columns()), ObjectFields::new(layout.value_columns()));
+        let kinds = [Kind::Insert, Kind::Update, Kind::Delete].map(|kind| KindText::new(kind, &head));
+        Self { layout, key, values, kinds, head_json, tail_json }
     }
 
     /// Appends an operation and a line feed. Returns its id.
     pub(crate) fn write(&mut self, change: &RowChange<'_>, out: &mut Vec<u8>) -> u128 {
-        let id = self.id(change);
         let kind = change.kind;
-        write_kind_and_id(kind, id, out);
+        let text = &mut self.kinds[kind as usize];
+        let id = text.id(change);
+        out.extend_from_slice(text.json.as_bytes());
+        out.extend_from_slice(id.to_be_bytes().map(hex_digits).as_flattened());
         out.extend_from_slice(self.head_json.as_bytes());
-        write_object(self.layout.key_columns(), change.key, out);
+        self.key.write(change.key, out);
         if kind != Kind::Insert && self.layout.table.before_image && is_readable(change.before) {
             write_label(BEFORE, out);
-            write_object(self.layout.value_columns(), change.before, out);
+            self.values.write(change.before, out);
         }
         if kind != Kind::Delete {
             write_label(AFTER, out);
-            write_object(self.layout.value_columns(), change.after, out);
+            self.values.write(change.after, out);
         }
         if kind == Kind::Update {
             self.write_changed(change, out);
@@ -176,24 +192,6 @@ impl<'l> Encoder<'l> {
         id
     }
 
-    /// XXH3-128 over what the operation does and to which row. No path, clock or sequence is part of it.
-    fn id(&mut self, change: &RowChange<'_>) -> u128 {
-        let identity = &mut self.identity;
-        identity.clear();
-        for text in [
-            change.kind.name(),
-            &self.head.tenant,
-            &self.head.table,
-            self.head.previous.as_deref().unwrap_or_default(),
-            &self.head.version,
-        ] {
-            write_text(text.as_bytes(), identity);
-        }
-        write_text(change.key, identity);
-        write_text(change.after, identity);
-        xxh3_128(identity)
-    }
-
     fn write_changed(&self, change: &RowChange<'_>, out: &mut Vec<u8>) {
         write_label(CHANGED, out);
         out.push(b'[');
@@ -206,6 +204,27 @@ impl<'l> Encoder<'l> {
             }
         }
         out.push(b']');
+    }
+}
+
+impl KindText {
+    fn new(kind: Kind, head: &Head) -> Self {
+        let json = format!("{{{OP}\"{}\",{ID}\"", kind.name());
+        let mut identity = Vec::new();
+        for text in
+            [kind.name(), &head.tenant, &head.table, head.previous.as_deref().unwrap_or_default(), &head.version]
+        {
+            write_text(text.as_bytes(), &mut identity);
+        }
+        Self { json, shared: identity.len(), identity }
+    }
+
+    /// XXH3-128 over what the operation does and to which row. No path, clock or sequence is part of it.
+    fn id(&mut self, change: &RowChange<'_>) -> u128 {
+        self.identity.truncate(self.shared);
+        write_text(change.key, &mut self.identity);
+        write_text(change.after, &mut self.identity);
+        xxh3_128(&self.identity)
     }
 }
 
@@ -273,15 +292,6 @@ fn control_line(op: &str, fields: &[&str], record: &impl Serialize) -> Vec<u8> {
     }
     line.extend_from_slice(b"}\n");
     line
-}
-
-/// Appends the brace that opens an operation, and its first two fields.
-fn write_kind_and_id(kind: Kind, id: u128, out: &mut Vec<u8>) {
-    out.push(b'{');
-    for text in [OP, "\"", kind.name(), "\",", ID] {
-        out.extend_from_slice(text.as_bytes());
-    }
-    write!(out, "\"{id:032x}\",").expect("text can be written to memory");
 }
 
 /// Appends a hash as a string: not every JSON reader keeps 64 bits of a number.

@@ -9,10 +9,21 @@ use crate::canonical::value::from_hex;
 use crate::float;
 use crate::table::{Column, Type};
 
+/// The columns of an object.
+#[derive(Debug)]
+pub(super) struct ObjectFields(Vec<ObjectField>);
+
+#[derive(Debug)]
+struct ObjectField {
+    /// Its name as it is in the object, from the character before it to the colon after it.
+    label: Vec<u8>,
+    ty: Type,
+}
+
 /// The `key` object of a row's operations, from the key's row bytes.
 pub(crate) fn key_json(layout: &Layout, key: &[u8]) -> Vec<u8> {
     let mut json = Vec::new();
-    write_object(layout.key_columns(), key, &mut json);
+    ObjectFields::new(layout.key_columns()).write(key, &mut json);
     json
 }
 
@@ -28,17 +39,29 @@ pub(crate) fn value_json(column: &Column, text: Option<&[u8]>) -> serde_json::Va
     serde_json::from_slice(&json).expect("a value of an operation is JSON")
 }
 
-/// Appends an object with a field for each column, from their row bytes.
-pub(super) fn write_object<'c>(columns: impl Iterator<Item = &'c Column>, row_bytes: &[u8], out: &mut Vec<u8>) {
-    out.push(b'{');
-    let mut is_first = true;
-    for (column, segment) in columns.zip(segments(row_bytes)) {
-        write_comma(&mut is_first, out);
-        write_string(column.name, out);
-        out.push(b':');
-        write_value(column.ty, segment, out);
+impl ObjectFields {
+    /// A field for each column.
+    pub(super) fn new<'c>(columns: impl Iterator<Item = &'c Column>) -> Self {
+        let field = |(index, column): (usize, &Column)| {
+            let mut label = vec![if index == 0 { b'{' } else { b',' }];
+            write_string(column.name, &mut label);
+            label.push(b':');
+            ObjectField { label, ty: column.ty }
+        };
+        Self(columns.enumerate().map(field).collect())
     }
-    out.push(b'}');
+
+    /// Appends the object, from the columns' row bytes.
+    pub(super) fn write(&self, row_bytes: &[u8], out: &mut Vec<u8>) {
+        if self.0.is_empty() {
+            out.push(b'{');
+        }
+        for (field, segment) in self.0.iter().zip(segments(row_bytes)) {
+            out.extend_from_slice(&field.label);
+            write_value(field.ty, segment, out);
+        }
+        out.push(b'}');
+    }
 }
 
 /// Appends a comma, except before the first item.
@@ -67,15 +90,33 @@ fn write_value(ty: Type, segment: Segment<'_>, out: &mut Vec<u8>) {
             let bytes = from_hex(text).expect("canonical binary is hex");
             write_string(&BASE64.encode(bytes), out);
         }
-        Type::Decimal { .. } | Type::Date | Type::Timestamp | Type::Timestamptz => {
-            out.push(b'"');
-            out.extend_from_slice(text);
-            out.push(b'"');
-        }
+        Type::Decimal { .. } | Type::Date | Type::Timestamp | Type::Timestamptz => write_quoted(text, out),
+        Type::Char(_) | Type::Varchar(_) | Type::String if needs_no_escape(text) => write_quoted(text, out),
         Type::Char(_) | Type::Varchar(_) | Type::String => {
             write_string(std::str::from_utf8(text).expect("canonical text is UTF-8"), out);
         }
     }
+}
+
+/// Appends a text in quotes that needs no escape.
+fn write_quoted(text: &[u8], out: &mut Vec<u8>) {
+    out.push(b'"');
+    out.extend_from_slice(text);
+    out.push(b'"');
+}
+
+/// Returns whether a text is the same in a JSON string: without quotes, backslashes and control characters. Looks at
+/// all bytes, which takes fewer instructions than to stop at the first.
+fn needs_no_escape(text: &[u8]) -> bool {
+    let special = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
+    let (blocks, rest) = text.as_chunks::<8>();
+    let in_block = |block: &[u8; 8]| block.iter().fold(false, |any, byte| any | special(*byte));
+    let in_rest = match text.last_chunk::<8>() {
+        // It overlaps with the last block.
+        Some(last) => in_block(last),
+        None => rest.iter().any(|byte| special(*byte)),
+    };
+    !in_rest && !blocks.iter().any(in_block)
 }
 
 fn write_float(bits: &[u8], is_single: bool, out: &mut Vec<u8>) {
@@ -90,6 +131,7 @@ fn write_float(bits: &[u8], is_single: bool, out: &mut Vec<u8>) {
 }
 
 fn float_from_bits(bits: &[u8]) -> Option<f64> {
-    let bytes = from_hex(bits)?;
-    Some(f64::from_be_bytes(bytes.try_into().ok()?))
+    let digits: &[u8; 16] = bits.try_into().ok()?;
+    let value = |bits: u64, digit: &u8| Some(bits << 4 | u64::from(char::from(*digit).to_digit(16)?));
+    digits.iter().try_fold(0, value).map(f64::from_bits)
 }

@@ -354,6 +354,14 @@ impl Splitter {
         }
     }
 
+    /// Splits no more of a record than is needed for its first `count` fields, which is all that may be looked at. Says
+    /// nothing about the rest of the record. `None` if that is no faster than to split all of it.
+    pub(crate) fn split_first<'r>(&'r mut self, bytes: &'r [u8], length: usize, count: usize) -> Option<Record<'r>> {
+        let Dialect { plain, special: None } = &self.dialect else { return None };
+        let is_split = self.fields.split_first(bytes, length, *plain, count);
+        is_split.then_some(Record { line: 0, bytes, length, fields: &self.fields })
+    }
+
     fn has_own_ends(&self) -> bool {
         self.dialect.special.as_ref().is_some_and(|special| special.has_own_ends())
     }

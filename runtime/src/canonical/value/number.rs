@@ -130,6 +130,11 @@ pub(super) fn double(text: &[u8], out: &mut Vec<u8>) -> Result<(), ()> {
 
 /// The canonical text of a float: 16 hex digits of its bits, with one NaN and no negative zero.
 pub(crate) fn write_bits(value: f64, out: &mut Vec<u8>) {
+    out.extend_from_slice(&bits(value));
+}
+
+/// The same, alone.
+pub(super) fn bits(value: f64) -> [u8; 16] {
     let value = if value.is_nan() {
         f64::from_bits(0x7ff8_0000_0000_0000)
     } else if value == 0.0 {
@@ -138,8 +143,10 @@ pub(crate) fn write_bits(value: f64, out: &mut Vec<u8>) {
         value
     };
     let bits = value.to_bits();
-    out.extend_from_slice(&hex((bits >> 32) as u32));
-    out.extend_from_slice(&hex(bits as u32));
+    let (mut text, [high, low]) = ([0; 16], [hex((bits >> 32) as u32), hex(bits as u32)]);
+    text[..8].copy_from_slice(&high);
+    text[8..].copy_from_slice(&low);
+    text
 }
 
 /// The eight hex digits of a number, computed together: one in each byte of a word.

@@ -7,7 +7,7 @@
 use wide::u8x16;
 
 use crate::canonical::field::Field;
-use crate::canonical::row_bytes::{write_block, write_text};
+use crate::canonical::row_bytes::RowBytes;
 use crate::canonical::value::number;
 use crate::table::{Column, Type};
 
@@ -78,7 +78,7 @@ impl Plain {
 
     /// Appends the segment of a text that is not empty, if it has this form. Returns whether it has.
     #[inline(always)]
-    pub(super) fn write(self, field: Field<'_>, out: &mut Vec<u8>) -> bool {
+    pub(super) fn write(self, field: Field<'_>, out: &mut RowBytes) -> bool {
         match self {
             Self::Never => false,
             Self::Integer(max_digits) => write_if(field, out, |short| short.is_integer(max_digits)),
@@ -98,24 +98,24 @@ impl Plain {
     /// Returns whether a text has this form.
     fn has(self, text: &[u8]) -> bool {
         let memory = [text, &[0; 2 * SHORT]].concat();
-        self.write(Field::within(&memory, 0, text.len() as u32, false), &mut Vec::new())
+        self.write(Field::within(&memory, 0, text.len() as u32, false), &mut RowBytes::default())
     }
 }
 
 /// Appends a short text if it is canonical.
 #[inline(always)]
-fn write_if(field: Field<'_>, out: &mut Vec<u8>, is_canonical: impl FnOnce(&Short<'_>) -> bool) -> bool {
+fn write_if(field: Field<'_>, out: &mut RowBytes, is_canonical: impl FnOnce(&Short<'_>) -> bool) -> bool {
     let Some(block) = field.block() else { return false };
     let is_canonical = is_canonical(&Short { block, length: field.len() });
     if is_canonical {
-        write_block(block, field.len(), out);
+        out.push_block(block, field.len());
     }
     is_canonical
 }
 
 /// Appends a text if it is ASCII.
 #[inline(always)]
-fn write_ascii(field: Field<'_>, max_bytes: usize, out: &mut Vec<u8>) -> bool {
+fn write_ascii(field: Field<'_>, max_bytes: usize, out: &mut RowBytes) -> bool {
     if field.len() > max_bytes {
         return false;
     }
@@ -123,24 +123,24 @@ fn write_ascii(field: Field<'_>, max_bytes: usize, out: &mut Vec<u8>) -> bool {
         Some(block) => {
             let is_ascii = u8x16::new(*block).to_bitmask() & first(field.len()) == 0;
             if is_ascii {
-                write_block(block, field.len(), out);
+                out.push_block(block, field.len());
             }
             is_ascii
         }
         None => {
             let is_ascii = field.text().is_ascii();
             if is_ascii {
-                write_text(field.text(), out);
+                out.push_text(field.text());
             }
             is_ascii
         }
     }
 }
 
-fn write_double(text: &[u8], out: &mut Vec<u8>) -> bool {
+fn write_double(text: &[u8], out: &mut RowBytes) -> bool {
     let Some(value) = number::short(text) else { return false };
-    out.extend_from_slice(b"16:");
-    number::write_bits(value, out);
+    out.push(*b"16:");
+    out.push(number::bits(value));
     true
 }
 
@@ -201,7 +201,7 @@ impl Short<'_> {
 
 /// Appends a timestamp in ISO 8601.
 #[inline]
-fn write_timestamp(field: Field<'_>, zone: bool, out: &mut Vec<u8>) -> bool {
+fn write_timestamp(field: Field<'_>, zone: bool, out: &mut RowBytes) -> bool {
     const SECONDS: usize = 19;
     const MICROS: usize = 26;
     const DIGITS: u32 = pattern(b"0000-00-00T00:00:00.000000");
@@ -228,8 +228,7 @@ fn write_timestamp(field: Field<'_>, zone: bool, out: &mut Vec<u8>) -> bool {
     if length == MICROS {
         text[22..29].copy_from_slice(&block[SECONDS..MICROS]);
     }
-    out.extend_from_slice(&text);
-    out.truncate(out.len() - usize::from(!zone));
+    out.push_first(&text, text.len() - usize::from(!zone));
     true
 }
 
@@ -381,16 +380,16 @@ mod tests {
                 for following in
                     ["", "0000000000000000000000000000000000000000", ",,,,\"---- abc\u{e4}Z:::::::::::::::::::::::"]
                 {
-                    let (memory, mut plain) = ([&text[..], following.as_bytes()].concat(), Vec::new());
+                    let (memory, mut plain) = ([&text[..], following.as_bytes()].concat(), RowBytes::default());
                     if !reader.write_plain(Field::within(&memory, 0, text.len() as u32, false), &mut plain) {
-                        assert_eq!(plain, b"", "nothing is written for a text that is not recognised");
+                        assert_eq!(plain.as_slice(), b"", "nothing is written for a text that is not recognised");
                         continue;
                     }
                     let (mut canonical, mut bytes) = (Vec::new(), Vec::new());
                     let shown = String::from_utf8_lossy(&text);
                     assert_eq!(reader.read(&text, false, &mut canonical), Ok(Value::Text), "{:?} {shown}", column.ty);
                     write_text(&canonical, &mut bytes);
-                    assert_eq!(plain, bytes, "{:?} {shown}", column.ty);
+                    assert_eq!(plain.as_slice(), bytes, "{:?} {shown}", column.ty);
                     recognised += 1;
                 }
             }

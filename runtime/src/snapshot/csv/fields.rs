@@ -2,6 +2,7 @@
 
 use memchr::{memchr, memchr_iter, memchr2};
 
+use super::bits::BLOCK;
 use super::delimiters;
 use super::plain::Plain;
 use super::quoted;
@@ -64,12 +65,13 @@ impl Fields {
     #[inline(always)]
     pub(super) fn field<'r>(&'r self, bytes: &'r [u8], index: usize) -> Field<'r> {
         let Span { start, end } = self.spans[index];
-        match self.quotes.get(index) {
-            None | Some(Quotes::None) => Field::within(bytes, start, end, false),
-            Some(Quotes::Around) => Field::within(bytes, start, end, true),
-            Some(Quotes::Doubled) => Field::within(&self.unescaped, start, end, true),
-            Some(Quotes::Escaped) => Field::within(&self.unescaped, start, end, false),
-        }
+        let (bytes, is_quoted) = match self.quotes.get(index) {
+            None | Some(Quotes::None) => (bytes, false),
+            Some(Quotes::Around) => (bytes, true),
+            Some(Quotes::Doubled) => (&self.unescaped[..], true),
+            Some(Quotes::Escaped) => (&self.unescaped[..], false),
+        };
+        Field::within(bytes, start, end, is_quoted)
     }
 
     /// Splits the record that is the first `length` of the bytes.
@@ -92,6 +94,18 @@ impl Fields {
                 Ok(())
             }
         }
+    }
+
+    /// Splits the beginning of a record, which may leave out what follows its first `count` fields, and may be wrong
+    /// after them. Returns false if these fields do not end within a block, or need a closer look.
+    pub(super) fn split_first(&mut self, bytes: &[u8], length: usize, dialect: Plain, count: usize) -> bool {
+        let beginning = length.min(BLOCK);
+        if self.expects_quotes || !self.split_unquoted(bytes, beginning, dialect) {
+            let Some(quote) = dialect.quote else { return false };
+            // The block may end within a field, so that its quotes are not closed.
+            self.split_blocks(bytes, beginning, dialect.delimiter, quote);
+        }
+        self.spans.len() > count
     }
 
     /// Splits a record without quotes. Returns false if it has any, or a character that needs a closer look.

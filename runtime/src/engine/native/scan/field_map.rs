@@ -16,6 +16,8 @@ pub(in crate::engine::native) struct FieldMap {
     positions: Vec<usize>,
     /// The number of fields in a row.
     width: usize,
+    /// The number of fields up to the last one of the key.
+    key_width: usize,
     /// For each field, whether its text is trimmed.
     trims: Vec<bool>,
     /// The column of the first field; `None` if it is skipped.
@@ -68,7 +70,8 @@ impl FieldMap {
             header.add_beginnings(&mut suspects);
             suspects.iter_mut().for_each(|suspect| *suspect |= has_skipped);
         }
-        Self { positions, width, trims, first, header, suspects }
+        let key_width = layout.key_sources().map(|column| positions[column] + 1).max().unwrap_or(width);
+        Self { positions, width, key_width, trims, first, header, suspects }
     }
 
     /// The map with the bytes of the header that it is from.
@@ -102,8 +105,9 @@ impl FieldMap {
         self.is_suspect(record) && (self.begins_with_mark(record) || self.repeats_header(record))
     }
 
+    /// Returns whether a record may not be a row, judging by how it begins.
     #[inline]
-    fn is_suspect(&self, record: &Record<'_>) -> bool {
+    pub(super) fn is_suspect(&self, record: &Record<'_>) -> bool {
         self.text(record, 0).first().is_none_or(|first| self.suspects[usize::from(*first)])
     }
 
@@ -147,6 +151,12 @@ impl FieldMap {
     /// The number of fields in a row.
     pub(in crate::engine::native) fn width(&self) -> usize {
         self.width
+    }
+
+    /// The number of fields up to the last one of the key.
+    #[inline]
+    pub(super) fn key_width(&self) -> usize {
+        self.key_width
     }
 }
 

@@ -38,12 +38,23 @@ impl<'a> RowReader<'a> {
         is_readable.then_some(&self.row)
     }
 
-    /// The row bytes of a record's key; `None` if it cannot be read.
-    pub(in crate::engine::native) fn read_key(
-        &mut self,
-        (bytes, length): RecordBytes<'_>,
-        fields: &FieldMap,
-    ) -> Option<&[u8]> {
+    /// The row bytes of a record's key; `None` if it cannot be read. The rest of the record may be unreadable.
+    #[inline]
+    pub(in crate::engine::native) fn read_key(&mut self, record: RecordBytes<'_>, fields: &FieldMap) -> Option<&[u8]> {
+        if self.read_first_fields(record, fields) { Some(self.row.key()) } else { self.read_whole_key(record, fields) }
+    }
+
+    /// Reads the key where it is at the beginning of the record. Returns false if that says nothing about it.
+    #[inline]
+    fn read_first_fields(&mut self, (bytes, length): RecordBytes<'_>, fields: &FieldMap) -> bool {
+        let record = self.splitter.split_first(bytes, length, fields.key_width());
+        record.is_some_and(|record| {
+            !fields.is_suspect(&record)
+                && self.layout.read_key(|column| record.field(fields.field(column)), &mut self.row)
+        })
+    }
+
+    fn read_whole_key(&mut self, (bytes, length): RecordBytes<'_>, fields: &FieldMap) -> Option<&[u8]> {
         let record = self.splitter.split(bytes, length, 0).ok()?;
         let is_readable = record.len() == fields.width()
             && self.layout.read_key(|column| record.field(fields.field(column)), &mut self.row)

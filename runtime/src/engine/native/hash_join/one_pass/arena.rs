@@ -1,8 +1,13 @@
 //! Memory for rows of any length, which are removed in any order: without an allocation for each, and without gaps that
 //! nothing fits into.
 
-/// The size of the chunks that are allocated, in bytes. A row that is larger does not fit.
-pub(super) const CHUNK: usize = 32 << 10;
+/// The least that an arena has room for, in bytes.
+pub(super) const MIN_BYTES: u64 = MIN_CHUNK as u64;
+
+/// The size of the chunks that are allocated, in bytes: at least 1/64 of the memory. The larger they are, the more
+/// likely the processor has in its cache where they are.
+const MIN_CHUNK: usize = 32 << 10;
+const MAX_CHUNK: usize = 1 << 20;
 
 /// A row begins at a multiple of this.
 const UNIT: usize = 16;
@@ -18,6 +23,8 @@ pub(super) struct Slot(u32);
 #[derive(Debug)]
 pub(super) struct Arena {
     chunks: Vec<Box<[u8]>>,
+    /// How many units a chunk has, as a power of two. A row that is larger does not fit.
+    chunk_bits: u32,
     /// How many units are used, without the slots that are free again.
     end: usize,
     /// The slots that are free again, by the number of their size.
@@ -28,8 +35,10 @@ pub(super) struct Arena {
 impl Arena {
     /// An arena that takes at most so many bytes.
     pub(super) fn new(max_bytes: u64) -> Self {
-        let max_chunks = usize::try_from(max_bytes).unwrap_or(usize::MAX) / CHUNK;
-        Self { chunks: Vec::new(), end: 0, free: Vec::new(), max_chunks }
+        let max_bytes = usize::try_from(max_bytes).unwrap_or(usize::MAX);
+        let chunk = (max_bytes / 64).next_power_of_two().clamp(MIN_CHUNK, MAX_CHUNK);
+        let (chunk_bits, max_chunks) = ((chunk / UNIT).ilog2(), max_bytes / chunk);
+        Self { chunks: Vec::new(), chunk_bits, end: 0, free: Vec::new(), max_chunks }
     }
 
     /// A slot for so many bytes; `None` if they do not fit.
@@ -38,17 +47,17 @@ impl Arena {
         if let Some(slot) = self.free.get_mut(number).and_then(Vec::pop) {
             return Some(slot);
         }
-        const UNITS: usize = CHUNK / UNIT;
-        if self.end + units > self.chunks.len() * UNITS {
+        let units_of_chunk = 1 << self.chunk_bits;
+        if self.end + units > self.chunks.len() * units_of_chunk {
             // What is left of the last chunk is too small, and stays unused.
-            self.end = self.chunks.len() * UNITS;
+            self.end = self.chunks.len() * units_of_chunk;
         }
-        let slot = u32::try_from(self.end).ok().filter(|_| units <= UNITS)?;
-        if self.end == self.chunks.len() * UNITS {
+        let slot = u32::try_from(self.end).ok().filter(|_| units <= units_of_chunk)?;
+        if self.end == self.chunks.len() * units_of_chunk {
             if self.chunks.len() == self.max_chunks {
                 return None;
             }
-            self.chunks.push(vec![0; CHUNK].into());
+            self.chunks.push(vec![0; units_of_chunk * UNIT].into());
         }
         self.end += units;
         Some(Slot(slot))
@@ -66,14 +75,21 @@ impl Arena {
     /// The bytes of a slot and those after it, to the end of its chunk.
     #[inline]
     pub(super) fn get(&self, slot: Slot) -> &[u8] {
-        let at = slot.0 as usize * UNIT;
-        &self.chunks[at / CHUNK][at % CHUNK..]
+        let (chunk, at) = self.locate(slot);
+        &self.chunks[chunk][at..]
     }
 
     /// The same, to be written.
     pub(super) fn get_mut(&mut self, slot: Slot) -> &mut [u8] {
-        let at = slot.0 as usize * UNIT;
-        &mut self.chunks[at / CHUNK][at % CHUNK..]
+        let (chunk, at) = self.locate(slot);
+        &mut self.chunks[chunk][at..]
+    }
+
+    /// The index of the chunk that has a slot, and where it is there.
+    #[inline]
+    fn locate(&self, slot: Slot) -> (usize, usize) {
+        let unit = slot.0 as usize;
+        (unit >> self.chunk_bits, (unit & ((1 << self.chunk_bits) - 1)) * UNIT)
     }
 }
 
@@ -101,7 +117,7 @@ mod tests {
     #[test]
     fn sizes_are_numbered_and_waste_little() {
         let mut last = (0, 0);
-        for bytes in 0..3 * CHUNK {
+        for bytes in 0..3 * MIN_CHUNK {
             let Size { number, units } = Size::for_bytes(bytes);
             assert!(units * UNIT >= bytes && units * UNIT <= bytes + bytes / 16 + UNIT, "{bytes}");
             assert!((number, units) == last || (number > last.0 && units > last.1), "{bytes}");
@@ -111,7 +127,7 @@ mod tests {
 
     #[test]
     fn slots_do_not_overlap_and_are_used_again() {
-        let mut arena = Arena::new(10 * CHUNK as u64);
+        let mut arena = Arena::new(10 * MIN_BYTES);
         let mut kept: Vec<(Slot, usize, u8)> = Vec::new();
         for round in 0..20_000_usize {
             let bytes = 1 + round * 7919 % 700;
@@ -128,8 +144,11 @@ mod tests {
 
     #[test]
     fn what_is_too_large_does_not_fit() {
-        let mut arena = Arena::new(2 * CHUNK as u64);
-        assert!(arena.add(CHUNK).is_some() && arena.add(CHUNK + 1).is_none() && arena.add(CHUNK).is_some());
-        assert!(arena.add(1).is_none());
+        for chunk in [MIN_CHUNK, MAX_CHUNK] {
+            let mut arena = Arena::new(if chunk == MIN_CHUNK { 2 } else { 64 } * chunk as u64);
+            assert!(arena.add(chunk).is_some() && arena.add(chunk + 1).is_none() && arena.add(chunk).is_some());
+            arena.max_chunks = 2;
+            assert!(arena.add(1).is_none());
+        }
     }
 }

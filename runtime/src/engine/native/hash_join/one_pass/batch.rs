@@ -20,6 +20,9 @@ pub(super) struct BatchKeys {
 /// Rows that have waited for those of a batch.
 #[derive(Default)]
 pub(super) struct Counterparts {
+    /// The indexes of the rows of the batch whose counterparts had the same bytes.
+    pub(super) identical: Vec<usize>,
+    /// The other counterparts.
     pub(super) rows: Vec<Counterpart>,
     pub(super) bytes: Vec<u8>,
 }
@@ -67,6 +70,17 @@ impl BatchKeys {
 }
 
 impl Counterparts {
+    pub(super) fn clear(&mut self) {
+        self.identical.clear();
+        self.rows.clear();
+        self.bytes.clear();
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.identical.len() + self.rows.len()
+    }
+
     pub(super) fn add(&mut self, at: usize, row: &StoredRow<'_>) {
         let (record, length) = row.record;
         let start = self.bytes.len();

@@ -7,6 +7,7 @@ use super::arena::Slot;
 use super::batch::{BatchKeys, Counterparts};
 use super::stored_row::{Position, StoredRow, StoredRows};
 use super::waiting::{Outcome, SHARDS, Shard, WaitingRows};
+use crate::canonical::row::Layout;
 use crate::engine::native::hash_join::entry::KeyHash;
 use crate::engine::native::hash_join::index::Index;
 use crate::engine::native::scan::{self, FieldMap, RowReader};
@@ -140,6 +141,19 @@ impl ThreadResult {
         }
     }
 
+    /// Takes two rows of the same bytes. Returns false if they cannot be read.
+    fn identical(
+        &mut self,
+        layout: &Layout,
+        reader: &mut RowReader<'_>,
+        fields: &FieldMap,
+        row: &StoredRow<'_>,
+    ) -> bool {
+        let Some(read) = reader.read(row.record, fields) else { return false };
+        self.leave(row.key, [layout.hash(read); 2]);
+        true
+    }
+
     /// Takes the two rows of a key. Returns false if one of them cannot be read.
     fn pair(
         &mut self,
@@ -151,11 +165,6 @@ impl ThreadResult {
     ) -> Result<bool> {
         let Some(new_row) = new_reader.read(new.record, &maps[new.fields as usize]) else { return Ok(false) };
         let new_hash = after.hash(new_row);
-        let are_alike = std::ptr::eq(before, after) && old.fields == new.fields;
-        if are_alike && old.bytes() == new.bytes() {
-            self.leave(new.key, [new_hash; 2]);
-            return Ok(true);
-        }
         let Some(old_row) = old_reader.read(old.record, &maps[old.fields as usize]) else { return Ok(false) };
         if before.compared(old_row) == after.compared(new_row) {
             self.leave(new.key, [before.hash(old_row), new_hash]);
@@ -231,13 +240,19 @@ impl<'a> PartReader<'a> {
         if counterparts.rows.iter().any(|row| row.fields as usize >= self.maps.len()) {
             self.maps = self.shared.maps();
         }
+        let (layouts, side) = (self.shared.layouts, self.side as usize);
+        for at in &counterparts.identical {
+            let row = self.stored(batch, *at, first, fields);
+            let (reader, map) = (&mut self.readers[side], &self.maps[fields as usize]);
+            is_regular &= self.found.identical(layouts.after, reader, map, &row);
+        }
         for row in &counterparts.rows {
             let other = row.stored(self.side.other(), self.batch.hashes[row.at], &counterparts.bytes);
             let own = self.stored(batch, row.at, first, fields);
             let (old, new) = if self.side == Side::Baseline { (own, other) } else { (other, own) };
-            is_regular &= self.found.pair(self.shared.layouts, &mut self.readers, &self.maps, [old, new], self.room)?;
+            is_regular &= self.found.pair(layouts, &mut self.readers, &self.maps, [old, new], self.room)?;
         }
-        let has_met_few = !no_room.is_empty() && counterparts.rows.len() < batch.len() / MIN_MET;
+        let has_met_few = !no_room.is_empty() && counterparts.len() < batch.len() / MIN_MET;
         if has_met_few || self.found.pairs > self.room.pairs {
             self.shared.is_full.store(true, Ordering::Relaxed);
         }
@@ -273,8 +288,8 @@ impl<'a> PartReader<'a> {
     /// a key appears twice.
     fn meet(&mut self, batch: &Batch, first: Position, fields: u32) -> Option<Vec<usize>> {
         let (keys, mut no_room) = (&self.batch, Vec::new());
-        self.counterparts.rows.clear();
-        self.counterparts.bytes.clear();
+        self.counterparts.clear();
+        let are_read_alike = std::ptr::eq(self.shared.layouts.before, self.shared.layouts.after);
         for shard in 0..SHARDS {
             let rows = &keys.by_shard[keys.starts[shard]..keys.starts[shard + 1]];
             if rows.is_empty() {
@@ -287,7 +302,11 @@ impl<'a> PartReader<'a> {
                     previous_key: keys.previous(at, &self.last_key),
                     ..self.stored(batch, at, first, fields)
                 };
-                match waiting.meet(&row, |counterpart| self.counterparts.add(at, &counterpart)) {
+                let met = |counterpart: StoredRow<'_>| {
+                    let is_same = are_read_alike && counterpart.fields == fields && counterpart.bytes() == row.bytes();
+                    if is_same { self.counterparts.identical.push(at) } else { self.counterparts.add(at, &counterpart) }
+                };
+                match waiting.meet(&row, met) {
                     Outcome::Waits | Outcome::Met => {}
                     Outcome::NoRoom => no_room.push(at),
                     Outcome::Repeated => return None,

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
-use super::arena::{CHUNK, Slot};
+use super::arena::{MIN_BYTES, Slot};
 use super::stored_row::{StoredRow, StoredRows};
 use crate::engine::native::hash_join::entry::KeyHash;
 
@@ -58,7 +58,7 @@ impl WaitingRows {
     pub(super) fn new(max_bytes: u64) -> Option<Self> {
         let of_shard = (max_bytes as f64 * ROWS) as u64 / SHARDS as u64;
         let shard = || Shard { table: HashTable::new(), rows: StoredRows::new(of_shard), ahead: Vec::new() };
-        (of_shard >= CHUNK as u64).then(|| Self((0..SHARDS).map(|_| Mutex::new(shard())).collect()))
+        (of_shard >= MIN_BYTES).then(|| Self((0..SHARDS).map(|_| Mutex::new(shard())).collect()))
     }
 
     /// The number of the shard in which a key's rows wait.
