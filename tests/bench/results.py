@@ -16,6 +16,9 @@ class Results:
         self.all = {"machine": machine, "programs": []}
         if resume and path.exists():
             self.all = json.loads(path.read_text())
+            # What failed is tried again.
+            for entry in self.all["programs"]:
+                entry.pop("failed", None)
 
     def entry(self, scenario, base, rows, program):
         """The runs of a program in a scenario: of each, the seconds, the processor time and the peak memory in MiB.

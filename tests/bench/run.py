@@ -172,6 +172,7 @@ class Comparison:
     def commands_of(self, maker, baseline):
         args, name, snapshot = self.args, self.name, self.snapshot
         out = args.work / f"peer.ndjson{name.removeprefix('first').replace('-', '.') if self.is_first else ''}"
+        self.outputs = [args.work / "operations", out]
         # The tables of `make_exports` are not compiled into `tidemark`; there is only a schema.
         tidemark, table = (BIN / "tidemark", "ledger_entries") if maker == "samples" else (BIN / "tidemark-from-schemas", "bench")
         described = subprocess.run([tidemark, "tables", table, "--format", "json"], cwd=self.folder, check=True,
@@ -210,7 +211,12 @@ class Comparison:
     def run_once(self, who):
         if self.name == "first-gz" and who == "tidemark":
             return run_from_scratch(self.args, as_first_version(self.args, self.rows, self.snapshot))
-        return run(who, self.commands[who], self.folder, self.expected, self.args.limit)
+        try:
+            return run(who, self.commands[who], self.folder, self.expected, self.args.limit)
+        finally:
+            # A first import writes gigabytes.
+            for output in self.outputs:
+                output.unlink(missing_ok=True)
 
     def show(self):
         entries = {who: self.args.results.entry(self.name, self.args.rows, self.rows, who) for who in self.commands}
