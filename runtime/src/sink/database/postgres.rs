@@ -146,9 +146,8 @@ impl Engine for Postgres {
     fn dump(&mut self, table: &Table, tenant: &str, write: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
         let texts: Vec<String> = published(table).map(texts::as_text).collect();
         let names: Vec<String> = published(table).map(|column| quoted(&column.name.to_lowercase())).collect();
-        // Without `t`, the name would mean the text that is selected under it: 10 would come before 9.
         let keys: Vec<String> =
-            table.primary_key.iter().map(|name| format!("t.{}", quoted(&name.to_lowercase()))).collect();
+            table.primary_key.iter().filter_map(|name| table.column(name)).map(texts::in_order).collect();
         let sql = format!(
             r#"COPY (SELECT {} FROM {} AS t WHERE "_tenant" = {} ORDER BY {}) TO STDOUT (FORMAT csv, FORCE_QUOTE ({}))"#,
             texts.join(", "),

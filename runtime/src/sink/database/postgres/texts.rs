@@ -15,3 +15,13 @@ pub(super) fn as_text(column: &Column) -> String {
     };
     format!("{text} AS {name}")
 }
+
+/// What rows are sorted by to have the order of their values, which for texts is that of their bytes. Without `t`, the
+/// name would mean the text that is selected under it: 10 would come before 9.
+pub(super) fn in_order(column: &Column) -> String {
+    let name = quoted(&column.name.to_lowercase());
+    match column.ty {
+        Type::String | Type::Char(_) | Type::Varchar(_) => format!(r#"t.{name} COLLATE "C""#),
+        _ => format!("t.{name}"),
+    }
+}
