@@ -166,8 +166,7 @@ fn strip() -> Value {
 }
 
 fn publish() -> Value {
-    let text = "What consumers see of the values: the values (true); pseudonyms (hmac), the HMAC-SHA256 of each value under a key of the tenant, not supported on Athena; or nothing (false), the values are checked, but reach nobody.";
-    json!({ "description": text, "enum": [true, false, "hmac"], "default": true })
+    json!({ "description": "What consumers see of the values: the values (true); pseudonyms (hmac), the HMAC-SHA256 of each value under a key of the tenant, not supported on Athena; or nothing (false), the values are checked, but reach nobody.", "enum": [true, false, "hmac"], "default": true })
 }
 
 fn own_nulls() -> Value {
