@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import urllib.request
 import zipfile
@@ -87,23 +88,33 @@ def schemas() -> dict[str, bytes]:
     return {f"schemas/{table}.yaml": path.read_bytes() for table, path in found.items()}
 
 
-def build(architecture: str, binaries: Path | None, has_consumer: bool, roots: bytes | None) -> None:
-    """Creates an archive of each binary that is used. All functions of the pipeline share one, which has the schemas of
+def staged(name: str) -> Path:
+    """The folder of a deployment, with the templates and the archives that they name. Deployments at the same time do not
+    share it."""
+    return BUILT / name
+
+
+def build(name: str, architecture: str, binaries: Path | None, has_consumer: bool, roots: bytes | None) -> None:
+    """Creates an archive of each binary that is used, and copies the templates next to them. All functions of the pipeline share one, which has the schemas of
     all tables next to the program: a new table needs no build. The function that applies operations to PostgreSQL has
     another one, with the roots of the server's certificate, too."""
     used = {name: one for name, one in BINARIES.items() if name != "apply-orders" or has_consumer}
     source = binaries or compile_all(architecture, used, bool(roots))
     for _, binary in used.values():
         check_architecture(source / binary, architecture)
-    BUILT.mkdir(parents=True, exist_ok=True)
-    archive(source / "bootstrap", BUILT / "bootstrap.zip", schemas())
+    shutil.rmtree(staged(name), ignore_errors=True)
+    not_deployed = shutil.ignore_patterns("deploy", "deploying", "guard", "release", "*.md")
+    shutil.copytree(ROOT / "infra", staged(name) / "infra", ignore=not_deployed)
+    archives = staged(name) / "target/lambda"
+    archives.mkdir(parents=True)
+    archive(source / "bootstrap", archives / "bootstrap.zip", schemas())
     # Templates of functions that are off name archives all the same.
-    for name in ("apply-orders", "apply"):
-        (BUILT / f"{name}.zip").write_bytes(EMPTY_ARCHIVE)
+    for unused in ("apply-orders", "apply"):
+        (archives / f"{unused}.zip").write_bytes(EMPTY_ARCHIVE)
     if has_consumer:
-        archive(source / "apply-orders", BUILT / "apply-orders.zip")
+        archive(source / "apply-orders", archives / "apply-orders.zip")
     if roots:
-        archive(source / "bootstrap", BUILT / "apply.zip", {"roots.pem": roots, **schemas()})
+        archive(source / "bootstrap", archives / "apply.zip", {"roots.pem": roots, **schemas()})
 
 
 def compile_all(architecture: str, used: dict[str, tuple[str, str]], has_apply: bool) -> Path:
@@ -157,20 +168,18 @@ def check_architecture(binary: Path, architecture: str) -> None:
 def archive(binary: Path, to: Path, others: dict[str, bytes] | None = None) -> None:
     """Writes the archive of a function: its binary under the name that Lambda starts, and other files. The same files
     always give the same bytes, so that deploying them again changes nothing."""
-    temporary = to.with_suffix(f".{os.getpid()}")
-    with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as file:
+    with zipfile.ZipFile(to, "w", zipfile.ZIP_DEFLATED) as file:
         for name, content in {"bootstrap": binary.read_bytes(), **(others or {})}.items():
             entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
             entry.external_attr = 0o755 << 16
             entry.compress_type = zipfile.ZIP_DEFLATED
             file.writestr(entry, content)
-    temporary.replace(to)
 
 
 def package(name: str, bucket: str | None) -> dict:
     """Uploads the code and the nested templates. Returns the template that refers to them."""
     packaged = BUILT / f"{name}.json"
-    return package_template(TEMPLATE, packaged, name, bucket or ensure_bucket(artifacts(name)))
+    return package_template(staged(name) / "infra/tidemark.yaml", packaged, name, bucket or ensure_bucket(artifacts(name)))
 
 
 def package_template(template: Path, packaged: Path, name: str, bucket: str) -> dict:
