@@ -116,7 +116,7 @@ class Athena:
         return {"QueryExecutionId": execution.id}
 
     def run(self, execution: Execution) -> None:
-        execution.run(self.failures.for_statement())
+        execution.run(self.failures.for_statement(execution.request.get("ExecutionParameters", [])))
         with self.lock:
             self.log.append(execution.log_entry())
 

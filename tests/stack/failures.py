@@ -1,6 +1,7 @@
 """Injected failures: each strikes once, the nth call or statement after it was requested."""
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -12,7 +13,8 @@ class BadFailure(Exception):
 class Failure:
     """For a call: `action`, `error`, `status` and `message`. For a statement: `state`; with QUEUED and RUNNING, the
     `seconds` it stays so; with FAILED and CANCELLED, the fields of its error. With `after`, the failure comes after the
-    effect: the call's answer is lost, or the statement fails after it wrote its output."""
+    effect: the call's answer is lost, or the statement fails after it wrote its output. With `parameter`, only statements
+    that have this parameter count."""
     nth: int = 1
     action: str | None = None
     error: str | None = None
@@ -25,6 +27,7 @@ class Failure:
     retryable: bool = False
     reason: str = "on demand"
     after: bool = False
+    parameter: str | None = None
 
     def __post_init__(self) -> None:
         if self.nth < 1:
@@ -58,13 +61,15 @@ class Failures:
     def for_call(self, action: str) -> Failure | None:
         return next(iter(self.due(action)), None)
 
-    def for_statement(self) -> list[Failure]:
-        return self.due(None)
+    def for_statement(self, parameters: list[str]) -> list[Failure]:
+        texts = [parameter.strip("'") for parameter in parameters]
+        return self.due(None, texts)
 
-    def due(self, action: str | None) -> list[Failure]:
+    def due(self, action: str | None, parameters: Sequence[str] = ()) -> list[Failure]:
         """Failures that strike now; counts down the others."""
         with self.lock:
-            counted = [failure for failure in self.waiting if failure.action == action]
+            counted = [failure for failure in self.waiting
+                       if failure.action == action and failure.parameter in (None, *parameters)]
             for failure in counted:
                 failure.nth -= 1
             due = [failure for failure in counted if failure.nth == 0]

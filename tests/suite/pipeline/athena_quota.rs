@@ -56,7 +56,8 @@ fn a_run_waits_until_athena_accepts_its_query() {
 fn a_version_whose_queries_are_paid_for_without_a_result_fails_after_three_and_can_be_retried() {
     let deployment = Deployment::with_athena();
     let key = TableKey { tenant: "paid".into(), table: "orders".into() };
-    let failure = |nth: u32| json!({ "state": "FAILED", "after": true, "category": 2, "nth": nth });
+    let failure =
+        |nth: u32| json!({ "state": "FAILED", "after": true, "category": 2, "nth": nth, "parameter": "paid" });
     {
         let _failures = Stack::get().inject_failures(&(1..=3).map(failure).collect());
         let mut failed = deployment.executions("FAILED");

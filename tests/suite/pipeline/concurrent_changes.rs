@@ -66,7 +66,8 @@ fn deliver_again_during_query(athena: &Deployment, texts: &[String; 3]) {
     athena.deliver("redelivered/orders/V1", &texts[0]);
     athena.wait_for("redelivered/orders/V1", Status::Succeeded);
     {
-        let _slow = Stack::get().inject_failures(&json!([{ "state": "QUEUED", "seconds": 8 }]));
+        let _slow =
+            Stack::get().inject_failures(&json!([{ "state": "QUEUED", "seconds": 8, "parameter": "redelivered" }]));
         let before = started_queries();
         athena.deliver("redelivered/orders/V2", &orders(1, 121, "open"));
         wait("its query is started", || started_queries() > before);
@@ -84,7 +85,7 @@ fn resync_during_query(athena: &Deployment, texts: &[String; 3]) {
     athena.deliver("whole/orders/V1", &texts[0]);
     athena.wait_for("whole/orders/V1", Status::Succeeded);
     {
-        let _slow = Stack::get().inject_failures(&json!([{ "state": "QUEUED", "seconds": 8 }]));
+        let _slow = Stack::get().inject_failures(&json!([{ "state": "QUEUED", "seconds": 8, "parameter": "whole" }]));
         let before = started_queries();
         athena.deliver("whole/orders/V2", &texts[1]);
         wait("its query is started", || started_queries() > before);
