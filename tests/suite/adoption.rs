@@ -304,7 +304,7 @@ fn an_output_of_an_earlier_release_continues_and_gets_its_mark() {
     // Another registry does not know the versions there.
     let workspace = self::workspace();
     old(&workspace);
-    check_refused(&workspace, &["--state", "other"], "another registry published V1 there");
+    check_refused(&workspace, &["--state", "other"], "another registry published V3 there");
     adopt(&workspace, &["--state", "other"]);
 }
 

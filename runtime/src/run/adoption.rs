@@ -113,8 +113,8 @@ impl Runner {
         Ok(last.sequence.filter(|_| is_here && !is_recovered && !sink.holds_rows()))
     }
 
-    /// Finds a version in an output without a mark that this registry did not publish. If there is none, an earlier
-    /// release published into it, which left no mark.
+    /// Finds the newest version in an output without a mark that this registry did not publish. If there is none, an
+    /// earlier release published into it, which left no mark.
     fn unknown(&self, key: &TableKey, published: Vec<PublishedVersion>) -> Result<Option<Foreign>> {
         if published.is_empty() {
             return Ok(None);
@@ -124,7 +124,8 @@ impl Runner {
             let same = |version: &Version| version.version == published.version;
             versions.iter().any(|version| same(version) && version.sequence == Some(published.sequence))
         };
-        Ok(published.into_iter().find(|published| !is_known(published)).map(Foreign::Unknown))
+        let unknown = published.into_iter().filter(|published| !is_known(published));
+        Ok(unknown.max_by_key(|published| published.sequence).map(Foreign::Unknown))
     }
 
     /// Makes the output this registry's own. The mark comes last: until it is there, the output is adopted again.
