@@ -156,6 +156,17 @@ fn a_row_is_found_by_its_value_although_its_key_is_a_pseudonym() {
 }
 
 #[test]
+fn whoever_only_looks_at_the_status_needs_no_key() {
+    let workspace = workspace();
+    first(&workspace);
+    assert_runs(&workspace, &["run", "exports"]);
+    for key in ["", "the key of somebody else, who looks at it"] {
+        let status = traced(&workspace, key, &["status", "--check"]);
+        assert_eq!(status.status, 0, "{}", status.transcript());
+    }
+}
+
+#[test]
 fn without_a_key_of_32_bytes_nothing_is_read_and_the_error_says_what_to_do() {
     let workspace = workspace();
     first(&workspace);

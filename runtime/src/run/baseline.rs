@@ -37,7 +37,6 @@ impl Runner {
     pub(super) fn baseline(&self, table: &Table, version: &Version) -> Result<Baseline> {
         let today = Epoch::from_table(table);
         let epoch = version.epoch.clone().unwrap_or_else(|| today.clone());
-        self.check_key(table, version, &epoch)?;
         let drift = epoch.drift(table, &resync_help(version))?;
         let folder = self.exports.folder(&version.key.tenant, &version.key.table, &version.version);
         let parts = check_parts(version, &*folder, &epoch.source)?;
@@ -45,19 +44,31 @@ impl Runner {
         Ok(Baseline { version: version.clone(), export, drift })
     }
 
-    /// Under another key, every row would have other pseudonyms, and would be an UPDATE.
-    fn check_key(&self, table: &Table, version: &Version, epoch: &Epoch) -> Result<()> {
+    /// How the export of a published version is read with today's schema, if it must be readable as a whole. `epoch` is
+    /// that of the version, if it differs.
+    pub(super) fn layout_of(&self, table: &'static Table, version: &Version, epoch: Option<&Epoch>) -> Result<Layout> {
         let key = self.hmac_key(table, &version.key.tenant)?;
-        match (&epoch.hmac_key, key.as_ref().map(HmacKey::id)) {
-            (Some(then), Some(now)) if then != now => {
-                let name = &version.version;
-                let problem =
-                    format!("key-changed: the pseudonyms of {name} have the key {then}, and the key is now {now}");
-                let help = format!("set the key {then} again; or {}", resync_help(version));
-                Err(Error::refused("", problem).help(help))
-            }
-            _ => Ok(()),
+        check_key(version, key.as_ref())?;
+        let layout = match epoch {
+            Some(epoch) => Layout::strict_for_epoch(table, epoch),
+            None => Layout::new(table),
+        };
+        Ok(layout.with_key(key.as_ref()))
+    }
+}
+
+/// Refuses another key than that of a version's pseudonyms: every row would have others, and would be an UPDATE.
+pub(super) fn check_key(version: &Version, key: Option<&HmacKey>) -> Result<()> {
+    let then = version.epoch.as_ref().and_then(|epoch| epoch.hmac_key.as_deref());
+    match (then, key.map(HmacKey::id)) {
+        (Some(then), Some(now)) if then != now => {
+            let name = &version.version;
+            let problem =
+                format!("key-changed: the pseudonyms of {name} have the key {then}, and the key is now {now}");
+            let help = format!("set the key {then} again; or {}", resync_help(version));
+            Err(Error::refused("", problem).help(help))
         }
+        _ => Ok(()),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::sync::Arc;
 
-use super::baseline::{Baseline, blame_baseline, blame_schema, changed};
+use super::baseline::{Baseline, blame_baseline, blame_schema, changed, check_key};
 use super::operation_check::OperationCheck;
 use super::runner::Runner;
 use crate::breakpoint::Breakpoint;
@@ -131,7 +131,8 @@ impl Runner {
     /// Finds out whether a version needs a new plan. If it has one that is no longer valid, it becomes REGISTERED
     /// again.
     fn planning(&self, lease: &Lease, table: &'static Table, version: Version) -> Result<Planning> {
-        let (base, layout) = (self.comparison_base(table, &version)?, self.layout(table, &version.key.tenant)?);
+        let layout = self.layout(table, &version.key.tenant)?;
+        let base = self.comparison_base(table, &version, layout.key())?;
         let has_key = |epoch: &Epoch| epoch.hmac_key.as_deref() == layout.key().map(HmacKey::id);
         let version = match (version.status, &version.plan) {
             (Status::Planned | Status::Held, Some(plan))
@@ -155,7 +156,7 @@ impl Runner {
     }
 
     /// The last version that was published before; none on the first import, or if a resync was requested.
-    fn comparison_base(&self, table: &Table, version: &Version) -> Result<ComparisonBase> {
+    fn comparison_base(&self, table: &Table, version: &Version, key: Option<&HmacKey>) -> Result<ComparisonBase> {
         let published = self.registry.published_before(&version.key, &version.version)?;
         let last = baseline(&published);
         if self.registry.resync(&version.key)? {
@@ -163,7 +164,8 @@ impl Runner {
             let reset = Reset { version: last.map(|last| last.version.clone()), rows };
             return Ok(ComparisonBase { baseline: None, reset: Some(reset) });
         }
-        let baseline = last.map(|last| self.baseline(table, last)).transpose()?;
+        let read = |last: &Version| check_key(last, key).and_then(|()| self.baseline(table, last));
+        let baseline = last.map(read).transpose()?;
         Ok(ComparisonBase { baseline, reset: None })
     }
 
@@ -179,11 +181,7 @@ impl Runner {
     ) -> Result<Version> {
         let published = version.plan.as_ref().expect("a published version has a plan");
         let base = ComparisonBase { baseline: None, reset: Some(Reset::default()) };
-        let layout = match &snapshot.epoch {
-            Some(epoch) => Layout::strict_for_epoch(table, epoch),
-            None => Layout::new(table),
-        };
-        let layout = layout.with_key(self.hmac_key(table, &version.key.tenant)?.as_ref());
+        let layout = self.layout_of(table, version, snapshot.epoch.as_ref())?;
         let (head, is_today) = (base.head(table, version, self.next_sequence(version)?), snapshot.epoch.is_none());
         let snapshot = Export { epoch: None, ..snapshot };
         let task = Task { version: version.clone(), table, layout, head, snapshot, base };

@@ -104,11 +104,7 @@ impl Runner {
     ) -> Result<Reconciliation> {
         let key = &last.key;
         let snapshot = self.baseline(table, last)?.export;
-        let layout = match &snapshot.epoch {
-            Some(epoch) => Layout::strict_for_epoch(table, epoch),
-            None => Layout::new(table),
-        };
-        let layout = layout.with_key(self.hmac_key(table, &key.tenant)?.as_ref());
+        let layout = self.layout_of(table, last, snapshot.epoch.as_ref())?;
         let before = Layout::lenient(as_dumped(table));
         let folder = sink.rows(table, key)?;
         let rows = Export { label: sink.display_name(), parts: folder.list()?.parts, folder, epoch: None };
