@@ -28,7 +28,7 @@ const PER_TABLE: &[fn(&Table, Origin<'_>, &mut Files)] =
 const OVERALL: &[fn(&[Table], Origin<'_>, &mut Files)] =
     &[registry::emit, athena::emit, json_schema::emit, cloudformation::emit];
 
-/// What is not written to a file is as this repository's generator would write it.
+/// The command of this repository, for texts that are not written to files.
 const HERE: Origin<'_> = Origin(COMMAND);
 
 /// The folders that contain one or more files per table. A file there that is no longer emitted belonged to a table

@@ -96,8 +96,8 @@ pub struct Column {
     pub prefix: Option<String>,
     /// How numbers are written; `None` if they look like `-1234.5`.
     pub numbers: Option<Numbers>,
-    /// What consumers see of the values. A column of which they see nothing is not compared, has neither a default nor
-    /// an old name, and is never in the key.
+    /// How the values are published. A column that is not published is not compared or part of the key, and has no
+    /// default and no old name.
     pub publish: Publish,
 }
 

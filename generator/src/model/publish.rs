@@ -1,6 +1,6 @@
-//! What consumers see of a column.
+//! How a column is published.
 
-/// What consumers see of the values of a column.
+/// How the values of a column are published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Publish {
     /// The values.

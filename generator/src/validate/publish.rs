@@ -1,11 +1,11 @@
-//! Checks what consumers see of the values of columns.
+//! Checks how columns are published.
 
 use crate::diagnostic::{Code, Diagnostic, Span};
 use crate::model::Publish;
 use crate::spec::{ColumnSpec, PublishSpec, Spanned, Spec};
 use crate::wording::excerpt;
 
-/// What consumers see of a column.
+/// How a column is published.
 pub(super) fn publish(spec: &ColumnSpec) -> Publish {
     match spec.publish.as_ref().map(|publish| publish.value) {
         None | Some(PublishSpec::Flag(true)) => Publish::Clear,

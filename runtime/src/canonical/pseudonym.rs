@@ -16,7 +16,7 @@ pub const MIN_KEY: usize = 32;
 /// The text whose HMAC tells keys apart.
 const ID_TEXT: &[u8] = b"tidemark key id";
 
-/// How many hex digits of that HMAC are recorded.
+/// The registry records this many hex digits of it.
 const ID_DIGITS: usize = 8;
 
 /// The key of a tenant's pseudonyms. Nothing prints it.

@@ -51,8 +51,8 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// The layout of exports that are written under today's schema. Values of a column with pseudonyms are refused as
-    /// long as there is no key for them.
+    /// The layout of exports that are written under today's schema. Without a key, it refuses the values of columns
+    /// with pseudonyms.
     pub fn new(table: &'static Table) -> Self {
         Self::build(table, &Epoch::from_table(table), false)
     }

@@ -77,7 +77,7 @@ fn as_json(table: &Table) -> serde_json::Value {
     json
 }
 
-/// What consumers see of a column, in the words of a schema.
+/// The option `publish` of a column.
 fn published(column: &Column) -> serde_json::Value {
     if column.hmac.is_some() { "hmac".into() } else { column.publish.into() }
 }

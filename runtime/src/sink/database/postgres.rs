@@ -270,7 +270,7 @@ fn zero(ty: &str) -> Option<String> {
 }
 
 impl Postgres {
-    /// How the columns of a query are kept.
+    /// The encodings of a query's columns.
     fn encodings(&mut self, sql: &str) -> Result<Vec<Encoding>> {
         let statement = self.client.prepare(sql).map_err(|error| failed(&self.name, error))?;
         let encodings = statement.columns().iter().map(|column| Encoding::new(column.type_()));
