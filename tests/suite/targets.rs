@@ -20,6 +20,7 @@ mod postgres_history;
 mod postgres_stream;
 #[cfg(feature = "postgres")]
 mod postgres_tenants;
+mod quotes;
 mod reconcile;
 mod refused;
 pub(crate) mod rows;
