@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
+use rayon::prelude::*;
 use similar::TextDiff;
 
 use crate::emit::OUTPUT_FOLDERS;
@@ -62,16 +63,9 @@ impl Change {
 /// # Errors
 /// Returns an error if a file or folder cannot be read.
 pub fn compare(root: &Path, files: &Files) -> Result<Vec<Change>, Error> {
-    let mut changes = Vec::new();
-    for (path, text) in files {
-        let (kind, before) = match fs::read(root.join(path)) {
-            Ok(bytes) if bytes == text.as_bytes() => continue,
-            Ok(bytes) => (ChangeKind::Updated, bytes),
-            Err(error) if error.kind() == ErrorKind::NotFound => (ChangeKind::Created, Vec::new()),
-            failed => (ChangeKind::Updated, failed.context(|| format!("cannot read {path}"))?),
-        };
-        changes.push(Change { path: path.clone(), kind, before, after: text.clone() });
-    }
+    let compared: Result<Vec<Option<Change>>, Error> =
+        files.par_iter().map(|(path, text)| compare_file(root, path, text)).collect();
+    let mut changes: Vec<Change> = compared?.into_iter().flatten().collect();
     for path in orphan_candidates(root, files)? {
         let before = fs::read(root.join(&path)).context(|| format!("cannot read {path}"))?;
         if is_generated(&before) {
@@ -82,21 +76,30 @@ pub fn compare(root: &Path, files: &Files) -> Result<Vec<Change>, Error> {
     Ok(changes)
 }
 
+fn compare_file(root: &Path, path: &str, text: &str) -> Result<Option<Change>, Error> {
+    let (kind, before) = match fs::read(root.join(path)) {
+        Ok(bytes) if bytes == text.as_bytes() => return Ok(None),
+        Ok(bytes) => (ChangeKind::Updated, bytes),
+        Err(error) if error.kind() == ErrorKind::NotFound => (ChangeKind::Created, Vec::new()),
+        failed => (ChangeKind::Updated, failed.context(|| format!("cannot read {path}"))?),
+    };
+    Ok(Some(Change { path: path.to_owned(), kind, before, after: text.to_owned() }))
+}
+
 /// Brings the files below `root` up to date. Each file is replaced atomically, so that nobody reads half of one.
 ///
 /// # Errors
 /// Returns an error if a file cannot be written or removed.
 pub fn apply(root: &Path, changes: &[Change]) -> Result<(), Error> {
-    for change in changes {
+    changes.par_iter().try_for_each(|change| {
         let path = root.join(&change.path);
         match change.kind {
-            ChangeKind::Removed => fs::remove_file(&path).context(|| format!("cannot remove {}", change.path))?,
+            ChangeKind::Removed => fs::remove_file(&path).context(|| format!("cannot remove {}", change.path)),
             ChangeKind::Created | ChangeKind::Updated => {
-                write(&path, &change.after).context(|| format!("cannot write {}", change.path))?;
+                write(&path, &change.after).context(|| format!("cannot write {}", change.path))
             }
         }
-    }
-    Ok(())
+    })
 }
 
 /// Writes one file, so that nobody reads half of it.
