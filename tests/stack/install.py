@@ -98,7 +98,7 @@ def environment(folder: Path, requirements: Path = HERE / "requirements.txt") ->
     command([sys.executable, "-m", "venv", folder], "cannot create a virtual environment",
             "install Python's venv (on Debian: apt-get install python3-venv)")
     # Its scripts contain the temporary path: use only its python, with -m.
-    command([folder / "bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input",
+    command([folder / "bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "--no-compile",
              "--require-hashes", "--requirement", requirements],
             "cannot install packages from PyPI", "check the network and pip's configuration")
 
@@ -151,8 +151,8 @@ def digest(folder: Path) -> str:
 
 
 def guard(folder: Path) -> None:
-    """cfn-guard, which checks templates against rules, built from crates.io. It runs for seconds: optimise it little."""
-    command(["env", "CARGO_PROFILE_RELEASE_OPT_LEVEL=1", "CARGO_PROFILE_RELEASE_DEBUG=false", "cargo", "install", "--quiet", "--locked", "--root", folder, "--version", GUARD, "cfn-guard"],
+    """cfn-guard, which checks templates against rules, built from crates.io. It runs for seconds: compile it fast."""
+    command(["env", "CARGO_PROFILE_RELEASE_OPT_LEVEL=0", "CARGO_PROFILE_RELEASE_DEBUG=false", "cargo", "install", "--quiet", "--locked", "--root", folder, "--version", GUARD, "cfn-guard"],
             "cannot build cfn-guard", "check the network and cargo's configuration")
 
 
