@@ -13,7 +13,7 @@ use crate::change_set::{ChangeSets, Draft, inflate, read_lines};
 use crate::epoch::Epoch;
 use crate::error::{Error, Result};
 use crate::name::{TableKey, printable_path};
-use crate::operation::{Begin, End};
+use crate::operation::{self, Begin, End};
 use crate::plan::{Counts, Findings, Plan, Reset};
 use crate::sink::part::{published_name, sequence_in};
 use crate::sink::{Publication, PublishedFiles, PublishedFolder, PublishedVersion, Publisher, Sink};
@@ -116,7 +116,7 @@ fn selected(mut all: Vec<PublishedVersion>, range: VersionRange<'_>, place: &str
     Ok(all.drain(from..until).collect())
 }
 
-/// The id of an operation.
+/// The beginning of a record that somebody else wrote again.
 #[derive(Deserialize)]
 struct Line<'a> {
     op: &'a str,
@@ -138,6 +138,10 @@ fn read(
         let path = folder.path(&name);
         let damaged = || Error::refused(printable_path(&path), "a line is not an operation").help("restore the file");
         read_lines(inflate(folder.open(&name)?), &path, |text| {
+            if let Some(id) = operation::id(text) {
+                sum_of_ids = sum_of_ids.wrapping_add(id);
+                return Ok(());
+            }
             let line: Line<'_> = serde_json::from_slice(text).map_err(|_| damaged())?;
             match line.op {
                 "BEGIN" => begin = Some(serde_json::from_slice::<Begin>(text).map_err(|_| damaged())?),

@@ -16,7 +16,7 @@ pub(crate) use change::{ChangeLine, Fields, Scalar};
 #[cfg(feature = "pipeline")]
 pub use line::Head;
 #[cfg(feature = "pipeline")]
-pub(crate) use line::{Encoder, Kind, RowChange, begin_line, end_line, has_key, is_control, key_bytes, stamp};
+pub(crate) use line::{Encoder, Kind, RowChange, begin_line, end_line, has_key, id, is_control, key_bytes, stamp};
 #[cfg(feature = "pipeline")]
 pub(crate) use record::as_text;
 pub use record::{Begin, Change, End, Operation, Record};

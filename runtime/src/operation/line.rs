@@ -45,6 +45,9 @@ operation_fields! {
     SCHEMA: "schema",
 }
 
+/// The length of an id, in hex digits.
+const ID_DIGITS: usize = 32;
+
 /// The fields of BEGIN after `op`, in their order. If the schema changed, [`SCHEMA_CHANGE`] follows.
 const BEGIN: &[&str] = &["tenant", "table", "sequence", "version", "previous", "schema", "fingerprint", "reset"];
 
@@ -261,6 +264,16 @@ pub(crate) fn stamp(line: &[u8], sequence: u64, out: &mut Vec<u8>) {
 pub(crate) fn is_control(line: &[u8]) -> bool {
     let op = line.strip_prefix(b"{").and_then(|rest| rest.strip_prefix(OP.as_bytes()));
     op.is_some_and(|op| op.starts_with(b"\"BEGIN\"") || op.starts_with(b"\"END\""))
+}
+
+/// The id of an operation, of which nothing else is read; `None` if the line does not begin like one.
+pub(crate) fn id(line: &[u8]) -> Option<u128> {
+    let op = line.strip_prefix(b"{")?.strip_prefix(OP.as_bytes())?.strip_prefix(b"\"")?;
+    let kinds = [Kind::Insert, Kind::Update, Kind::Delete];
+    let rest = kinds.iter().find_map(|kind| op.strip_prefix(kind.name().as_bytes()))?.strip_prefix(b"\",")?;
+    let (digits, after) = rest.strip_prefix(ID.as_bytes())?.strip_prefix(b"\"")?.split_at_checked(ID_DIGITS)?;
+    let is_id = after.starts_with(b"\"") && digits.iter().all(u8::is_ascii_hexdigit);
+    u128::from_str_radix(std::str::from_utf8(digits).ok().filter(|_| is_id)?, 16).ok()
 }
 
 /// The bytes of an operation's `key` object, as they are on its line; `None` if the line does not have one.

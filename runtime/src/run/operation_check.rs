@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::change_set::{LineSink, PartWriter};
 use crate::error::{Error, Result};
+use crate::operation;
 use crate::plan::Demand;
 use crate::sink::refusal;
 
@@ -58,8 +59,7 @@ fn too_large(line: &[u8], size: usize, max_bytes: usize, label: &str) -> Error {
         .help("shorten its values, raise the stream's maximum record size, or publish to files")
 }
 
-/// The id of an operation.
+/// The id of an operation, as it is on its line.
 fn id(line: &[u8]) -> String {
-    let text = String::from_utf8_lossy(line);
-    text.split_once(r#""id":""#).and_then(|(_, rest)| rest.split('"').next()).unwrap_or("?").to_owned()
+    operation::id(line).map_or_else(|| "?".into(), |id| format!("{id:032x}"))
 }

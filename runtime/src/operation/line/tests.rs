@@ -126,6 +126,7 @@ fn the_fields_of_every_operation_are_in_order() {
         let expected: Vec<&str> = OPERATION.iter().copied().filter(|name| is_on_line(name)).collect();
         assert_eq!(names, expected);
         assert_eq!(json["op"], change.kind.name());
+        assert_eq!(id(line).map(|id| format!("{id:032x}")).as_deref(), json["id"].as_str());
     });
 }
 
@@ -176,6 +177,15 @@ fn the_fields_of_control_records_are_in_order() {
         assert_eq!(names, [&["op"], fields].concat());
         assert_eq!(json["op"], op);
     }
+}
+
+#[test]
+fn what_does_not_begin_like_an_operation_has_no_id_at_its_beginning() {
+    for line in ["", "{", r#"{"op":"END","tenant":"a"}"#, r#"{"op":"INSERT","id":"0f"}"#, r#"{"op":"INSERT","id":"#] {
+        assert_eq!(id(line.as_bytes()), None, "{line}");
+    }
+    let digits = "+".repeat(32);
+    assert_eq!(id(format!(r#"{{"op":"DELETE","id":"{digits}"}}"#).as_bytes()), None);
 }
 
 #[test]
