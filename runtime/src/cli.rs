@@ -141,8 +141,11 @@ pub fn main_without_tables(version: &'static str) -> ExitCode {
 
 fn start(tables: &'static [&'static Table], statements: &'static [Statements], version: &'static str) -> ExitCode {
     telemetry::init_logs();
-    let matches = usage::as_called(Cli::command().version(version)).try_get_matches();
-    let cli = match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
+    let parse = |command: clap::Command| Cli::from_arg_matches(&command.try_get_matches()?);
+    // Only what is printed about the command line has the name under which it was called.
+    let parsed =
+        parse(Cli::command().version(version)).or_else(|_| parse(usage::as_called(Cli::command().version(version))));
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => return exit(usage::explain(&error), Format::Text),
     };

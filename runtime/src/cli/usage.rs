@@ -21,8 +21,7 @@ pub(super) fn as_installed(command: Command) -> Command {
     command.mut_subcommands(as_installed)
 }
 
-/// A line of examples with the program's own name. What follows a longer name stays in its column. Every command does
-/// this at its start, so it has to be cheap.
+/// A line of examples with the program's own name. What follows a longer name stays in its column.
 fn shorten(line: &str) -> String {
     match line.split_once("cargo tidemark-aws") {
         None => line.replace("cargo tidemark", "tidemark"),
