@@ -59,7 +59,7 @@ pub(crate) fn run_infra_deploy(root: &Path, arguments: &[impl AsRef<OsStr>]) -> 
 /// `infra/deploy` with the programs and the account of the test stack.
 pub(super) fn infra_deploy_command(root: &Path, arguments: &[impl AsRef<OsStr>]) -> Command {
     let mut command = command(root.join("infra/deploy"));
-    command.args(arguments).env("PATH", path()).envs(environment(Stack::get())).env("TIDEMARK_DEPLOY_PAUSE", "0.5");
+    command.args(arguments).env("PATH", path()).envs(environment(Stack::get())).env("TIDEMARK_DEPLOY_PAUSE", "1");
     command
 }
 
