@@ -96,8 +96,8 @@ pub struct Column {
     pub prefix: Option<String>,
     /// How numbers are written; `None` if they look like `-1234.5`.
     pub numbers: Option<Numbers>,
-    /// How the values are published. A column that is not published is not compared or part of the key, and has no
-    /// default and no old name.
+    /// What operations have of its values. A column that is never published has no default and no old name; it is
+    /// neither compared nor part of the key.
     pub publish: Publish,
 }
 

@@ -116,7 +116,7 @@ fn selected(mut all: Vec<PublishedVersion>, range: VersionRange<'_>, place: &str
     Ok(all.drain(from..until).collect())
 }
 
-/// The beginning of a record that somebody else wrote again.
+/// The beginning of a control record, or of an operation that somebody else wrote again.
 #[derive(Deserialize)]
 struct Line<'a> {
     op: &'a str,

@@ -141,11 +141,10 @@ pub fn main_without_tables(version: &'static str) -> ExitCode {
 
 fn start(tables: &'static [&'static Table], statements: &'static [Statements], version: &'static str) -> ExitCode {
     telemetry::init_logs();
+    let command = || Cli::command().version(version);
     let parse = |command: clap::Command| Cli::from_arg_matches(&command.try_get_matches()?);
-    // Only what is printed about the command line has the name under which it was called.
-    let parsed =
-        parse(Cli::command().version(version)).or_else(|_| parse(usage::as_called(Cli::command().version(version))));
-    let cli = match parsed {
+    // Help and mistakes name the program as it was called. To rewrite the help takes a sixth of a short command.
+    let cli = match parse(command()).or_else(|_| parse(usage::as_called(command()))) {
         Ok(cli) => cli,
         Err(error) => return exit(usage::explain(&error), Format::Text),
     };

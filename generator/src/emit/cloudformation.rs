@@ -134,7 +134,7 @@ struct TableStack {
     role: String,
     functions: Vec<&'static str>,
     athena: bool,
-    /// Whether its role needs access to secrets: the keys of pseudonyms.
+    /// Whether its role may read the secrets with the keys of pseudonyms.
     has_pseudonyms: bool,
     glue_description: String,
     properties: Vec<Property>,

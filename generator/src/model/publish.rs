@@ -1,6 +1,6 @@
-//! How a column is published.
+//! What operations have of a column.
 
-/// How the values of a column are published.
+/// What operations have of the values of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Publish {
     /// The values.

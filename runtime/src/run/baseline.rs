@@ -44,8 +44,8 @@ impl Runner {
         Ok(Baseline { version: version.clone(), export, drift })
     }
 
-    /// How the export of a published version is read with today's schema, if it must be readable as a whole. `epoch` is
-    /// that of the version, if it differs.
+    /// The layout that reads the export of a published version with today's schema and refuses values that do not fit
+    /// it. `epoch` is that of the version, if it differs from today's.
     pub(super) fn layout_of(&self, table: &'static Table, version: &Version, epoch: Option<&Epoch>) -> Result<Layout> {
         let key = self.hmac_key(table, &version.key.tenant)?;
         check_key(version, key.as_ref())?;
