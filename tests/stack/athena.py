@@ -14,7 +14,7 @@ import results
 import sql
 from engine import Engine
 from execution import Execution, Services
-from failures import BadFailure, Failures
+from failures import BadFailure, Failures, scopes_of
 from user_agent import application
 
 # https://docs.aws.amazon.com/athena/latest/ug/service-limits.html and the constraints of the API's reference
@@ -61,7 +61,8 @@ class Athena:
 
     def call(self, action: str, body: bytes, headers: dict[str, str]) -> tuple[int, dict]:
         begun, request, effect = time.monotonic(), json.loads(body or b"{}"), {}
-        failure = self.failures.for_call(action)
+        belongs_to = self.scopes(request)
+        failure = self.failures.for_call(action, belongs_to)
         try:
             if failure and not failure.after:
                 raise ApiError(failure.error, failure.message, status=failure.status)
@@ -73,10 +74,16 @@ class Athena:
             status, answer = error.status, error.body()
         agents = (value for name, value in headers.items() if name.lower() in ("user-agent", "x-amz-user-agent"))
         entry = {"action": action, "id": request.get("QueryExecutionId") or effect.get("QueryExecutionId"),
-                 "error": answer.get("__type"), "caller": application(*agents), "seconds": round(time.monotonic() - begun, 4)}
+                 "error": answer.get("__type"), "caller": application(*agents), "scopes": belongs_to,
+                 "seconds": round(time.monotonic() - begun, 4)}
         with self.lock:
             self.log.append(entry)
         return status, answer
+
+    def scopes(self, request: dict) -> list[str]:
+        """What a call belongs to: that of the statement that it names, or starts."""
+        execution = self.executions.get(request.get("QueryExecutionId"))
+        return scopes_of(execution.request if execution else request)
 
     def perform(self, action: str, request: dict, body: bytes, headers: dict[str, str]) -> tuple[int, dict]:
         if action in FORWARDED:
@@ -116,7 +123,7 @@ class Athena:
         return {"QueryExecutionId": execution.id}
 
     def run(self, execution: Execution) -> None:
-        execution.run(self.failures.for_statement(execution.request.get("ExecutionParameters", [])))
+        execution.run(self.failures.for_statement(scopes_of(execution.request)))
         with self.lock:
             self.log.append(execution.log_entry())
 
@@ -215,8 +222,10 @@ class Handler(BaseHTTPRequestHandler):
         self.answer(*((200, log) if self.path == "/_log" else (404, {"message": "expected GET /_log"})))
 
     def do_DELETE(self) -> None:
-        self.server.api.failures.clear()
-        self.answer(200, {})
+        path, _, scope = self.path.partition("?scope=")
+        if path == "/_failures":
+            self.server.api.failures.clear(scope or None)
+        self.answer(*((200, {}) if path == "/_failures" else (404, {"message": "expected DELETE /_failures"})))
 
     def do_POST(self) -> None:
         api, body = self.server.api, self.rfile.read(int(self.headers.get("Content-Length", 0)))

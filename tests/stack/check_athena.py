@@ -204,6 +204,19 @@ def injected_failures_of_calls_strike(stack: Stack) -> None:
     assert_equal(stack.start("SELECT 1", ClientRequestToken=token), started[0])
 
 
+def failures_strike_only_what_belongs_to_their_scope(stack: Stack) -> None:
+    query = f"SELECT count(*) FROM {TABLE} WHERE _tenant = ? AND _version = ?"
+    stack.fail({"state": "FAILED", "scope": "somebody"},
+               {"action": "GetQueryExecution", "error": "ThrottlingException", "scope": "somebody"})
+    assert_equal(stack.run(query, ["'acme'", "'V1'"])["Status"]["State"], "SUCCEEDED")
+    stack.fail({"state": "FAILED", "scope": "acme"}, {"state": "FAILED", "scope": "somebody"})
+    assert_equal(stack.run("SELECT 1")["Status"]["State"], "SUCCEEDED")
+    assert_equal(stack.run(query, ["'acme'", "'V1'"])["Status"]["State"], "FAILED")
+    assert_equal(stack.run(query, ["'somebody'", "'V1'"])["Status"]["State"], "FAILED")
+    logged = [entry["state"] for entry in stack.ask("GET", "/_log") if "statement" in entry and "somebody" in entry["scopes"]]
+    assert_equal(logged, ["FAILED"])
+
+
 def injected_failures_of_statements_strike(stack: Stack) -> None:
     stack.fail({"state": "FAILED", "category": 1, "type": 233, "retryable": True, "reason": "bad luck", "nth": 2})
     assert_equal(stack.run("SELECT 1")["Status"]["State"], "SUCCEEDED")
@@ -231,5 +244,6 @@ CHECKS = [a_select_with_bound_parameters_reads_one_version, an_unload_writes_gzi
           an_unload_needs_an_empty_target, concurrent_unloads_do_not_interfere, values_look_as_athena_writes_them,
           results_come_in_pages, the_longest_statement_is_accepted, a_token_makes_a_start_idempotent,
           invalid_calls_are_rejected, a_failed_query_says_why, a_long_query_can_be_stopped,
-          a_scan_beyond_the_work_groups_cutoff_is_cancelled, injected_failures_of_calls_strike, injected_failures_of_statements_strike,
+          a_scan_beyond_the_work_groups_cutoff_is_cancelled, injected_failures_of_calls_strike,
+          failures_strike_only_what_belongs_to_their_scope, injected_failures_of_statements_strike,
           a_failed_unload_leaves_its_files]

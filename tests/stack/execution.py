@@ -12,7 +12,7 @@ from botocore.client import BaseClient
 import engine
 import results
 import sql
-from failures import Failure
+from failures import Failure, scopes_of
 
 # Athena's error types for errors of Trino; https://docs.aws.amazon.com/athena/latest/ug/error-reference.html lists
 # Athena's.
@@ -174,7 +174,7 @@ class Execution:
     def log_entry(self) -> dict:
         """For the log: what only the engine knows."""
         return {"statement": self.id, "engine": self.answer.id, "state": self.state, "reason": self.reason,
-                "scanned": self.scanned, "rows": self.answer.stats.get("processedRows", 0),
+                "scopes": scopes_of(self.request), "scanned": self.scanned, "rows": self.answer.stats.get("processedRows", 0),
                 "peak": self.answer.stats.get("peakMemoryBytes", 0),
                 "seconds": round((self.completed or time.time()) - self.submitted, 3)}
 

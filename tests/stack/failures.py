@@ -13,8 +13,8 @@ class BadFailure(Exception):
 class Failure:
     """For a call: `action`, `error`, `status` and `message`. For a statement: `state`; with QUEUED and RUNNING, the
     `seconds` it stays so; with FAILED and CANCELLED, the fields of its error. With `after`, the failure comes after the
-    effect: the call's answer is lost, or the statement fails after it wrote its output. With `parameter`, only statements
-    that have this parameter count."""
+    effect: the call's answer is lost, or the statement fails after it wrote its output. With `scope`, only what belongs to
+    this database, or has this parameter, counts: failures of one test do not strike another."""
     nth: int = 1
     action: str | None = None
     error: str | None = None
@@ -27,7 +27,7 @@ class Failure:
     retryable: bool = False
     reason: str = "on demand"
     after: bool = False
-    parameter: str | None = None
+    scope: str | None = None
 
     def __post_init__(self) -> None:
         if self.nth < 1:
@@ -54,24 +54,30 @@ class Failures:
         with self.lock:
             self.waiting += added
 
-    def clear(self) -> None:
+    def clear(self, scope: str | None) -> None:
+        """Removes the failures of a scope, or all."""
         with self.lock:
-            self.waiting.clear()
+            self.waiting = [failure for failure in self.waiting if scope not in (None, failure.scope)]
 
-    def for_call(self, action: str) -> Failure | None:
-        return next(iter(self.due(action)), None)
+    def for_call(self, action: str, scopes: Sequence[str]) -> Failure | None:
+        return next(iter(self.due(action, scopes)), None)
 
-    def for_statement(self, parameters: list[str]) -> list[Failure]:
-        texts = [parameter.strip("'") for parameter in parameters]
-        return self.due(None, texts)
+    def for_statement(self, scopes: Sequence[str]) -> list[Failure]:
+        return self.due(None, scopes)
 
-    def due(self, action: str | None, parameters: Sequence[str] = ()) -> list[Failure]:
+    def due(self, action: str | None, scopes: Sequence[str]) -> list[Failure]:
         """Failures that strike now; counts down the others."""
         with self.lock:
             counted = [failure for failure in self.waiting
-                       if failure.action == action and failure.parameter in (None, *parameters)]
+                       if failure.action == action and failure.scope in (None, *scopes)]
             for failure in counted:
                 failure.nth -= 1
             due = [failure for failure in counted if failure.nth == 0]
             self.waiting = [failure for failure in self.waiting if failure.nth > 0]
         return due
+
+
+def scopes_of(request: dict) -> list[str]:
+    """What a request to start a statement belongs to: its database and its parameters."""
+    database = request.get("QueryExecutionContext", {}).get("Database")
+    return [*filter(None, [database]), *(parameter.strip("'") for parameter in request.get("ExecutionParameters", []))]

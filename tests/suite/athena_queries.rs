@@ -121,9 +121,9 @@ fn exports() -> Remote {
     ])
 }
 
-/// How many queries a log of Athena contains.
-fn queries(log: &[Json]) -> usize {
-    log.iter().filter(|entry| entry.get("statement").is_some()).count()
+/// How many queries in a database have ended.
+fn queries(database: &str) -> usize {
+    Stack::get().athena_log_of(database).iter().filter(|entry| entry.get("statement").is_some()).count()
 }
 
 /// Waits at most a minute for a condition.
@@ -146,11 +146,12 @@ fn a_failed_query_is_retried_or_reported_and_leaves_nothing_behind() {
     let cases = [recovered_cases(), reported_cases()].concat();
     for FailureCase { name, failures, status, texts, queries: expected } in &cases {
         let output = {
-            let _failures = stack.inject_failures(failures);
-            let before = stack.athena_log().len();
+            let scope = &remote.sandbox.database;
+            let _failures = stack.inject_failures(scope, failures);
+            let before = queries(scope);
             let output = remote.tidemark_with_athena(&arguments);
-            wait_until("every query has ended", || queries(&stack.athena_log()[before..]) >= *expected);
-            assert_eq!(queries(&stack.athena_log()[before..]), *expected, "{name}: queries");
+            wait_until("every query has ended", || queries(scope) - before >= *expected);
+            assert_eq!(queries(scope) - before, *expected, "{name}: queries");
             output
         };
         assert_eq!(output.status, *status, "{name}: {}", output.stderr);
@@ -167,12 +168,11 @@ fn send_signal(child: &Child, name: &str) {
 }
 
 /// Waits until a command polls a query that it started, and returns the query's id.
-fn wait_for_query(stack: &Stack, before: usize) -> String {
+fn wait_for_query(remote: &Remote) -> String {
     let mut id = None;
     wait_until("a query is started", || {
-        let log = stack.athena_log();
-        let poll =
-            log[before..].iter().find(|entry| entry["action"] == "GetQueryExecution" && entry["error"].is_null());
+        let log = Stack::get().athena_log_of(&remote.sandbox.database);
+        let poll = log.iter().find(|entry| entry["action"] == "GetQueryExecution" && entry["error"].is_null());
         id = poll.map(|entry| entry["id"].as_str().unwrap().to_owned());
         id.is_some()
     });
@@ -194,11 +194,10 @@ const LONG_QUERY: &str = r#"[{"state": "RUNNING", "seconds": 60}]"#;
 #[test]
 fn ctrl_c_cancels_the_query() {
     let (stack, remote) = (Stack::get(), exports());
-    let _failures = stack.inject_failures(&serde_json::from_str(LONG_QUERY).unwrap());
-    let before = stack.athena_log().len();
+    let _failures = stack.inject_failures(&remote.sandbox.database, &serde_json::from_str(LONG_QUERY).unwrap());
     let arguments = ["delta", "orders", &remote.uri("acme/orders/V1"), &remote.uri("acme/orders/V2")];
     let child = remote.athena_command(&arguments).spawn().unwrap();
-    let id = wait_for_query(stack, before);
+    let id = wait_for_query(&remote);
     send_signal(&child, "-INT");
     let output = child.wait_with_output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
@@ -212,11 +211,10 @@ fn ctrl_c_cancels_the_query() {
 #[test]
 fn a_run_that_loses_its_lease_cancels_its_query() {
     let (stack, remote) = (Stack::get(), exports());
-    let _failures = stack.inject_failures(&serde_json::from_str(LONG_QUERY).unwrap());
-    let before = stack.athena_log().len();
+    let _failures = stack.inject_failures(&remote.sandbox.database, &serde_json::from_str(LONG_QUERY).unwrap());
     let mut run = remote.athena_command(&["run", &remote.uri("")]);
     let child = run.env("TIDEMARK_LEASE_MS", "1000").spawn().unwrap();
-    let id = wait_for_query(stack, before);
+    let id = wait_for_query(&remote);
     steal_the_lease(&remote.workspace.path(".tidemark/registry.sqlite"));
     let output = child.wait_with_output().unwrap();
     let text = String::from_utf8(output.stderr).unwrap() + &String::from_utf8(output.stdout).unwrap();
@@ -247,7 +245,7 @@ fn an_export_that_changes_during_the_query_is_refused() {
         }),
     ];
     for (problem, change) in changes {
-        let _failures = stack.inject_failures(&json!([{"state": "RUNNING", "seconds": 2}]));
+        let _failures = stack.inject_failures(&remote.sandbox.database, &json!([{"state": "RUNNING", "seconds": 2}]));
         let child = remote.athena_command(&arguments).spawn().unwrap();
         // The query has read everything, and has not ended yet.
         wait_until("the query writes", || remote.query_files().iter().any(|key| key.ends_with("-manifest.csv")));
@@ -291,7 +289,6 @@ fn query(sandbox: &Sandbox, sql: &str, parameters: &[&str]) -> String {
 
 #[test]
 fn every_query_reads_each_export_once() {
-    let _no_failures = Stack::get().without_failures();
     let (remote, mut counted) = (Remote::new(), 0);
     for statements in generated::athena::STATEMENTS {
         let table = statements.table;
@@ -312,7 +309,6 @@ fn every_query_reads_each_export_once() {
 
 #[test]
 fn the_bytes_read_are_recorded_and_equal_the_size_of_the_exports() {
-    let _no_failures = Stack::get().without_failures();
     let remote = exports();
     let output = remote.tidemark_with_athena(&["run", &remote.uri("")]);
     assert_eq!(output.status, 0, "{}", output.stderr);
@@ -369,8 +365,7 @@ fn import(
 
 #[test]
 fn exports_larger_than_max_scan_are_not_read() {
-    let (stack, remote) = (Stack::get(), exports());
-    let _no_failures = stack.without_failures();
+    let remote = exports();
     let mut size = 0;
     let unlimited = import(&remote, Choice::Athena, None, |actual| {
         size = actual;
@@ -384,7 +379,6 @@ fn exports_larger_than_max_scan_are_not_read() {
 
 #[test]
 fn auto_chooses_athena_above_the_native_size_limit() {
-    let _no_failures = Stack::get().without_failures();
     let remote = exports();
     // Both engines refuse an export whose size is not as stated; their messages differ.
     let error = |size| import(&remote, Choice::Auto, None, |_| size).unwrap_err().error.to_string();

@@ -154,7 +154,6 @@ fn an_ignore_file_in_s3_hides_what_it_lists_or_says_why_it_cannot_be_used() {
 
 #[test]
 fn a_run_on_athena_publishes_the_same_as_the_native_engine() {
-    let _no_failures = Stack::get().without_failures();
     let (native, athena) = (Remote::new(), Remote::new());
     let (mut versions, mut operations) = (0, 0);
     for table in ["orders", "ledger_entries"] {
@@ -198,7 +197,6 @@ pub(crate) fn orders(rows: &[(u32, &str)]) -> String {
 
 #[test]
 fn alternating_engines_produce_the_same_plans() {
-    let _no_failures = Stack::get().without_failures();
     let (native, mixed) = (Remote::new(), Remote::new());
     for number in 1..=4u32 {
         let rows: Vec<(u32, &str)> =
@@ -223,7 +221,6 @@ fn alternating_engines_produce_the_same_plans() {
 
 #[test]
 fn delta_on_athena_prints_the_same_as_the_native_engine() {
-    let _no_failures = Stack::get().without_failures();
     let remote = Remote::with(&[
         ("acme/orders/V1", &orders(&[(1, "open"), (2, "open"), (3, "open")])),
         ("acme/orders/V2", &orders(&[(1, "open"), (3, "paid"), (4, "open")])),
@@ -277,7 +274,6 @@ impl Transcript {
 
 #[test]
 fn athena_errors_say_what_to_do_next() {
-    let _no_failures = Stack::get().without_failures();
     let remote = Remote::with(&[("acme/orders/V1", &orders(&[(1, "open")])), ("acme/web_events/V1", "")]);
     let new = remote.uri("acme/orders/V1");
     let uri = |key: &str| format!("s3://{}/{key}", remote.sandbox.bucket);

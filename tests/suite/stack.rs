@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, LazyLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, LazyLock};
 
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType,
@@ -30,10 +30,6 @@ pub(crate) struct Stack {
     access_key: String,
     secret_key: String,
 }
-
-/// Athena's test server numbers calls and queries to decide which one fails. A test that injects failures holds the
-/// write lock, so that no other test's queries are counted.
-static INJECTION: RwLock<()> = RwLock::new(());
 
 impl Stack {
     /// The servers, started on first use.
@@ -79,21 +75,25 @@ impl Stack {
         ]
     }
 
-    /// No test injects failures into Athena while this guard is held.
-    pub(crate) fn without_failures(&self) -> RwLockReadGuard<'static, ()> {
-        INJECTION.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Makes these calls or queries of Athena fail, each once, until the guard is dropped.
-    pub(crate) fn inject_failures(&self, failures: &Json) -> InjectedFailures<'_> {
-        let lock = INJECTION.write().unwrap_or_else(PoisonError::into_inner);
+    /// Makes these calls or queries of Athena fail, each once, until the guard is dropped. Only those count that belong
+    /// to the `scope`: a database, or a tenant.
+    pub(crate) fn inject_failures<'a>(&'a self, scope: &'a str, failures: &Json) -> InjectedFailures<'a> {
+        let mut failures = failures.clone();
+        failures.as_array_mut().unwrap().iter_mut().for_each(|failure| failure["scope"] = scope.into());
         assert_eq!(self.athena_request("POST", "/_failures", &failures.to_string()).0, 200);
-        InjectedFailures { stack: self, _lock: lock }
+        InjectedFailures { stack: self, scope }
     }
 
     /// The calls that Athena received, and how each query ended.
     pub(crate) fn athena_log(&self) -> Vec<Json> {
         serde_json::from_str(&self.athena_request("GET", "/_log", "").1).unwrap()
+    }
+
+    /// The part of this log that belongs to a scope.
+    pub(crate) fn athena_log_of(&self, scope: &str) -> Vec<Json> {
+        let mut log = self.athena_log();
+        log.retain(|entry| entry["scopes"].as_array().unwrap().iter().any(|found| found == scope));
+        log
     }
 
     /// The address of the emulator itself.
@@ -186,12 +186,12 @@ pub(crate) fn create_registry_table(aws: &Aws, table: &str) {
 /// Injected failures. Dropping this removes those that have not happened yet.
 pub(crate) struct InjectedFailures<'a> {
     stack: &'a Stack,
-    _lock: RwLockWriteGuard<'static, ()>,
+    scope: &'a str,
 }
 
 impl Drop for InjectedFailures<'_> {
     fn drop(&mut self) {
-        self.stack.athena_request("DELETE", "/_failures", "");
+        self.stack.athena_request("DELETE", &format!("/_failures?scope={}", self.scope), "");
     }
 }
 

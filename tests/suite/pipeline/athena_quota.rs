@@ -15,9 +15,9 @@ fn too_many(action: &str, calls: u32) -> Json {
     (1..=calls).map(refusal).collect()
 }
 
-/// How many calls were refused.
-fn refused() -> usize {
-    Stack::get().athena_log().iter().filter(|call| call["error"] == "TooManyRequestsException").count()
+/// How many calls for a tenant or a database were refused.
+fn refused(scope: &str) -> usize {
+    Stack::get().athena_log_of(scope).iter().filter(|call| call["error"] == "TooManyRequestsException").count()
 }
 
 #[test]
@@ -26,13 +26,13 @@ fn a_query_beyond_the_quota_waits_and_fails_no_step() {
     let journey = Journey::from_texts("quota", [orders(0, 120, "open"), orders(5, 125, "open")]);
     let failed = deployment.executions("FAILED");
     for (number, action) in ["StartQueryExecution", "GetQueryExecution"].into_iter().enumerate() {
-        let before = refused();
+        let before = refused("quota");
         {
-            let _refusals = Stack::get().inject_failures(&too_many(action, 5));
+            let _refusals = Stack::get().inject_failures("quota", &too_many(action, 5));
             journey.deliver(&deployment, number);
             deployment.wait_for(&journey.path(["V1", "V2"][number]), Status::Succeeded);
         }
-        assert_eq!(refused() - before, 5, "{action}");
+        assert_eq!(refused("quota") - before, 5, "{action}");
     }
     journey.check(&deployment);
     assert_eq!(deployment.executions("FAILED"), failed);
@@ -45,21 +45,20 @@ fn a_query_beyond_the_quota_waits_and_fails_no_step() {
 #[test]
 fn a_run_waits_until_athena_accepts_its_query() {
     let remote = Remote::with(&[("acme/orders/V1", &orders(0, 50, "open"))]);
-    let before = refused();
-    let _refusals = Stack::get().inject_failures(&too_many("StartQueryExecution", 12));
+    let database = &remote.sandbox.database;
+    let _refusals = Stack::get().inject_failures(database, &too_many("StartQueryExecution", 12));
     let output = remote.with_athena_and_env(&["run", &remote.uri("")], &[("TIDEMARK_BUSY_MILLIS", "100")]);
     assert_eq!(output.status, 0, "{}", output.transcript());
-    assert_eq!(refused() - before, 12);
+    assert_eq!(refused(database), 12);
 }
 
 #[test]
 fn a_version_whose_queries_are_paid_for_without_a_result_fails_after_three_and_can_be_retried() {
     let deployment = Deployment::with_athena();
     let key = TableKey { tenant: "paid".into(), table: "orders".into() };
-    let failure =
-        |nth: u32| json!({ "state": "FAILED", "after": true, "category": 2, "nth": nth, "parameter": "paid" });
+    let failure = |nth: u32| json!({ "state": "FAILED", "after": true, "category": 2, "nth": nth });
     {
-        let _failures = Stack::get().inject_failures(&(1..=3).map(failure).collect());
+        let _failures = Stack::get().inject_failures("paid", &(1..=3).map(failure).collect());
         let mut failed = deployment.executions("FAILED");
         deployment.deliver("paid/orders/V1", &orders(0, 120, "open"));
         for _ in 0..3 {

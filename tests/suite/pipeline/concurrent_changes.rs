@@ -66,11 +66,10 @@ fn deliver_again_during_query(athena: &Deployment, texts: &[String; 3]) {
     athena.deliver("redelivered/orders/V1", &texts[0]);
     athena.wait_for("redelivered/orders/V1", Status::Succeeded);
     {
-        let _slow =
-            Stack::get().inject_failures(&json!([{ "state": "QUEUED", "seconds": 8, "parameter": "redelivered" }]));
-        let before = started_queries();
+        let _slow = Stack::get().inject_failures("redelivered", &json!([{ "state": "QUEUED", "seconds": 8 }]));
+        let before = started_queries("redelivered");
         athena.deliver("redelivered/orders/V2", &orders(1, 121, "open"));
-        wait("its query is started", || started_queries() > before);
+        wait("its query is started", || started_queries("redelivered") > before);
         athena.deliver("redelivered/orders/V2", &texts[1]);
         wait("it is registered again", || athena.version("redelivered/orders/V2").unwrap().attempt == 2);
         athena.wait_for("redelivered/orders/V2", Status::Succeeded);
@@ -85,10 +84,10 @@ fn resync_during_query(athena: &Deployment, texts: &[String; 3]) {
     athena.deliver("whole/orders/V1", &texts[0]);
     athena.wait_for("whole/orders/V1", Status::Succeeded);
     {
-        let _slow = Stack::get().inject_failures(&json!([{ "state": "QUEUED", "seconds": 8, "parameter": "whole" }]));
-        let before = started_queries();
+        let _slow = Stack::get().inject_failures("whole", &json!([{ "state": "QUEUED", "seconds": 8 }]));
+        let before = started_queries("whole");
         athena.deliver("whole/orders/V2", &texts[1]);
-        wait("its query is started", || started_queries() > before);
+        wait("its query is started", || started_queries("whole") > before);
         let output = athena.tidemark(&["resync", "whole/orders"]);
         assert_eq!(output.status, 0, "{}", output.stderr);
         athena.wait_for("whole/orders/V2", Status::Succeeded);
@@ -100,9 +99,9 @@ fn resync_during_query(athena: &Deployment, texts: &[String; 3]) {
     assert!(records.iter().any(|record| record["op"] == "BEGIN" && record["reset"] == true));
 }
 
-/// How many queries were started on Athena.
-fn started_queries() -> usize {
-    Stack::get().athena_log().iter().filter(|call| call["action"] == "StartQueryExecution").count()
+/// How many queries were started on Athena for a tenant.
+fn started_queries(tenant: &str) -> usize {
+    Stack::get().athena_log_of(tenant).iter().filter(|call| call["action"] == "StartQueryExecution").count()
 }
 
 #[test]

@@ -118,14 +118,15 @@ fn no_operation_is_lost_or_invented_when_a_call_fails_while_athena_computes() {
     kinds.retain(|(.., caller)| caller.ends_with("-plan") || caller.ends_with("-athena"));
     assert!(kinds.len() > 10, "{kinds:?}");
     for (name, fault) in [("error", json!({ "what": "error" })), ("lost", json!({ "what": "drop_after" }))] {
-        let journey = Journey::new(&format!("athena{name}"));
+        let tenant = format!("athena{name}");
+        let journey = Journey::new(&tenant);
         deployment.proxy.clear_calls();
         let struck = {
             let _faults = deployment.proxy.inject(&one_rule_for_each(&kinds, &fault));
             let is_lost = name == "lost";
             let failed_call = |action: &str| json!({ "action": action, "error": "InternalServerException", "status": 500, "after": is_lost });
-            let _failures = Stack::get()
-                .inject_failures(&json!([failed_call("StartQueryExecution"), failed_call("GetQueryExecution")]));
+            let calls = json!([failed_call("StartQueryExecution"), failed_call("GetQueryExecution")]);
+            let _failures = Stack::get().inject_failures(&tenant, &calls);
             deliver(&journey);
             deployment.proxy.counts()
         };
