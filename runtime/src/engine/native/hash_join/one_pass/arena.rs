@@ -9,6 +9,9 @@ pub(super) const MIN_BYTES: u64 = MIN_CHUNK as u64;
 const MIN_CHUNK: usize = 32 << 10;
 const MAX_CHUNK: usize = 1 << 20;
 
+/// How many bytes are filled with zeros at once: the processor still has them in its cache when a row is written there.
+const FILLED: usize = 8 << 10;
+
 /// A row begins at a multiple of this.
 const UNIT: usize = 16;
 
@@ -22,7 +25,8 @@ pub(super) struct Slot(u32);
 /// Chunks of memory, divided into slots of many sizes.
 #[derive(Debug)]
 pub(super) struct Arena {
-    chunks: Vec<Box<[u8]>>,
+    /// Each is filled with zeros as far as it is used: a small export touches little memory.
+    chunks: Vec<Vec<u8>>,
     /// How many units a chunk has, as a power of two. A row that is larger does not fit.
     chunk_bits: u32,
     /// How many units are used, without the slots that are free again.
@@ -57,10 +61,20 @@ impl Arena {
             if self.chunks.len() == self.max_chunks {
                 return None;
             }
-            self.chunks.push(vec![0; units_of_chunk * UNIT].into());
+            self.chunks.push(Vec::with_capacity(units_of_chunk * UNIT));
         }
         self.end += units;
+        self.fill_to_end(units_of_chunk * UNIT);
         Some(Slot(slot))
+    }
+
+    /// Fills the last chunk with zeros, to the end of what is used or a little more.
+    fn fill_to_end(&mut self, chunk_bytes: usize) {
+        let begin = (self.chunks.len() - 1) * chunk_bytes;
+        let used = self.end * UNIT - begin;
+        if let Some(chunk) = self.chunks.last_mut().filter(|chunk| chunk.len() < used) {
+            chunk.resize(used.next_multiple_of(FILLED).min(chunk_bytes), 0);
+        }
     }
 
     /// Frees the slot that [`Arena::add`] returned for so many bytes.
