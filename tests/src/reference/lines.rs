@@ -1,9 +1,9 @@
 //! The lines of a part that are not rows.
 
-use regex::Regex;
 use runtime::table::{Source, Table};
 
 use super::dialect;
+use super::pattern::with_regex;
 
 /// What is expected at the ends of a part.
 pub struct Ends<'a> {
@@ -49,9 +49,11 @@ impl<'a> Ends<'a> {
                 };
                 let is_first = lines.is_empty();
                 let last = last.strip_prefix('\u{FEFF}').filter(|_| is_first).unwrap_or(last);
-                let captures = Regex::new(&format!("^(?:{trailer})$")).ok()?.captures(last)?;
                 let digits = |group: regex::Match<'_>| group.as_str().trim().parse::<u64>().unwrap_or(u64::MAX);
-                count = captures.iter().nth(1).map(|group| group.map_or(u64::MAX, digits).to_string());
+                count = with_regex(&format!("^(?:{trailer})$"), |regex| {
+                    let captures = regex.captures(last)?;
+                    Some(captures.iter().nth(1).map(|group| group.map_or(u64::MAX, digits).to_string()))
+                })?;
             }
         }
         // The lines at the beginning are not those at the end.

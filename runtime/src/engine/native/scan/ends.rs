@@ -1,7 +1,9 @@
 //! The lines at both ends of a part that are not rows.
 
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use regex::Regex;
 
@@ -27,9 +29,13 @@ pub(super) fn ending(format: &SourceFormat) -> Ending {
     }
 }
 
-/// A trailer is the whole line: the last row may contain anything.
+/// A trailer is the whole line: the last row may contain anything. Each is compiled once, since that takes longer than
+/// to read a small part.
 fn whole_line(trailer: &str) -> Regex {
-    Regex::new(&format!(r"\A(?:{trailer})\z")).expect("the generator checked the regular expression")
+    static COMPILED: Mutex<BTreeMap<String, Regex>> = Mutex::new(BTreeMap::new());
+    let whole = || Regex::new(&format!(r"\A(?:{trailer})\z")).expect("the generator checked the regular expression");
+    let mut compiled = COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
+    compiled.entry(trailer.to_owned()).or_insert_with(whole).clone()
 }
 
 /// Skips lines at the beginning of a part, after which there is one more: a header, a row, or one of those at its end.

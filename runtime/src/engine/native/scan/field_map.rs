@@ -1,5 +1,6 @@
 //! Maps the columns of an export to the fields of a part.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use super::header;
@@ -168,16 +169,13 @@ impl Header {
 
     /// Marks the bytes that a name can begin with.
     fn add_beginnings(&self, bytes: &mut [bool; 256]) {
-        let folded = |first: char| fold_case(&first.to_string()).chars().next();
-        for first in self.names.iter().filter_map(|name| name.chars().next()) {
-            let mut utf8 = [0; 4];
-            bytes[usize::from(first.encode_utf8(&mut utf8).as_bytes()[0])] = true;
-            if self.any_case {
+        self.names.iter().filter_map(|name| name.bytes().next()).for_each(|byte| bytes[usize::from(byte)] = true);
+        if self.any_case {
+            let folded = |first: char| fold_case(&first.to_string()).chars().next();
+            let firsts: HashSet<_> = self.names.iter().filter_map(|name| name.chars().next()).map(folded).collect();
+            for byte in 0..=u8::MAX {
                 // A few characters beyond ASCII are another case of one in it.
-                for byte in 0..=u8::MAX {
-                    let is_same = folded(char::from(byte)) == folded(first);
-                    bytes[usize::from(byte)] |= !byte.is_ascii() || is_same;
-                }
+                bytes[usize::from(byte)] |= !byte.is_ascii() || firsts.contains(&folded(char::from(byte)));
             }
         }
     }
