@@ -38,12 +38,13 @@ mod why;
 use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::cli::args::{Format, StateArgs};
 use crate::cli::schemas::SchemaFolder;
-use crate::engine::athena::Statements;
+use crate::engine::athena::{StatementSource, Statements};
 use crate::error::{Error, Fault, Result};
 use crate::invocation;
 use crate::table::Table;
@@ -129,17 +130,18 @@ enum Command {
 }
 
 /// Runs the command line with the arguments of this process, for these tables and their Athena statements.
-pub fn main(tables: &'static [&'static Table], statements: &'static [Statements]) -> ExitCode {
-    start(tables, statements, env!("CARGO_PKG_VERSION"))
+pub fn main(tables: &'static [&'static Table], statements: impl StatementSource + 'static) -> ExitCode {
+    start(tables, Arc::new(statements), env!("CARGO_PKG_VERSION"))
 }
 
 /// The same for a program without tables, which reads the schemas in the folder `schemas` where it runs. `version` is
 /// what `--version` prints.
 pub fn main_without_tables(version: &'static str) -> ExitCode {
-    start(&[], &[], version)
+    let statements: &[Statements] = &[];
+    start(&[], Arc::new(statements), version)
 }
 
-fn start(tables: &'static [&'static Table], statements: &'static [Statements], version: &'static str) -> ExitCode {
+fn start(tables: &'static [&'static Table], statements: Arc<dyn StatementSource>, version: &'static str) -> ExitCode {
     telemetry::init_logs();
     let command = || Cli::command().version(version);
     let parse = |command: clap::Command| Cli::from_arg_matches(&command.try_get_matches()?);
@@ -189,7 +191,7 @@ impl Command {
     fn execute(
         &self,
         tables: &'static [&'static Table],
-        statements: &'static [Statements],
+        statements: Arc<dyn StatementSource>,
         folder: SchemaFolder<'_>,
     ) -> Result<Option<Fault>> {
         match self {

@@ -2,25 +2,27 @@
 //!
 //! They are the same as the generated ones: both are made from the generator's model of a schema.
 
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::{Arc, OnceLock};
 
 use generator::diagnostic::Diagnostic;
 use generator::model;
 use generator::source::{self, SCHEMAS, Source as SchemaFile};
 
-use crate::engine::athena::Statements;
+use crate::engine::athena::{StatementSource, Statements};
 use crate::table::{
     Column, Completeness, Compression, Encoding, Escape, Expect, Guards, Numbers, Sign, Source, Table, Target, Tenant,
     Type,
 };
 
 /// The tables of a folder of schemas. They are never freed, as generated tables are not.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Schemas {
     /// All tables, sorted by name.
     pub tables: &'static [&'static Table],
-    /// The statements of those that Athena can read.
-    pub statements: &'static [Statements],
+    /// The statements of those that Athena can read, written when they are first needed.
+    pub statements: Arc<dyn StatementSource>,
     /// The files, and what is probably wrong in them.
     pub warnings: (&'static [SchemaFile], &'static [Diagnostic]),
 }
@@ -50,10 +52,21 @@ pub fn read(folder: &Path) -> Result<Schemas, Problem> {
         Err(mistakes) => return Err(Problem::Mistakes(files, mistakes)),
     };
     let tables: Vec<&'static Table> = schemas.tables.iter().map(table).collect();
-    let models = schemas.tables.iter().filter(|model| model.athena);
-    let statements: Vec<Statements> = models.map(statements).collect();
+    let models = schemas.tables.into_iter().filter(|model| model.athena);
+    let statements = Models(models.map(|model| (model.name.clone(), (model, OnceLock::new()))).collect());
     let warnings = (&*files.leak(), &*schemas.warnings.leak());
-    Ok(Schemas { tables: tables.leak(), statements: statements.leak(), warnings })
+    Ok(Schemas { tables: tables.leak(), statements: Arc::new(statements), warnings })
+}
+
+/// The tables that Athena can read, by name, and the statements of those that were needed: most commands need none.
+#[derive(Debug)]
+struct Models(BTreeMap<String, (model::Table, OnceLock<Statements>)>);
+
+impl StatementSource for Models {
+    fn statements(&self, table: &str) -> Option<Statements> {
+        let (model, written) = self.0.get(table)?;
+        Some(*written.get_or_init(|| statements(model)))
+    }
 }
 
 /// Reads one table of a folder of schemas, from the file that is named after it.

@@ -1,5 +1,7 @@
 //! `tidemark approve`: publishes a HELD version exactly as planned.
 
+use std::sync::Arc;
+
 use clap::Args;
 
 use crate::cli::args::{DecisionArgs, EngineArgs, ExportsArgs, Format, FormatArgs, OutArgs, StateArgs};
@@ -7,7 +9,7 @@ use crate::cli::lookup::{check_held, known_version};
 use crate::cli::output::{self, SHORT_HASH, short_hash};
 use crate::cli::{resolve, run_report};
 use crate::clock;
-use crate::engine::athena::Statements;
+use crate::engine::athena::StatementSource;
 use crate::error::{Error, Fault, Result};
 use crate::invocation::command;
 use crate::run::Runner;
@@ -46,7 +48,7 @@ pub(super) struct ApproveArgs {
 pub(super) fn approve(
     args: &ApproveArgs,
     tables: &'static [&'static Table],
-    statements: &'static [Statements],
+    statements: Arc<dyn StatementSource>,
 ) -> Result<Option<Fault>> {
     let started = clock::instant();
     let registry = args.state.registry()?;

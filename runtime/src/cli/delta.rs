@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Seek as _, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
 
@@ -13,7 +14,7 @@ use crate::cli::lookup::{checked_name, find_table};
 use crate::cli::output::{self, count, plural};
 use crate::cli::resolve;
 use crate::delta::Delta;
-use crate::engine::athena::Statements;
+use crate::engine::athena::StatementSource;
 use crate::error::{Error, Fault, IoContext as _, Result};
 use crate::keys;
 use crate::plan::Plan;
@@ -59,7 +60,7 @@ pub(super) struct DeltaArgs {
 pub(super) fn delta(
     args: &DeltaArgs,
     tables: &'static [&'static Table],
-    statements: &'static [Statements],
+    statements: Arc<dyn StatementSource>,
 ) -> Result<Option<Fault>> {
     let table = find_table(tables, &args.table)?;
     // The default is not a valid name.

@@ -1,11 +1,13 @@
 //! `tidemark plan`: what a version would change, before it is published.
 
+use std::sync::Arc;
+
 use clap::Args;
 
 use crate::cli::args::{EngineArgs, ExportsArgs, Format, FormatArgs, LimitArgs, OutArgs, StateArgs};
 use crate::cli::lookup::known_version;
 use crate::cli::output::{self, SHORT_HASH, count, plural, short_hash};
-use crate::engine::athena::Statements;
+use crate::engine::athena::StatementSource;
 use crate::epoch::Drift;
 use crate::error::{Error, Fault, Result};
 use crate::invocation::command;
@@ -44,7 +46,7 @@ pub(super) struct PlanArgs {
 pub(super) fn plan(
     args: &PlanArgs,
     tables: &'static [&'static Table],
-    statements: &'static [Statements],
+    statements: Arc<dyn StatementSource>,
 ) -> Result<Option<Fault>> {
     let registry = args.state.registry()?;
     let for_display = registry.clone();

@@ -28,7 +28,7 @@ mod with_aws {
     use crate::aws::{Aws, flow};
     use crate::change_set::{self, ChangeSets};
     use crate::delta;
-    use crate::engine::athena::{Athena, Statements};
+    use crate::engine::athena::{Athena, StatementSource};
     use crate::engine::{Choice, Engines};
     use crate::error::{Error, Result};
     use crate::name::TableKey;
@@ -104,13 +104,12 @@ mod with_aws {
     pub(in crate::cli) fn engines(
         choice: Choice,
         names: AthenaNames,
-        statements: &'static [Statements],
+        statements: Arc<dyn StatementSource>,
     ) -> Result<Engines> {
         let AthenaNames { database, workgroup, results } = names;
         let results = results.as_deref().map(parse).transpose()?;
-        let (aws, statements) = (aws()?, Arc::new(statements));
         let athena =
-            Athena { aws, statements, database, workgroup, results, account: None, cutoff: None, budget: None };
+            Athena { aws: aws()?, statements, database, workgroup, results, account: None, cutoff: None, budget: None };
         Ok(Engines { choice, athena: Some(athena) })
     }
 }
@@ -118,10 +117,11 @@ mod with_aws {
 #[cfg(not(feature = "aws"))]
 mod without_aws {
     use std::num::NonZero;
+    use std::sync::Arc;
 
     use super::AthenaNames;
     use crate::change_set::ChangeSets;
-    use crate::engine::athena::Statements;
+    use crate::engine::athena::StatementSource;
     use crate::engine::{Choice, Engines};
     use crate::error::{Error, Result};
     use crate::name::TableKey;
@@ -170,7 +170,7 @@ mod without_aws {
         Err(Error::without_aws("S3"))
     }
 
-    pub(in crate::cli) fn engines(_: Choice, _: AthenaNames, _: &'static [Statements]) -> Result<Engines> {
+    pub(in crate::cli) fn engines(_: Choice, _: AthenaNames, _: Arc<dyn StatementSource>) -> Result<Engines> {
         Err(Error::without_aws("S3"))
     }
 }

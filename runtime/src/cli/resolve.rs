@@ -4,6 +4,7 @@ mod addresses;
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use nix::unistd::{Uid, User};
 
@@ -11,7 +12,7 @@ use crate::change_set::{self, ChangeSets};
 use crate::cli::args::{AdoptArgs, DecisionArgs, EngineArgs, EngineName, ExportsArgs, OUT, OutArgs, StateArgs};
 use crate::cli::remote::{self, AthenaNames};
 use crate::delta;
-use crate::engine::athena::Statements;
+use crate::engine::athena::StatementSource;
 use crate::engine::{Engines, Limits};
 use crate::error::{Error, IoContext as _, Result};
 use crate::fs::folder_names;
@@ -315,7 +316,7 @@ impl EngineArgs {
     /// The engines for exports at these paths. The registry supplies what was not typed.
     pub(super) fn engines(
         &self,
-        statements: &'static [Statements],
+        statements: Arc<dyn StatementSource>,
         exports: &[&Path],
         registry: Option<&Registry>,
     ) -> Result<Engines> {

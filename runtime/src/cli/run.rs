@@ -1,6 +1,7 @@
 //! `tidemark run`: the pipeline for a folder of exports.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
 
@@ -10,7 +11,7 @@ use crate::cli::lookup::{checked_name, find_table};
 use crate::cli::output::{self, plural};
 use crate::cli::{resolve, run_report};
 use crate::clock;
-use crate::engine::athena::Statements;
+use crate::engine::athena::StatementSource;
 use crate::error::{Error, Fault, Result};
 use crate::invocation::command;
 use crate::name::printable_path;
@@ -66,7 +67,7 @@ pub(super) struct RunArgs {
 pub(super) fn run(
     args: &RunArgs,
     tables: &'static [&'static Table],
-    statements: &'static [Statements],
+    statements: Arc<dyn StatementSource>,
 ) -> Result<Option<Fault>> {
     let started = clock::instant();
     let tenant = args.tenant.as_deref().map(|tenant| checked_name("tenant", tenant)).transpose()?;
@@ -105,7 +106,7 @@ fn runner(
     args: &RunArgs,
     exports: Box<dyn Snapshots>,
     tables: &'static [&'static Table],
-    statements: &'static [Statements],
+    statements: Arc<dyn StatementSource>,
 ) -> Result<Runner> {
     let adopt = args.adopt.then(|| args.decision.decision(&args.state)).transpose()?;
     check_apart(&args.exports, "the registry and the change sets", &args.state.folder())?;

@@ -100,13 +100,13 @@ impl Tables {
 }
 
 impl StatementSource for &'static Tables {
-    fn statements(&self, table: &str) -> Option<&'static Statements> {
+    fn statements(&self, table: &str) -> Option<Statements> {
         let deployed = self.by_name.get(table)?;
         let statements = deployed.statements.get_or_init(|| {
             let model = self.read(table).ok()?;
             model.athena.then(|| schemas::statements(&model))
         });
-        statements.as_ref()
+        *statements
     }
 }
 

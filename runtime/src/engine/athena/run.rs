@@ -54,7 +54,7 @@ pub struct ScanBudget {
 /// The query that computes one delta.
 struct DeltaQuery<'a> {
     athena: &'a Athena,
-    statements: &'a Statements,
+    statements: Statements,
     request: &'a DeltaRequest<'a>,
     results: S3Uri,
     baseline: Option<ExportLocation>,
@@ -87,7 +87,7 @@ impl ExportLocation {
 
 impl Athena {
     /// The SQL of a table, if Athena can read it.
-    pub fn statements(&self, table: &str) -> Option<&'static Statements> {
+    pub fn statements(&self, table: &str) -> Option<Statements> {
         self.statements.statements(table)
     }
 
@@ -161,7 +161,7 @@ impl DeltaQuery<'_> {
     fn check(&self) -> Result<(), DeltaError> {
         let (aws, bucket, layout) = (&self.athena.aws, &self.snapshot.uri.bucket, self.request.layout);
         let inputs = self.request.inputs;
-        checks::catalog(aws, &self.athena.database, self.statements, bucket).map_err(DeltaError::snapshot)?;
+        checks::catalog(aws, &self.athena.database, &self.statements, bucket).map_err(DeltaError::snapshot)?;
         checks::first_lines(aws, layout, inputs.snapshot, &self.snapshot.uri).map_err(DeltaError::snapshot)?;
         if let (Some(export), Some(baseline)) = (inputs.baseline, &self.baseline) {
             if baseline.uri.bucket != *bucket {

@@ -1,6 +1,7 @@
 //! The SQL that the generator writes for a table.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::error::Error;
 
@@ -23,12 +24,18 @@ pub struct Statements {
 /// Knows the SQL of tables.
 pub trait StatementSource: fmt::Debug + Send + Sync {
     /// The SQL of a table, if Athena can read it.
-    fn statements(&self, table: &str) -> Option<&'static Statements>;
+    fn statements(&self, table: &str) -> Option<Statements>;
 }
 
 impl StatementSource for &'static [Statements] {
-    fn statements(&self, table: &str) -> Option<&'static Statements> {
-        self.iter().find(|statements| statements.table == table)
+    fn statements(&self, table: &str) -> Option<Statements> {
+        self.iter().find(|statements| statements.table == table).copied()
+    }
+}
+
+impl StatementSource for Arc<dyn StatementSource> {
+    fn statements(&self, table: &str) -> Option<Statements> {
+        (**self).statements(table)
     }
 }
 
