@@ -35,8 +35,9 @@ pub(crate) const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 /// The timeout of every wait.
 const TIMEOUT: Duration = Duration::from_secs(180);
 
-/// The time between two checks of a condition.
-const PAUSE: Duration = Duration::from_millis(100);
+/// The time between two checks of a condition: a tenth of the time so far, between these two. Every check is several
+/// calls of the emulator.
+const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(400)];
 
 /// A deployment of all stacks.
 pub(crate) struct Deployment {
@@ -86,7 +87,7 @@ fn borrow(slots: &'static [Slot], parameters: &[&str], name: impl Fn(usize) -> S
             guard.get_or_insert_with(|| Deployment::new(&name(number), parameters));
             return Borrowed(guard);
         }
-        thread::sleep(PAUSE);
+        thread::sleep(PAUSES[0]);
     }
 }
 
@@ -359,11 +360,14 @@ pub(crate) fn published_to_files(workspace: &Workspace) -> LinesByTable {
 
 /// Waits until a condition holds.
 pub(crate) fn wait(condition: &str, holds: impl Fn() -> bool) {
-    for _ in 0..TIMEOUT.as_millis() / PAUSE.as_millis() {
+    let mut waited = Duration::ZERO;
+    while waited < TIMEOUT {
         if holds() {
             return;
         }
-        thread::sleep(PAUSE);
+        let pause = (waited / 10).clamp(PAUSES[0], PAUSES[1]);
+        thread::sleep(pause);
+        waited += pause;
     }
     panic!("timed out after {TIMEOUT:?} waiting until {condition}\n{}", failures());
 }

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use crate::limits::command;
 use crate::stack::Stack;
 
-/// The folder with the functions' binaries, built for the tests.
+/// The folder with the functions' programs, built for the tests.
 pub(crate) fn functions() -> &'static Path {
     static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
         let built = Path::new(env!("CARGO_BIN_EXE_bootstrap-under-test")).parent().unwrap();
@@ -18,14 +18,15 @@ pub(crate) fn functions() -> &'static Path {
     &FOLDER
 }
 
-/// Fills a folder with the functions' binaries under the names that `infra/deploy` expects. They have no symbols, which
-/// every deployment would pack, upload and unpack for each function.
+/// Fills a folder with launchers of the functions' programs, under the names that `infra/deploy` expects.
 fn functions_in(built: &Path, folder: &Path) -> PathBuf {
     fs::create_dir_all(folder).unwrap();
-    for binary in ["bootstrap", "apply-orders"] {
-        let mut strip = command("strip");
-        strip.arg("-o").arg(folder.join(binary)).arg(built.join(format!("{binary}-under-test")));
-        assert!(strip.status().unwrap().success());
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("suite/deployment/launcher.c");
+    for name in ["bootstrap", "apply-orders"] {
+        let program = built.join(format!("{name}-under-test"));
+        let mut compiler = command("cc");
+        compiler.arg(format!("-DPROGRAM={program:?}")).arg("-o").arg(folder.join(name)).arg(&source);
+        assert!(compiler.status().unwrap().success());
     }
     folder.to_owned()
 }

@@ -19,7 +19,7 @@ use runtime::telemetry::Watch;
 use tests::reference::Changes;
 
 use crate::engines::{DeltaInput, DeltaResult, PREVIOUS, Parts, TENANT, VERSION, operations};
-use crate::stack::{Sandbox, Stack};
+use crate::stack::Sandbox;
 
 /// What Athena finds in two exports.
 pub(super) fn by_athena(input: &DeltaInput) -> DeltaResult {
