@@ -216,7 +216,6 @@ fn the_command_writes_a_file_that_other_commands_read() {
     let workspace = Workspace::new();
     workspace.export("acme/invoices/V1", "no,total\n1,9.50\n2,1\n");
     workspace.export("acme/invoices/V2", "no,total\n1,9.75\n3,2\n");
-    std::fs::create_dir(workspace.path("mine")).unwrap();
     let infer = ["infer", "exports", "-o", "mine/invoices.yaml"];
     let output = workspace.tidemark(&infer);
     assert_eq!((output.status, output.stderr.as_str()), (0, ""));

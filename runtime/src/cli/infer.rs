@@ -91,6 +91,9 @@ fn write(draft: &Draft, path: &Path, force: bool) -> Result<()> {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let temporary = path.with_file_name(format!(".{name}.{}", std::process::id()));
     let write = || {
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).at("cannot create", folder)?;
+        }
         let mut file = File::create_new(&temporary).at("cannot create", path)?;
         file.write_all(draft.yaml.as_bytes()).and_then(|()| file.sync_all()).at("cannot write", path)?;
         if force {
