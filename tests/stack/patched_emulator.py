@@ -7,13 +7,13 @@ from importlib.metadata import version
 
 from ministack import app
 
-from patches import flow, kinesis_source, objects, rights, stacks
+from patches import flow, idle_functions, kinesis_source, objects, rights, stacks
 
 VERSION = "1.5.33"
 
 if __name__ == "__main__":
     if (found := version("ministack")) != VERSION:
         sys.exit(f"the patches are for ministack {VERSION}, but {found} is installed: review each patch, then change VERSION")
-    for patch in (stacks, kinesis_source, rights, flow, objects):
+    for patch in (stacks, kinesis_source, rights, flow, objects, idle_functions):
         patch.apply()
     app.main()
