@@ -3,7 +3,7 @@ processor time.
 
     aws_server.py SOCKET
 
-`aws_client.py` calls it.
+`aws_client.py` calls it. The words `read-stream ADDRESS STREAM …` run `read_stream.py`, which loads as much.
 """
 
 import json
@@ -13,6 +13,9 @@ import socket
 import sys
 
 from awscli import clidriver
+
+import aws
+import read_stream
 
 FILES = 3
 # The services that most calls are about. Reading the model of one takes as long as a call.
@@ -42,6 +45,8 @@ def load() -> clidriver.CLIDriver:
     for service in SERVICES:
         driver.session.get_service_model(service)
     driver.session.get_component("data_loader").load_data("endpoints")
+    # The first client loads the model of its service, and connects to nothing.
+    aws.client("kinesis", "http://127.0.0.1")
     return driver
 
 
@@ -64,7 +69,7 @@ def serve(driver: clidriver.CLIDriver, connection: socket.socket) -> None:
     os.environ.clear()
     os.environ.update(wanted["environment"] | {"AWS_DATA_PATH": data})
     try:
-        status = driver.main(wanted["words"])
+        status = run(driver, *wanted["words"])
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else 1
     except BaseException as error:
@@ -74,6 +79,10 @@ def serve(driver: clidriver.CLIDriver, connection: socket.socket) -> None:
         stream.flush()
     connection.sendall(bytes([status or 0]))
     os._exit(0)
+
+
+def run(driver: clidriver.CLIDriver, *words: str) -> int | None:
+    return read_stream.main(*words[1:]) if words[:1] == ("read-stream",) else driver.main(list(words))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ mod proxy;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 use std::path::Path;
-use std::process::Stdio;
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::thread;
 use std::time::Duration;
@@ -25,7 +24,7 @@ use crate::sequences::relative_to_the_first;
 use crate::stack::Stack;
 use crate::workspace::{CommandOutput, Workspace, files, gunzip, gzip};
 
-pub(crate) use self::commands::{arguments, functions, path, run_infra_deploy};
+pub(crate) use self::commands::{arguments, functions, path, read_stream, run_infra_deploy};
 use self::commands::{deploy, environment, infra_deploy, infra_deploy_command, outcome};
 use self::proxy::Proxy;
 
@@ -290,21 +289,12 @@ impl Deployment {
     /// The distinct lines on the stream by tenant and table, for the tenants with this prefix, and the number of
     /// operations including repetitions. The first sequence of each table is 1.
     pub(crate) fn published(&self, tenants: &str) -> (LinesByTable, usize) {
-        let stack = Stack::get();
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("stack/read_stream.py");
-        let output = command(stack.python())
-            .arg(script)
-            .args([stack.aws(), &format!("{}-operations", self.name)])
-            .stderr(Stdio::null())
-            .output()
-            .unwrap();
-        assert!(output.status.success());
         let (mut lines, mut number) = (LinesByTable::new(), 0);
-        for line in String::from_utf8(output.stdout).unwrap().lines() {
-            let record: Json = serde_json::from_str(line).unwrap();
+        for line in read_stream(&self.named("operations"), &[]) {
+            let record: Json = serde_json::from_str(&line).unwrap();
             if record["tenant"].as_str().unwrap().starts_with(tenants) {
                 number += usize::from(record["id"].is_string());
-                lines.entry(tenant_and_table(&record)).or_default().insert(line.to_owned());
+                lines.entry(tenant_and_table(&record)).or_default().insert(line);
             }
         }
         lines.values_mut().for_each(|lines| *lines = relative_to_the_first(lines));

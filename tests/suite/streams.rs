@@ -3,14 +3,12 @@
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::Path;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use runtime::sink::kinesis::client::Kinesis;
 use serde_json::{Value as Json, json};
 
-use crate::deployment::{Deployment, published_to_files, wait};
-use crate::limits::command;
+use crate::deployment::{Deployment, published_to_files, read_stream, wait};
 use crate::pipeline::orders;
 use crate::schema_changes::orders_through_its_schemas;
 use crate::sequences::relative_to_the_first;
@@ -166,7 +164,7 @@ fn without_aggregation_a_stock_consumer_reads_one_operation_per_record() {
     );
     assert_eq!(output.status, 0, "{}", output.stderr);
     assert!(output.stdout.contains("Operations are in kinesis:plain"), "{}", output.stdout);
-    let lines = lines_of("plain", &["--stock"]);
+    let lines = read_stream("plain", &["--stock"]);
     assert_eq!(relative_to_the_first(&lines.iter().cloned().collect()), expected);
     // BEGIN and END of two versions, on each of three shards.
     assert_eq!(lines.len(), expected.len() - 4 + 12);
@@ -180,15 +178,6 @@ pub(crate) fn create_stream(name: &str, shards: i32) {
         let summary = aws.wait(aws.kinesis.describe_stream_summary().stream_name(name).send()).unwrap();
         summary.stream_description_summary.unwrap().stream_status().as_str() == "ACTIVE"
     });
-}
-
-/// The lines on a stream, as stack/read_stream.py prints them with these options.
-fn lines_of(stream: &str, options: &[&str]) -> Vec<String> {
-    let stack = Stack::get();
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("stack/read_stream.py");
-    let output = command(stack.python()).arg(script).args([stack.aws(), stream]).args(options).output().unwrap();
-    assert!(output.status.success());
-    String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
 }
 
 #[test]
@@ -207,7 +196,7 @@ fn operations_are_spread_over_the_shards_and_each_row_stays_in_one() {
     }
     let mut shards_of: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let mut numbers: BTreeMap<String, usize> = BTreeMap::new();
-    for line in lines_of("spread", &["--shards"]) {
+    for line in read_stream("spread", &["--shards"]) {
         let (shard, record) = line.split_once('\t').unwrap();
         let record: Json = serde_json::from_str(record).unwrap();
         if record["id"].is_string() {
@@ -254,7 +243,7 @@ fn a_part_that_runs_out_of_time_resumes_where_it_stopped() {
         assert!(from < all.len());
     }
     assert!((2..20).contains(&turns), "{turns}");
-    let read = lines_of("deadline", &[]);
+    let read = read_stream("deadline", &[]);
     assert_eq!(read.len(), all.len(), "nothing is lost and nothing is sent twice");
     let trimmed = |line: &String| line.trim_end().to_owned();
     assert_eq!(read.into_iter().collect::<BTreeSet<_>>(), all.iter().map(trimmed).collect::<BTreeSet<_>>());
@@ -281,7 +270,7 @@ fn after_a_shard_split_every_operation_is_in_the_shard_that_its_reader_expects()
     };
     // The reader of a shard takes the records whose partition key belongs there, and skips the rest.
     let (mut read, mut ends) = (BTreeSet::new(), BTreeSet::new());
-    for line in lines_of("split", &["--shards"]) {
+    for line in read_stream("split", &["--shards"]) {
         let (shard, record) = line.split_once('\t').unwrap();
         let record: Json = serde_json::from_str(record).unwrap();
         if record["op"] == "END" {
@@ -313,7 +302,7 @@ fn an_operation_too_large_for_a_record_fails_planning_and_nothing_is_published()
         output.stderr
     );
     assert_eq!(workspace.statuses("acme/orders")["V1"], "FAILED");
-    assert!(lines_of("oversize", &["--stock"]).is_empty());
+    assert!(read_stream("oversize", &["--stock"]).is_empty());
     // Files have no such limit, so there it is published.
     workspace.tidemark(&["retry", "acme/orders/V1"]);
     assert_eq!(workspace.tidemark(&["run", "exports", "--out", "out"]).status, 0);
@@ -353,7 +342,7 @@ fn the_registry_remembers_that_a_stream_takes_no_aggregated_records() {
     assert_eq!(output.status, 0, "{}", output.stderr);
     let output = workspace.tidemark_with_env(&["replay", "plain/orders/V1", "--store", store], &environment);
     assert_eq!(output.status, 0, "{}", output.stderr);
-    let records = lines_of("remembered", &["--stock"]);
+    let records = read_stream("remembered", &["--stock"]);
     assert_eq!(records.iter().filter(|record| record.contains("\"id\":")).count(), 40);
 }
 

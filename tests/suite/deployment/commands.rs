@@ -71,6 +71,15 @@ pub(super) fn outcome(command: &mut Command) -> (bool, String) {
     (output.status.success(), text)
 }
 
+/// The lines on a stream, as stack/read_stream.py prints them with these options.
+pub(crate) fn read_stream(stream: &str, options: &[&str]) -> Vec<String> {
+    let mut aws = command("aws");
+    aws.args(["read-stream", Stack::get().aws(), stream]).args(options).env("PATH", path());
+    let output = aws.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
+}
+
 /// A `PATH` on which the `aws` command of the test stack comes first, and then its Python: that of a version manager
 /// would put other programs before ours.
 pub(crate) fn path() -> String {
