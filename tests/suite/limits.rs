@@ -27,11 +27,19 @@ const TICKS_PER_SECOND: u64 = 100;
 /// The leader of the process group, with the pipe that it reads.
 static LEADER: OnceLock<Child> = OnceLock::new();
 
+/// The same of the group of servers that many tests share, which no limit ends.
+static SERVERS: OnceLock<Child> = OnceLock::new();
+
 /// A command whose process ends with this one at the latest.
 pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     command.process_group(leader().id() as i32);
     command
+}
+
+/// Lets a server last as long as this process, and no longer.
+pub(crate) fn without_limit(command: &mut Command) -> &mut Command {
+    command.process_group(SERVERS.get_or_init(start_leader).id() as i32)
 }
 
 /// Begins to watch the time limits. Whatever many tests do first calls this.
@@ -41,13 +49,17 @@ pub(crate) fn start() {
 
 fn leader() -> &'static Child {
     LEADER.get_or_init(|| {
-        let mut leader = Command::new("sh");
-        leader.args(["-c", "read end; kill -9 0"]).process_group(0);
-        let leader = leader.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let leader = start_leader();
         let group = leader.id();
         thread::spawn(move || watch(group));
         leader
     })
+}
+
+fn start_leader() -> Child {
+    let mut leader = Command::new("sh");
+    leader.args(["-c", "read end; kill -9 0"]).process_group(0);
+    leader.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
 
 fn watch(group: u32) {
@@ -152,6 +164,8 @@ fn a_test_that_hangs_fails_with_its_name() {
 #[test]
 #[ignore = "it waits for a process that hangs"]
 fn waits() {
+    let server = without_limit(command("sleep").arg("5")).status();
+    assert_eq!(server.unwrap().code(), Some(0), "a server was killed");
     let status = command("sleep").arg("600").status().unwrap();
     assert_eq!(status.code(), None, "it was not killed");
 }
@@ -172,7 +186,8 @@ fn starts_processes() {
     child.arg("600");
     let mut grandchild = command("sh");
     grandchild.args(["-c", "sleep 600 & echo $! > grandchild; wait"]).current_dir(&folder);
-    let processes = [child.spawn().unwrap(), grandchild.spawn().unwrap()];
+    let server = without_limit(command("sleep").arg("600")).spawn().unwrap();
+    let processes = [child.spawn().unwrap(), grandchild.spawn().unwrap(), server];
     let ids: Vec<String> = processes.iter().map(|process| process.id().to_string()).collect();
     fs::write(Path::new(&folder).join("children"), ids.join("\n") + "\n").unwrap();
     for mut process in processes {
@@ -187,7 +202,7 @@ fn a_suite_that_is_killed_leaves_no_process_behind() {
     let read = |name: &str| fs::read_to_string(workspace.path(name)).unwrap_or_default();
     wait_until("the start", || read("children").ends_with('\n') && read("grandchild").ends_with('\n'));
     let processes = read("children") + &read("grandchild");
-    assert_eq!(processes.lines().filter(|process| is_alive(process)).count(), 3);
+    assert_eq!(processes.lines().filter(|process| is_alive(process)).count(), 4);
     suite.kill().unwrap();
     suite.wait().unwrap();
     wait_until("the end of its processes", || !processes.lines().any(is_alive));

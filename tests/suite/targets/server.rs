@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use postgres::{Client, NoTls};
 
-use crate::limits::command;
+use crate::limits::{command, without_limit};
 
 /// The user id of `nobody` on Linux.
 const NOBODY: &str = "65534";
@@ -166,7 +166,7 @@ fn spawn(folder: &Path, port: u16) -> Child {
     for (setting, file) in [("ssl_cert_file", "server.crt"), ("ssl_key_file", "server.key")] {
         server.args(["-c", &format!("{setting}={}", folder.join(file).display())]);
     }
-    server.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap()
+    without_limit(&mut server).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap()
 }
 
 /// Removes what servers of earlier suites left, which were killed with them.
