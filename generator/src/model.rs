@@ -96,8 +96,8 @@ pub struct Column {
     pub prefix: Option<String>,
     /// How numbers are written; `None` if they look like `-1234.5`.
     pub numbers: Option<Numbers>,
-    /// What operations have of its values. A column that is never published has no default and no old name; it is
-    /// neither compared nor part of the key.
+    /// How operations show its values. A column that they leave out is not compared, is not part of the key, and has
+    /// neither a default nor an old name.
     pub publish: Publish,
 }
 

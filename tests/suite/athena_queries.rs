@@ -121,7 +121,7 @@ fn exports() -> Remote {
     ])
 }
 
-/// How many queries in a database have ended.
+/// Counts the queries of a database that have ended.
 fn queries(database: &str) -> usize {
     Stack::get().athena_log_of(database).iter().filter(|entry| entry.get("statement").is_some()).count()
 }

@@ -2,7 +2,8 @@
 //!
 //! Every process that a test starts with [`command`] is in one process group. Its leader waits for the end of a pipe
 //! that only this process holds, however this process ends, and then kills the group. A thread looks at the ages of
-//! tests and processes, which the kernel knows.
+//! tests and processes, which the kernel knows. Servers that many tests share are in a group of their own: it ends in
+//! the same way, and has no time limit.
 
 use std::ffi::OsStr;
 use std::fs;

@@ -134,7 +134,7 @@ struct TableStack {
     role: String,
     functions: Vec<&'static str>,
     athena: bool,
-    /// Whether its role may read the secrets with the keys of pseudonyms.
+    /// It has pseudonyms, so its role may read their keys in Secrets Manager.
     has_pseudonyms: bool,
     glue_description: String,
     properties: Vec<Property>,

@@ -64,7 +64,7 @@ struct View {
     header: String,
     /// The name, quoted.
     table: String,
-    /// Whether each tenant has a table of its own, in a schema with the tenant's name.
+    /// Each tenant has its own table, in a schema named after the tenant.
     tenant_schemas: bool,
     /// Those of the table with its history, and of the view of it, quoted.
     history: String,

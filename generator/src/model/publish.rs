@@ -1,6 +1,6 @@
-//! What operations have of a column.
+//! How operations show a column.
 
-/// What operations have of the values of a column.
+/// How operations show the values of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Publish {
     /// The values.

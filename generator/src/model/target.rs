@@ -9,7 +9,7 @@ pub struct Target {
     pub history: bool,
     /// How the name of a version says its time: a format, and `*` at its end for any text. Never without history.
     pub version_time: Option<String>,
-    /// Whether each tenant has a table of its own, in a schema with the tenant's name. If so, `name` has no schema.
+    /// Each tenant has its own table, in a schema named after the tenant. `name` then has no schema.
     pub tenant_schemas: bool,
 }
 

@@ -5,7 +5,7 @@ use crate::model::Publish;
 use crate::spec::{ColumnSpec, PublishSpec, Spanned, Spec};
 use crate::wording::excerpt;
 
-/// What operations have of a column: its values, unless the schema says otherwise.
+/// How operations show a column: as it is, unless the schema says otherwise.
 pub(super) fn publish(spec: &ColumnSpec) -> Publish {
     match spec.publish.as_ref().map(|publish| publish.value) {
         None | Some(PublishSpec::Flag(true)) => Publish::Clear,

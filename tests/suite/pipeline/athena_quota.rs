@@ -15,7 +15,7 @@ fn too_many(action: &str, calls: u32) -> Json {
     (1..=calls).map(refusal).collect()
 }
 
-/// How many calls for a tenant or a database were refused.
+/// Counts the refused calls of a tenant or a database.
 fn refused(scope: &str) -> usize {
     Stack::get().athena_log_of(scope).iter().filter(|call| call["error"] == "TooManyRequestsException").count()
 }

@@ -194,7 +194,7 @@ pub(super) struct TableAlarm {
     period: u32,
     /// The number of periods that are evaluated. One that breaches the threshold is enough.
     periods: u32,
-    /// Whether a table has this alarm only if its schema has `expect`.
+    /// Only tables with `expect` in their schema get this alarm.
     #[serde(skip)]
     needs_expect: bool,
 }

@@ -40,7 +40,7 @@ pub(super) struct Function {
     starts_flow: bool,
     /// Whether it assumes the roles of tables to read their exports.
     pub(super) assumes_table_roles: bool,
-    /// Whether it may list all exports and remove expired ones. To read one, it assumes the table's role.
+    /// It may list all exports and delete expired ones. To read an export, it assumes the table's role.
     lists_exports: bool,
     /// Whether it reads the queue of arrivals.
     consumes_arrivals: bool,

@@ -9,7 +9,7 @@ pub(super) const MIN_BYTES: u64 = MIN_CHUNK as u64;
 const MIN_CHUNK: usize = 32 << 10;
 const MAX_CHUNK: usize = 1 << 20;
 
-/// How many bytes are filled with zeros at once: the processor still has them in its cache when a row is written there.
+/// Bytes that are zeroed at a time: so few that they are still in the processor's cache when a row is written there.
 const FILLED: usize = 8 << 10;
 
 /// A row begins at a multiple of this.
