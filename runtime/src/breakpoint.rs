@@ -6,6 +6,8 @@
 /// A point of a run, in the order of a run. Everything written before it is durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Breakpoint {
+    /// The parts of an export are listed; the registry does not know them yet.
+    PartsListed,
     /// An export is registered.
     Registered,
     /// The lease is taken.
@@ -44,7 +46,8 @@ pub enum Breakpoint {
 
 impl Breakpoint {
     /// All breakpoints of a run, in its order; an adoption has another one.
-    pub const ALL: [Breakpoint; 16] = [
+    pub const ALL: [Breakpoint; 17] = [
+        Breakpoint::PartsListed,
         Breakpoint::Registered,
         Breakpoint::Locked,
         Breakpoint::Listed,
@@ -66,6 +69,7 @@ impl Breakpoint {
     /// The name in `TIDEMARK_BREAK`.
     pub fn name(self) -> &'static str {
         match self {
+            Breakpoint::PartsListed => "parts-listed",
             Breakpoint::Registered => "registered",
             Breakpoint::Locked => "locked",
             Breakpoint::Listed => "listed",

@@ -36,7 +36,7 @@ use crate::engine::{DeltaProgress, Poll};
 use crate::error::{Error, ErrorKind, Fault, Result};
 use crate::name::TableKey;
 use crate::snapshot::discover::{Discovery, Selection};
-use crate::store::{Lease, Setting, Status, TableState, Version};
+use crate::store::{Lease, Registered, Setting, Status, TableState, Version};
 use crate::table::Table;
 use crate::telemetry::{Progress, Watch, check_stop};
 pub(crate) use next::{Step, next_step};
@@ -258,7 +258,7 @@ impl Runner {
         version: Version,
         watch: &Watch,
     ) -> Result<Prepared> {
-        if !self.can_be_planned(table, &version)? {
+        if !self.is_unchanged(table, &version)? {
             return Ok(Prepared::Gone);
         }
         let planned = self.plan(lease, table, version.clone(), watch);
@@ -275,7 +275,7 @@ impl Runner {
         poll: Poll<'_>,
         watch: &Watch,
     ) -> Result<DeltaProgress<Prepared>> {
-        if !self.can_be_planned(table, &version)? {
+        if !self.is_unchanged(table, &version)? {
             return Ok(DeltaProgress::Finished(Prepared::Gone));
         }
         let paid = match self.check_paid_queries(lease, &version, poll)? {
@@ -293,17 +293,6 @@ impl Runner {
             Err(error) => Err(error),
         };
         self.check_plan(lease, table, version, planned).map(DeltaProgress::Finished)
-    }
-
-    /// Returns whether the export is still as registered. If it became unusable, that is registered.
-    fn can_be_planned(&self, table: &'static Table, version: &Version) -> Result<bool> {
-        match self.is_unchanged(table, version) {
-            Err(error) if error.kind() == ErrorKind::Export => {
-                self.register_unusable(&version.key, &version.version, &error)?;
-                Ok(false)
-            }
-            result => result,
-        }
     }
 
     /// Checks the guards of a planned version, or records that planning it failed.
@@ -330,8 +319,10 @@ impl Runner {
     pub fn plan_only(&self, table: &'static Table, version: Version) -> Result<Version> {
         let name = version.to_string();
         self.with_lease_or_refuse(&version.clone(), |lease, watch| {
-            if !self.is_unchanged(table, &version)? {
-                return Err(Error::refused(name, "its export is no longer as registered").help("run again"));
+            match self.register_version(table, &version.key, &version.version)? {
+                (Registered::Same, None) => {}
+                (_, Some(problem)) => return Err(problem),
+                _ => return Err(Error::refused(name, "its export is no longer as registered").help("run again")),
             }
             match self.plan(lease, table, version.clone(), watch) {
                 Ok(planned) => self.guard(lease, table, planned),

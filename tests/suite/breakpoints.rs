@@ -1,5 +1,6 @@
 //! Runs that stop at a named breakpoint and are killed there, interrupted, or resumed after another run took over.
 
+mod listings;
 mod overtaken;
 mod stopped_process;
 

@@ -5,6 +5,7 @@ mod current;
 mod decisions;
 mod journal;
 mod parts;
+mod registering;
 mod sequences;
 
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -121,71 +122,6 @@ fn in_every_registry(case: impl Fn(&TestRegistry)) {
         eprintln!("with {}", table.service);
         case(&TestRegistry::new(Registry::new(dynamodb), tenant()));
     }
-}
-
-#[test]
-fn a_version_is_registered_once_and_its_parts_are_compared_with_the_known_ones() {
-    in_every_registry(|registry| {
-        assert_eq!(registry.pending(), 0);
-        assert_eq!(registry.register("V1", "1"), Registered::New);
-        assert_eq!(registry.register("V1", "1"), Registered::Same);
-        assert_eq!(registry.register("V01", "1"), Registered::Alias("V1".into()));
-        assert_eq!(registry.pending(), 1);
-        assert_eq!(registry.register("V1", "2"), Registered::Changed);
-        assert_eq!((registry.pending(), registry.version("V1").attempt), (2, 2));
-        let waiting = (vec![part("a.csv.gz", 10, "1")], "a marker".to_owned());
-        let registered = registry.inner.register(&registry.key(), "V2", Err(waiting), |_, _| Ok(false)).unwrap();
-        assert_eq!(registered, Registered::New);
-        assert_eq!((registry.pending(), registry.version("V2").status), (2, Status::Waiting));
-        assert_eq!(registry.version("V2").reason.as_deref(), Some("waits for a marker"));
-        assert_eq!(registry.register("V2", "1"), Registered::Changed);
-        assert_eq!((registry.pending(), registry.version("V2").status), (3, Status::Registered));
-    });
-}
-
-#[test]
-fn a_stale_registration_does_not_overwrite_an_approval() {
-    in_every_registry(|registry| {
-        registry.register("V1", "1");
-        let lease = registry.acquire("me").unwrap();
-        registry.advance(&lease, "V1", Status::Planned).unwrap();
-        registry.advance(&lease, "V1", Status::Held).unwrap();
-        let before = registry.version("V1");
-        let parts = vec![part("a.csv.gz", 10, "2")];
-        // The version is approved while the bytes are compared.
-        let same_bytes = |_: &[Part], _: &[Part]| {
-            assert!(registry.inner.approve(&registry.version("V1"), &decision()).unwrap());
-            Ok(true)
-        };
-        registry.inner.register_over(Some(before), &registry.key(), "V1", Ok(parts), same_bytes).unwrap();
-        assert!(registry.version("V1").is_approved());
-    });
-}
-
-#[test]
-fn a_stale_listing_does_not_overwrite_a_newer_one() {
-    in_every_registry(|registry| {
-        let waiting = (vec![part("a.csv.gz", 10, "1")], "a marker".to_owned());
-        registry.inner.register(&registry.key(), "V1", Err(waiting.clone()), |_, _| Ok(false)).unwrap();
-        let before = registry.version("V1");
-        assert_eq!(registry.register("V1", "1"), Registered::Changed);
-        let other = (vec![], "a file".to_owned());
-        let registered =
-            registry.inner.register_over(Some(before), &registry.key(), "V1", Err(other), |_, _| Ok(false));
-        assert_eq!(registered.unwrap(), Registered::Same);
-        assert_eq!(registry.version("V1").status, Status::Registered);
-    });
-}
-
-#[test]
-fn the_same_bytes_under_another_identity_are_the_same_parts() {
-    in_every_registry(|registry| {
-        registry.register("V1", "1");
-        let parts = vec![part("a.csv.gz", 10, "2")];
-        let registered = registry.inner.register(&registry.key(), "V1", Ok(parts), |_, _| Ok(true)).unwrap();
-        assert_eq!((registered, registry.pending()), (Registered::Same, 1));
-        assert_eq!(registry.version("V1").parts[0].identity, "2");
-    });
 }
 
 #[test]

@@ -6,7 +6,7 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use generator::source::SCHEMAS;
 use serde::Deserialize;
 
-use crate::error::{Error, ErrorKind, Fault, Result};
+use crate::error::{Error, Fault, Result};
 use crate::lambda::deadline::Deadline;
 use crate::lambda::deployment::Deployment;
 use crate::lambda::metrics;
@@ -109,14 +109,11 @@ pub(super) fn register_version(deployment: &Deployment, (tenant, table, version)
     let key = TableKey { tenant: tenant.clone(), table: table.clone() };
     let Some(table) = deployment.find_table(&key)? else { return register_without_schema(deployment, &key, version) };
     let runner = deployment.runner(table, &key, "register")?;
-    let registered = match runner.register_version(table, &key, version) {
-        Err(error) if error.kind() == ErrorKind::Export => {
-            // No event announces that the wrong files were removed; the sweeper checks again.
-            runner.register_unusable(&key, version, &error)?;
-            return Err(error);
-        }
-        registered => registered?,
-    };
+    let (registered, problem) = runner.register_version(table, &key, version)?;
+    if let Some(problem) = problem {
+        // No event announces that the wrong files were removed; the sweeper checks again.
+        return Err(problem);
+    }
     match registered {
         Registered::Refused { first_time: true } => {
             let problem = "other files arrived after it was published; this revision is refused";

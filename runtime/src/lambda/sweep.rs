@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::clock;
-use crate::error::{ErrorKind, Result};
+use crate::error::Result;
 use crate::lambda::deadline::Deadline;
 use crate::lambda::deployment::Deployment;
 use crate::lambda::metrics;
@@ -124,12 +124,7 @@ impl Sweep<'_> {
         let runner = self.deployment.runner(table, key, "sweep")?;
         for version in self.deployment.registry.with_status(key, Status::Waiting)? {
             if self.deadline.is_far() {
-                match runner.register_version(table, key, &version.version) {
-                    Err(error) if error.kind() == ErrorKind::Export => {
-                        runner.register_unusable(key, &version.version, &error)?
-                    }
-                    registered => registered?,
-                };
+                runner.register_version(table, key, &version.version)?;
             }
         }
         self.start(key)

@@ -7,6 +7,7 @@ use generator::source::SCHEMAS;
 use super::report::Outcome;
 use super::root::check_root;
 use super::runner::Runner;
+use crate::breakpoint::Breakpoint;
 use crate::epoch::SourceFormat;
 use crate::error::{Error, ErrorKind, Fault, Result};
 use crate::invocation;
@@ -16,6 +17,7 @@ use crate::snapshot::discover::{Discovery, Selection, discover};
 use crate::snapshot::{Folder, Part, Snapshots, has_content_of, is_stored_alike, only_parts};
 use crate::store::{ListedVersions, Registered, Status, Version, same_parts};
 use crate::table::{Compression, Table};
+use crate::telemetry::check_stop;
 
 /// The versions found for one tenant's table.
 #[derive(Debug)]
@@ -60,24 +62,22 @@ impl Runner {
         for version in &job.versions {
             let registered = match self.is_done_with(&listed, key, version, &format) {
                 Ok(true) => continue,
-                Ok(false) => self.register_version(table, key, version),
-                Err(error) => Err(error),
+                Err(error) if error.kind() != ErrorKind::Export => Err(error),
+                // What is wrong with a folder is found out again, and registered.
+                _ => self.register_version(table, key, version),
             };
             match registered {
-                Ok(Registered::Refused { first_time: true }) => {
+                Ok((Registered::New | Registered::Changed, Some(problem))) => {
+                    outcomes.push(Outcome::unusable(key, version, problem));
+                }
+                Ok((Registered::Refused { first_time: true }, None)) => {
                     let refused = self.registry.version(key, version)?;
                     outcomes.extend(refused.map(|version| Outcome::refused(&version)));
                 }
-                Ok(Registered::Alias(other)) => outcomes.push(Outcome::alias(key, version, &other)),
+                Ok((Registered::Alias(other), None)) => outcomes.push(Outcome::alias(key, version, &other)),
                 Ok(_) => {}
                 // The version may be the baseline: nothing can be compared without its record.
                 Err(error) if error.kind() == ErrorKind::Registry => return Err(error),
-                Err(error) if error.kind() == ErrorKind::Export => {
-                    let registered = self.register_unusable(key, version, &error)?;
-                    if matches!(registered, Registered::New | Registered::Changed) {
-                        outcomes.push(Outcome::unusable(key, version, error));
-                    }
-                }
                 Err(error) => {
                     if error.fault() == Fault::Machine {
                         unreadable.insert(version.clone());
@@ -143,13 +143,47 @@ impl Runner {
         Some(Error::export(&folder.path(name), problem).help("make it readable; its version waits until then"))
     }
 
-    pub(crate) fn register_version(&self, table: &Table, key: &TableKey, version: &str) -> Result<Registered> {
-        // Read before the parts are listed, so that an old listing never overwrites a newer one.
-        let known = self.registry.version(key, version)?;
+    /// Registers a version as its export is now. One whose folder holds something that does not belong in an export
+    /// waits until that is gone; then the problem is returned, too.
+    ///
+    /// Several processes may register the same version, each with what it saw of the export as it arrived. The record
+    /// is read before the parts are listed, and written only if it is still the same; otherwise the parts are listed
+    /// again. So an older listing never overwrites a newer one, and the newest is never lost.
+    pub(crate) fn register_version(
+        &self,
+        table: &Table,
+        key: &TableKey,
+        version: &str,
+    ) -> Result<(Registered, Option<Error>)> {
+        loop {
+            check_stop()?;
+            let known = self.registry.version(key, version)?;
+            let (registered, problem) = match self.register_over(known.clone(), table, key, version) {
+                Err(error) if error.kind() == ErrorKind::Export => {
+                    (self.register_unusable(known, key, version, &error)?, Some(error))
+                }
+                registered => (registered?, None),
+            };
+            if registered != Registered::Outdated {
+                return Ok((registered, problem));
+            }
+        }
+    }
+
+    /// Registers a version as its export is now, over the record that is known of it.
+    fn register_over(
+        &self,
+        known: Option<Version>,
+        table: &Table,
+        key: &TableKey,
+        version: &str,
+    ) -> Result<Registered> {
         let folder = self.exports.folder(&key.tenant, &key.table, version);
         let epoch = known.as_ref().and_then(|known| known.epoch.as_ref());
         let format = epoch.map_or_else(|| SourceFormat::from_source(&table.source), |epoch| epoch.source.clone());
-        let listing = only_parts(folder.list()?, &format);
+        let listing = folder.list();
+        Breakpoint::PartsListed.reached();
+        let listing = only_parts(listing?, &format);
         // Whether something is missing does not matter any more, and a manifest can be long.
         let is_as_published = |known: &Version| {
             known.status.is_published() && known.version == version && same_parts(&known.parts, &listing.parts)
@@ -162,14 +196,19 @@ impl Runner {
         let parts = complete.map_err(|Missing(what)| (listing.parts, what));
         let same_content =
             |known: &[Part], listed: &[Part]| self.same_content(&*folder, known, listed, format.compression);
-        self.registry.register_over(known.clone(), key, version, parts, same_content)
+        self.registry.register_over(known, key, version, parts, same_content)
     }
 
-    /// Registers a version whose folder holds something that does not belong in an export. It waits until that is gone.
-    pub(crate) fn register_unusable(&self, key: &TableKey, version: &str, problem: &Error) -> Result<Registered> {
+    fn register_unusable(
+        &self,
+        known: Option<Version>,
+        key: &TableKey,
+        version: &str,
+        problem: &Error,
+    ) -> Result<Registered> {
         let help = problem.next_step().map(|help| format!(" ({help})")).unwrap_or_default();
         let reason = format!("waits for a correction: {problem}{help}");
-        self.registry.register_waiting(key, version, reason)
+        self.registry.register_waiting(known, key, version, reason)
     }
 
     /// Returns whether overwritten parts have the same contents as before, even if they were compressed again. Where
@@ -210,10 +249,8 @@ impl Runner {
     /// Checks a version's export once more before it is read or published. Returns whether it is still as registered;
     /// if not, it is now registered as it is.
     pub(super) fn is_unchanged(&self, table: &Table, version: &Version) -> Result<bool> {
-        match self.register_version(table, &version.key, &version.version)? {
-            Registered::Same => Ok(true),
-            Registered::New | Registered::Changed | Registered::Refused { .. } | Registered::Alias(_) => Ok(false),
-        }
+        let registered = self.register_version(table, &version.key, &version.version)?;
+        Ok(matches!(registered, (Registered::Same, None)))
     }
 
     /// Returns whether the export of a version cannot be read, so that only this version has to wait: its folder cannot

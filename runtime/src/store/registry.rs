@@ -5,6 +5,7 @@ mod current;
 mod decisions;
 #[cfg(feature = "aws")]
 mod query;
+mod register;
 mod settings;
 mod unread;
 
@@ -17,37 +18,16 @@ use super::backend::{BeginOutcome, BeginPublishing, RegistryBackend, VersionWrit
 use super::journal::{Action, JournalEntry};
 use super::lease::{Lease, lease_duration};
 use super::owner;
-use super::record::{Extent, Finding, TableState, Version, same_parts};
+use super::record::{Extent, Finding, TableState, Version};
 use super::status::Status;
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::name::TableKey;
-use crate::snapshot::Part;
+pub use register::{ListedParts, Registered};
 
 /// A registry. A status changes only along the edges of [`Status::can_become`]. Clones share one backend.
 #[derive(Debug, Clone)]
 pub struct Registry(Arc<dyn RegistryBackend>);
-
-/// The outcome of registering a version.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Registered {
-    /// The version is new.
-    New,
-    /// Nothing changed.
-    Same,
-    /// Its parts changed before any of it was published; it starts over.
-    Changed,
-    /// Its parts changed too late; the version stays as it is.
-    Refused {
-        /// Whether these parts had not been refused before.
-        first_time: bool,
-    },
-    /// The version is registered under this other spelling.
-    Alias(String),
-}
-
-/// The parts of a complete export; or those that have arrived, and what the version is waiting for.
-pub type ListedParts = Result<Vec<Part>, (Vec<Part>, String)>;
 
 /// Reading.
 impl Registry {
@@ -109,146 +89,6 @@ impl Registry {
     /// Returns how much of each part of a PUBLISHING version has been delivered to a sink.
     pub fn delivered(&self, version: &Version, sink: &str) -> Result<BTreeMap<u32, Extent>> {
         self.0.delivered(version, sink)
-    }
-}
-
-/// Registering.
-impl Registry {
-    /// Registers a version with its parts. `same_content` returns whether parts with the same names and another size or
-    /// identity still have the same contents.
-    pub fn register(
-        &self,
-        key: &TableKey,
-        version: &str,
-        parts: ListedParts,
-        same_content: impl Fn(&[Part], &[Part]) -> Result<bool>,
-    ) -> Result<Registered> {
-        let known = self.version(key, version)?;
-        self.register_over(known, key, version, parts, same_content)
-    }
-
-    /// Registers a version that cannot be compared, with the reason.
-    pub fn register_waiting(&self, key: &TableKey, version: &str, reason: String) -> Result<Registered> {
-        let known = self.version(key, version)?;
-        self.register_as(known, key, version, (Vec::new(), Some(reason)), |_, _| Ok(false))
-    }
-
-    /// Registers a version of a table without a schema as WAITING. One that was registered by a program which knew the
-    /// table stays as it is.
-    pub fn register_without_schema(&self, key: &TableKey, version: &str, reason: &str) -> Result<Registered> {
-        let known = self.version(key, version)?;
-        if known.as_ref().is_some_and(|known| known.status != Status::Waiting) {
-            return Ok(Registered::Same);
-        }
-        self.register_as(known, key, version, (Vec::new(), Some(reason.into())), |_, _| Ok(false))
-    }
-
-    /// Registers a version over the record that was read before its parts were listed. If the record has changed since,
-    /// it is newer than the listing, and stays.
-    pub fn register_over(
-        &self,
-        known: Option<Version>,
-        key: &TableKey,
-        version: &str,
-        parts: ListedParts,
-        same_content: impl Fn(&[Part], &[Part]) -> Result<bool>,
-    ) -> Result<Registered> {
-        let parts = match parts {
-            Ok(parts) => (parts, None),
-            Err((parts, waits_for)) => (parts, Some(format!("waits for {waits_for}"))),
-        };
-        self.register_as(known, key, version, parts, same_content)
-    }
-
-    /// Registers a version with its parts; with a reason to wait, as WAITING.
-    fn register_as(
-        &self,
-        known: Option<Version>,
-        key: &TableKey,
-        version: &str,
-        (parts, reason): (Vec<Part>, Option<String>),
-        same_content: impl Fn(&[Part], &[Part]) -> Result<bool>,
-    ) -> Result<Registered> {
-        let Some(known) = known else {
-            let is_new = self.0.insert(&new_version(key, version, parts, reason))?;
-            // Another process may have been quicker; then nothing is left to do.
-            return Ok(if is_new { Registered::New } else { Registered::Same });
-        };
-        if known.version != version {
-            return Ok(Registered::Alias(known.version));
-        }
-        if known.refused_parts.as_ref().is_some_and(|refused| same_parts(refused, &parts)) {
-            return Ok(Registered::Refused { first_time: false });
-        }
-        let is_same = self.has_same_parts(&known, &parts, same_content)?;
-        match known.status {
-            Status::Waiting if is_same && known.reason == reason => Ok(Registered::Same),
-            Status::Waiting => self.start_over(known, parts, reason),
-            _ if is_same => Ok(Registered::Same),
-            Status::Succeeded | Status::Retired | Status::Publishing => self.refuse(known, parts),
-            Status::Superseded => Ok(Registered::Same),
-            _ => self.start_over(known, parts, reason),
-        }
-    }
-
-    /// Returns whether a version still has the parts that were registered.
-    fn has_same_parts(
-        &self,
-        known: &Version,
-        parts: &[Part],
-        same_content: impl Fn(&[Part], &[Part]) -> Result<bool>,
-    ) -> Result<bool> {
-        // The row counts of a manifest no longer matter once the rows are published.
-        let is_published = known.status.is_published() || known.status == Status::Publishing;
-        let same_rows = is_published || known.parts.iter().map(|part| part.rows).eq(parts.iter().map(|part| part.rows));
-        if same_parts(&known.parts, parts) {
-            return Ok(same_rows);
-        }
-        if !same_rows || !same_content(&known.parts, parts)? {
-            return Ok(false);
-        }
-        self.update_identities(known, parts)?;
-        Ok(true)
-    }
-
-    /// Records the new identities of parts that were rewritten with the same contents, so that the next run need not
-    /// read them.
-    fn update_identities(&self, known: &Version, parts: &[Part]) -> Result<()> {
-        let mut updated = known.clone();
-        for (part, listed) in updated.parts.iter_mut().zip(parts) {
-            part.identity.clone_from(&listed.identity);
-            part.size = listed.size;
-            // The bytes of a compressed part may be others, with the same contents.
-            part.checksum = part.checksum.take().filter(|_| part.content.is_none());
-        }
-        self.0.write(VersionWrite::over(known, &updated)).map(|_| ())
-    }
-
-    fn start_over(&self, known: Version, parts: Vec<Part>, reason: Option<String>) -> Result<Registered> {
-        let status = if reason.is_some() { Status::Waiting } else { Status::Registered };
-        let changed = Version {
-            reason,
-            attempt: known.attempt + 1,
-            parts,
-            // What was found out was about other parts. It stays in the journal.
-            plan: None,
-            finding: None,
-            was_held: false,
-            query: None,
-            updated_at: clock::now_ms(),
-            ..known.clone().unplanned(status)
-        };
-        let write = VersionWrite { makes_runnable: status.is_runnable(), ..VersionWrite::over(&known, &changed) };
-        Ok(if self.0.write(write)? == WriteOutcome::Done { Registered::Changed } else { Registered::Same })
-    }
-
-    fn refuse(&self, known: Version, parts: Vec<Part>) -> Result<Registered> {
-        let first_time = known.refused_parts.as_ref().is_none_or(|refused| !same_parts(refused, &parts));
-        if first_time {
-            let changed = Version { refused_parts: Some(parts), ..known.clone() };
-            self.0.write(VersionWrite::over(&known, &changed))?;
-        }
-        Ok(Registered::Refused { first_time })
     }
 }
 
@@ -374,11 +214,6 @@ impl Registry {
     pub fn reopen(&self, lease: &Lease, version: Version) -> Result<()> {
         self.advance(lease, Status::Superseded, &version.unplanned(Status::Registered))
     }
-}
-
-fn new_version(key: &TableKey, version: &str, parts: Vec<Part>, reason: Option<String>) -> Version {
-    let status = if reason.is_some() { Status::Waiting } else { Status::Registered };
-    Version { status, reason, parts, ..Version::new(key, version) }
 }
 
 fn delivered_again(version: &Version) -> Error {
