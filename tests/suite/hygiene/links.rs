@@ -117,7 +117,11 @@ fn a_registered_version_is_not_read_through_a_linked_parent() {
     let output = workspace.tidemark(&["plan", "acme/test_table/V2"]);
     assert_eq!(output.status, 1, "{}", output.stdout);
     assert!(output.stderr.contains(&format!("exports/acme: {NOT_FOLLOWED}")), "{}", output.stderr);
-    assert_eq!(workspace.statuses("acme/test_table")["V2"], "REGISTERED");
+    assert_eq!(workspace.statuses("acme/test_table")["V2"], "WAITING");
+    fs::remove_file(workspace.path("exports/acme")).unwrap();
+    fs::rename(workspace.path("moved"), workspace.path("exports/acme")).unwrap();
+    assert_eq!(workspace.run().status, 1);
+    assert_eq!(workspace.statuses("acme/test_table")["V2"], "FAILED");
 }
 
 #[test]
