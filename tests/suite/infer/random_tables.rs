@@ -81,8 +81,10 @@ fn has_other_dialect(table: &Table, inferred: &Table, rows: &[Vec<CellText>], pa
     let header = |source: &Source| (source.header, source.first_part_header && parts.len() > 1);
     let has_other_header = header(&inferred.source) != header(&table.source);
     let delimiter = random::delimiter(&inferred.source);
-    // In a single row, the blanks around a text can be a delimiter, too, and so can the end of the row be.
-    let has_delimiter = rows.len() < 2 || rows.iter().flatten().any(|cell| cell.text.contains(&delimiter));
+    // In a single row, the blanks around a text can be a delimiter, too, and so can the end of the row be. A text can
+    // begin with what could be a quote, but not if the marks beside a delimiter are a part of the text.
+    let is_ambiguous = |cell: &CellText| cell.text.contains(&delimiter) || cell.text.starts_with(['"', '\'']);
+    let has_delimiter = rows.len() < 2 || rows.iter().flatten().any(is_ambiguous);
     let has_other_delimiter = delimiter != random::delimiter(&table.source) && has_delimiter;
     // One end of a record, or that of an empty one and another, can be those of texts, too.
     let end = table.source.record_end.unwrap_or("\n");
