@@ -149,6 +149,10 @@ impl Draft {
         if rows.choice.shape.has_long_delimiter() {
             self.choices.push("the marks beside the delimiter are taken for texts; they could be a part of it".into());
         }
+        if rows.choice.shape.has_single_quotes() {
+            self.choices
+                .push("single quotes are a part of texts; with `quote: \"'\"` they would be around them".into());
+        }
         if dialect.trailing_delimiter {
             let choice = "each row ends with a delimiter; there could also be an empty column behind it".to_owned();
             self.source.push(("trailing_delimiter: true".into(), Some(choice).filter(|_| rows.header == Header::None)));

@@ -24,14 +24,17 @@ pub(super) fn find(versions: &[Version], survey: &Survey, watch: &Watch) -> Resu
     let ends = record_ends(survey);
     let (mut best, mut refusal) = (None::<Choice>, None);
     for end in &ends {
-        if end.is_none() && best.as_ref().is_some_and(|best| best.width() > 1) {
+        if end.is_none() && best.as_ref().is_some_and(|best| best.width() > 1 && ends_each_line(survey, best)) {
             break;
         }
         let own = end.as_deref().map(|end| survey.with_record_end(end));
         let view = View { versions, survey: own.as_ref().unwrap_or(survey), record_end: end.as_deref(), watch };
         match with_ends(view) {
             // Where there is one column in any case, an end of records that all texts have is not part of them.
-            Ok(choice) if end.is_none() && (choice.fields() > 1 || best.is_none()) => return Ok(choice),
+            Ok(choice) if end.is_none() && choice.fields() > 1 && choice.holds_as_much_as(best.as_ref()) => {
+                return Ok(choice);
+            }
+            Ok(choice) if end.is_none() && best.is_none() => return Ok(choice),
             Ok(choice) if choice.width() < 2 && end.as_ref().is_some_and(|end| !is_of_all(survey, end)) => {}
             Ok(_) if end.is_none() => break,
             Ok(choice) if ends.len() == 1 => return Ok(choice),
@@ -44,6 +47,11 @@ pub(super) fn find(versions: &[Version], survey: &Survey, watch: &Watch) -> Resu
         }
     }
     best.ok_or_else(|| refusal.unwrap_or_else(|| no_rows(versions)))
+}
+
+/// Returns whether each line ends like the records of this choice. Otherwise the end may be that of a few texts.
+fn ends_each_line(survey: &Survey, choice: &Choice) -> bool {
+    choice.format.dialect.record_end.as_ref().is_none_or(|end| is_of_all(survey, end))
 }
 
 /// Returns whether every line ends like this, if records have line breaks at their ends.

@@ -65,7 +65,7 @@ pub(super) fn is_header(candidate: &Candidate, columns: &[Facts]) -> (bool, bool
         }
     }
     if fits || differs {
-        let is_number = |name: &String| name.parse::<f64>().is_ok();
+        let is_number = |name: &String| name.trim().parse::<f64>().is_ok();
         return (differs && !fits && !names.iter().any(is_number), true);
     }
     let is_value = names.iter().zip(columns).any(|(name, facts)| facts.has_value(name));

@@ -84,8 +84,16 @@ fn ends_of_records_are_found() {
     ] {
         has(&schema(text), expected);
     }
-    for text in ["x~#\ny\nz~#\n", "id;a;b\n1;;\n2;;\n", "id|t\n1|x}]\n2|y}]\n", "a,b\r\n1,2\r\n"] {
-        assert!(!schema(text).contains("record_end"), "{text}");
+    for text in [
+        "x~#\ny\nz~#\n",
+        "id;a;b\n1;;\n2;;\n",
+        "id|t\n1|x}]\n2|y}]\n",
+        "a,b\r\n1,2\r\n",
+        // Split at `%;` and at `;` with a tab, half of it would be as many fields.
+        "1;a;-3%;\n2;\tb;0%;x\n3;c;4%;\n4;\td;7;y\n",
+    ] {
+        let yaml = schema(text);
+        assert!(!yaml.contains("record_end") && !yaml.contains("skip_first"), "{text}: {yaml}");
     }
 }
 
@@ -125,5 +133,15 @@ fn rows_that_no_escape_explains_are_refused() {
     ] {
         let error = refusal("t.csv", text);
         assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn single_quotes_that_are_a_part_of_texts_are_marked() {
+    let choice = "# choice: single quotes are a part of texts; with `quote: \"'\"` they would be around them";
+    has(&schema("1|''|a\n2|b|''\n"), &[choice]);
+    has(&schema("1|'n'|\"a\"\n2|b|\"c\"\n"), &[choice]);
+    for text in ["1|'a'\n2|'b'\n", "1|it's\n2|'tis\n"] {
+        assert!(!schema(text).contains(choice), "{text}");
     }
 }

@@ -60,6 +60,14 @@ fn names_that_no_column_can_have_are_headers() {
 }
 
 #[test]
+fn a_number_in_the_first_row_is_a_value_whatever_its_width() {
+    for number in ["0.001000", " 0000.001000", "1234567890123"] {
+        let yaml = schema(format!("a|{number}\nb|0.007\nc|0.100\n"));
+        has(&yaml, &["header: false"]);
+    }
+}
+
+#[test]
 fn a_word_can_be_null_in_one_column_and_a_text_in_another() {
     let yaml = schema("name,iso2,area\nNamibia,NA,825615\nAtlantis,AT,NA\n");
     assert_eq!(column(&yaml, "area"), "type: int, nullable: true, nulls: [\"\", \"NA\"]");

@@ -33,6 +33,12 @@ impl Choice {
         self.fields() + usize::from(self.format.dialect.trailing_delimiter)
     }
 
+    /// Returns whether there are as many fields as in the other, and no more lines are left out above them.
+    pub(in crate::infer) fn holds_as_much_as(&self, other: Option<&Self>) -> bool {
+        let skips_more = |other: &Self| self.format.frame.skip_first > other.format.frame.skip_first;
+        self.width() >= other.map_or(0, Self::width) && !other.is_some_and(skips_more)
+    }
+
     /// Returns whether the end of records seems to be the right one: nothing of it is left in fields.
     pub(in crate::infer) fn fits_better_than(&self, other: Option<&Self>) -> bool {
         let is_whole = !self.shape.has_long_delimiter() && !self.shape.has_marks_outside();

@@ -169,6 +169,11 @@ impl Shape {
         self.all > 1 && (self.first.is_punctuation() || self.last.is_punctuation())
     }
 
+    /// Returns whether single quotes are around some text, and are a part of it.
+    pub(in crate::infer) fn has_single_quotes(&self) -> bool {
+        self.single_quoted > 0
+    }
+
     /// Returns whether every record ends with a delimiter, so that no column may be behind it.
     pub(super) fn is_trailing(&self) -> bool {
         self.all > 1 && self.ended == self.all && self.fields.last().is_some_and(|fields| *fields > 1)
