@@ -18,7 +18,7 @@ use runtime::snapshot::Part;
 #[cfg(feature = "aws")]
 use runtime::store::dynamodb::Dynamodb;
 use runtime::store::sqlite::Sqlite;
-use runtime::store::{Decision, Extent, Lease, Registered, Registry, Setting, Status, Version};
+use runtime::store::{Decision, Extent, Lease, ListedParts, Registered, Registry, Setting, Status, Version};
 
 #[cfg(feature = "aws")]
 use crate::stack::Stack;
@@ -44,8 +44,13 @@ impl TestRegistry {
 
     /// Registers a version with one part.
     fn register(&self, version: &str, etag: &str) -> Registered {
-        let parts = vec![part("a.csv.gz", 10, etag)];
-        self.inner.register(&self.key(), version, Ok(parts), |_, _| Ok(false)).unwrap()
+        self.register_parts(version, Ok(vec![part("a.csv.gz", 10, etag)]), false)
+    }
+
+    /// Registers a version over its record. `is_same` says whether other bytes have the same contents.
+    fn register_parts(&self, version: &str, parts: ListedParts, is_same: bool) -> Registered {
+        let known = self.inner.version(&self.key(), version).unwrap();
+        self.inner.register_over(known, &self.key(), version, parts, |_, _| Ok(is_same)).unwrap()
     }
 
     fn version(&self, version: &str) -> Version {

@@ -30,10 +30,11 @@ pub(super) fn find(versions: &[Version], survey: &Survey, watch: &Watch) -> Resu
         let own = end.as_deref().map(|end| survey.with_record_end(end));
         let view = View { versions, survey: own.as_ref().unwrap_or(survey), record_end: end.as_deref(), watch };
         match with_ends(view) {
-            // Where there is one column in any case, an end of records that all texts have is not part of them.
+            // Whole lines come first, unless they have fewer fields.
             Ok(choice) if end.is_none() && choice.fields() > 1 && choice.holds_as_much_as(best.as_ref()) => {
                 return Ok(choice);
             }
+            // Where there is one column in any case, an end of records that all texts have is not part of them.
             Ok(choice) if end.is_none() && best.is_none() => return Ok(choice),
             Ok(choice) if choice.width() < 2 && end.as_ref().is_some_and(|end| !is_of_all(survey, end)) => {}
             Ok(_) if end.is_none() => break,

@@ -63,7 +63,7 @@ impl Runner {
             let registered = match self.is_done_with(&listed, key, version, &format) {
                 Ok(true) => continue,
                 Err(error) if error.kind() != ErrorKind::Export => Err(error),
-                // What is wrong with a folder is found out again, and registered.
+                // A problem with the folder is registered, so that `status` shows it.
                 _ => self.register_version(table, key, version),
             };
             match registered {

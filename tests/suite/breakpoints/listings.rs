@@ -10,7 +10,7 @@ use crate::workspace::{CommandOutput, Workspace};
 const FOLDER: &str = "exports/acme/products/V1";
 const HEADER: &str = "sku,name,category,price,weight_kg,in_stock,tags,released_on,tax_class,note";
 
-/// What keeps an export from being complete.
+/// Why an export is not complete yet.
 #[derive(Debug, Clone, Copy)]
 enum Obstacle {
     APartIsMissing,

@@ -56,8 +56,7 @@ fn parts_that_were_written_again_with_the_same_contents_are_listed_as_they_are_n
         let lease = registry.acquire("a").unwrap();
         registry.succeed(&lease, "V1");
         let rewritten = vec![part("a.csv.gz", 10, "2")];
-        let registered =
-            registry.inner.register(&registry.key(), "V1", Ok(rewritten.clone()), |_, _| Ok(true)).unwrap();
+        let registered = registry.register_parts("V1", Ok(rewritten.clone()), true);
         assert_eq!((registered, registry.version("V1").parts), (Registered::Same, rewritten));
         check(registry);
     });

@@ -20,7 +20,7 @@ use crate::stack::Stack;
 
 /// Registers a version with these parts again, which may have other bytes but the same contents.
 fn register_again(registry: &TestRegistry, version: &str, parts: &[Part], is_same: bool) -> Registered {
-    registry.inner.register(&registry.key(), version, Ok(parts.to_vec()), |_, _| Ok(is_same)).unwrap()
+    registry.register_parts(version, Ok(parts.to_vec()), is_same)
 }
 
 #[test]
@@ -102,8 +102,9 @@ fn a_version_fits_into_a_registry_on_aws_if_the_list_of_its_files_does() {
     for table in Stack::get().registry_tables() {
         let registry = Registry::new(Dynamodb::open(table.aws, &table.name).unwrap());
         let key = TableKey { tenant: format!("files{}", std::process::id()), table: "orders".into() };
-        let register =
-            |version: &str, parts: &[Part]| registry.register(&key, version, Ok(parts.to_vec()), |_, _| Ok(false));
+        let register = |version: &str, parts: &[Part]| {
+            registry.register_over(None, &key, version, Ok(parts.to_vec()), |_, _| Ok(false))
+        };
         for (version, parts) in [("V1", parts(1_500, 4)), ("V2", parts(240, 1_000))] {
             assert_eq!(register(version, &parts).unwrap(), Registered::New, "{version}, {}", table.service);
             let lease = registry.acquire(&key, "worker", None).unwrap().unwrap();

@@ -16,7 +16,7 @@ fn a_version_is_registered_once_and_its_parts_are_compared_with_the_known_ones()
         assert_eq!(registry.register("V1", "2"), Registered::Changed);
         assert_eq!((registry.pending(), registry.version("V1").attempt), (2, 2));
         let waiting = (vec![part("a.csv.gz", 10, "1")], "a marker".to_owned());
-        let registered = registry.inner.register(&registry.key(), "V2", Err(waiting), |_, _| Ok(false)).unwrap();
+        let registered = registry.register_parts("V2", Err(waiting), false);
         assert_eq!(registered, Registered::New);
         assert_eq!((registry.pending(), registry.version("V2").status), (2, Status::Waiting));
         assert_eq!(registry.version("V2").reason.as_deref(), Some("waits for a marker"));
@@ -48,7 +48,7 @@ fn a_stale_registration_does_not_overwrite_an_approval() {
 fn a_listing_never_overwrites_a_record_that_changed_meanwhile() {
     in_every_registry(|registry| {
         let waiting = (vec![part("a.csv.gz", 10, "1")], "a marker".to_owned());
-        registry.inner.register(&registry.key(), "V1", Err(waiting.clone()), |_, _| Ok(false)).unwrap();
+        registry.register_parts("V1", Err(waiting.clone()), false);
         let before = registry.version("V1");
         assert_eq!(registry.register("V1", "1"), Registered::Changed);
         let stale = |known: Option<Version>| {
@@ -89,7 +89,7 @@ fn the_same_bytes_under_another_identity_are_the_same_parts() {
     in_every_registry(|registry| {
         registry.register("V1", "1");
         let parts = vec![part("a.csv.gz", 10, "2")];
-        let registered = registry.inner.register(&registry.key(), "V1", Ok(parts), |_, _| Ok(true)).unwrap();
+        let registered = registry.register_parts("V1", Ok(parts), true);
         assert_eq!((registered, registry.pending()), (Registered::Same, 1));
         assert_eq!(registry.version("V1").parts[0].identity, "2");
     });

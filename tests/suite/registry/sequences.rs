@@ -90,7 +90,7 @@ fn recovers(registry: &TestRegistry) {
     // A table that was new when the copy had been made is published in full, too; one that was recovered, once.
     let key = TableKey { table: "products".into(), ..registry.key() };
     let parts = vec![part("a.csv.gz", 10, "1")];
-    registry.inner.register(&key, "V1", Ok(parts), |_, _| Ok(false)).unwrap();
+    registry.inner.register_over(None, &key, "V1", Ok(parts), |_, _| Ok(false)).unwrap();
     assert!(registry.inner.resync(&key).unwrap());
     registry.inner.set_resync(&registry.key(), false, &decision()).unwrap();
     registry.register("V2", "1");

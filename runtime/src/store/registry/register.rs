@@ -20,7 +20,7 @@ pub enum Registered {
     Changed,
     /// Its parts changed too late; the version stays as it is.
     Refused {
-        /// Whether these parts had not been refused before.
+        /// Whether these parts are refused for the first time.
         first_time: bool,
     },
     /// The version is registered under this other spelling.
@@ -34,21 +34,7 @@ pub enum Registered {
 pub type ListedParts = Result<Vec<Part>, (Vec<Part>, String)>;
 
 impl Registry {
-    /// Registers a version with its parts. `same_content` returns whether parts with the same names and another size or
-    /// identity still have the same contents.
-    pub fn register(
-        &self,
-        key: &TableKey,
-        version: &str,
-        parts: ListedParts,
-        same_content: impl Fn(&[Part], &[Part]) -> Result<bool>,
-    ) -> Result<Registered> {
-        let known = self.version(key, version)?;
-        self.register_over(known, key, version, parts, same_content)
-    }
-
-    /// Registers a version that cannot be compared, with the reason, over the record that was read before that was
-    /// found out.
+    /// Registers a version that cannot be compared, with the reason, over the record that was read before its folder.
     pub fn register_waiting(
         &self,
         known: Option<Version>,
@@ -70,7 +56,8 @@ impl Registry {
     }
 
     /// Registers a version over the record that was read before its parts were listed. If the record has changed since,
-    /// it stays, and [`Registered::Outdated`] is returned.
+    /// it stays, and [`Registered::Outdated`] is returned. `same_content` returns whether parts with the same names and
+    /// another size or identity still have the same contents.
     pub fn register_over(
         &self,
         known: Option<Version>,
@@ -156,7 +143,7 @@ impl Registry {
             reason,
             attempt: known.attempt + 1,
             parts,
-            // What was found out was about other parts. It stays in the journal.
+            // These are about other parts. The journal keeps them.
             plan: None,
             finding: None,
             was_held: false,
