@@ -2,6 +2,7 @@
 
 The patches reach into the emulator's internals, so they are for one version of it. Review each before you raise it."""
 
+import gc
 import sys
 from importlib.metadata import version
 
@@ -16,4 +17,7 @@ if __name__ == "__main__":
         sys.exit(f"the patches are for ministack {VERSION}, but {found} is installed: review each patch, then change VERSION")
     for patch in (stacks, kinesis_source, rights, flow, objects, idle_functions):
         patch.apply()
+    # What it keeps lives as long as it does, and is not garbage.
+    gc.freeze()
+    gc.set_threshold(100_000)
     app.main()
