@@ -13,12 +13,17 @@ const [report, executablePath, screenshots] = process.argv.slice(2);
 const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const here = pathToFileURL(path.resolve(report)).href;
 
+// How many milliseconds to wait for anything at most: machines differ.
+const patience = 600_000;
 const browser = await puppeteer.launch({
   executablePath,
   headless: true,
+  timeout: patience,
+  protocolTimeout: patience,
   args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
 });
 const page = await browser.newPage();
+page.setDefaultTimeout(patience);
 await page.setViewport({ width: 1100, height: 760 });
 
 // What pages do that they should not, with the page.
@@ -51,7 +56,7 @@ async function search(words) {
   await page.focus("#query");
   await page.$eval("#query", (query) => { query.value = ""; });
   await page.keyboard.type(words);
-  await page.waitForFunction(() => document.getElementById("found").textContent !== "", { timeout: 5000 });
+  await page.waitForFunction(() => document.getElementById("found").textContent !== "");
   return page.$$eval("#results a", (links) => links.map((link) => [link.textContent, link.getAttribute("href")]));
 }
 
@@ -72,7 +77,7 @@ for (const name of pages) {
     const before = await page.$$eval("tbody tr", (rows) => rows.length);
     await button.focus();
     await page.keyboard.press("Enter");
-    await page.waitForFunction((before) => document.querySelectorAll("tbody tr").length > before, { timeout: 5000 }, before);
+    await page.waitForFunction((before) => document.querySelectorAll("tbody tr").length > before, {}, before);
     expanded += 1;
   }
   if ((await page.$(".more")) !== null) await violations();
@@ -96,7 +101,7 @@ expect((await search("no such thing")).length === 0, "finds what is not there");
 await search("customer_em");
 await violations();
 await page.click("#results a");
-await page.waitForSelector("#c-customer_email", { timeout: 5000 });
+await page.waitForSelector("#c-customer_email");
 current = "tables/acme/orders.html";
 const inView = await page.$eval("#c-customer_email", (cell) => cell.getBoundingClientRect().top < window.innerHeight);
 expect(inView, "a link to a column does not lead to it");
@@ -104,7 +109,7 @@ expect(inView, "a link to a column does not lead to it");
 // A column that is not shown at first.
 if (pages.includes("tables/acme/wide.html")) {
   await open("tables/acme/wide.html#c-column_199");
-  await page.waitForSelector("#c-column_199", { timeout: 5000 });
+  await page.waitForSelector("#c-column_199");
 }
 
 // Without scripts, everything but the search and the rest of long tables is there.

@@ -210,16 +210,16 @@ def refuse_unfinished(state: str) -> None:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """The API at `/`; for tests `/_failures` and `/_log`."""
+    """The API at `/`; for tests `/_failures` and `/_log`, each with `?scope=` or without."""
     protocol_version = "HTTP/1.1"
     # Headers and body are two writes: without this, every response waits 40 ms for the client's acknowledgement.
     disable_nagle_algorithm = True
 
     def do_GET(self) -> None:
-        api = self.server.api
+        api, (path, _, scope) = self.server.api, self.path.partition("?scope=")
         with api.lock:
-            log = list(api.log)
-        self.answer(*((200, log) if self.path == "/_log" else (404, {"message": "expected GET /_log"})))
+            log = [entry for entry in api.log if not scope or scope in entry["scopes"]]
+        self.answer(*((200, log) if path == "/_log" else (404, {"message": "expected GET /_log"})))
 
     def do_DELETE(self) -> None:
         path, _, scope = self.path.partition("?scope=")

@@ -8,7 +8,7 @@ import urllib.request
 import uuid
 
 import aws
-from running import DATABASE, Stack, assert_equal, refused
+from running import DATABASE, Stack, assert_equal, eventually, refused
 
 TABLE = "orders"
 EXPORTS = {"V1": "id,status,note\n1,paid,\n2,open,\"a, \"\"b\"\"\"\n3,open,x\n",
@@ -158,12 +158,10 @@ def a_failed_query_says_why(stack: Stack) -> None:
 
 def a_long_query_can_be_stopped(stack: Stack) -> None:
     name = stack.start(LONG)
-    end = time.monotonic() + 30
-    while in_engine(stack)["state"] != "RUNNING" and time.monotonic() < end:
-        time.sleep(0.05)
+    eventually(lambda: in_engine(stack)["state"], "RUNNING")
     refused("InvalidRequestException", "Current state: RUNNING", lambda: stack.rows({"QueryExecutionId": name}))
     stack.athena.stop_query_execution(QueryExecutionId=name)
-    found = stack.finish(name, 10)["Status"]
+    found = stack.finish(name)["Status"]
     assert_equal((found["State"], found["StateChangeReason"]), ("CANCELLED", "Query cancelled by user"))
     refused("InvalidRequestException", "Could not find results", lambda: stack.rows({"QueryExecutionId": name}))
     assert_equal(in_engine(stack)["errorCode"]["name"], "USER_CANCELED")
@@ -222,11 +220,22 @@ def injected_failures_of_statements_strike(stack: Stack) -> None:
     assert_equal(stack.run("SELECT 1")["Status"]["State"], "SUCCEEDED")
     assert_equal(stack.run("SELECT 1")["Status"]["AthenaError"],
                  {"ErrorCategory": 1, "ErrorType": 233, "Retryable": True, "ErrorMessage": "bad luck"})
-    stack.fail({"state": "QUEUED", "seconds": 1}, {"state": "RUNNING", "seconds": 1, "nth": 2})
     for state in ("QUEUED", "RUNNING"):
+        stack.fail({"state": state, "seconds": 1})
+        begun = time.monotonic()
+        assert_equal(stack.run("SELECT 1")["Status"]["State"], "SUCCEEDED")
+        if time.monotonic() - begun < 1:
+            raise AssertionError(f"it was {state} for {time.monotonic() - begun:.2f} s, expected at least 1 s")
+
+
+def a_statement_is_held_until_its_failure_is_removed(stack: Stack) -> None:
+    for state in ("QUEUED", "RUNNING"):
+        stack.fail({"state": state})
         name = stack.start("SELECT 1")
+        eventually(lambda: stack.get(name)["Status"]["State"], state)
         time.sleep(0.5)
         assert_equal(stack.get(name)["Status"]["State"], state)
+        stack.fail()
         assert_equal(stack.finish(name)["Status"]["State"], "SUCCEEDED")
 
 
@@ -246,4 +255,4 @@ CHECKS = [a_select_with_bound_parameters_reads_one_version, an_unload_writes_gzi
           invalid_calls_are_rejected, a_failed_query_says_why, a_long_query_can_be_stopped,
           a_scan_beyond_the_work_groups_cutoff_is_cancelled, injected_failures_of_calls_strike,
           failures_strike_only_what_belongs_to_their_scope, injected_failures_of_statements_strike,
-          a_failed_unload_leaves_its_files]
+          a_statement_is_held_until_its_failure_is_removed, a_failed_unload_leaves_its_files]

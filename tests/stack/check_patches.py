@@ -42,8 +42,7 @@ class Nested:
         return self.wait("UPDATE_COMPLETE" if known else "CREATE_COMPLETE")
 
     def wait(self, wanted: str) -> dict[str, str]:
-        end = time.monotonic() + 20
-        while (status := self.status() or "DELETE_COMPLETE").endswith("_IN_PROGRESS") and time.monotonic() < end:
+        while (status := self.status() or "DELETE_COMPLETE").endswith("_IN_PROGRESS"):
             time.sleep(0.05)
         if status != wanted:
             events = self.cloudformation.describe_stack_events(StackName=self.name)["StackEvents"]

@@ -1,5 +1,6 @@
 """One statement, from submission to end."""
 
+import math
 import threading
 import time
 import uuid
@@ -21,6 +22,8 @@ ERROR_TYPES = {"TABLE_NOT_FOUND": 1301, "SCHEMA_NOT_FOUND": 1301, "COLUMN_NOT_FO
                "TYPE_MISMATCH": 1002, "FUNCTION_NOT_FOUND": 1303, "DIVISION_BY_ZERO": 1001,
                "INVALID_CAST_ARGUMENT": 1100, "NOT_SUPPORTED": 1200}
 USER_ERROR, DATA_ERROR, ENGINE_ERROR, SERVICE_ERROR, EXHAUSTED = 1000, 1001, 200, 100, 0
+# Seconds between two looks at what lets a statement go on.
+STEP = 0.05
 # The database of the temporary tables that stand for UNLOAD.
 SCRATCH = "athena_unload"
 
@@ -64,8 +67,12 @@ class Execution:
             self.fail(f"the test server failed: {error!r}", SYSTEM, SERVICE_ERROR, retryable=True)
 
     def stay(self, state: str, failures: list[Failure]) -> None:
-        seconds = sum(failure.seconds for failure in failures if failure.state == state)
-        if self.is_stopped.wait(seconds):
+        """Stays in a state as long as failures say, unless the statement is stopped."""
+        for failure in (failure for failure in failures if failure.state == state):
+            end = math.inf if failure.seconds is None else time.monotonic() + failure.seconds
+            while time.monotonic() < end and not failure.is_removed.is_set() and not self.is_stopped.wait(STEP):
+                pass
+        if self.is_stopped.is_set():
             raise engine.Stopped
 
     def strike(self, failures: list[Failure], after: bool) -> None:

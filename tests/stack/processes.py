@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 # How many seconds a server may take to start.
-PATIENCE = 120
+PATIENCE = 600
 # How many seconds a server may take to stop before it is killed. None has data worth keeping.
 GRACE = 1
 TAIL = 30

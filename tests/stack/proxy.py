@@ -16,6 +16,7 @@ and "entries". `match` is a pattern for `service operation caller`; the caller i
     drop_after     closes the connection after the call had its effect
     hang           never responds; the call has its effect
     delay          delays the call by `seconds`
+    hold           delays the call until the rules are replaced or removed
     entries        rejects records of a PutRecords call, as a throttled shard does: those at the indices in `entries`,
                    or every second one
 """
@@ -29,7 +30,7 @@ from dataclasses import dataclass, field
 
 from user_agent import application
 
-KINDS = ("error", "throttle", "drop_before", "drop_after", "hang", "delay", "entries")
+KINDS = ("error", "throttle", "drop_before", "drop_after", "hang", "delay", "hold", "entries")
 # Seconds that a call hangs: longer than any client waits.
 HANGING = 600
 XML = ("s3", "cloudformation", "iam", "sts", "sns")
@@ -56,6 +57,7 @@ class Rule:
     seconds: float = 1
     entries: list[int] | None = None
     seen: int = field(default=0, init=False)
+    is_removed: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
     def __post_init__(self) -> None:
         if self.what not in KINDS:
@@ -181,6 +183,8 @@ class Proxy:
             return True
         if rule and rule.what == "delay":
             await asyncio.sleep(rule.seconds)
+        if rule and rule.what == "hold":
+            await rule.is_removed.wait()
         rejected: list[int] = []
         if rule and rule.what == "entries":
             call, rejected = without_entries(call, rule.entries)
@@ -202,13 +206,19 @@ class Proxy:
         if call.path == "/_log":
             return response(200, json.dumps(self.log).encode())
         if call.method == "DELETE":
-            self.rules, self.log = [], []
+            self.replace_rules([])
+            self.log = []
             return response(200, b"{}")
         try:
-            self.rules = [Rule(**rule) for rule in json.loads(call.body)]
+            self.replace_rules([Rule(**rule) for rule in json.loads(call.body)])
         except (TypeError, ValueError) as error:
             return response(400, json.dumps({"error": str(error)}).encode())
         return response(200, b"{}")
+
+    def replace_rules(self, rules: list[Rule]) -> None:
+        for rule in self.rules:
+            rule.is_removed.set()
+        self.rules = rules
 
     async def forward(self, call: Call) -> tuple[bytes, bytes]:
         reader, writer = await asyncio.open_connection(self.host, self.port, limit=1 << 20)

@@ -42,7 +42,7 @@ class Stack:
     def get(self, name: str) -> dict:
         return self.athena.get_query_execution(QueryExecutionId=name)["QueryExecution"]
 
-    def finish(self, name: str, seconds: float = 60) -> dict:
+    def finish(self, name: str, seconds: float = 600) -> dict:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             found = self.get(name)
@@ -85,7 +85,7 @@ def assert_equal(found: object, expected: object) -> None:
         raise AssertionError(f"expected {expected!r}, found {found!r}")
 
 
-def eventually(found: Callable[[], object], expected: object, seconds: float = 20) -> None:
+def eventually(found: Callable[[], object], expected: object, seconds: float = 600) -> None:
     """Waits until `found` returns the expected value."""
     end = time.monotonic() + seconds
     while found() != expected and time.monotonic() < end:
@@ -112,7 +112,7 @@ def children_of(pid: int) -> list[int]:
     return found + [below for child in found for below in children_of(child)]
 
 
-def wait_for_end_of(pids: list[int], seconds: float = 5) -> None:
+def wait_for_end_of(pids: list[int], seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while any(Path(f"/proc/{pid}").exists() for pid in pids):
         if time.monotonic() > end:

@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::process::Child;
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
 use aws_sdk_athena::types::{QueryExecutionContext, QueryExecutionState, ResultConfiguration};
@@ -22,6 +21,7 @@ use serde_json::{Value as Json, json};
 use crate::limits::command;
 use crate::remote::{Remote, orders};
 use crate::stack::{Sandbox, Stack};
+use crate::waiting::wait_until;
 use crate::workspace::{add_to_summary, gzip, ndjson};
 
 /// A way to fail, and the expected outcome.
@@ -126,19 +126,6 @@ fn queries(database: &str) -> usize {
     Stack::get().athena_log_of(database).iter().filter(|entry| entry.get("statement").is_some()).count()
 }
 
-/// Waits at most a minute for a condition.
-fn wait_until(description: &str, mut condition: impl FnMut() -> bool) {
-    const PAUSE: Duration = Duration::from_millis(50);
-    let is_in_time = (0..1200).any(|_| {
-        let holds = condition();
-        if !holds {
-            thread::sleep(PAUSE);
-        }
-        holds
-    });
-    assert!(is_in_time, "{description}");
-}
-
 #[test]
 fn a_failed_query_is_retried_or_reported_and_leaves_nothing_behind() {
     let (stack, remote) = (Stack::get(), exports());
@@ -171,30 +158,37 @@ fn send_signal(child: &Child, name: &str) {
 fn wait_for_query(remote: &Remote) -> String {
     let mut id = None;
     wait_until("a query is started", || {
-        let log = Stack::get().athena_log_of(&remote.sandbox.database);
-        let poll = log.iter().find(|entry| entry["action"] == "GetQueryExecution" && entry["error"].is_null());
+        let entries = log(remote);
+        let poll = entries.iter().find(|entry| entry["action"] == "GetQueryExecution" && entry["error"].is_null());
         id = poll.map(|entry| entry["id"].as_str().unwrap().to_owned());
         id.is_some()
     });
     id.unwrap()
 }
 
+/// What Athena's log has of the queries in the database of a command.
+fn log(remote: &Remote) -> Vec<Json> {
+    Stack::get().athena_log_of(&remote.sandbox.database)
+}
+
 /// Whether the command asked Athena to stop the query.
-fn is_cancelled(stack: &Stack, id: &str) -> bool {
-    stack.athena_log().iter().any(|entry| entry["action"] == "StopQueryExecution" && entry["id"] == id)
+fn is_cancelled(remote: &Remote, id: &str) -> bool {
+    log(remote).iter().any(|entry| entry["action"] == "StopQueryExecution" && entry["id"] == id)
 }
 
-fn has_ended(stack: &Stack, id: &str) -> bool {
-    stack.athena_log().iter().any(|entry| entry["statement"] == id)
+fn has_ended(remote: &Remote, id: &str) -> bool {
+    log(remote).iter().any(|entry| entry["statement"] == id)
 }
 
-/// A failure to inject that makes a query run for a minute.
-const LONG_QUERY: &str = r#"[{"state": "RUNNING", "seconds": 60}]"#;
+/// A failure to inject that makes a query run until it is stopped, or until the failure is removed.
+fn endless() -> Json {
+    json!([{ "state": "RUNNING" }])
+}
 
 #[test]
 fn ctrl_c_cancels_the_query() {
     let (stack, remote) = (Stack::get(), exports());
-    let _failures = stack.inject_failures(&remote.sandbox.database, &serde_json::from_str(LONG_QUERY).unwrap());
+    let _failures = stack.inject_failures(&remote.sandbox.database, &endless());
     let arguments = ["delta", "orders", &remote.uri("acme/orders/V1"), &remote.uri("acme/orders/V2")];
     let child = remote.athena_command(&arguments).spawn().unwrap();
     let id = wait_for_query(&remote);
@@ -203,15 +197,15 @@ fn ctrl_c_cancels_the_query() {
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{stderr}");
     assert!(stderr.contains("interrupted"), "{stderr}");
-    assert!(is_cancelled(stack, &id));
-    wait_until("the query ends", || has_ended(stack, &id));
+    assert!(is_cancelled(&remote, &id));
+    wait_until("the query ends", || has_ended(&remote, &id));
     assert_eq!(remote.query_files(), [""; 0]);
 }
 
 #[test]
 fn a_run_that_loses_its_lease_cancels_its_query() {
     let (stack, remote) = (Stack::get(), exports());
-    let _failures = stack.inject_failures(&remote.sandbox.database, &serde_json::from_str(LONG_QUERY).unwrap());
+    let _failures = stack.inject_failures(&remote.sandbox.database, &endless());
     let mut run = remote.athena_command(&["run", &remote.uri("")]);
     let child = run.env("TIDEMARK_LEASE_MS", "1000").spawn().unwrap();
     let id = wait_for_query(&remote);
@@ -220,14 +214,14 @@ fn a_run_that_loses_its_lease_cancels_its_query() {
     let text = String::from_utf8(output.stderr).unwrap() + &String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(2), "{text}");
     assert!(text.contains("another run took over"), "{text}");
-    assert!(is_cancelled(stack, &id));
-    wait_until("the query ends", || has_ended(stack, &id));
+    assert!(is_cancelled(&remote, &id));
+    wait_until("the query ends", || has_ended(&remote, &id));
     assert_eq!(remote.query_files(), [""; 0]);
 }
 
 fn steal_the_lease(registry: &Path) {
     let registry = rusqlite::Connection::open(registry).unwrap();
-    registry.busy_timeout(Duration::from_secs(10)).unwrap();
+    registry.busy_timeout(Duration::from_secs(60)).unwrap();
     let stolen = registry.execute("UPDATE tables SET fence = fence + 1, owner = 'somebody else'", []).unwrap();
     assert_eq!(stolen, 1);
 }
@@ -245,11 +239,13 @@ fn an_export_that_changes_during_the_query_is_refused() {
         }),
     ];
     for (problem, change) in changes {
-        let _failures = stack.inject_failures(&remote.sandbox.database, &json!([{"state": "RUNNING", "seconds": 2}]));
+        let held = stack.inject_failures(&remote.sandbox.database, &endless());
         let child = remote.athena_command(&arguments).spawn().unwrap();
-        // The query has read everything, and has not ended yet.
-        wait_until("the query writes", || remote.query_files().iter().any(|key| key.ends_with("-manifest.csv")));
+        wait_until("the query has read and written everything", || {
+            remote.query_files().iter().any(|key| key.ends_with("-manifest.csv"))
+        });
         change();
+        drop(held);
         let output = child.wait_with_output().unwrap();
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "{stderr}");

@@ -22,6 +22,7 @@ use serde_json::{Value as Json, json};
 use crate::limits::command;
 use crate::sequences::relative_to_the_first;
 use crate::stack::Stack;
+use crate::waiting::holds_in_time;
 use crate::workspace::{CommandOutput, Workspace, files, gunzip, gzip};
 
 pub(crate) use self::commands::{arguments, functions, path, read_stream, run_infra_deploy};
@@ -31,12 +32,8 @@ use self::proxy::Proxy;
 /// The root of the project.
 pub(crate) const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
-/// The timeout of every wait.
-const TIMEOUT: Duration = Duration::from_secs(180);
-
-/// The time between two checks of a condition: a tenth of the time so far, between these two. Every check is several
-/// calls of the emulator.
-const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(400)];
+/// The time between two looks for a deployment that no other test uses.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// A deployment of all stacks.
 pub(crate) struct Deployment {
@@ -86,7 +83,7 @@ fn borrow(slots: &'static [Slot], parameters: &[&str], name: impl Fn(usize) -> S
             guard.get_or_insert_with(|| Deployment::new(&name(number), parameters));
             return Borrowed(guard);
         }
-        thread::sleep(PAUSES[0]);
+        thread::sleep(PAUSE);
     }
 }
 
@@ -348,18 +345,9 @@ pub(crate) fn published_to_files(workspace: &Workspace) -> LinesByTable {
     lines
 }
 
-/// Waits until a condition holds.
+/// Waits until a condition holds, and fails with what went wrong in the account if it never does.
 pub(crate) fn wait(condition: &str, holds: impl Fn() -> bool) {
-    let mut waited = Duration::ZERO;
-    while waited < TIMEOUT {
-        if holds() {
-            return;
-        }
-        let pause = (waited / 10).clamp(PAUSES[0], PAUSES[1]);
-        thread::sleep(pause);
-        waited += pause;
-    }
-    panic!("timed out after {TIMEOUT:?} waiting until {condition}\n{}", failures());
+    assert!(holds_in_time(holds), "waited in vain until {condition}\n{}", failures());
 }
 
 /// Describes failed executions, dead letters and errors in logs.

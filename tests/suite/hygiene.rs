@@ -23,7 +23,7 @@ const GOOD: &str = "PK1;1;a;x\nPK2;2;b;y\n";
 
 const ORDERS: &str = "region,order_id,customer_email,status,amount,note,updated_at,exported_by\n";
 
-/// Runs `tidemark` through a wrapper command such as `timeout 60`.
+/// Runs `tidemark` through a wrapper command such as `timeout 600`.
 fn tidemark_through(workspace: &Workspace, wrapper: &[&str], arguments: &[&str]) -> CommandOutput {
     let output = command(wrapper[0])
         .args(&wrapper[1..])
@@ -41,9 +41,9 @@ fn tidemark_through(workspace: &Workspace, wrapper: &[&str], arguments: &[&str])
     }
 }
 
-/// Runs a command that might hang, and kills it after a minute: a process in a blocking call ignores other signals.
+/// Runs a command that might hang, and kills it after ten minutes: a process in a blocking call ignores other signals.
 fn tidemark_with_timeout(workspace: &Workspace, arguments: &[&str]) -> CommandOutput {
-    tidemark_through(workspace, &["timeout", "--foreground", "--signal=KILL", "60"], arguments)
+    tidemark_through(workspace, &["timeout", "--foreground", "--signal=KILL", "600"], arguments)
 }
 
 /// Creates a symbolic link, and the folders above it.

@@ -14,6 +14,7 @@ use std::sync::OnceLock;
 use std::thread;
 use std::time::Duration;
 
+use crate::waiting::wait_until;
 use crate::workspace::Workspace;
 
 /// How long a test may take, in seconds. `TIDEMARK_TEST_SECONDS` overrides it.
@@ -134,16 +135,6 @@ fn is_alive(process: &str) -> bool {
     Path::new("/proc").join(process).exists()
 }
 
-fn wait_until(what: &str, is_done: impl Fn() -> bool) {
-    for _ in 0..600 {
-        if is_done() {
-            return;
-        }
-        thread::sleep(Duration::from_millis(100));
-    }
-    panic!("{what} took over a minute");
-}
-
 #[test]
 #[ignore = "it hangs, to be stopped by another test"]
 fn hangs() {
@@ -201,10 +192,10 @@ fn a_suite_that_is_killed_leaves_no_process_behind() {
     let workspace = Workspace::new();
     let mut suite = suite("starts_processes").env("FOLDER", workspace.path("")).spawn().unwrap();
     let read = |name: &str| fs::read_to_string(workspace.path(name)).unwrap_or_default();
-    wait_until("the start", || read("children").ends_with('\n') && read("grandchild").ends_with('\n'));
+    wait_until("all of them have started", || read("children").ends_with('\n') && read("grandchild").ends_with('\n'));
     let processes = read("children") + &read("grandchild");
     assert_eq!(processes.lines().filter(|process| is_alive(process)).count(), 4);
     suite.kill().unwrap();
     suite.wait().unwrap();
-    wait_until("the end of its processes", || !processes.lines().any(is_alive));
+    wait_until("all of them have ended", || !processes.lines().any(is_alive));
 }

@@ -1,6 +1,10 @@
 //! The end-to-end, parity and property tests, in one binary.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+/// Many tests make millions of small values.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 mod adoption;
 mod apart;
 mod architecture;
@@ -86,5 +90,6 @@ mod targets;
 mod tenants;
 mod unpublished;
 mod unreadable;
+mod waiting;
 mod workspace;
 mod wrong_root;

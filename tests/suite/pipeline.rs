@@ -31,14 +31,24 @@ pub(crate) fn orders(from: u32, to: u32, status: &str) -> String {
     HEADER.to_owned() + &(from..to).map(row).collect::<String>()
 }
 
-/// Delivers a version whose event is lost.
-fn deliver_without_event(deployment: &Deployment, version: &str, text: &str) {
-    let rule = |action: &str| deployment.aws_command(&["events", action, "--name", &deployment.named("arrivals")]);
-    rule("disable-rule");
-    deployment.deliver(version, text);
-    // S3 sends its events a moment later.
-    std::thread::sleep(std::time::Duration::from_secs(2));
-    rule("enable-rule");
+/// Loses the events of S3, which come some time after each change, until it is dropped.
+struct LostEvents<'a>(&'a Deployment);
+
+impl<'a> LostEvents<'a> {
+    fn begin(deployment: &'a Deployment) -> Self {
+        set_arrivals(deployment, "disable-rule");
+        Self(deployment)
+    }
+}
+
+impl Drop for LostEvents<'_> {
+    fn drop(&mut self) {
+        set_arrivals(self.0, "enable-rule");
+    }
+}
+
+fn set_arrivals(deployment: &Deployment, action: &str) {
+    deployment.aws_command(&["events", action, "--name", &deployment.named("arrivals")]);
 }
 
 #[test]
@@ -46,8 +56,9 @@ fn an_export_whose_event_was_lost_is_found_by_the_daily_check() {
     let deployment = Deployment::get();
     deployment.deliver("lostevent/orders/V1", &orders(0, 50, "open"));
     deployment.wait_for("lostevent/orders/V1", Status::Succeeded);
-    deliver_without_event(&deployment, "lostevent/orders/V2", &orders(1, 51, "open"));
-    deliver_without_event(&deployment, "lostevent/unknown/V1", "a\n1\n");
+    let _lost = LostEvents::begin(&deployment);
+    deployment.deliver("lostevent/orders/V2", &orders(1, 51, "open"));
+    deployment.deliver("lostevent/unknown/V1", "a\n1\n");
     assert_eq!(deployment.version("lostevent/orders/V2"), None);
     let found = deployment.invoke("find", &json!({ "scheduled": "today" }));
     assert_eq!(found, json!({ "found": 2, "expired": 0, "complete": true }));

@@ -91,9 +91,7 @@ impl Stack {
 
     /// The part of this log that belongs to a scope.
     pub(crate) fn athena_log_of(&self, scope: &str) -> Vec<Json> {
-        let mut log = self.athena_log();
-        log.retain(|entry| entry["scopes"].as_array().unwrap().iter().any(|found| found == scope));
-        log
+        serde_json::from_str(&self.athena_request("GET", &format!("/_log?scope={scope}"), "").1).unwrap()
     }
 
     /// The address of the emulator itself.

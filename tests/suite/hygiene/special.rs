@@ -77,7 +77,7 @@ fn delta_writes_into_a_fifo_without_replacing_it() {
     workspace.write("new.csv.gz", &gzip(GOOD.as_bytes()));
     fifo(&workspace, "pipe");
     // If the fifo were replaced by a file, its reader would block forever.
-    let script = "timeout -s KILL 60 cat pipe > got & timeout -s KILL 60 \"$0\" delta test_table none new.csv.gz -o pipe && wait $!";
+    let script = "timeout -s KILL 600 cat pipe > got & timeout -s KILL 600 \"$0\" delta test_table none new.csv.gz -o pipe && wait $!";
     let output = command("sh").args(["-c", script, BINARY]).current_dir(workspace.path("")).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(fs::symlink_metadata(workspace.path("pipe")).unwrap().file_type().is_fifo());

@@ -31,11 +31,14 @@ fn a_version_that_arrives_while_the_lease_is_released_is_handled_by_the_same_exe
     let failed = deployment.executions("FAILED");
     deployment.proxy.clear_calls();
     {
-        let rule = json!({ "match": "^dynamodb UpdateItem tidemark-unlock$", "what": "delay", "seconds": 3 });
-        let _faults = deployment.proxy.inject(&json!([rule]));
+        let rule = json!({ "match": "^dynamodb UpdateItem tidemark-unlock$", "what": "hold" });
+        let held = deployment.proxy.inject(&json!([rule]));
         journey.deliver(&deployment, 0);
-        wait("the lease is being released", || deployment.proxy.counts().contains_key("delay"));
+        wait("the lease is being released", || deployment.proxy.counts().contains_key("hold"));
         journey.deliver(&deployment, 1);
+        wait("it is registered", || deployment.version(&journey.path("V2")).is_some());
+        wait("its own execution has left", || deployment.running() == 1);
+        drop(held);
         deployment.wait_until_done([journey.path("V2").as_str()].into_iter());
     }
     journey.check(&deployment);
@@ -66,12 +69,13 @@ fn deliver_again_during_query(athena: &Deployment, texts: &[String; 3]) {
     athena.deliver("redelivered/orders/V1", &texts[0]);
     athena.wait_for("redelivered/orders/V1", Status::Succeeded);
     {
-        let _slow = Stack::get().inject_failures("redelivered", &json!([{ "state": "QUEUED", "seconds": 8 }]));
+        let queued = Stack::get().inject_failures("redelivered", &json!([{ "state": "QUEUED" }]));
         let before = started_queries("redelivered");
         athena.deliver("redelivered/orders/V2", &orders(1, 121, "open"));
         wait("its query is started", || started_queries("redelivered") > before);
         athena.deliver("redelivered/orders/V2", &texts[1]);
         wait("it is registered again", || athena.version("redelivered/orders/V2").unwrap().attempt == 2);
+        drop(queued);
         athena.wait_for("redelivered/orders/V2", Status::Succeeded);
     }
     athena.deliver("redelivered/orders/V3", &texts[2]);
@@ -84,12 +88,13 @@ fn resync_during_query(athena: &Deployment, texts: &[String; 3]) {
     athena.deliver("whole/orders/V1", &texts[0]);
     athena.wait_for("whole/orders/V1", Status::Succeeded);
     {
-        let _slow = Stack::get().inject_failures("whole", &json!([{ "state": "QUEUED", "seconds": 8 }]));
+        let queued = Stack::get().inject_failures("whole", &json!([{ "state": "QUEUED" }]));
         let before = started_queries("whole");
         athena.deliver("whole/orders/V2", &texts[1]);
         wait("its query is started", || started_queries("whole") > before);
         let output = athena.tidemark(&["resync", "whole/orders"]);
         assert_eq!(output.status, 0, "{}", output.stderr);
+        drop(queued);
         athena.wait_for("whole/orders/V2", Status::Succeeded);
     }
     let lines = athena.published("whole").0.remove(&("whole".into(), "orders".into())).unwrap();

@@ -289,11 +289,12 @@ fn a_function_killed_during_its_step_is_restarted() {
         let journey = Journey::new(&format!("killed{number}"));
         deployment.proxy.clear_calls();
         {
-            let rule = json!({ "match": format!("^{call} tidemark-{function}$"), "what": "delay", "seconds": 2 });
-            let _faults = deployment.proxy.inject(&json!([rule]));
+            let rule = json!({ "match": format!("^{call} tidemark-{function}$"), "what": "hold" });
+            let held = deployment.proxy.inject(&json!([rule]));
             journey.deliver(&deployment, 0);
-            wait("the call is on its way", || deployment.proxy.counts().contains_key("delay"));
+            wait("the call is on its way", || deployment.proxy.counts().contains_key("hold"));
             assert!(kill_function(&deployment.named(function)) > 0, "{function} is not running");
+            drop(held);
             deployment.wait_for(&journey.path("V1"), Status::Succeeded);
         }
         journey.deliver(&deployment, 1);
@@ -324,10 +325,10 @@ fn a_step_whose_lease_expires_is_taken_over_and_writes_nothing_more() {
     let journey = Journey::new("expired");
     deployment.proxy.clear_calls();
     {
-        let rule = json!({ "match": "^s3 PutObject tidemark-plan$", "what": "delay", "seconds": 8 });
-        let _faults = deployment.proxy.inject(&json!([rule]));
+        let rule = json!({ "match": "^s3 PutObject tidemark-plan$", "what": "hold" });
+        let held = deployment.proxy.inject(&json!([rule]));
         journey.deliver(&deployment, 0);
-        wait("the plan is on its way", || deployment.proxy.counts().contains_key("delay"));
+        wait("the plan is on its way", || deployment.proxy.counts().contains_key("hold"));
         let key = TableKey { tenant: "expired".into(), table: "orders".into() };
         let owner = || deployment.registry.state(&key).unwrap().owner;
         let first = owner().unwrap();
@@ -336,6 +337,7 @@ fn a_step_whose_lease_expires_is_taken_over_and_writes_nothing_more() {
         deployment.start(&key);
         wait("another execution takes over", || owner().is_some_and(|owner| owner != first));
         deployment.wait_for(&journey.path("V1"), Status::Succeeded);
+        drop(held);
         wait("the first execution has ended", || deployment.running() == 0);
     }
     journey.deliver(&deployment, 1);

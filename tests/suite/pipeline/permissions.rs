@@ -95,10 +95,12 @@ fn everyday_events(deployment: &Deployment) {
     deployment.put("rights/orders/V0/part.csv.gz", b"late");
     deployment.wait_for("rights/orders/V0", Status::Superseded);
     deployment.sweep("for rights");
-    super::deliver_without_event(deployment, "rights/orders/V3", &orders(0, 200, "open"));
+    let lost = super::LostEvents::begin(deployment);
+    deployment.deliver("rights/orders/V3", &orders(0, 200, "open"));
     let found = deployment.invoke("find", &json!({ "scheduled": "for rights" }));
     assert_eq!(found, json!({ "found": 1, "expired": 0, "complete": true }));
     deployment.wait_for("rights/orders/V3", Status::Succeeded);
+    drop(lost);
     // V0 and V2 were superseded, and V1 is no longer a baseline.
     assert!(expire(deployment) > 1);
     let exports = S3Uri { bucket: deployment.bucket.clone(), key: "rights/orders".into() };

@@ -6,12 +6,11 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{LazyLock, Mutex};
-use std::thread;
-use std::time::Duration;
 
 use postgres::{Client, NoTls};
 
 use crate::limits::{command, without_limit};
+use crate::waiting::holds_in_time;
 
 /// The user id of `nobody` on Linux.
 const NOBODY: &str = "65534";
@@ -66,13 +65,8 @@ impl Server {
     }
 
     fn wait(&self) {
-        for _ in 0..300 {
-            if Client::connect(&self.socket("postgres", "postgres"), NoTls).is_ok() {
-                return;
-            }
-            thread::sleep(Duration::from_millis(100));
-        }
-        panic!("PostgreSQL did not start; see {}", self.folder.join("log").display());
+        let is_started = || Client::connect(&self.socket("postgres", "postgres"), NoTls).is_ok();
+        assert!(holds_in_time(is_started), "PostgreSQL did not start; see {}", self.folder.join("log").display());
     }
 
     /// A new database, by its address through the socket.
