@@ -166,7 +166,7 @@ fn wait_for_query(remote: &Remote) -> String {
     id.unwrap()
 }
 
-/// What Athena's log has of the queries in the database of a command.
+/// The entries of Athena's log for a command's database.
 fn log(remote: &Remote) -> Vec<Json> {
     Stack::get().athena_log_of(&remote.sandbox.database)
 }

@@ -20,7 +20,7 @@ use crate::workspace::add_to_summary;
 /// tests try fewer than all tests do.
 const TABLES: u32 = if cfg!(feature = "aws") { 1000 } else { 200 };
 
-/// How many are tried for each of these: others fit a second dialect, too, or have too few rows.
+/// How many tables to try for each one that counts. The others fit a second dialect, too, or have too few rows.
 const TRIED: f64 = 2.1;
 
 /// In fewer rows than these, almost anything can be a delimiter, a quote or a header.

@@ -20,7 +20,7 @@ pub enum Registered {
     Changed,
     /// Its parts changed too late; the version stays as it is.
     Refused {
-        /// Whether these parts are refused for the first time.
+        /// These parts were not refused before.
         first_time: bool,
     },
     /// The version is registered under this other spelling.
