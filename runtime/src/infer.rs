@@ -45,7 +45,7 @@ use work::Work;
 /// # Errors
 /// Fails if an export cannot be read, if no schema can describe it, or if the key that the user named is not unique.
 pub fn infer(request: &Request) -> Result<Draft> {
-    let inputs = inputs::find(&request.paths, request.table.as_deref(), request.tenant.as_deref())?;
+    let inputs = inputs::find(request)?;
     let watch = Progress::new(request.progress).table("", &inputs.table, inputs.versions.len() as u64);
     let draft = from_inputs(&inputs, request, &watch);
     watch.finish();

@@ -234,6 +234,28 @@ fn the_command_writes_a_file_that_other_commands_read() {
 }
 
 #[test]
+fn the_name_of_the_schemas_file_is_that_of_the_table() {
+    let workspace = Workspace::new();
+    workspace.write("dump of June.csv", b"no,total\n1,9.50\n2,1\n");
+    workspace.export("acme/orders/V1", "no\n1\n2\n");
+    for (path, file, table, is_a_choice) in [
+        ("dump of June.csv", "mine/invoices.yaml", "invoices", false),
+        ("exports/acme/orders/V1", "mine/bills.yaml", "bills", false),
+        ("dump of June.csv", "other/Not a name.yaml", "dump_of_june", true),
+        // Here the folders say it.
+        ("exports", "other/invoices.yaml", "orders", false),
+    ] {
+        let output = workspace.tidemark(&["infer", path, "-o", file]);
+        assert_eq!((output.status, output.stderr.as_str()), (0, ""), "{file}");
+        let yaml = std::fs::read_to_string(workspace.path(file)).unwrap();
+        assert!(yaml.contains(&format!("\ntable: {table}\n")), "{file}: {yaml}");
+        assert_eq!(yaml.contains("choice: the name of the table"), is_a_choice, "{file}: {yaml}");
+    }
+    let delta = workspace.tidemark(&["--schemas", "mine", "delta", "invoices", "none", "dump of June.csv"]);
+    assert_eq!(delta.status, 0, "{}", delta.stderr);
+}
+
+#[test]
 fn the_command_prints_the_schema_or_the_facts() {
     let workspace = Workspace::new();
     workspace.write("orders.csv", b"id,name\n1,a\n2,b\n");

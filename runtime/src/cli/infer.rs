@@ -26,7 +26,7 @@ pub(super) struct InferArgs {
     /// Exports: files, folders of parts, a folder of versions, or a folder of TENANT/TABLE/VERSION.
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// Name of the table, which also chooses one from TENANT/TABLE/VERSION [default: from the path].
+    /// Name of the table, which also chooses one from TENANT/TABLE/VERSION [default: from the path, or from --output].
     #[arg(long)]
     table: Option<String>,
     /// Tenant to choose from TENANT/TABLE/VERSION [default: all].
@@ -58,6 +58,7 @@ pub(super) fn infer(args: &InferArgs) -> Result<Option<Fault>> {
     let draft = infer::infer(&Request {
         paths: args.paths.clone(),
         table: args.table.clone(),
+        file: args.output.clone(),
         tenant: args.tenant.clone(),
         key: args.key.clone(),
         progress: true,

@@ -1,8 +1,9 @@
 //! The versions that a command line names: files, folders of parts, folders of versions, and whole trees of exports.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use super::request::Request;
 use crate::delta;
 use crate::error::{Error, IoContext as _, Result};
 use crate::name::{is_table_name, natural_cmp};
@@ -69,9 +70,10 @@ impl Version {
 }
 
 /// Finds the versions at the paths.
-pub(super) fn find(paths: &[PathBuf], table: Option<&str>, tenant: Option<&str>) -> Result<Inputs> {
+pub(super) fn find(request: &Request) -> Result<Inputs> {
+    let (table, tenant) = (request.table.as_deref(), request.tenant.as_deref());
     let mut inputs = Inputs { table: String::new(), is_named: false, versions: Vec::new() };
-    for path in paths {
+    for path in &request.paths {
         match levels(path)? {
             3.. => tree(path, table, tenant, &mut inputs)?,
             _ if tenant.is_some() => return Err(no_tree(path)),
@@ -83,9 +85,16 @@ pub(super) fn find(paths: &[PathBuf], table: Option<&str>, tenant: Option<&str>)
     if let Some(table) = table {
         (inputs.table, inputs.is_named) = (table.into(), true);
     } else if !inputs.is_named {
-        inputs.table = guessed(&paths[0]);
+        let name = request.file.as_deref().and_then(table_of);
+        inputs.is_named = name.is_some();
+        inputs.table = name.unwrap_or_else(|| guessed(&request.paths[0]));
     }
     Ok(inputs)
+}
+
+/// The only table whose schema can be in a file of this name.
+fn table_of(file: &Path) -> Option<String> {
+    file.file_stem()?.to_str().filter(|stem| is_table_name(stem)).map(Into::into)
 }
 
 /// How many folders are above the first file: none for a file and a folder of parts.

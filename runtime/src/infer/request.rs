@@ -9,6 +9,8 @@ pub struct Request {
     pub paths: Vec<PathBuf>,
     /// The table's name; it also chooses one from TENANT/TABLE/VERSION.
     pub table: Option<String>,
+    /// The file of the schema. Its name is that of the table, unless a folder of TENANT/TABLE/VERSION has another.
+    pub file: Option<PathBuf>,
     /// The tenant, to choose from TENANT/TABLE/VERSION.
     pub tenant: Option<String>,
     /// The names of the key columns; otherwise a key is searched for.
